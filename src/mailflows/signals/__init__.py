@@ -1,0 +1,42 @@
+"""What can be seen in a message, named and measured.
+
+`measure` returns the signals of a message as numbers in [0, 1]; what is absent is zero and left out.
+Every name, with a sentence, stands in `SIGNALS` and in the documentation's table.
+
+>>> from mailflows.message import Message
+>>> found = measure(Message.read(b"From: shop@boutique.fr\\nSubject: -20 % !\\n\\nDernier jour"))
+>>> found["subject.percent"], "headers.list_unsubscribe" in found
+(1.0, False)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailflows.signals import headers, layout, links, skeleton, words
+from mailflows.signals._signal import Signal
+
+if TYPE_CHECKING:
+    from mailflows.message import Message
+    from mailflows.signals.words import Reading
+
+__all__ = ["SIGNALS", "Signal", "measure"]
+
+_FAMILIES = (headers, links, layout, words, skeleton)
+
+SIGNALS: dict[str, Signal] = {s.name: s for family in _FAMILIES for s in family.SIGNALS}
+"""Every signal by name."""
+
+
+def measure(message: Message, *, reading: Reading | None = None) -> dict[str, float]:
+    """Measure every signal of a message; those that are zero are left out.
+
+    Args:
+        message: The message as it was read.
+        reading: Its words, where the caller has found them already.
+    """
+    reading = reading or words.read(message)
+    found: dict[str, float] = {}
+    for family in _FAMILIES:
+        found |= family.measure(message, reading)
+    return found

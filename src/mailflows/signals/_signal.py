@@ -1,0 +1,39 @@
+"""What a signal is: a named, documented number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Signal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One thing that can be seen in a message.
+
+    Attributes:
+        name: ``family.what``, stable: it stands in model files and in reasons.
+        sentence: What it says when it is present, for a reader.
+    """
+
+    name: str
+    sentence: str
+
+    @property
+    def family(self) -> str:
+        """The part before the dot: headers, sender, subject, links, layout, words or skeleton."""
+        return self.name.partition(".")[0]
+
+
+def bucket(value: float, *edges: float) -> float:
+    """Return how far a quantity is up a scale, in [0, 1]: bounded, so that no message dominates.
+
+    >>> bucket(0, 1, 3, 10), bucket(2, 1, 3, 10), bucket(99, 1, 3, 10)
+    (0.0, 0.3333333333333333, 1.0)
+    """
+    return sum(value >= edge for edge in edges) / len(edges)
+
+
+def some(values: dict[str, float]) -> dict[str, float]:
+    """Leave out what is zero: an absent signal says nothing."""
+    return {name: float(value) for name, value in values.items() if value}

@@ -1,0 +1,293 @@
+"""Layout: how a message is built and set, in HTML and in plain text.
+
+Only ratios, bits and buckets: raw counts of tags tell the decade of a message, not its flow.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mailflows.signals._signal import Signal, bucket, some
+
+if TYPE_CHECKING:
+    from mailflows._html import Document
+    from mailflows.message import Message
+    from mailflows.signals.words import Reading
+
+__all__ = ["SIGNALS", "measure"]
+
+SIGNALS = tuple(
+    Signal(name, sentence)
+    for name, sentence in {
+        "layout.html_only": "it has HTML and no plain-text part",
+        "layout.text_only": "it is plain text only",
+        "layout.both": "it has a plain-text and an HTML part",
+        "layout.no_text": "it has almost no text",
+        "layout.words": "it is long",
+        "layout.short": "it is very short",
+        "layout.markup_share": "it is more markup than text",
+        "layout.text_differs": "its plain-text part says less than its HTML",
+        "layout.tables": "it is laid out in tables",
+        "layout.nested": "tables stand in tables",
+        "layout.data_table": "it shows a table of data",
+        "layout.wrapper": "it is set in a column of fixed width",
+        "layout.styled_share": "its elements carry inline styles",
+        "layout.media_query": "its styles adapt to the screen",
+        "layout.office_conditional": "it has conditional code for Outlook, as tools write it",
+        "layout.presentation": "tables are marked as presentation",
+        "layout.preheader": "it has a hidden preview text",
+        "layout.padding": "it pads its preview with characters that are not seen",
+        "layout.pixel": "it has a one-pixel image",
+        "layout.images": "it has images",
+        "layout.images_dense": "images are dense in the text",
+        "layout.big_image": "it has a large image",
+        "layout.alt_share": "its images have alternative texts",
+        "layout.first_image": "it begins with an image",
+        "layout.background": "it has coloured backgrounds",
+        "layout.centred": "it is centred",
+        "layout.headings": "it has headings",
+        "layout.big_type": "it has large type",
+        "layout.lists": "it has lists",
+        "layout.old_markup": "it has font tags",
+        "layout.plain_html": "its HTML is bare paragraphs",
+        "layout.doctype": "it is a whole HTML document",
+        "layout.client_outlook": "Outlook wrote its HTML",
+        "layout.client_gmail": "Gmail wrote its HTML",
+        "layout.client_apple": "Apple Mail wrote its HTML",
+        "layout.client_mozilla": "Thunderbird wrote its HTML",
+        "layout.client_other": "a person's mail client wrote its HTML",
+        "layout.tool_blocks": "a mailing tool's blocks are in its HTML",
+        "layout.framework": "it is built with a mail framework",
+        "layout.quoted_html": "it quotes a message",
+        "layout.signature": "it has a signature block",
+        "layout.copyright": "it has a copyright line",
+        "layout.attachments": "it has attachments",
+        "layout.attached_document": "a document is attached",
+        "layout.attached_image": "an image is attached or inline",
+        "layout.calendar": "it has a calendar part",
+        "layout.quoted_lines": "lines are quoted with «>»",
+        "layout.signature_mark": "it has the «-- » signature mark",
+        "layout.wrapped": "its lines are wrapped by hand or by a client",
+        "layout.rulers": "rows of signs separate its sections",
+        "layout.capital_lines": "it has lines in capitals",
+        "layout.pair_lines": "it has «name: value» lines",
+        "layout.bullets": "it has bulleted lines",
+        "layout.short_lines": "most lines are short",
+        "layout.blank_lines": "it has many blank lines",
+        "layout.numbers": "it has many digits",
+        "layout.money": "it has amounts of money",
+        "layout.percent": "it has percentages",
+        "layout.dates": "it has dates or times",
+        "layout.references": "it has reference numbers",
+        "layout.code_alone": "a code stands on a line of its own",
+        "layout.questions": "it asks questions",
+        "layout.exclamations": "it exclaims",
+        "layout.emoji": "it has emoji",
+        "layout.paths": "it has paths, hosts or versions",
+        "layout.machine_text": "it has log, code or hexadecimal text",
+        "layout.diff": "it has a patch",
+        "layout.signed_by_sender": "it ends with the sender's name",
+        "layout.greets_recipient": "it greets the recipient by name",
+        "layout.greeting_line": "it begins with a short line ending in a comma",
+        "layout.names_domain": "it names the sender's domain in the text",
+        "layout.phone": "it has telephone numbers",
+        "layout.mail_addresses": "it has mail addresses in the text",
+        "layout.first_line_short": "its first line is short",
+        "layout.no_capitals": "sentences begin in lower case",
+        "layout.ellipsis": "it has trailing dots or smileys",
+    }.items()
+)
+
+_WIDTH = re.compile(r"(?:width\s?[=:]\s?[\"']?|max-width:\s?)(?:4[89]|[5-7]\d)\d(?:px|[\"'\s;>])")
+_BIG_TYPE = re.compile(r"font-size:\s?(?:2[2-9]|[3-9]\d)(?:\.\d+)?px")
+_BACKGROUND = re.compile(r"(?:bgcolor=|background(?:-color)?:)\s?[\"']?(?!#?fff|white|transparent|none|inherit|initial)[#a-z]")
+_PAIR = re.compile(r"[ \t*•-]{0,6}[^\W\d][^\n:：]{0,35}\s?[:：]\s{0,20}\S")
+_RULER = re.compile(r"\s{0,8}([-=*_~#+•·.―─━═■◆□◇☆★♪]\s?)\1{4,}")
+_BULLET = re.compile(r"\s{0,8}(?:[-*•·‣▪►✓✔●○■]|\d{1,2}[.)])\s+\S")
+_MONEY = re.compile(r"[€$£¥₽]\s?\d|\d[\d.,\s]{0,12}(?:€|\$|£|zł|kr\b|руб|円|₽|eur\b|usd\b|chf\b|pln\b)|r\$\s?\d", re.I)
+_PERCENT = re.compile(r"\d\s?[%％]")
+_DATE = re.compile(r"\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\b20\d\d-\d\d-\d\d|\b\d{1,2}[:h]\d{2}\b|\d{1,2}月\d{1,2}日")
+_REFERENCE = re.compile(r"(?:#|n[°ºo.]|nr\.?|№|番号)\s?[:：]?\s?[\w-]{0,9}\d{3,}|\b[A-Z]{2,6}[-_/]?\d{4,}|\b\d{7,}\b", re.I)
+_CODE_LINE = re.compile(r"^\s{0,20}(?:\d[ -]?){4,8}\s{0,20}$|^\s{0,20}[A-Z0-9]{3,5}(?:-[A-Z0-9]{3,5}){1,3}\s{0,20}$", re.M)
+_PHONE = re.compile(r"(?:\+|\b0)\d[\d\s().-]{7,16}\d")
+_PATH = re.compile(r"(?<!/)/(?:[\w.-]+/)+[\w.-]+|\b[a-z][\w-]*\.(?:[a-z][\w-]*\.)+(?:local|lan|net|com|org)\b|\bv?\d+\.\d+\.\d+")
+_MACHINE = re.compile(r"\b0x[0-9a-f]{4,}|\b[0-9a-f]{12,40}\b|\b\d{1,3}(?:\.\d{1,3}){3}\b|\[\s{0,5}\d+\.\d{3,}\]|^\s+at \w|\berror:|\bWARN|\bERROR\b|exit (?:code|status)|[{};]\s?$|\(\)", re.M)
+_SMILEY = re.compile(r"[:;]-?[)(DP]|\.\.\.|…")
+_TAG_PERCENT = {"table", "td", "tr", "th"}
+_DOCUMENTS = (".pdf", ".doc", ".docx", ".xls", ".xlsx", ".odt", ".ods", ".ppt", ".pptx", ".txt", ".zip", ".csv", ".xml", ".p7m")
+
+
+def measure(message: Message, reading: Reading) -> dict[str, float]:
+    """Measure the layout of a message."""
+    values = _parts(message, reading) | _text(reading) | _people(message, reading)
+    if message.html:
+        values |= _markup(message.document) | _images(message.document) | _makers(message.document)
+        values["layout.markup_share"] = bucket(
+            len(message.html) / (len(message.document.text) + 50), 3, 6, 12, 25
+        )
+    return some(values)
+
+
+def _parts(message: Message, reading: Reading) -> dict[str, float]:
+    """Measure which parts there are, and their size."""
+    has_html, has_text = bool(message.html.strip()), bool(message.text.strip())
+    length = len(reading.body)
+    files = [part for part in message.parts if part.is_attachment]
+    names = [part.filename.lower() for part in files]
+    both = has_html and has_text
+    return {
+        "layout.html_only": has_html and not has_text,
+        "layout.text_only": has_text and not has_html,
+        "layout.both": both,
+        "layout.padding": message.body.count("\u200c", 0, 4000) > 8 or message.html.count("&zwnj;", 0, 20_000) > 8
+        or message.html.count("\u034f", 0, 20_000) > 8 or message.html.count("&#847;", 0, 20_000) > 8,
+        "layout.text_differs": both and len(message.text) * 2 < len(message.document.text),
+        "layout.no_text": length < 8,
+        "layout.short": length < 40,
+        "layout.words": bucket(length, 60, 120, 250, 500, 1000),
+        "layout.attachments": bucket(len(files), 1, 2, 4),
+        "layout.attached_document": any(name.endswith(_DOCUMENTS) for name in names),
+        "layout.attached_image": any(part.content_type.startswith("image/") for part in files),
+        "layout.calendar": any(part.content_type == "text/calendar" for part in message.parts),
+    }
+
+
+def _markup(document: Document) -> dict[str, float]:
+    """Measure how the HTML is built."""
+    counts, lower = document.counts, document.lower
+    total = len(document.tags) or 1
+    tables, cells = counts["table"], counts["td"]
+    rows = counts["tr"] or 1
+    blocks = counts["p"] + counts["div"] + counts["br"] + counts["span"]
+    return {
+        "layout.tables": bucket((tables + counts["tr"] + cells) / total, 0.1, 0.3, 0.5),
+        "layout.nested": bucket(tables, 2, 4, 8, 16),
+        "layout.data_table": cells > 5 and 2 <= cells / rows <= 8,
+        "layout.wrapper": bool(_WIDTH.search(lower)),
+        "layout.styled_share": bucket(lower.count("style=") / total, 0.1, 0.3, 0.6),
+        "layout.media_query": "@media" in lower,
+        "layout.office_conditional": "<!--[if" in lower and "msonormal" not in lower,
+        "layout.presentation": 'role="presentation"' in lower,
+        "layout.preheader": "display:none" in lower or "display: none" in lower,
+        "layout.background": bool(_BACKGROUND.search(lower)),
+        "layout.centred": bucket(lower.count("center"), 1, 4, 10),
+        "layout.headings": bool(counts["h1"] + counts["h2"] + counts["h3"]),
+        "layout.big_type": bool(_BIG_TYPE.search(lower)),
+        "layout.lists": bool(counts["li"]),
+        "layout.old_markup": bool(counts["font"]),
+        "layout.plain_html": not tables and not document.images and blocks > 0,
+        "layout.doctype": "<!doctype" in lower[:300],
+        "layout.copyright": "©" in lower or "&copy;" in lower,
+    }
+
+
+def _images(document: Document) -> dict[str, float]:
+    """Measure the images: how many, how large, described or not."""
+    images = document.images
+    if not images:
+        return {}
+    shown = [i for i in images if (i.width or 99) > 2 and (i.height or 99) > 2]
+    described = sum(1 for image in shown if image.alt)
+    return {
+        "layout.pixel": len(shown) < len(images),
+        "layout.images": bucket(len(shown), 1, 3, 6, 12),
+        "layout.images_dense": bucket(1000 * len(shown) / (len(document.text) + 100), 1, 3, 8),
+        "layout.big_image": any((image.width or 0) >= 400 for image in shown),
+        "layout.alt_share": described / len(shown) if shown else 0,
+        "layout.first_image": "img" in document.tags[:14],
+    }
+
+
+def _makers(document: Document) -> dict[str, float]:
+    """Measure whose hand wrote the HTML: a person's client, or a tool."""
+    lower = document.lower
+    return {
+        "layout.client_outlook": "msonormal" in lower or "wordsection" in lower or "elementtoproof" in lower
+        or "microsoft word" in lower or "divtagdefaultwrapper" in lower or "ms exchange server" in lower,
+        "layout.client_gmail": "gmail_" in lower or '<div dir="ltr"' in lower or '<div dir="auto"' in lower,
+        "layout.client_apple": "apple-" in lower or "-webkit-nbsp-mode" in lower or "line-break: after-white-space" in lower,
+        "layout.client_mozilla": "moz-" in lower,
+        "layout.client_other": "yahoo_quoted" in lower or "zmail" in lower or "zwchr" in lower or "protonmail" in lower
+        or "tutanota" in lower or "ymail" in lower or "roundcube" in lower or "yiv" in lower or "composer_" in lower,
+        "layout.tool_blocks": "mcn" in lower or "mj-" in lower or "hs_cos" in lower or "kl-" in lower
+        or "stripo" in lower or "beefree" in lower or "es-" in lower or "r1-o" in lower or "cxb" in lower,
+        "layout.framework": "mj-column" in lower or "email-wrapper" in lower or "wrapper" in lower
+        or "container" in lower or "content-cell" in lower,
+        "layout.quoted_html": "<blockquote" in lower or "gmail_quote" in lower or "divrplyfwdmsg" in lower
+        or "appendonsend" in lower or "border-top:solid #e1e1e1" in lower or "moz-cite" in lower,
+        "layout.signature": "signature" in lower,
+    }
+
+
+def _text(reading: Reading) -> dict[str, float]:
+    """Measure how the text is set."""
+    text = reading.plain
+    lines = text.split("\n")
+    full = [line for line in lines if line.strip()][:400]
+    count = len(full) or 1
+    words = len(reading.body) + 20
+    digits = sum(map(text.count, "0123456789"))
+    quoted = sum(line.lstrip()[:1] == ">" for line in full)
+    wrapped = sum(60 <= len(line) <= 79 for line in full)
+    pairs = sum(1 for line in full if len(line) < 200 and "://" not in line[:12] and _PAIR.match(line))
+    values = {
+        "layout.quoted_lines": bucket(quoted / count, 0.01, 0.2, 0.5),
+        "layout.signature_mark": "\n-- \n" in text or "\n--\n" in text,
+        "layout.wrapped": bucket(wrapped / count, 0.1, 0.3, 0.5),
+        "layout.rulers": bucket(sum(1 for line in full if _RULER.match(line)), 1, 3),
+        "layout.capital_lines": bucket(sum(1 for line in full if len(line) > 5 and line.isupper()), 1, 3),
+        "layout.pair_lines": bucket(pairs / count, 0.1, 0.25, 0.5),
+        "layout.bullets": bucket(sum(1 for line in full if _BULLET.match(line)), 1, 3),
+        "layout.short_lines": bucket(sum(len(line) < 40 for line in full) / count, 0.4, 0.6, 0.8),
+        "layout.blank_lines": len(lines) > 6 and (len(lines) - len(full)) / len(lines) > 0.35,
+        "layout.first_line_short": bool(full) and len(full[0]) < 30,
+        "layout.numbers": bucket(digits / (len(text) + 50), 0.02, 0.05, 0.1),
+        "layout.machine_text": bucket(len(_MACHINE.findall(text[:6000])), 1, 3, 8),
+        "layout.diff": "\n+++ " in text or "\ndiff --git" in text or "\n@@ -" in text,
+        "layout.code_alone": bool(_CODE_LINE.search(text[:4000])),
+        "layout.questions": bucket(100 * (text.count("?") + text.count("？")) / words, 0.2, 1, 2),
+        "layout.exclamations": bucket(100 * (text.count("!") + text.count("！")) / words, 0.2, 1, 2),
+        "layout.ellipsis": bool(_SMILEY.search(text[:4000])),
+        "layout.no_capitals": sum(line[:1].islower() for line in full) / count > 0.5,
+        "layout.mail_addresses": "@" in text,
+    }
+    if not text.isascii():
+        values["layout.emoji"] = bucket(sum("\u2600" <= c <= "\u27bf" or c >= "\U0001f300" for c in text[:6000]), 1, 4)
+    if digits:
+        values |= _figures(text[:6000])
+    return values
+
+
+def _figures(text: str) -> dict[str, float]:
+    """Measure what its digits are: money, percentages, dates, references, numbers to call."""
+    return {
+        "layout.money": bucket(len(_MONEY.findall(text)), 1, 3, 8),
+        "layout.percent": bucket(len(_PERCENT.findall(text)), 1, 3),
+        "layout.dates": bucket(len(_DATE.findall(text)), 1, 3, 8),
+        "layout.references": bucket(len(_REFERENCE.findall(text)), 1, 3),
+        "layout.phone": bool(_PHONE.search(text)),
+        "layout.paths": bucket(len(_PATH.findall(text)), 1, 3),
+    }
+
+
+def _people(message: Message, reading: Reading) -> dict[str, float]:
+    """Measure whether people are named: who writes, who is greeted."""
+    sender = message.sender
+    opening, ending = reading.body[:14], set(reading.body[-70:])
+    own = {w.lower() for w in re.split(r"[\s,.'\"()_-]+", sender.name) if len(w) > 2}
+    domain = sender.domain.split(".")[-2] if "." in sender.domain else ""
+    own_person = own - {domain}
+    theirs = {
+        w
+        for address in message.recipients[:3]
+        for w in re.split(r"[\s,.'\"()_+\d-]+", f"{address.name} {address.local}".lower())
+        if len(w) > 2
+    }
+    first = next((line for line in reading.text.split("\n", 5) if line.strip()), "").rstrip()
+    return {
+        "layout.signed_by_sender": bool(own_person & ending) and bool(sender.name),
+        "layout.greets_recipient": bool(theirs.intersection(opening)),
+        "layout.greeting_line": len(first) < 50 and first[-1:] in {",", "，", "、"},
+        "layout.names_domain": len(domain) > 3 and domain in reading.lower,
+    }

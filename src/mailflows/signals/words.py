@@ -1,0 +1,294 @@
+"""Words: concepts such as «unsubscribe» or «your order», found alike in every language.
+
+The lexicons are data files, one a language. The language is guessed first from function words, then
+one pass over the tokens looks concepts up, so that «order» in Dutch or «i» in Italian mean nothing
+that they do not mean there.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mailflows import _data
+from mailflows.signals._signal import Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mailflows.message import Message
+
+__all__ = ["CONCEPTS", "SIGNALS", "Reading", "language_of", "measure", "read"]
+
+HEAD = 12_000
+TAIL = 4_000
+"""Characters at the beginning and the end of the body that are read."""
+
+OPENING = 50
+CLOSING = 50
+"""Tokens that count as the beginning and the end of the body."""
+
+_UNSEEN = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u2060\u034f\u00ad\ufeff\u2007"))
+_TOKEN = re.compile(r"\w+")
+_KANA = re.compile(r"[\u3041-\u30ff]")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+_STEM = 4
+
+CONCEPTS: dict[str, str] = {
+    "greeting": "a greeting",
+    "formal_salutation": "a salutation to nobody by name",
+    "signoff": "a closing formula",
+    "first_person": "the first person singular",
+    "second_request": "a question or request from person to person",
+    "thanks": "thanks",
+    "attachment": "a mention of an attachment",
+    "meeting": "talk of a meeting or a call",
+    "quote_intro": "an introduction to a quoted message",
+    "sent_from_device": "a phone's signature",
+    "holiday_absence": "a notice of absence",
+    "unsubscribe": "an offer to unsubscribe",
+    "preferences": "an offer to change preferences",
+    "view_in_browser": "an offer to view the message in a browser",
+    "received_because": "an explanation why the reader receives this",
+    "newsletter": "newsletter wording",
+    "offer": "an offer or a discount",
+    "urgency": "urgency",
+    "call_to_action": "a call to action",
+    "novelty": "an announcement of something new",
+    "event_invite": "an invitation to an event",
+    "donation": "an appeal for donations",
+    "social_follow": "an invitation to follow on social networks",
+    "survey_review": "a request for a review or a survey",
+    "feature_marketing": "product marketing wording",
+    "no_reply": "a notice that this was sent automatically or cannot be answered",
+    "order": "an order",
+    "invoice_payment": "an invoice or a payment",
+    "shipping": "a shipment",
+    "account_access": "access to an account",
+    "one_time_code": "a code to enter",
+    "welcome": "a welcome after a registration",
+    "booking": "a booking or an appointment",
+    "subscription_renewal": "a plan or its renewal",
+    "ticket": "a ticket or a case",
+    "alert": "an alert",
+    "security_notice": "a security notice",
+    "delivery_failure": "a failed delivery",
+    "status_report": "a report of a job or a build",
+    "form_submission": "a submitted form",
+    "statement": "a document or statement that is available",
+    "administration": "a file or a procedure at an office",
+    "reminder": "a reminder",
+    "legal_footer": "a legal footer",
+    "confidential_footer": "a confidentiality notice",
+    "company_words": "a company's registration details",
+}
+
+ZONES: dict[str, str] = {
+    "subject": "the subject has",
+    "opening": "the text begins with",
+    "body": "the text has",
+    "closing": "the text ends with",
+    "link": "a link's text has",
+}
+
+SIGNALS: tuple[Signal, ...] = (
+    *(
+        Signal(f"words.{zone}.{concept}", f"{where} {what}")
+        for zone, where in ZONES.items()
+        for concept, what in CONCEPTS.items()
+    ),
+    Signal("words.unread_language", "the language is none of those with a lexicon"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The words of a message, found once and used by all families.
+
+    Attributes:
+        language: Two letters, or an empty string where it could not be told.
+        subject: Tokens of the subject.
+        body: Tokens of the beginning and the end of the body.
+        links: Tokens of the link texts.
+        text: The part of the body that was read, as written.
+        lower: The same in lower case.
+        plain: The plain-text part as written, or the body where there is none.
+    """
+
+    language: str
+    subject: tuple[str, ...]
+    body: tuple[str, ...]
+    links: tuple[str, ...]
+    text: str
+    lower: str
+    plain: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Lexicon:
+    """The entries of one language, by first token, and by the first letters for open endings."""
+
+    whole: dict[str, tuple[tuple[tuple[str, ...], str], ...]]
+    stems: dict[str, tuple[tuple[tuple[str, ...], str], ...]]
+    substrings: tuple[tuple[str, str], ...]
+
+
+def read(message: Message) -> Reading:
+    """Find the words of a message."""
+    text = _ends(message.body)
+    lower = text.lower()
+    subject = tuple(_TOKEN.findall(message.subject[:400].lower()))
+    body = tuple(_TOKEN.findall(lower))
+    labels = " ".join(link.text for link in message.document.links[:60])[:3000] if message.html else ""
+    return Reading(
+        language=language_of((*subject, *body[:300]), text[:2000] + message.subject),
+        subject=subject,
+        body=body,
+        links=tuple(_TOKEN.findall(labels.lower())),
+        text=text,
+        lower=lower,
+        plain=_ends(message.text) or text,
+    )
+
+
+def _ends(text: str) -> str:
+    """Return the beginning and the end of a text, without characters that are not seen."""
+    if len(text) > HEAD + TAIL:
+        text = text[:HEAD] + "\n" + text[-TAIL:]
+    return text if text.isascii() else text.translate(_UNSEEN)
+
+
+def language_of(tokens: Iterable[str], text: str) -> str:
+    """Guess the language from function words, kana or Cyrillic.
+
+    >>> language_of("merci de votre commande et à bientôt".split(), "")
+    'fr'
+    """
+    if not text.isascii():
+        if _KANA.search(text):
+            return "ja"
+        if _HAN.search(text):
+            return "zh"
+    votes: dict[str, int] = {}
+    known = _function_words()
+    for token in tokens:
+        for language in known.get(token, ()):
+            votes[language] = votes.get(language, 0) + 1
+    if not votes:
+        return ""
+    best = max(votes, key=votes.__getitem__)
+    return best if votes[best] >= 2 else ""
+
+
+@cache
+def _function_words() -> dict[str, tuple[str, ...]]:
+    """Map each function word to the languages that have it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for language, lines in _data.read_sections("function-words.txt").items():
+        for word in {w for line in lines for w in line.split()}:
+            for form in {word, _without_accents(word)}:
+                found[form] = (*found.get(form, ()), language)
+    return found
+
+
+def _without_accents(text: str) -> str:
+    """Take the marks off Latin letters; others stay."""
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+
+
+@cache
+def _lexicon(language: str) -> _Lexicon:
+    """Load the lexicon of a language, or an empty one."""
+    if language not in _data.names("lexicon"):
+        return _Lexicon({}, {}, ())
+    whole: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    stems: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    substrings: list[tuple[str, str]] = []
+    for concept, entries in _data.read_sections(f"lexicon/{language}.txt").items():
+        for entry in entries:
+            if language == "ja":
+                substrings.append((entry.lower(), concept))
+                if not entry.isascii():
+                    continue
+            for form in {entry.lower(), _without_accents(entry.lower())}:
+                words = tuple(_TOKEN.findall(form))
+                if not words:
+                    continue
+                if form.endswith("*"):
+                    words = (*words[:-1], words[-1] + "*")
+                if words[0].endswith("*"):
+                    stems.setdefault(words[0][:_STEM], []).append((words, concept))
+                else:
+                    whole.setdefault(words[0], []).append((words[1:], concept))
+    return _Lexicon(
+        {k: tuple(v) for k, v in whole.items()},
+        {k: tuple(v) for k, v in stems.items()},
+        tuple(substrings),
+    )
+
+
+def _fits(wanted: tuple[str, ...], tokens: tuple[str, ...], start: int) -> bool:
+    """Say whether the tokens from *start* on are the wanted ones; «*» accepts any ending."""
+    if start + len(wanted) > len(tokens):
+        return False
+    for offset, word in enumerate(wanted):
+        token = tokens[start + offset]
+        if token != word and not (word[-1] == "*" and token.startswith(word[:-1])):
+            return False
+    return True
+
+
+def find(lexicon: _Lexicon, tokens: tuple[str, ...]) -> list[tuple[int, str]]:
+    """Return (position, concept) of every entry found."""
+    hits: list[tuple[int, str]] = []
+    whole, stems = lexicon.whole.get, lexicon.stems.get
+    for position, token in enumerate(tokens):
+        if entries := whole(token):
+            hits += [(position, c) for rest, c in entries if not rest or _fits(rest, tokens, position + 1)]
+        if entries := stems(token[:_STEM]):
+            hits += [(position, c) for words, c in entries if _fits(words, tokens, position)]
+    return hits
+
+
+def measure(message: Message, reading: Reading) -> dict[str, float]:
+    """Measure which concepts stand in which zone."""
+    del message
+    language = reading.language or "en"
+    lexicon = _lexicon(language)
+    found: set[tuple[str, str]] = set()
+    if lexicon.substrings:
+        found |= _substring_hits(lexicon, reading)
+    for zone, tokens in (("subject", reading.subject), ("link", reading.links)):
+        found |= {(zone, concept) for _, concept in find(lexicon, tokens)}
+    last = len(reading.body) - CLOSING
+    for position, concept in find(lexicon, reading.body):
+        found.add(("body", concept))
+        if position < OPENING:
+            found.add(("opening", concept))
+        if position >= last:
+            found.add(("closing", concept))
+    values = {f"words.{zone}.{concept}": 1.0 for zone, concept in found}
+    if not lexicon.whole and not lexicon.substrings:
+        values["words.unread_language"] = 1.0
+    return values
+
+
+def _substring_hits(lexicon: _Lexicon, reading: Reading) -> set[tuple[str, str]]:
+    """Look up a language without spaces between its words."""
+    zones = {
+        "subject": " ".join(reading.subject),
+        "link": " ".join(reading.links),
+        "opening": reading.lower[:200],
+        "body": reading.lower,
+        "closing": reading.lower[-250:],
+    }
+    return {
+        (zone, concept)
+        for entry, concept in lexicon.substrings
+        if entry in zones["body"] or entry in zones["subject"] or entry in zones["link"]
+        for zone, text in zones.items()
+        if entry in text
+    }
