@@ -134,7 +134,7 @@ def _cut(source: str, lower: str, opening: str, closing: str) -> tuple[str, list
         if end < 0:
             # A style that is never closed hides everything in a browser; an open comment too.
             return "".join(kept), removed
-        position = end + len(closing)
+        position = source.find(">", end) + 1 or len(source)
     kept.append(source[position:])
     return "".join(kept), removed
 

@@ -147,6 +147,7 @@ SIGNALS = tuple(
         "subject.lower_case": "the subject begins in lower case",
         "subject.separator": "the subject has parts set off by bars or dashes",
         "subject.quoted": "the subject has something in quotation marks",
+        "subject.automatic_reply": "the subject is an automatic reply's",
         "subject.issue": "the subject counts an issue",
         "subject.date": "the subject has a date or a time",
         "subject.path": "the subject names a host, a path or a version",
@@ -330,6 +331,10 @@ def _reply_to(message: Message, sender: Address) -> dict[str, float]:
     }
 
 
+_AUTOMATIC = re.compile(
+    r"\s{0,5}(?:auto(?:matic|matische?|mated)?[- ]?(?:reply|response|antwort|antwoord|svar|respuesta)|autoreply|autosvar|out of (?:the )?office|abwesen|absen[ct]e|"
+    r"r[eé]ponse automatique|respuesta autom|resposta autom|risposta autom|automatisch antwoord|afwezig|odpowied[zź] automat|automatyczna odp|автоответ|автоматический ответ|"
+    r"自動返信|自動応答|不在|fuera de la oficina|fuori sede|fora do escrit|ausência|ausencia|assenza|nieobecno|отсутств|automatick|fraværende|frånvaro)", re.I)
 _ISSUE = re.compile(r"(?:#|\bn[°ºo.]\s?|\bnr\.?|№|\bvol\.?|\bissue|\bausgabe|\bnum[eé]ro|\bn[uú]mero|\bedi\w{3,5}|\bnummer|\bвыпуск|第|\bvol)\s?\d{1,3}\b(?!\d|[/.-]\d)", re.I)
 _DATE = re.compile(r"\b\d{1,2}[./-]\d{1,2}(?:[./-]\d{2,4})?\b|\b20\d\d-\d\d|\b\d{1,2}[:h]\d{2}\b|\b\d{1,2}月")
 _PATH = re.compile(r"\b[\w-]+\.[\w-]+\.[\w.-]+\b|/\w+/\w|\bv?\d+\.\d+(?:\.\d+|-rc)|\b\w+:\d{2,5}\b|@[0-9a-f]{7}")
@@ -365,7 +370,9 @@ def _subject(message: Message, reading: Reading) -> dict[str, float]:
         "subject.lower_case": subject[:1].islower(),
         "subject.separator": " | " in subject or " - " in subject or " – " in subject or " — " in subject or ": " in subject,
         "subject.quoted": bool(_QUOTED.search(subject)),
+        "subject.automatic_reply": "the subject is an automatic reply's",
         "subject.issue": "the subject counts an issue",
+        "subject.automatic_reply": bool(_AUTOMATIC.match(subject)),
         "subject.issue": bool(_ISSUE.search(subject)),
         "subject.date": bool(_DATE.search(subject)),
         "subject.path": bool(_PATH.search(subject)),
