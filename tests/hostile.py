@@ -46,11 +46,8 @@ def header(name: bytes, unit: bytes) -> Callable[[int], bytes]:
 
 def nested_multiparts(size: int) -> bytes:
     """Open a multipart in a multipart in a multipart."""
-    lines = [HEAD]
-    for depth in range(size // 60 + 1):
-        mark = b"b%d" % depth
-        lines.append(b'Content-Type: multipart/mixed; boundary="%s"\r\n\r\n--%s\r\n' % (mark, mark))
-    return b"".join(lines)
+    opening = b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n'
+    return HEAD + b"".join(opening % (depth, depth) for depth in range(size // 60 + 1))
 
 
 def prefix_boundaries(size: int) -> bytes:
@@ -73,11 +70,10 @@ def same_boundary_nested(size: int) -> bytes:
 
 def wide_and_deep(size: int) -> bytes:
     """Give every one of many parts its own nest of multiparts over the same bytes."""
-    lines = [HEAD, b'Content-Type: multipart/mixed; boundary="0"\r\n\r\n']
-    for depth in range(18):
-        lines.append(b'--%d\r\nContent-Type: multipart/mixed; boundary="%d"\r\n\r\n' % (depth, depth + 1))
-    lines.append(repeat(b"--18\r\n\r\nHello\r\n", size))
-    return b"".join(lines)
+    inner = b'--%d\r\nContent-Type: multipart/mixed; boundary="%d"\r\n\r\n'
+    nest = b"".join(inner % (depth, depth + 1) for depth in range(18))
+    head = HEAD + b'Content-Type: multipart/mixed; boundary="0"\r\n\r\n'
+    return head + nest + repeat(b"--18\r\n\r\nHello\r\n", size)
 
 
 def truncated_base64(size: int) -> bytes:
@@ -106,6 +102,12 @@ def charset(name: bytes) -> Callable[[int], bytes]:
 def zlib_charset(size: int) -> bytes:
     """Declare zlib as charset and send a bomb."""
     return TEXT.replace(b"utf-8", b"zlib") + zlib.compress(b"\0" * size * 20)
+
+
+def unknown_charsets(size: int) -> bytes:
+    """Name another charset in every encoded word, so that each is looked up."""
+    words = b" ".join(b"=?iso-8859-%d?q?a?=" % number for number in range(size // 21))
+    return HEAD + b"X-A: " + words + b"\r\n\r\nHello"
 
 
 def noise(size: int) -> bytes:
@@ -137,7 +139,7 @@ GENERATORS: dict[str, Callable[[int], bytes]] = {
     "html: greater-than signs": html(b">"),
     "html: open quotation marks": html(b'<a href="'),
     "html: open single quotation marks": html(b"<img src='"),
-    "html: quotation marks only": html(b'"\''),
+    "html: quotation marks only": html(b"\"'"),
     "html: one tag with endless attributes": between(HTML + b"<a ", b'href="x" ', b">"),
     "html: one tag with endless white space": between(HTML + b"<a href", b" ", b'= "x">'),
     "html: one tag with endless equals signs": between(HTML + b"<a ", b"href=", b">"),
@@ -147,6 +149,8 @@ GENERATORS: dict[str, Callable[[int], bytes]] = {
     "html: nested anchors": html(b'<a href="http://a.example/">x'),
     "html: anchor text without end": between(HTML + b'<a href="http://a.example/">', b"<b>x</b> ", b""),
     "html: images in one anchor": between(HTML + b'<a href="x">', b'<img alt="y" src="z">', b""),
+    "html: brackets in quotation marks": between(HTML + b'<a "', b'a"b">', b""),
+    "html: tags in quotation marks": html(b'<a title=">">"'),
     "html: pixels": html(b'<img width="99999999999999999999999999">'),
     "html: entities": html(b"&amp;"),
     "html: entities without end": html(b"&#"),
@@ -193,6 +197,7 @@ GENERATORS: dict[str, Callable[[int], bytes]] = {
     "charset: hz": charset(b"hz"),
     "charset: an endless name": between(HEAD + b"Content-Type: text/plain; charset=", b"utf-8"),
     "charset: zlib": zlib_charset,
+    "charset: a new name for every word": unknown_charsets,
     "headers: noise": noise_headers,
     "headers: many": between(HEAD, b"X-A: b\r\n", b"\r\nHello"),
     "headers: without colon": between(HEAD, b"hello\r\n", b"\r\nHello"),

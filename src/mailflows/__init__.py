@@ -1,0 +1,66 @@
+"""Keep an organisation's professional, marketing and transactional mail apart.
+
+>>> import mailflows
+>>> message = b"From: Ada <ada@lovelace.uk>\\nSubject: Tuesday\\n\\nDear Charles, could we meet at noon? Ada"
+>>> mailflows.classify(message).likely
+<Flow.PROFESSIONAL: 'professional'>
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailflows.errors import (
+    ConfigurationError,
+    MailflowsError,
+    MessageError,
+    MissingExtra,
+    ModelError,
+)
+from mailflows.flow import Flow
+
+if TYPE_CHECKING:
+    from mailflows.classifier import Classification, Classifier, Reason, classify
+    from mailflows.message import Envelope, Message
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Classification",
+    "Classifier",
+    "ConfigurationError",
+    "Envelope",
+    "Flow",
+    "MailflowsError",
+    "Message",
+    "MessageError",
+    "MissingExtra",
+    "ModelError",
+    "Reason",
+    "classify",
+]
+
+# Loaded on first use: a sender that only needs one part does not pay for the others.
+_HOMES = {
+    "Classification": "classifier",
+    "Classifier": "classifier",
+    "Envelope": "message",
+    "Message": "message",
+    "Reason": "classifier",
+    "classify": "classifier",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        msg = f"module 'mailflows' has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module  # noqa: PLC0415 -- only for the first use of a name
+
+    value = getattr(import_module(f"mailflows.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,7 +2,7 @@
 
 Why not a parser: a message is not shown here, it is counted. One compiled expression whose parts
 cannot overlap finds tag, attributes and following text; it never looks back, so its time grows with
-the input alone (``<a `` × 20,000 included). ``benchmarks/html_parsers.py`` measures it beside
+the input alone (``<a `` twenty thousand times included). ``benchmarks/html_parsers.py`` measures it beside
 html.parser, lxml and selectolax.
 """
 
@@ -13,17 +13,27 @@ from collections import Counter
 from dataclasses import dataclass
 from html import unescape
 
-# name, attributes, text up to the next "<". No two neighbours accept the same character.
-_TAG = re.compile(r"<(/?[a-zA-Z][^\s<>/]*)([^<>]*)>?([^<]*)")
+# Name, attributes, text up to the next "<"; or a "<" that opens no tag, and its text. No two
+# neighbours accept the same character.
+_TAG = re.compile(r"<(?:(/?[a-zA-Z!?][^\s<>/]*)([^<>]*)>?)?([^<]*)")
 _ATTRIBUTE = re.compile(
     r"""(?<![\w-])(href|src|alt|width|height|style|class|id|title)\s{0,9}=\s{0,9}"""
     r"""("[^"]*|'[^']*|[^\s>"']+)""",
     re.IGNORECASE,
 )
-_SPACES = re.compile(r"[ \t\r\f\v\u00a0\u200b\u200c\u200d\u034f\u00ad\ufeff]+")
+_SPACES = re.compile(r"[ \t\r\f\v\u00a0]+")
+# Characters that show nothing: they pad previews, and hide words from readers like this one.
+_UNSEEN = re.compile("[\u200b-\u200f\u2060\u034f\u00ad\ufeff]+")
+# In an attribute «&copy=1» is a parameter, not a sign (HTML Living Standard, section 13.2.5.73).
+_REFERENCE = re.compile(r"&[#\w]{1,32};")
+_LONG_NUMBER = re.compile(r"&#[0-9]{9,}")
+_PIXELS = re.compile(r"[0-9]{1,5}")
+_HIDDEN = {"<!--": "-->", "<style": "</style", "<script": "</script", "<title": "</title"}
 
 MAX_LINKS = 500
 """Links looked at; a message with more tells nothing new."""
+
+_MAX_MENDS = 9
 
 _BREAKS = dict.fromkeys(
     (
@@ -82,15 +92,17 @@ def scan(source: str) -> Document:
     lower = source.lower()
     if len(lower) != len(source):  # "İ".lower() is two characters: offsets would differ
         source = lower
-    source, lower_body, style = _without_hidden(source, lower)
+    source, style = _without_hidden(source, lower)
     pieces = _TAG.findall(source)
-    names = [name.lower() for name, _, _ in pieces]
-    breaks = _BREAKS.get
     start = source.find("<")
     words = [source if start < 0 else source[:start]]
+    if '"' in source:
+        pieces = [_mended(piece) if '"' in piece[2] else piece for piece in pieces]
+    names = [piece[0].lower() for piece in pieces]
+    breaks = _BREAKS.get
     words += [breaks(name, "") + piece[2] for name, piece in zip(names, pieces, strict=True)]
     links, images = _links_and_images(names, pieces)
-    tags = tuple(name for name in names if name[0] != "/")
+    tags = tuple(name for name in names if name[:1].isalpha())
     return Document(
         text=plain("".join(words)),
         links=links,
@@ -98,54 +110,81 @@ def scan(source: str) -> Document:
         tags=tags,
         counts=Counter(tags),
         style=style,
-        lower=lower_body,
+        lower=lower,
     )
 
 
 def plain(text: str) -> str:
-    """Unescape entities and fold white space; line breaks stay."""
+    """Unescape entities, drop what is not seen and fold white space; line breaks stay."""
     if "&" in text:
-        text = unescape(text)
+        text = _unescape(text)
+    if not text.isascii():
+        text = _UNSEEN.sub("", text)
     lines = (line.strip() for line in _SPACES.sub(" ", text).split("\n"))
     return "\n".join(line for line in lines if line)
 
 
-def _without_hidden(source: str, lower: str) -> tuple[str, str, str]:
-    """Cut out comments, styles, scripts and the head; return body, its lower case, and the style."""
-    body = _cut(source, lower, "<!--", "-->")[0] if "<!--" in source else source
-    body_lower = body.lower() if body is not source else lower
+def _unescape(text: str) -> str:
+    """Replace character references; one with thousands of digits is no number for Python."""
+    try:
+        return unescape(text)
+    except ValueError:
+        return unescape(_LONG_NUMBER.sub("\ufffd", text))
+
+
+def _mended(piece: tuple[str, str, str]) -> tuple[str, str, str]:
+    """Give a tag back what follows a «>» inside one of its quoted attributes."""
+    name, attributes, text = piece
+    for _ in range(_MAX_MENDS):
+        if attributes.count('"') % 2 == 0:
+            break
+        value, mark, rest = text.partition('"')
+        more, bracket, rest = rest.partition(">")
+        if not mark or not bracket:
+            break
+        attributes, text = f'{attributes}>{value}"{more}', rest
+    return name, attributes, text
+
+
+def _without_hidden(source: str, lower: str) -> tuple[str, str]:
+    """Cut out comments, styles, scripts and the title; return the rest, and the styles in lower case.
+
+    What opens first hides the others: a comment mark in a style hides nothing, and a style in a
+    comment neither. An opening without its end hides everything behind it, as in a browser.
+    """
+    kept: list[str] = []
     styles: list[str] = []
-    for name in ("style", "script", "title"):
-        if f"<{name}" in body_lower:
-            body, removed = _cut(body, body_lower, f"<{name}", f"</{name}")
-            body_lower = body.lower()
-            if name == "style":
-                styles = [piece.lower() for piece in removed]
-    return body, lower, "\n".join(styles)
-
-
-def _cut(source: str, lower: str, opening: str, closing: str) -> tuple[str, list[str]]:
-    """Remove what stands between two marks; an opening without its closing removes the rest."""
-    kept, removed, position = [], [], 0
-    while (start := lower.find(opening, position)) >= 0:
+    position = 0
+    ahead = {mark: lower.find(mark) for mark in _HIDDEN}
+    while starts := [(start, mark) for mark, start in ahead.items() if start >= 0]:
+        start, mark = min(starts)
         kept.append(source[position:start])
-        end = lower.find(closing, start + 2)  # "<!-->" is a whole comment
-        removed.append(source[start : end if end >= 0 else len(source)])
-        if end < 0:
-            # A style that is never closed hides everything in a browser; an open comment too.
-            return "".join(kept), removed
-        position = source.find(">", end) + 1 or len(source)
+        end = lower.find(_HIDDEN[mark], start + 2)  # "<!-->" is a whole comment
+        if mark == "<style":
+            styles.append(lower[start : end if end >= 0 else len(lower)])
+        position = lower.find(">", end) + 1 if end >= 0 else 0
+        if not position:
+            return "".join(kept), "\n".join(styles)
+        for other, found in ahead.items():
+            if 0 <= found < position:
+                ahead[other] = lower.find(other, position)
     kept.append(source[position:])
-    return "".join(kept), removed
+    return "".join(kept), "\n".join(styles)
 
 
 def _attributes(raw: str) -> dict[str, str]:
     """Return the few attributes that are looked at, lower-case names, unescaped values."""
-    found = {}
+    found: dict[str, str] = {}
     for name, value in _ATTRIBUTE.findall(raw):
-        text = value[1:] if value[:1] in "\"'" else value
-        found.setdefault(name.lower(), unescape(text) if "&" in text else text)
+        text = value[1:] if value[:1] in {'"', "'"} else value
+        if "&" in text:
+            text = _REFERENCE.sub(_character, text)
+        found.setdefault(name.lower(), text)
     return found
+
+
+def _character(match: re.Match[str]) -> str:
+    return unescape(match[0])
 
 
 def _links_and_images(
@@ -154,39 +193,57 @@ def _links_and_images(
     """Collect anchors with their text, and images, in one walk."""
     links: list[Link] = []
     images: list[Image] = []
-    anchor: dict[str, str] | None = None
-    words: list[str] = []
-    has_image = False
-
-    def close() -> None:
-        if anchor is not None and anchor.get("href", "").strip() and len(links) < MAX_LINKS:
-            text = " ".join(plain("".join(words)).split())
-            links.append(Link(anchor["href"].strip(), text, has_image, _is_button(anchor)))
-
-    for index, name in enumerate(names):
-        if name == "a" or name == "area":
-            close()
-            anchor, words, has_image = _attributes(pieces[index][1]), [pieces[index][2]], False
-        elif name == "/a":
-            close()
-            anchor = None
-        else:
-            if name == "img":
-                images.append(image := _image(_attributes(pieces[index][1])))
-                has_image = True
-                if anchor is not None and image.alt:
-                    words.append(f" {image.alt} ")
-            if anchor is not None:
-                words.append(pieces[index][2])
-    close()
+    anchor: _Anchor | None = None
+    for name, (_, attributes, text) in zip(names, pieces, strict=True):
+        if name in {"a", "/a", "area"}:
+            if anchor and len(links) < MAX_LINKS:
+                links += anchor.link()
+            anchor = None if name == "/a" else _Anchor(_attributes(attributes))
+            if name == "area" and anchor:  # it has no content: what follows is not its text
+                links += anchor.link() if len(links) < MAX_LINKS else []
+                anchor = None
+        elif name == "img":
+            images.append(image := _image(_attributes(attributes)))
+            if anchor:
+                anchor.add_image(image)
+        if anchor:
+            anchor.words.append(text)
+    if anchor and len(links) < MAX_LINKS:
+        links += anchor.link()
     return tuple(links), tuple(images)
+
+
+class _Anchor:
+    """An anchor that is being read."""
+
+    __slots__ = ("attributes", "has_image", "words")
+
+    def __init__(self, attributes: dict[str, str]) -> None:
+        self.attributes = attributes
+        self.has_image = False
+        self.words: list[str] = [attributes.get("alt", "")]
+
+    def add_image(self, image: Image) -> None:
+        """Note an image in the anchor; its alternative text is what a reader may see."""
+        self.has_image = True
+        if image.alt:
+            self.words.append(f" {image.alt} ")
+
+    def link(self) -> list[Link]:
+        """Return the link, or nothing for an anchor without a target."""
+        href = self.attributes.get("href", "").strip()
+        if not href:
+            return []
+        text = " ".join(plain("".join(self.words)).split())
+        return [Link(href, text, has_image=self.has_image, is_button=_is_button(self.attributes))]
 
 
 def _is_button(anchor: dict[str, str]) -> bool:
     """Say whether an anchor is drawn as a button: its own background, padding or class."""
     style = anchor.get("style", "").lower()
     drawn = "background" in style or "padding" in style or "border-radius" in style
-    return drawn or "button" in anchor.get("class", "").lower() or "btn" in anchor.get("class", "")
+    classes = anchor.get("class", "").lower()
+    return drawn or "button" in classes or "btn" in classes
 
 
 def _image(attributes: dict[str, str]) -> Image:
@@ -202,4 +259,4 @@ def _image(attributes: dict[str, str]) -> Image:
 def _pixels(value: str | None) -> int | None:
     """Read «600» or «600px»; a percentage or anything else is no number of pixels."""
     digits = (value or "").strip().lower().removesuffix("px").strip()
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else None
+    return int(digits) if _PIXELS.fullmatch(digits) else None

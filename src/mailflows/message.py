@@ -1,7 +1,7 @@
 """A read-only, normalised view of a message: any bytes in, headers, text, HTML and defects out.
 
 The standard library's parser builds a tree for changing and writing mail; with its modern policy it
-costs 7–16 ms a message and raises on real ones. Here a message is only looked at, so one splitter
+costs 7 to 16 ms a message and raises on real ones. Here a message is only looked at, so one splitter
 finds the headers and the parts, decodes the first `TEXT_LIMIT` bytes of text, and notes what was
 wrong in `Message.defects` instead of raising.
 """
@@ -9,21 +9,20 @@ wrong in `Message.defects` instead of raising.
 from __future__ import annotations
 
 import binascii
-import codecs
-import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, cast
 
-from mailflows import _html
+from mailflows import _html, _source
+from mailflows._charset import decode
+from mailflows._header import Address, addresses, decode_base64, decode_value, mailbox, parameters
+from mailflows._source import Source
 from mailflows.errors import MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from email.message import Message as StdlibMessage
 
-__all__ = ["Address", "Envelope", "Message", "Part", "Source"]
+__all__ = ["Address", "Envelope", "Message", "Part", "Source", "addresses"]
 
 TEXT_LIMIT = 256 * 1024
 """Bytes of decoded text (plain and HTML together) that are read; the rest is noted as a defect."""
@@ -35,63 +34,22 @@ MAX_PARTS = 200
 MAX_DEPTH = 20
 _MAX_HEADERS = 2000
 _MAX_LEADING_LINES = 20
+_SHORT = 40
 
 _HEADER_LINE = re.compile(rb"[!-9;-~]{1,200}[ \t]{0,20}:")
-_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
-_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=(?:[ \t\r\n]{1,99}(?==\?))?")
-_PARAMETER = re.compile(r""";\s{0,99}([\w*-]{1,40})\s{0,9}=\s{0,9}("[^"]*"?|[^;\s]*)""")
-_SEPARATORS = re.compile(r'[\s<>,;:"()\[\]]+')
+# Some software forgets the blank line before a first boundary.
+_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\n\r{1,2}\n|\r\r(?!\n)|\n(?=--[^\r\n:]{1,200}[\r\n])")
+_TEXT_LINE = re.compile(rb"^(?![!-9;-~]{1,200}[ \t]{0,20}:|[ \t\r\n])", re.MULTILINE)
+_BOUNDARY_END = re.compile(rb"(--)?[ \t]{0,99}(?:[\r\n]|\Z)")
 _META_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
+_TRANSFER_GROWTH = {"base64": 2, "quoted-printable": 3}
 
-# Codecs that are charsets. Python also knows "punycode" (quadratic), "zlib" and others that a
-# hostile message may name.
-_CHARSETS = (
-    "ascii utf iso8859 cp koi8 kz1048 ptcp154 gb big5 euc shift iso2022 hz johab mac tis-620"
-).split()
-_ALIASES = {
-    "": "utf-8",
-    "unknown-8bit": "utf-8",
-    "utf8mb4": "utf-8",
-    "unicode": "utf-8",
-    "unicode-1-1-utf-7": "utf-7",
-    "iso-8859-8-i": "iso-8859-8",
-    "ks_c_5601-1987": "cp949",
-    "x-sjis": "cp932",
-    "shift_jis": "cp932",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "x-gbk": "gb18030",
-    "iso-8859-1": "cp1252",  # as every browser reads it (WHATWG Encoding, section 4.2)
-    "latin1": "cp1252",
-    "latin-1": "cp1252",
-}
-
-Source: TypeAlias = (
-    "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | StdlibMessage | Message"
+_MAIL_HEADERS = frozenset(
+    (
+        "from to cc bcc subject date sender reply-to return-path received message-id mime-version "
+        "content-type delivered-to references in-reply-to"
+    ).split()
 )
-"""What can be read as a message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A mailbox of a header: display name, and address in lower case.
-
-    >>> Address("Ada", "ada@lovelace.uk").domain
-    'lovelace.uk'
-    """
-
-    name: str
-    address: str
-
-    @property
-    def local(self) -> str:
-        """The part before the last «@»."""
-        return self.address.rpartition("@")[0]
-
-    @property
-    def domain(self) -> str:
-        """The part behind the last «@», or an empty string."""
-        return self.address.rpartition("@")[2] if "@" in self.address else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +92,11 @@ class Part:
 
 
 class Message:
-    """A message as it can be seen, whatever it was made of.
+    r"""A message as it can be seen, whatever it was made of.
 
     Read one with `Message.read`; nothing of it can be changed.
 
-    >>> message = Message.read(b"From: Ada <ada@lovelace.uk>\\nSubject: Hello\\n\\nDear Charles,")
+    >>> message = Message.read(b"From: Ada <ada@lovelace.uk>\nSubject: Hello\n\nDear Charles,")
     >>> message.subject, message.sender.domain, message.text
     ('Hello', 'lovelace.uk', 'Dear Charles,')
 
@@ -154,6 +112,8 @@ class Message:
 
     __slots__ = ("_by_name", "_document", "defects", "envelope", "headers", "html", "parts", "size", "text")
 
+    _by_name: dict[str, str]
+    _document: _html.Document | None
     headers: tuple[tuple[str, str], ...]
     parts: tuple[Part, ...]
     text: str
@@ -163,7 +123,7 @@ class Message:
     envelope: Envelope | None
 
     @classmethod
-    def read(cls, source: Source, *, envelope: Envelope | None = None) -> Message:
+    def read(cls, source: Source | Message, *, envelope: Envelope | None = None) -> Message:
         """Read a message from bytes, text, a path, an open binary file or an email message object.
 
         A `str` is the text of a message, never a path: pass a `pathlib.Path` for a file.
@@ -177,7 +137,7 @@ class Message:
         """
         if isinstance(source, Message):
             return source if envelope is None else source.replace(envelope=envelope)
-        return _Reader(_raw(source)).message(envelope)
+        return _Reader(_source.read(source)).message(envelope)
 
     def replace(
         self,
@@ -215,7 +175,7 @@ class Message:
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first header of this name (any case), decoded and unfolded, or *default*."""
-        return self._by_name.get(name.lower(), default)  # type: ignore[attr-defined, no-any-return]
+        return self._by_name.get(name.lower(), default)
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """Return every header of this name, in order."""
@@ -223,7 +183,7 @@ class Message:
         return tuple(value for key, value in self.headers if key == wanted)
 
     def __contains__(self, name: str) -> bool:
-        return name.lower() in self._by_name  # type: ignore[attr-defined]
+        return name.lower() in self._by_name
 
     @property
     def subject(self) -> str:
@@ -232,16 +192,15 @@ class Message:
 
     @property
     def sender(self) -> Address:
-        """The first mailbox of From; empty fields where there is none."""
-        found = addresses(self.get("from"))
-        return found[0] if found else Address(self.get("from").strip(), "")
+        """The first mailbox of From; its address is empty where there is none."""
+        return mailbox(self.get("from"))
 
     @property
     def recipients(self) -> tuple[Address, ...]:
         """Every mailbox of To, Cc and Bcc, in order; one that stands twice is counted once."""
         found: dict[str, Address] = {}
         for name in ("to", "cc", "bcc"):
-            for value in self.get_all(name) if name in self._by_name else ():  # type: ignore[attr-defined]
+            for value in self.get_all(name) if name in self._by_name else ():
                 for address in addresses(value):
                     found.setdefault(address.address, address)
         return tuple(found.values())
@@ -249,9 +208,9 @@ class Message:
     @property
     def document(self) -> _html.Document:
         """What can be seen in the HTML; of an empty document where there is none."""
-        if self._document is None:  # type: ignore[has-type]
+        if self._document is None:
             object.__setattr__(self, "_document", _html.scan(self.html))
-        return self._document  # type: ignore[attr-defined, no-any-return]
+        return cast("_html.Document", self._document)
 
     @property
     def body(self) -> str:
@@ -269,172 +228,19 @@ def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return found
 
 
-def addresses(value: str) -> tuple[Address, ...]:
-    """Read the mailboxes of an address header; what is not one is left out.
-
-    >>> addresses('"Lovelace, Ada" <Ada@Lovelace.uk>, charles@babbage.uk')
-    (Address(name='Lovelace, Ada', address='ada@lovelace.uk'), Address(name='', address='charles@babbage.uk'))
-    """
-    if "," not in value and ";" not in value:
-        found = _mailbox(value)
-        return (found,) if found else ()
-    return tuple(a for piece in _split_list(value) if (a := _mailbox(piece)))
-
-
-def _split_list(value: str) -> list[str]:
-    """Cut an address list at the commas and semicolons outside quotation marks."""
-    pieces = [""]
-    for index, chunk in enumerate(value.split('"')):
-        if index % 2:
-            pieces[-1] += f'"{chunk}"'
-            continue
-        first, *others = chunk.replace(";", ",").split(",")
-        pieces[-1] += first
-        pieces += others
-    return pieces
-
-
-def _mailbox(piece: str) -> Address | None:
-    """Read one mailbox, «name <address>», «address (name)» or a bare address."""
-    if "@" not in piece:
-        return None
-    before, angle, rest = piece.rpartition("<")
-    if angle:
-        address = rest.partition(">")[0].strip()
-        name = before.strip().strip("\"' ").replace('\\"', '"')
-        if "@" in address:
-            return Address(name, address.lower())
-    for word in _SEPARATORS.split(piece):
-        if "@" in word.strip("@"):
-            return Address("", word.strip("'.").lower())
-    return None
-
-
-def decode_words(value: str) -> str:
-    """Decode the encoded words of a header value (RFC 2047); what cannot be read stays."""
-    return _WORD.sub(_decoded_word, value) if "=?" in value else value
-
-
-def _decoded_word(match: re.Match[str]) -> str:
-    charset, kind, coded = match.groups()
-    data = coded.encode("ascii", "replace")
-    if kind in "bB":
-        raw = _decode_base64(data)
-    else:
-        raw = binascii.a2b_qp(data, header=True)
-    return _decode(raw, charset.partition("*")[0].lower())[0]
-
-
-def _decode_base64(data: bytes) -> bytes:
-    """Decode base64 that may be cut off or hold foreign characters."""
-    try:
-        return binascii.a2b_base64(data)
-    except binascii.Error:
-        pass
-    clean = bytes(c for c in data if c in _BASE64)
-    try:
-        return binascii.a2b_base64(clean[: len(clean) - len(clean) % 4])
-    except binascii.Error:
-        return b""
-
-
-_BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-
-
-def _codec(charset: str) -> str | None:
-    """Return the name of a codec that is a charset, or `None`."""
-    name = _ALIASES.get(charset, charset)
-    try:
-        found = codecs.lookup(name).name
-    except (LookupError, ValueError, UnicodeError):
-        return None
-    return found if found.startswith(tuple(_CHARSETS)) else None
-
-
-def _decode(raw: bytes, charset: str) -> tuple[str, str]:
-    """Decode with the declared charset, or what the bytes look like; return text and defect."""
-    codec = _codec(charset)
-    defect = "" if codec else f"unknown-charset:{charset[:30]}"
-    if codec in {"ascii", None}:
-        codec = "utf-8"
-    try:
-        return raw.decode(codec or "utf-8"), defect
-    except UnicodeError:
-        pass
-    for guess in ("utf-8", "cp1252"):
-        # Cutting at TEXT_LIMIT may leave half a character at the end.
-        try:
-            return raw[:-4].decode(guess), defect or f"lying-charset:{charset[:30]}"
-        except UnicodeError:
-            continue
-    try:
-        return raw.decode(codec or "utf-8", "replace"), defect or f"lying-charset:{charset[:30]}"
-    except UnicodeError:
-        return raw.decode("latin-1"), defect or f"lying-charset:{charset[:30]}"
-
-
-def _raw(source: object) -> bytes:
-    """Return the bytes of anything `Message.read` takes."""
-    if isinstance(source, bytes):
-        return source
-    if isinstance(source, bytearray | memoryview):
-        return bytes(source)
-    if isinstance(source, str):
-        if source and "\n" not in source and "\r" not in source and ":" not in source[:100]:
-            msg = (
-                f"{source[:80]!r} is one line without a header; "
-                "for a file, pass pathlib.Path(...)"
-            )
-            raise MessageError(msg, position=0)
-        return source.encode("utf-8", "surrogateescape" if source.isascii() else "replace")
-    if isinstance(source, os.PathLike):
-        return _file_bytes(Path(source))
-    if callable(getattr(source, "as_bytes", None)):
-        return _email_bytes(source)
-    if callable(read := getattr(source, "read", None)):
-        content = read()
-        return _raw(content) if isinstance(content, bytes | str) else b""
-    msg = (
-        f"cannot read a message from {type(source).__name__}; "
-        "pass bytes, str, a path, an open file or an email message"
-    )
-    raise MessageError(msg)
-
-
-def _file_bytes(path: Path) -> bytes:
-    """Read a file, or say why it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        msg = f"{path}: {problem.strerror or problem}"
-        raise MessageError(msg) from problem
-
-
-def _email_bytes(source: object) -> bytes:
-    """Flatten an email message object; the modern policy raises on some real headers."""
-    from email import policy  # noqa: PLC0415 -- 30 ms that most callers never need
-
-    last: Exception | None = None
-    for chosen in (None, policy.compat32, policy.HTTP):
-        try:
-            data = source.as_bytes() if chosen is None else source.as_bytes(policy=chosen)  # type: ignore[attr-defined]
-        except Exception as problem:  # noqa: BLE001 -- whatever a foreign object raises
-            last = problem
-        else:
-            return bytes(data)
-    msg = f"this {type(source).__name__} cannot be written as bytes: {last!r}"
-    raise MessageError(msg) from last
-
-
 class _Reader:
     """Splits raw bytes into headers and decoded text."""
 
-    def __init__(self, raw: bytes) -> None:
-        if not raw.strip():
+    def __init__(self, source: _source.Raw) -> None:
+        if not source.data.strip():
             msg = "an empty input is not a message"
             raise MessageError(msg, position=0)
-        self.raw = raw
-        self.defects: dict[str, None] = {}
+        self.size = len(source.data)
+        self.raw = source.data[: _source.SIZE_LIMIT]
+        self.is_text = source.is_text
+        self.defects: dict[str, None] = {source.defect: None} if source.defect else {}
+        if self.size > _source.SIZE_LIMIT:
+            self.note("long-message")
         self.parts: list[Part] = []
         self.texts: list[str] = []
         self.pages: list[str] = []
@@ -443,8 +249,9 @@ class _Reader:
     def message(self, envelope: Envelope | None) -> Message:
         """Read everything and return the finished view."""
         start = self._first_header()
-        headers, body_start = self._headers(self.raw, start)
+        headers, body_start = self._headers(start, len(self.raw))
         by_name = _first_of_each(headers)
+        _require_mail(by_name, start)
         self._walk(by_name, body_start, len(self.raw))
         message = Message.__new__(Message)
         values = {
@@ -454,7 +261,7 @@ class _Reader:
             "text": "\n".join(self.texts),
             "html": "\n".join(self.pages),
             "defects": tuple(self.defects),
-            "size": len(self.raw),
+            "size": self.size,
             "envelope": envelope,
             "_document": None,
         }
@@ -484,25 +291,32 @@ class _Reader:
         msg = f"no header line found; the input starts with {start!r}"
         raise MessageError(msg, position=0)
 
-    def _headers(self, raw: bytes, start: int, stop: int | None = None) -> tuple[list[tuple[str, str]], int]:
+    def _part_headers(self, start: int, stop: int) -> tuple[list[tuple[str, str]], int]:
+        """Return the headers of a part, which may have none, and where its body starts."""
+        if self.raw.startswith((b"\n", b"\r\n"), start, stop):
+            return [], self.raw.index(b"\n", start) + 1
+        if not _HEADER_LINE.match(self.raw, start, stop):
+            if start < stop:
+                self.note("part-without-headers")
+            return [], start
+        return self._headers(start, stop)
+
+    def _headers(self, start: int, stop: int) -> tuple[list[tuple[str, str]], int]:
         """Return decoded headers and where the body starts."""
-        stop = len(raw) if stop is None else stop
-        if raw.startswith((b"\n", b"\r\n"), start):  # a part without headers
-            return [], min(stop, start + (1 if raw[start] == 10 else 2))
-        end = _BLANK_LINE.search(raw, start, stop)
+        end = _BLANK_LINE.search(self.raw, start, stop)
+        if end is None:  # no blank line: the first line that is no header is text
+            end = _TEXT_LINE.search(self.raw, start, stop)
         head_end, body_start = (end.start(), end.end()) if end else (stop, stop)
         if head_end - start > HEADER_LIMIT:
             self.note("long-headers")
             head_end = start + HEADER_LIMIT
-        block = raw[start:head_end]
+        block = self.raw[start:head_end]
         try:
             text = block.decode("utf-8")
         except UnicodeDecodeError:
             self.note("raw-bytes-in-headers")
             text = block.decode("cp1252", "replace")
-        if "\r" in text:
-            text = text.replace("\r\n", "\n").replace("\r", "\n")
-        return self._fields(text), body_start
+        return self._fields(_with_newlines(text)), body_start
 
     def _fields(self, text: str) -> list[tuple[str, str]]:
         """Split a header block into names and unfolded, decoded values."""
@@ -523,10 +337,11 @@ class _Reader:
             rows.append([name, value])
         found = []
         for name, *values in rows:
-            value = values[0] if len(values) == 1 else "".join(values)
-            if "=?" in value:
-                value = decode_words(value)
-            found.append((name.strip().lower(), value.strip()))
+            key = name.strip().lower()
+            value = "".join(values).strip() if len(values) > 1 else values[0].strip()
+            if "=?" in value or not value.isprintable():
+                value = decode_value(key, value)
+            found.append((key, value))
         return found
 
     def _walk(self, headers: dict[str, str], start: int, stop: int) -> None:
@@ -534,11 +349,11 @@ class _Reader:
         todo: list[tuple[dict[str, str], int, int, int]] = [(headers, start, stop, 0)]
         while todo:
             headers, start, stop, depth = todo.pop()
-            kind, parameters = content_type(headers.get("content-type", ""))
+            kind, options = parameters(headers.get("content-type", ""))
             if not kind.startswith("multipart/"):
-                self._leaf(kind, parameters, headers, start, stop)
+                self._leaf(kind, options, headers, start, stop)
                 continue
-            boundary = parameters.get("boundary", "")
+            boundary = options.get("boundary", "")
             if depth >= MAX_DEPTH:
                 self.note("deep-nesting")
                 continue
@@ -551,7 +366,7 @@ class _Reader:
                 if len(todo) + len(self.parts) >= MAX_PARTS:
                     self.note("many-parts")
                     continue
-                fields, body = self._headers(self.raw, child_start, child_stop)
+                fields, body = self._part_headers(child_start, child_stop)
                 todo.append((_first_of_each(fields), body, child_stop, depth + 1))
 
     def _children(self, boundary: str, start: int, stop: int) -> list[tuple[int, int]]:
@@ -567,12 +382,12 @@ class _Reader:
             position = found + len(mark)
             if found > start and self.raw[found - 1] not in b"\n\r":
                 continue  # the boundary's text inside a line
-            rest = self.raw[position : position + 1]
-            if rest not in {b"\n", b"\r", b"-", b" ", b"\t", b""}:
+            end = _BOUNDARY_END.match(self.raw, position, stop)
+            if end is None:
                 continue  # a longer boundary that starts alike
             if opened >= 0:
                 spans.append((opened, found))
-            if self.raw.startswith(b"--", position):
+            if end[1]:
                 return spans
             line_end = self.raw.find(b"\n", position, stop)
             opened = line_end + 1 if line_end >= 0 else stop
@@ -582,14 +397,14 @@ class _Reader:
         return spans
 
     def _leaf(
-        self, kind: str, parameters: dict[str, str], headers: dict[str, str], start: int, stop: int
+        self, kind: str, options: dict[str, str], headers: dict[str, str], start: int, stop: int
     ) -> None:
         """Record a leaf and read its text, if it is text that a reader sees."""
-        disposition, names = content_type(headers.get("content-disposition", ""))
-        filename = names.get("filename") or parameters.get("name", "")
+        disposition, names = parameters(headers.get("content-disposition", ""))
+        filename = (names.get("filename") or options.get("name", "")).strip()
         part = Part(
-            content_type=kind or "text/plain",
-            charset=parameters.get("charset", "").lower(),
+            content_type=kind if "/" in kind else "text/plain",  # RFC 2045 section 5.2
+            charset=options.get("charset", "").lower(),
             disposition=disposition,
             filename=filename,
             size=stop - start,
@@ -600,65 +415,67 @@ class _Reader:
         if filename and len(self.parts) > 1:
             return
         text = self._text(part, headers, start, stop)
-        if part.content_type == "text/html":
+        if part.content_type == "text/html" or _looks_like_html(text):
             self.pages.append(text)
         else:
             self.texts.append(text)
 
     def _text(self, part: Part, headers: dict[str, str], start: int, stop: int) -> str:
         """Decode transfer encoding and charset within the budget."""
-        encoding = headers.get("content-transfer-encoding", "").strip().lower()
-        room = self.budget
-        widest = {"base64": 2, "quoted-printable": 3}.get(encoding, 1) * room
-        if stop - start > widest:
-            self.note("long-text")
-            stop = start + widest
-        data = self.raw[start:stop]
-        if encoding == "base64":
-            decoded = _decode_base64(data)
-            if len(data) > 40 and len(decoded) * 3 < len(data):
-                self.note("bad-base64")
-            data = decoded
-        elif encoding == "quoted-printable":
-            data = binascii.a2b_qp(data)
-        if len(data) > room:
-            self.note("long-text")
-            data = data[:room]
-        self.budget -= len(data)
+        encoding, _ = parameters(headers.get("content-transfer-encoding", ""))
+        data, is_cut = self._transferred(encoding, start, stop)
         charset = part.charset
         if not charset and part.content_type == "text/html":
             declared = _META_CHARSET.search(data, 0, 2048)
             charset = declared[1].decode("ascii").lower() if declared else ""
-        text, defect = _decode(data, charset)
+        if self.is_text and encoding not in _TRANSFER_GROWTH:
+            charset = "utf-8"  # whoever had the text has decoded it
+        text, defect = decode(data, charset, is_cut=is_cut)
         if defect:
             self.note(defect)
         if "\x00" in text:
             self.note("nul-characters")
             text = text.replace("\x00", "")
-        return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+        return _with_newlines(text)
+
+    def _transferred(self, encoding: str, start: int, stop: int) -> tuple[bytes, bool]:
+        """Undo the transfer encoding within the budget; say whether something was cut off."""
+        room = self.budget
+        widest = _TRANSFER_GROWTH.get(encoding, 1) * room
+        is_cut = stop - start > widest
+        data = self.raw[start : start + widest if is_cut else stop]
+        if encoding == "base64":
+            coded, data = data, decode_base64(data)
+            if len(coded) > _SHORT and len(data) * 3 < len(coded):
+                self.note("bad-base64")
+        elif encoding == "quoted-printable":
+            data = binascii.a2b_qp(data)
+        if is_cut or len(data) > room:
+            self.note("long-text")
+            data, is_cut = data[:room], True
+        self.budget -= len(data)
+        return data, is_cut
 
 
-def content_type(value: str) -> tuple[str, dict[str, str]]:
-    """Split a structured header into its lower-case value and its parameters (RFC 2045, 2231).
-
-    >>> content_type('Text/HTML; charset="UTF-8"')
-    ('text/html', {'charset': 'UTF-8'})
-    """
-    kind, semicolon, rest = value.partition(";")
-    parameters: dict[str, str] = {}
-    if semicolon:
-        for name, raw in _PARAMETER.findall(";" + rest[:8192]):
-            key = name.lower().partition("*")[0]
-            text = raw.strip('"')
-            if name.endswith("*") and "''" in text:
-                text = _percent(text)
-            parameters[key] = parameters.get(key, "") + text if "*" in name else text
-    return kind.strip().lower(), parameters
+def _require_mail(headers: dict[str, str], start: int) -> None:
+    """Refuse what only looks like headers: JSON, a log, a program, a PDF."""
+    if not _MAIL_HEADERS.isdisjoint(headers) or any(name.startswith("x-") for name in headers):
+        return
+    names = ", ".join(repr(name[:40]) for name in list(headers)[:3])
+    msg = f"none of its headers belongs to mail (they are {names}); expected From, Subject, Date or the like"
+    raise MessageError(msg, position=start)
 
 
-def _percent(value: str) -> str:
-    """Decode an RFC 2231 value: charset'language'percent-encoded."""
-    from urllib.parse import unquote_to_bytes  # noqa: PLC0415 -- rare, and slow to import
+def _with_newlines(text: str) -> str:
+    """End every line with a line feed; some software writes two carriage returns before it."""
+    if "\r" not in text:
+        return text
+    if "\r\r\n" in text:
+        text = text.replace("\r\r\n", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
-    charset, _, rest = value.partition("'")
-    return _decode(unquote_to_bytes(rest.partition("'")[2]), charset.lower())[0]
+
+def _looks_like_html(text: str) -> bool:
+    """Say whether a part that is declared as plain text is an HTML document."""
+    start = text[:2000].lower()
+    return start.lstrip()[:1] == "<" and ("<html" in start or "<body" in start)

@@ -1,1 +1,24 @@
-"""Training."""
+"""Train and judge a classifier on labelled mail: the only home of scikit-learn.
+
+A corpus is a folder ``label/source/*.eml``. `train` returns a model whose file `Classifier.load`
+reads; `evaluate` judges by leaving whole sources out.
+"""
+
+from __future__ import annotations
+
+from mailflows.training.corpus import Example, load_corpus
+from mailflows.training.evaluation import Evaluation, evaluate
+from mailflows.training.fitting import Recipe, Trained
+from mailflows.training.train import train
+from mailflows.training.vectorize import SignalVectorizer
+
+__all__ = [
+    "Evaluation",
+    "Example",
+    "Recipe",
+    "SignalVectorizer",
+    "Trained",
+    "evaluate",
+    "load_corpus",
+    "train",
+]

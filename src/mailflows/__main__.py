@@ -1,0 +1,154 @@
+"""The command line: ``python -m mailflows classify PATH…``.
+
+Exit status: 0 every message was read (sure or not), 1 some input could not be read, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import mailbox
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mailflows import Classifier, MailflowsError, MessageError
+from mailflows._report import to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mailflows.classifier import Classification
+
+__all__ = ["main"]
+
+MESSAGE_ENDINGS = (".eml", ".msg", ".txt", ".mbox", "")
+"""Endings of the files that are looked at in a folder; a file that is named is always read."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except BrokenPipeError:  # the reader has seen enough
+        sys.stderr.close()
+        return 0
+    except MailflowsError as problem:
+        print(f"mailflows: {problem}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m mailflows", description="Keep professional, marketing and transactional mail apart."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    classify = commands.add_parser(
+        "classify",
+        help="tell which flow messages belong to",
+        description="Tell which flow messages belong to.",
+        epilog="Exit status: 0 all were read, 1 some could not be read, 2 wrong usage.",
+    )
+    classify.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, an mbox, or - for standard input")
+    classify.add_argument("--json", action="store_true", help="one JSON object per message and line")
+    classify.add_argument("--explain", action="store_true", help="show every reason with its weight")
+    classify.add_argument("--model", metavar="FILE", help="a model file of your own")
+    classify.add_argument("--heuristic", action="store_true", help="use the readable rules only, no trained model")
+    classify.add_argument("--threshold", type=float, metavar="P", help="confidence in [0, 1] below which the answer is unsure")
+    classify.set_defaults(run=_classify)
+    return parser
+
+
+def _classify(options: argparse.Namespace) -> int:
+    """Classify everything that is named; a bad file is said and the others go on."""
+    classifier = _classifier(options)
+    rows: list[list[str]] = []
+    failed = False
+    for name, content in _messages(options.paths):
+        try:
+            if isinstance(content, MessageError):
+                raise content
+            result = classifier.classify(content)
+        except MessageError as problem:
+            failed = True
+            _say_error(name, str(problem), as_json=options.json)
+            continue
+        if result.likely is None:
+            failed = True
+        if options.json:
+            print(json.dumps({"file": name, **result.to_dict()}, ensure_ascii=False))
+        elif options.explain:
+            print(f"{name}\n{_explained(result)}\n")
+        else:
+            rows.append([name, result.flow.value if result.flow else "unsure", f"{result.confidence:.0%}", _why(result)])
+    if rows:
+        print(to_text(["message", "flow", "sure", "why"], rows))
+    return int(failed)
+
+
+def _classifier(options: argparse.Namespace) -> Classifier:
+    if options.heuristic:
+        return Classifier.heuristic(threshold=options.threshold)
+    if options.model:
+        try:
+            return Classifier.load(options.model, threshold=options.threshold)
+        except OSError as problem:
+            msg = f"{options.model}: {problem.strerror or problem}"
+            raise MessageError(msg) from problem
+    return Classifier(threshold=options.threshold)
+
+
+def _messages(paths: Sequence[str]) -> Iterator[tuple[str, bytes | MessageError]]:
+    """Yield (name, bytes) of every message, or (name, error) of what cannot be read."""
+    for name in paths:
+        path = Path(name)
+        if name == "-":
+            yield "-", sys.stdin.buffer.read()
+        elif path.is_dir():
+            inside = [p for p in sorted(path.rglob("*")) if p.is_file() and p.suffix.lower() in MESSAGE_ENDINGS]
+            if not inside:
+                yield name, MessageError(f"no messages in this folder (looked for {', '.join(filter(None, MESSAGE_ENDINGS))})")
+            for file in inside:
+                yield from _file_messages(file)
+        else:
+            yield from _file_messages(path)
+
+
+def _file_messages(path: Path) -> Iterator[tuple[str, bytes | MessageError]]:
+    """Yield the message of a file, or every message of an mbox."""
+    try:
+        if path.suffix.lower() != ".mbox":
+            yield str(path), path.read_bytes()
+            return
+        path.stat()
+        box = mailbox.mbox(path, create=False)
+        for number, key in enumerate(box.keys(), 1):
+            yield f"{path}:{number}", box.get_bytes(key)
+    except (OSError, mailbox.Error) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        yield str(path), MessageError(reason)
+
+
+def _say_error(name: str, reason: str, *, as_json: bool) -> None:
+    """Say which input could not be read, on standard error, and in the stream where it is JSON."""
+    if as_json:
+        print(json.dumps({"file": name, "error": reason}, ensure_ascii=False))
+    print(f"{name}: {reason}", file=sys.stderr)
+
+
+def _why(result: Classification) -> str:
+    """Return the strongest reasons as one line, without repeating flow and confidence."""
+    return str(result).partition(": ")[2]
+
+
+def _explained(result: Classification) -> str:
+    shares = ", ".join(f"{flow.value} {p:.0%}" for flow, p in result.probabilities.items())
+    named = result.flow.value if result.flow else "unsure"
+    lines = [f"  {named} ({shares})", *(f"  {w:>6}  {s}  [{c}]" for w, c, s in result.rows())]
+    return "\n".join([*lines, *(f"  defect: {defect}" for defect in result.defects)])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,263 @@
+"""From a message to its flow: read, measure, score, explain."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mailflows.classifier._classification import Classification, Reason
+from mailflows.classifier._heuristics import CERTAIN_CONFIDENCE, certain_case, heuristic_model
+from mailflows.classifier._model import FLOWS, Model
+from mailflows.classifier._wording import wording
+from mailflows.errors import ConfigurationError, MessageError, MissingExtra
+from mailflows.message import Message
+from mailflows.signals import SIGNALS, measure, words
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator
+
+    from mailflows.classifier._heuristics import CertainCase
+    from mailflows.classifier._model import Score, Weights
+    from mailflows.message import Envelope, Source
+
+__all__ = ["Classifier", "classify"]
+
+CHUNK = 200
+"""Messages per task of `Classifier.classify_many`: below that, handing them over costs more."""
+
+REASONS = 8
+"""Reasons shown; the rest is summed, so that the weights still add up to the score."""
+
+# A certain case must outweigh any model score and still leave probabilities that sum to 1.
+_EVEN = dict.fromkeys(FLOWS, 1 / 3)
+
+
+class Classifier:
+    """Tells which flow a message belongs to.
+
+    Args:
+        model: A trained model; the shipped one by default.
+        threshold: Confidence in [0, 1] below which the answer is «unsure»; the model's own by
+            default, which was chosen on sources left out of training.
+
+    Raises:
+        ConfigurationError: If *threshold* is not in [0, 1].
+
+    Example:
+        >>> classifier = Classifier()
+        >>> result = classifier.classify(
+        ...     b"From: Shop <noreply@shop.fr>\\nTo: ada@lovelace.uk\\n"
+        ...     b"Subject: Your order 40812 has shipped\\n\\nTracking number: 8L40021"
+        ... )
+        >>> result.flow
+        <Flow.TRANSACTIONAL: 'transactional'>
+    """
+
+    def __init__(self, model: Model | None = None, *, threshold: float | None = None) -> None:
+        self.model = model or _shipped()
+        self.threshold = self.model.threshold if threshold is None else threshold
+        if not 0 <= self.threshold <= 1:
+            msg = f"threshold is a probability in [0, 1], not {threshold!r}"
+            raise ConfigurationError(msg, field="threshold")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, threshold: float | None = None) -> Classifier:
+        """Load a model file that `mailflows.training.train` wrote.
+
+        Raises:
+            ModelError: If it is not one, is damaged, or is of another schema.
+            OSError: If the file cannot be read.
+        """
+        return cls(Model.load(path), threshold=threshold)
+
+    @classmethod
+    def heuristic(cls, *, threshold: float | None = None) -> Classifier:
+        """Return a classifier of readable rules only, without a trained model."""
+        return cls(heuristic_model(), threshold=threshold)
+
+    def classify(self, source: Source, *, envelope: Envelope | None = None) -> Classification:
+        """Tell which flow a message belongs to, with probabilities and reasons.
+
+        Whatever bytes come, the answer is a classification: what cannot be read as a message is
+        «unsure» with the defect as its reason.
+
+        Args:
+            source: Bytes, text, a path, an open binary file, or an email message object.
+            envelope: Sender and recipients of the SMTP transaction, where they are known.
+
+        Raises:
+            MessageError: If a file cannot be opened, or *source* is of a type that is never a message.
+        """
+        try:
+            message = Message.read(source, envelope=envelope)
+        except MessageError as problem:
+            if problem.position is None:
+                raise
+            return _unreadable(str(problem))
+        reading = words.read(message)
+        measured = measure(message, reading=reading)
+        if not reading.body and not reading.subject:
+            return _unreadable("it has neither a subject nor a text", message.defects)
+        score = self.model.score(measured, wording(message, reading))
+        return self._explain(score, message, reading.language, certain_case(measured))
+
+    def classify_many(
+        self,
+        sources: Iterable[Source],
+        *,
+        n_jobs: int = 1,
+        progress: bool = False,
+    ) -> Iterator[Classification]:
+        """Classify messages one after the other, or in parallel chunks, lazily and in order.
+
+        Args:
+            sources: Any iterable, also an endless one.
+            n_jobs: Processes, as in joblib; -1 uses every core. Below some thousand messages one
+                process is faster. Under ``joblib.parallel_config(backend=…)`` any joblib backend
+                serves, a Dask cluster too.
+            progress: Show a progress bar (needs tqdm).
+
+        Raises:
+            MissingExtra: If *progress* is asked for and tqdm is not installed.
+        """
+        shown = _with_progress(sources) if progress else sources
+        if n_jobs == 1:
+            return (self.classify(source) for source in shown)
+        return self._in_parallel(shown, n_jobs)
+
+    def _in_parallel(self, sources: Iterable[Source], n_jobs: int) -> Iterator[Classification]:
+        from joblib import Parallel, delayed  # noqa: PLC0415 -- half a second that one process never needs
+
+        chunks = _chunks(sources)
+        run = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs")
+        for results in run(delayed(self._chunk)(chunk) for chunk in chunks):
+            yield from results
+
+    def _chunk(self, sources: list[Source]) -> list[Classification]:
+        return [self.classify(source) for source in sources]
+
+    def _explain(
+        self, score: Score, message: Message, language: str, case: CertainCase | None
+    ) -> Classification:
+        """Turn a score into a classification with reasons that add up."""
+        probabilities = _softmax(score.logits)
+        if case:
+            rest = {f: p for f, p in zip(FLOWS, probabilities, strict=True) if f != case.flow}
+            total = sum(rest.values()) or 1.0
+            by_flow = {f: (1 - CERTAIN_CONFIDENCE) * p / total for f, p in rest.items()}
+            by_flow[case.flow] = CERTAIN_CONFIDENCE
+            by_flow = {flow: by_flow[flow] for flow in FLOWS}
+        else:
+            by_flow = dict(zip(FLOWS, probabilities, strict=True))
+        likely = max(by_flow, key=by_flow.__getitem__)
+        confidence = by_flow[likely]
+        reasons = _reasons(score, FLOWS.index(likely), case)
+        return Classification(
+            flow=likely if confidence >= self.threshold else None,
+            likely=likely,
+            confidence=confidence,
+            probabilities=by_flow,
+            score=math.fsum(reason.weight for reason in reasons),
+            reasons=reasons,
+            defects=message.defects,
+            language=language,
+        )
+
+
+def classify(source: Source, *, envelope: Envelope | None = None) -> Classification:
+    """Tell which flow a message belongs to, with the shipped model.
+
+    See `Classifier.classify`; a sender that classifies many messages may keep a `Classifier`.
+
+    >>> classify(b"").flow is None
+    True
+    """
+    return _default().classify(source, envelope=envelope)
+
+
+@cache
+def _shipped() -> Model:
+    return Model.shipped()
+
+
+@cache
+def _default() -> Classifier:
+    return Classifier()
+
+
+def _unreadable(why: str, defects: tuple[str, ...] = ()) -> Classification:
+    """Return «unsure» for what cannot be judged at all."""
+    return Classification(
+        flow=None,
+        likely=None,
+        confidence=1 / 3,
+        probabilities=dict(_EVEN),
+        score=0.0,
+        reasons=(Reason("defect.unreadable", why, 0.0),),
+        defects=defects,
+        language="",
+    )
+
+
+def _softmax(logits: Weights) -> Weights:
+    """Turn three logits into probabilities."""
+    top = max(logits)
+    a, b, c = (math.exp(value - top) for value in logits)
+    total = a + b + c
+    return (a / total, b / total, c / total)
+
+
+def _share(weights: Weights, index: int) -> float:
+    """Return one flow's share against the mean of the three."""
+    return weights[index] - (weights[0] + weights[1] + weights[2]) / 3
+
+
+def _reasons(score: Score, index: int, case: CertainCase | None) -> tuple[Reason, ...]:
+    """Return the strongest contributions, the wording, and the sum of the rest."""
+    shares = [(_share(w, index), code) for code, w in score.contributions.items()]
+    shares.sort(key=lambda item: -abs(item[0]))
+    shown = [Reason(code, _sentence(code), share) for share, code in shares[:REASONS]]
+    others = math.fsum(share for share, _ in shares[REASONS:])
+    wording_share = _share(score.wording, index)
+    if wording_share:
+        shown.append(Reason("wording", "its wording resembles messages of this flow", wording_share))
+        if wording_share < 0:
+            shown[-1] = Reason("wording", "its wording resembles messages of another flow", wording_share)
+    shown.sort(key=lambda reason: -abs(reason.weight))
+    if case:
+        shown.insert(0, Reason(case.code, case.sentence, 0.0))
+    start = _share(score.start, index)
+    return (
+        *shown,
+        Reason("others", f"{max(0, len(shares) - REASONS)} weaker signals together", others),
+        Reason("start", "where every message starts", start),
+    )
+
+
+def _sentence(code: str) -> str:
+    """Return the sentence of a signal or of a pair."""
+    first, both, second = code.partition(" & ")
+    if not both:
+        return SIGNALS[code].sentence if code in SIGNALS else code
+    return f"{_sentence(first)}, and {_sentence(second)}"
+
+
+def _chunks(sources: Iterable[Source]) -> Iterator[list[Source]]:
+    """Cut an iterable into lists of `CHUNK` items, lazily."""
+    iterator = iter(sources)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
+
+
+def _with_progress(sources: Iterable[Source]) -> Iterable[Source]:
+    """Wrap an iterable in a progress bar."""
+    try:
+        from tqdm.auto import tqdm  # noqa: PLC0415 -- optional
+    except ImportError as problem:
+        raise MissingExtra("progress", "tqdm") from problem
+    return tqdm(sources, unit=" messages")  # type: ignore[no-any-return]
+
+

@@ -1,0 +1,247 @@
+"""The trained model: numbers in a JSON file, checked on loading, scored in pure Python.
+
+The score of a flow is linear: a start value, a weight for each named signal and for each pair of
+signals seen together, and the wording. So every reason is exact: its share of the score.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mailflows import _data
+from mailflows.errors import ModelError
+from mailflows.flow import Flow
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["FLOWS", "SCHEMA", "Model", "Score", "digest_of"]
+
+SCHEMA = 1
+FLOWS = tuple(Flow)
+"""The order of the three numbers of every weight."""
+
+MAX_BYTES = 4 * 1024 * 1024
+_MAX_WEIGHTS = 200_000
+
+Weights = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a model says of one message.
+
+    Attributes:
+        logits: One number per flow, calibrated; their differences are log odds.
+        contributions: Signal (or pair «a & b») → its three shares of the logits.
+        wording: The three shares of the wording.
+        start: The three start values.
+    """
+
+    logits: Weights
+    contributions: dict[str, Weights]
+    wording: Weights
+    start: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Weights of signals, pairs and words.
+
+    Attributes:
+        start: Start value per flow.
+        signals: Signal → weight per flow.
+        pairs: (signal, signal) → weight per flow of their product.
+        words: Marked word → weight per flow.
+        wording_share: Factor of the wording in the score.
+        temperature: Divisor of the logits, fitted on sources left out of training.
+        threshold: Confidence below which a classification is «unsure».
+        about: Training data, metrics and digest, for reading.
+    """
+
+    start: Weights
+    signals: Mapping[str, Weights]
+    pairs: Mapping[tuple[str, str], Weights]
+    words: Mapping[str, Weights]
+    wording_share: float
+    temperature: float
+    threshold: float
+    about: Mapping[str, Any]
+
+    def score(self, measured: Mapping[str, float], wording: Iterable[str]) -> Score:
+        """Score the signals and the wording of a message."""
+        scale = 1.0 / self.temperature
+        contributions = {
+            name: (value * w[0] * scale, value * w[1] * scale, value * w[2] * scale)
+            for name, value in measured.items()
+            if (w := self.signals.get(name)) is not None
+        }
+        contributions |= self._pair_contributions(measured, scale)
+        words = self._wording(wording, scale * self.wording_share)
+        start = (self.start[0] * scale, self.start[1] * scale, self.start[2] * scale)
+        totals = [start[k] + words[k] for k in range(3)]
+        for shares in contributions.values():
+            totals[0] += shares[0]
+            totals[1] += shares[1]
+            totals[2] += shares[2]
+        return Score((totals[0], totals[1], totals[2]), contributions, words, start)
+
+    def _pair_contributions(
+        self, measured: Mapping[str, float], scale: float
+    ) -> dict[str, Weights]:
+        """Return the shares of signals that are seen together."""
+        if not self.pairs:
+            return {}
+        present = [(name, measured[name]) for name in self.paired if name in measured]
+        found = {}
+        for index, (a, x) in enumerate(present):
+            for b, y in present[:index]:
+                if w := self.pairs.get((a, b)):
+                    factor = x * y * scale
+                    found[f"{a} & {b}"] = (w[0] * factor, w[1] * factor, w[2] * factor)
+        return found
+
+    @property
+    def paired(self) -> tuple[str, ...]:
+        """The signals that stand in pairs, in the order in which pairs are named."""
+        return self.about["paired"]  # type: ignore[no-any-return]
+
+    def _wording(self, wording: Iterable[str], factor: float) -> Weights:
+        """Sum the known words, scaled so that long messages do not weigh more."""
+        get = self.words.get
+        a = b = c = 0.0
+        count = 0
+        for word in wording:
+            weights = get(word)
+            if weights is not None:
+                a += weights[0]
+                b += weights[1]
+                c += weights[2]
+                count += 1
+        if not count:
+            return (0.0, 0.0, 0.0)
+        factor *= 3.0 / math.sqrt(count)
+        return (a * factor, b * factor, c * factor)
+
+    @classmethod
+    def shipped(cls) -> Model:
+        """Load the model that comes with the library."""
+        return cls.loads(_data.read("model.json"))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Model:
+        """Load a model file.
+
+        Raises:
+            ModelError: If it is not one, is damaged, or is of another schema.
+            OSError: If it cannot be read.
+        """
+        with open(path, encoding="utf-8") as handle:  # noqa: PTH123 -- a str is allowed
+            return cls.loads(handle.read(MAX_BYTES + 1))
+
+    @classmethod
+    def loads(cls, text: str) -> Model:
+        """Read a model from JSON text, checking every number."""
+        if len(text) > MAX_BYTES:
+            msg = f"a model file has at most {MAX_BYTES} bytes"
+            raise ModelError(msg, expected=MAX_BYTES, found=len(text))
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError) as problem:
+            msg = f"not a model file: {problem}"
+            raise ModelError(msg) from problem
+        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+            found = content.get("schema") if isinstance(content, dict) else type(content).__name__
+            msg = f"this library reads model schema {SCHEMA}, the file has {found!r}"
+            raise ModelError(msg, expected=SCHEMA, found=found)
+        digest = digest_of(content)
+        if content.get("digest") != digest:
+            msg = "the model file was changed: its digest does not match its weights"
+            raise ModelError(msg, expected=content.get("digest"), found=digest)
+        return _build(content)
+
+    def dumps(self) -> str:
+        """Write the model as JSON text, the same bytes for the same numbers."""
+        about = {k: v for k, v in self.about.items() if k not in {"paired", "digest"}}
+        vocabulary = sorted(self.words)
+        content: dict[str, Any] = {
+            "schema": SCHEMA,
+            "flows": [flow.value for flow in FLOWS],
+            "start": list(self.start),
+            "temperature": self.temperature,
+            "threshold": self.threshold,
+            "signals": {name: list(self.signals[name]) for name in sorted(self.signals)},
+            "paired": list(self.paired),
+            "pairs": [[a, b, *self.pairs[a, b]] for a, b in sorted(self.pairs)],
+            "wording_share": self.wording_share,
+            "vocabulary": "\n".join(vocabulary),
+            "word_weights": [[self.words[word][k] for word in vocabulary] for k in range(3)],
+            "about": about,
+        }
+        content["digest"] = digest_of(content)
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n"
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the parts of a model file that decide, as hexadecimal text."""
+    deciding = {k: v for k, v in content.items() if k not in {"digest", "about"}}
+    text = json.dumps(deciding, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _build(content: dict[str, Any]) -> Model:
+    """Turn checked JSON into a model."""
+    try:
+        vocabulary = content["vocabulary"].split("\n") if content["vocabulary"] else []
+        columns = content["word_weights"]
+        if len(columns) != 3 or any(len(column) != len(vocabulary) for column in columns):
+            msg = "vocabulary and word weights differ in length"
+            raise ModelError(msg, expected=len(vocabulary), found=[len(c) for c in columns])
+        if len(vocabulary) + len(content["pairs"]) + len(content["signals"]) > _MAX_WEIGHTS:
+            msg = f"a model has at most {_MAX_WEIGHTS} weights"
+            raise ModelError(msg)
+        if content["flows"] != [flow.value for flow in FLOWS]:
+            msg = "the model's flows are not this library's"
+            raise ModelError(msg, expected=list(FLOWS), found=content["flows"])
+        temperature = _number(content["temperature"])
+        if temperature <= 0:
+            msg = "a temperature is above 0"
+            raise ModelError(msg, found=temperature)
+        return Model(
+            start=_three(content["start"]),
+            signals={str(name): _three(w) for name, w in content["signals"].items()},
+            pairs={(str(a), str(b)): _three(w) for a, b, *w in content["pairs"]},
+            words=dict(zip(vocabulary, map(_three, zip(*columns, strict=True)), strict=True)),
+            wording_share=_number(content["wording_share"]),
+            temperature=temperature,
+            threshold=_number(content["threshold"]),
+            about={
+                **content["about"],
+                "paired": tuple(map(str, content["paired"])),
+                "digest": content["digest"],
+            },
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        if isinstance(problem, ModelError):
+            raise
+        msg = f"the model file is damaged: {problem!r}"
+        raise ModelError(msg) from problem
+
+
+def _number(value: object) -> float:
+    """Return a finite number of reasonable size."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e6:
+        msg = f"{value!r} is not a finite number"
+        raise ModelError(msg, expected="a finite number", found=value)
+    return float(value)
+
+
+def _three(values: Iterable[object]) -> Weights:
+    """Return three finite numbers."""
+    a, b, c = map(_number, values)
+    return (a, b, c)

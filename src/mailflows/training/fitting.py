@@ -1,0 +1,266 @@
+"""Fit the model: two logistic regressions, added, calibrated on sources left out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+
+from mailflows.classifier._model import FLOWS, Model
+from mailflows.errors import ConfigurationError
+from mailflows.signals import SIGNALS
+from mailflows.training.corpus import VIEWS, view
+from mailflows.training.vectorize import (
+    look,
+    pair_matrix,
+    pair_names,
+    signal_matrix,
+    word_matrix,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailflows.message import Message
+    from mailflows.training.corpus import Example
+    from mailflows.training.vectorize import Seen
+
+__all__ = ["Recipe", "Seeing", "Trained", "data_digest", "fit", "see", "softmax"]
+
+DECIMALS = 4
+"""Places to which weights are rounded, in the estimators too, so that model and pipeline agree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The settings of a training.
+
+    Attributes:
+        signal_strength: Inverse of the L2 penalty (scikit-learn's C) on signals; small, because a
+            signal that helps in one source misleads in another.
+        word_strength: The same for words.
+        word_share: Factor of the wording in the score.
+        vocabulary: Most words that are kept, those of most sources first.
+        word_sources: Sources that must use a word before it is kept.
+        paired: How many signals are also looked at in pairs.
+        pair_scale: Factor of pairs while fitting; below 1 they are penalised more.
+        source_power: A source of n messages counts n to the power of 1 - this.
+    """
+
+    signal_strength: float = 0.3
+    word_strength: float = 0.3
+    word_share: float = 0.75
+    vocabulary: int = 9000
+    word_sources: int = 4
+    paired: int = 30
+    pair_scale: float = 0.5
+    source_power: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Seeing:
+    """Examples with what is seen of them in each view, measured once."""
+
+    examples: tuple[Example, ...]
+    seen: dict[str, tuple[Seen, ...]]
+
+    def subset(self, indices: Sequence[int]) -> Seeing:
+        """Return some of the examples."""
+        return Seeing(
+            tuple(self.examples[i] for i in indices),
+            {name: tuple(rows[i] for i in indices) for name, rows in self.seen.items()},
+        )
+
+    @property
+    def labels(self) -> np.ndarray[Any, Any]:
+        """The flows as numbers, in the order of the model."""
+        return np.array([FLOWS.index(example.label) for example in self.examples])
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained model beside the scikit-learn estimators it was read from."""
+
+    model: Model
+    signal_estimator: LogisticRegression
+    word_estimator: LogisticRegression
+    names: tuple[str, ...]
+    vocabulary: tuple[str, ...]
+
+    def decision_function(self, messages: Sequence[Message]) -> np.ndarray[Any, Any]:
+        """Return the calibrated logits by way of scikit-learn."""
+        return self.logits([look(message) for message in messages]) / self.model.temperature
+
+    def predict_proba(self, messages: Sequence[Message]) -> np.ndarray[Any, Any]:
+        """Return the probabilities by way of scikit-learn."""
+        return softmax(self.decision_function(messages))
+
+    def logits(self, seen: Sequence[Seen]) -> np.ndarray[Any, Any]:
+        """Return the uncalibrated logits of what was seen of messages."""
+        design = _design([s for s, _ in seen], self.names, self.model.paired, 1.0)
+        wording = word_matrix([w for _, w in seen], self.vocabulary)
+        share = self.model.wording_share
+        # The wording's intercept would only say how common a flow is.
+        return np.asarray(
+            self.signal_estimator.decision_function(design)
+            + share * (wording @ self.word_estimator.coef_.T)
+        )
+
+
+def see(examples: Sequence[Example], *, views: Sequence[str] = VIEWS, n_jobs: int = 1) -> Seeing:
+    """Measure every example in every view."""
+    from joblib import Parallel, delayed  # noqa: PLC0415 -- half a second
+
+    rows = Parallel(n_jobs=n_jobs, batch_size=50)(delayed(_looks)(e, tuple(views)) for e in examples)
+    return Seeing(
+        tuple(examples),
+        {name: tuple(row[index] for row in rows) for index, name in enumerate(views)},
+    )
+
+
+_NO_HEADERS = ("headers.", "recipients.", "sender.", "subject.")
+
+
+def _looks(example: Example, views: tuple[str, ...]) -> list[Seen]:
+    looks = [look(view(example, name)) for name in views]
+    if example.message.headers and any(n == "from" for n, _ in example.message.headers):
+        return looks
+    # A template has no headers to be absent: it says nothing of them.
+    return [({n: v for n, v in s.items() if not n.startswith(_NO_HEADERS)}, w) for s, w in looks]
+
+
+def weights_of(examples: Sequence[Example], power: float) -> np.ndarray[Any, Any]:
+    """Weigh examples so that flows count alike and no large source drowns the others."""
+    sizes = Counter((e.label, e.source) for e in examples)
+    weights = np.array([e.weight * sizes[e.label, e.source] ** -power for e in examples])
+    for flow in FLOWS:
+        mine = np.array([e.label == flow for e in examples])
+        if not mine.any():
+            msg = f"the corpus has no message of the flow {flow.value!r}"
+            raise ConfigurationError(msg, field="examples")
+        weights[mine] *= len(examples) / len(FLOWS) / weights[mine].sum()
+    return weights
+
+
+def _design(
+    rows: Sequence[dict[str, float]], names: Sequence[str], paired: Sequence[str], pair_scale: float
+) -> sparse.csr_matrix:
+    signals = signal_matrix(rows, names)
+    if not paired:
+        return signals
+    return sparse.hstack([signals, pair_matrix(signals, names, paired) * pair_scale]).tocsr()
+
+
+def _vocabulary(seeing: Seeing, recipe: Recipe) -> tuple[str, ...]:
+    """Choose the words that most sources use."""
+    sources: dict[str, set[str]] = {}
+    for example, (_, words) in zip(seeing.examples, seeing.seen["bare"], strict=True):
+        for word in words:
+            sources.setdefault(word, set()).add(example.source)
+    spread = {w: len(s) for w, s in sources.items() if len(s) >= recipe.word_sources}
+    kept = sorted(spread, key=lambda word: (-spread[word], word))[: recipe.vocabulary]
+    return tuple(sorted(kept))
+
+
+def _strongest(
+    estimator: LogisticRegression, design: sparse.csr_matrix, names: Sequence[str], count: int
+) -> tuple[str, ...]:
+    """Return the signals that move the score most over the training messages."""
+    if not count:
+        return ()
+    mean = np.asarray(design.mean(axis=0)).ravel()
+    square = np.asarray(design.multiply(design).mean(axis=0)).ravel()
+    effect = np.abs(estimator.coef_).max(axis=0) * np.sqrt(np.maximum(square - mean**2, 0))
+    order = np.argsort(-effect, kind="stable")[:count]
+    return tuple(sorted(names[i] for i in order))
+
+
+def _regression(strength: float) -> LogisticRegression:
+    return LogisticRegression(C=strength, max_iter=600, tol=1e-5)
+
+
+def fit(
+    seeing: Seeing,
+    recipe: Recipe,
+    *,
+    temperature: float = 1.0,
+    threshold: float = 0.7,
+    about: dict[str, Any] | None = None,
+) -> Trained:
+    """Fit on everything that is given; see `mailflows.training.train` for the whole path."""
+    names = tuple(SIGNALS)
+    weights = weights_of(seeing.examples, recipe.source_power)
+    labels = seeing.labels
+    views = tuple(seeing.seen)
+    rows = [s for name in views for s, _ in seeing.seen[name]]
+    repeated, repeated_weights = np.tile(labels, len(views)), np.tile(weights, len(views)) / len(views)
+
+    alone = _design(rows, names, (), 1.0)
+    first = _regression(recipe.signal_strength).fit(alone, repeated, sample_weight=repeated_weights)
+    paired = _strongest(first, alone, names, recipe.paired)
+    signals = first
+    if paired:
+        design = _design(rows, names, paired, recipe.pair_scale)
+        signals = _regression(recipe.signal_strength).fit(
+            design, repeated, sample_weight=repeated_weights
+        )
+        signals.coef_[:, len(names) :] *= recipe.pair_scale
+
+    vocabulary = _vocabulary(seeing, recipe)
+    wording = word_matrix([w for _, w in seeing.seen["bare"]], vocabulary)
+    words = _regression(recipe.word_strength).fit(wording, labels, sample_weight=weights)
+    for estimator in (signals, words):
+        estimator.coef_ = np.round(estimator.coef_, DECIMALS) + 0.0
+        estimator.intercept_ = np.round(estimator.intercept_, DECIMALS) + 0.0
+    model = _as_model(signals, words, names, paired, vocabulary, recipe, temperature, threshold, about or {})
+    return Trained(model, signals, words, names, vocabulary)
+
+
+def _as_model(
+    signals: LogisticRegression,
+    words: LogisticRegression,
+    names: Sequence[str],
+    paired: tuple[str, ...],
+    vocabulary: Sequence[str],
+    recipe: Recipe,
+    temperature: float,
+    threshold: float,
+    about: dict[str, Any],
+) -> Model:
+    """Read plain numbers out of the estimators; weights that are zero are left out."""
+    count = len(names)
+
+    def three(column: np.ndarray[Any, Any]) -> tuple[float, float, float]:
+        a, b, c = (float(value) for value in column)
+        return (a, b, c)
+
+    named = {n: three(signals.coef_[:, i]) for i, n in enumerate(names)}
+    pairs = {p: three(signals.coef_[:, count + i]) for i, p in enumerate(pair_names(paired))}
+    known = {w: three(words.coef_[:, i]) for i, w in enumerate(vocabulary)}
+    return Model(
+        start=three(signals.intercept_),
+        signals={k: v for k, v in named.items() if any(v)},
+        pairs={k: v for k, v in pairs.items() if any(v)},
+        words=known,
+        wording_share=recipe.word_share,
+        temperature=temperature,
+        threshold=threshold,
+        about={**about, "paired": paired},
+    )
+
+
+def softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Turn rows of logits into rows of probabilities."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def data_digest(examples: Sequence[Example]) -> str:
+    """Return the SHA-256 over labels, files and sizes of the training data."""
+    lines = sorted(f"{e.label.value}\t{e.file}\t{e.message.size}\t{e.weight}" for e in examples)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,112 @@
+"""Messages → matrices, for scikit-learn."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from mailflows.classifier._wording import wording
+from mailflows.message import Message
+from mailflows.signals import SIGNALS, measure, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mailflows.message import Source
+
+__all__ = ["SignalVectorizer", "Seen", "look", "pair_matrix", "signal_matrix", "word_matrix"]
+
+Seen = tuple[dict[str, float], frozenset[str]]
+"""What is seen of a message: its signals and its wording."""
+
+
+def look(message: Message) -> Seen:
+    """Measure the signals and the wording of a message, as the classifier does."""
+    reading = words.read(message)
+    return measure(message, reading=reading), frozenset(wording(message, reading))
+
+
+def signal_matrix(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> sparse.csr_matrix:
+    """Set measured signals as a sparse matrix, one column per name."""
+    column = {name: index for index, name in enumerate(names)}
+    data, indices, starts = [], [], [0]
+    for row in rows:
+        for name, value in row.items():
+            if name in column:
+                indices.append(column[name])
+                data.append(value)
+        starts.append(len(indices))
+    return sparse.csr_matrix((data, indices, starts), shape=(len(rows), len(names)))
+
+
+def pair_matrix(
+    signals: sparse.csr_matrix, names: Sequence[str], paired: Sequence[str]
+) -> sparse.csr_matrix:
+    """Return the products of every two of the *paired* signals, in the order of `pair_names`."""
+    column = {name: index for index, name in enumerate(names)}
+    dense = signals[:, [column[name] for name in paired]].toarray()
+    products = [dense[:, i] * dense[:, j] for j, i in combinations(range(len(paired)), 2)]
+    if not products:
+        return sparse.csr_matrix((signals.shape[0], 0))
+    return sparse.csr_matrix(np.stack(products, axis=1))
+
+
+def pair_names(paired: Sequence[str]) -> list[tuple[str, str]]:
+    """Name the columns of `pair_matrix`: the later signal first."""
+    return [(paired[i], paired[j]) for j, i in combinations(range(len(paired)), 2)]
+
+
+def word_matrix(rows: Sequence[Iterable[str]], vocabulary: Sequence[str]) -> sparse.csr_matrix:
+    """Set known words as a matrix whose rows are scaled by the root of their number."""
+    column = {word: index for index, word in enumerate(vocabulary)}
+    data, indices, starts = [], [], [0]
+    for row in rows:
+        known = sorted(column[word] for word in row if word in column)
+        indices += known
+        data += [3.0 / len(known) ** 0.5] * len(known) if known else []
+        starts.append(len(indices))
+    return sparse.csr_matrix((data, indices, starts), shape=(len(rows), len(vocabulary)))
+
+
+class SignalVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """A scikit-learn transformer: messages → their named signals.
+
+    It learns nothing, so it can stand first in any pipeline.
+
+    Args:
+        families: Families to keep, such as ``("links", "layout")``; all by default.
+
+    Attributes:
+        feature_names_: Names of the columns.
+
+    Example:
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn.pipeline import make_pipeline
+        >>> pipeline = make_pipeline(SignalVectorizer(), LogisticRegression())
+    """
+
+    def __init__(self, families: Sequence[str] | None = None) -> None:
+        self.families = families
+
+    def fit(self, messages: Iterable[Source], flows: object = None) -> SignalVectorizer:
+        """Fix the columns; *messages* and *flows* are not looked at."""
+        del messages, flows
+        chosen = self.families
+        self.feature_names_ = [
+            name for name, signal in SIGNALS.items() if chosen is None or signal.family in chosen
+        ]
+        return self
+
+    def transform(self, messages: Iterable[Source]) -> sparse.csr_matrix:
+        """Measure the messages; one row each, values in [0, 1]."""
+        rows = [measure(Message.read(message)) for message in messages]
+        return signal_matrix(rows, self.feature_names_)
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray[Any, Any]:
+        """Return the names of the columns, as scikit-learn asks for them."""
+        del input_features
+        return np.asarray(self.feature_names_, dtype=object)

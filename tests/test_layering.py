@@ -1,0 +1,100 @@
+"""Imports point down: a part of the library never knows what is built upon it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import mailflows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(mailflows.__file__).parent
+
+LAYERS = (
+    "integrations __main__ __init__",
+    "gate training testing",
+    "flows tracking",
+    "classifier recipients limits content feedback",
+    "signals",
+    "message",
+    "_header _source",
+    "_charset _html _dns _data _report flow errors",
+)
+"""From the top down; parts on one line never import each other."""
+
+LEVEL = {part: len(LAYERS) - row for row, line in enumerate(LAYERS) for part in line.split()}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    """Return the part of the library that a file belongs to: its top-level module or package."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield line and dotted name of all that is imported, under TYPE_CHECKING and in functions, too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: write the whole name, not a relative import"
+            source = node.module or ""
+            if source == "mailflows":
+                yield from ((node.lineno, f"mailflows.{alias.name}") for alias in node.names)
+            else:
+                yield node.lineno, source
+
+
+def wrong_imports(path: Path, source: str) -> list[str]:
+    """Return what a file imports from its own layer or from above."""
+    own = part_of(path)
+    found = []
+    for line, name in imports(ast.parse(source)):
+        package, _, rest = name.partition(".")
+        part = rest.partition(".")[0]
+        if package == "mailflows" and part in LEVEL and part != own and LEVEL[part] >= LEVEL[own]:
+            found.append(f"{path.name}:{line}: {own} imports {part}")
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_point_down(path: Path) -> None:
+    """No file imports a part that stands beside or above its own."""
+    assert wrong_imports(path, path.read_text("utf-8")) == []
+
+
+def test_every_part_has_a_layer() -> None:
+    """A new module or package takes its place in the table before it takes imports."""
+    assert sorted({part_of(path) for path in FILES} - set(LEVEL)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from mailflows.classifier import classify",
+        "from mailflows import training",
+        "import mailflows.gate",
+        "def f():\n    from mailflows.signals import measure",
+        "if TYPE_CHECKING:\n    from mailflows.message import Message",
+    ],
+)
+def test_a_wrong_import_is_found(source: str) -> None:
+    """The walk sees every way to write an import."""
+    assert len(wrong_imports(PACKAGE / "_html.py", source)) == 1
+
+
+def test_third_party_packages_have_one_door() -> None:
+    """Each package that is slow to import, or may be missing, is imported by one part only."""
+    doors: dict[str, set[str]] = {}
+    for path in FILES:
+        for _, name in imports(ast.parse(path.read_text("utf-8"))):
+            doors.setdefault(name.partition(".")[0], set()).add(part_of(path))
+    assert doors.get("sklearn", set()) <= {"training"}
+    assert doors.get("dns", set()) <= {"_dns"}
+    assert doors.get("email_validator", set()) <= {"recipients"}
+    assert doors.get("publicsuffixlist", set()) <= {"signals"}
