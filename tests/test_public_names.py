@@ -13,11 +13,12 @@ import mailflows
 PUBLIC = [
     "mailflows",
     *sorted(
-        found.name
-        for found in pkgutil.walk_packages(mailflows.__path__, "mailflows.")
-        if not any(part.startswith("_") for part in found.name.split("."))
+        f"mailflows.{found.name}"
+        for found in pkgutil.iter_modules(mailflows.__path__)
+        if not found.name.startswith("_")
     ),
 ]
+"""The package and its parts; what stands inside a part is had from the part."""
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -51,12 +51,18 @@ def _parser() -> argparse.ArgumentParser:
         description="Tell which flow messages belong to.",
         epilog="Exit status: 0 all were read, 1 some could not be read, 2 wrong usage.",
     )
-    classify.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, an mbox, or - for standard input")
+    classify.add_argument(
+        "paths", nargs="+", metavar="PATH", help="a file, a folder, an mbox, or - for standard input"
+    )
     classify.add_argument("--json", action="store_true", help="one JSON object per message and line")
     classify.add_argument("--explain", action="store_true", help="show every reason with its weight")
     classify.add_argument("--model", metavar="FILE", help="a model file of your own")
-    classify.add_argument("--heuristic", action="store_true", help="use the readable rules only, no trained model")
-    classify.add_argument("--threshold", type=float, metavar="P", help="confidence in [0, 1] below which the answer is unsure")
+    classify.add_argument(
+        "--heuristic", action="store_true", help="use the readable rules only, no trained model"
+    )
+    classify.add_argument(
+        "--threshold", type=float, metavar="P", help="confidence in [0, 1] below which the answer is unsure"
+    )
     classify.set_defaults(run=_classify)
     return parser
 
@@ -82,7 +88,14 @@ def _classify(options: argparse.Namespace) -> int:
         elif options.explain:
             print(f"{name}\n{_explained(result)}\n")
         else:
-            rows.append([name, result.flow.value if result.flow else "unsure", f"{result.confidence:.0%}", _why(result)])
+            rows.append(
+                [
+                    name,
+                    result.flow.value if result.flow else "unsure",
+                    f"{result.confidence:.0%}",
+                    _why(result),
+                ]
+            )
     if rows:
         print(to_text(["message", "flow", "sure", "why"], rows))
     return int(failed)
@@ -107,9 +120,16 @@ def _messages(paths: Sequence[str]) -> Iterator[tuple[str, bytes | MessageError]
         if name == "-":
             yield "-", sys.stdin.buffer.read()
         elif path.is_dir():
-            inside = [p for p in sorted(path.rglob("*")) if p.is_file() and p.suffix.lower() in MESSAGE_ENDINGS]
+            inside = [
+                p for p in sorted(path.rglob("*")) if p.is_file() and p.suffix.lower() in MESSAGE_ENDINGS
+            ]
             if not inside:
-                yield name, MessageError(f"no messages in this folder (looked for {', '.join(filter(None, MESSAGE_ENDINGS))})")
+                yield (
+                    name,
+                    MessageError(
+                        f"no messages in this folder (looked for {', '.join(filter(None, MESSAGE_ENDINGS))})"
+                    ),
+                )
             for file in inside:
                 yield from _file_messages(file)
         else:

@@ -47,6 +47,7 @@ _ESCAPED = re.compile(r"\\(.)")
 _PARAMETER = re.compile(r';\s{0,99}([\w*-]{1,40})\s{0,9}=\s{0,9}("(?:[^"\\]|\\.)*"?|[^;"\s][^;]*|)')
 _PARAMETER_LIMIT = 8192
 _MAX_SEGMENTS = 100
+_WORD_LIMIT = 1000
 _WITH_SPACES = frozenset({"filename", "name"})
 
 
@@ -97,14 +98,18 @@ def _decoded(match: re.Match[str]) -> str:
     """
     texts: list[str] = []
     pieces: list[bytes] = []
-    last = ""
+    last = unfinished = ""
     for charset, kind, coded in _WORD.findall(match[0]):
         name = charset.partition("*")[0].lower()  # RFC 2231 section 5: charset*language
         if name != last and pieces:
             texts.append(decode(b"".join(pieces), last)[0])
-            pieces = []
+            pieces, unfinished = [], ""
         last = name
-        pieces.append(_word_bytes(coded, kind, name))
+        if unfinished:
+            pieces.pop()
+        text = unfinished + coded
+        pieces.append(_word_bytes(text, kind, name))
+        unfinished = text if kind in "bB" and len(text) % 4 and len(text) < _WORD_LIMIT else ""
     texts.append(decode(b"".join(pieces), last)[0])
     return "".join(texts)
 

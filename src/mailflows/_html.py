@@ -16,14 +16,12 @@ from html import unescape
 # Name, attributes, text up to the next "<"; or a "<" that opens no tag, and its text. No two
 # neighbours accept the same character.
 _TAG = re.compile(r"<(?:(/?[a-zA-Z!?][^\s<>/]*)([^<>]*)>?)?([^<]*)")
-_ATTRIBUTE = re.compile(
-    r"""(?<![\w-])(href|src|alt|width|height|style|class|id|title)\s{0,9}=\s{0,9}"""
-    r"""("[^"]*|'[^']*|[^\s>"']+)""",
-    re.IGNORECASE,
+_HREF = re.compile(r"""\bhref\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE)
+_IMAGE_ATTRIBUTE = re.compile(
+    r"""(?<![\w-])(alt|width|height)\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE
 )
-_SPACES = re.compile(r"[ \t\r\f\v\u00a0]+")
 # Characters that show nothing: they pad previews, and hide words from readers like this one.
-_UNSEEN = re.compile("[\u200b-\u200f\u2060\u034f\u00ad\ufeff]+")
+_UNSEEN = "\u200b\u200c\u200d\u200e\u200f\u2060\u034f\u00ad\ufeff"
 # In an attribute «&copy=1» is a parameter, not a sign (HTML Living Standard, section 13.2.5.73).
 _REFERENCE = re.compile(r"&[#\w]{1,32};")
 _LONG_NUMBER = re.compile(r"&#[0-9]{9,}")
@@ -56,9 +54,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An ``<img>``: source, alternative text, and its size in pixels where the markup says."""
+    """An ``<img>``: alternative text, and its size in pixels where the markup says."""
 
-    src: str
     alt: str | None
     width: int | None
     height: int | None
@@ -117,11 +114,24 @@ def scan(source: str) -> Document:
 def plain(text: str) -> str:
     """Unescape entities, drop what is not seen and fold white space; line breaks stay."""
     if "&" in text:
-        text = _unescape(text)
+        text = text.replace("&nbsp;", " ")
+        if "&" in text:
+            text = _unescape(text)
     if not text.isascii():
-        text = _UNSEEN.sub("", text)
-    lines = (line.strip() for line in _SPACES.sub(" ", text).split("\n"))
-    return "\n".join(line for line in lines if line)
+        text = seen(text)
+    return "\n".join([folded for line in text.split("\n") if (folded := " ".join(line.split()))])
+
+
+def seen(text: str) -> str:
+    """Drop characters that show nothing.
+
+    >>> seen("vi\u200bsible")
+    'visible'
+    """
+    for character in _UNSEEN:
+        if character in text:  # a search is far cheaper than a pass that replaces nothing
+            text = text.replace(character, "")
+    return text
 
 
 def _unescape(text: str) -> str:
@@ -172,88 +182,73 @@ def _without_hidden(source: str, lower: str) -> tuple[str, str]:
     return "".join(kept), "\n".join(styles)
 
 
-def _attributes(raw: str) -> dict[str, str]:
-    """Return the few attributes that are looked at, lower-case names, unescaped values."""
-    found: dict[str, str] = {}
-    for name, value in _ATTRIBUTE.findall(raw):
-        text = value[1:] if value[:1] in {'"', "'"} else value
-        if "&" in text:
-            text = _REFERENCE.sub(_character, text)
-        found.setdefault(name.lower(), text)
-    return found
-
-
-def _character(match: re.Match[str]) -> str:
-    return unescape(match[0])
-
-
 def _links_and_images(
     names: list[str], pieces: list[tuple[str, str, str]]
 ) -> tuple[tuple[Link, ...], tuple[Image, ...]]:
     """Collect anchors with their text, and images, in one walk."""
     links: list[Link] = []
     images: list[Image] = []
-    anchor: _Anchor | None = None
+    href, raw, has_image = "", "", False
+    words: list[str] = []
     for name, (_, attributes, text) in zip(names, pieces, strict=True):
-        if name in {"a", "/a", "area"}:
-            if anchor and len(links) < MAX_LINKS:
-                links += anchor.link()
-            anchor = None if name == "/a" else _Anchor(_attributes(attributes))
-            if name == "area" and anchor:  # it has no content: what follows is not its text
-                links += anchor.link() if len(links) < MAX_LINKS else []
-                anchor = None
+        if name in _ANCHORS:
+            if href:
+                links.append(_link(href, raw, words, has_image=has_image))
+            raw, words, has_image = attributes, [], False
+            href = _href(raw) if name != "/a" and len(links) < MAX_LINKS else ""
+            if name == "area" and href:  # it has no content: what follows is not its text
+                links.append(_link(href, raw, [_described(raw).get("alt", "")], has_image=True))
+                href = ""
         elif name == "img":
-            images.append(image := _image(_attributes(attributes)))
-            if anchor:
-                anchor.add_image(image)
-        if anchor:
-            anchor.words.append(text)
-    if anchor and len(links) < MAX_LINKS:
-        links += anchor.link()
+            images.append(image := _image(attributes))
+            has_image = True
+            words.append(f" {image.alt or ''} ")
+        if href:
+            words.append(text)
+    if href:
+        links.append(_link(href, raw, words, has_image=has_image))
     return tuple(links), tuple(images)
 
 
-class _Anchor:
-    """An anchor that is being read."""
-
-    __slots__ = ("attributes", "has_image", "words")
-
-    def __init__(self, attributes: dict[str, str]) -> None:
-        self.attributes = attributes
-        self.has_image = False
-        self.words: list[str] = [attributes.get("alt", "")]
-
-    def add_image(self, image: Image) -> None:
-        """Note an image in the anchor; its alternative text is what a reader may see."""
-        self.has_image = True
-        if image.alt:
-            self.words.append(f" {image.alt} ")
-
-    def link(self) -> list[Link]:
-        """Return the link, or nothing for an anchor without a target."""
-        href = self.attributes.get("href", "").strip()
-        if not href:
-            return []
-        text = " ".join(plain("".join(self.words)).split())
-        return [Link(href, text, has_image=self.has_image, is_button=_is_button(self.attributes))]
+_ANCHORS = frozenset(("a", "area", "/a"))
+_DRAWN = ("background", "padding", "border-radius", "button", "btn")
 
 
-def _is_button(anchor: dict[str, str]) -> bool:
-    """Say whether an anchor is drawn as a button: its own background, padding or class."""
-    style = anchor.get("style", "").lower()
-    drawn = "background" in style or "padding" in style or "border-radius" in style
-    classes = anchor.get("class", "").lower()
-    return drawn or "button" in classes or "btn" in classes
+def _href(raw: str) -> str:
+    """Return the target of an anchor, unescaped, or an empty string."""
+    found = _HREF.search(raw)
+    return _value(found[1]).strip() if found else ""
 
 
-def _image(attributes: dict[str, str]) -> Image:
+def _value(raw: str) -> str:
+    """Return the value of an attribute without its opening quotation mark, unescaped."""
+    text = raw[1:] if raw[:1] in {'"', "'"} else raw
+    return _REFERENCE.sub(_character, text) if "&" in text else text
+
+
+def _character(match: re.Match[str]) -> str:
+    return unescape(match[0])
+
+
+def _link(href: str, raw: str, words: list[str], *, has_image: bool) -> Link:
+    """Finish an anchor; one with its own background, padding or class «button» is a button."""
+    text = " ".join(plain("".join(words)).split())
+    look = raw.replace(href, "").lower()
+    return Link(href, text, has_image=has_image, is_button=any(mark in look for mark in _DRAWN))
+
+
+def _described(raw: str) -> dict[str, str]:
+    """Return the attributes of an image that are looked at; the first of a name counts."""
+    found: dict[str, str] = {}
+    for name, value in _IMAGE_ATTRIBUTE.findall(raw):
+        found.setdefault(name.lower(), _value(value))
+    return found
+
+
+def _image(raw: str) -> Image:
     """Read an image's attributes."""
-    return Image(
-        src=attributes.get("src", ""),
-        alt=attributes.get("alt"),
-        width=_pixels(attributes.get("width")),
-        height=_pixels(attributes.get("height")),
-    )
+    found = _described(raw)
+    return Image(found.get("alt"), _pixels(found.get("width")), _pixels(found.get("height")))
 
 
 def _pixels(value: str | None) -> int | None:

@@ -103,7 +103,7 @@ def _written(source: object) -> Raw:
 def _by_hand(source: object, depth: int) -> bytes:
     """Write headers and payload as they stand; a line break in a header starts no other header."""
     rows = [f"{name}: {' '.join(str(value).splitlines())}\n" for name, value in source.raw_items()]  # type: ignore[attr-defined]
-    payload = source.get_payload()  # type: ignore[attr-defined]
+    payload = source._payload  # type: ignore[attr-defined]  # noqa: SLF001 -- get_payload() encodes, and raises
     if not isinstance(payload, list):
         body = payload if isinstance(payload, bytes) else _encoded(str(payload or ""))
         return _encoded("".join(rows)) + b"\n" + body

@@ -251,7 +251,7 @@ class _Reader:
         start = self._first_header()
         headers, body_start = self._headers(start, len(self.raw))
         by_name = _first_of_each(headers)
-        _require_mail(by_name, start)
+        self._require_mail(by_name, start)
         self._walk(by_name, body_start, len(self.raw))
         message = Message.__new__(Message)
         values = {
@@ -288,8 +288,21 @@ class _Reader:
                 break
             position = end + 1
         start = self.raw[:12]
-        msg = f"no header line found; the input starts with {start!r}"
+        msg = f"no header line found; the input starts with {start!r}{self._hint()}"
         raise MessageError(msg, position=0)
+
+    def _require_mail(self, headers: dict[str, str], start: int) -> None:
+        """Refuse what only looks like headers: JSON, a log, a program, a PDF."""
+        if not _MAIL_HEADERS.isdisjoint(headers) or any(name.startswith("x-") for name in headers):
+            return
+        names = ", ".join(repr(name[:40]) for name in list(headers)[:3]) or "unreadable"
+        msg = f"no header belongs to mail, such as From or Subject; they are {names}{self._hint()}"
+        raise MessageError(msg, position=start)
+
+    def _hint(self) -> str:
+        """Return what to do about a text of one line, which may be meant as a path."""
+        is_line = self.is_text and b"\n" not in self.raw
+        return "; for a file, pass pathlib.Path(...)" if is_line else ""
 
     def _part_headers(self, start: int, stop: int) -> tuple[list[tuple[str, str]], int]:
         """Return the headers of a part, which may have none, and where its body starts."""
@@ -327,7 +340,8 @@ class _Reader:
                     rows[-1].append(line)
                 continue
             name, colon, value = line.partition(":")
-            if not colon or not name or " " in name.rstrip():
+            name = name.rstrip()
+            if not colon or not name or " " in name or not (name.isascii() and name.isprintable()):
                 if line:
                     self.note("bad-header-line")
                 continue
@@ -337,7 +351,7 @@ class _Reader:
             rows.append([name, value])
         found = []
         for name, *values in rows:
-            key = name.strip().lower()
+            key = name.lower()
             value = "".join(values).strip() if len(values) > 1 else values[0].strip()
             if "=?" in value or not value.isprintable():
                 value = decode_value(key, value)
@@ -455,15 +469,6 @@ class _Reader:
             data, is_cut = data[:room], True
         self.budget -= len(data)
         return data, is_cut
-
-
-def _require_mail(headers: dict[str, str], start: int) -> None:
-    """Refuse what only looks like headers: JSON, a log, a program, a PDF."""
-    if not _MAIL_HEADERS.isdisjoint(headers) or any(name.startswith("x-") for name in headers):
-        return
-    names = ", ".join(repr(name[:40]) for name in list(headers)[:3])
-    msg = f"none of its headers belongs to mail (they are {names}); expected From, Subject, Date or the like"
-    raise MessageError(msg, position=start)
 
 
 def _with_newlines(text: str) -> str:

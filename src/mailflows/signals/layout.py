@@ -59,6 +59,7 @@ SIGNALS = tuple(
         "layout.client_other": "a person's mail client wrote its HTML",
         "layout.tool_blocks": "a mailing tool's blocks are in its HTML",
         "layout.framework": "it is built with a mail framework",
+        "layout.blockquote": "it has a block quotation",
         "layout.quoted_html": "it quotes a message",
         "layout.signature": "it has a signature block",
         "layout.copyright": "it has a copyright line",
@@ -104,17 +105,20 @@ _BIG_TYPE = re.compile(r"font-size:\s?(?:2[2-9]|[3-9]\d)(?:\.\d+)?px")
 _BACKGROUND = re.compile(r"(?:bgcolor=|background(?:-color)?:)\s?[\"']?(?!#?fff|white|transparent|none|inherit|initial)[#a-z]")
 _PAIR = re.compile(r"[ \t*•-]{0,6}[^\W\d][^\n:：]{0,35}\s?[:：]\s{0,20}\S")
 _RULER = re.compile(r"\s{0,8}([-=*_~#+•·.―─━═■◆□◇☆★♪]\s?)\1{4,}")
-_BULLET = re.compile(r"\s{0,8}(?:[-*•·‣▪►✓✔●○■]|\d{1,2}[.)])\s+\S")
-_MONEY = re.compile(r"[€$£¥₽]\s?\d|\d[\d.,\s]{0,12}(?:€|\$|£|zł|kr\b|руб|円|₽|eur\b|usd\b|chf\b|pln\b)|r\$\s?\d", re.I)
+_HAS_DIGIT = re.compile(r"\d")
+_CURRENCIES = frozenset("€ $ £ ¥ ₽ zł kr eur usd chf pln r$ % № # EUR USD CHF PLN R$ Kč руб. руб 円".split())
+_MONEY = re.compile(r"[€$£¥₽]\s?\d|\d[\d.,]{0,12}\s?(?:[€$£¥₽円]|zł|kr\b|руб|eur\b|usd\b|chf\b|pln\b)", re.I)
 _PERCENT = re.compile(r"\d\s?[%％]")
 _DATE = re.compile(r"\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\b20\d\d-\d\d-\d\d|\b\d{1,2}[:h]\d{2}\b|\d{1,2}月\d{1,2}日")
-_REFERENCE = re.compile(r"(?:#|n[°ºo.]|nr\.?|№|番号)\s?[:：]?\s?[\w-]{0,9}\d{3,}|\b[A-Z]{2,6}[-_/]?\d{4,}|\b\d{7,}\b", re.I)
-_CODE_LINE = re.compile(r"^\s{0,20}(?:\d[ -]?){4,8}\s{0,20}$|^\s{0,20}[A-Z0-9]{3,5}(?:-[A-Z0-9]{3,5}){1,3}\s{0,20}$", re.M)
+_REFERENCE = re.compile(r"[#№]\s?[\w-]{0,9}\d{3,}|\b[A-Z]{2,6}[-_/]?\d{4,}|\b\d{7,}\b", re.I)
+_CODE_LINE = re.compile(r"\s{0,20}(?:(?:\d[ -]?){4,8}|[A-Z0-9]{3,5}(?:-[A-Z0-9]{3,5}){1,3})\s{0,20}")
 _PHONE = re.compile(r"(?:\+|\b0)\d[\d\s().-]{7,16}\d")
-_PATH = re.compile(r"(?<!/)/(?:[\w.-]+/)+[\w.-]+|\b[a-z][\w-]*\.(?:[a-z][\w-]*\.)+(?:local|lan|net|com|org)\b|\bv?\d+\.\d+\.\d+")
-_MACHINE = re.compile(r"\b0x[0-9a-f]{4,}|\b[0-9a-f]{12,40}\b|\b\d{1,3}(?:\.\d{1,3}){3}\b|\[\s{0,5}\d+\.\d{3,}\]|^\s+at \w|\berror:|\bWARN|\bERROR\b|exit (?:code|status)|[{};]\s?$|\(\)", re.M)
-_SMILEY = re.compile(r"[:;]-?[)(DP]|\.\.\.|…")
-_TAG_PERCENT = {"table", "td", "tr", "th"}
+_VERSION = re.compile(r"\bv?\d+\.\d+\.\d+")
+_MACHINE = re.compile(r"\b0x[0-9a-f]{4,}|\b[0-9a-f]{12,40}\b|\b\d{1,3}(?:\.\d{1,3}){3}\b|\d+\.\d{3,}\]")
+_MACHINE_WORDS = ("error:", "ERROR", "WARN", "exit code", "exit status", "();", "{\n", "};\n", "\n\tat ", "\n    at ")
+_MARKUP_HEAD = 6_000
+_TEXT_HEAD = 3_000
+_TEXT_TAIL = 1_000
 _DOCUMENTS = (".pdf", ".doc", ".docx", ".xls", ".xlsx", ".odt", ".ods", ".ppt", ".pptx", ".txt", ".zip", ".csv", ".xml", ".p7m")
 
 
@@ -155,7 +159,7 @@ def _parts(message: Message, reading: Reading) -> dict[str, float]:
 
 def _markup(document: Document) -> dict[str, float]:
     """Measure how the HTML is built."""
-    counts, lower = document.counts, document.lower
+    counts, lower = document.counts, document.lower[:_MARKUP_HEAD]
     total = len(document.tags) or 1
     tables, cells = counts["table"], counts["td"]
     rows = counts["tr"] or 1
@@ -165,7 +169,7 @@ def _markup(document: Document) -> dict[str, float]:
         "layout.nested": bucket(tables, 2, 4, 8, 16),
         "layout.data_table": cells > 5 and 2 <= cells / rows <= 8,
         "layout.wrapper": bool(_WIDTH.search(lower)),
-        "layout.styled_share": bucket(lower.count("style=") / total, 0.1, 0.3, 0.6),
+        "layout.styled_share": bucket(document.lower.count("style=") / total, 0.1, 0.3, 0.6),
         "layout.media_query": "@media" in lower,
         "layout.office_conditional": "<!--[if" in lower and "msonormal" not in lower,
         "layout.presentation": 'role="presentation"' in lower,
@@ -176,9 +180,10 @@ def _markup(document: Document) -> dict[str, float]:
         "layout.big_type": bool(_BIG_TYPE.search(lower)),
         "layout.lists": bool(counts["li"]),
         "layout.old_markup": bool(counts["font"]),
+        "layout.blockquote": bool(counts["blockquote"]),
         "layout.plain_html": not tables and not document.images and blocks > 0,
         "layout.doctype": "<!doctype" in lower[:300],
-        "layout.copyright": "©" in lower or "&copy;" in lower,
+        "layout.copyright": "©" in document.text or "&copy;" in document.lower,
     }
 
 
@@ -201,73 +206,93 @@ def _images(document: Document) -> dict[str, float]:
 
 def _makers(document: Document) -> dict[str, float]:
     """Measure whose hand wrote the HTML: a person's client, or a tool."""
-    lower = document.lower
-    return {
-        "layout.client_outlook": "msonormal" in lower or "wordsection" in lower or "elementtoproof" in lower
-        or "microsoft word" in lower or "divtagdefaultwrapper" in lower or "ms exchange server" in lower,
-        "layout.client_gmail": "gmail_" in lower or '<div dir="ltr"' in lower or '<div dir="auto"' in lower,
-        "layout.client_apple": "apple-" in lower or "-webkit-nbsp-mode" in lower or "line-break: after-white-space" in lower,
-        "layout.client_mozilla": "moz-" in lower,
-        "layout.client_other": "yahoo_quoted" in lower or "zmail" in lower or "zwchr" in lower or "protonmail" in lower
-        or "tutanota" in lower or "ymail" in lower or "roundcube" in lower or "yiv" in lower or "composer_" in lower,
-        "layout.tool_blocks": "mcn" in lower or "mj-" in lower or "hs_cos" in lower or "kl-" in lower
-        or "stripo" in lower or "beefree" in lower or "es-" in lower or "r1-o" in lower or "cxb" in lower,
-        "layout.framework": "mj-column" in lower or "email-wrapper" in lower or "wrapper" in lower
-        or "container" in lower or "content-cell" in lower,
-        "layout.quoted_html": "<blockquote" in lower or "gmail_quote" in lower or "divrplyfwdmsg" in lower
-        or "appendonsend" in lower or "border-top:solid #e1e1e1" in lower or "moz-cite" in lower,
-        "layout.signature": "signature" in lower,
-    }
+    lower = document.lower[:_MARKUP_HEAD]
+    return {f"layout.{name}": any(mark in lower for mark in marks) for name, marks in _MAKERS.items()}
+
+
+# Names that programs leave in the HTML that they write.
+_MAKERS = {
+    "client_outlook": ("msonormal", "wordsection", "elementtoproof", "divtagdefaultwrapper", "ms exchange server"),
+    "client_gmail": ("gmail_", '<div dir="ltr"', '<div dir="auto"'),
+    "client_apple": ("apple-", "line-break: after-white-space"),
+    "client_mozilla": ("moz-",),
+    "client_other": ("yahoo_quoted", "zmail", "zwchr", "protonmail", "tutanota", "ymail", "roundcube", "yiv"),
+    "tool_blocks": ("mcn", "mj-", "hs_cos", "kl-", "stripo", "beefree", "r1-o", "cxb"),
+    "framework": ("wrapper", "container", "content-cell"),
+    "quoted_html": ("gmail_quote", "divrplyfwdmsg", "appendonsend", "solid #e1e1e1", "moz-cite"),
+    "signature": ("signature",),
+}
 
 
 def _text(reading: Reading) -> dict[str, float]:
     """Measure how the text is set."""
     text = reading.plain
+    if len(text) > _TEXT_HEAD + _TEXT_TAIL:
+        text = text[:_TEXT_HEAD] + "\n" + text[-_TEXT_TAIL:]
     lines = text.split("\n")
-    full = [line for line in lines if line.strip()][:400]
-    count = len(full) or 1
+    full = [line for line in lines if line and not line.isspace()]
     words = len(reading.body) + 20
     digits = sum(map(text.count, "0123456789"))
-    quoted = sum(line.lstrip()[:1] == ">" for line in full)
-    wrapped = sum(60 <= len(line) <= 79 for line in full)
-    pairs = sum(1 for line in full if len(line) < 200 and "://" not in line[:12] and _PAIR.match(line))
-    values = {
-        "layout.quoted_lines": bucket(quoted / count, 0.01, 0.2, 0.5),
+    values = _lines(full) | {
         "layout.signature_mark": "\n-- \n" in text or "\n--\n" in text,
-        "layout.wrapped": bucket(wrapped / count, 0.1, 0.3, 0.5),
-        "layout.rulers": bucket(sum(1 for line in full if _RULER.match(line)), 1, 3),
-        "layout.capital_lines": bucket(sum(1 for line in full if len(line) > 5 and line.isupper()), 1, 3),
-        "layout.pair_lines": bucket(pairs / count, 0.1, 0.25, 0.5),
-        "layout.bullets": bucket(sum(1 for line in full if _BULLET.match(line)), 1, 3),
-        "layout.short_lines": bucket(sum(len(line) < 40 for line in full) / count, 0.4, 0.6, 0.8),
         "layout.blank_lines": len(lines) > 6 and (len(lines) - len(full)) / len(lines) > 0.35,
-        "layout.first_line_short": bool(full) and len(full[0]) < 30,
         "layout.numbers": bucket(digits / (len(text) + 50), 0.02, 0.05, 0.1),
-        "layout.machine_text": bucket(len(_MACHINE.findall(text[:6000])), 1, 3, 8),
         "layout.diff": "\n+++ " in text or "\ndiff --git" in text or "\n@@ -" in text,
-        "layout.code_alone": bool(_CODE_LINE.search(text[:4000])),
         "layout.questions": bucket(100 * (text.count("?") + text.count("？")) / words, 0.2, 1, 2),
         "layout.exclamations": bucket(100 * (text.count("!") + text.count("！")) / words, 0.2, 1, 2),
-        "layout.ellipsis": bool(_SMILEY.search(text[:4000])),
-        "layout.no_capitals": sum(line[:1].islower() for line in full) / count > 0.5,
+        "layout.ellipsis": "..." in text or "…" in text or ":)" in text or ";)" in text or ":-)" in text,
         "layout.mail_addresses": "@" in text,
     }
     if not text.isascii():
-        values["layout.emoji"] = bucket(sum("\u2600" <= c <= "\u27bf" or c >= "\U0001f300" for c in text[:6000]), 1, 4)
-    if digits:
-        values |= _figures(text[:6000])
-    return values
+        values["layout.emoji"] = bucket(len(_EMOJI.findall(text)), 1, 4)
+    return values | _figures(text)
+
+
+_EMOJI = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
+
+
+def _lines(full: list[str]) -> dict[str, float]:
+    """Measure the form of the lines that are not blank."""
+    count = len(full) or 1
+    lengths = list(map(len, full))
+    starts = [line.lstrip()[:1] for line in full]
+    pairs = sum(
+        1 for line in full if (":" in line[1:40] or "：" in line[1:40]) and len(line) < 200 and _PAIR.match(line)
+    )
+    rulers = sum(1 for start, line in zip(starts, full, strict=True) if start in _RULERS and _RULER.match(line))
+    return {
+        "layout.quoted_lines": bucket(starts.count(">") / count, 0.01, 0.2, 0.5),
+        "layout.wrapped": bucket(sum(60 <= n <= 79 for n in lengths) / count, 0.1, 0.3, 0.5),
+        "layout.rulers": bucket(rulers, 1, 3),
+        "layout.capital_lines": bucket(sum(len(line) > 5 and line.isupper() for line in full), 1, 3),
+        "layout.pair_lines": bucket(pairs / count, 0.1, 0.25, 0.5),
+        "layout.bullets": bucket(sum(map(_BULLETS.__contains__, starts)), 1, 3),
+        "layout.short_lines": bucket(sum(n < 40 for n in lengths) / count, 0.4, 0.6, 0.8),
+        "layout.first_line_short": bool(full) and lengths[0] < 30,
+        "layout.code_alone": any(3 < n < 30 and _CODE_LINE.fullmatch(line) for n, line in zip(lengths, full, strict=True)),
+        "layout.no_capitals": sum(map(str.islower, starts)) / count > 0.5,
+    }
+
+
+_RULERS = frozenset("-=*_~#+•·.―─━═■◆□◇☆★♪")
+_BULLETS = frozenset("-*•·‣▪►✓✔●○■◆・")
 
 
 def _figures(text: str) -> dict[str, float]:
     """Measure what its digits are: money, percentages, dates, references, numbers to call."""
+    has_digit = _HAS_DIGIT.search
+    figures = " ".join([w for w in text.split() if len(w) < 40 and not w.isalpha() and has_digit(w) or w in _CURRENCIES])
+    machine = sum(map(text.count, _MACHINE_WORDS))
+    if not figures:
+        return {"layout.machine_text": bucket(machine, 1, 3, 8)}
     return {
-        "layout.money": bucket(len(_MONEY.findall(text)), 1, 3, 8),
-        "layout.percent": bucket(len(_PERCENT.findall(text)), 1, 3),
-        "layout.dates": bucket(len(_DATE.findall(text)), 1, 3, 8),
-        "layout.references": bucket(len(_REFERENCE.findall(text)), 1, 3),
-        "layout.phone": bool(_PHONE.search(text)),
-        "layout.paths": bucket(len(_PATH.findall(text)), 1, 3),
+        "layout.machine_text": bucket(machine + len(_MACHINE.findall(figures)), 1, 3, 8),
+        "layout.money": bucket(len(_MONEY.findall(figures)), 1, 3, 8),
+        "layout.percent": bucket(len(_PERCENT.findall(figures)), 1, 3),
+        "layout.dates": bucket(len(_DATE.findall(figures)), 1, 3, 8),
+        "layout.references": bucket(len(_REFERENCE.findall(figures)), 1, 3),
+        "layout.phone": bool(_PHONE.search(figures)),
+        "layout.paths": bucket(text.count(".local") + text.count("/usr/") + text.count("/var/") + text.count("/home/") + len(_VERSION.findall(figures)), 1, 3),
     }
 
 

@@ -16,32 +16,49 @@ if TYPE_CHECKING:
 __all__ = ["SIGNALS", "measure", "registrable_domain"]
 
 _URL = re.compile(r"https?://[^\s<>\"'\])}»]{3,2000}")
-_MAX_URLS = 200
-_SOCIAL = (
-    "facebook.", "fb.com", "instagram.", "twitter.", "x.com", "linkedin.", "youtube.", "youtu.be", "tiktok.", "pinterest.",
-    "vk.com", "t.me", "xing.", "line.me", "wa.me", "threads.net", "bsky.", "mastodon",
+_WORD = re.compile(r"[a-z]{4,}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32,}|%2[fFbB3][A-Za-z0-9%]{20,}")
+_MAX_URLS = 60
+_URL_HEAD = 160
+"""Characters of a web address that are read for words; behind that come tokens."""
+
+_SOCIAL = frozenset(
+    "facebook fb instagram twitter x linkedin youtube youtu tiktok pinterest vk t xing line wa threads bsky mastodon".split()
 )
 _STORES = ("apps.apple.com", "itunes.apple.com", "play.google.com")
-_UNSUBSCRIBE = re.compile(
-    r"unsub|opt-?out|desabon|desinscri|désinscri|d[eé]sabon|abmeld|austrag|cancelar?-?(?:sus|inscri|subs)|darse-?de-?baja|"
-    r"\bbaja\b|disiscri|descadastr|remover|afmeld|uitschrij|wypis|rezygn|otpis|leave|remove_?me|list-?manage\.com/unsub|"
-    r"kuendig|stop-?mail|haishin|taikai|avregistr|afmelding|odhlas", re.I,
+
+# The first letters of words in web addresses, in the languages of the lexicons.
+_UNSUBSCRIBE = frozenset(
+    "unsub optou desab desin abmel austr cance disis desca remov afmel uitsc wypis rezyg otpis leave kuend "
+    "haish taika avreg odhla afmel abbes opzeg darse signo".split()
 )
-_PREFERENCES = re.compile(r"preferenc|profile/|manage[-_]?(?:sub|pref|mail)|subscription[-_]?cent|update-?profile|voorkeur|einstellung|prefer", re.I)
-_BROWSER = re.compile(r"view[-_]?(?:in|online|as|email|web)|webview|web-?version|browser|online-?version|mirror|versione?-?web|campaign-archive|mailchi\.mp|archive/|enligne|en-ligne", re.I)
-_TRACKING = re.compile(
-    r"/(?:ls/click|track(?:ing)?/|click[/?.]|clicks?/|cl/|lnk/|wf/click|c/|r/|l/|e/|f/a/|mps?c?/|redirect|trk|t/[a-z0-9]|ct/|ss/c/|e3t/|u/click)"
-    r"|//(?:click|clicks|track|trk|link|links|lnk|ct|t|e|em|url\d*|r|go|email|tracking|nl|news|mail|mailing|c)\d{0,3}\.|list-manage|mjt\.lu|sendibm|sendibt|cmail\d|createsend|"
-    r"hubspotlinks|hs-sites|klclick|mailchimpapp|acemlnb|rs6\.net|exct\.net|awstrack|sendgrid\.net|mandrillapp|mlsend|substack\.com/redirect", re.I,
+_PREFERENCES = frozenset("prefe profi subsc voork einst zgody nastr abonn".split())
+_BROWSER = frozenset("webvi webve brows mirro enlig viewi viewo viewe versi archi onlin".split())
+_ACTION = frozenset(
+    "reset confi verif activ token valid signi login logon invit accep magic passw motde contr senha "
+    "haslo wacht optin aktiv besta poten podtv".split()
 )
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{32,}|%2[fFbB3][A-Za-z0-9%]{20,}")
-_ACTION = re.compile(
-    r"reset|confirm|verif|activ|token=|valid|signin|sign-in|login|logon|invite|invitation|accept|magic|auth|code=|"
-    r"password|passwort|motdepasse|contrase|senha|haslo|wachtwoord|optin|opt-in|doi", re.I,
+_OBJECT = frozenset(
+    "order comma pedid beste ordin zamow invoi factu rechn fattu fatur ticke issue merge build pipel "
+    "commi suivi track booki reser accou compt konto cuent conta dashb setti admin billi espac porta "
+    "kunde zakaz sched zahlu payme".split()
 )
-_OBJECT = re.compile(r"order|commande|pedido|bestell|ordine|zamow|invoice|facture|rechnung|factura|fattura|fatura|ticket|issue|"
-    r"/pull/|/merge_requests|/browse/|build|job|pipeline|commit|track|suivi|booking|reserv|account|compte|konto|cuenta|conta|dashboard|settings|admin|billing|espace|portal|mein|kunde", re.I)
-_UTM = re.compile(r"[?&](?:utm_|mc_cid|_hsenc|_ke=|xtor=|wt_mc|at_medium|pk_campaign|mtm_|gclid|trk=|cmpid|ref=email|esp_|_kx)", re.I)
+_CAMPAIGN = (
+    "utm_", "mc_cid", "_hsenc", "_ke=", "xtor=", "wt_mc", "at_medium", "pk_campaign", "mtm_", "gclid", "trk=", "cmpid", "_kx=",
+)
+# A redirect names itself in the first label of the host, the first step of the path, or the
+# provider's own domain.
+_REDIRECT_HOSTS = frozenset(
+    "click clicks track trk tracking link links lnk ct e em email r go nl news mail mailing c t clic clics r1 l".split()
+)
+_REDIRECT_PATHS = frozenset(
+    "ls click clicks track tracking cl lnk wf c r l e f tr trk redirect redir ct ss e3t u mps mpss t go ck link".split()
+)
+_REDIRECT_DOMAINS = (
+    "list-manage.com", "mjt.lu", "sendibm1.com", "sendibm2.com", "sendibm3.com", "sendibt2.com", "sendibt3.com", "createsend.com",
+    "cmail19.com", "cmail20.com", "hubspotlinks.com", "klclick.com", "klclick1.com", "mailchimpapp.com", "acemlnb.com", "rs6.net",
+    "exct.net", "awstrack.me", "sendgrid.net", "mandrillapp.com", "mlsend.com", "mailchimp.com", "campaign-archive.com",
+)
 
 SIGNALS = tuple(
     Signal(name, sentence)
@@ -123,9 +140,10 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
     web = [link.href for link in anchors if link.href[:4].lower() == "http"]
     in_text = False
     if not web and "://" in reading.text:
-        web = _URL.findall(reading.text)[:_MAX_URLS]
+        web = _URL.findall(reading.text)
         in_text = bool(web)
-    web = [url[:1000] for url in web[:_MAX_URLS]]
+    if len(web) > _MAX_URLS:
+        web = web[: _MAX_URLS // 2] + web[-_MAX_URLS // 2 :]
     values = _targets(message, web, reading) if web else {"links.none": 1.0}
     values["links.in_text_only"] = in_text
     if anchors:
@@ -133,44 +151,57 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
     return some(values)
 
 
-def _share(urls: list[str], expression: re.Pattern[str]) -> float:
-    """Return the share of addresses that match."""
-    return sum(1 for url in urls if expression.search(url)) / len(urls)
+def _is_redirect(host: str, domain: str, url: str) -> bool:
+    """Say whether an address looks like a click counter's."""
+    if domain in _REDIRECT_DOMAINS or host.partition(".")[0].rstrip("0123456789") in _REDIRECT_HOSTS:
+        return True
+    step = url.split("/", 4)[3:4]
+    return bool(step) and len(url) > 40 and step[0].partition("?")[0].lower() in _REDIRECT_PATHS
 
 
 def _targets(message: Message, web: list[str], reading: Reading) -> dict[str, float]:
     """Measure where the web links lead."""
     distinct = list(dict.fromkeys(web))
+    count = len(distinct)
     hosts = [_host(url) for url in distinct]
     domains = [registrable_domain(host) for host in hosts]
     own = registrable_domain(message.sender.domain) if message.sender.domain else ""
-    owned = sum(domain == own for domain in domains) / len(domains)
-    social = sum(1 for host in hosts if host.removeprefix("www.").startswith(_SOCIAL))
-    joined = "\n".join(distinct)
-    action = bool(_ACTION.search(joined))
-    return {
-        "links.one": len(distinct) == 1,
-        "links.few": 2 <= len(distinct) <= 3,
-        "links.many": bucket(len(distinct), 5, 10, 20, 40),
+    owned = domains.count(own) / count if own else 0.0
+    social = sum(1 for domain in domains if domain.partition(".")[0] in _SOCIAL)
+    redirects = sum(map(_is_redirect, hosts, domains, distinct))
+    return _purposes([url[:_URL_HEAD].lower() for url in distinct]) | {
+        "links.one": count == 1,
+        "links.few": 2 <= count <= 3,
+        "links.many": bucket(count, 5, 10, 20, 40),
         "links.dense": bucket(100 * len(web) / (len(reading.body) + 20), 2, 5, 10),
         "links.domains": bucket(len(set(domains)), 2, 3, 5, 8),
         "links.own_share": owned,
         "links.foreign": not owned,
-        "links.tracking_share": _share(distinct, _TRACKING),
-        "links.token_share": _share(distinct, _TOKEN),
-        "links.utm_share": _share(distinct, _UTM),
-        "links.unsubscribe": bool(_UNSUBSCRIBE.search(joined)),
-        "links.preferences": bool(_PREFERENCES.search(joined)),
-        "links.browser_view": bool(_BROWSER.search(joined)),
-        "links.action": action,
-        "links.one_action": action and len(distinct) <= 3,
-        "links.object": bool(_OBJECT.search(joined)),
+        "links.tracking_share": redirects / count,
+        "links.token_share": sum(1 for url in distinct if len(url) > 60 and _TOKEN.search(url[:400])) / count,
         "links.social": bucket(social, 1, 2),
         "links.social_block": social >= 3,
-        "links.app_stores": any(store in joined for store in _STORES),
         "links.home_page": any(url.rstrip("/").count("/") == 2 for url in distinct),
-        "links.repeated": bucket(len(web) - len(distinct), 1, 3, 8),
-        "links.insecure_share": sum(url[:5].lower() == "http:" for url in distinct) / len(distinct),
+        "links.repeated": bucket(len(web) - count, 1, 3, 8),
+        "links.insecure_share": sum(url[:5].lower() == "http:" for url in distinct) / count,
+    }
+
+
+def _purposes(urls: list[str]) -> dict[str, float]:
+    """Measure what the links are for, by the words in their addresses."""
+    joined = "\n".join(urls)
+    starts = {word[:5] for word in _WORD.findall(joined)}
+    action = not starts.isdisjoint(_ACTION)
+    campaign = sum(any(mark in url for mark in _CAMPAIGN) for url in urls) if "=" in joined else 0
+    return {
+        "links.utm_share": campaign / len(urls),
+        "links.unsubscribe": not starts.isdisjoint(_UNSUBSCRIBE) or "opt-out" in joined,
+        "links.preferences": not starts.isdisjoint(_PREFERENCES),
+        "links.browser_view": not starts.isdisjoint(_BROWSER),
+        "links.action": action,
+        "links.one_action": action and len(urls) <= 3,
+        "links.object": not starts.isdisjoint(_OBJECT),
+        "links.app_stores": any(store in joined for store in _STORES),
     }
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["SIGNALS", "measure"]
 
 _DIGITS = re.compile(r"\d+")
-_MAX_TAGS = 1500
-_MAX_LINES = 200
+_MAX_TAGS = 600
+_MAX_LINES = 100
 
 SIGNALS = tuple(
     Signal(name, sentence)
@@ -46,7 +46,7 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
             values["skeleton.varied_tags"] = distinct > 0.6
     lines = [line for line in reading.text.split("\n")[:_MAX_LINES] if line.strip()]
     if len(lines) > 4:
-        shapes = {_DIGITS.sub("0", line)[:24] for line in lines}
+        shapes = set(_DIGITS.sub("0", "\n".join([line[:24] for line in lines])).split("\n"))
         values["skeleton.repetitive_lines"] = bucket(1 - len(shapes) / len(lines), 0.1, 0.3, 0.5)
         long = sum(len(line) > 90 for line in lines)
         stops = sum(line.rstrip()[-1:] in {".", "!", "?", "…", "。", ":", ","} for line in lines)

@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mailflows import _data
+from mailflows._html import seen
 from mailflows.signals._signal import Signal
 
 if TYPE_CHECKING:
@@ -23,15 +24,18 @@ if TYPE_CHECKING:
 
 __all__ = ["CONCEPTS", "SIGNALS", "Reading", "language_of", "measure", "read"]
 
-HEAD = 12_000
-TAIL = 4_000
+HEAD = 6_000
+TAIL = 2_000
 """Characters at the beginning and the end of the body that are read."""
+
+FIRST_TOKENS = 450
+LAST_TOKENS = 200
+"""Tokens of the body in which concepts are looked up."""
 
 OPENING = 50
 CLOSING = 50
 """Tokens that count as the beginning and the end of the body."""
 
-_UNSEEN = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u2060\u034f\u00ad\ufeff\u2007"))
 _TOKEN = re.compile(r"\w+")
 _KANA = re.compile(r"[\u3041-\u30ff]")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -127,13 +131,24 @@ class Reading:
     plain: str
 
 
+_Entry = tuple[tuple[str, ...], str]
+_MAX_KNOWN = 50_000
+
+
 @dataclass(frozen=True, slots=True)
 class _Lexicon:
     """The entries of one language, by first token, and by the first letters for open endings."""
 
-    whole: dict[str, tuple[tuple[tuple[str, ...], str], ...]]
-    stems: dict[str, tuple[tuple[tuple[str, ...], str], ...]]
+    whole: dict[str, tuple[_Entry, ...]]
+    stems: dict[str, tuple[_Entry, ...]]
     substrings: tuple[tuple[str, str], ...]
+    known: dict[str, tuple[_Entry, ...]]
+
+    def entries(self, token: str) -> tuple[_Entry, ...]:
+        """Return the entries that may begin with this token."""
+        open_ended = self.stems.get(token[:_STEM], ())
+        fitting = tuple(entry for entry in open_ended if token.startswith(entry[0][0][:-1]))
+        return self.whole.get(token, ()) + fitting
 
 
 def read(message: Message) -> Reading:
@@ -158,7 +173,7 @@ def _ends(text: str) -> str:
     """Return the beginning and the end of a text, without characters that are not seen."""
     if len(text) > HEAD + TAIL:
         text = text[:HEAD] + "\n" + text[-TAIL:]
-    return text if text.isascii() else text.translate(_UNSEEN)
+    return text if text.isascii() else seen(text)
 
 
 def language_of(tokens: Iterable[str], text: str) -> str:
@@ -203,9 +218,9 @@ def _without_accents(text: str) -> str:
 def _lexicon(language: str) -> _Lexicon:
     """Load the lexicon of a language, or an empty one."""
     if language not in _data.names("lexicon"):
-        return _Lexicon({}, {}, ())
-    whole: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-    stems: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        return _Lexicon({}, {}, (), {})
+    whole: dict[str, list[_Entry]] = {}
+    stems: dict[str, list[_Entry]] = {}
     substrings: list[tuple[str, str]] = []
     for concept, entries in _data.read_sections(f"lexicon/{language}.txt").items():
         for entry in entries:
@@ -222,11 +237,12 @@ def _lexicon(language: str) -> _Lexicon:
                 if words[0].endswith("*"):
                     stems.setdefault(words[0][:_STEM], []).append((words, concept))
                 else:
-                    whole.setdefault(words[0], []).append((words[1:], concept))
+                    whole.setdefault(words[0], []).append((words, concept))
     return _Lexicon(
         {k: tuple(v) for k, v in whole.items()},
         {k: tuple(v) for k, v in stems.items()},
         tuple(substrings),
+        {},
     )
 
 
@@ -244,12 +260,16 @@ def _fits(wanted: tuple[str, ...], tokens: tuple[str, ...], start: int) -> bool:
 def find(lexicon: _Lexicon, tokens: tuple[str, ...]) -> list[tuple[int, str]]:
     """Return (position, concept) of every entry found."""
     hits: list[tuple[int, str]] = []
-    whole, stems = lexicon.whole.get, lexicon.stems.get
+    known = lexicon.known
+    if len(known) > _MAX_KNOWN:
+        known.clear()
     for position, token in enumerate(tokens):
-        if entries := whole(token):
-            hits += [(position, c) for rest, c in entries if not rest or _fits(rest, tokens, position + 1)]
-        if entries := stems(token[:_STEM]):
-            hits += [(position, c) for words, c in entries if _fits(words, tokens, position)]
+        entries = known.get(token)
+        if entries is None:
+            entries = known[token] = lexicon.entries(token)
+        for words, concept in entries:
+            if len(words) == 1 or _fits(words, tokens, position):
+                hits.append((position, concept))
     return hits
 
 
@@ -263,8 +283,11 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
         found |= _substring_hits(lexicon, reading)
     for zone, tokens in (("subject", reading.subject), ("link", reading.links)):
         found |= {(zone, concept) for _, concept in find(lexicon, tokens)}
-    last = len(reading.body) - CLOSING
-    for position, concept in find(lexicon, reading.body):
+    body = reading.body
+    if len(body) > FIRST_TOKENS + LAST_TOKENS:
+        body = body[:FIRST_TOKENS] + body[-LAST_TOKENS:]
+    last = len(body) - CLOSING
+    for position, concept in find(lexicon, body):
         found.add(("body", concept))
         if position < OPENING:
             found.add(("opening", concept))
