@@ -237,3 +237,32 @@ GENERATORS: dict[str, Callable[[int], bytes]] = {
     "multipart: wide below deep": wide_and_deep,
 }
 """Name → generator."""
+
+
+def mutated(original: bytes, chance: random.Random) -> bytes:
+    """Return a message with a few random wounds: bytes changed, cut out, doubled or cut off."""
+    data = bytearray(original)
+    for _ in range(chance.randint(1, 12)):
+        place = chance.randrange(len(data)) if data else 0
+        length = chance.choice((1, 1, 2, 8, 64, 512))
+        match chance.randrange(6):
+            case 0:
+                data[place : place + length] = chance.randbytes(length)
+            case 1:
+                del data[place : place + length]
+            case 2:
+                data[place:place] = data[place : place + length] * chance.randint(1, 30)
+            case 3:
+                data[place:place] = chance.choice(WOUNDS)
+            case 4:
+                del data[chance.randrange(len(data) + 1) :]
+            case _:
+                other = chance.randrange(len(data)) if data else 0
+                data[place:place] = data[other : other + length]
+    return bytes(data)
+
+
+WOUNDS = (
+    b"\n\n", b"\r", b"\x00", b"=?utf-8?b?", b"=?x?q?=ZZ?=", b"<", b"<!--", b"--", b"&#99999999999;", b'"', b"=\n", b"\xff\xfe",
+    b"Content-Type: multipart/mixed; boundary=a\n", b"<style>", b"\xed\xa0\x80", b"@", b"\xe2\x80\x8c" * 9, b"http://[", b"%",
+)

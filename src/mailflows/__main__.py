@@ -9,6 +9,7 @@ import argparse
 import json
 import mailbox
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,9 +144,9 @@ def _file_messages(path: Path) -> Iterator[tuple[str, bytes | MessageError]]:
             yield str(path), path.read_bytes()
             return
         path.stat()
-        box = mailbox.mbox(path, create=False)
-        for number, key in enumerate(box.keys(), 1):
-            yield f"{path}:{number}", box.get_bytes(key)
+        with closing(mailbox.mbox(path, create=False)) as box:
+            for number, key in enumerate(box.keys(), 1):
+                yield f"{path}:{number}", box.get_bytes(key)
     except (OSError, mailbox.Error) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
         yield str(path), MessageError(reason)

@@ -16,7 +16,7 @@ from html import unescape
 # Name, attributes, text up to the next "<"; or a "<" that opens no tag, and its text. No two
 # neighbours accept the same character.
 _TAG = re.compile(r"<(?:(/?[a-zA-Z!?][^\s<>/]*)([^<>]*)>?)?([^<]*)")
-_HREF = re.compile(r"""\bhref\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE)
+_HREF = re.compile(r"""(?<![\w-])href\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE)
 _IMAGE_ATTRIBUTE = re.compile(
     r"""(?<![\w-])(alt|width|height)\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE
 )
@@ -86,9 +86,8 @@ class Document:
 
 def scan(source: str) -> Document:
     """Read HTML, any HTML, and never raise."""
-    lower = source.lower()
-    if len(lower) != len(source):  # "İ".lower() is two characters: offsets would differ
-        source = lower
+    # "İ".lower() is two characters, and offsets would differ; it is the only letter that grows.
+    lower = source.replace("İ", "i").lower() if "İ" in source else source.lower()
     source, style = _without_hidden(source, lower)
     pieces = _TAG.findall(source)
     start = source.find("<")

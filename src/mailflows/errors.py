@@ -20,6 +20,19 @@ __all__ = ["ConfigurationError", "MailflowsError", "MessageError", "MissingExtra
 class MailflowsError(Exception):
     """The root of every error of this library."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # By default an error is made again from its text alone, without its facts.
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(
+    kind: type[MailflowsError], args: tuple[object, ...], facts: dict[str, object]
+) -> MailflowsError:
+    """Return an error as it was in the process that raised it."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error
+
 
 class MessageError(MailflowsError, ValueError):
     """Raised for what is not a message: empty, a missing file, bytes without a header.

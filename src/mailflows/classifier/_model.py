@@ -114,18 +114,12 @@ class Model:
     def _wording(self, wording: Iterable[str], factor: float) -> Weights:
         """Sum the known words, scaled so that long messages do not weigh more."""
         get = self.words.get
-        a = b = c = 0.0
-        count = 0
-        for word in wording:
-            weights = get(word)
-            if weights is not None:
-                a += weights[0]
-                b += weights[1]
-                c += weights[2]
-                count += 1
-        if not count:
+        hits = [weights for word in wording if (weights := get(word)) is not None]
+        if not hits:
             return (0.0, 0.0, 0.0)
-        factor *= 3.0 / math.sqrt(count)
+        factor *= 3.0 / math.sqrt(len(hits))
+        # An exact sum: words come in no order, and the answer must not depend on it.
+        a, b, c = (math.fsum(column) for column in zip(*hits, strict=True))
         return (a * factor, b * factor, c * factor)
 
     @classmethod

@@ -300,7 +300,7 @@ def _sender_name(sender: Address, kind: str) -> dict[str, float]:
     local = sender.local.lower()
     owner = sender.domain.split(".")[-2] if "." in sender.domain else sender.domain
     joined = "".join(lower)
-    in_address = any(len(w) > 2 and w in local for w in lower)
+    in_address = any(len(w) > 2 and w in local and w not in owner for w in lower)
     at_company = bool(re.search(r"\s(?:from|at|de chez|chez|von|bei|from the|di|da|van|z|из|w/)\s|\s[|@–/-]\s|\(.+\)|,\s", name))
     looks_named = 2 <= len(words) <= 4 and all(w[:1].isupper() and not w.isupper() for w in words if len(w) > 3)
     like_domain = len(owner) > 2 and (owner in joined or (len(joined) > 3 and joined in owner.replace("-", "")))
@@ -309,8 +309,8 @@ def _sender_name(sender: Address, kind: str) -> dict[str, float]:
         "sender.program_name": "system" in named or "no_reply" in named or "orders" in named,
         "sender.news_name": "news" in named,
         "sender.desk_name": "desk" in named,
-        "sender.person_address": in_address and not kind and not like_domain,
-        "sender.person_name": looks_named and not like_domain and not at_company and not kind,
+        "sender.person_address": in_address and not kind,
+        "sender.person_name": looks_named and (in_address or not like_domain) and not at_company and not kind,
         "sender.company_name": len(words) == 1 or like_domain,
         "sender.name_at_company": at_company and not in_address,
         "sender.name_is_domain": like_domain,

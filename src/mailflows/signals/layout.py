@@ -116,9 +116,9 @@ _PHONE = re.compile(r"(?:\+|\b0)\d[\d\s().-]{7,16}\d")
 _VERSION = re.compile(r"\bv?\d+\.\d+\.\d+")
 _MACHINE = re.compile(r"\b0x[0-9a-f]{4,}|\b[0-9a-f]{12,40}\b|\b\d{1,3}(?:\.\d{1,3}){3}\b|\d+\.\d{3,}\]")
 _MACHINE_WORDS = ("error:", "ERROR", "WARN", "exit code", "exit status", "();", "{\n", "};\n", "\n\tat ", "\n    at ")
-_MARKUP_HEAD = 6_000
-_TEXT_HEAD = 3_000
-_TEXT_TAIL = 1_000
+_MARKUP_HEAD = 5_000
+_TEXT_HEAD = 2_500
+_TEXT_TAIL = 800
 _DOCUMENTS = (".pdf", ".doc", ".docx", ".xls", ".xlsx", ".odt", ".ods", ".ppt", ".pptx", ".txt", ".zip", ".csv", ".xml", ".p7m")
 
 

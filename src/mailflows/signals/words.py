@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["CONCEPTS", "SIGNALS", "Reading", "language_of", "measure", "read"]
 
-HEAD = 6_000
-TAIL = 2_000
+HEAD = 3_500
+TAIL = 1_500
 """Characters at the beginning and the end of the body that are read."""
 
-FIRST_TOKENS = 450
-LAST_TOKENS = 200
+FIRST_TOKENS = 350
+LAST_TOKENS = 150
 """Tokens of the body in which concepts are looked up."""
 
 OPENING = 50
@@ -132,7 +132,7 @@ class Reading:
 
 
 _Entry = tuple[tuple[str, ...], str]
-_MAX_KNOWN = 50_000
+_MAX_SEEN = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,7 @@ class _Lexicon:
     whole: dict[str, tuple[_Entry, ...]]
     stems: dict[str, tuple[_Entry, ...]]
     substrings: tuple[tuple[str, str], ...]
+    seen: set[str]
     known: dict[str, tuple[_Entry, ...]]
 
     def entries(self, token: str) -> tuple[_Entry, ...]:
@@ -218,7 +219,7 @@ def _without_accents(text: str) -> str:
 def _lexicon(language: str) -> _Lexicon:
     """Load the lexicon of a language, or an empty one."""
     if language not in _data.names("lexicon"):
-        return _Lexicon({}, {}, (), {})
+        return _Lexicon({}, {}, (), set(), {})
     whole: dict[str, list[_Entry]] = {}
     stems: dict[str, list[_Entry]] = {}
     substrings: list[tuple[str, str]] = []
@@ -242,6 +243,7 @@ def _lexicon(language: str) -> _Lexicon:
         {k: tuple(v) for k, v in whole.items()},
         {k: tuple(v) for k, v in stems.items()},
         tuple(substrings),
+        set(),
         {},
     )
 
@@ -259,18 +261,20 @@ def _fits(wanted: tuple[str, ...], tokens: tuple[str, ...], start: int) -> bool:
 
 def find(lexicon: _Lexicon, tokens: tuple[str, ...]) -> list[tuple[int, str]]:
     """Return (position, concept) of every entry found."""
-    hits: list[tuple[int, str]] = []
+    fresh = set(tokens) - lexicon.seen
+    if fresh:
+        if len(lexicon.seen) > _MAX_SEEN:
+            lexicon.seen.clear()
+        lexicon.seen.update(fresh)
+        lexicon.known.update((token, found) for token in fresh if (found := lexicon.entries(token)))
     known = lexicon.known
-    if len(known) > _MAX_KNOWN:
-        known.clear()
-    for position, token in enumerate(tokens):
-        entries = known.get(token)
-        if entries is None:
-            entries = known[token] = lexicon.entries(token)
-        for words, concept in entries:
-            if len(words) == 1 or _fits(words, tokens, position):
-                hits.append((position, concept))
-    return hits
+    return [
+        (position, concept)
+        for position, token in enumerate(tokens)
+        if token in known
+        for words, concept in known[token]
+        if len(words) == 1 or _fits(words, tokens, position)
+    ]
 
 
 def measure(message: Message, reading: Reading) -> dict[str, float]:

@@ -1,0 +1,186 @@
+"""Classifying: flows, reasons, abstaining, and never failing."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+import random
+import subprocess
+import sys
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pytest
+
+import mailflows
+from hostile import mutated
+from mailflows import Classifier, ConfigurationError, Flow, MessageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PERSON = (
+    b"From: Ada Lovelace <ada@lovelace.uk>\nTo: Charles Babbage <charles@babbage.uk>\n"
+    b"Subject: Re: the mill\nIn-Reply-To: <1@babbage.uk>\nUser-Agent: Mozilla Thunderbird\n\n"
+    b"Dear Charles,\n\nI had a look at your drawing. Could you send me the second page?\n\nAda\n\n"
+    b"> On Tuesday you wrote:\n> it turns at last\n"
+)
+NEWSLETTER = (
+    "From: La Fabrique à Pain <newsletter@lafabriqueapain.fr>\nTo: client@orange.fr\n"
+    "Subject: -20 % sur toute la boutique, derniers jours !\nContent-Type: text/html; charset=utf-8\n"
+    "List-Unsubscribe: <https://lafabriqueapain.fr/d>\n\n"
+    '<table width="600"><tr><td><img src="https://x.fr/hero.jpg" width="600" alt="Soldes"></td></tr>'
+    "<tr><td><p>Profitez de nos offres jusqu'à dimanche, livraison gratuite.</p>"
+    '<a href="https://lafabriqueapain.fr/s?utm_source=nl" style="background:#c00;padding:9px">J\'en profite</a>'
+    '<p>Vous recevez cet e-mail car vous êtes abonné. <a href="https://lafabriqueapain.fr/desabonnement">'
+    "Se désabonner</a></p></td></tr></table>"
+).encode()
+RESET = (
+    b"From: Kontor <noreply@kontor.de>\nTo: j.meier@gmx.de\nSubject: Passwort zuruecksetzen\n\n"
+    b"Sie haben ein neues Passwort angefordert. Der Link ist 30 Minuten gueltig:\n"
+    b"https://kontor.de/passwort/reset?token=9f8a7c6d5e4b3a2918273645546372819\n\n"
+    b"Bitte antworten Sie nicht auf diese automatisch erzeugte Nachricht.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "flow"),
+    [(PERSON, Flow.PROFESSIONAL), (NEWSLETTER, Flow.MARKETING), (RESET, Flow.TRANSACTIONAL)],
+    ids=["a person's reply", "a French newsletter", "a German password reset"],
+)
+def test_plain_cases_are_told_with_and_without_the_model(message: bytes, flow: Flow) -> None:
+    """The three flows, in three languages, by the model and by the readable table alone."""
+    assert mailflows.classify(message).flow == flow
+    assert Classifier.heuristic().classify(message).likely == flow
+
+
+def test_reasons_add_up_to_the_score(root: Path) -> None:
+    """At least three reasons, and their weights sum to the log odds, for every message."""
+    classifier = Classifier()
+    for path in islice(sorted((root / "corpus").glob("*/*/*.eml")), 0, None, 11):
+        result = classifier.classify(path)
+        assert len(result.reasons) >= 3
+        assert math.fsum(r.weight for r in result.reasons) == pytest.approx(result.score, abs=1e-9)
+        assert all(r.sentence for r in result.reasons)
+        if not result.reasons[0].code.startswith("rule."):
+            ordered = [result.probabilities[flow] for flow in Flow]
+            logits = [math.log(p) for p in ordered]
+            best = max(logits)
+            assert result.score == pytest.approx(best - math.fsum(logits) / 3, abs=1e-6)
+
+
+def test_probabilities_sum_to_one_and_name_every_flow() -> None:
+    """Also for what cannot be read."""
+    for source in (PERSON, NEWSLETTER, RESET, b"", b"%PDF-1.4\n"):
+        result = mailflows.classify(source)
+        assert list(result.probabilities) == list(Flow)
+        assert math.fsum(result.probabilities.values()) == pytest.approx(1.0)
+
+
+def test_below_the_threshold_the_answer_is_unsure() -> None:
+    """Nothing is sure enough for a threshold of one; anything is for zero."""
+    strict = Classifier(threshold=1.0).classify(NEWSLETTER)
+    assert strict.flow is None
+    assert strict.likely == Flow.MARKETING
+    assert str(strict).startswith("unsure (perhaps marketing)")
+    assert Classifier(threshold=0).classify(b"From: a@b.fr\nSubject: x\n\ny").flow is not None
+
+
+def test_a_threshold_outside_zero_and_one_is_refused() -> None:
+    """The error names the setting."""
+    with pytest.raises(ConfigurationError, match="in \\[0, 1\\]") as caught:
+        Classifier(threshold=85)
+    assert caught.value.field == "threshold"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [b"", b"   \n", b"%PDF-1.4\n%\xe2\xe3", "just a line", b"\x00" * 100, b"From: a@b.fr\n\n"],
+    ids=["empty", "blank", "a PDF", "a line of text", "zero bytes", "neither subject nor text"],
+)
+def test_what_cannot_be_judged_is_unsure_with_the_reason(source: bytes | str) -> None:
+    """Never an exception for bytes, never a guess."""
+    result = mailflows.classify(source)
+    assert result.flow is None
+    assert result.likely is None
+    assert result.reasons[0].code == "defect.unreadable"
+    assert result.to_dict()["flow"] is None
+
+
+def test_a_file_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
+    """A missing file and a directory are the caller's mistake."""
+    for path in (tmp_path / "missing.eml", tmp_path):
+        with pytest.raises(MessageError):
+            mailflows.classify(path)
+    with pytest.raises(MessageError, match="int"):
+        mailflows.classify(42)  # type: ignore[arg-type]
+
+
+def test_a_delivery_report_is_certain() -> None:
+    """RFC 3462 reports are a mail system's, whatever they quote."""
+    report = (
+        b"From: Mail Delivery <mailer-daemon@relay.fr>\nTo: ada@lovelace.uk\nSubject: Undelivered\n"
+        b'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n'
+        b"--b\n\nHi Charles, it could not be delivered.\n--b\n"
+        b"Content-Type: message/delivery-status\n\nStatus: 5.1.1\n--b--\n"
+    )
+    result = mailflows.classify(report)
+    assert result.flow == Flow.TRANSACTIONAL
+    assert result.reasons[0].code == "rule.delivery_report"
+
+
+def test_a_result_shows_itself_as_line_data_and_table() -> None:
+    """`str` is one line, `to_dict` is JSON, and the table escapes what a message says."""
+    result = mailflows.classify(NEWSLETTER)
+    assert "\n" not in str(result)
+    assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
+    html = result._repr_html_()
+    assert html.count("<tr>") == 1 + 3 + len(result.reasons)
+    assert "<script" not in html
+    assert result.machine_made == pytest.approx(1 - result.probabilities[Flow.PROFESSIONAL])
+    assert result.marketing_if_machine_made > 0.5
+    assert pickle.loads(pickle.dumps(result)) == result
+
+
+def test_many_messages_come_back_in_order_one_by_one() -> None:
+    """The iterator is lazy: an endless input gives its first results."""
+
+    def endless() -> object:
+        while True:
+            yield PERSON
+            yield RESET
+
+    flows = [r.flow for r in islice(Classifier().classify_many(endless()), 4)]
+    assert flows == [Flow.PROFESSIONAL, Flow.TRANSACTIONAL] * 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_processes_give_the_same_answers_as_one() -> None:
+    """Chunks through joblib keep the order and the numbers."""
+    messages = [PERSON, NEWSLETTER, RESET] * 100
+    classifier = Classifier()
+    alone = [r.to_dict() for r in classifier.classify_many(messages)]
+    together = [r.to_dict() for r in classifier.classify_many(messages, n_jobs=2)]
+    assert alone == together
+
+
+def test_classifying_loads_no_heavy_package() -> None:
+    """A sender never pays for scikit-learn, numpy or joblib."""
+    code = (
+        "import sys, mailflows;"
+        "mailflows.classify(b'From: a@b.fr\\nSubject: x\\n\\nhttps://b.fr');"
+        "print(sorted({'sklearn', 'numpy', 'scipy', 'joblib', 'dns', 'pickle'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_mutated_messages_never_raise(root: Path) -> None:
+    """A seeded slice of the hundred thousand mutations that tasks/fuzz.py runs."""
+    chance = random.Random(20261123)
+    classifier = Classifier()
+    originals = [p.read_bytes() for p in islice(sorted((root / "corpus").glob("*/*/*.eml")), 0, None, 23)]
+    for _ in range(1500):
+        result = classifier.classify(mutated(chance.choice(originals), chance))
+        assert 0 <= result.confidence <= 1

@@ -1,0 +1,74 @@
+"""What the documentation shows, runs."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+BLOCK = re.compile(r"^```(?:python|\{doctest\})\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+def snippets(page: Path) -> list[tuple[int, str]]:
+    """Return line and text of the code blocks of a page that show a session."""
+    text = page.read_text("utf-8")
+    return [
+        (text.count("\n", 0, match.start(1)), match[1])
+        for match in BLOCK.finditer(text)
+        if ">>>" in match[1]
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_snippets(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sessions of a page run one after the other, from the project's folder, as they are shown."""
+    monkeypatch.chdir(ROOT)
+    names: dict[str, object] = {}
+    problems: list[str] = []
+    for line, code in snippets(page):
+        test = doctest.DocTestParser().get_doctest(code, names, page.name, str(page), line)
+        runner = doctest.DocTestRunner(optionflags=OPTIONS)
+        runner.run(test, out=problems.append, clear_globs=False)
+        names = test.globs
+    assert "".join(problems) == ""
+
+
+def test_readme_shows_sessions() -> None:
+    """The README's snippets are found: a change of its form must not silence them."""
+    assert len(snippets(ROOT / "README.md")) >= 3
+
+
+def test_the_two_commands() -> None:
+    """The README has one command for the main job and one for the tests, and they stay in step."""
+    commands = [
+        line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if line.startswith("python3 -m venv")
+    ]
+    assert [("mailflows classify" in c, "pytest" in c) for c in commands] == [(True, False), (False, True)]
+
+
+def test_main_job_on_the_examples() -> None:
+    """The main job names the right flow for every example message."""
+    done = subprocess.run(  # noqa: S603 -- our own command
+        [sys.executable, "-m", "mailflows", "classify", "examples/messages"],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("examples")]
+    assert len(rows) == 9
+    assert [(name, flow) for name, flow, *_ in rows if flow not in name] == []
+
+
+def test_links_of_the_readme() -> None:
+    """A link from the README to a file of the project leads somewhere."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    targets = [t for t in re.findall(r"\]\(([^)]+)\)", text) if "://" not in t]
+    assert [t for t in targets if not (ROOT / t).exists()] == []
