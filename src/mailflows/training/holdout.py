@@ -25,8 +25,12 @@ __all__ = ["LeftOut", "calibrate", "fewer_folds", "left_out", "source_groups", "
 
 POOL_BELOW = 5
 POOLS = 8
-KEPT_RIGHT = 0.985
-"""Share of confident answers that must be right; the threshold is the lowest that reaches it."""
+KEPT_RIGHT = 0.988
+"""Share of confident answers that must be right; the threshold is the lowest that reaches it.
+
+A little above the 0.985 that is promised: a threshold chosen on some sources is a little too low for
+others.
+"""
 
 
 @dataclass(frozen=True, slots=True)
