@@ -85,8 +85,8 @@ def quality(found: dict[str, Any]) -> str:
     kept = found["splits"]["source"]["outside"]["views"]["as_sent"]
     return (
         table(["macro-F1, balanced by source", "with headers", "bare"], rows)
-        + f"\n\nAbove its threshold the shipped model keeps {percent(kept['coverage'])} of the collected mail as sent, "
-        f"and is right on {percent(kept['kept_accuracy'])} of it."
+        + f"\n\nAbove its threshold the model keeps {percent(kept['coverage'])} of collected mail as sent,\n"
+        f"and is right on {percent(kept['kept_accuracy'])} of what it keeps."
     )
 
 
@@ -102,8 +102,9 @@ def speed(found: dict[str, Any]) -> str:
         blocks.append(table(header, rows))
     cost = found["import"]
     blocks.append(
-        f"`import mailflows` adds {cost['import_ms']} ms and {cost['import_mib']} MiB to bare Python; the first verdict "
-        f"takes {cost['first_verdict_ms']} ms more. Medians, {found['machine']}, Python {found['python']}, {found['date']}."
+        f"`import mailflows` adds {cost['import_ms']} ms and {cost['import_mib']} MiB to Python; the first\n"
+        f"verdict takes {cost['first_verdict_ms']} ms more, once. Medians, {found['machine']}, Python\n"
+        f"{found['python']}, {found['date']}."
     )
     return "\n\n".join(blocks)
 
