@@ -110,3 +110,27 @@ def test_wrong_usage_is_status_two() -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["classify"])
     assert stopped.value.code == 2
+
+
+def test_an_mbox_is_known_by_its_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A spool has no ending, and standard input no name."""
+    box = (
+        b"From a@b.fr Tue Nov 24 09:00:00 2026\n"
+        + MESSAGE
+        + b"\nFrom a@b.fr Tue Nov 24 09:01:00 2026\n"
+        + MESSAGE
+    )
+    (tmp_path / "Inbox").write_bytes(box)
+    assert main(["classify", str(tmp_path / "Inbox")]) == 0
+    assert "Inbox:2" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(box)))
+    assert main(["classify", "-"]) == 0
+    assert "-:2" in capsys.readouterr().out
+
+
+def test_a_threshold_out_of_range_is_wrong_usage(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status two, one line."""
+    assert main(["classify", "--threshold", "2", str(folder / "good.eml")]) == 2
+    assert "in [0, 1]" in capsys.readouterr().err

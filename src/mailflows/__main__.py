@@ -9,11 +9,12 @@ import argparse
 import json
 import mailbox
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailflows import Classifier, MailflowsError, MessageError
+from mailflows import Classifier, ConfigurationError, MailflowsError, MessageError
 from mailflows._report import to_text
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has seen enough
         sys.stderr.close()
         return 0
+    except ConfigurationError as problem:
+        print(f"mailflows: {problem}", file=sys.stderr)
+        return 2
     except MailflowsError as problem:
         print(f"mailflows: {problem}", file=sys.stderr)
         return 1
@@ -92,8 +96,8 @@ def _classify(options: argparse.Namespace) -> int:
             rows.append(
                 [
                     name,
-                    result.flow.value if result.flow else "unsure",
-                    f"{result.confidence:.0%}",
+                    _named(result),
+                    f"{result.confidence:.0%}" if result.likely else "-",
                     _why(result),
                 ]
             )
@@ -119,7 +123,7 @@ def _messages(paths: Sequence[str]) -> Iterator[tuple[str, bytes | MessageError]
     for name in paths:
         path = Path(name)
         if name == "-":
-            yield "-", sys.stdin.buffer.read()
+            yield from _standard_input()
         elif path.is_dir():
             inside = [
                 p for p in sorted(path.rglob("*")) if p.is_file() and p.suffix.lower() in MESSAGE_ENDINGS
@@ -138,18 +142,39 @@ def _messages(paths: Sequence[str]) -> Iterator[tuple[str, bytes | MessageError]
 
 
 def _file_messages(path: Path) -> Iterator[tuple[str, bytes | MessageError]]:
-    """Yield the message of a file, or every message of an mbox."""
+    """Yield the message of a file, or every message of an mbox, whatever the file is called."""
     try:
-        if path.suffix.lower() != ".mbox":
+        with path.open("rb") as handle:
+            is_mbox = handle.read(len(_MBOX)) == _MBOX
+        if is_mbox:
+            yield from _mbox_messages(path, str(path))
+        else:
             yield str(path), path.read_bytes()
-            return
-        path.stat()
-        with closing(mailbox.mbox(path, create=False)) as box:
-            for number, key in enumerate(box.keys(), 1):
-                yield f"{path}:{number}", box.get_bytes(key)
-    except (OSError, mailbox.Error) as problem:
+    except (OSError, ValueError, mailbox.Error) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
         yield str(path), MessageError(reason)
+
+
+_MBOX = b"From "
+
+
+def _mbox_messages(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the messages of an mbox, numbered from one."""
+    with closing(mailbox.mbox(path, create=False)) as box:
+        for number, key in enumerate(box.keys(), 1):
+            yield f"{name}:{number}", box.get_bytes(key)
+
+
+def _standard_input() -> Iterator[tuple[str, bytes]]:
+    """Yield what comes on standard input: a message, or the messages of an mbox."""
+    content = sys.stdin.buffer.read()
+    if not content.startswith(_MBOX):
+        yield "-", content
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mbox"
+        path.write_bytes(content)
+        yield from _mbox_messages(path, "-")
 
 
 def _say_error(name: str, reason: str, *, as_json: bool) -> None:
@@ -157,6 +182,13 @@ def _say_error(name: str, reason: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"file": name, "error": reason}, ensure_ascii=False))
     print(f"{name}: {reason}", file=sys.stderr)
+
+
+def _named(result: Classification) -> str:
+    """Return the flow, or «unsure» with the likely one."""
+    if result.flow:
+        return result.flow.value
+    return f"unsure, perhaps {result.likely.value}" if result.likely else "unsure"
 
 
 def _why(result: Classification) -> str:

@@ -184,3 +184,28 @@ def test_mutated_messages_never_raise(root: Path) -> None:
     for _ in range(1500):
         result = classifier.classify(mutated(chance.choice(originals), chance))
         assert 0 <= result.confidence <= 1
+
+
+def test_a_path_where_a_model_is_wanted_is_refused() -> None:
+    """The error names the way to load a file."""
+    with pytest.raises(ConfigurationError, match=r"Classifier\.load"):
+        Classifier("my.json")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sources", ["text", b"bytes"])
+def test_one_message_is_not_many(sources: str | bytes) -> None:
+    """A string would be read letter by letter."""
+    with pytest.raises(ConfigurationError, match="classify"):
+        Classifier().classify_many(sources)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="n_jobs"):
+        Classifier().classify_many([PERSON], n_jobs=0)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_open_files_are_read_before_they_travel(tmp_path: Path) -> None:
+    """Processes cannot share a handle."""
+    path = tmp_path / "a.eml"
+    path.write_bytes(RESET)
+    with path.open("rb") as handle:
+        (result,) = Classifier().classify_many([handle], n_jobs=2)
+    assert result.flow == Flow.TRANSACTIONAL

@@ -86,7 +86,7 @@ def test_training_needs_every_flow_and_two_sources(examples: list[Example]) -> N
     with pytest.raises(ConfigurationError, match="marketing"):
         train(persons, recipe=SMALL)
     one_source = [dataclasses.replace(e, source="all") for e in examples]
-    with pytest.raises(ConfigurationError, match="two"):
+    with pytest.raises(ConfigurationError, match="at least two"):
         train(one_source, recipe=SMALL)
 
 
@@ -150,3 +150,27 @@ def test_folds_keep_groups_together(examples: list[Example]) -> None:
     folds = fewer_folds(groups, 4)
     assert len(set(folds)) == 4
     assert len(set(zip(groups, folds, strict=True))) == len(set(groups))
+
+
+def test_groups_must_name_one_group_per_example(examples: list[Example]) -> None:
+    """A shorter list would judge a part and look fine."""
+    with pytest.raises(ConfigurationError, match="1 groups"):
+        evaluate(examples, groups=["a"])
+    with pytest.raises(ConfigurationError):
+        evaluate([])
+
+
+def test_an_unknown_family_of_signals_is_refused() -> None:
+    """Instead of a matrix without columns."""
+    with pytest.raises(ConfigurationError, match="nonsense"):
+        SignalVectorizer(families=["nonsense"]).fit([])
+
+
+def test_what_is_no_message_is_said_while_loading(tmp_path: Path) -> None:
+    """The file is named and the others are kept."""
+    folder = tmp_path / "marketing" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "a.eml").write_bytes(b"From: a@b.fr\nSubject: x\n\ny")
+    (folder / "b.eml").write_bytes(b"\x89PNG")
+    with pytest.warns(UserWarning, match=r"b\.eml is left out"):
+        assert len(load_corpus(tmp_path)) == 1

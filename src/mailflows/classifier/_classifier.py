@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ from mailflows.message import Message
 from mailflows.signals import SIGNALS, measure, words
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator
 
     from mailflows.classifier._heuristics import CertainCase
@@ -57,9 +57,12 @@ class Classifier:
     """
 
     def __init__(self, model: Model | None = None, *, threshold: float | None = None) -> None:
+        if model is not None and not isinstance(model, Model):
+            msg = f"model is a Model, not {type(model).__name__}; for a file, use Classifier.load(path)"
+            raise ConfigurationError(msg, field="model")
         self.model = model or _shipped()
         self.threshold = self.model.threshold if threshold is None else threshold
-        if not 0 <= self.threshold <= 1:
+        if not 0 <= float(self.threshold) <= 1:
             msg = f"threshold is a probability in [0, 1], not {threshold!r}"
             raise ConfigurationError(msg, field="threshold")
 
@@ -77,6 +80,10 @@ class Classifier:
     def heuristic(cls, *, threshold: float | None = None) -> Classifier:
         """Return a classifier of readable rules only, without a trained model."""
         return cls(heuristic_model(), threshold=threshold)
+
+    def __repr__(self) -> str:
+        name = self.model.about.get("name", "own model")
+        return f"<Classifier {name}, threshold {self.threshold}>"
 
     def classify(self, source: Source, *, envelope: Envelope | None = None) -> Classification:
         """Tell which flow a message belongs to, with probabilities and reasons.
@@ -122,7 +129,15 @@ class Classifier:
 
         Raises:
             MissingExtra: If *progress* is asked for and tqdm is not installed.
+            ConfigurationError: If *sources* is one message or a path, or *n_jobs* is 0.
+            MessageError: At the first source that is a file that cannot be opened.
         """
+        if isinstance(sources, str | bytes | os.PathLike):
+            msg = "sources is a list or another iterable of messages; for one message, use classify()"
+            raise ConfigurationError(msg, field="sources")
+        if n_jobs == 0:
+            msg = "n_jobs is a number of processes, or -1 for every core; 0 has no meaning"
+            raise ConfigurationError(msg, field="n_jobs")
         shown = _with_progress(sources) if progress else sources
         if n_jobs == 1:
             return (self.classify(source) for source in shown)
@@ -131,7 +146,8 @@ class Classifier:
     def _in_parallel(self, sources: Iterable[Source], n_jobs: int) -> Iterator[Classification]:
         from joblib import Parallel, delayed  # noqa: PLC0415 -- half a second that one process never needs
 
-        chunks = _chunks(sources)
+        # Open files cannot travel to another process: read what is read from, here.
+        chunks = _chunks(Message.read(s) if hasattr(s, "read") else s for s in sources)
         run = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs")
         for results in run(delayed(self._chunk)(chunk) for chunk in chunks):
             yield from results

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import random
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,7 +107,8 @@ def load_corpus(
                 continue
             try:
                 message = Message.read(path)
-            except MessageError:
+            except MessageError as problem:
+                warnings.warn(f"{name} is left out: {problem}", stacklevel=2)
                 continue
             row = manifest.get(name, {})
             source = path.parent.name

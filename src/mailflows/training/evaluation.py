@@ -9,6 +9,7 @@ import numpy as np
 
 from mailflows._report import to_html, to_text
 from mailflows.classifier._model import FLOWS
+from mailflows.errors import ConfigurationError
 from mailflows.training.fitting import Recipe, see, softmax
 from mailflows.training.holdout import calibrate, left_out, source_groups, source_weights
 
@@ -124,7 +125,14 @@ def evaluate(
         extra: Messages that are only learned from.
         recipe: Settings of the training.
         n_jobs: Processes.
+
+    Raises:
+        ConfigurationError: If there are no examples, or not one group for each.
     """
+    if not examples or (groups is not None and len(groups) != len(examples)):
+        count = "none" if groups is None else len(groups)
+        msg = f"groups names a group for each example: {len(examples)} examples, {count} groups"
+        raise ConfigurationError(msg, field="groups" if examples else "examples")
     seeing = see((*examples, *extra), n_jobs=n_jobs)
     names = list(groups) if groups is not None else source_groups(examples)
     return judge(left_out(seeing, recipe or Recipe(), groups=names, n_jobs=n_jobs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mailflows.errors import ConfigurationError
+from mailflows.flow import Flow
 from mailflows.training.fitting import Recipe, Trained, data_digest, fit, see
 from mailflows.training.holdout import calibrate, fewer_folds, left_out, source_groups
 
@@ -41,12 +42,10 @@ def train(
     Raises:
         ConfigurationError: If a flow has no message, or there are fewer than two sources.
     """
+    groups = source_groups(examples)
+    _require_sources(examples, groups)
     recipe = recipe or Recipe()
     seeing = see((*examples, *extra), n_jobs=n_jobs)
-    groups = source_groups(examples)
-    if len(set(groups)) < 2:
-        msg = "calibration leaves sources out, so at least two are needed"
-        raise ConfigurationError(msg, field="examples")
     folds = fewer_folds(groups, min(FOLDS, len(set(groups))))
     temperature, threshold = calibrate(left_out(seeing, recipe, groups=folds, n_jobs=n_jobs))
     facts = {
@@ -57,3 +56,15 @@ def train(
         **(about or {}),
     }
     return fit(seeing, recipe, temperature=temperature, threshold=threshold, about=facts)
+
+
+def _require_sources(examples: Sequence[Example], groups: Sequence[str]) -> None:
+    """Refuse what cannot be calibrated: each flow must remain when a source is left out."""
+    for flow in Flow:
+        mine = {group for e, group in zip(examples, groups, strict=True) if e.label == flow}
+        if len(mine) < 2:
+            msg = (
+                f"the flow {flow.value!r} has messages of {len(mine)} source(s); at least two are needed, "
+                "because whole sources are left out to calibrate"
+            )
+            raise ConfigurationError(msg, field="examples")

@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from mailflows.classifier._wording import wording
+from mailflows.errors import ConfigurationError
 from mailflows.message import Message
 from mailflows.signals import SIGNALS, measure, words
 
@@ -94,6 +95,10 @@ class SignalVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Fix the columns; *messages* and *flows* are not looked at."""
         del messages, flows
         chosen = self.families
+        unknown = set(chosen or ()) - {signal.family for signal in SIGNALS.values()}
+        if unknown:
+            msg = f"there is no family {', '.join(sorted(unknown))}"
+            raise ConfigurationError(msg, field="families")
         self.feature_names_ = [
             name for name, signal in SIGNALS.items() if chosen is None or signal.family in chosen
         ]
