@@ -1,0 +1,262 @@
+"""Which question goes out when: windows, pace, timeouts and second attempts, without a socket.
+
+The exchange is told the time and what came in; it says what to send. The drivers in ``_dns.py`` move
+the bytes. It keeps to a rate ceiling, and slows down when answers go missing: a resolver that drops
+what is too much for it must not make good domains look silent. What failed is asked again at the end.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+from mailflows._dns_wire import (
+    Answer,
+    MalformedAnswer,
+    Question,
+    Status,
+    TruncatedAnswer,
+    read_answer,
+    write_question,
+)
+
+__all__ = ["Exchange", "Pace", "Packet"]
+
+_WAITS = (1.0, 2.0, 3.0, 4.0)
+"""Seconds for which each attempt waits: recursion may take a while, and a lost packet costs little."""
+
+_LOSS = 0.08
+"""Share of lost questions from which the resolver is overrun; silent name servers stay below it."""
+
+_SAMPLE = 40
+"""Outcomes after which the loss is judged."""
+
+_KNOWN_IDS = 65_536
+
+
+class Pace:
+    """How many questions may leave: a window, a rate, and what is learned from losses.
+
+    Args:
+        ceiling: Questions a second that are never exceeded; `None` for none.
+        window: Most questions under way at once.
+    """
+
+    def __init__(self, *, ceiling: float | None, window: int) -> None:
+        self._ceiling = ceiling or float("inf")
+        self._most = window
+        self.window = min(32.0, window)
+        self.rate = self._ceiling
+        self._next = 0.0
+        self._answered = self._lost = 0
+        self._since = -1.0
+        self._learned = False
+
+    def free_at(self, now: float) -> float:
+        """Return when the next question may leave."""
+        return max(now, self._next)
+
+    def sent(self, now: float) -> None:
+        """Count one question that leaves."""
+        if self.rate != float("inf"):
+            # Up to 5 ms of questions may leave together: timers are no finer.
+            self._next = max(self._next, now - 0.005) + 1 / self.rate
+        if self._since < 0:
+            self._since = now
+
+    def answered(self, now: float) -> None:
+        """Count one answer: the window opens, and the rate creeps up towards the ceiling."""
+        self._answered += 1
+        self.window = min(self._most, self.window + 1)
+        if self._learned:
+            self.rate = min(self._ceiling, self.rate * (1 + 0.02 / max(self.rate, 50)))
+        self._judge(now)
+
+    def lost(self, now: float) -> None:
+        """Count one question without an answer."""
+        self._lost += 1
+        self._judge(now)
+
+    def _judge(self, now: float) -> None:
+        """Slow down to what was really answered, where too much was lost."""
+        total = self._answered + self._lost
+        if total < _SAMPLE:
+            return
+        span = now - self._since
+        if self._lost > _LOSS * total:
+            if span > 0:
+                goodput = max(self._answered / span, 5.0)
+                self.rate = max(5.0, min(self._ceiling, goodput if not self._learned else min(goodput, self.rate) * 0.9))
+            self._learned = True
+        elif span < 1.0:
+            return  # a calm short stretch says nothing yet
+        self._answered = self._lost = 0
+        self._since = now
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """Bytes to send, and how."""
+
+    wire: bytes
+    ident: int
+    over_tcp: bool
+    attempt: int
+
+
+@dataclass(slots=True)
+class _Asked:
+    question: Question
+    attempt: int
+    over_tcp: bool
+    deadline: float
+
+
+class Exchange:
+    """Questions under way with one resolver.
+
+    Args:
+        pace: How fast to ask.
+        attempts: How often one question is asked, at most.
+        servers: How many servers take turns, attempt by attempt.
+    """
+
+    def __init__(self, pace: Pace, *, attempts: int = 4, servers: int = 1) -> None:
+        self._pace = pace
+        self._attempts = attempts
+        self._servers = servers
+        self._waiting: deque[Question] = deque()
+        self._again: deque[tuple[Question, int, Answer]] = deque()
+        self._over_tcp: deque[tuple[Question, int]] = deque()
+        self._open: dict[int, _Asked] = {}
+        self._timers: list[tuple[float, int]] = []
+        self._asked: set[Question] = set()
+        self.done: list[tuple[Question, Answer]] = []
+        self.sent = 0
+
+    def ask(self, question: Question) -> None:
+        """Take a question on; one that is under way is not asked twice."""
+        if question not in self._asked:
+            self._asked.add(question)
+            self._waiting.append(question)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is waiting or under way."""
+        return not self._asked
+
+    @property
+    def backlog(self) -> int:
+        """Questions that wait to leave."""
+        return len(self._waiting) + len(self._again) + len(self._over_tcp)
+
+    def packets(self, now: float) -> list[Packet]:
+        """Return what may leave now."""
+        leaving = []
+        while self._over_tcp or (self.backlog and len(self._open) < self._pace.window):
+            if self._pace.free_at(now) > now:
+                break
+            leaving.append(self._send(now))
+        return leaving
+
+    def _send(self, now: float) -> Packet:
+        over_tcp = False
+        if self._over_tcp:
+            question, attempt = self._over_tcp.popleft()
+            over_tcp = True
+        elif self._waiting:
+            question, attempt = self._waiting.popleft(), 0
+        else:
+            question, attempt, _ = self._again.popleft()
+        ident = self._new_id()
+        deadline = now + _WAITS[min(attempt, len(_WAITS) - 1)]
+        self._open[ident] = _Asked(question, attempt, over_tcp, deadline)
+        heappush(self._timers, (deadline, ident))
+        self._pace.sent(now)
+        self.sent += 1
+        return Packet(write_question(question, ident), ident, over_tcp, attempt)
+
+    def _new_id(self) -> int:
+        # Unforeseeable, so that nobody outside can answer in the resolver's place (RFC 5452).
+        while (ident := secrets.randbelow(_KNOWN_IDS)) in self._open:
+            pass
+        return ident
+
+    def receive(self, wire: bytes, now: float, *, over_tcp: bool = False) -> None:
+        """Take in what arrived; what answers none of our questions is left aside."""
+        if len(wire) < 12:  # noqa: PLR2004 -- a header
+            return
+        ident = wire[0] << 8 | wire[1]
+        asked = self._open.get(ident)
+        if asked is None or asked.over_tcp != over_tcp:
+            return
+        try:
+            answer = read_answer(wire, asked.question, over_tcp=over_tcp)
+        except TruncatedAnswer:
+            del self._open[ident]
+            self._over_tcp.append((asked.question, asked.attempt))
+            return
+        except MalformedAnswer:
+            return  # damaged or forged: wait for the true one
+        del self._open[ident]
+        self._pace.answered(now)
+        if answer.is_final:
+            self._finish(asked.question, answer)
+        else:
+            self._retry(asked, answer)
+
+    def failed(self, ident: int, now: float) -> None:
+        """Take in that a TCP connection could not be made."""
+        asked = self._open.pop(ident, None)
+        if asked is not None:
+            self._retry(asked, Answer(Status.TIMEOUT))
+            self._pace.lost(now)
+
+    def refused(self, server: int, now: float) -> None:
+        """Take in that nobody listens at a server's address: waiting longer is of no use."""
+        for ident, asked in list(self._open.items()):
+            if not asked.over_tcp and asked.attempt % self._servers == server:
+                self.failed(ident, now)
+
+    def expire(self, now: float) -> None:
+        """Give up waiting for what is overdue."""
+        while self._timers and self._timers[0][0] <= now:
+            _, ident = heappop(self._timers)
+            asked = self._open.get(ident)
+            if asked is not None and asked.deadline <= now:
+                del self._open[ident]
+                self._pace.lost(now)
+                self._retry(asked, Answer(Status.TIMEOUT))
+
+    def wakes_at(self, now: float) -> float | None:
+        """Return when there is something to do without anything arriving."""
+        while self._timers and self._timers[0][1] not in self._open:
+            heappop(self._timers)
+        moments = [self._timers[0][0]] if self._timers else []
+        if self._over_tcp or (self.backlog and len(self._open) < self._pace.window):
+            moments.append(self._pace.free_at(now))
+        return min(moments, default=None)
+
+    def give_up(self) -> None:
+        """Answer everything that is left with a timeout: the budget is spent."""
+        for question in list(self._asked):
+            self._finish(question, Answer(Status.TIMEOUT))
+        self._open.clear()
+        self._timers.clear()
+        self._waiting.clear()
+        self._again.clear()
+        self._over_tcp.clear()
+
+    def _retry(self, asked: _Asked, answer: Answer) -> None:
+        if asked.attempt + 1 >= self._attempts:
+            self._finish(asked.question, answer)
+        elif asked.over_tcp:
+            self._over_tcp.append((asked.question, asked.attempt + 1))
+        else:
+            self._again.append((asked.question, asked.attempt + 1, answer))
+
+    def _finish(self, question: Question, answer: Answer) -> None:
+        self._asked.discard(question)
+        self.done.append((question, answer))
