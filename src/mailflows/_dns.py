@@ -113,7 +113,7 @@ class Resolver:
             _check_address(server)
         self.nameservers = tuple((server, port or system_port) for server in found)
         is_public = any(ip_address(server).is_global for server in found)
-        self._ceiling = rate or (PUBLIC_RATE if is_public else None)
+        self.rate = rate or (PUBLIC_RATE if is_public else None)
         self._window = window
         self._attempts = attempts
         self.cache = Cache(clock=clock) if cache is None else cache
@@ -166,7 +166,7 @@ class Resolver:
         return results[0]
 
     def _session(self, conversations: Iterable[Conversation[T]], budget: float | None) -> _Session[T]:
-        exchange = Exchange(Pace(ceiling=self._ceiling, window=self._window), attempts=self._attempts, servers=len(self.nameservers))
+        exchange = Exchange(Pace(ceiling=self.rate, window=self._window), attempts=self._attempts, servers=len(self.nameservers))
         return _Session(iter(conversations), exchange, self.cache, self._clock, budget, room=2 * self._window)
 
 

@@ -33,6 +33,17 @@ _LOSS = 0.08
 _SAMPLE = 40
 """Outcomes after which the loss is judged."""
 
+_YOUNG = 0.25
+"""Seconds after which a question no longer counts against the window: it is slow or lost."""
+
+_SLICE = 0.1
+_SLICES = 30
+"""The speed of a resolver is the answers in slices of a tenth of a second, over the last three seconds."""
+
+_SLOWEST = 10.0
+"""Questions a second below which the pace never falls."""
+
+_MOST_OPEN = 20_000
 _KNOWN_IDS = 65_536
 
 
@@ -51,8 +62,9 @@ class Pace:
         self.rate = self._ceiling
         self._next = 0.0
         self._answered = self._lost = 0
-        self._since = -1.0
-        self._learned = False
+        self._since = 0.0
+        self._slice = (0, 0)  # number, answers
+        self._speeds: deque[int] = deque(maxlen=_SLICES)
 
     def free_at(self, now: float) -> float:
         """Return when the next question may leave."""
@@ -63,15 +75,18 @@ class Pace:
         if self.rate != float("inf"):
             # Up to 5 ms of questions may leave together: timers are no finer.
             self._next = max(self._next, now - 0.005) + 1 / self.rate
-        if self._since < 0:
-            self._since = now
 
     def answered(self, now: float) -> None:
-        """Count one answer: the window opens, and the rate creeps up towards the ceiling."""
-        self._answered += 1
+        """Count one answer: the window opens."""
         self.window = min(self._most, self.window + 1)
-        if self._learned:
-            self.rate = min(self._ceiling, self.rate * (1 + 0.02 / max(self.rate, 50)))
+        self._answered += 1
+        number = int(now / _SLICE)
+        if number == self._slice[0]:
+            self._slice = (number, self._slice[1] + 1)
+        else:
+            if self._slice[1]:
+                self._speeds.append(self._slice[1])
+            self._slice = (number, 1)
         self._judge(now)
 
     def lost(self, now: float) -> None:
@@ -80,20 +95,24 @@ class Pace:
         self._judge(now)
 
     def _judge(self, now: float) -> None:
-        """Slow down to what was really answered, where too much was lost."""
+        """Slow down to what was really answered where too much was lost, and try a little more where not."""
         total = self._answered + self._lost
         if total < _SAMPLE:
             return
-        span = now - self._since
         if self._lost > _LOSS * total:
-            if span > 0:
-                goodput = max(self._answered / span, 5.0)
-                self.rate = max(5.0, min(self._ceiling, goodput if not self._learned else min(goodput, self.rate) * 0.9))
-            self._learned = True
-        elif span < 1.0:
+            self.rate = min(self._ceiling, max(_SLOWEST, 0.95 * self._speed()))
+        elif now - self._since < 1.0:
             return  # a calm short stretch says nothing yet
+        elif self.rate < self._ceiling:
+            self.rate = min(self._ceiling, self.rate * 1.05)
         self._answered = self._lost = 0
         self._since = now
+
+    def _speed(self) -> float:
+        """Return the answers a second when the resolver was busy: the upper third of the slices."""
+        if not self._speeds:
+            return 0.0
+        return sorted(self._speeds)[int(len(self._speeds) * 0.7)] / _SLICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +131,7 @@ class _Asked:
     attempt: int
     over_tcp: bool
     deadline: float
+    is_young: bool = True
 
 
 class Exchange:
@@ -132,6 +152,8 @@ class Exchange:
         self._over_tcp: deque[tuple[Question, int]] = deque()
         self._open: dict[int, _Asked] = {}
         self._timers: list[tuple[float, int]] = []
+        self._young: deque[tuple[float, _Asked]] = deque()
+        self._under_way = 0
         self._asked: set[Question] = set()
         self.done: list[tuple[Question, Answer]] = []
         self.sent = 0
@@ -154,12 +176,27 @@ class Exchange:
 
     def packets(self, now: float) -> list[Packet]:
         """Return what may leave now."""
+        self._grow_old(now)
         leaving = []
-        while self._over_tcp or (self.backlog and len(self._open) < self._pace.window):
-            if self._pace.free_at(now) > now:
-                break
+        while self._has_room() and self._pace.free_at(now) <= now:
             leaving.append(self._send(now))
         return leaving
+
+    def _has_room(self) -> bool:
+        room = self._under_way < self._pace.window and len(self._open) < _MOST_OPEN
+        return bool(self._over_tcp) or (room and bool(self.backlog))
+
+    def _grow_old(self, now: float) -> None:
+        while self._young and (self._young[0][0] <= now or not self._young[0][1].is_young):
+            self._no_longer_young(self._young.popleft()[1])
+
+    def _no_longer_young(self, asked: _Asked) -> None:
+        if asked.is_young:
+            asked.is_young = False
+            self._under_way -= 1
+
+    def _close(self, ident: int) -> None:
+        self._no_longer_young(self._open.pop(ident))
 
     def _send(self, now: float) -> Packet:
         over_tcp = False
@@ -172,7 +209,9 @@ class Exchange:
             question, attempt, _ = self._again.popleft()
         ident = self._new_id()
         deadline = now + _WAITS[min(attempt, len(_WAITS) - 1)]
-        self._open[ident] = _Asked(question, attempt, over_tcp, deadline)
+        asked = self._open[ident] = _Asked(question, attempt, over_tcp, deadline)
+        self._young.append((now + _YOUNG, asked))
+        self._under_way += 1
         heappush(self._timers, (deadline, ident))
         self._pace.sent(now)
         self.sent += 1
@@ -195,12 +234,12 @@ class Exchange:
         try:
             answer = read_answer(wire, asked.question, over_tcp=over_tcp)
         except TruncatedAnswer:
-            del self._open[ident]
+            self._close(ident)
             self._over_tcp.append((asked.question, asked.attempt))
             return
         except MalformedAnswer:
             return  # damaged or forged: wait for the true one
-        del self._open[ident]
+        self._close(ident)
         self._pace.answered(now)
         if answer.is_final:
             self._finish(asked.question, answer)
@@ -209,8 +248,9 @@ class Exchange:
 
     def failed(self, ident: int, now: float) -> None:
         """Take in that a TCP connection could not be made."""
-        asked = self._open.pop(ident, None)
+        asked = self._open.get(ident)
         if asked is not None:
+            self._close(ident)
             self._retry(asked, Answer(Status.TIMEOUT))
             self._pace.lost(now)
 
@@ -226,7 +266,7 @@ class Exchange:
             _, ident = heappop(self._timers)
             asked = self._open.get(ident)
             if asked is not None and asked.deadline <= now:
-                del self._open[ident]
+                self._close(ident)
                 self._pace.lost(now)
                 self._retry(asked, Answer(Status.TIMEOUT))
 
@@ -235,8 +275,10 @@ class Exchange:
         while self._timers and self._timers[0][1] not in self._open:
             heappop(self._timers)
         moments = [self._timers[0][0]] if self._timers else []
-        if self._over_tcp or (self.backlog and len(self._open) < self._pace.window):
+        if self._has_room():
             moments.append(self._pace.free_at(now))
+        elif self.backlog and self._young:
+            moments.append(self._young[0][0])
         return min(moments, default=None)
 
     def give_up(self) -> None:
@@ -244,6 +286,8 @@ class Exchange:
         for question in list(self._asked):
             self._finish(question, Answer(Status.TIMEOUT))
         self._open.clear()
+        self._young.clear()
+        self._under_way = 0
         self._timers.clear()
         self._waiting.clear()
         self._again.clear()
