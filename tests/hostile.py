@@ -112,12 +112,12 @@ def unknown_charsets(size: int) -> bytes:
 
 def noise(size: int) -> bytes:
     """Send noise behind a header."""
-    return TEXT + random.Random(7).randbytes(size)  # noqa: S311 -- noise, no secret
+    return TEXT + random.Random(7).randbytes(size)
 
 
 def noise_headers(size: int) -> bytes:
     """Send noise as headers."""
-    return HEAD + b"X-Noise: " + random.Random(7).randbytes(size)  # noqa: S311 -- noise, no secret
+    return HEAD + b"X-Noise: " + random.Random(7).randbytes(size)
 
 
 def one_line(size: int) -> bytes:
@@ -263,6 +263,23 @@ def mutated(original: bytes, chance: random.Random) -> bytes:
 
 
 WOUNDS = (
-    b"\n\n", b"\r", b"\x00", b"=?utf-8?b?", b"=?x?q?=ZZ?=", b"<", b"<!--", b"--", b"&#99999999999;", b'"', b"=\n", b"\xff\xfe",
-    b"Content-Type: multipart/mixed; boundary=a\n", b"<style>", b"\xed\xa0\x80", b"@", b"\xe2\x80\x8c" * 9, b"http://[", b"%",
+    b"\n\n",
+    b"\r",
+    b"\x00",
+    b"=?utf-8?b?",
+    b"=?x?q?=ZZ?=",
+    b"<",
+    b"<!--",
+    b"--",
+    b"&#99999999999;",
+    b'"',
+    b"=\n",
+    b"\xff\xfe",
+    b"Content-Type: multipart/mixed; boundary=a\n",
+    b"<style>",
+    b"\xed\xa0\x80",
+    b"@",
+    b"\xe2\x80\x8c" * 9,
+    b"http://[",
+    b"%",
 )

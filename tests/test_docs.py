@@ -20,9 +20,7 @@ def snippets(page: Path) -> list[tuple[int, str]]:
     """Return line and text of the code blocks of a page that show a session."""
     text = page.read_text("utf-8")
     return [
-        (text.count("\n", 0, match.start(1)), match[1])
-        for match in BLOCK.finditer(text)
-        if ">>>" in match[1]
+        (text.count("\n", 0, match.start(1)), match[1]) for match in BLOCK.finditer(text) if ">>>" in match[1]
     ]
 
 
@@ -48,14 +46,16 @@ def test_readme_shows_sessions() -> None:
 def test_the_two_commands() -> None:
     """The README has one command for the main job and one for the tests, and they stay in step."""
     commands = [
-        line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if line.startswith("python3 -m venv")
+        line
+        for line in (ROOT / "README.md").read_text("utf-8").splitlines()
+        if line.startswith("python3 -m venv")
     ]
     assert [("mailflows classify" in c, "pytest" in c) for c in commands] == [(True, False), (False, True)]
 
 
 def test_main_job_on_the_examples() -> None:
     """The main job names the right flow for every example message."""
-    done = subprocess.run(  # noqa: S603 -- our own command
+    done = subprocess.run(
         [sys.executable, "-m", "mailflows", "classify", "examples/messages"],
         cwd=ROOT,
         capture_output=True,

@@ -81,7 +81,7 @@ def test_missing_extra_names_the_command() -> None:
 )
 def test_errors_cross_processes(error: MailflowsError) -> None:
     """An error that a worker process raised arrives with its facts."""
-    other = pickle.loads(pickle.dumps(error))  # noqa: S301 -- our own bytes
+    other = pickle.loads(pickle.dumps(error))
     assert (type(other), str(other), vars(other)) == (type(error), str(error), vars(error))
 
 
@@ -92,5 +92,5 @@ def test_errors_cross_processes(error: MailflowsError) -> None:
 )
 def test_errors_with_required_facts_cross_processes(error: MailflowsError) -> None:
     """So does an error that cannot be made without its facts."""
-    other = pickle.loads(pickle.dumps(error))  # noqa: S301 -- our own bytes
+    other = pickle.loads(pickle.dumps(error))
     assert (type(other), str(other), vars(other)) == (type(error), str(error), vars(error))

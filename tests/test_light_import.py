@@ -19,7 +19,7 @@ MESSAGE = b"From: Ada <ada@lovelace.uk>\nTo: charles@babbage.uk\nSubject: Engine
 def loaded(code: str) -> set[str]:
     """Run code in a fresh interpreter and return the top-level packages it has loaded."""
     script = f"{code}\nimport json, sys; print(json.dumps(sorted(n.partition('.')[0] for n in sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 -- our own code
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return set(json.loads(done.stdout))
 
 

@@ -36,9 +36,7 @@ def test_a_table_names_flow_confidence_and_why(folder: Path, capsys: pytest.Capt
     assert "transactional" in line
 
 
-def test_a_bad_file_is_named_and_the_others_go_on(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_bad_file_is_named_and_the_others_go_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder with an unreadable file, and a missing path: status 1, all others classified."""
     assert main(["classify", str(folder), str(folder / "missing.eml"), str(folder / "good.eml")]) == 1
     captured = capsys.readouterr()
@@ -68,7 +66,9 @@ def test_an_mbox_is_read_message_by_message(tmp_path: Path, capsys: pytest.Captu
     assert "archive.mbox:2" in out
 
 
-def test_standard_input_is_a_dash(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_standard_input_is_a_dash(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """As other tools have it."""
     stdin = io.TextIOWrapper(io.BytesIO(MESSAGE))
     monkeypatch.setattr(sys, "stdin", stdin)

@@ -114,7 +114,7 @@ class TestSources:
     def test_copies(self) -> None:
         """A message can be pickled for another process, and copied."""
         message = Message.read(RAW)
-        for other in (pickle.loads(pickle.dumps(message)), copy.deepcopy(message)):  # noqa: S301 -- our own
+        for other in (pickle.loads(pickle.dumps(message)), copy.deepcopy(message)):
             assert other.headers == message.headers
             assert other.document.text == ""
 
@@ -874,7 +874,7 @@ def test_large_message() -> None:
 
 def mutations(raw: bytes, count: int) -> list[bytes]:
     """Return damaged copies of a message: bytes changed, cut out, doubled, cut off."""
-    chance = random.Random(len(raw))  # noqa: S311 -- seeded on purpose
+    chance = random.Random(len(raw))
     found = []
     for _ in range(count):
         data = bytearray(raw)

@@ -6,22 +6,15 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from mailflows.errors import MessageError
 
-if TYPE_CHECKING:
-    from email.message import Message as StdlibMessage
-
-__all__ = ["SIZE_LIMIT", "Raw", "Source", "read"]
+__all__ = ["SIZE_LIMIT", "Raw", "read"]
 
 SIZE_LIMIT = 64 * 1024 * 1024
 """Bytes of a file that are read; providers refuse messages of half that size."""
 
 _MAX_DEPTH = 20
-
-Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | StdlibMessage"
-"""What can be read as a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +33,7 @@ class Raw:
 
 
 def read(source: object) -> Raw:
-    """Return the bytes of a `Source`.
+    """Return the bytes of anything that holds a message.
 
     Raises:
         MessageError: If it is something else, or a file that cannot be read.

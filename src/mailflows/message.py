@@ -11,18 +11,24 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 from mailflows import _html, _source
 from mailflows._charset import decode
 from mailflows._header import Address, addresses, decode_base64, decode_value, mailbox, parameters
-from mailflows._source import Source
 from mailflows.errors import MessageError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
+    from email.message import Message as StdlibMessage
 
 __all__ = ["Address", "Envelope", "Message", "Part", "Source", "addresses"]
+
+Source: TypeAlias = (
+    "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | StdlibMessage | Message"
+)
+"""What can be read as a message."""
 
 TEXT_LIMIT = 256 * 1024
 """Bytes of decoded text (plain and HTML together) that are read; the rest is noted as a defect."""
@@ -123,7 +129,7 @@ class Message:
     envelope: Envelope | None
 
     @classmethod
-    def read(cls, source: Source | Message, *, envelope: Envelope | None = None) -> Message:
+    def read(cls, source: Source, *, envelope: Envelope | None = None) -> Message:
         """Read a message from bytes, text, a path, an open binary file or an email message object.
 
         A `str` is the text of a message, never a path: pass a `pathlib.Path` for a file.

@@ -142,9 +142,7 @@ LINKED = """<a href="https://click.news.boutique.fr/ls/click?upn={token}"><img s
 
 def test_links_tell_tracking_campaign_and_unsubscribing() -> None:
     """A click counter, campaign parameters, an unsubscribe address, and the sender's own domain."""
-    found = measure(
-        mail("x", html=LINKED.format(token="a" * 80), From="Boutique <bonjour@boutique.fr>")
-    )
+    found = measure(mail("x", html=LINKED.format(token="a" * 80), From="Boutique <bonjour@boutique.fr>"))
     assert found["links.tracking_share"] == pytest.approx(1 / 3)
     assert found["links.token_share"] == pytest.approx(1 / 3)
     assert found["links.utm_share"] == pytest.approx(1 / 3)
@@ -155,9 +153,7 @@ def test_links_tell_tracking_campaign_and_unsubscribing() -> None:
 
 def test_registrable_domains_follow_the_public_suffix_list() -> None:
     """Two shops under co.uk are not one owner."""
-    found = measure(
-        mail("https://shop.one.co.uk/a https://two.co.uk/b", From="x@one.co.uk")
-    )
+    found = measure(mail("https://shop.one.co.uk/a https://two.co.uk/b", From="x@one.co.uk"))
     assert found["links.own_share"] == 0.5
 
 

@@ -218,7 +218,7 @@ def _share(weights: Weights, index: int) -> float:
 def _reasons(score: Score, index: int, case: CertainCase | None) -> tuple[Reason, ...]:
     """Return the strongest contributions, the wording, and the sum of the rest."""
     shares = [(_share(w, index), code) for code, w in score.contributions.items()]
-    shares.sort(key=lambda item: -abs(item[0]))
+    shares.sort(key=lambda item: (-abs(item[0]), item[1]))
     shown = [Reason(code, _sentence(code), share) for share, code in shares[:REASONS]]
     others = math.fsum(share for share, _ in shares[REASONS:])
     wording_share = _share(score.wording, index)
@@ -226,7 +226,7 @@ def _reasons(score: Score, index: int, case: CertainCase | None) -> tuple[Reason
         shown.append(Reason("wording", "its wording resembles messages of this flow", wording_share))
         if wording_share < 0:
             shown[-1] = Reason("wording", "its wording resembles messages of another flow", wording_share)
-    shown.sort(key=lambda reason: -abs(reason.weight))
+    shown.sort(key=lambda reason: (-abs(reason.weight), reason.code))
     if case:
         shown.insert(0, Reason(case.code, case.sentence, 0.0))
     start = _share(score.start, index)

@@ -84,12 +84,9 @@ class Model:
         contributions |= self._pair_contributions(measured, scale)
         words = self._wording(wording, scale * self.wording_share)
         start = (self.start[0] * scale, self.start[1] * scale, self.start[2] * scale)
-        totals = [start[k] + words[k] for k in range(3)]
-        for shares in contributions.values():
-            totals[0] += shares[0]
-            totals[1] += shares[1]
-            totals[2] += shares[2]
-        return Score((totals[0], totals[1], totals[2]), contributions, words, start)
+        parts = (start, words, *contributions.values())
+        a, b, c = (math.fsum(column) for column in zip(*parts, strict=True))
+        return Score((a, b, c), contributions, words, start)
 
     def _pair_contributions(
         self, measured: Mapping[str, float], scale: float

@@ -1,0 +1,73 @@
+"""How the documentation is built."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as installed_version
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+from mailflows.signals import SIGNALS
+from mailflows.signals.words import CONCEPTS, ZONES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sphinx.application import Sphinx
+
+project = "mailflows"
+author = "The mailflows authors"
+project_copyright = f"2026, {author}"
+version = release = installed_version("mailflows")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest", "sphinx.ext.napoleon"]
+html_theme = "furo"
+html_title = f"mailflows {release}"
+exclude_patterns = ["_build"]
+default_role = "code"
+nitpicky = False
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+napoleon_use_ivar = True  # a dataclass field is described once, in «Attributes»
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+doctest_test_doctest_blocks = ""  # pytest runs those of docstrings, where their names are known
+
+
+class SignalTable(SphinxDirective):
+    """A table of all signals of a family; of the words, their concepts and zones."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        family = self.arguments[0]
+        if family == "concepts":
+            return [_table(("concept", "what is found"), CONCEPTS.items())]
+        if family == "zones":
+            return [_table(("zone", "where"), ZONES.items())]
+        rows = [(name, signal.sentence) for name, signal in SIGNALS.items() if signal.family == family]
+        if not rows:
+            msg = f"no signal belongs to the family {family!r}"
+            raise self.error(msg)
+        return [_table(("signal", "what it says"), rows)]
+
+
+def _table(header: tuple[str, str], rows: Iterable[tuple[str, str]]) -> nodes.table:
+    """Return a table of two columns, the first as code."""
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in (30, 70)), cols=2)
+    head = nodes.row("", *(nodes.entry("", nodes.paragraph("", word)) for word in header))
+    group += nodes.thead("", head)
+    body = nodes.tbody()
+    for name, sentence in rows:
+        first = nodes.entry("", nodes.paragraph("", "", nodes.literal("", name)))
+        body += nodes.row("", first, nodes.entry("", nodes.paragraph("", sentence)))
+    group += body
+    return nodes.table("", group)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the table of signals."""
+    app.add_directive("signal-table", SignalTable)
+    return {"parallel_read_safe": True}
