@@ -10,15 +10,26 @@ from mailflows.recipients._checker import (
     RecipientChecker,
     acheck_recipient,
     aensure_recipient,
+    check_list,
     check_recipient,
     ensure_recipient,
 )
+from mailflows.recipients._list_report import ListReport
+from mailflows.recipients._lists import DataSource
+from mailflows.recipients._policies import Advice, Policy, PolicyVerdict
+from mailflows.recipients._prediction import Prediction
 from mailflows.recipients._report import DomainState, Reason, RecipientReport, Trait, Verdict
 from mailflows.recipients._traits import Overrides
 
 __all__ = [
+    "Advice",
+    "DataSource",
     "DomainState",
+    "ListReport",
     "Overrides",
+    "Policy",
+    "PolicyVerdict",
+    "Prediction",
     "Reason",
     "RecipientChecker",
     "RecipientReport",
@@ -26,6 +37,7 @@ __all__ = [
     "Verdict",
     "acheck_recipient",
     "aensure_recipient",
+    "check_list",
     "check_recipient",
     "ensure_recipient",
 ]

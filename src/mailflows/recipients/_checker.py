@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mailflows.errors import AddressError
+from mailflows.flow import Flow
 from mailflows.recipients import _lists
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
 from mailflows.recipients._judge import Finding, Judge
@@ -16,14 +17,18 @@ from mailflows.recipients._report import DEAD, DomainState, RecipientReport, Ver
 from mailflows.recipients._traits import NONE, Overrides
 
 if TYPE_CHECKING:
+    import os
+
     from mailflows._dns import Conversation, Door
-    from mailflows.flow import Flow
+    from mailflows.recipients._list_report import ListReport
+    from mailflows.recipients._rows import Rows
 
 __all__ = [
     "History",
     "RecipientChecker",
     "acheck_recipient",
     "aensure_recipient",
+    "check_list",
     "check_recipient",
     "ensure_recipient",
 ]
@@ -82,7 +87,7 @@ class RecipientChecker:
         self._flow = flow
         self._bounced = bounced
         self._budget = budget
-        self._now = now
+        self.now = now
         self._probed_at = float("-inf")
         self._lies = False
 
@@ -102,7 +107,7 @@ class RecipientChecker:
         if self.dns and (domain := finding.domain) is not None:
             results = dict(self.resolver.run(self._conversations(domain), budget=self._budget))
             facts = self._conclude(domain, results)
-        return self._report(finding, facts)
+        return self.conclude(finding, facts)
 
     async def acheck(self, address: str) -> RecipientReport:
         """Check one address without blocking the event loop."""
@@ -112,7 +117,7 @@ class RecipientChecker:
             conversations = self._conversations(domain)
             results = {n: r async for n, r in self.resolver.arun(conversations, budget=self._budget)}
             facts = self._conclude(domain, results)
-        return self._report(finding, facts)
+        return self.conclude(finding, facts)
 
     def ensure(self, address: str) -> RecipientReport:
         """Check one address, and raise if it will bounce.
@@ -126,6 +131,50 @@ class RecipientChecker:
         """Do what `ensure` does without blocking the event loop."""
         return _ensured(await self.acheck(address), address)
 
+    def check_list(  # noqa: PLR0913 -- the settings of one list
+        self,
+        rows: Rows,
+        *,
+        column: str | None = None,
+        delivered: History | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        progress: bool | Callable[[int, int], None] | None = None,
+    ) -> ListReport:
+        """Check a whole list: each domain is asked once, and memory does not grow with the rows.
+
+        Args:
+            rows: Any iterable of addresses or mappings, a path or an open file of CSV, a pandas column
+                or frame.
+            column: Name of the column with the addresses; found by its name and content by default.
+            delivered: Addresses that took mail before; with the bounced ones of the checker they
+                sharpen the prediction.
+            cache: File that keeps what the DNS said for a week: a list that was interrupted goes on
+                from there. It holds domains, never addresses.
+            progress: `True` for a bar (tqdm), `False` for none, a function of (done, total), or
+                `None` for a bar on long lists in a terminal.
+
+        Raises:
+            ConfigurationError: If there is no such column, or the cache is no cache.
+            OSError: If the file cannot be read.
+
+        Example:
+            >>> report = RecipientChecker(dns=False).check_list(["ada@example.org", "bob@gmial.com", None])
+            >>> report.addresses, report.bad_rows, report.typos
+            (2, 1, (('bob@gmial.com', 'bob@gmail.com'),))
+        """
+        from mailflows.recipients._list import check_rows
+
+        return check_rows(self, rows, column=column, delivered=delivered, cache=cache, progress=progress)
+
+    def find(self, address: object) -> Finding:
+        """Find out about an address offline; the first half of a check."""
+        return self._judge.find(address)
+
+    def conclude(self, finding: Finding, facts: DomainFacts) -> RecipientReport:
+        """Say the verdict when the DNS has been heard; the second half of a check."""
+        suppressed = self._bounced is not None and self.is_bounced(finding)
+        return self._judge.report(finding, facts, now=self.now(), is_suppressed=suppressed)
+
     def is_bounced(self, finding: Finding) -> bool:
         """Return whether an address is known to bounce."""
         if self._bounced is None or finding.profile is None:
@@ -135,10 +184,6 @@ class RecipientChecker:
         if callable(self._bounced):
             return any(map(self._bounced, spellings))
         return any(spelling in self._bounced for spelling in spellings)
-
-    def _report(self, finding: Finding, facts: DomainFacts) -> RecipientReport:
-        suppressed = self._bounced is not None and self.is_bounced(finding)
-        return self._judge.report(finding, facts, now=self._now(), is_suppressed=suppressed)
 
     def _conversations(self, domain: str) -> list[Conversation[DomainFacts]]:
         """Return what to ask: the domain, and now and then names that cannot exist."""
@@ -237,3 +282,34 @@ def ensure_recipient(address: str, *, dns: bool = True) -> RecipientReport:
 async def aensure_recipient(address: str, *, dns: bool = True) -> RecipientReport:
     """Do what `ensure_recipient` does without blocking the event loop."""
     return await _default(dns=dns).aensure(address)
+
+
+def check_list(
+    rows: Rows,
+    *,
+    column: str | None = None,
+    dns: bool = True,
+    flow: Flow | None = Flow.MARKETING,
+    bounced: History | None = None,
+    progress: bool | Callable[[int, int], None] | None = None,
+) -> ListReport:
+    """Check a whole list; see `RecipientChecker.check_list` for a resolver, a cache and data of your own.
+
+    Args:
+        rows: Any iterable of addresses, a path or an open file of CSV, a pandas column.
+        column: Name of the column with the addresses; found by default.
+        dns: Whether to ask the DNS about the domains.
+        flow: What the list is for; marketing by default, where role accounts are risky.
+        bounced: Addresses that are known to bounce, such as a suppression list.
+        progress: As in `RecipientChecker.check_list`.
+
+    Raises:
+        ConfigurationError: If there is no such column.
+        OSError: If the file cannot be read.
+
+    Example:
+        >>> check_list(["ada@example.org", "ADA@example.org"], dns=False).duplicates
+        1
+    """
+    checker = RecipientChecker(dns=dns, flow=flow, bounced=bounced)
+    return checker.check_list(rows, column=column, progress=progress)
