@@ -1,6 +1,6 @@
-"""The command line: ``python -m mailflows classify PATH…``.
+"""The command line: ``python -m mailflows classify PATH…``, ``check ADDRESS…``, ``list FILE.csv``.
 
-Exit status: 0 every message was read (sure or not), 1 some input could not be read, 2 wrong usage.
+Exit status of ``classify``: 0 every message was read (sure or not), 1 some input could not be read, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mailflows import Classifier, MailflowsError, MessageError
 from mailflows._report import to_text
+from mailflows.recipients._command import add_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold", type=float, metavar="P", help="confidence in [0, 1] below which the answer is unsure"
     )
     classify.set_defaults(run=_classify)
+    add_commands(commands)
     return parser
 
 

@@ -93,6 +93,10 @@ class Resolver:
         cache: Answers kept between calls; `None` for a new one.
         clock: Seconds on any scale that only goes forward.
 
+    Attributes:
+        is_system: Whether the system's resolvers are asked.
+        rate: Most questions a second, or `None`.
+
     Raises:
         ConfigurationError: If a name server is not an IP address.
     """
@@ -108,6 +112,7 @@ class Resolver:
         cache: Cache | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.is_system = not nameservers
         found, system_port = (tuple(nameservers), 53) if nameservers else _system()
         for server in found:
             _check_address(server)

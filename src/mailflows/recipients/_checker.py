@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from mailflows.errors import AddressError
 from mailflows.flow import Flow
-from mailflows.recipients import _lists
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
+from mailflows.recipients._health import WELL, diagnose, probes, trusted
 from mailflows.recipients._judge import Finding, Judge
-from mailflows.recipients._report import DEAD, DomainState, RecipientReport, Verdict
+from mailflows.recipients._report import RecipientReport, Verdict
 from mailflows.recipients._traits import NONE, Overrides
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class RecipientChecker:
         self._budget = budget
         self.now = now
         self._probed_at = float("-inf")
-        self._lies = False
+        self._health = WELL
 
     @property
     def resolver(self) -> Door:
@@ -186,41 +185,17 @@ class RecipientChecker:
         return any(spelling in self._bounced for spelling in spellings)
 
     def _conversations(self, domain: str) -> list[Conversation[DomainFacts]]:
-        """Return what to ask: the domain, and now and then names that cannot exist."""
+        """Return what to ask: the domain, and now and then whether the resolver is well."""
         asked = [ask_about(domain)]
         if time.monotonic() - self._probed_at > _PROBE_EVERY:
-            asked += [ask_about(name) for name in random_names()]
+            asked += probes(self.resolver)
         return asked
 
     def _conclude(self, domain: str, results: dict[int, DomainFacts]) -> DomainFacts:
-        probes = [facts for number, facts in results.items() if number]
-        if probes:
+        if len(results) > 1:
             self._probed_at = time.monotonic()
-            self._lies = invents_answers(probes)
-        return trusted(domain, results[0], lies=self._lies)
-
-
-def random_names() -> tuple[str, str]:
-    """Return two names that nobody has registered."""
-    return f"{secrets.token_hex(10)}.com", f"{secrets.token_hex(10)}.net"
-
-
-def invents_answers(probes: Collection[DomainFacts]) -> bool:
-    """Return whether a resolver gives addresses for names that do not exist."""
-    honest = {DomainState.NXDOMAIN, DomainState.UNKNOWN}
-    return bool(probes) and all(
-        facts.state not in honest and (facts.state is not DomainState.NO_MAIL or "not public" in facts.evidence)
-        for facts in probes
-    )
-
-
-def trusted(domain: str, facts: DomainFacts, *, lies: bool = False) -> DomainFacts:
-    """Return the facts, or «unknown» where they say more about the resolver than about the domain."""
-    if lies:
-        return DomainFacts(DomainState.UNKNOWN, "the resolver answers for names that do not exist")
-    if facts.state in DEAD and domain in _lists.large_providers():
-        return DomainFacts(DomainState.UNKNOWN, f"{facts.evidence} for a large provider: the resolver is at fault")
-    return facts
+            self._health = diagnose([results[number] for number in range(1, len(results))])
+        return trusted(domain, results[0], self._health)
 
 
 def _ensured(report: RecipientReport, address: object) -> RecipientReport:

@@ -60,9 +60,6 @@ def ask_about(domain: str) -> Conversation[DomainFacts]:
     return (yield from _by_hosts(answer.records))
 
 
-Step = "Generator[tuple[Question, ...], Mapping[Question, Answer], DomainFacts]"
-
-
 def _by_address(domain: str) -> Conversation[DomainFacts]:
     """Judge a domain without MX records by its own addresses."""
     reach = yield from _reach(domain)
@@ -125,7 +122,8 @@ def _reach(host: str) -> Generator[tuple[Question, ...], Mapping[Question, Answe
 def _is_host_name(host: str) -> bool:
     """Return whether a name can be asked for; an IP address written as a name is none."""
     labels = host.split(".")
-    return host.isascii() and len(host) < 254 and all(0 < len(label) < 64 for label in labels)  # noqa: PLR2004
+    fits = host.isascii() and len(host) < 254 and all(0 < len(label) < 64 for label in labels)  # noqa: PLR2004
+    return fits and not labels[-1].isdigit()
 
 
 def _is_public(address: str) -> bool:

@@ -9,8 +9,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mailflows.recipients import _lists, _policies
-from mailflows.recipients._checker import History, invents_answers, random_names, trusted
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
+from mailflows.recipients._health import WELL, Health, diagnose, probes, trusted
 from mailflows.recipients._list_report import ListReport
 from mailflows.recipients._prediction import predict
 from mailflows.recipients._report import DEAD, DomainState, RecipientReport, Trait, Verdict
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from mailflows._dns import Door
-    from mailflows.recipients._checker import RecipientChecker
+    from mailflows.recipients._checker import History, RecipientChecker
     from mailflows.recipients._judge import Finding
 
 __all__ = ["check_rows"]
@@ -61,16 +61,16 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
     tally = _Tally()
     _take_in(checker, spool, read_rows(rows, column=column), tally)
     duplicates = spool.find_duplicates()
-    resolver = _Resolver()
+    health = WELL
     if checker.dns:
-        resolver = _ask(checker.resolver, spool, progress)
-    judged = Judged(checker, spool, resolver)
+        health = _ask(checker.resolver, spool, progress)
+    judged = Judged(checker, spool, health)
     for report, first in judged:
         tally.count(report, is_duplicate=first is not None, is_delivered=_is_in(delivered, report))
     prediction = predict(
         tally.classes, dead=tally.dead, asked=tally.asked, bounced=tally.bounced, delivered=tally.classes["delivered"]
     )
-    certain = checker.dns and not resolver.trouble
+    certain = checker.dns and not health.trouble
     return ListReport(
         rows=tally.rows,
         addresses=tally.checked,
@@ -92,7 +92,7 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
             _policies.judge(policy, prediction, is_certain=certain) for policy in _policies.known_policies()
         ),
         dns=checker.dns,
-        resolver_trouble=resolver.trouble,
+        resolver_trouble=health.trouble,
         sources=_lists.sources(),
         checked_at=now,
         judged=judged,
@@ -123,25 +123,12 @@ _MAX_TEXT = 2000
 """Characters of a cell that are kept; an address has 254."""
 
 
-@dataclass(slots=True)
-class _Resolver:
-    """How the resolver behaved.
-
-    Attributes:
-        trouble: What is wrong with it, or empty.
-        lies: Whether it answers for names that do not exist.
-    """
-
-    trouble: str = ""
-    lies: bool = False
-
-
 def _ask(
     door: Door, spool: Spool, progress: bool | Callable[[int, int], None] | None  # noqa: FBT001 -- passed through
-) -> _Resolver:
+) -> Health:
     """Ask every domain once, and look at how the resolver behaves."""
-    probes = [facts for _, facts in door.run(map(ask_about, random_names()), budget=5.0)]
-    lies = invents_answers(probes)
+    probed = dict(door.run(probes(door), budget=5.0))
+    health = diagnose([probed[number] for number in sorted(probed)])
     total = spool.count_domains()
     asked = unanswered = 0
     waiting: dict[int, str] = {}
@@ -165,13 +152,13 @@ def _ask(
                 break
     spool.keep(found)
     spool.rest = DomainFacts(DomainState.UNKNOWN, "not asked: the resolver gave no answers")
-    if lies:
-        return _Resolver("the resolver answers for names that do not exist", lies=True)
+    if health.trouble:
+        return health
     if asked >= _FEW and unanswered > _SICK * asked:
-        return _Resolver(f"the resolver left {unanswered} of {asked} domains without an answer")
+        return Health(f"the resolver left {unanswered} of {asked} domains without an answer")
     if asked and unanswered == asked:
-        return _Resolver("the resolver gave no answer at all")
-    return _Resolver()
+        return Health("the resolver gave no answer at all")
+    return WELL
 
 
 class _Bar:
@@ -207,10 +194,10 @@ class _Bar:
 class Judged:
     """The rows of a list with their verdicts, made anew from disk at every pass."""
 
-    def __init__(self, checker: RecipientChecker, spool: Spool, resolver: _Resolver) -> None:
+    def __init__(self, checker: RecipientChecker, spool: Spool, health: Health) -> None:
         self._checker = checker
         self._spool = spool
-        self._resolver = resolver
+        self._health = health
         self._facts: dict[str, DomainFacts] = {}
 
     def __iter__(self) -> Iterator[tuple[RecipientReport, int | None]]:
@@ -232,10 +219,7 @@ class Judged:
         if facts is None:
             if len(self._facts) >= _KEPT_FACTS:
                 self._facts.clear()
-            facts = trusted(domain, self._spool.facts(domain), lies=self._resolver.lies)
-            if self._resolver.trouble and facts.state in DEAD:
-                facts = DomainFacts(DomainState.UNKNOWN, f"{facts.evidence}, but {self._resolver.trouble}")
-            self._facts[domain] = facts
+            facts = self._facts[domain] = trusted(domain, self._spool.facts(domain), self._health)
         return facts
 
 
