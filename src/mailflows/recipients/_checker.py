@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailflows.errors import AddressError
@@ -42,9 +43,8 @@ _PROBE_EVERY = 600.0
 """Seconds after which the resolver is tried with names that do not exist again."""
 
 
-def utc_now() -> datetime:
-    """Return the present moment, in UTC."""
-    return datetime.now(UTC)
+utc_now = partial(datetime.now, UTC)
+"""Returns the present moment, in UTC."""
 
 
 class RecipientChecker:

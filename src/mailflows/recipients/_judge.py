@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailflows.flow import Flow
+from mailflows.recipients._domain import NOT_ASKED
 from mailflows.recipients._duplicates import fold, key_rule
 from mailflows.recipients._report import (
     DEAD,
@@ -16,7 +17,7 @@ from mailflows.recipients._report import (
     Verdict,
 )
 from mailflows.recipients._syntax import MAX_OCTETS, Address, Unreadable, read_address, read_plain_local, repair
-from mailflows.recipients._traits import NONE, PLAIN, domain_traits, local_traits
+from mailflows.recipients._traits import NONE, PLAIN, domain_traits, is_ordinary, local_traits
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,6 +51,10 @@ _LONG_LOCAL = Reason(
 _SMTPUTF8 = Reason("smtputf8", "The local part is not ASCII: every server on the way must speak SMTPUTF8.", "RFC 6531")
 
 
+_DELIVERABLE: tuple[Verdict, tuple[Reason, ...]] = (Verdict.DELIVERABLE, ())
+_NOT_ASKED = (Reason("not_asked", _STATES[DomainState.NOT_ASKED][0], "", Verdict.UNKNOWN),)
+
+
 @dataclass(slots=True)
 class Profile:
     """What is known of a domain offline, kept for its next address."""
@@ -58,6 +63,7 @@ class Profile:
     unicode: str
     about: DomainTraits
     rule: tuple[str, int]
+    is_plain: bool
     # The verdict on an address of which nothing else is known, and the facts that it was made from.
     facts: DomainFacts | None = None
     weighed: tuple[Verdict, tuple[Reason, ...]] = (Verdict.UNKNOWN, ())
@@ -105,25 +111,30 @@ class Judge:
         if isinstance(text, str):
             local, _, domain = text.partition("@")
             profile = self._plain.get(domain)
-            plain = None if profile is None or len(text) > MAX_OCTETS else read_plain_local(local)
-            if plain is not None:
+            if profile is not None and len(text) <= MAX_OCTETS:
+                lowered = local.lower()
+                if self._overrides is NONE and is_ordinary(lowered):
+                    return Finding(text, local, profile, PLAIN, None)
+                plain = read_plain_local(local)
+                if plain is None:
+                    return self._find_new(text)
                 return Finding(text, plain, profile, local_traits(plain.lower(), self._overrides), None)
+        return self._find_new(text)
+
+    def _find_new(self, text: object) -> Finding:
         read = read_address(text)
         if isinstance(read, Unreadable):
             return Finding(text if isinstance(text, str) else "", "", None, None, read)
-        return self._find_new(str(text), read)
-
-    def _find_new(self, text: str, read: Address) -> Finding:
         profile = self._profiles.get(read.ascii_domain) or self._profile(read.ascii_domain, read.domain)
         about = local_traits(read.local.lower(), self._overrides)
-        return Finding(text, read.local, profile, about, None, read.needs_smtputf8)
+        return Finding(str(text), read.local, profile, about, None, read.needs_smtputf8)
 
     def _profile(self, domain: str, unicode: str) -> Profile:
         about = domain_traits(domain, unicode=unicode, overrides=self._overrides)
         if len(self._profiles) >= _KEPT_DOMAINS:
             self._profiles.clear()
             self._plain.clear()
-        profile = self._profiles[domain] = Profile(domain, unicode, about, key_rule(domain))
+        profile = self._profiles[domain] = Profile(domain, unicode, about, key_rule(domain), domain == unicode)
         if "xn--" not in domain:
             self._plain[domain] = profile
         return profile
@@ -138,12 +149,14 @@ class Judge:
         local = finding.local
         verdict, reasons = self.weigh(finding, facts, is_suppressed=is_suppressed)
         about = profile.about
+        normalized = f"{local}@{profile.unicode}"
+        ascii_form = normalized if profile.is_plain else f"{local}@{profile.ascii}"
         return RecipientReport(
             finding.text,
             verdict,
             reasons,
-            f"{local}@{profile.unicode}",
-            None if finding.needs_smtputf8 else f"{local}@{profile.ascii}",
+            normalized,
+            None if finding.needs_smtputf8 else ascii_form,
             profile.ascii,
             f"{local}@{about.meant}" if about.meant else None,
             about.traits | finding.about.traits if finding.about.traits else about.traits,
@@ -180,10 +193,13 @@ class Judge:
         return self._weigh(reasons)
 
     def _weigh(self, reasons: tuple[Reason, ...]) -> tuple[Verdict, tuple[Reason, ...]]:
+        if not reasons:
+            return _DELIVERABLE
+        if len(reasons) == 1 and reasons[0].code != Trait.ROLE:
+            return reasons[0].verdict or Verdict.DELIVERABLE, reasons
         seen = [self._for_flow(reason) for reason in reasons]
         seen.sort(key=lambda reason: -1 if reason.verdict is None else _ORDER[reason.verdict], reverse=True)
-        first = seen[0].verdict if seen else None
-        return first or Verdict.DELIVERABLE, tuple(seen)
+        return seen[0].verdict or Verdict.DELIVERABLE, tuple(seen)
 
     def _for_flow(self, reason: Reason) -> Reason:
         """Weigh roles by flow: the usual address of a small firm, but a cause of complaints in marketing."""
@@ -194,6 +210,8 @@ class Judge:
     def _state_reasons(self, facts: DomainFacts) -> tuple[Reason, ...]:
         if facts.state is DomainState.OK:
             return ()
+        if facts is NOT_ASKED:
+            return _NOT_ASKED
         known = self._reasons.get(facts)
         if known is None:
             if len(self._reasons) >= _KEPT_DOMAINS:

@@ -86,8 +86,10 @@ def parents(domain: str) -> list[str]:
     >>> parents("a.b.example.org")
     ['a.b.example.org', 'b.example.org', 'example.org']
     """
+    if domain.count(".") < 2:  # noqa: PLR2004 -- the usual case, quickly
+        return [domain]
     labels = domain.split(".")
-    return [".".join(labels[i:]) for i in range(max(1, len(labels) - 1))]
+    return [".".join(labels[i:]) for i in range(len(labels) - 1)]
 
 
 def domain_traits(domain: str, *, unicode: str, overrides: Overrides = NONE) -> DomainTraits:
@@ -105,37 +107,39 @@ def domain_traits(domain: str, *, unicode: str, overrides: Overrides = NONE) -> 
         'gmail.com'
     """
     reasons = []
-    above = parents(domain)
-    relay = next((name for name in above if name in _lists.alias_relays()), None)
-    listed = _disposable(above, overrides)
-    if listed:
-        reasons.append(_disposable_reason(*listed))
-    elif relay:
-        reasons.append(Reason("alias_relay", "A relay forwards it to the real mailbox of a person.", relay))
-    if domain in _lists.free_mail() and not listed:
+    listed = _listed(domain, overrides)
+    if listed is not None:
+        reasons.append(listed)
+    if domain in _lists.free_mail() and (listed is None or listed.code != Trait.DISPOSABLE):
         reasons.append(Reason("free_mail", "The domain gives mailboxes to anyone.", domain))
     meant, found = _spelling(domain, unicode, overrides)
     reasons += found
+    if not reasons:
+        return _NOTHING
     traits = frozenset(Trait(reason.code) for reason in reasons if reason.code in _TRAIT_CODES)
     return DomainTraits(traits, tuple(reasons), meant)
 
 
+_NOTHING = DomainTraits(frozenset(), (), None)
 _TRAIT_CODES = frozenset(map(str, Trait))
 
 
-def _disposable(above: list[str], overrides: Overrides) -> tuple[str, bool] | None:
-    """Return the disposable domain at or above a domain, and whether it is the user's own entry."""
-    for name in above:
-        if name in overrides.not_disposable or name in _lists.alias_relays():
+def _listed(domain: str, overrides: Overrides) -> Reason | None:
+    """Return what a list says about a domain or one above it: disposable, a relay, or nothing."""
+    disposable, relays = _lists.disposable(), _lists.alias_relays()
+    for name in parents(domain):
+        if name in overrides.not_disposable:
             return None
         if name in overrides.disposable:
-            return name, True
-        if name in _lists.disposable():
-            return name, False
+            return _disposable_reason(name, own=True)
+        if name in relays:
+            return Reason("alias_relay", "A relay forwards it to the real mailbox of a person.", name)
+        if name in disposable:
+            return _disposable_reason(name, own=False)
     return None
 
 
-def _disposable_reason(name: str, own: bool) -> Reason:  # noqa: FBT001 -- unpacked from a pair
+def _disposable_reason(name: str, *, own: bool) -> Reason:
     from importlib.metadata import version
 
     where = "your own list" if own else f"disposable-email-domains {version('disposable-email-domains')}"
@@ -178,22 +182,23 @@ def local_traits(local: str, overrides: Overrides = NONE) -> LocalTraits:
     >>> sorted(local_traits("service-client").traits), sorted(local_traits("ada").traits)
     ([<Trait.ROLE: 'role'>], [])
     """
-    if overrides is NONE and _is_ordinary(local):
+    if overrides is NONE and is_ordinary(local):
         return PLAIN
     return _look_closely(local, overrides)
 
 
-def _is_ordinary(local: str) -> bool:
+def is_ordinary(local: str) -> bool:
     """Return whether there is nothing to find, for the most of local parts: names, with a year perhaps.
 
-    It may say «no» of anything, but must say «yes» only where `_look_closely` finds nothing.
+    It may say «no» of anything, but must say «yes» only of a dot-atom in lower case in which
+    `_look_closely` finds nothing.
     """
     shape = _NAME.match(local)
     if shape is None:
         return False
-    stem = shape[1]
-    if not stem.isalpha():
-        if _FIRST_WORD.match(stem):
+    stem, head = shape.groups()
+    if head is not None:
+        if head in _FIRST_WORDS:
             return False
         stem = stem.replace(".", "").replace("-", "").replace("_", "")
     return (
@@ -271,7 +276,6 @@ _FIRST_WORDS = frozenset(
 )
 
 
-_FIRST_WORD = re.compile(rf"(?:{'|'.join(sorted(_FIRST_WORDS))})[._\-]")
 
 
 # Local parts that look made up. Each rule is strict: real names of many languages pass it.
@@ -283,7 +287,7 @@ _FILLER = frozenset("test tests testing tester testtest test1 test123 testuser a
 _HARSH = re.compile(r"[bcdfghjklmnpqrstvwxz]{7,}")
 _MIXED = re.compile(r"(?=(?:.*\d){4})(?=(?:.*[a-z]){4})[a-z0-9]{12,}\Z")
 # Words with single separators and at most three digits.
-_NAME = re.compile(r"([a-z]+(?:[._-][a-z]+)*)\d{0,3}\Z")
+_NAME = re.compile(r"((?:([a-z]+)[._-](?:[a-z]+[._-])*)?[a-z]+)\d{0,3}\Z")
 _FLIPS = 5
 """Changes between letters and digits from which a local part looks random: a7k2m9x."""
 

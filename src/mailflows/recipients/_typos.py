@@ -48,6 +48,7 @@ _LONG = 7
 """Letters from which a name bears two slips and is still known."""
 
 _LONGEST = 40
+_LONGEST_NAME = 12
 _REPEATED = re.compile(r"(.{3,})\1$")
 
 
@@ -217,10 +218,13 @@ def _candidates(name: str) -> list[str]:
 
     A wrong letter changes at most two of the letters that occur, a missing or further one at most one.
     """
+    lengths = range(len(name) - 2, min(len(name) + 3, _LONGEST_NAME))
+    if not lengths:
+        return []
     letters = _letters(name)
     return [
         meant
-        for length in range(len(name) - 2, len(name) + 3)
+        for length in lengths
         for meant, bits, most in _by_length().get(length, ())
         if (bits ^ letters).bit_count() <= most
     ]
