@@ -73,7 +73,9 @@ def tfidf_logits(examples: list[Example], groups: list[str], jobs: int) -> np.nd
     The vocabulary is taken from all messages, which favours this peer a little.
     """
     texts = [f"{e.message.subject}\n{e.message.body[:20_000]}" for e in examples]
-    matrix = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, max_features=60_000).fit_transform(texts)
+    matrix = TfidfVectorizer(
+        ngram_range=(1, 2), min_df=2, sublinear_tf=True, max_features=60_000
+    ).fit_transform(texts)
     labels = np.array([FLOWS.index(e.label) for e in examples])
     names = np.array(groups)
     weights = weights_of(examples, 0.5)
@@ -135,7 +137,9 @@ def main() -> None:
     for split, names in groups.items():
         judged = left_out(seeing, Recipe(), groups=names, n_jobs=options.jobs)
         found[split] = {"outside": figures(part(judged, "outside")), "open": figures(part(judged, "open"))}
-        print(split, {k: round(v["views"]["bare"]["macro_f1"], 3) for k, v in found[split].items()}, flush=True)
+        print(
+            split, {k: round(v["views"]["bare"]["macro_f1"], 3) for k, v in found[split].items()}, flush=True
+        )
     found["family"] = {"outside": found["tool"].pop("outside")}
     logits = tfidf_logits(examples, groups["source"], options.jobs)
     for wanted in ("outside", "open"):

@@ -51,9 +51,7 @@ def outside(folder: Path) -> list[Example]:
 def own() -> list[Example]:
     """Read the open corpus; a tool family in one language is a source, the language is the family."""
     return [
-        dataclasses.replace(
-            e, source=f"open {e.source} {e.language}", family=f"open {e.language}"
-        )
+        dataclasses.replace(e, source=f"open {e.source} {e.language}", family=f"open {e.language}")
         for e in load_corpus(OPEN_CORPUS)
     ]
 
@@ -68,15 +66,21 @@ def extra(folder: Path) -> list[Example]:
         except MessageError:
             continue
         found.append(
-            Example(path.name, Flow.MARKETING, f"adverts {path.parent.name}", family, "", message, EXTRA_WEIGHT)
+            Example(
+                path.name, Flow.MARKETING, f"adverts {path.parent.name}", family, "", message, EXTRA_WEIGHT
+            )
         )
     for row in _rows(folder / "templates" / "MANIFEST.tsv"):
         path = folder / "templates" / row["file"]
         if path.is_file():
-            message = Message.read(b"Content-Type: text/html; charset=utf-8\nX-Template: 1\n\n" + path.read_bytes())
+            message = Message.read(
+                b"Content-Type: text/html; charset=utf-8\nX-Template: 1\n\n" + path.read_bytes()
+            )
             source = f"templates {row['source']}"
             found.append(
-                Example(row["file"], Flow(row["label"]), source, "templates", row["lang"], message, EXTRA_WEIGHT)
+                Example(
+                    row["file"], Flow(row["label"]), source, "templates", row["lang"], message, EXTRA_WEIGHT
+                )
             )
     return found
 

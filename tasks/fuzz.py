@@ -19,7 +19,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from hostile import mutated  # noqa: E402 -- the wounds are the tests' own
-
 from mailflows import Classifier  # noqa: E402
 
 

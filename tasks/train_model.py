@@ -32,7 +32,9 @@ def main() -> None:
     text = trained.model.dumps()
     options.out.write_text(text, "utf-8")
     about = trained.model.about
-    print(f"{options.out}: {len(text.encode())} bytes, {about['messages']} messages, digest {about['digest']}")
+    print(
+        f"{options.out}: {len(text.encode())} bytes, {about['messages']} messages, digest {about['digest']}"
+    )
 
 
 if __name__ == "__main__":

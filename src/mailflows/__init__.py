@@ -1,7 +1,7 @@
-"""Keep an organisation's professional, marketing and transactional mail apart.
+r"""Keep an organisation's professional, marketing and transactional mail apart.
 
 >>> import mailflows
->>> message = b"From: Ada <ada@lovelace.uk>\\nSubject: Tuesday\\n\\nDear Charles, could we meet at noon? Ada"
+>>> message = b"From: Ada <ada@lovelace.uk>\nSubject: Tuesday\n\nDear Charles, could we meet at noon? Ada"
 >>> mailflows.classify(message).likely
 <Flow.PROFESSIONAL: 'professional'>
 """

@@ -116,10 +116,15 @@ class Message:
         envelope: The envelope, where the caller gave one.
     """
 
-    __slots__ = ("_by_name", "_document", "defects", "envelope", "headers", "html", "parts", "size", "text")
+    __slots__ = (
+        *("_by_name", "_document", "_recipients", "_sender"),
+        *("defects", "envelope", "headers", "html", "parts", "size", "text"),
+    )
 
     _by_name: dict[str, str]
     _document: _html.Document | None
+    _recipients: tuple[Address, ...] | None
+    _sender: Address | None
     headers: tuple[tuple[str, str], ...]
     parts: tuple[Part, ...]
     text: str
@@ -160,6 +165,8 @@ class Message:
             pairs = tuple(headers)
             object.__setattr__(copy, "headers", pairs)
             object.__setattr__(copy, "_by_name", _first_of_each(pairs))
+            object.__setattr__(copy, "_recipients", None)
+            object.__setattr__(copy, "_sender", None)
         for name, value in (("text", text), ("envelope", envelope)):
             if value is not None:
                 object.__setattr__(copy, name, value)
@@ -170,10 +177,10 @@ class Message:
         raise AttributeError(msg)
 
     def __getstate__(self) -> dict[str, object]:
-        return {name: getattr(self, name) for name in self.__slots__ if name != "_document"}
+        return {name: getattr(self, name) for name in self.__slots__ if name not in _LATER}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        for name, value in ({"_document": None} | state).items():
+        for name, value in (_LATER | state).items():
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
@@ -199,17 +206,21 @@ class Message:
     @property
     def sender(self) -> Address:
         """The first mailbox of From; its address is empty where there is none."""
-        return mailbox(self.get("from"))
+        if self._sender is None:
+            object.__setattr__(self, "_sender", mailbox(self.get("from")))
+        return cast("Address", self._sender)
 
     @property
     def recipients(self) -> tuple[Address, ...]:
         """Every mailbox of To, Cc and Bcc, in order; one that stands twice is counted once."""
-        found: dict[str, Address] = {}
-        for name in ("to", "cc", "bcc"):
-            for value in self.get_all(name) if name in self._by_name else ():
-                for address in addresses(value):
-                    found.setdefault(address.address, address)
-        return tuple(found.values())
+        if self._recipients is None:
+            found: dict[str, Address] = {}
+            for name in ("to", "cc", "bcc"):
+                for value in self.get_all(name) if name in self._by_name else ():
+                    for address in addresses(value):
+                        found.setdefault(address.address, address)
+            object.__setattr__(self, "_recipients", tuple(found.values()))
+        return cast("tuple[Address, ...]", self._recipients)
 
     @property
     def document(self) -> _html.Document:
@@ -224,6 +235,10 @@ class Message:
         if self.html and len(self.document.text) * 4 > len(self.text):
             return self.document.text
         return self.text.strip() or self.document.text
+
+
+_LATER: dict[str, object] = {"_document": None, "_recipients": None, "_sender": None}
+"""What a message reads on first use, and neither copies nor sends to another process."""
 
 
 def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -269,7 +284,7 @@ class _Reader:
             "defects": tuple(self.defects),
             "size": self.size,
             "envelope": envelope,
-            "_document": None,
+            **_LATER,
         }
         for name, content in values.items():
             object.__setattr__(message, name, content)

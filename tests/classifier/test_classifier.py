@@ -32,7 +32,7 @@ NEWSLETTER = (
     "List-Unsubscribe: <https://lafabriqueapain.fr/d>\n\n"
     '<table width="600"><tr><td><img src="https://x.fr/hero.jpg" width="600" alt="Soldes"></td></tr>'
     "<tr><td><p>Profitez de nos offres jusqu'à dimanche, livraison gratuite.</p>"
-    '<a href="https://lafabriqueapain.fr/s?utm_source=nl" style="background:#c00;padding:9px">J\'en profite</a>'
+    '<a href="https://lafabriqueapain.fr/s?utm_source=nl" style="background:#c00">J\'en profite</a>'
     '<p>Vous recevez cet e-mail car vous êtes abonné. <a href="https://lafabriqueapain.fr/desabonnement">'
     "Se désabonner</a></p></td></tr></table>"
 ).encode()

@@ -36,7 +36,7 @@ _EVEN = dict.fromkeys(FLOWS, 1 / 3)
 
 
 class Classifier:
-    """Tells which flow a message belongs to.
+    r"""Tells which flow a message belongs to.
 
     Args:
         model: A trained model; the shipped one by default.
@@ -49,8 +49,8 @@ class Classifier:
     Example:
         >>> classifier = Classifier()
         >>> result = classifier.classify(
-        ...     b"From: Shop <noreply@shop.fr>\\nTo: ada@lovelace.uk\\n"
-        ...     b"Subject: Your order 40812 has shipped\\n\\nTracking number: 8L40021"
+        ...     b"From: Shop <noreply@shop.fr>\nTo: ada@lovelace.uk\n"
+        ...     b"Subject: Your order 40812 has shipped\n\nTracking number: 8L40021"
         ... )
         >>> result.flow
         <Flow.TRANSACTIONAL: 'transactional'>
@@ -217,10 +217,9 @@ def _share(weights: Weights, index: int) -> float:
 
 def _reasons(score: Score, index: int, case: CertainCase | None) -> tuple[Reason, ...]:
     """Return the strongest contributions, the wording, and the sum of the rest."""
-    shares = [(_share(w, index), code) for code, w in score.contributions.items()]
-    shares.sort(key=lambda item: (-abs(item[0]), item[1]))
-    shown = [Reason(code, _sentence(code), share) for share, code in shares[:REASONS]]
-    others = math.fsum(share for share, _ in shares[REASONS:])
+    shares = sorted((-abs(s := _share(w, index)), code, s) for code, w in score.contributions.items())
+    shown = [Reason(code, _sentence(code), share) for _, code, share in shares[:REASONS]]
+    others = math.fsum(share for _, _, share in shares[REASONS:])
     wording_share = _share(score.wording, index)
     if wording_share:
         shown.append(Reason("wording", "its wording resembles messages of this flow", wording_share))
@@ -257,7 +256,6 @@ def _with_progress(sources: Iterable[Source]) -> Iterable[Source]:
     try:
         from tqdm.auto import tqdm  # noqa: PLC0415 -- optional
     except ImportError as problem:
-        raise MissingExtra("progress", "tqdm") from problem
+        extra, package = "progress", "tqdm"
+        raise MissingExtra(extra, package) from problem
     return tqdm(sources, unit=" messages")  # type: ignore[no-any-return]
-
-

@@ -84,13 +84,14 @@ class Model:
         contributions |= self._pair_contributions(measured, scale)
         words = self._wording(wording, scale * self.wording_share)
         start = (self.start[0] * scale, self.start[1] * scale, self.start[2] * scale)
-        parts = (start, words, *contributions.values())
-        a, b, c = (math.fsum(column) for column in zip(*parts, strict=True))
+        a, b, c = (start[k] + words[k] for k in range(3))
+        for x, y, z in contributions.values():
+            a += x
+            b += y
+            c += z
         return Score((a, b, c), contributions, words, start)
 
-    def _pair_contributions(
-        self, measured: Mapping[str, float], scale: float
-    ) -> dict[str, Weights]:
+    def _pair_contributions(self, measured: Mapping[str, float], scale: float) -> dict[str, Weights]:
         """Return the shares of signals that are seen together."""
         if not self.pairs:
             return {}

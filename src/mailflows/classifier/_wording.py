@@ -7,6 +7,7 @@ names nor one sender's habits are learned.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def wording(message: Message, reading: Reading) -> set[str]:
     subject = [_shape(token) for token in reading.subject]
     found = {"b:" + _shape(token) for token in set(body)}
     found.update("s:" + token for token in subject)
-    found.update(f"s:{a} {b}" for a, b in zip(subject, subject[1:], strict=False))
+    found.update(f"s:{a} {b}" for a, b in pairwise(subject))
     found.update("l:" + _shape(token) for token in set(reading.links))
     found.update("f:" + token for token in _TOKEN.findall(message.sender.local))
     return found

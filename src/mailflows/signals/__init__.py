@@ -1,10 +1,10 @@
-"""What can be seen in a message, named and measured.
+r"""What can be seen in a message, named and measured.
 
 `measure` returns the signals of a message as numbers in [0, 1]; what is absent is zero and left out.
 Every name, with a sentence, stands in `SIGNALS` and in the documentation's table.
 
 >>> from mailflows.message import Message
->>> found = measure(Message.read(b"From: shop@boutique.fr\\nSubject: -20 % !\\n\\nDernier jour"))
+>>> found = measure(Message.read(b"From: shop@boutique.fr\nSubject: -20 % !\n\nDernier jour"))
 >>> found["subject.percent"], "headers.list_unsubscribe" in found
 (1.0, False)
 """

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGNALS", "is_discussion_list", "measure"]
 
-_LIST_SOFTWARE = ("list-post", "x-mailman-version", "x-beenthere", "x-google-group-id", "mailing-list", "x-mailinglist")
+_LIST_SOFTWARE = (
+    "list-post",
+    "x-mailman-version",
+    "x-beenthere",
+    "x-google-group-id",
+    "mailing-list",
+    "x-mailinglist",
+)
 _CLIENTS = re.compile(
     r"outlook|thunderbird|apple mail|iphone mail|ipad mail|mutt|kmail|evolution|claws|sylpheed|gnus|"
     r"roundcube|squirrelmail|horde|zimbra|lotus notes|k-9|android|eudora|pegasus|the bat|icedove|"
@@ -43,36 +50,136 @@ _TOOLS = re.compile(
     r"lyris|sendy|mautic|listmonk|actito|selligent|acumbamail|mdirect|rd station|ymlp|aweber|omnisend"
 )
 _TOOL_HEADERS = (
-    "x-campaign", "x-mc-", "x-mj-", "x-mailjet", "x-csa-complaints", "x-hs-", "x-sib-", "x-mailin-", "x-sg-", "x-mkt",
-    "x-klaviyo", "x-kmail", "x-job", "x-newsletter", "x-mailer-lid", "x-mailer-recptid", "x-mailer-sid", "x-phplist",
-    "x-cm-", "x-binding", "x-rpcampaign", "x-bulk", "x-sfmc", "x-sarbacane", "x-dolist", "x-egoi", "x-mailup", "x-ac-",
-    "x-mailing", "x-list", "x-broadcast", "x-subscriber", "x-cleverreach", "x-rm-", "x-em-",
+    "x-campaign",
+    "x-mc-",
+    "x-mj-",
+    "x-mailjet",
+    "x-csa-complaints",
+    "x-hs-",
+    "x-sib-",
+    "x-mailin-",
+    "x-sg-",
+    "x-mkt",
+    "x-klaviyo",
+    "x-kmail",
+    "x-job",
+    "x-newsletter",
+    "x-mailer-lid",
+    "x-mailer-recptid",
+    "x-mailer-sid",
+    "x-phplist",
+    "x-cm-",
+    "x-binding",
+    "x-rpcampaign",
+    "x-bulk",
+    "x-sfmc",
+    "x-sarbacane",
+    "x-dolist",
+    "x-egoi",
+    "x-mailup",
+    "x-ac-",
+    "x-mailing",
+    "x-list",
+    "x-broadcast",
+    "x-subscriber",
+    "x-cleverreach",
+    "x-rm-",
+    "x-em-",
 )
 _SERVICE_HEADERS = (
-    "x-github", "x-gitlab", "x-jira", "x-redmine", "x-bugzilla", "x-launchpad", "x-otrs", "x-zendesk", "x-rt-",
-    "x-jenkins", "x-nagios", "x-cron", "x-php-", "x-php-originating", "x-order", "x-notification", "x-auto-",
-    "x-autoreply", "x-autorespond", "x-failed-recipients", "x-ticket", "x-event", "x-shopify", "x-pm-tag",
-    "x-pm-message-stream", "x-mailgun-tag", "x-ses-", "x-mt-", "x-entity-ref", "x-message-type", "x-git", "x-freedesktop",
-    "x-patchwork", "x-kernel", "x-debian-pr", "x-trac", "x-phabricator", "x-gerrit", "x-transaction", "x-template",
+    "x-github",
+    "x-gitlab",
+    "x-jira",
+    "x-redmine",
+    "x-bugzilla",
+    "x-launchpad",
+    "x-otrs",
+    "x-zendesk",
+    "x-rt-",
+    "x-jenkins",
+    "x-nagios",
+    "x-cron",
+    "x-php-",
+    "x-php-originating",
+    "x-order",
+    "x-notification",
+    "x-auto-",
+    "x-autoreply",
+    "x-autorespond",
+    "x-failed-recipients",
+    "x-ticket",
+    "x-event",
+    "x-shopify",
+    "x-pm-tag",
+    "x-pm-message-stream",
+    "x-mailgun-tag",
+    "x-ses-",
+    "x-mt-",
+    "x-entity-ref",
+    "x-message-type",
+    "x-git",
+    "x-freedesktop",
+    "x-patchwork",
+    "x-kernel",
+    "x-debian-pr",
+    "x-trac",
+    "x-phabricator",
+    "x-gerrit",
+    "x-transaction",
+    "x-template",
 )
 _PERSON_HEADERS = (
-    "thread-topic", "thread-index", "x-ms-has-attach", "x-ms-tnef-correlator", "accept-language", "x-originating-ip",
-    "content-language", "x-mozilla", "x-gm-", "x-universally-unique", "x-enigmail", "openpgp", "autocrypt", "x-face",
-    "mail-followup-to", "organization", "x-priority-person", "x-pgp", "x-ms-exchange", "disposition-notification-to",
-    "x-operating-system", "x-attribution", "x-url", "mail-copies-to", "x-accept-language", "x-forwarded-message-id",
+    "thread-topic",
+    "thread-index",
+    "x-ms-has-attach",
+    "x-ms-tnef-correlator",
+    "accept-language",
+    "x-originating-ip",
+    "content-language",
+    "x-mozilla",
+    "x-gm-",
+    "x-universally-unique",
+    "x-enigmail",
+    "openpgp",
+    "autocrypt",
+    "x-face",
+    "mail-followup-to",
+    "organization",
+    "x-priority-person",
+    "x-pgp",
+    "x-ms-exchange",
+    "disposition-notification-to",
+    "x-operating-system",
+    "x-attribution",
+    "x-url",
+    "mail-copies-to",
+    "x-accept-language",
+    "x-forwarded-message-id",
 )
-_REPLY = re.compile(r"\s{0,5}(?:\[[^\]]{0,60}\]\s{0,3})?(re|aw|sv|antw|odp|rv|res|vs|r|ref|回复|回覆|答复)\s?(?:\[\d+\])?\s?[:：]", re.I)
-_FORWARD = re.compile(r"\s{0,5}(?:\[[^\]]{0,60}\]\s{0,3})?(fwd?|tr|wg|i|enc|rv|pd|doorst|vb|vl|転送|转发)\s?[:：]", re.I)
-_NUMBER = re.compile(r"(?:#|n[°ºo.]|nr\.?|№)\s?[\w-]{0,9}\d{3,}|\b[A-Z]{1,6}[-_/]?\d{4,}|\b\d{6,}\b", re.I)
-_TAG = re.compile(r"\s{0,5}(?:re:\s?)?\[[^\]]{1,60}\]", re.I)
+_REPLY = re.compile(
+    r"\s{0,5}(?:\[[^\]]{0,60}\]\s{0,3})?(re|aw|sv|antw|odp|rv|res|vs|r|ref|回复|回覆|答复)\s?(?:\[\d+\])?\s?[:：]",
+    re.IGNORECASE,
+)
+_FORWARD = re.compile(
+    r"\s{0,5}(?:\[[^\]]{0,60}\]\s{0,3})?(fwd?|tr|wg|i|enc|rv|pd|doorst|vb|vl|転送|转发)\s?[:：]",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(
+    r"(?:#|n[°ºo.]|nr\.?|№)\s?[\w-]{0,9}\d{3,}|\b[A-Z]{1,6}[-_/]?\d{4,}|\b\d{6,}\b", re.IGNORECASE
+)
+_TAG = re.compile(r"\s{0,5}(?:re:\s?)?\[[^\]]{1,60}\]", re.IGNORECASE)
 _PERCENT = re.compile(r"\d\s?[%٪％]|%\s?\d")
-_MONEY = re.compile(r"[€$£¥₽]\s?\d|\d\s?(?:€|\$|£|zł|kr\b|руб|円|₽|eur\b|chf\b|r\$)|r\$\s?\d", re.I)
+_MONEY = re.compile(r"[€$£¥₽]\s?\d|\d\s?(?:€|\$|£|zł|kr\b|руб|円|₽|eur\b|chf\b|r\$)|r\$\s?\d", re.IGNORECASE)
 _CODE = re.compile(r"\b\d{4,8}\b|\b\d{3}[- ]\d{3}\b")
 _CLIENT_ID = re.compile(
     r"^<?(?:ca[a-z0-9_+=-]{30,}@mail\.gmail\.com|[0-9a-f-]{36}@|[a-z0-9]{20,}\.prod\.outlook\.com|"
-    r"[a-z0-9]+@[a-z0-9.-]*(?:outlook|exchange)|00[0-9a-f]{2,}[$][0-9a-f]+[$])", re.I,
+    r"[a-z0-9]+@[a-z0-9.-]*(?:outlook|exchange)|00[0-9a-f]{2,}[$][0-9a-f]+[$])",
+    re.IGNORECASE,
 )
-_SERVER_ID = re.compile(r"javamail|@localhost|\.local>|@ip-|@ec2|phpmailer|swift\.generated|@www|@mta|@app|@web\d|@smtp|\.mail>$|@geopod|amazonses", re.I)
+_SERVER_ID = re.compile(
+    r"javamail|@localhost|\.local>|@ip-|@ec2|phpmailer|swift\.generated|@www|@mta|@app|@web\d|@smtp|\.mail>$|@geopod|amazonses",
+    re.IGNORECASE,
+)
 _NAME_SPLIT = re.compile(r"[\s._,'\"()-]+")
 
 SIGNALS = tuple(
@@ -160,17 +267,12 @@ SIGNALS = tuple(
 
 def is_discussion_list(message: Message) -> bool:
     """Say whether a discussion list's server handled the message."""
-    return any(name in message for name in _LIST_SOFTWARE) and "no" != message.get("list-post").lower()[:2]
+    return any(name in message for name in _LIST_SOFTWARE) and message.get("list-post").lower()[:2] != "no"
 
 
 def measure(message: Message, reading: Reading) -> dict[str, float]:
     """Measure headers, recipients, sender and subject."""
-    return some(
-        _headers(message)
-        | _recipients(message)
-        | _sender(message)
-        | _subject(message, reading)
-    )
+    return some(_headers(message) | _recipients(message) | _sender(message) | _subject(message, reading))
 
 
 def _headers(message: Message) -> dict[str, float]:
@@ -283,7 +385,8 @@ def _sender(message: Message) -> dict[str, float]:
         "sender.news_host": "host_news" in hosts,
         "sender.system_host": "host_system" in hosts,
         "sender.deep_host": bucket(len(labels), 3, 4),
-        "sender.dotted_address": bool(re.fullmatch(r"[^\W\d_]{1,20}[._-][^\W\d_]{2,20}", sender.local)) and not kind,
+        "sender.dotted_address": bool(re.fullmatch(r"[^\W\d_]{1,20}[._-][^\W\d_]{2,20}", sender.local))
+        and not kind,
         "sender.random_address": sum(c.isdigit() for c in sender.local) > 5 or len(sender.local) > 30,
     }
     values |= _sender_name(sender, kind) | _reply_to(message, sender)
@@ -301,9 +404,17 @@ def _sender_name(sender: Address, kind: str) -> dict[str, float]:
     owner = sender.domain.split(".")[-2] if "." in sender.domain else sender.domain
     joined = "".join(lower)
     in_address = any(len(w) > 2 and w in local and w not in owner for w in lower)
-    at_company = bool(re.search(r"\s(?:from|at|de chez|chez|von|bei|from the|di|da|van|z|из|w/)\s|\s[|@–/-]\s|\(.+\)|,\s", name))
-    looks_named = 2 <= len(words) <= 4 and all(w[:1].isupper() and not w.isupper() for w in words if len(w) > 3)
-    like_domain = len(owner) > 2 and (owner in joined or (len(joined) > 3 and joined in owner.replace("-", "")))
+    at_company = bool(
+        re.search(
+            r"\s(?:from|at|de chez|chez|von|bei|from the|di|da|van|z|из|w/)\s|\s[|@–/-]\s|\(.+\)|,\s", name
+        )
+    )
+    looks_named = 2 <= len(words) <= 4 and all(
+        w[:1].isupper() and not w.isupper() for w in words if len(w) > 3
+    )
+    like_domain = len(owner) > 2 and (
+        owner in joined or (len(joined) > 3 and joined in owner.replace("-", ""))
+    )
     named = {_local_classes().get(w, "") for w in lower if len(w) > 2}
     return {
         "sender.program_name": "system" in named or "no_reply" in named or "orders" in named,
@@ -334,10 +445,17 @@ def _reply_to(message: Message, sender: Address) -> dict[str, float]:
 _AUTOMATIC = re.compile(
     r"\s{0,5}(?:auto(?:matic|matische?|mated)?[- ]?(?:reply|response|antwort|antwoord|svar|respuesta)|autoreply|autosvar|out of (?:the )?office|abwesen|absen[ct]e|"
     r"r[eé]ponse automatique|respuesta autom|resposta autom|risposta autom|automatisch antwoord|afwezig|odpowied[zź] automat|automatyczna odp|автоответ|автоматический ответ|"
-    r"自動返信|自動応答|不在|fuera de la oficina|fuori sede|fora do escrit|ausência|ausencia|assenza|nieobecno|отсутств|automatick|fraværende|frånvaro)", re.I)
-_ISSUE = re.compile(r"(?:#|\bn[°ºo.]\s?|\bnr\.?|№|\bvol\.?|\bissue|\bausgabe|\bnum[eé]ro|\bn[uú]mero|\bedi\w{3,5}|\bnummer|\bвыпуск|第|\bvol)\s?\d{1,3}\b(?!\d|[/.-]\d)", re.I)
+    r"自動返信|自動応答|不在|fuera de la oficina|fuori sede|fora do escrit|ausência|ausencia|assenza|nieobecno|отсутств|automatick|fraværende|frånvaro)",
+    re.IGNORECASE,
+)
+_ISSUE = re.compile(
+    r"(?:#|\bn[°ºo.]\s?|\bnr\.?|№|\bvol\.?|\bissue|\bausgabe|\bnum[eé]ro|\bn[uú]mero|\bedi\w{3,5}|\bnummer|\bвыпуск|第|\bvol)\s?\d{1,3}\b(?!\d|[/.-]\d)",
+    re.IGNORECASE,
+)
 _DATE = re.compile(r"\b\d{1,2}[./-]\d{1,2}(?:[./-]\d{2,4})?\b|\b20\d\d-\d\d|\b\d{1,2}[:h]\d{2}\b|\b\d{1,2}月")
-_PATH = re.compile(r"\b[\w-]+\.[\w-]+\.[\w.-]+\b|/\w+/\w|\bv?\d+\.\d+(?:\.\d+|-rc)|\b\w+:\d{2,5}\b|@[0-9a-f]{7}")
+_PATH = re.compile(
+    r"\b[\w-]+\.[\w-]+\.[\w.-]+\b|/\w+/\w|\bv?\d+\.\d+(?:\.\d+|-rc)|\b\w+:\d{2,5}\b|@[0-9a-f]{7}"
+)
 _QUOTED = re.compile(r"[\"«„“「『]\s?.{2,80}?[\"»“”」』]")
 _CAPITALS = re.compile(r"\b[A-ZÀ-ÞА-Я]{4,}\b")
 
@@ -361,17 +479,22 @@ def _subject(message: Message, reading: Reading) -> dict[str, float]:
         "subject.code": bool(_CODE.search(subject)),
         "subject.percent": bool(_PERCENT.search(subject)),
         "subject.money": bool(_MONEY.search(subject)),
-        "subject.emoji": not subject.isascii() and any(c >= "\u2600" and not "\u3000" <= c <= "\ud7ff" and not "\uf900" <= c <= "\uffff" for c in subject),
+        "subject.emoji": not subject.isascii()
+        and any(
+            c >= "\u2600" and not "\u3000" <= c <= "\ud7ff" and not "\uf900" <= c <= "\uffff" for c in subject
+        ),
         "subject.exclamation": "!" in subject or "！" in subject,
         "subject.question": "?" in subject or "？" in subject,
         "subject.capitals": bucket(len(_CAPITALS.findall(subject)), 1, 3),
         "subject.long": length > 60,
         "subject.short": length < 20,
         "subject.lower_case": subject[:1].islower(),
-        "subject.separator": " | " in subject or " - " in subject or " – " in subject or " — " in subject or ": " in subject,
+        "subject.separator": " | " in subject
+        or " - " in subject
+        or " – " in subject
+        or " — " in subject
+        or ": " in subject,
         "subject.quoted": bool(_QUOTED.search(subject)),
-        "subject.automatic_reply": "the subject is an automatic reply's",
-        "subject.issue": "the subject counts an issue",
         "subject.automatic_reply": bool(_AUTOMATIC.match(subject)),
         "subject.issue": bool(_ISSUE.search(subject)),
         "subject.date": bool(_DATE.search(subject)),

@@ -102,24 +102,56 @@ SIGNALS = tuple(
 
 _WIDTH = re.compile(r"(?:width\s?[=:]\s?[\"']?|max-width:\s?)(?:4[89]|[5-7]\d)\d(?:px|[\"'\s;>])")
 _BIG_TYPE = re.compile(r"font-size:\s?(?:2[2-9]|[3-9]\d)(?:\.\d+)?px")
-_BACKGROUND = re.compile(r"(?:bgcolor=|background(?:-color)?:)\s?[\"']?(?!#?fff|white|transparent|none|inherit|initial)[#a-z]")
+_BACKGROUND = re.compile(
+    r"(?:bgcolor=|background(?:-color)?:)\s?[\"']?(?!#?fff|white|transparent|none|inherit|initial)[#a-z]"
+)
 _PAIR = re.compile(r"[ \t*•-]{0,6}[^\W\d][^\n:：]{0,35}\s?[:：]\s{0,20}\S")
 _RULER = re.compile(r"\s{0,8}([-=*_~#+•·.―─━═■◆□◇☆★♪]\s?)\1{4,}")
 _HAS_DIGIT = re.compile(r"\d")
 _CURRENCIES = frozenset("€ $ £ ¥ ₽ zł kr eur usd chf pln r$ % № # EUR USD CHF PLN R$ Kč руб. руб 円".split())
-_MONEY = re.compile(r"[€$£¥₽]\s?\d|\d[\d.,]{0,12}\s?(?:[€$£¥₽円]|zł|kr\b|руб|eur\b|usd\b|chf\b|pln\b)", re.I)
+_MONEY = re.compile(
+    r"[€$£¥₽]\s?\d|\d[\d.,]{0,12}\s?(?:[€$£¥₽円]|zł|kr\b|руб|eur\b|usd\b|chf\b|pln\b)", re.IGNORECASE
+)
 _PERCENT = re.compile(r"\d\s?[%％]")
-_DATE = re.compile(r"\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\b20\d\d-\d\d-\d\d|\b\d{1,2}[:h]\d{2}\b|\d{1,2}月\d{1,2}日")
-_REFERENCE = re.compile(r"[#№]\s?[\w-]{0,9}\d{3,}|\b[A-Z]{2,6}[-_/]?\d{4,}|\b\d{7,}\b", re.I)
+_DATE = re.compile(
+    r"\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\b20\d\d-\d\d-\d\d|\b\d{1,2}[:h]\d{2}\b|\d{1,2}月\d{1,2}日"
+)
+_REFERENCE = re.compile(r"[#№]\s?[\w-]{0,9}\d{3,}|\b[A-Z]{2,6}[-_/]?\d{4,}|\b\d{7,}\b", re.IGNORECASE)
 _CODE_LINE = re.compile(r"\s{0,20}(?:(?:\d[ -]?){4,8}|[A-Z0-9]{3,5}(?:-[A-Z0-9]{3,5}){1,3})\s{0,20}")
 _PHONE = re.compile(r"(?:\+|\b0)\d[\d\s().-]{7,16}\d")
 _VERSION = re.compile(r"\bv?\d+\.\d+\.\d+")
 _MACHINE = re.compile(r"\b0x[0-9a-f]{4,}|\b[0-9a-f]{12,40}\b|\b\d{1,3}(?:\.\d{1,3}){3}\b|\d+\.\d{3,}\]")
-_MACHINE_WORDS = ("error:", "ERROR", "WARN", "exit code", "exit status", "();", "{\n", "};\n", "\n\tat ", "\n    at ")
+_MACHINE_WORDS = (
+    "error:",
+    "ERROR",
+    "WARN",
+    "exit code",
+    "exit status",
+    "();",
+    "{\n",
+    "};\n",
+    "\n\tat ",
+    "\n    at ",
+)
 _MARKUP_HEAD = 5_000
 _TEXT_HEAD = 2_500
 _TEXT_TAIL = 800
-_DOCUMENTS = (".pdf", ".doc", ".docx", ".xls", ".xlsx", ".odt", ".ods", ".ppt", ".pptx", ".txt", ".zip", ".csv", ".xml", ".p7m")
+_DOCUMENTS = (
+    ".pdf",
+    ".doc",
+    ".docx",
+    ".xls",
+    ".xlsx",
+    ".odt",
+    ".ods",
+    ".ppt",
+    ".pptx",
+    ".txt",
+    ".zip",
+    ".csv",
+    ".xml",
+    ".p7m",
+)
 
 
 def measure(message: Message, reading: Reading) -> dict[str, float]:
@@ -144,8 +176,10 @@ def _parts(message: Message, reading: Reading) -> dict[str, float]:
         "layout.html_only": has_html and not has_text,
         "layout.text_only": has_text and not has_html,
         "layout.both": both,
-        "layout.padding": message.body.count("\u200c", 0, 4000) > 8 or message.html.count("&zwnj;", 0, 20_000) > 8
-        or message.html.count("\u034f", 0, 20_000) > 8 or message.html.count("&#847;", 0, 20_000) > 8,
+        "layout.padding": message.body.count("\u200c", 0, 4000) > 8
+        or message.html.count("&zwnj;", 0, 20_000) > 8
+        or message.html.count("\u034f", 0, 20_000) > 8
+        or message.html.count("&#847;", 0, 20_000) > 8,
         "layout.text_differs": both and len(message.text) * 2 < len(message.document.text),
         "layout.no_text": length < 8,
         "layout.short": length < 40,
@@ -212,7 +246,13 @@ def _makers(document: Document) -> dict[str, float]:
 
 # Names that programs leave in the HTML that they write.
 _MAKERS = {
-    "client_outlook": ("msonormal", "wordsection", "elementtoproof", "divtagdefaultwrapper", "ms exchange server"),
+    "client_outlook": (
+        "msonormal",
+        "wordsection",
+        "elementtoproof",
+        "divtagdefaultwrapper",
+        "ms exchange server",
+    ),
     "client_gmail": ("gmail_", '<div dir="ltr"', '<div dir="auto"'),
     "client_apple": ("apple-", "line-break: after-white-space"),
     "client_mozilla": ("moz-",),
@@ -257,9 +297,13 @@ def _lines(full: list[str]) -> dict[str, float]:
     lengths = list(map(len, full))
     starts = [line.lstrip()[:1] for line in full]
     pairs = sum(
-        1 for line in full if (":" in line[1:40] or "：" in line[1:40]) and len(line) < 200 and _PAIR.match(line)
+        1
+        for line in full
+        if (":" in line[1:40] or "：" in line[1:40]) and len(line) < 200 and _PAIR.match(line)
     )
-    rulers = sum(1 for start, line in zip(starts, full, strict=True) if start in _RULERS and _RULER.match(line))
+    rulers = sum(
+        1 for start, line in zip(starts, full, strict=True) if start in _RULERS and _RULER.match(line)
+    )
     return {
         "layout.quoted_lines": bucket(starts.count(">") / count, 0.01, 0.2, 0.5),
         "layout.wrapped": bucket(sum(60 <= n <= 79 for n in lengths) / count, 0.1, 0.3, 0.5),
@@ -269,7 +313,9 @@ def _lines(full: list[str]) -> dict[str, float]:
         "layout.bullets": bucket(sum(map(_BULLETS.__contains__, starts)), 1, 3),
         "layout.short_lines": bucket(sum(n < 40 for n in lengths) / count, 0.4, 0.6, 0.8),
         "layout.first_line_short": bool(full) and lengths[0] < 30,
-        "layout.code_alone": any(3 < n < 30 and _CODE_LINE.fullmatch(line) for n, line in zip(lengths, full, strict=True)),
+        "layout.code_alone": any(
+            3 < n < 30 and _CODE_LINE.fullmatch(line) for n, line in zip(lengths, full, strict=True)
+        ),
         "layout.no_capitals": sum(map(str.islower, starts)) / count > 0.5,
     }
 
@@ -281,7 +327,9 @@ _BULLETS = frozenset("-*•·‣▪►✓✔●○■◆・")
 def _figures(text: str) -> dict[str, float]:
     """Measure what its digits are: money, percentages, dates, references, numbers to call."""
     has_digit = _HAS_DIGIT.search
-    figures = " ".join([w for w in text.split() if len(w) < 40 and not w.isalpha() and has_digit(w) or w in _CURRENCIES])
+    figures = " ".join(
+        [w for w in text.split() if (len(w) < 40 and not w.isalpha() and has_digit(w)) or w in _CURRENCIES]
+    )
     machine = sum(map(text.count, _MACHINE_WORDS))
     if not figures:
         return {"layout.machine_text": bucket(machine, 1, 3, 8)}
@@ -292,7 +340,15 @@ def _figures(text: str) -> dict[str, float]:
         "layout.dates": bucket(len(_DATE.findall(figures)), 1, 3, 8),
         "layout.references": bucket(len(_REFERENCE.findall(figures)), 1, 3),
         "layout.phone": bool(_PHONE.search(figures)),
-        "layout.paths": bucket(text.count(".local") + text.count("/usr/") + text.count("/var/") + text.count("/home/") + len(_VERSION.findall(figures)), 1, 3),
+        "layout.paths": bucket(
+            text.count(".local")
+            + text.count("/usr/")
+            + text.count("/var/")
+            + text.count("/home/")
+            + len(_VERSION.findall(figures)),
+            1,
+            3,
+        ),
     }
 
 

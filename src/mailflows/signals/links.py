@@ -44,7 +44,19 @@ _OBJECT = frozenset(
     "kunde zakaz sched zahlu payme".split()
 )
 _CAMPAIGN = (
-    "utm_", "mc_cid", "_hsenc", "_ke=", "xtor=", "wt_mc", "at_medium", "pk_campaign", "mtm_", "gclid", "trk=", "cmpid", "_kx=",
+    "utm_",
+    "mc_cid",
+    "_hsenc",
+    "_ke=",
+    "xtor=",
+    "wt_mc",
+    "at_medium",
+    "pk_campaign",
+    "mtm_",
+    "gclid",
+    "trk=",
+    "cmpid",
+    "_kx=",
 )
 # A redirect names itself in the first label of the host, the first step of the path, or the
 # provider's own domain.
@@ -55,9 +67,29 @@ _REDIRECT_PATHS = frozenset(
     "ls click clicks track tracking cl lnk wf c r l e f tr trk redirect redir ct ss e3t u mps mpss t go ck link".split()
 )
 _REDIRECT_DOMAINS = (
-    "list-manage.com", "mjt.lu", "sendibm1.com", "sendibm2.com", "sendibm3.com", "sendibt2.com", "sendibt3.com", "createsend.com",
-    "cmail19.com", "cmail20.com", "hubspotlinks.com", "klclick.com", "klclick1.com", "mailchimpapp.com", "acemlnb.com", "rs6.net",
-    "exct.net", "awstrack.me", "sendgrid.net", "mandrillapp.com", "mlsend.com", "mailchimp.com", "campaign-archive.com",
+    "list-manage.com",
+    "mjt.lu",
+    "sendibm1.com",
+    "sendibm2.com",
+    "sendibm3.com",
+    "sendibt2.com",
+    "sendibt3.com",
+    "createsend.com",
+    "cmail19.com",
+    "cmail20.com",
+    "hubspotlinks.com",
+    "klclick.com",
+    "klclick1.com",
+    "mailchimpapp.com",
+    "acemlnb.com",
+    "rs6.net",
+    "exct.net",
+    "awstrack.me",
+    "sendgrid.net",
+    "mandrillapp.com",
+    "mlsend.com",
+    "mailchimp.com",
+    "campaign-archive.com",
 )
 
 SIGNALS = tuple(
@@ -212,7 +244,9 @@ def _anchors(message: Message, anchors: tuple[Link, ...]) -> dict[str, float]:
     mails = [link.href[7:].lower() for link in anchors if link.href[:7].lower() == "mailto:"]
     return {
         "links.mail_to": bool(mails),
-        "links.mail_to_sender": any(m.startswith(message.sender.address) for m in mails if message.sender.address),
+        "links.mail_to_sender": any(
+            m.startswith(message.sender.address) for m in mails if message.sender.address
+        ),
         "links.telephone": any(link.href[:4].lower() == "tel:" for link in anchors),
         "links.images_share": sum(link.has_image for link in anchors) / count,
         "links.buttons": bucket(buttons, 1, 2, 4),

@@ -136,6 +136,21 @@ _MAX_SEEN = 50_000
 
 
 @dataclass(frozen=True, slots=True)
+class _Start:
+    """What may begin with one token.
+
+    Attributes:
+        alone: Concepts of the token by itself.
+        followed: Second token → entries that go on with it.
+        open_ended: Entries whose second word may have any ending.
+    """
+
+    alone: tuple[str, ...]
+    followed: dict[str, tuple[_Entry, ...]]
+    open_ended: tuple[_Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Lexicon:
     """The entries of one language, by first token, and by the first letters for open endings."""
 
@@ -143,13 +158,34 @@ class _Lexicon:
     stems: dict[str, tuple[_Entry, ...]]
     substrings: tuple[tuple[str, str], ...]
     seen: set[str]
-    known: dict[str, tuple[_Entry, ...]]
+    known: dict[str, _Start]
 
-    def entries(self, token: str) -> tuple[_Entry, ...]:
-        """Return the entries that may begin with this token."""
+    def look_up(self, tokens: Iterable[str]) -> None:
+        """Remember what the tokens that are new may begin."""
+        fresh = set(tokens) - self.seen
+        if not fresh:
+            return
+        if len(self.seen) > _MAX_SEEN:
+            self.seen.clear()
+        self.seen.update(fresh)
+        self.known.update((token, start) for token in fresh if (start := self._start(token)))
+
+    def _start(self, token: str) -> _Start | None:
         open_ended = self.stems.get(token[:_STEM], ())
-        fitting = tuple(entry for entry in open_ended if token.startswith(entry[0][0][:-1]))
-        return self.whole.get(token, ()) + fitting
+        entries = self.whole.get(token, ())
+        entries += tuple(entry for entry in open_ended if token.startswith(entry[0][0][:-1]))
+        if not entries:
+            return None
+        followed: dict[str, tuple[_Entry, ...]] = {}
+        for entry in entries:
+            if len(entry[0]) > 1 and entry[0][1][-1] != "*":
+                second = entry[0][1]
+                followed[second] = (*followed.get(second, ()), entry)
+        return _Start(
+            alone=tuple(concept for words, concept in entries if len(words) == 1),
+            followed=followed,
+            open_ended=tuple(e for e in entries if len(e[0]) > 1 and e[0][1][-1] == "*"),
+        )
 
 
 def read(message: Message) -> Reading:
@@ -261,20 +297,19 @@ def _fits(wanted: tuple[str, ...], tokens: tuple[str, ...], start: int) -> bool:
 
 def find(lexicon: _Lexicon, tokens: tuple[str, ...]) -> list[tuple[int, str]]:
     """Return (position, concept) of every entry found."""
-    fresh = set(tokens) - lexicon.seen
-    if fresh:
-        if len(lexicon.seen) > _MAX_SEEN:
-            lexicon.seen.clear()
-        lexicon.seen.update(fresh)
-        lexicon.known.update((token, found) for token in fresh if (found := lexicon.entries(token)))
-    known = lexicon.known
-    return [
-        (position, concept)
-        for position, token in enumerate(tokens)
-        if token in known
-        for words, concept in known[token]
-        if len(words) == 1 or _fits(words, tokens, position)
-    ]
+    lexicon.look_up(tokens)
+    hits: list[tuple[int, str]] = []
+    get = lexicon.known.get
+    for position, token in enumerate(tokens):
+        start = get(token)
+        if start is None:
+            continue
+        hits += [(position, concept) for concept in start.alone]
+        following = tokens[position + 1] if position + 1 < len(tokens) else ""
+        for words, concept in (*start.followed.get(following, ()), *start.open_ended):
+            if _fits(words, tokens, position):
+                hits.append((position, concept))
+    return hits
 
 
 def measure(message: Message, reading: Reading) -> dict[str, float]:
@@ -297,7 +332,8 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
             found.add(("opening", concept))
         if position >= last:
             found.add(("closing", concept))
-    values = {f"words.{zone}.{concept}": 1.0 for zone, concept in found}
+    # Sorted: sums of floats depend on their order, and a set has another one in every process.
+    values = {f"words.{zone}.{concept}": 1.0 for zone, concept in sorted(found)}
     if not lexicon.whole and not lexicon.substrings:
         values["words.unread_language"] = 1.0
     return values

@@ -29,22 +29,27 @@ if TYPE_CHECKING:
 
 __all__ = ["VIEWS", "Example", "as_sent", "bare", "load_corpus", "partial"]
 
-_TRANSPORT = (
-    "received", "x-received", "return-path", "delivered-to", "x-original-to", "envelope-to", "x-envelope", "dkim-",
-    "domainkey-", "arc-", "authentication-results", "x-authentication", "x-spam", "x-virus", "x-greylist", "x-amavis",
-    "x-ms-exchange-organization", "x-ms-exchange-crosstenant", "x-forefront", "x-microsoft-antispam", "x-google-dkim",
-    "x-google-smtp-source", "x-gm-message-state", "x-gm-", "x-pstn", "x-status", "status", "x-keywords", "x-uid",
-    "x-mozilla-status", "x-mozilla-keys", "x-account-key", "lines", "xref", "path", "x-scanned", "x-mimedefang", "x-bogosity",
-    "x-proofpoint", "x-ironport", "x-barracuda", "x-antiabuse", "x-source", "x-rspamd", "x-delivery-time",
-    "x-provags", "x-ui-", "x-env-sender", "x-msg-ref", "x-starscan", "x-viruschecked", "x-cnfs", "x-label", "x-evolution",
-    "old-return-path", "x-loop-check", "x-policyd", "x-sender-ip", "x-fuglu", "x-hz", "x-apparently", "x-yahoo", "x-ymail",
-    "x-yahoofiltered", "x-rocket", "x-sid-", "x-message-info", "x-exclaimer", "x-egress", "x-eopattributedmessage", "content-length",
-    "x-pm-", "received-spf", "x-copy", "x-tmda", "x-folder", "x-imap", "x-patchwork", "x-mail-", "x-mailman-approved",
+_TRANSPORT = tuple(
+    (
+        "received x-received return-path delivered-to x-original-to envelope-to x-envelope dkim- domainkey- "
+        "arc- authentication-results x-authentication x-spam x-virus x-greylist x-amavis "
+        "x-ms-exchange-organization x-ms-exchange-crosstenant x-forefront x-microsoft-antispam "
+        "x-google-dkim x-google-smtp-source x-gm-message-state x-gm- x-pstn x-status status x-keywords "
+        "x-uid x-mozilla-status x-mozilla-keys x-account-key lines xref path x-scanned x-mimedefang "
+        "x-bogosity x-proofpoint x-ironport x-barracuda x-antiabuse x-source x-rspamd x-delivery-time "
+        "x-provags x-ui- x-env-sender x-msg-ref x-starscan x-viruschecked x-cnfs x-label x-evolution "
+        "old-return-path x-loop-check x-policyd x-sender-ip x-fuglu x-hz x-apparently x-yahoo x-ymail "
+        "x-yahoofiltered x-rocket x-sid- x-message-info x-exclaimer x-egress x-eopattributedmessage "
+        "content-length x-pm- received-spf x-copy x-tmda x-folder x-imap x-patchwork x-mail- "
+        "x-mailman-approved "
+    ).split()
 )
-_LIST_SERVER = (
-    "list-", "x-mailman", "x-beenthere", "x-list", "mailing-list", "x-mailing", "precedence", "sender", "errors-to", "archived-at",
-    "x-loop", "x-google-group", "x-ml-", "x-archive", "delivered-to", "x-sequence", "x-sympa", "x-no-archive", "x-original-",
-    "x-topics", "x-content-filtered", "x-mail-list", "x-discussion",
+_LIST_SERVER = tuple(
+    (
+        "list- x-mailman x-beenthere x-list mailing-list x-mailing precedence sender errors-to archived-at "
+        "x-loop x-google-group x-ml- x-archive delivered-to x-sequence x-sympa x-no-archive x-original- "
+        "x-topics x-content-filtered x-mail-list x-discussion "
+    ).split()
 )
 _BARE = ("from", "to", "cc", "bcc", "subject", "reply-to", "mime-version", "content-")
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailflows.training.corpus import Example
-    from mailflows.training.fitting import Seeing
     from mailflows.training.holdout import LeftOut
 
 __all__ = ["Evaluation", "ViewMetrics", "evaluate", "judge", "metrics"]
@@ -144,9 +143,7 @@ def judge(judged: LeftOut) -> Evaluation:
     first = next(iter(probabilities))
     answers = probabilities[first].argmax(axis=1)
     return Evaluation(
-        views={
-            name: metrics(rows, labels, weights, kept[name]) for name, rows in probabilities.items()
-        },
+        views={name: metrics(rows, labels, weights, kept[name]) for name, rows in probabilities.items()},
         languages=_languages(judged, probabilities, labels),
         temperature=temperature,
         threshold=threshold,
@@ -228,9 +225,7 @@ def _calibration_error(
     confidence = probabilities.max(axis=1)
     right = (probabilities.argmax(axis=1) == labels).astype(float)
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [
-        abs((weights * (right - confidence))[place == index].sum()) for index in range(BINS)
-    ]
+    gaps = [abs((weights * (right - confidence))[place == index].sum()) for index in range(BINS)]
     return float(sum(gaps) / weights.sum())
 
 

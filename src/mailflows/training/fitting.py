@@ -107,8 +107,7 @@ class Trained:
         share = self.model.wording_share
         # The wording's intercept would only say how common a flow is.
         return np.asarray(
-            self.signal_estimator.decision_function(design)
-            + share * (wording @ self.word_estimator.coef_.T)
+            self.signal_estimator.decision_function(design) + share * (wording @ self.word_estimator.coef_.T)
         )
 
 
@@ -206,9 +205,7 @@ def fit(
     signals = first
     if paired:
         design = _design(rows, names, paired, recipe.pair_scale)
-        signals = _regression(recipe.signal_strength).fit(
-            design, repeated, sample_weight=repeated_weights
-        )
+        signals = _regression(recipe.signal_strength).fit(design, repeated, sample_weight=repeated_weights)
         signals.coef_[:, len(names) :] *= recipe.pair_scale
 
     vocabulary = _vocabulary(seeing, recipe)
@@ -217,41 +214,27 @@ def fit(
     for estimator in (signals, words):
         estimator.coef_ = np.round(estimator.coef_, DECIMALS) + 0.0
         estimator.intercept_ = np.round(estimator.intercept_, DECIMALS) + 0.0
-    model = _as_model(signals, words, names, paired, vocabulary, recipe, temperature, threshold, about or {})
-    return Trained(model, signals, words, names, vocabulary)
-
-
-def _as_model(
-    signals: LogisticRegression,
-    words: LogisticRegression,
-    names: Sequence[str],
-    paired: tuple[str, ...],
-    vocabulary: Sequence[str],
-    recipe: Recipe,
-    temperature: float,
-    threshold: float,
-    about: dict[str, Any],
-) -> Model:
-    """Read plain numbers out of the estimators; weights that are zero are left out."""
-    count = len(names)
-
-    def three(column: np.ndarray[Any, Any]) -> tuple[float, float, float]:
-        a, b, c = (float(value) for value in column)
-        return (a, b, c)
-
-    named = {n: three(signals.coef_[:, i]) for i, n in enumerate(names)}
-    pairs = {p: three(signals.coef_[:, count + i]) for i, p in enumerate(pair_names(paired))}
-    known = {w: three(words.coef_[:, i]) for i, w in enumerate(vocabulary)}
-    return Model(
-        start=three(signals.intercept_),
-        signals={k: v for k, v in named.items() if any(v)},
-        pairs={k: v for k, v in pairs.items() if any(v)},
-        words=known,
+    model = Model(
+        start=_three(signals.intercept_),
+        signals=_numbers(names, signals.coef_[:, : len(names)]),
+        pairs=_numbers(pair_names(paired), signals.coef_[:, len(names) :]),
+        words=dict(zip(vocabulary, map(_three, words.coef_.T), strict=True)),
         wording_share=recipe.word_share,
         temperature=temperature,
         threshold=threshold,
-        about={**about, "paired": paired},
+        about={**(about or {}), "paired": paired},
     )
+    return Trained(model, signals, words, names, vocabulary)
+
+
+def _three(column: np.ndarray[Any, Any]) -> tuple[float, float, float]:
+    a, b, c = (float(value) for value in column)
+    return (a, b, c)
+
+
+def _numbers(names: Sequence[Any], weights: np.ndarray[Any, Any]) -> dict[Any, tuple[float, float, float]]:
+    """Map names to their weights; those that are zero are left out."""
+    return {name: w for name, w in zip(names, map(_three, weights.T), strict=True) if any(w)}
 
 
 def softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -67,9 +67,7 @@ def fewer_folds(groups: Sequence[str], count: int) -> list[str]:
     return [f"fold {fold[group]}" for group in groups]
 
 
-def left_out(
-    seeing: Seeing, recipe: Recipe, *, groups: Sequence[str], n_jobs: int = 1
-) -> LeftOut:
+def left_out(seeing: Seeing, recipe: Recipe, *, groups: Sequence[str], n_jobs: int = 1) -> LeftOut:
     """Judge each group by a model trained without it.
 
     Args:
@@ -82,9 +80,7 @@ def left_out(
     from joblib import Parallel, delayed  # noqa: PLC0415 -- half a second
 
     names = sorted(set(groups))
-    folds = Parallel(n_jobs=n_jobs)(
-        delayed(_one_fold)(seeing, recipe, tuple(groups), name) for name in names
-    )
+    folds = Parallel(n_jobs=n_jobs)(delayed(_one_fold)(seeing, recipe, tuple(groups), name) for name in names)
     logits = {view: np.zeros((len(groups), 3)) for view in seeing.seen}
     for indices, rows in folds:
         for view, values in rows.items():
@@ -114,9 +110,7 @@ def source_weights(examples: Sequence[Example]) -> np.ndarray[Any, Any]:
     Sources with fewer than `POOL_BELOW` messages of a flow count together as one.
     """
     sizes = Counter((e.label, e.source) for e in examples)
-    keys = [
-        (e.label, e.source if sizes[e.label, e.source] >= POOL_BELOW else "") for e in examples
-    ]
+    keys = [(e.label, e.source if sizes[e.label, e.source] >= POOL_BELOW else "") for e in examples]
     members = Counter(keys)
     sources = Counter(label for label, _ in members)
     return np.array([1.0 / members[key] / sources[key[0]] for key in keys])

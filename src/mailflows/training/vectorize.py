@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mailflows.message import Source
 
-__all__ = ["SignalVectorizer", "Seen", "look", "pair_matrix", "signal_matrix", "word_matrix"]
+__all__ = ["Seen", "SignalVectorizer", "look", "pair_matrix", "signal_matrix", "word_matrix"]
 
 Seen = tuple[dict[str, float], frozenset[str]]
 """What is seen of a message: its signals and its wording."""
@@ -43,9 +43,7 @@ def signal_matrix(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> 
     return sparse.csr_matrix((data, indices, starts), shape=(len(rows), len(names)))
 
 
-def pair_matrix(
-    signals: sparse.csr_matrix, names: Sequence[str], paired: Sequence[str]
-) -> sparse.csr_matrix:
+def pair_matrix(signals: sparse.csr_matrix, names: Sequence[str], paired: Sequence[str]) -> sparse.csr_matrix:
     """Return the products of every two of the *paired* signals, in the order of `pair_names`."""
     column = {name: index for index, name in enumerate(names)}
     dense = signals[:, [column[name] for name in paired]].toarray()
