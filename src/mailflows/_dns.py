@@ -108,7 +108,7 @@ class Resolver:
         port: int | None = None,
         rate: float | None = None,
         window: int = 400,
-        attempts: int = 4,
+        attempts: int = 3,
         cache: Cache | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -24,14 +24,22 @@ from mailflows._dns_wire import (
 
 __all__ = ["Exchange", "Pace", "Packet"]
 
-_WAITS = (1.0, 2.0, 3.0, 4.0)
-"""Seconds for which each attempt waits: recursion may take a while, and a lost packet costs little."""
+_WAITS = (1.0, 2.0, 2.5)
+"""How long each attempt waits, in units of the patience; the last as long as `_LAST` at least."""
+
+_PATIENCE = (0.3, 0.8)
+_LAST = 1.5
+"""Seconds: eight times the usual time of an answer, within these bounds; recursion may take a while,
+and a lost packet should cost little."""
+
+_FURTHER = 4
+"""Further attempts while the resolver is overrun: then it is not the domain that is silent."""
 
 _LOSS = 0.08
 """Share of lost questions from which the resolver is overrun; silent name servers stay below it."""
 
-_SAMPLE = 40
-"""Outcomes after which the loss is judged."""
+_SAMPLE = 20
+"""Questions of one moment from which their loss says something."""
 
 _YOUNG = 0.25
 """Seconds after which a question no longer counts against the window: it is slow or lost."""
@@ -61,10 +69,15 @@ class Pace:
         self.window = min(32.0, window)
         self.rate = self._ceiling
         self._next = 0.0
-        self._answered = self._lost = 0
-        self._since = 0.0
         self._slice = (0, 0)  # number, answers
         self._speeds: deque[int] = deque(maxlen=_SLICES)
+        self._fates: dict[int, list[int]] = {}  # slice in which they were sent → answered, lost
+        self._changed_at = -1.0
+
+    @property
+    def is_overrun(self) -> bool:
+        """Whether the resolver could not keep up, and the pace had to fall."""
+        return self.rate < self._ceiling
 
     def free_at(self, now: float) -> float:
         """Return when the next question may leave."""
@@ -76,10 +89,9 @@ class Pace:
             # Up to 5 ms of questions may leave together: timers are no finer.
             self._next = max(self._next, now - 0.005) + 1 / self.rate
 
-    def answered(self, now: float) -> None:
-        """Count one answer: the window opens."""
+    def answered(self, now: float, *, sent_at: float) -> None:
+        """Count one answer: the window opens, and after a calm second the pace rises a little."""
         self.window = min(self._most, self.window + 1)
-        self._answered += 1
         number = int(now / _SLICE)
         if number == self._slice[0]:
             self._slice = (number, self._slice[1] + 1)
@@ -87,26 +99,30 @@ class Pace:
             if self._slice[1]:
                 self._speeds.append(self._slice[1])
             self._slice = (number, 1)
-        self._judge(now)
-
-    def lost(self, now: float) -> None:
-        """Count one question without an answer."""
-        self._lost += 1
-        self._judge(now)
-
-    def _judge(self, now: float) -> None:
-        """Slow down to what was really answered where too much was lost, and try a little more where not."""
-        total = self._answered + self._lost
-        if total < _SAMPLE:
-            return
-        if self._lost > _LOSS * total:
-            self.rate = min(self._ceiling, max(_SLOWEST, 0.95 * self._speed()))
-        elif now - self._since < 1.0:
-            return  # a calm short stretch says nothing yet
-        elif self.rate < self._ceiling:
+            for old in [n for n in self._fates if n < number - _SLICES]:
+                del self._fates[old]
+        self._fates.setdefault(int(sent_at / _SLICE), [0, 0])[0] += 1
+        if self.is_overrun and now - self._changed_at > 1.0:
             self.rate = min(self._ceiling, self.rate * 1.05)
-        self._answered = self._lost = 0
-        self._since = now
+            self._changed_at = now
+
+    def lost(self, *, sent_at: float, now: float, again: bool) -> None:
+        """Count one question without an answer, and slow down where many of its moment had none.
+
+        A second attempt says something only while the resolver is overrun: else it is of a domain that
+        was silent before.
+        """
+        if sent_at <= self._changed_at or (again and not self.is_overrun):
+            return
+        number = int(sent_at / _SLICE)
+        self._fates.setdefault(number, [0, 0])[1] += 1
+        fates = [self._fates.get(n, (0, 0)) for n in (number - 1, number)]
+        answered, lost = (sum(fate[i] for fate in fates) for i in (0, 1))
+        speed = self._speed()
+        if answered + lost < _SAMPLE or lost <= _LOSS * (answered + lost) or not speed:
+            return  # without any answer it is not overrun but down
+        self.rate = min(self._ceiling, max(_SLOWEST, 0.95 * speed))
+        self._changed_at = now
 
     def _speed(self) -> float:
         """Return the answers a second when the resolver was busy: the upper third of the slices."""
@@ -130,6 +146,7 @@ class _Asked:
     question: Question
     attempt: int
     over_tcp: bool
+    sent_at: float
     deadline: float
     is_young: bool = True
 
@@ -143,7 +160,7 @@ class Exchange:
         servers: How many servers take turns, attempt by attempt.
     """
 
-    def __init__(self, pace: Pace, *, attempts: int = 4, servers: int = 1) -> None:
+    def __init__(self, pace: Pace, *, attempts: int = 3, servers: int = 1) -> None:
         self._pace = pace
         self._attempts = attempts
         self._servers = servers
@@ -154,6 +171,7 @@ class Exchange:
         self._timers: list[tuple[float, int]] = []
         self._young: deque[tuple[float, _Asked]] = deque()
         self._under_way = 0
+        self._usual = 0.0  # seconds that an answer takes
         self._asked: set[Question] = set()
         self.done: list[tuple[Question, Answer]] = []
         self.sent = 0
@@ -208,14 +226,20 @@ class Exchange:
         else:
             question, attempt, _ = self._again.popleft()
         ident = self._new_id()
-        deadline = now + _WAITS[min(attempt, len(_WAITS) - 1)]
-        asked = self._open[ident] = _Asked(question, attempt, over_tcp, deadline)
+        deadline = now + self._wait(attempt)
+        asked = self._open[ident] = _Asked(question, attempt, over_tcp, now, deadline)
         self._young.append((now + _YOUNG, asked))
         self._under_way += 1
         heappush(self._timers, (deadline, ident))
         self._pace.sent(now)
         self.sent += 1
         return Packet(write_question(question, ident), ident, over_tcp, attempt)
+
+    def _wait(self, attempt: int) -> float:
+        patience = min(_PATIENCE[1], max(_PATIENCE[0], 8 * self._usual)) if self._usual else _PATIENCE[1]
+        if attempt + 1 < len(_WAITS):
+            return _WAITS[attempt] * patience
+        return max(_LAST, _WAITS[-1] * patience)
 
     def _new_id(self) -> int:
         # Unforeseeable, so that nobody outside can answer in the resolver's place (RFC 5452).
@@ -240,7 +264,9 @@ class Exchange:
         except MalformedAnswer:
             return  # damaged or forged: wait for the true one
         self._close(ident)
-        self._pace.answered(now)
+        self._pace.answered(now, sent_at=asked.sent_at)
+        took = now - asked.sent_at
+        self._usual = 0.9 * self._usual + 0.1 * took if self._usual else took
         if answer.is_final:
             self._finish(asked.question, answer)
         else:
@@ -252,7 +278,6 @@ class Exchange:
         if asked is not None:
             self._close(ident)
             self._retry(asked, Answer(Status.TIMEOUT))
-            self._pace.lost(now)
 
     def refused(self, server: int, now: float) -> None:
         """Take in that nobody listens at a server's address: waiting longer is of no use."""
@@ -263,11 +288,11 @@ class Exchange:
     def expire(self, now: float) -> None:
         """Give up waiting for what is overdue."""
         while self._timers and self._timers[0][0] <= now:
-            _, ident = heappop(self._timers)
+            deadline, ident = heappop(self._timers)
             asked = self._open.get(ident)
-            if asked is not None and asked.deadline <= now:
+            if asked is not None and asked.deadline == deadline:  # else the id is another question's by now
                 self._close(ident)
-                self._pace.lost(now)
+                self._pace.lost(sent_at=asked.sent_at, now=now, again=asked.attempt > 0)
                 self._retry(asked, Answer(Status.TIMEOUT))
 
     def wakes_at(self, now: float) -> float | None:
@@ -294,7 +319,8 @@ class Exchange:
         self._over_tcp.clear()
 
     def _retry(self, asked: _Asked, answer: Answer) -> None:
-        if asked.attempt + 1 >= self._attempts:
+        further = _FURTHER if self._pace.is_overrun else 0
+        if asked.attempt + 1 >= self._attempts + further:
             self._finish(asked.question, answer)
         elif asked.over_tcp:
             self._over_tcp.append((asked.question, asked.attempt + 1))

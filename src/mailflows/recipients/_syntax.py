@@ -17,7 +17,7 @@ __all__ = ["Address", "Unreadable", "read_address", "repair"]
 _ATEXT = r"[A-Za-z0-9_!#$%&'*+\-/=?^`{|}~]+"
 _LABEL = r"(?!..--)[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?"
 _PLAIN = re.compile(
-    rf"({_ATEXT}(?:\.{_ATEXT})*)@((?:{_LABEL}\.)+(?!..--)[A-Za-z0-9](?:[A-Za-z0-9\-]{{0,61}}[A-Za-z])?)\Z"
+    rf"({_ATEXT}(?:\.{_ATEXT})*)@((?:{_LABEL}\.)+(?!..--)(?:[A-Za-z0-9][A-Za-z0-9\-]{{0,61}})?[A-Za-z])\Z"
 )
 _PLAIN_LOCAL = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*\Z")
 
