@@ -34,12 +34,12 @@ class Door(Protocol):
     """What a part needs of the DNS; `Resolver` and `mailflows.testing.FakeDns` have it."""
 
     def run(
-        self, conversations: Iterable[Conversation[T]], *, budget: float | None = None
+        self, conversations: Iterable[Conversation[T] | None], *, budget: float | None = None
     ) -> Iterator[tuple[int, T]]:
-        """Hold conversations, and give each one's number and result as it ends."""
+        """Hold conversations, and give each one's number and result as it ends; `None` is passed over."""
 
     def arun(
-        self, conversations: Iterable[Conversation[T]], *, budget: float | None = None
+        self, conversations: Iterable[Conversation[T] | None], *, budget: float | None = None
     ) -> AsyncIterator[tuple[int, T]]:
         """Do the same without blocking the event loop."""
 
@@ -125,12 +125,13 @@ class Resolver:
         self._clock = clock
 
     def run(
-        self, conversations: Iterable[Conversation[T]], *, budget: float | None = None
+        self, conversations: Iterable[Conversation[T] | None], *, budget: float | None = None
     ) -> Iterator[tuple[int, T]]:
         """Hold conversations, and give each one's number and result as it ends.
 
         Args:
-            conversations: Taken up as there is room for them.
+            conversations: Taken up as there is room for them. `None` stands for «none just now»: a source
+                that has to work for its next conversation gives it, so that answers are heard meanwhile.
             budget: Seconds of wall-clock time for all of them; what is open then is a timeout.
         """
         session = self._session(conversations, budget)
@@ -143,7 +144,7 @@ class Resolver:
                 yield from session.results()
 
     async def arun(
-        self, conversations: Iterable[Conversation[T]], *, budget: float | None = None
+        self, conversations: Iterable[Conversation[T] | None], *, budget: float | None = None
     ) -> AsyncIterator[tuple[int, T]]:
         """Do what `run` does without blocking the event loop."""
         session = self._session(conversations, budget)
@@ -170,7 +171,7 @@ class Resolver:
         results = [result async for _, result in self.arun([_just_ask(questions)], budget=budget)]
         return results[0]
 
-    def _session(self, conversations: Iterable[Conversation[T]], budget: float | None) -> _Session[T]:
+    def _session(self, conversations: Iterable[Conversation[T] | None], budget: float | None) -> _Session[T]:
         exchange = Exchange(Pace(ceiling=self.rate, window=self._window), attempts=self._attempts, servers=len(self.nameservers))
         return _Session(iter(conversations), exchange, self.cache, self._clock, budget, room=2 * self._window)
 
@@ -191,7 +192,7 @@ class _Session(Generic[T]):
 
     def __init__(  # noqa: PLR0913 -- made in one place
         self,
-        conversations: Iterator[Conversation[T]],
+        conversations: Iterator[Conversation[T] | None],
         exchange: Exchange,
         cache: Cache,
         clock: Callable[[], float],
@@ -199,7 +200,7 @@ class _Session(Generic[T]):
         *,
         room: int,
     ) -> None:
-        self._conversations: Iterator[Conversation[T]] | None = conversations
+        self._conversations: Iterator[Conversation[T] | None] | None = conversations
         self._exchange = exchange
         self._cache = cache
         self._clock = clock
@@ -235,7 +236,8 @@ class _Session(Generic[T]):
 
     def patience(self) -> float:
         """Return for how many seconds to wait for something to arrive."""
-        if self._results or self._exchange.is_idle:
+        has_more = self._conversations is not None and len(self._open) < self._room
+        if self._results or self._exchange.is_idle or has_more:
             return 0.0
         now = self._clock()
         moments = [m for m in (self._exchange.wakes_at(now), self._ends_at) if m is not None]
@@ -276,10 +278,13 @@ class _Session(Generic[T]):
     def _start_more(self) -> bool:
         started = False
         while self._conversations is not None and len(self._open) < self._room:
-            conversation = next(self._conversations, None)
-            if conversation is None:
+            try:
+                conversation = next(self._conversations)
+            except StopIteration:
                 self._conversations = None
                 break
+            if conversation is None:
+                break  # its turn comes again when the sockets have had theirs
             number, self._started = self._started, self._started + 1
             self._open[number] = (conversation, {}, 0)
             self._step(number, None)

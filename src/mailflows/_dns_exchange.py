@@ -27,8 +27,8 @@ __all__ = ["Exchange", "Pace", "Packet"]
 _WAITS = (1.0, 2.0, 2.5)
 """How long each attempt waits, in units of the patience; the last as long as `_LAST` at least."""
 
-_PATIENCE = (0.3, 0.8)
-_LAST = 1.5
+_PATIENCE = (0.25, 0.8)
+_LAST = 1.0
 """Seconds: eight times the usual time of an answer, within these bounds; recursion may take a while,
 and a lost packet should cost little."""
 

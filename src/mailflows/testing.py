@@ -132,14 +132,14 @@ class FakeDns:
         return Answer(Status.SERVFAIL)
 
     def run(
-        self, conversations: Iterable[Conversation[T]], *, budget: float | None = None  # noqa: ARG002 -- as a resolver
+        self, conversations: Iterable[Conversation[T] | None], *, budget: float | None = None  # noqa: ARG002 -- as a resolver
     ) -> Iterator[tuple[int, T]]:
         """Hold conversations one after another."""
-        for number, conversation in enumerate(conversations):
+        for number, conversation in enumerate(c for c in conversations if c is not None):
             yield number, one_by_one(conversation, self.answer)
 
     async def arun(
-        self, conversations: Iterable[Conversation[T]], *, budget: float | None = None
+        self, conversations: Iterable[Conversation[T] | None], *, budget: float | None = None
     ) -> AsyncIterator[tuple[int, T]]:
         """Do the same for an event loop."""
         for result in self.run(conversations, budget=budget):

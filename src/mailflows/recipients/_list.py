@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from mailflows.recipients import _lists, _policies
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_rows"]
 
-_BATCH = 2000
+_BATCH = 500
 _KEEP_EVERY = 200
 _EXAMPLES = 1000
 """Bad rows and typing errors that a report lists; the file of `ListReport.to_csv` has them all."""
@@ -34,7 +34,7 @@ _EXAMPLES = 1000
 _TOP = 20
 _MOST_COUNTED = 100_000
 _KEPT_FACTS = 100_000
-_BAR_FROM = 10_000
+_BAR_FROM = 5_000
 
 _FEW = 20
 _SICK = 0.3
@@ -59,11 +59,11 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
     now = checker.now()
     spool = Spool(cache, now=now.timestamp())
     tally = _Tally()
-    _take_in(checker, spool, read_rows(rows, column=column), tally)
+    domains = _take_in(checker, spool, read_rows(rows, column=column), tally)
+    health = _ask(checker.resolver, spool, domains, progress) if checker.dns else WELL
+    for _ in domains:  # what is left to read
+        pass
     duplicates = spool.find_duplicates()
-    health = WELL
-    if checker.dns:
-        health = _ask(checker.resolver, spool, progress)
     judged = Judged(checker, spool, health)
     for report, first in judged:
         tally.count(report, is_duplicate=first is not None, is_delivered=_is_in(delivered, report))
@@ -99,8 +99,13 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
     )
 
 
-def _take_in(checker: RecipientChecker, spool: Spool, rows: Iterator[Row | BadRow], tally: _Tally) -> None:
-    """Read the list into the spool; a row without text is counted as bad, and the rest goes on."""
+def _take_in(
+    checker: RecipientChecker, spool: Spool, rows: Iterator[Row | BadRow], tally: _Tally
+) -> Iterator[str | None]:
+    """Read the list into the spool, and yield each new domain; a row without text is counted as bad.
+
+    Between batches `None` is yielded, so that the DNS is heard while a long list is read.
+    """
 
     def readable() -> Iterator[tuple[int, str, str | None, str | None]]:
         for row in rows:
@@ -116,7 +121,8 @@ def _take_in(checker: RecipientChecker, spool: Spool, rows: Iterator[Row | BadRo
 
     stream = readable()
     while batch := list(islice(stream, _BATCH)):
-        spool.add(batch)
+        yield from spool.add(batch)
+        yield None
 
 
 _MAX_TEXT = 2000
@@ -124,30 +130,37 @@ _MAX_TEXT = 2000
 
 
 def _ask(
-    door: Door, spool: Spool, progress: bool | Callable[[int, int], None] | None  # noqa: FBT001 -- passed through
+    door: Door,
+    spool: Spool,
+    domains: Iterator[str | None],
+    progress: bool | Callable[[int, int], None] | None,  # noqa: FBT001 -- passed through
 ) -> Health:
-    """Ask every domain once, and look at how the resolver behaves."""
+    """Ask every domain once while the list is read, and look at how the resolver behaves."""
     probed = dict(door.run(probes(door), budget=5.0))
     health = diagnose([probed[number] for number in sorted(probed)])
-    total = spool.count_domains()
-    asked = unanswered = 0
+    asked = unanswered = number = 0
     waiting: dict[int, str] = {}
 
     def conversations() -> Iterator[Any]:
-        for number, domain in enumerate(spool.unknown_domains()):
-            waiting[number] = domain
-            yield ask_about(domain)
+        nonlocal number
+        for domain in domains:
+            if domain is None:
+                yield None
+            elif not spool.knows(domain):
+                waiting[number] = domain
+                number += 1
+                yield ask_about(domain)
 
     found: list[tuple[str, DomainFacts]] = []
-    with _Bar(total, progress) as bar:
-        for number, facts in door.run(conversations()):
+    with _Bar(progress) as bar:
+        for place, facts in door.run(conversations()):
             asked += 1
             unanswered += facts.state is DomainState.UNKNOWN
-            found.append((waiting.pop(number), facts))
+            found.append((waiting.pop(place), facts))
             if len(found) >= _KEEP_EVERY:
                 spool.keep(found)
                 found.clear()
-            bar.advance(1)
+            bar.advance(asked, number)
             if asked == unanswered == _DEAD_RESOLVER:
                 break
     spool.keep(found)
@@ -164,31 +177,36 @@ def _ask(
 class _Bar:
     """A progress bar on long lists, where tqdm is installed, or the user's own function."""
 
-    def __init__(self, total: int, progress: bool | Callable[[int, int], None] | None) -> None:  # noqa: FBT001
-        self._total = total
-        self._done = 0
+    def __init__(self, progress: bool | Callable[[int, int], None] | None) -> None:  # noqa: FBT001 -- one setting
         self._tell = progress if callable(progress) else None
-        self._bar = None
-        if progress is True or (progress is None and total >= _BAR_FROM):
-            try:
-                from tqdm.auto import tqdm
-            except ImportError:
-                return
-            self._bar = tqdm(total=total, unit=" domains", leave=False, disable=None if progress is None else False)
+        self._wanted = progress is True or progress is None
+        self._only_terminal = progress is None
+        self._bar: Any = None
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *problem: object) -> None:
         if self._bar is not None:
             self._bar.close()
 
-    def advance(self, by: int) -> None:
-        self._done += by
-        if self._bar is not None:
-            self._bar.update(by)
+    def advance(self, done: int, seen: int) -> None:
+        """Show how many domains are done, of those seen so far."""
         if self._tell is not None:
-            self._tell(self._done, self._total)
+            self._tell(done, seen)
+        if self._wanted and self._bar is None and (not self._only_terminal or seen >= _BAR_FROM):
+            self._bar = self._open()
+        if self._bar is not None:
+            self._bar.total = seen
+            self._bar.update(done - self._bar.n)
+
+    def _open(self) -> Any:  # noqa: ANN401 -- tqdm is optional
+        self._wanted = False
+        try:
+            from tqdm.auto import tqdm
+        except ImportError:
+            return None
+        return tqdm(unit=" domains", leave=False, disable=None if self._only_terminal else False)
 
 
 class Judged:

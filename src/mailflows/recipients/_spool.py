@@ -22,6 +22,9 @@ __all__ = ["Spool"]
 
 DAY = 86_400.0
 
+_REMEMBERED = 200_000
+"""Domains that are kept in memory, so that it stays flat."""
+
 
 class Spool:
     """Rows, what is known of their domains, and which rows write to one mailbox.
@@ -35,10 +38,11 @@ class Spool:
     def __init__(self, cache: str | os.PathLike[str] | None, *, now: float, max_age: float = 7 * DAY) -> None:
         # An empty name is a private file on disk that SQLite removes; small lists never leave memory.
         self._rows = sqlite3.connect("", check_same_thread=False)
-        self._rows.execute("CREATE TABLE row (number INTEGER PRIMARY KEY, line, text, domain INTEGER, key INTEGER)")
-        self._rows.execute("CREATE TABLE wanted (id INTEGER PRIMARY KEY, name TEXT UNIQUE)")
+        self._rows.execute("CREATE TABLE row (number INTEGER PRIMARY KEY, line, text, key INTEGER)")
+        self._domains = sqlite3.connect("", check_same_thread=False)
+        self._domains.execute("CREATE TABLE wanted (name TEXT PRIMARY KEY) WITHOUT ROWID")
         self._now = now
-        self._ids: dict[str, int] = {}
+        self._seen: set[str] = set()
         self._unknown: dict[str, DomainFacts] = {}
         self.rest = NOT_ASKED
         try:
@@ -50,11 +54,13 @@ class Spool:
             self._facts.commit()
         except sqlite3.Error as error:
             self._rows.close()
+            self._domains.close()
             raise ConfigurationError(f"the cache file cannot be used: {error}", field="cache") from error
 
     def close(self) -> None:
         """Give the files back."""
         self._rows.close()
+        self._domains.close()
         self._facts.close()
 
     def __del__(self) -> None:
@@ -62,25 +68,27 @@ class Spool:
         if hasattr(self, "_facts"):
             self.close()
 
-    def add(self, rows: Iterable[tuple[int, str, str | None, str | None]]) -> None:
-        """Take rows in: (line, text, domain, duplicate key)."""
+    def add(self, rows: Iterable[tuple[int, str, str | None, str | None]]) -> list[str]:
+        """Take rows in: (line, text, domain, duplicate key); return the domains that are new."""
+        new: list[str] = []
         self._rows.executemany(
-            "INSERT INTO row (line, text, domain, key) VALUES (?, ?, ?, ?)",
-            (
-                (line, text, None if domain is None else self._id(domain), None if key is None else hash(key))
-                for line, text, domain, key in rows
-            ),
+            "INSERT INTO row (line, text, key) VALUES (?, ?, ?)",
+            ((line, text, None if key is None else hash(key)) for line, text, _, key in self._noting(rows, new)),
         )
+        return new
 
-    def _id(self, domain: str) -> int:
-        known = self._ids.get(domain)
-        if known is None:
-            if len(self._ids) > 200_000:  # noqa: PLR2004 -- so that memory stays flat
-                self._ids.clear()
-            self._rows.execute("INSERT OR IGNORE INTO wanted (name) VALUES (?)", (domain,))
-            (known,) = self._rows.execute("SELECT id FROM wanted WHERE name = ?", (domain,)).fetchone()
-            self._ids[domain] = known
-        return int(known)
+    def _noting(
+        self, rows: Iterable[tuple[int, str, str | None, str | None]], new: list[str]
+    ) -> Iterator[tuple[int, str, str | None, str | None]]:
+        for row in rows:
+            domain = row[2]
+            if domain is not None and domain not in self._seen:
+                if len(self._seen) > _REMEMBERED:
+                    self._seen.clear()
+                self._seen.add(domain)
+                if self._domains.execute("INSERT OR IGNORE INTO wanted VALUES (?)", (domain,)).rowcount:
+                    new.append(domain)
+            yield row
 
     def find_duplicates(self) -> int:
         """Find the rows that write to a mailbox that stands further up; return how many."""
@@ -94,15 +102,13 @@ class Spool:
         (count,) = self._rows.execute("SELECT COUNT(*) FROM duplicate").fetchone()
         return int(count)
 
-    def unknown_domains(self) -> Iterator[str]:
-        """Yield the domains of which nothing is known yet."""
-        for (name,) in self._rows.execute("SELECT name FROM wanted ORDER BY id"):
-            if self._facts.execute("SELECT 1 FROM domain WHERE name = ?", (name,)).fetchone() is None:
-                yield name
+    def knows(self, domain: str) -> bool:
+        """Return whether the DNS was asked about a domain before."""
+        return self._facts.execute("SELECT 1 FROM domain WHERE name = ?", (domain,)).fetchone() is not None
 
     def count_domains(self) -> int:
         """Return how many domains the list has."""
-        (count,) = self._rows.execute("SELECT COUNT(*) FROM wanted").fetchone()
+        (count,) = self._domains.execute("SELECT COUNT(*) FROM wanted").fetchone()
         return int(count)
 
     def keep(self, found: Iterable[tuple[str, DomainFacts]]) -> None:

@@ -233,7 +233,7 @@ def _look_closely(local: str, overrides: Overrides) -> LocalTraits:
     squeezed = _lists.squeeze(base)
     if _is_no_reply(squeezed):
         reasons.append(_NO_REPLY)
-    role = _role_word(base, squeezed, overrides)
+    role = None if squeezed in _FILLER else _role_word(base, squeezed, overrides)
     if role:
         reasons.append(Reason(_ROLE.code, _ROLE.sentence, role))
     else:
@@ -286,8 +286,8 @@ _SERIAL = re.compile(r"[a-z]{0,3}(?:\d{5,}|\d*(?:12345|23456|34567|45678|56789|9
 _FILLER = frozenset("test tests testing tester testtest test1 test123 testuser asdf asdfasdf qwerty azerty foo foobar".split())
 _HARSH = re.compile(r"[bcdfghjklmnpqrstvwxz]{7,}")
 _MIXED = re.compile(r"(?=(?:.*\d){4})(?=(?:.*[a-z]){4})[a-z0-9]{12,}\Z")
-# Words with single separators and at most three digits.
-_NAME = re.compile(r"((?:([a-z]+)[._-](?:[a-z]+[._-])*)?[a-z]+)\d{0,3}\Z")
+# Words with single separators, and a year at most.
+_NAME = re.compile(r"((?:([a-z]+)[._-](?:[a-z]+[._-])*)?[a-z]+)\d{0,4}\Z")
 _FLIPS = 5
 """Changes between letters and digits from which a local part looks random: a7k2m9x."""
 
