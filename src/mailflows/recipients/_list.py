@@ -167,10 +167,10 @@ def _ask(
     spool.rest = DomainFacts(DomainState.UNKNOWN, "not asked: the resolver gave no answers")
     if health.trouble:
         return health
-    if asked >= _FEW and unanswered > _SICK * asked:
-        return Health(f"the resolver left {unanswered} of {asked} domains without an answer")
     if asked and unanswered == asked:
         return Health("the resolver gave no answer at all")
+    if asked >= _FEW and unanswered > _SICK * asked:
+        return Health(f"the resolver left {unanswered} of {asked} domains without an answer")
     return WELL
 
 

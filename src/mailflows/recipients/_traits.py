@@ -222,7 +222,7 @@ def _marked() -> frozenset[str]:
     return frozenset(runs | fillers | _lists.roles() | _lists.no_replies())
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4096)
 def _look_closely(local: str, overrides: Overrides) -> LocalTraits:
     base, plus, _ = local.partition("+")
     reasons = []
