@@ -13,6 +13,7 @@ from pathlib import Path
 
 from corpora import distinct, extra, outside, own
 
+from mailflows.classifier import Model
 from mailflows.training import train
 
 TARGET = Path(__file__).resolve().parent.parent / "src" / "mailflows" / "data" / "model.json"
@@ -31,10 +32,8 @@ def main() -> None:
     trained = train(examples, extra=further, n_jobs=options.jobs, about={"name": "mailflows"})
     text = trained.model.dumps()
     options.out.write_text(text, "utf-8")
-    about = trained.model.about
-    print(
-        f"{options.out}: {len(text.encode())} bytes, {about['messages']} messages, digest {about['digest']}"
-    )
+    about = Model.loads(text).about
+    print(f"{options.out}: {len(text.encode())} bytes, {about['messages']} messages, {about['digest']}")
 
 
 if __name__ == "__main__":

@@ -222,7 +222,11 @@ def _href(raw: str) -> str:
 def _value(raw: str) -> str:
     """Return the value of an attribute without its opening quotation mark, unescaped."""
     text = raw[1:] if raw[:1] in {'"', "'"} else raw
-    return _REFERENCE.sub(_character, text) if "&" in text else text
+    if "&" not in text:
+        return text
+    if text.count("&") == text.count("&amp;"):  # as in nearly every link with parameters
+        return text.replace("&amp;", "&")
+    return _REFERENCE.sub(_character, text)
 
 
 def _character(match: re.Match[str]) -> str:
@@ -231,7 +235,8 @@ def _character(match: re.Match[str]) -> str:
 
 def _link(href: str, raw: str, words: list[str], *, has_image: bool) -> Link:
     """Finish an anchor; one with its own background, padding or class «button» is a button."""
-    text = " ".join(plain("".join(words)).split())
+    text = "".join(words)
+    text = " ".join((plain(text) if "&" in text or not text.isascii() else text).split())
     look = raw.replace(href, "").lower()
     return Link(href, text, has_image=has_image, is_button=any(mark in look for mark in _DRAWN))
 

@@ -157,6 +157,11 @@ class Model:
             raise ModelError(msg, expected=content.get("digest"), found=digest)
         return _build(content)
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model file that `Classifier.load` reads."""
+        with open(path, "w", encoding="utf-8", newline="\n") as handle:  # noqa: PTH123 -- a str is allowed
+            handle.write(self.dumps())
+
     def dumps(self) -> str:
         """Write the model as JSON text, the same bytes for the same numbers."""
         about = {k: v for k, v in self.about.items() if k not in {"paired", "digest"}}

@@ -167,8 +167,9 @@ class _Lexicon:
             return
         if len(self.seen) > _MAX_SEEN:
             self.seen.clear()
+        # In this order: another thread must not take a token for seen before it is known.
+        self.known.update([(token, start) for token in fresh if (start := self._start(token))])
         self.seen.update(fresh)
-        self.known.update((token, start) for token in fresh if (start := self._start(token)))
 
     def _start(self, token: str) -> _Start | None:
         open_ended = self.stems.get(token[:_STEM], ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from mailflows.classifier._model import FLOWS, Model
 from mailflows.errors import ConfigurationError
+from mailflows.message import Message
 from mailflows.signals import SIGNALS
 from mailflows.training.corpus import VIEWS, view
 from mailflows.training.vectorize import (
@@ -26,7 +28,6 @@ from mailflows.training.vectorize import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailflows.message import Message
     from mailflows.training.corpus import Example
     from mailflows.training.vectorize import Seen
 
@@ -62,6 +63,9 @@ class Recipe:
     source_power: float = 0.5
 
 
+_NOTHING = Message.read(b"Subject: -\n\n")
+
+
 @dataclass(frozen=True, slots=True)
 class Seeing:
     """Examples with what is seen of them in each view, measured once."""
@@ -75,6 +79,11 @@ class Seeing:
             tuple(self.examples[i] for i in indices),
             {name: tuple(rows[i] for i in indices) for name, rows in self.seen.items()},
         )
+
+    def without_messages(self) -> Seeing:
+        """Return the same with empty messages."""
+        light = tuple(dataclasses.replace(example, message=_NOTHING) for example in self.examples)
+        return Seeing(light, self.seen)
 
     @property
     def labels(self) -> np.ndarray[Any, Any]:
@@ -127,6 +136,8 @@ _NO_HEADERS = ("headers.", "recipients.", "sender.", "subject.")
 
 def _looks(example: Example, views: tuple[str, ...]) -> list[Seen]:
     looks = [look(view(example, name)) for name in views]
+    alike = {words: words for _, words in looks}  # one set where the views agree, to travel once
+    looks = [(signals, alike[words]) for signals, words in looks]
     if example.message.headers and any(n == "from" for n, _ in example.message.headers):
         return looks
     # A template has no headers to be absent: it says nothing of them.

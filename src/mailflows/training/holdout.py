@@ -25,8 +25,12 @@ __all__ = ["LeftOut", "calibrate", "fewer_folds", "left_out", "source_groups", "
 
 POOL_BELOW = 5
 POOLS = 8
-KEPT_RIGHT = 0.985
-"""Share of confident answers that must be right; the threshold is the lowest that reaches it."""
+KEPT_RIGHT = 0.988
+"""Share of confident answers that must be right; the threshold is the lowest that reaches it.
+
+A little above the 0.985 that is promised: a threshold chosen on some sources is a little too low for
+others.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +84,27 @@ def left_out(seeing: Seeing, recipe: Recipe, *, groups: Sequence[str], n_jobs: i
     from joblib import Parallel, delayed  # noqa: PLC0415 -- half a second
 
     names = sorted(set(groups))
-    folds = Parallel(n_jobs=n_jobs)(delayed(_one_fold)(seeing, recipe, tuple(groups), name) for name in names)
+    batches = [names[i :: 2 * n_jobs] for i in range(2 * n_jobs)] if n_jobs > 1 else [names]
+    light = seeing.without_messages()  # a process needs what is seen, not the mail
+    done = Parallel(n_jobs=n_jobs)(
+        delayed(_some_folds)(light, recipe, tuple(groups), batch) for batch in batches if batch
+    )
     logits = {view: np.zeros((len(groups), 3)) for view in seeing.seen}
-    for indices, rows in folds:
+    for indices, rows in (fold for batch in done for fold in batch):
         for view, values in rows.items():
             logits[view][indices] = values
     return LeftOut(seeing.examples[: len(groups)], tuple(groups), logits)
 
 
-def _one_fold(
-    seeing: Seeing, recipe: Recipe, groups: tuple[str, ...], name: str
-) -> tuple[list[int], dict[str, np.ndarray[Any, Any]]]:
+_Fold = tuple[list[int], dict[str, np.ndarray[Any, Any]]]
+
+
+def _some_folds(seeing: Seeing, recipe: Recipe, groups: tuple[str, ...], names: list[str]) -> list[_Fold]:
+    """Judge several groups in one process, so that what is seen travels once."""
+    return [_one_fold(seeing, recipe, groups, name) for name in names]
+
+
+def _one_fold(seeing: Seeing, recipe: Recipe, groups: tuple[str, ...], name: str) -> _Fold:
     """Train without one group and score it."""
     judged = [i for i, group in enumerate(groups) if group == name]
     families = {seeing.examples[i].family for i in judged}

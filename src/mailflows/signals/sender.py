@@ -1,0 +1,188 @@
+"""Sender and recipients: whose address it is, how it is named, whom it is for, where answers go."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mailflows import _data
+from mailflows.message import addresses
+from mailflows.signals._signal import Signal, bucket, some
+from mailflows.signals.headers import is_discussion_list
+
+if TYPE_CHECKING:
+    from mailflows.message import Address, Message
+    from mailflows.signals.words import Reading
+
+__all__ = ["SIGNALS", "local_class", "measure"]
+
+_NAME_SPLIT = re.compile(r"[\s._,'\"()-]+")
+
+SIGNALS = tuple(
+    Signal(name, sentence)
+    for name, sentence in {
+        "recipients.none": "it names no recipient",
+        "recipients.many": "it has several recipients",
+        "recipients.copied": "somebody is copied",
+        "recipients.named": "the recipient is named beside the address",
+        "recipients.same_domain": "sender and a recipient share a domain",
+        "recipients.is_sender": "it is addressed to its own sender",
+        "recipients.person": "the recipient's address looks like a person's",
+        "recipients.list": "it is addressed to a list or a group",
+        "sender.none": "it names no sender",
+        "sender.no_reply": "the sender cannot be answered",
+        "sender.system": "the sender's address is a program's",
+        "sender.orders": "the sender's address is for orders and bills",
+        "sender.news": "the sender's address is for news and offers",
+        "sender.desk": "the sender's address is a desk's",
+        "sender.person_address": "the sender's address carries the sender's name",
+        "sender.dotted_address": "the sender's address has the form first.last",
+        "sender.random_address": "the sender's address looks generated",
+        "sender.person_name": "the sender is named like a person",
+        "sender.company_name": "the sender is named like an organisation",
+        "sender.name_at_company": "the sender is a person «of» an organisation",
+        "sender.program_name": "the sender is named like a program or a service",
+        "sender.news_name": "the sender is named like a newsletter or an offer",
+        "sender.desk_name": "the sender is named like a team or a desk",
+        "sender.no_name": "the sender's name is missing",
+        "sender.name_is_domain": "the sender is named like the domain",
+        "sender.free_mail": "the sender uses a personal mailbox provider",
+        "sender.news_host": "the sender's host is for mailings",
+        "sender.system_host": "the sender's host is a server's",
+        "sender.deep_host": "the sender uses a sub-domain",
+        "sender.reply_elsewhere": "answers go to another address",
+        "sender.reply_other_domain": "answers go to another domain",
+        "sender.bounce_address": "answers go to a generated address",
+    }.items()
+)
+
+
+def measure(message: Message, reading: Reading) -> dict[str, float]:
+    """Measure who sends to whom."""
+    del reading
+    return some(_recipients(message) | _sender(message))
+
+
+def _recipients(message: Message) -> dict[str, float]:
+    """Measure whom it is addressed to."""
+    found = message.recipients
+    sender = message.sender
+    if not found:
+        return {"recipients.none": 1.0}
+    first = found[0]
+    return {
+        "recipients.many": bucket(len(found), 2, 3, 6),
+        "recipients.copied": "cc" in message,
+        "recipients.named": bool(first.name) and first.name.lower() != first.address,
+        "recipients.same_domain": any(a.domain == sender.domain for a in found),
+        "recipients.is_sender": first.address == sender.address,
+        "recipients.person": bool(re.fullmatch(r"[^\W\d_]{2,20}[._-][^\W\d_]{2,20}", first.local)),
+        "recipients.list": local_class(first.local) in {"desk", "news"}
+        or first.local.endswith(("list", "-l", "-dev", "-users", "-devel", "all", "tous", "alle")),
+    }
+
+
+@cache
+def _local_classes() -> dict[str, str]:
+    """Map a local part, or a host label behind «@», to what it is used for."""
+    found: dict[str, str] = {}
+    for section, lines in _data.read_sections("senders.txt").items():
+        prefix = "@" if section.startswith("host_") else ""
+        for line in lines:
+            for word in line.split():
+                found.setdefault(prefix + word, section)
+    return found
+
+
+@cache
+def _free_mail() -> frozenset[str]:
+    return frozenset(w for line in _data.read_sections("free-mail.txt")[""] for w in line.split())
+
+
+def local_class(local: str) -> str:
+    """Return what a local part is used for, or an empty string.
+
+    >>> local_class("no-reply"), local_class("newsletter-fr"), local_class("ada.lovelace")
+    ('no_reply', 'news', '')
+    """
+    classes = _local_classes()
+    base = local.partition("+")[0]
+    if base in classes:
+        return classes[base]
+    squeezed = re.sub(r"[\W_]+", "", base)
+    if "noreply" in squeezed or "donotreply" in squeezed:
+        return "no_reply"
+    for word in re.split(r"[\W_\d]+", base):
+        if word in classes and len(word) > 2:
+            return classes[word]
+    return ""
+
+
+def _sender(message: Message) -> dict[str, float]:
+    """Measure who sends: the address, the name beside it, where answers go."""
+    sender = message.sender
+    if not sender.address:
+        return {"sender.none": 1.0}
+    kind = local_class(sender.local)
+    values: dict[str, float] = {f"sender.{kind}": 1.0} if kind else {}
+    labels = sender.domain.split(".")
+    hosts = {_local_classes().get("@" + label) for label in labels[:-2]}
+    values |= {
+        "sender.free_mail": sender.domain in _free_mail(),
+        "sender.news_host": "host_news" in hosts,
+        "sender.system_host": "host_system" in hosts,
+        "sender.deep_host": bucket(len(labels), 3, 4),
+        "sender.dotted_address": bool(re.fullmatch(r"[^\W\d_]{1,20}[._-][^\W\d_]{2,20}", sender.local))
+        and not kind,
+        "sender.random_address": sum(c.isdigit() for c in sender.local) > 5 or len(sender.local) > 30,
+    }
+    values |= _sender_name(sender, kind) | _reply_to(message, sender)
+    return values
+
+
+def _sender_name(sender: Address, kind: str) -> dict[str, float]:
+    """Measure the display name: a person's, an organisation's, or a person «of» one."""
+    name = sender.name.strip()
+    if not name or "@" in name:
+        return {"sender.no_name": 1.0}
+    words = [w for w in _NAME_SPLIT.split(name) if w]
+    lower = [w.lower() for w in words]
+    local = sender.local.lower()
+    owner = sender.domain.split(".")[-2] if "." in sender.domain else sender.domain
+    joined = "".join(lower)
+    in_address = any(len(w) > 2 and w in local and w not in owner for w in lower)
+    at_company = bool(
+        re.search(
+            r"\s(?:from|at|de chez|chez|von|bei|from the|di|da|van|z|из|w/)\s|\s[|@–/-]\s|\(.+\)|,\s", name
+        )
+    )
+    looks_named = 2 <= len(words) <= 4 and all(
+        w[:1].isupper() and not w.isupper() for w in words if len(w) > 3
+    )
+    like_domain = len(owner) > 2 and (
+        owner in joined or (len(joined) > 3 and joined in owner.replace("-", ""))
+    )
+    named = {_local_classes().get(w, "") for w in lower if len(w) > 2}
+    return {
+        "sender.program_name": "system" in named or "no_reply" in named or "orders" in named,
+        "sender.news_name": "news" in named,
+        "sender.desk_name": "desk" in named,
+        "sender.person_address": in_address and not kind,
+        "sender.person_name": looks_named and (in_address or not like_domain) and not at_company and not kind,
+        "sender.company_name": len(words) == 1 or like_domain,
+        "sender.name_at_company": at_company and not in_address,
+        "sender.name_is_domain": like_domain,
+    }
+
+
+def _reply_to(message: Message, sender: Address) -> dict[str, float]:
+    """Measure where answers go."""
+    found = addresses(message.get("reply-to")) if "reply-to" in message else ()
+    if not found or is_discussion_list(message):
+        return {}
+    return {
+        "sender.reply_elsewhere": found[0].address != sender.address,
+        "sender.reply_other_domain": found[0].domain != sender.domain,
+        "sender.bounce_address": "+" in found[0].local or sum(c.isdigit() for c in found[0].local) > 5,
+    }

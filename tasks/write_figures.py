@@ -1,0 +1,232 @@
+"""Write the measured figures into README.md and MODEL.md: no number there is typed by hand.
+
+Usage: python tasks/write_figures.py [--check]
+
+Reads benchmarks/results/*.json and the shipped model, and runs the README's first command on the bundled
+messages. With --check it writes nothing and ends with status 1 if a file would change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from mailflows.__main__ import main as command
+from mailflows.classifier import Model
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+FLOWS = ("professional", "marketing", "transactional")
+VIEWS = {"as_sent": "as sent, with headers", "bare": "bare", "partial": "half of the headers"}
+SPLITS = {
+    ("source", "outside"): "collected mail, one source left out",
+    ("family", "outside"): "collected mail, all resembling sources left out",
+    ("random", "outside"): "collected mail, random split (flatters)",
+    ("source", "open"): "open corpus, one language left out",
+    ("tool", "open"): "open corpus, one tool family left out",
+    ("random", "open"): "open corpus, random split (flatters)",
+}
+
+
+def result(name: str) -> dict[str, Any]:
+    """Read a result file."""
+    return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+
+
+def table(header: list[str], rows: list[list[object]]) -> str:
+    """Set a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def number(value: float) -> str:
+    """Write a share with three places."""
+    return f"{value:.3f}"
+
+
+def percent(value: float) -> str:
+    """Write a share as a percentage with one place."""
+    return f"{value * 100:.1f} %"
+
+
+def first_command() -> str:
+    """Return what the README's first command prints."""
+    out = io.StringIO()
+    here = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        with contextlib.redirect_stdout(out):
+            command(["classify", "examples/messages"])
+    finally:
+        os.chdir(here)
+    short = [line if len(line) <= 160 else line[:157] + "..." for line in out.getvalue().rstrip().split("\n")]
+    return "```text\n" + "\n".join(short) + "\n```"
+
+
+def quality(found: dict[str, Any]) -> str:
+    """Return the short table of quality for the README."""
+    rows = []
+    for (split, corpus), words in SPLITS.items():
+        if "random" in split or split == "family":
+            continue
+        views = found["splits"][split][corpus]["views"]
+        rows.append([words, *(number(views[v]["macro_f1"]) for v in ("as_sent", "bare"))])
+    peers = found["splits"]["source"]["outside"]["peers"]
+    rules = peers["header rules"]
+    rows.append(["the same mail by header rules", number(rules["as_sent"]), number(rules["bare"])])
+    tfidf = number(peers["TF-IDF + logistic regression"])
+    rows.append(["the same mail by TF-IDF + logistic regression", tfidf, tfidf])
+    kept = found["splits"]["source"]["outside"]["views"]["as_sent"]
+    return (
+        table(["macro-F1, balanced by source", "with headers", "bare"], rows)
+        + f"\n\nAbove its threshold the model keeps {percent(kept['coverage'])} of collected mail as sent,\n"
+        f"and is right on {percent(kept['kept_accuracy'])} of what it keeps."
+    )
+
+
+def speed(found: dict[str, Any]) -> str:
+    """Return the table of speed."""
+    blocks = []
+    for kind in (k for k in found if k.startswith(("html", "plain"))):
+        rows = [
+            [name, f"{row['microseconds'] / 1000:.2f}", f"{row['ratio']:.2f}"]
+            for name, row in found[kind]["candidates"].items()
+        ]
+        header = [f"{kind}, {found[kind]['messages']} messages", "ms", "times compat32"]
+        blocks.append(table(header, rows))
+    cost = found["import"]
+    blocks.append(
+        f"`import mailflows` adds {cost['import_ms']} ms and {cost['import_mib']} MiB to Python; the first\n"
+        f"verdict takes {cost['first_verdict_ms']} ms more, once. Medians, {found['machine']}, Python\n"
+        f"{found['python']}, {found['date']}."
+    )
+    return "\n\n".join(blocks)
+
+
+def splits(found: dict[str, Any]) -> str:
+    """Return the full table of splits and views."""
+    rows = []
+    for (split, corpus), words in SPLITS.items():
+        for view, view_words in VIEWS.items():
+            m = found["splits"][split][corpus]["views"][view]
+            rows.append(
+                [
+                    words,
+                    view_words,
+                    number(m["macro_f1"]),
+                    *(f"{m['precision'][f]:.2f} / {m['recall'][f]:.2f}" for f in FLOWS),
+                    number(m["calibration_error"]),
+                    percent(m["coverage"]),
+                    percent(m["kept_accuracy"]),
+                    percent(m["kept_confusion"]),
+                ]
+            )
+    header = [
+        "split",
+        "view",
+        "macro-F1",
+        *(f"{f} P / R" for f in FLOWS),
+        "ECE",
+        "kept",
+        "right of the kept",
+        "marketing ↔ transactional of the kept",
+    ]
+    return table(header, rows)
+
+
+def languages(found: dict[str, Any]) -> str:
+    """Return the figures per language of the open corpus, each judged without its own language."""
+    rows = [
+        [language, int(row["messages"]), number(row["as_sent"]), number(row["bare"])]
+        for language, row in found["splits"]["source"]["open"]["languages"].items()
+    ]
+    return table(["language", "messages", "macro-F1 with headers", "macro-F1 bare"], rows)
+
+
+def sources(found: dict[str, Any]) -> str:
+    """Return the training data by family."""
+    rows = [[family, *(row[f] for f in FLOWS)] for family, row in found["by_source"].items()]
+    return table(["family", *FLOWS], rows)
+
+
+def corrected() -> str:
+    """Return the labels that were changed after reading the message."""
+    path = ROOT / "tasks" / "labels-corrected.tsv"
+    with path.open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
+    changed = [[f"`{r['file']}`", r["label"].replace("-", "left out"), r["why"]] for r in rows]
+    return table(["file", "label now", "why"], changed)
+
+
+def card(found: dict[str, Any]) -> dict[str, str]:
+    """Return the figures of MODEL.md by mark."""
+    model = Model.shipped()
+    size = (ROOT / "src" / "mailflows" / "data" / "model.json").stat().st_size
+    facts = [
+        ["file", f"`src/mailflows/data/model.json`, {size} bytes, JSON"],
+        ["digest (SHA-256 of the weights)", f"`{model.about['digest']}`"],
+        ["digest of the training data", f"`{model.about['data_digest']}`"],
+        [
+            "messages / further messages at weight 0.3",
+            f"{model.about['messages']} / {model.about['extra_messages']}",
+        ],
+        ["sources", model.about["sources"]],
+        [
+            "weights: signals / pairs / words",
+            f"{len(model.signals)} / {len(model.pairs)} / {len(model.words)}",
+        ],
+        ["temperature", model.temperature],
+        ["threshold", model.threshold],
+    ]
+    return {
+        "facts": table(["what", "value"], facts),
+        "splits": splits(found),
+        "peers": quality(found),
+        "languages": languages(found),
+        "sources": sources(found),
+        "labels": corrected(),
+    }
+
+
+def filled(text: str, marks: dict[str, str]) -> str:
+    """Put each figure between its marks."""
+    for name, content in marks.items():
+        start = text.index(f"<!-- figures: {name} -->")
+        end = text.index("<!-- end -->", start)
+        text = f"{text[:start]}<!-- figures: {name} -->\n\n{content}\n\n{text[end:]}"
+    return text
+
+
+def main() -> int:
+    """Fill both files."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    found = result("classifier_quality")
+    marks = {
+        "README.md": {
+            "first-command": first_command(),
+            "quality": quality(found),
+            "speed": speed(result("classifier_speed")),
+        },
+        "MODEL.md": card(found),
+    }
+    changed = False
+    for name, figures in marks.items():
+        path = ROOT / name
+        before = path.read_text("utf-8")
+        after = filled(before, figures)
+        changed |= before != after
+        if not options.check:
+            path.write_text(after, "utf-8")
+    return int(options.check and changed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
