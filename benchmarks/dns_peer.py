@@ -42,7 +42,9 @@ def zone(named: dict[str, str]) -> dict[tuple[bytes, int], tuple[int, int, bytes
     for name, kind in named.items():
         owner = encode(name)
         for record in (MX, A, AAAA):
-            answers[owner, record] = {"nx": (3, 0, b""), "servfail": (2, 0, b""), "silent": None}.get(kind, (0, 0, b""))
+            answers[owner, record] = {"nx": (3, 0, b""), "servfail": (2, 0, b""), "silent": None}.get(
+                kind, (0, 0, b"")
+            )
         if kind in ("mx", "null"):
             # Half of the firms have a mail host of their own, half one of thirty providers.
             host = f"mx.{name}" if rng.random() < 0.5 else f"mx{rng.randrange(30)}.provider.net"
@@ -68,7 +70,9 @@ def resolver(named: dict[str, str], *, latency: float = 0.02, limit: float | Non
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", 0))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * 1024 * 1024)
-    process = multiprocessing.get_context("fork").Process(target=_serve, args=(sock, named, latency, limit), daemon=True)
+    process = multiprocessing.get_context("fork").Process(
+        target=_serve, args=(sock, named, latency, limit), daemon=True
+    )
     process.start()
     try:
         yield sock.getsockname()[1]
@@ -80,7 +84,7 @@ def resolver(named: dict[str, str], *, latency: float = 0.02, limit: float | Non
 
 def _serve(sock: socket.socket, named: dict[str, str], latency: float, limit: float | None) -> None:
     answers = zone(named)
-    sock.setblocking(False)
+    sock.setblocking(False)  # noqa: FBT003 -- the socket's own signature
     leaving: deque[tuple[float, bytes, tuple[str, int]]] = deque()
     burst = (limit or 0) / 10
     tokens, filled = burst, time.monotonic()
@@ -113,7 +117,9 @@ def _serve(sock: socket.socket, named: dict[str, str], latency: float, limit: fl
 def _reply(wire: bytes, answers: dict[tuple[bytes, int], tuple[int, int, bytes] | None]) -> bytes | None:
     end = wire.index(0, 12) + 1
     name, kind = wire[12:end].lower(), int.from_bytes(wire[end : end + 2])
-    found = answers.get((name, kind), (3 if (name, MX) not in answers and (name, A) not in answers else 0, 0, b""))
+    found = answers.get(
+        (name, kind), (3 if (name, MX) not in answers and (name, A) not in answers else 0, 0, b"")
+    )
     if found is None:
         return None
     code, count, records = found

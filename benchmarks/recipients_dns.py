@@ -17,9 +17,8 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from email_validator import EmailNotValidError, caching_resolver, validate_email
-
 from dns_peer import domains, resolver
+from email_validator import EmailNotValidError, caching_resolver, validate_email
 from recipients_offline import person
 from recording import write
 
@@ -52,10 +51,12 @@ def ours(addresses: list[str], port: int, named: dict[str, str]) -> dict[str, fl
 
 def by_aiodns(addresses: list[str], port: int, concurrency: int) -> dict[str, float]:
     """Do with aiodns what a user would write."""
-    import aiodns
+    import aiodns  # noqa: PLC0415 -- optional
 
     async def run() -> int:
-        asker = aiodns.DNSResolver(nameservers=["127.0.0.1"], udp_port=port, tcp_port=port, timeout=2, tries=2)
+        asker = aiodns.DNSResolver(
+            nameservers=["127.0.0.1"], udp_port=port, tcp_port=port, timeout=2, tries=2
+        )
         slots = asyncio.Semaphore(concurrency)
 
         async def one(name: str) -> bool:
@@ -141,7 +142,9 @@ def main() -> None:
     """Measure everything in one run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the list, one round")
-    parser.add_argument("--no-threads", action="store_true", help="leave email-validator out: it takes a minute")
+    parser.add_argument(
+        "--no-threads", action="store_true", help="leave email-validator out: it takes a minute"
+    )
     options = parser.parse_args()
     scale, rounds = (10, 1) if options.quick else (1, 3)
     named = domains(8000 // scale)
@@ -157,7 +160,9 @@ def main() -> None:
             mine.append(ours(addresses, port, named))
             alone.append(domains_only(port, named))
             try:
-                theirs.append(min((by_aiodns(addresses, port, n) for n in (200, 500)), key=lambda r: r["seconds"]))
+                theirs.append(
+                    min((by_aiodns(addresses, port, n) for n in (200, 500)), key=lambda r: r["seconds"])
+                )
             except ImportError:
                 result["aiodns"] = "not installed"
         result["mailflows"] = min(mine, key=lambda r: r["seconds"])
@@ -169,18 +174,27 @@ def main() -> None:
                 "list_over_aiodns_and_syntax": [
                     (t["seconds"] + spelling) / m["seconds"] for t, m in zip(theirs, mine, strict=True)
                 ],
-                "list_over_aiodns_alone": [t["seconds"] / m["seconds"] for t, m in zip(theirs, mine, strict=True)],
-                "domains_over_aiodns_alone": [t["seconds"] / m["seconds"] for t, m in zip(theirs, alone, strict=True)],
+                "list_over_aiodns_alone": [
+                    t["seconds"] / m["seconds"] for t, m in zip(theirs, mine, strict=True)
+                ],
+                "domains_over_aiodns_alone": [
+                    t["seconds"] / m["seconds"] for t, m in zip(theirs, alone, strict=True)
+                ],
             }
             result |= {name: statistics.median(found) for name, found in ratios.items()}
             result["wanted_over_aiodns"] = 0.5
         if not options.no_threads:
             result["email_validator_64_threads"] = by_threads(addresses, port)
             result["speed_over_threads"] = (
-                result["email_validator_64_threads"]["seconds"] / statistics.median(m["seconds"] for m in mine)  # type: ignore[index]
+                result["email_validator_64_threads"]["seconds"]
+                / statistics.median(m["seconds"] for m in mine)  # type: ignore[index]
             )
     result["behind_500_a_second"] = overrun(domains(4000 // scale, clean=True), 500)
-    write("recipients_dns" + ("_quick" if options.quick else ""), result, packages=("aiodns", "email-validator", "dnspython"))
+    write(
+        "recipients_dns" + ("_quick" if options.quick else ""),
+        result,
+        packages=("aiodns", "email-validator", "dnspython"),
+    )
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def addresses(count: int, domains: int) -> list[str]:
     """Return a list of plausible addresses, the same every time."""
     rng = random.Random(7)
     names = [
-        f"{rng.choice(TRADES)}-{rng.choice(LAST)[:6]}{n}.{rng.choice(['fr', 'com', 'de', 'it', 'net', 'co.uk'])}"
+        f"{rng.choice(TRADES)}-{rng.choice(LAST)[:6]}{n}.{rng.choice(['fr', 'com', 'de', 'it', 'net'])}"
         for n in range(domains)
     ]
     return [f"{person(rng)}@{rng.choice(names)}" for _ in range(count)]
@@ -43,7 +43,8 @@ def person(rng: random.Random) -> str:
     """Return a plausible local part: mostly a name, sometimes with a number, sometimes a role."""
     if rng.random() < ROLES:
         return rng.choice(["info", "contact"])
-    return f"{rng.choice(FIRST)}.{rng.choice(LAST)}{rng.choice(['', '', rng.randrange(100), rng.randrange(1950, 2005)])}"
+    number = rng.choice(["", "", rng.randrange(100), rng.randrange(1950, 2005)])
+    return f"{rng.choice(FIRST)}.{rng.choice(LAST)}{number}"
 
 
 def seconds(function, items) -> float:  # noqa: ANN001 -- any function

@@ -45,7 +45,9 @@ def base(rng: random.Random) -> tuple[dict[str, int], dict[str, int], float]:
     dead = binomial(rng, own, closed)
     fake = binomial(rng, size - dead, rng.uniform(*made_up))
     shares = {"typo": (0.5, 0.9), "suspicious": (0.1, 0.5), "disposable": (0.1, 0.6)}
-    seen = dict.fromkeys(("ordinary", "undeliverable", "typo", "unknown", "implicit", "suspicious", "disposable"), 0)
+    seen = dict.fromkeys(
+        ("ordinary", "undeliverable", "typo", "unknown", "implicit", "suspicious", "disposable"), 0
+    )
     seen["undeliverable"] = dead
     bounces = dead
     for _ in range(fake):

@@ -10,17 +10,19 @@ misspelt large providers are not free-mail, first names and numbers are not role
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import re
 import tarfile
 from pathlib import Path
 
 from mailflows.recipients import _lists, _typos
 
+TODAY = dt.datetime.now(dt.UTC).date()
 DATA = Path(__file__).parent.parent / "src/mailflows/data/recipients"
 
 NOT_ROLES = frozenset(
-    "alexa alla angels apple captain facebook gardner gm instagram itunes jira la lifesum me mt namecheap no paypal "
+    "alexa alla angels apple captain facebook gardner gm instagram itunes jira la lifesum me mt "
+    "namecheap no paypal "
     "per plex plex.tv pd shopify stripe twitter us friends smile random ta ca se sf lt md cm dean chef paris "
     "berlin boston chicago china denver europe france india montreal newyork ny nyc sanfrancisco seattle "
     "singapore stockholm sydney uk usa abc aaa asd asdasd asdf caltrain android iphone ifttt myplex homes "
@@ -60,11 +62,12 @@ def write_free_mail(domains: list[str]) -> None:
         and _typos.correct_domain(domain, known=_lists.well_known()) is None
     )
     head = (
-        f"# Domains of free and consumer mailboxes, {len(kept)} of them, without disposable ones, relays and\n"
+        f"# Domains of free and consumer mailboxes, {len(kept)} of them, without disposable, relays and\n"
         "# misspelt providers. Source: npm freemail 1.7.0 (data/free.txt).\n"
-        "# Copyright (c) 2015, Will White. Licence: ISC (permission to use, copy, modify and distribute for any\n"
-        "# purpose with or without fee is granted, provided that this notice appears in all copies; the data\n"
-        f"# comes as is, without warranty). Date: {datetime.date.today()}, by tasks/rebuild_recipient_lists.py.\n"
+        "# Copyright (c) 2015, Will White. Licence: ISC (permission to use, copy, modify and distribute\n"
+        "# for any purpose with or without fee is granted, provided that this notice appears in all\n"
+        "# copies; the data comes as is, without warranty).\n"
+        f"# Date: {TODAY}, by tasks/rebuild_recipient_lists.py.\n"
     )
     (DATA / "free-mail.txt").write_text(head + "\n".join(kept) + "\n", "utf-8")
 
@@ -73,9 +76,9 @@ def write_roles(words: list[str]) -> None:
     """Write the role words that no person is called."""
     kept = sorted({w for w in words if _ROLE.match(w)} - NOT_ROLES)
     head = (
-        "# Local parts of role accounts in English and others. Source: npm role-based-email-addresses 3.1.0.\n"
+        "# Local parts of role accounts in English and others. From npm role-based-email-addresses 3.1.0.\n"
         "# Copyright (c) 2015 Mixmax, Inc. Licence: MIT (the notice shall be included in all copies).\n"
-        f"# Date: {datetime.date.today()}, by tasks/rebuild_recipient_lists.py; first names and numbers left out.\n"
+        f"# Date: {TODAY}, by tasks/rebuild_recipient_lists.py; first names and numbers left out.\n"
     )
     (DATA / "roles.txt").write_text(head + "\n".join(kept) + "\n", "utf-8")
 

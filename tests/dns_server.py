@@ -32,7 +32,9 @@ class DnsServer:
 
     def __init__(self, **zones: str) -> None:
         self.zones = [
-            dns.zone.from_text(text, origin=origin.replace("_", ".") + ".", relativize=False, check_origin=False)
+            dns.zone.from_text(
+                text, origin=origin.replace("_", ".") + ".", relativize=False, check_origin=False
+            )
             for origin, text in zones.items()
         ]
         self.asked: list[tuple[str, str, str]] = []
@@ -41,7 +43,9 @@ class DnsServer:
             self._udp = socketserver.ThreadingUDPServer(("127.0.0.1", 0), _handler(self, over_tcp=False))
             self.port = self._udp.server_address[1]
             try:
-                self._tcp = socketserver.ThreadingTCPServer(("127.0.0.1", self.port), _handler(self, over_tcp=True))
+                self._tcp = socketserver.ThreadingTCPServer(
+                    ("127.0.0.1", self.port), _handler(self, over_tcp=True)
+                )
             except OSError:
                 self._udp.server_close()
                 continue
@@ -110,7 +114,9 @@ class DnsServer:
             name = alias[0].target
         exists = any(known == name or known.is_subdomain(name) for known in zone.nodes)
         answer.set_rcode(dns.rcode.NOERROR if exists else dns.rcode.NXDOMAIN)
-        answer.authority.append(dns.rrset.from_text(zone.origin, 300, "IN", "SOA", f"ns. h. {random.randint(1, 9)} 1 1 1 300"))
+        answer.authority.append(
+            dns.rrset.from_text(zone.origin, 300, "IN", "SOA", f"ns. h. {random.randint(1, 9)} 1 1 1 300")
+        )
 
 
 def _handler(server: DnsServer, *, over_tcp: bool) -> type[socketserver.BaseRequestHandler]:

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from dns_server import DnsServer, closed_port
 
+from dns_server import DnsServer, closed_port
 from mailflows._dns import Answer, Cache, Question, Resolver, Status
 from mailflows.errors import ConfigurationError
 from mailflows.testing import FixedClock
@@ -80,7 +80,10 @@ def test_a_cut_answer_is_asked_for_again_over_tcp(server: DnsServer, resolver: R
 
 def test_the_async_driver_gives_the_same(resolver: Resolver, server: DnsServer) -> None:
     """Both drivers hold the same conversations, over UDP and TCP."""
-    questions = [Question(f"{name}.scen.com", "MX") for name in ("plain", "alias", "many", "gone", "host1", "servfail-x")]
+    questions = [
+        Question(f"{name}.scen.com", "MX")
+        for name in ("plain", "alias", "many", "gone", "host1", "servfail-x")
+    ]
     other = Resolver(["127.0.0.1"], port=server.port)
     theirs, ours = asyncio.run(other.aask(*questions)), resolver.ask(*questions)
     for question in questions:
@@ -113,7 +116,10 @@ def test_a_resolver_that_is_down_is_a_timeout_at_once() -> None:
     started = time.monotonic()
     down = Resolver(["127.0.0.1"], port=closed_port())
     assert ask(down, "plain.scen.com", "MX").status is Status.TIMEOUT
-    assert asyncio.run(down.aask(Question("plain.scen.com", "MX")))[Question("plain.scen.com", "MX")].records == ()
+    assert (
+        asyncio.run(down.aask(Question("plain.scen.com", "MX")))[Question("plain.scen.com", "MX")].records
+        == ()
+    )
     assert time.monotonic() - started < 3
 
 

@@ -18,7 +18,7 @@ def answer_to(wire: bytes) -> bytes:
 
 
 def simulate(count: int, *, qps: float, burst: float, latency: float = 0.02, ceiling: float | None = None):  # noqa: ANN201
-    """Ask *count* questions of a resolver that drops what exceeds a token bucket; return (seconds, exchange)."""
+    """Ask a resolver that drops what exceeds a token bucket; return (seconds, exchange)."""
     exchange = Exchange(Pace(ceiling=ceiling, window=400))
     for number in range(count):
         exchange.ask(Question(f"d{number}.org", "MX"))

@@ -1,6 +1,7 @@
-"""The command line: ``python -m mailflows classify PATH…``, ``check ADDRESS…``, ``list FILE.csv``.
+"""The command line: ``python -m mailflows`` with ``classify``, ``check`` or ``list``.
 
-Exit status of ``classify``: 0 every message was read (sure or not), 1 some input could not be read, 2 wrong usage.
+Exit status of ``classify``: 0 every message was read (sure or not), 1 some input could not be read,
+2 wrong usage.
 """
 
 from __future__ import annotations

@@ -172,7 +172,11 @@ class Resolver:
         return results[0]
 
     def _session(self, conversations: Iterable[Conversation[T] | None], budget: float | None) -> _Session[T]:
-        exchange = Exchange(Pace(ceiling=self.rate, window=self._window), attempts=self._attempts, servers=len(self.nameservers))
+        exchange = Exchange(
+            Pace(ceiling=self.rate, window=self._window),
+            attempts=self._attempts,
+            servers=len(self.nameservers),
+        )
         return _Session(iter(conversations), exchange, self.cache, self._clock, budget, room=2 * self._window)
 
 
@@ -248,9 +252,9 @@ class _Session(Generic[T]):
         now = self._clock()
         for what, ident, wire in arrived:
             if what == "failed":
-                self._exchange.failed(ident, now)
+                self._exchange.failed(ident)
             elif what == "refused":
-                self._exchange.refused(ident, now)
+                self._exchange.refused(ident)
             else:
                 self._exchange.receive(wire, now, over_tcp=what == "tcp")
         self._advance()
@@ -338,18 +342,21 @@ def _check_address(server: str) -> None:
     try:
         ip_address(server)
     except ValueError as error:
-        raise ConfigurationError(f"a name server is an IP address, not {server!r}", field="nameservers") from error
+        msg = f"a name server is an IP address, not {server!r}"
+        raise ConfigurationError(msg, field="nameservers") from error
 
 
 def _system() -> tuple[tuple[str, ...], int]:
     """Return the resolvers that the system is set to; its own machine where it says none."""
-    import dns.resolver
+    import dns.resolver  # noqa: PLC0415 -- slow to import
 
     try:
         found = dns.resolver.Resolver(configure=True)
     except dns.resolver.NoResolverConfiguration:
         return ("127.0.0.1",), 53
-    addresses = tuple(server for server in found.nameservers if isinstance(server, str) and _is_address(server))
+    addresses = tuple(
+        server for server in found.nameservers if isinstance(server, str) and _is_address(server)
+    )
     return addresses or ("127.0.0.1",), found.port
 
 

@@ -249,7 +249,7 @@ class Exchange:
 
     def receive(self, wire: bytes, now: float, *, over_tcp: bool = False) -> None:
         """Take in what arrived; what answers none of our questions is left aside."""
-        if len(wire) < 12:  # noqa: PLR2004 -- a header
+        if len(wire) < 12:
             return
         ident = wire[0] << 8 | wire[1]
         asked = self._open.get(ident)
@@ -272,18 +272,18 @@ class Exchange:
         else:
             self._retry(asked, answer)
 
-    def failed(self, ident: int, now: float) -> None:
+    def failed(self, ident: int) -> None:
         """Take in that a TCP connection could not be made."""
         asked = self._open.get(ident)
         if asked is not None:
             self._close(ident)
             self._retry(asked, Answer(Status.TIMEOUT))
 
-    def refused(self, server: int, now: float) -> None:
+    def refused(self, server: int) -> None:
         """Take in that nobody listens at a server's address: waiting longer is of no use."""
         for ident, asked in list(self._open.items()):
             if not asked.over_tcp and asked.attempt % self._servers == server:
-                self.failed(ident, now)
+                self.failed(ident)
 
     def expire(self, now: float) -> None:
         """Give up waiting for what is overdue."""

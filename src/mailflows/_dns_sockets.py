@@ -36,7 +36,7 @@ def _family(host: str) -> socket.AddressFamily:
 def _udp(server: Server) -> socket.socket:
     """Return a connected socket: the system drops what others send, and picks a random port."""
     made = socket.socket(_family(server[0]), socket.SOCK_DGRAM)
-    made.setblocking(False)
+    made.setblocking(False)  # noqa: FBT003 -- the socket's own signature
     with contextlib.suppress(OSError):
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
     try:
@@ -126,7 +126,7 @@ class Sockets:
 def _drain(made: socket.socket, number: int, arrived: list[Arrival]) -> None:
     try:
         for _ in range(_MANY):
-            arrived.append(("udp", 0, made.recv(_RECEIVE)))
+            arrived.append(("udp", 0, made.recv(_RECEIVE)))  # noqa: PERF401 -- kept when it ends by an error
     except BlockingIOError:
         pass
     except ConnectionRefusedError:
@@ -144,7 +144,7 @@ class _Tcp:
         self._in = b""
         self.is_open = True
         self.socket = socket.socket(_family(server[0]), socket.SOCK_STREAM)
-        self.socket.setblocking(False)
+        self.socket.setblocking(False)  # noqa: FBT003 -- the socket's own signature
         try:
             self.socket.connect(server)
         except BlockingIOError:
@@ -172,7 +172,7 @@ class _Tcp:
             return "failed", self._ident, b""
         self._in += chunk
         length = int.from_bytes(self._in[:2])
-        if len(self._in) < 2 or len(self._in) < 2 + length:  # noqa: PLR2004 -- the length itself
+        if len(self._in) < 2 or len(self._in) < 2 + length:
             return None
         return "tcp", self._ident, self._in[2 : 2 + length]
 

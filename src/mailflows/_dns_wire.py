@@ -93,8 +93,9 @@ def write_name(question: Question) -> bytes:
     """Return the question section: name, kind, class IN."""
     parts = []
     for label in question.name.encode("ascii").split(b"."):
-        if not 0 < len(label) <= 63:  # noqa: PLR2004 -- RFC 1035 section 2.3.4
-            raise ValueError("a label of a domain name has 1 to 63 bytes")
+        if not 0 < len(label) <= 63:
+            msg = "a label of a domain name has 1 to 63 bytes"
+            raise ValueError(msg)
         parts.append(bytes((len(label),)) + label)
     return b"".join(parts) + struct.pack("!BHH", 0, KINDS[question.kind], 1)
 
@@ -109,7 +110,8 @@ def read_answer(wire: bytes, question: Question, *, over_tcp: bool = False) -> A
     try:
         return _read(wire, question, over_tcp=over_tcp)
     except (IndexError, struct.error, UnicodeDecodeError) as error:
-        raise MalformedAnswer("the answer ends in the middle of a record") from error
+        msg = "the answer ends in the middle of a record"
+        raise MalformedAnswer(msg) from error
 
 
 def _read(wire: bytes, question: Question, *, over_tcp: bool) -> Answer:
@@ -117,19 +119,20 @@ def _read(wire: bytes, question: Question, *, over_tcp: bool) -> Answer:
     asked = write_name(question)
     end = 12 + len(asked)
     if not flags & 0x8000 or questions != 1 or wire[12:end].lower() != asked:
-        raise MalformedAnswer("it answers another question")
+        msg = "it answers another question"
+        raise MalformedAnswer(msg)
     if flags & 0x0200 and not over_tcp:
         raise TruncatedAnswer
     code = flags & 0x000F
     if code not in (0, 3):
-        return Answer(Status.REFUSED if code == 5 else Status.SERVFAIL)  # noqa: PLR2004 -- RFC 1035 section 4.1.1
+        return Answer(Status.REFUSED if code == 5 else Status.SERVFAIL)
     if question.kind not in ("MX", "A", "AAAA"):
         return _read_slowly(wire, question)
     found, ttl, end = _collect(wire, end, answers, question)
     if found and code == 0:
         return Answer(Status.OK, tuple(found), ttl)
     kept = _negative_ttl(wire, end, authority)
-    return Answer(Status.NXDOMAIN if code == 3 else Status.NODATA, (), kept)  # noqa: PLR2004 -- as above
+    return Answer(Status.NXDOMAIN if code == 3 else Status.NODATA, (), kept)
 
 
 def _collect(wire: bytes, offset: int, count: int, question: Question) -> tuple[list[str], float, int]:
@@ -144,7 +147,8 @@ def _collect(wire: bytes, offset: int, count: int, question: Question) -> tuple[
         start = offset + 10
         offset = start + length
         if offset > len(wire):
-            raise MalformedAnswer("a record is longer than the answer")
+            msg = "a record is longer than the answer"
+            raise MalformedAnswer(msg)
         if this == _CNAME:
             aliases[owner] = _read_name(wire, start)[0]
         elif this == kind:
@@ -164,11 +168,13 @@ def _read_data(wire: bytes, start: int, length: int, kind: int) -> str:
     if kind == _MX:
         return f"{wire[start] << 8 | wire[start + 1]} {_read_name(wire, start + 2)[0]}"
     if kind == _A:
-        if length != 4:  # noqa: PLR2004 -- bytes of an IPv4 address
-            raise MalformedAnswer("an IPv4 address has 4 bytes")
+        if length != 4:
+            msg = "an IPv4 address has 4 bytes"
+            raise MalformedAnswer(msg)
         return f"{wire[start]}.{wire[start + 1]}.{wire[start + 2]}.{wire[start + 3]}"
-    if length != 16:  # noqa: PLR2004 -- bytes of an IPv6 address
-        raise MalformedAnswer("an IPv6 address has 16 bytes")
+    if length != 16:
+        msg = "an IPv6 address has 16 bytes"
+        raise MalformedAnswer(msg)
     return str(IPv6Address(wire[start : start + 16]))
 
 
@@ -178,16 +184,18 @@ def _read_name(wire: bytes, offset: int) -> tuple[str, int]:
     end = -1
     hops = 0
     while length := wire[offset]:
-        if length >= 0xC0:  # noqa: PLR2004 -- a pointer, RFC 1035 section 4.1.4
+        if length >= 0xC0:
             if end < 0:
                 end = offset + 2
             hops += 1
             if hops > _MAX_HOPS:
-                raise MalformedAnswer("the pointers of a name go round")
+                msg = "the pointers of a name go round"
+                raise MalformedAnswer(msg)
             offset = (length & 0x3F) << 8 | wire[offset + 1]
             continue
-        if length > 63 or len(labels) > 127:  # noqa: PLR2004 -- RFC 1035 section 2.3.4
-            raise MalformedAnswer("a label or a name is too long")
+        if length > 63 or len(labels) > 127:
+            msg = "a label or a name is too long"
+            raise MalformedAnswer(msg)
         labels.append(wire[offset + 1 : offset + 1 + length])
         offset += 1 + length
     if end < 0:
@@ -210,19 +218,25 @@ def _negative_ttl(wire: bytes, offset: int, count: int) -> float:
 
 def _read_slowly(wire: bytes, question: Question) -> Answer:
     """Read any kind of record with dnspython."""
-    import dns.exception
-    import dns.message
-    import dns.rcode
-    import dns.rdatatype
+    import dns.exception  # noqa: PLC0415 -- slow to import
+    import dns.message  # noqa: PLC0415 -- slow to import
+    import dns.rcode  # noqa: PLC0415 -- slow to import
+    import dns.rdatatype  # noqa: PLC0415 -- slow to import
 
     try:
         message = dns.message.from_wire(wire, ignore_trailing=True)
+        if not isinstance(message, dns.message.QueryMessage):
+            msg = "it is no answer to a question"
+            raise MalformedAnswer(msg)
         result = message.resolve_chaining()
     except (dns.exception.DNSException, ValueError) as error:
-        raise MalformedAnswer("dnspython cannot read the answer") from error
+        msg = "dnspython cannot read the answer"
+        raise MalformedAnswer(msg) from error
     if result.answer is None:
         missing = message.rcode() == dns.rcode.NXDOMAIN
-        return Answer(Status.NXDOMAIN if missing else Status.NODATA, (), float(min(result.minimum_ttl, _MAX_TTL)))
+        return Answer(
+            Status.NXDOMAIN if missing else Status.NODATA, (), float(min(result.minimum_ttl, _MAX_TTL))
+        )
     records = tuple(_text_of(record, question.kind) for record in result.answer)
     return Answer(Status.OK, records, float(min(result.minimum_ttl, _MAX_TTL)))
 

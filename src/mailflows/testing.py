@@ -70,7 +70,10 @@ class FakeDns:
     """
 
     def __init__(
-        self, records: Mapping[str, Mapping[str, Iterable[str]] | str] | None = None, *, default: str = "nxdomain"
+        self,
+        records: Mapping[str, Mapping[str, Iterable[str]] | str] | None = None,
+        *,
+        default: str = "nxdomain",
     ) -> None:
         self._records: dict[str, dict[str, tuple[str, ...]] | Status] = {
             name.rstrip(".").lower(): Status(kinds)
@@ -99,8 +102,8 @@ class FakeDns:
     @classmethod
     def from_zone(cls, text: str, *, servfail: str = "servfail-") -> FakeDns:
         """Read a zone file; names beginning with *servfail* answer SERVFAIL."""
-        import dns.rdatatype
-        import dns.zone
+        import dns.rdatatype  # noqa: PLC0415 -- slow to import
+        import dns.zone  # noqa: PLC0415 -- slow to import
 
         zone = dns.zone.from_text(text, relativize=False, check_origin=False)
         records: dict[str, Any] = {}
@@ -132,7 +135,10 @@ class FakeDns:
         return Answer(Status.SERVFAIL)
 
     def run(
-        self, conversations: Iterable[Conversation[T] | None], *, budget: float | None = None  # noqa: ARG002 -- as a resolver
+        self,
+        conversations: Iterable[Conversation[T] | None],
+        *,
+        budget: float | None = None,  # noqa: ARG002 -- as a resolver
     ) -> Iterator[tuple[int, T]]:
         """Hold conversations one after another."""
         for number, conversation in enumerate(c for c in conversations if c is not None):

@@ -41,7 +41,9 @@ def test_a_good_address_is_deliverable() -> None:
     assert report.reasons == ()
 
 
-@pytest.mark.parametrize("value", [None, b"ada@shop.fr", 7, "", "   ", "\x00@\x01", "a" * 10_000 + "@b.fr", "\ud800@b.fr"])
+@pytest.mark.parametrize(
+    "value", [None, b"ada@shop.fr", 7, "", "   ", "\x00@\x01", "a" * 10_000 + "@b.fr", "\ud800@b.fr"]
+)
 def test_what_is_no_address_is_reported_not_raised(value: object) -> None:
     """Whatever is given, there is a report that says what is wrong."""
     report = check_recipient(value, dns=False)  # type: ignore[arg-type]
@@ -121,14 +123,18 @@ def test_a_resolver_that_invents_answers_calls_nobody_bad() -> None:
         def answer(self, question):  # noqa: ANN001, ANN202 -- as FakeDns
             from mailflows._dns_wire import Answer, Status
 
-            return Answer(Status.OK, ("10.0.0.1",), 60.0) if question.kind == "A" else Answer(Status.NODATA, (), 60.0)
+            return (
+                Answer(Status.OK, ("10.0.0.1",), 60.0)
+                if question.kind == "A"
+                else Answer(Status.NODATA, (), 60.0)
+            )
 
     assert RecipientChecker(resolver=Portal()).check("ada@shop.fr").verdict is Verdict.UNKNOWN
 
 
 def test_the_raising_form_has_a_sentence_for_the_person_who_typed() -> None:
     """The error carries address and reason, and does not repeat the address in its text."""
-    with pytest.raises(AddressError, match="Did you mean bob@gmail.com") as caught:
+    with pytest.raises(AddressError, match=r"Did you mean bob@gmail\.com") as caught:
         ensure_recipient("bob@gmail", dns=False)
     assert caught.value.reason == "syntax"
     assert caught.value.address == "bob@gmail"
@@ -144,4 +150,4 @@ def test_the_async_twin_says_the_same() -> None:
 def test_what_is_shown_is_escaped() -> None:
     """An address is hostile text."""
     report = check_recipient("<script>alert(1)</script>@x.fr", dns=False)
-    assert "<script>" not in report._repr_html_()  # noqa: SLF001 -- what a notebook calls
+    assert "<script>" not in report._repr_html_()

@@ -29,7 +29,9 @@ def test_check_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0].keys() == lines[1].keys()
 
 
-def test_check_from_standard_input(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_from_standard_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A dash reads one address a line."""
     monkeypatch.setattr("sys.stdin", io.StringIO("ada@shop.fr\nbob@gmial.com\n"))
     assert main(["check", "--no-dns", "-"]) == 0
@@ -56,7 +58,8 @@ def test_list_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [(["nowhere.csv"], "nowhere.csv"), (["{file}", "--column", "zz"], "there is no column 'zz'")]
+    ("arguments", "said"),
+    [(["nowhere.csv"], "nowhere.csv"), (["{file}", "--column", "zz"], "there is no column 'zz'")],
 )
 def test_a_list_that_cannot_be_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str

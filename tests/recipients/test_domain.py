@@ -7,12 +7,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from dns_server import DnsServer, closed_port
-from shared_cases import cases
 
+from dns_server import DnsServer, closed_port
 from mailflows._dns import Resolver
 from mailflows.recipients import DomainState, RecipientChecker, Verdict
 from mailflows.testing import FakeDns
+from shared_cases import cases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,12 @@ EXPECTED = {
     "refused-x": DomainState.UNKNOWN,
     "half-sick": DomainState.UNKNOWN,
 }
-WANTED = {"ok": Verdict.DELIVERABLE, "risky": Verdict.RISKY, "bad": Verdict.UNDELIVERABLE, "unknown": Verdict.UNKNOWN}
+WANTED = {
+    "ok": Verdict.DELIVERABLE,
+    "risky": Verdict.RISKY,
+    "bad": Verdict.UNDELIVERABLE,
+    "unknown": Verdict.UNKNOWN,
+}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +113,9 @@ def test_states_on_a_real_name_server(checker: RecipientChecker, name: str, stat
     assert state is DomainState.OK or report.reasons[0].evidence
 
 
-@pytest.mark.parametrize(("name", "state"), [(n, s) for n, s in EXPECTED.items() if not n.startswith(("flaky", "refused"))])
+@pytest.mark.parametrize(
+    ("name", "state"), [(n, s) for n, s in EXPECTED.items() if not n.startswith(("flaky", "refused"))]
+)
 def test_states_with_recorded_answers(name: str, state: DomainState) -> None:
     """The fake gives the same verdicts as the server."""
     fake = FakeDns.from_zone(f"$ORIGIN {ORIGIN}.\n{ZONE}")

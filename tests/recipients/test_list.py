@@ -9,10 +9,10 @@ import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
-from dns_server import closed_port
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dns_server import closed_port
 from mailflows._dns import Resolver
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
@@ -33,9 +33,18 @@ RECORDS = {
     "slow.fr": "timeout",
 }
 ROWS = [
-    "ada@shop.fr", "ADA@shop.fr", "bob@gmial.com", "info@shop.fr", "c@gone.fr", "d@null.fr", "e@slow.fr", "no address",
-    None, "f.g@gmail.com", "fg+x@gmail.com",
-]  # fmt: skip
+    "ada@shop.fr",
+    "ADA@shop.fr",
+    "bob@gmial.com",
+    "info@shop.fr",
+    "c@gone.fr",
+    "d@null.fr",
+    "e@slow.fr",
+    "no address",
+    None,
+    "f.g@gmail.com",
+    "fg+x@gmail.com",
+]
 
 
 def checker(**settings: object) -> RecipientChecker:
@@ -49,8 +58,11 @@ def test_what_a_report_says() -> None:
     assert (report.rows, report.addresses, report.bad_rows) == (11, 10, 1)
     assert report.bad_row_examples == ((9, "empty"),)
     assert report.verdicts == {
-        Verdict.DELIVERABLE: 4, Verdict.UNKNOWN: 1, Verdict.RISKY: 2, Verdict.UNDELIVERABLE: 3,
-    }  # fmt: skip
+        Verdict.DELIVERABLE: 4,
+        Verdict.UNKNOWN: 1,
+        Verdict.RISKY: 2,
+        Verdict.UNDELIVERABLE: 3,
+    }
     assert report.typos == (("bob@gmial.com", "bob@gmail.com"),)
     assert report.duplicates == 2
     assert report.traits[Trait.ROLE] == 1
@@ -58,7 +70,9 @@ def test_what_a_report_says() -> None:
     assert dict(report.worst_domains) == {"gone.fr": 1, "null.fr": 1}
     assert report.providers[0] == ("host.fr", 6)
     assert report.prediction.low <= report.prediction.rate <= report.prediction.high
-    assert {verdict.policy.name for verdict in report.policies} == {policy.name for policy in known_policies()}
+    assert {verdict.policy.name for verdict in report.policies} == {
+        policy.name for policy in known_policies()
+    }
 
 
 def test_the_safe_subset() -> None:
@@ -167,7 +181,7 @@ def test_the_table_and_the_frame(tmp_path: Path) -> None:
 def test_displays_are_escaped_and_complete() -> None:
     """Rows are hostile text; JSON has everything."""
     report = checker().check_list([*ROWS, "<script>x</script>@gmial.com"])
-    assert "<script>" not in report._repr_html_()  # noqa: SLF001 -- what a notebook calls
+    assert "<script>" not in report._repr_html_()
     data = json.loads(json.dumps(report.to_dict()))
     assert data["addresses"] == 11
     assert all(policy["source"].startswith("https://") for policy in data["policies"])
@@ -211,7 +225,8 @@ def test_memory_stays_flat() -> None:
 
 
 COUNTS = st.fixed_dictionaries(
-    {"ordinary": st.integers(0, 20_000)} | {name: st.integers(0, 500) for name in CLASSES if name != "delivered"}
+    {"ordinary": st.integers(0, 20_000)}
+    | {name: st.integers(0, 500) for name in CLASSES if name != "delivered"}
 )
 
 

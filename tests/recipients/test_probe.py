@@ -8,8 +8,8 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from dns_server import closed_port
 
+from dns_server import closed_port
 from mailflows.recipients import ProbeVerdict, SmtpProbe, smtplib_connector
 
 if TYPE_CHECKING:
@@ -75,19 +75,28 @@ def probe(server: ScriptedServer) -> SmtpProbe:
 
 BEHAVIOURS = {
     "the mailbox exists": ({"RCPT ada": "250 2.1.5 ok"}, ProbeVerdict.ACCEPTED),
-    "there is no such mailbox": ({"RCPT ada": "550 5.1.1 <ada@example.net>: user unknown"}, ProbeVerdict.NO_MAILBOX),
+    "there is no such mailbox": (
+        {"RCPT ada": "550 5.1.1 <ada@example.net>: user unknown"},
+        ProbeVerdict.NO_MAILBOX,
+    ),
     "no such mailbox, in words only": ({"RCPT ada": "550 No such user here"}, ProbeVerdict.NO_MAILBOX),
     "the account is disabled": ({"RCPT ada": "550 5.2.1 The account is disabled"}, ProbeVerdict.NO_MAILBOX),
     "it takes any address": ({"RCPT": "250 ok"}, ProbeVerdict.CATCH_ALL),
     "greylisting": ({"RCPT ada": "450 4.2.0 Greylisted, try later"}, ProbeVerdict.UNKNOWN),
     "too busy": ({"RCPT ada": "421 4.7.0 too many connections"}, ProbeVerdict.UNKNOWN),
     "the mailbox is full": ({"RCPT ada": "552 5.2.2 mailbox full"}, ProbeVerdict.UNKNOWN),
-    "a block list at RCPT": ({"RCPT ada": "550 5.7.1 blocked using zen.spamhaus.org"}, ProbeVerdict.BLOCKED_US),
+    "a block list at RCPT": (
+        {"RCPT ada": "550 5.7.1 blocked using zen.spamhaus.org"},
+        ProbeVerdict.BLOCKED_US,
+    ),
     "a block list in words": ({"RCPT ada": "554 Your IP is listed at barracuda"}, ProbeVerdict.BLOCKED_US),
     "policy at MAIL": ({"MAIL": "550 5.7.1 sender rejected"}, ProbeVerdict.BLOCKED_US),
     "refused at the greeting": ({"greeting": "554 no service for you"}, ProbeVerdict.BLOCKED_US),
     "busy at the greeting": ({"greeting": "421 try later"}, ProbeVerdict.UNKNOWN),
-    "TLS is wanted and not offered": ({"MAIL": "530 5.7.0 Must issue a STARTTLS command first"}, ProbeVerdict.UNKNOWN),
+    "TLS is wanted and not offered": (
+        {"MAIL": "530 5.7.0 Must issue a STARTTLS command first"},
+        ProbeVerdict.UNKNOWN,
+    ),
     "dropped at RCPT": ({"RCPT ada": "drop"}, ProbeVerdict.UNKNOWN),
     "dropped at the greeting": ({"greeting": "drop"}, ProbeVerdict.UNKNOWN),
     "an unclear refusal": ({"RCPT ada": "550 requested action not taken"}, ProbeVerdict.UNKNOWN),

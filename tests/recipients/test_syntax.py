@@ -10,20 +10,55 @@ import pytest
 from email_validator import EmailNotValidError, validate_email
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared_cases import cases
 
 from mailflows.recipients._judge import Judge
 from mailflows.recipients._syntax import Address, read_address, read_plain
+from shared_cases import cases
 
 COUNT = int(os.environ.get("MAILFLOWS_SYNTAX_STRINGS", "20000"))
 """Generated strings in the differential test; benchmarks/recipients_syntax.py runs 300,000."""
 
 PIECES = [
     *"abzAZ059-_.+!#$%&'*/=?^`{|}~\"()<>[]:;,@ \t\\",
-    "xn--", "--", "..", ".-", "-.", "info", "INFO", "postmaster", "example", "gmail.com", "test", "localhost", ".test",
-    ".arpa", ".com", ".fr", ".c0m", ".123", "é", "ü", "я", "例", "１", "．", "。", "\u200b", "\u202e", "a" * 62, "b" * 63,
-    "c" * 64, "xn--mnchen-3ya", "xn--a", "ß", "İ", "\u0301", "\x00", "\x7f", "\u00ad",
-]  # fmt: skip
+    "xn--",
+    "--",
+    "..",
+    ".-",
+    "-.",
+    "info",
+    "INFO",
+    "postmaster",
+    "example",
+    "gmail.com",
+    "test",
+    "localhost",
+    ".test",
+    ".arpa",
+    ".com",
+    ".fr",
+    ".c0m",
+    ".123",
+    "é",
+    "ü",
+    "я",
+    "例",
+    "１",
+    "．",
+    "。",
+    "\u200b",
+    "\u202e",
+    "a" * 62,
+    "b" * 63,
+    "c" * 64,
+    "xn--mnchen-3ya",
+    "xn--a",
+    "ß",
+    "İ",
+    "\u0301",
+    "\x00",
+    "\x7f",
+    "\u00ad",
+]
 
 
 def generated(rng: random.Random) -> str:
@@ -74,7 +109,16 @@ def test_any_text_is_read_as_email_validator_reads_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a@b.test", "a@xn--mnchen-3ya.de", "a@b.c0", "a@ab--c.fr", "a" * 250 + "@b.fr", "a@" + "b" * 64 + ".fr", "a@b.fr\n"]
+    "text",
+    [
+        "a@b.test",
+        "a@xn--mnchen-3ya.de",
+        "a@b.c0",
+        "a@ab--c.fr",
+        "a" * 250 + "@b.fr",
+        "a@" + "b" * 64 + ".fr",
+        "a@b.fr\n",
+    ],
 )
 def test_what_the_fast_door_leaves_to_email_validator(text: str) -> None:
     """Special names, A-labels, odd hyphens and lengths are not decided quickly."""
@@ -95,7 +139,13 @@ def test_shared_cases_of_isemail() -> None:
 
 def test_shared_cases_of_email_validator() -> None:
     """Its own test rows come out as it says."""
-    skipped = ("test_email_unsafe_character", "valid_only_if_quoted", "syntax_strict", "smtputf8_off", "test_environment")
+    skipped = (
+        "test_email_unsafe_character",
+        "valid_only_if_quoted",
+        "syntax_strict",
+        "smtputf8_off",
+        "test_environment",
+    )
     for line in cases("recipient/syntax_email_validator_tests.jsonl").splitlines():
         case = json.loads(line)
         if any(name in case["test"] for name in skipped):

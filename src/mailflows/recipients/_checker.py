@@ -94,7 +94,7 @@ class RecipientChecker:
     def resolver(self) -> Door:
         """What asks the DNS; made on first use."""
         if self._resolver is None:
-            from mailflows._dns import Resolver
+            from mailflows._dns import Resolver  # noqa: PLC0415 -- only where it is needed
 
             self._resolver = Resolver()
         return self._resolver
@@ -130,7 +130,7 @@ class RecipientChecker:
         """Do what `ensure` does without blocking the event loop."""
         return _ensured(await self.acheck(address), address)
 
-    def check_list(  # noqa: PLR0913 -- the settings of one list
+    def check_list(
         self,
         rows: Rows,
         *,
@@ -161,7 +161,7 @@ class RecipientChecker:
             >>> report.addresses, report.bad_rows, report.typos
             (2, 1, (('bob@gmial.com', 'bob@gmail.com'),))
         """
-        from mailflows.recipients._list import check_rows
+        from mailflows.recipients._list import check_rows  # noqa: PLC0415 -- only where it is needed
 
         return check_rows(self, rows, column=column, delivered=delivered, cache=cache, progress=progress)
 
@@ -259,7 +259,7 @@ async def aensure_recipient(address: str, *, dns: bool = True) -> RecipientRepor
     return await _default(dns=dns).aensure(address)
 
 
-def check_list(
+def check_list(  # noqa: PLR0913 -- the settings of one list
     rows: Rows,
     *,
     column: str | None = None,

@@ -30,21 +30,28 @@ _STATUS = "Exit status: 0 nothing is bad, 1 something is, 2 wrong usage or a fil
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the two commands to a parser; each sets ``run``, which returns the exit status."""
     check = commands.add_parser(
-        "check", help="say whether to write to addresses", description="Say whether to write to addresses.", epilog=_STATUS
+        "check",
+        help="say whether to write to addresses",
+        description="Say whether to write to addresses.",
+        epilog=_STATUS,
     )
-    check.add_argument("addresses", nargs="+", metavar="ADDRESS", help="an address, or - for one a line on standard input")
+    check.add_argument(
+        "addresses", nargs="+", metavar="ADDRESS", help="an address, or - for one a line on standard input"
+    )
     check.set_defaults(run=run_check)
     base = commands.add_parser(
         "list",
         help="say what a mailing base is worth",
-        description="Check a CSV file of addresses: counts, predicted bounces, and what each provider's rule means.",
+        description="Check a CSV file of addresses: counts, predicted bounces, what each provider's rule means.",
         epilog=_STATUS,
     )
     base.add_argument("file", metavar="FILE.csv", help="a CSV file, or - for standard input")
     base.add_argument("--column", help="name of the column with the addresses; found by default")
     base.add_argument("--out", metavar="FILE.csv", help="write every row with its verdict to this file")
     base.add_argument("--clean", metavar="FILE.txt", help="write the safe addresses to this file, one a line")
-    base.add_argument("--cache", metavar="FILE", help="keep what the DNS said here, to go on after an interruption")
+    base.add_argument(
+        "--cache", metavar="FILE", help="keep what the DNS said here, to go on after an interruption"
+    )
     base.set_defaults(run=run_list)
     for command in (check, base):
         command.add_argument("--no-dns", action="store_true", help="ask no DNS: nothing leaves this machine")
@@ -52,7 +59,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         command.add_argument(
             "--flow", type=Flow, choices=list(Flow), help="what is sent; in marketing role accounts are risky"
         )
-        command.add_argument("--nameserver", action="append", metavar="IP", help="ask this resolver (may be repeated)")
+        command.add_argument(
+            "--nameserver", action="append", metavar="IP", help="ask this resolver (may be repeated)"
+        )
         command.add_argument("--port", type=int, default=53, help="port of the resolver")
 
 
@@ -89,7 +98,9 @@ def run_list(options: argparse.Namespace) -> int:
         print(f"mailflows: {problem}", file=sys.stderr)
         return 2
     except OSError as problem:
-        print(f"mailflows: {problem.filename or options.file}: {problem.strerror or problem}", file=sys.stderr)
+        print(
+            f"mailflows: {problem.filename or options.file}: {problem.strerror or problem}", file=sys.stderr
+        )
         return 2
     print(json.dumps(report.to_dict(), ensure_ascii=False) if options.json else report)
     return int(report.advice is not Advice.GO)
@@ -102,7 +113,7 @@ def _lines() -> list[str]:
 def _checker(options: argparse.Namespace, *, default: Flow | None) -> RecipientChecker:
     resolver = None
     if options.nameserver:
-        from mailflows._dns import Resolver
+        from mailflows._dns import Resolver  # noqa: PLC0415 -- only where it is needed
 
         resolver = Resolver(options.nameserver, port=options.port)
     return RecipientChecker(resolver=resolver, dns=not options.no_dns, flow=options.flow or default)

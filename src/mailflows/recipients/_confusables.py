@@ -62,7 +62,9 @@ def looks_like(domain: str) -> str | None:
 def _skeleton(domain: str) -> str:
     """Return the Latin letters that a domain is read as: marks off, shapes mapped."""
     plain = "".join(
-        c for c in unicodedata.normalize("NFKD", domain.lower().translate(_TABLE)) if not unicodedata.combining(c)
+        c
+        for c in unicodedata.normalize("NFKD", domain.lower().translate(_TABLE))
+        if not unicodedata.combining(c)
     )
     return plain.translate(_TABLE)
 

@@ -122,7 +122,7 @@ def _reach(host: str) -> Generator[tuple[Question, ...], Mapping[Question, Answe
 def _is_host_name(host: str) -> bool:
     """Return whether a name can be asked for; an IP address written as a name is none."""
     labels = host.split(".")
-    fits = host.isascii() and len(host) < 254 and all(0 < len(label) < 64 for label in labels)  # noqa: PLR2004
+    fits = host.isascii() and len(host) < 254 and all(0 < len(label) < 64 for label in labels)
     return fits and not labels[-1].isdigit()
 
 

@@ -9,9 +9,17 @@ from __future__ import annotations
 __all__ = ["duplicate_key", "key_rule", "spelling_differences"]
 
 # Providers' own pages, as of 2026-11-23: which local parts reach the same mailbox.
-_ALIASES = {"googlemail.com": "gmail.com", "pm.me": "protonmail.com", "proton.me": "protonmail.com", "me.com": "icloud.com", "mac.com": "icloud.com"}
+_ALIASES = {
+    "googlemail.com": "gmail.com",
+    "pm.me": "protonmail.com",
+    "proton.me": "protonmail.com",
+    "me.com": "icloud.com",
+    "mac.com": "icloud.com",
+}
 _NO_DOTS = frozenset({"gmail.com"})
-_DASH_TAG = frozenset({"yahoo.com", "yahoo.fr", "yahoo.co.uk", "yahoo.de", "yahoo.es", "yahoo.it", "ymail.com"})
+_DASH_TAG = frozenset(
+    {"yahoo.com", "yahoo.fr", "yahoo.co.uk", "yahoo.de", "yahoo.es", "yahoo.it", "ymail.com"}
+)
 
 _DOTS, _DASH, _PLUS = 1, 2, 4
 
@@ -62,7 +70,7 @@ def spelling_differences(first: str, second: str) -> tuple[str, ...]:
     x, y = x.lower(), y.lower()
     tests = {
         "alias": _ALIASES.get(x, x) != x or _ALIASES.get(y, y) != y,
-        "idn": x != y and not (x.isascii() and y.isascii()) or ("xn--" in x) != ("xn--" in y),
+        "idn": (x != y and not (x.isascii() and y.isascii())) or ("xn--" in x) != ("xn--" in y),
         "case": a != b and (a != a.lower() or b != b.lower()),
         "tag": _tag(a, x) != _tag(b, y),
         "dots": x in _NO_DOTS | _ALIASES.keys() and a.count(".") != b.count("."),

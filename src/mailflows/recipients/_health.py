@@ -74,5 +74,7 @@ def trusted(domain: str, facts: DomainFacts, health: Health) -> DomainFacts:
     if health.invents or (health.trouble and facts.state in DEAD):
         return DomainFacts(DomainState.UNKNOWN, f"{facts.evidence or facts.state}, but {health.trouble}")
     if facts.state in DEAD and domain in _lists.large_providers():
-        return DomainFacts(DomainState.UNKNOWN, f"{facts.evidence} for a large provider: the resolver is at fault")
+        return DomainFacts(
+            DomainState.UNKNOWN, f"{facts.evidence} for a large provider: the resolver is at fault"
+        )
     return facts

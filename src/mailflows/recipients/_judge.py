@@ -16,7 +16,14 @@ from mailflows.recipients._report import (
     Trait,
     Verdict,
 )
-from mailflows.recipients._syntax import MAX_OCTETS, Address, Unreadable, read_address, read_plain_local, repair
+from mailflows.recipients._syntax import (
+    MAX_OCTETS,
+    Address,
+    Unreadable,
+    read_address,
+    read_plain_local,
+    repair,
+)
 from mailflows.recipients._traits import NONE, PLAIN, domain_traits, is_ordinary, local_traits
 
 if TYPE_CHECKING:
@@ -34,21 +41,32 @@ _MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 
 _STATES = {
     DomainState.NOT_ASKED: ("The domain was not asked, because the DNS was off.", Verdict.UNKNOWN),
-    DomainState.IMPLICIT: ("The domain names no mail host; it may not take mail (RFC 5321 section 5.1).", Verdict.RISKY),
+    DomainState.IMPLICIT: (
+        "The domain names no mail host; it may not take mail (RFC 5321 section 5.1).",
+        Verdict.RISKY,
+    ),
     DomainState.NULL_MX: ("The domain says that it takes no mail (RFC 7505).", Verdict.UNDELIVERABLE),
     DomainState.NO_MAIL: ("The domain has no mail host and no public address.", Verdict.UNDELIVERABLE),
     DomainState.NXDOMAIN: ("The domain does not exist.", Verdict.UNDELIVERABLE),
     DomainState.MX_BROKEN: ("None of the domain's mail hosts exists.", Verdict.UNDELIVERABLE),
-    DomainState.MX_PRIVATE: ("The domain's mail hosts cannot be reached from outside.", Verdict.UNDELIVERABLE),
+    DomainState.MX_PRIVATE: (
+        "The domain's mail hosts cannot be reached from outside.",
+        Verdict.UNDELIVERABLE,
+    ),
     DomainState.SPECIAL_USE: ("The domain is a name kept for examples or tests.", Verdict.UNDELIVERABLE),
     DomainState.UNKNOWN: ("The DNS gave no usable answer for the domain; try again later.", Verdict.UNKNOWN),
 }
 
 _SUPPRESSED = Reason("suppressed", "The address is known to bounce.", "history", Verdict.UNDELIVERABLE)
 _LONG_LOCAL = Reason(
-    "long_local", "The local part is longer than 64 octets; some servers refuse it.", "RFC 5321 4.5.3.1.1", Verdict.RISKY
+    "long_local",
+    "The local part is longer than 64 octets; some servers refuse it.",
+    "RFC 5321 4.5.3.1.1",
+    Verdict.RISKY,
 )
-_SMTPUTF8 = Reason("smtputf8", "The local part is not ASCII: every server on the way must speak SMTPUTF8.", "RFC 6531")
+_SMTPUTF8 = Reason(
+    "smtputf8", "The local part is not ASCII: every server on the way must speak SMTPUTF8.", "RFC 6531"
+)
 
 
 _DELIVERABLE: tuple[Verdict, tuple[Reason, ...]] = (Verdict.DELIVERABLE, ())
@@ -134,7 +152,9 @@ class Judge:
         if len(self._profiles) >= _KEPT_DOMAINS:
             self._profiles.clear()
             self._plain.clear()
-        profile = self._profiles[domain] = Profile(domain, unicode, about, key_rule(domain), domain == unicode)
+        profile = self._profiles[domain] = Profile(
+            domain, unicode, about, key_rule(domain), domain == unicode
+        )
         if "xn--" not in domain:
             self._plain[domain] = profile
         return profile
@@ -181,7 +201,13 @@ class Judge:
         return profile.weighed
 
     def _weigh_all(
-        self, finding: Finding, profile: Profile, about: LocalTraits, facts: DomainFacts, *, is_suppressed: bool
+        self,
+        finding: Finding,
+        profile: Profile,
+        about: LocalTraits,
+        facts: DomainFacts,
+        *,
+        is_suppressed: bool,
     ) -> tuple[Verdict, tuple[Reason, ...]]:
         reasons = self._state_reasons(facts) + profile.about.reasons + about.reasons
         if is_suppressed:
@@ -243,8 +269,8 @@ class Judge:
 
     def suggest(self, text: str) -> str | None:
         """Return the address that was probably meant by text that is none."""
-        from mailflows.recipients import _lists
-        from mailflows.recipients._typos import correct_domain
+        from mailflows.recipients import _lists  # noqa: PLC0415 -- only where it is needed
+        from mailflows.recipients._typos import correct_domain  # noqa: PLC0415 -- only where it is needed
 
         mended = repair(text)
         local, at, domain = (mended or text.strip()).partition("@")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,7 +17,8 @@ from mailflows.recipients._rows import BadRow, Row, Rows, read_rows
 from mailflows.recipients._spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    import os
+    from collections.abc import Callable, Iterator
 
     from mailflows._dns import Door
     from mailflows.recipients._checker import History, RecipientChecker
@@ -68,7 +68,11 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
     for report, first in judged:
         tally.count(report, is_duplicate=first is not None, is_delivered=_is_in(delivered, report))
     prediction = predict(
-        tally.classes, dead=tally.dead, asked=tally.asked, bounced=tally.bounced, delivered=tally.classes["delivered"]
+        tally.classes,
+        dead=tally.dead,
+        asked=tally.asked,
+        bounced=tally.bounced,
+        delivered=tally.classes["delivered"],
     )
     certain = checker.dns and not health.trouble
     return ListReport(
@@ -165,8 +169,11 @@ def _ask(
                 break
     spool.keep(found)
     spool.rest = DomainFacts(DomainState.UNKNOWN, "not asked: the resolver gave no answers")
-    if health.trouble:
-        return health
+    return health if health.trouble else _judge_answers(asked, unanswered)
+
+
+def _judge_answers(asked: int, unanswered: int) -> Health:
+    """Say whether so many domains without an answer are the domains' fault or the resolver's."""
     if asked and unanswered == asked:
         return Health("the resolver gave no answer at all")
     if asked >= _FEW and unanswered > _SICK * asked:
@@ -203,7 +210,7 @@ class _Bar:
     def _open(self) -> Any:  # noqa: ANN401 -- tqdm is optional
         self._wanted = False
         try:
-            from tqdm.auto import tqdm
+            from tqdm.auto import tqdm  # noqa: PLC0415 -- optional
         except ImportError:
             return None
         return tqdm(unit=" domains", leave=False, disable=None if self._only_terminal else False)
@@ -320,7 +327,7 @@ def _provider(host: str) -> str:
 _PROVIDERS: dict[str, str] = {}
 
 
-def _class_of(report: RecipientReport, *, is_delivered: bool) -> str:
+def _class_of(report: RecipientReport, *, is_delivered: bool) -> str:  # noqa: PLR0911 -- a table in code
     """Return the class of an address for the prediction, the worst that holds."""
     if report.verdict is Verdict.UNDELIVERABLE:
         return "undeliverable"

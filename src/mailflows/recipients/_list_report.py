@@ -103,7 +103,9 @@ class ListReport:
             kept |= {Verdict.RISKY, Verdict.UNKNOWN}
         elif not self.dns:
             kept.add(Verdict.UNKNOWN)
-        return (report.address for _, report, first in self.reports() if first is None and report.verdict in kept)
+        return (
+            report.address for _, report, first in self.reports() if first is None and report.verdict in kept
+        )
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write every row with its verdict as CSV, in UTF-8.
@@ -122,9 +124,9 @@ class ListReport:
             MissingExtra: If pandas is not installed.
         """
         try:
-            import pandas as pd
+            import pandas as pd  # noqa: PLC0415 -- optional
         except ImportError as error:
-            raise MissingExtra("notebook", "pandas") from error
+            raise MissingExtra("notebook", "pandas") from error  # noqa: EM101 -- a name, no message
         return pd.DataFrame(list(self._table()), columns=list(COLUMNS))
 
     def plot(self, ax: Any = None) -> Any:  # noqa: ANN401 -- matplotlib is optional
@@ -134,9 +136,9 @@ class ListReport:
             MissingExtra: If matplotlib is not installed.
         """
         try:
-            import matplotlib.pyplot as plt
+            import matplotlib.pyplot as plt  # noqa: PLC0415 -- optional
         except ImportError as error:
-            raise MissingExtra("notebook", "matplotlib") from error
+            raise MissingExtra("notebook", "matplotlib") from error  # noqa: EM101 -- a name, no message
         if ax is None:
             _, ax = plt.subplots(figsize=(8, 0.5 * len(self.policies) + 1.5))
         names = [verdict.policy.name for verdict in self.policies]
@@ -146,7 +148,9 @@ class ListReport:
         ax.axvspan(self.prediction.low, self.prediction.high, color="0.5", alpha=0.3)
         ax.axvline(self.prediction.rate, color="0.2")
         ax.invert_yaxis()
-        ax.set_xlabel("hard bounces: limit of each policy, and what is predicted for the list (90 % interval)")
+        ax.set_xlabel(
+            "hard bounces: limit of each policy, and what is predicted for the list (90 % interval)"
+        )
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         return ax
 
@@ -156,7 +160,9 @@ class ListReport:
             "rows": self.rows,
             "addresses": self.addresses,
             "bad_rows": self.bad_rows,
-            "bad_row_examples": [{"line": line, "problem": problem} for line, problem in self.bad_row_examples],
+            "bad_row_examples": [
+                {"line": line, "problem": problem} for line, problem in self.bad_row_examples
+            ],
             "verdicts": {str(name): count for name, count in self.verdicts.items()},
             "reasons": self.reasons,
             "traits": {str(name): count for name, count in self.traits.items()},
@@ -175,7 +181,12 @@ class ListReport:
             "dns": self.dns,
             "resolver_trouble": self.resolver_trouble,
             "data": [
-                {"name": s.name, "entries": s.entries, "version": s.version, "age_days": s.age(self.checked_at.date())}
+                {
+                    "name": s.name,
+                    "entries": s.entries,
+                    "version": s.version,
+                    "age_days": s.age(self.checked_at.date()),
+                }
                 for s in self.sources
             ],
             "checked_at": self.checked_at.isoformat(),
@@ -191,7 +202,9 @@ class ListReport:
 
     def _repr_html_(self) -> str:
         """Return the report as small escaped tables, for a notebook."""
-        shares: list[list[Cell]] = [[name, count, Bar(share, f"{share:.1%}")] for name, count, share in self._shares()]
+        shares: list[list[Cell]] = [
+            [name, count, Bar(share, f"{share:.1%}")] for name, count, share in self._shares()
+        ]
         html = to_html(self._headline(), ["what", "rows", "share"], shares)
         html += to_html("What each policy means", ["policy", "advice", "sample", "why"], self._advice_rows())
         if self.typos:
@@ -202,7 +215,9 @@ class ListReport:
 
     def _headline(self) -> str:
         asked = "" if self.dns else " The DNS was not asked."
-        trouble = f" Resolver: {self.resolver_trouble}; no address is called bad." if self.resolver_trouble else ""
+        trouble = (
+            f" Resolver: {self.resolver_trouble}; no address is called bad." if self.resolver_trouble else ""
+        )
         return (
             f"{self.addresses} addresses at {self.domains} domains: {self.prediction} hard bounces predicted;"
             f" {self.advice}.{asked}{trouble}"

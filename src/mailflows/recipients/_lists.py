@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass
-from datetime import date
 from functools import cache
 
 from mailflows import _data
@@ -29,9 +29,9 @@ class DataSource:
     name: str
     entries: int
     version: str
-    date: date | None
+    date: dt.date | None
 
-    def age(self, today: date) -> int | None:
+    def age(self, today: dt.date) -> int | None:
         """Return the age in days, or `None` where the date is not known."""
         return None if self.date is None else (today - self.date).days
 
@@ -43,7 +43,8 @@ def sources() -> tuple[DataSource, ...]:
     ['disposable-email-domains', 'publicsuffixlist']
     """
     own = tuple(
-        DataSource(f"recipients/{name}.txt", len(_words(name)), str(_date_of(name)), _date_of(name)) for name in _FILES
+        DataSource(f"recipients/{name}.txt", len(_words(name)), str(_date_of(name)), _date_of(name))
+        for name in _FILES
     )
     return (
         _package("disposable-email-domains", len(disposable())),
@@ -52,19 +53,21 @@ def sources() -> tuple[DataSource, ...]:
     )
 
 
-def _date_of(name: str) -> date | None:
-    head = "\n".join(line for line in _data.read(f"recipients/{name}.txt").splitlines() if line.startswith("#"))
+def _date_of(name: str) -> dt.date | None:
+    head = "\n".join(
+        line for line in _data.read(f"recipients/{name}.txt").splitlines() if line.startswith("#")
+    )
     found = _DATE.search(head)
-    return date(*map(int, found.groups())) if found else None
+    return dt.date(*map(int, found.groups())) if found else None
 
 
 def _package(name: str, entries: int) -> DataSource:
-    from importlib.metadata import distribution
+    from importlib.metadata import distribution  # noqa: PLC0415 -- only for a reason or a report
 
     found = distribution(name)
     record = found.locate_file(next(iter(found.files or ()), ""))
     try:
-        day = date.fromtimestamp(record.stat().st_mtime)  # type: ignore[attr-defined] # noqa: DTZ012 -- a day
+        day = dt.date.fromtimestamp(record.stat().st_mtime)  # type: ignore[attr-defined] # noqa: DTZ012 -- a day
     except (AttributeError, OSError):
         day = None
     return DataSource(name, entries, found.version, day)
@@ -83,7 +86,7 @@ def _words(name: str) -> frozenset[str]:
 @cache
 def disposable() -> frozenset[str]:
     """Return the disposable domains of the package disposable-email-domains, less what is well known."""
-    from disposable_email_domains import blocklist
+    from disposable_email_domains import blocklist  # noqa: PLC0415 -- ten thousand entries
 
     return frozenset(blocklist) - well_known() - alias_relays()
 
@@ -122,9 +125,10 @@ def typo_targets() -> tuple[tuple[str, str], ...]:
 @cache
 def roles() -> frozenset[str]:
     """Return the words that name a function, in lower case without separators."""
-    return frozenset(
-        squeeze(word) for name in ("roles", "roles-by-language") for word in _words(name)
-    ) - _too_short()
+    return (
+        frozenset(squeeze(word) for name in ("roles", "roles-by-language") for word in _words(name))
+        - _too_short()
+    )
 
 
 @cache
@@ -176,6 +180,6 @@ def registrable(domain: str) -> str:
 
 @cache
 def _public_suffixes():  # type: ignore[no-untyped-def] # noqa: ANN202 -- the package has no types
-    from publicsuffixlist import PublicSuffixList
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 -- reads its list
 
     return PublicSuffixList(only_icann=True)

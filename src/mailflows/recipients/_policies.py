@@ -103,14 +103,23 @@ def judge(policy: Policy, prediction: Prediction, *, is_certain: bool = True) ->
     low, high = prediction.undiluted_low, prediction.undiluted_high
     if policy.max_recipients is not None and prediction.addresses > policy.max_recipients:
         most = policy.max_recipients
-        return PolicyVerdict(policy, Advice.STOP, 0, f"{prediction.addresses} recipients; at most {most} are tolerated")
+        return PolicyVerdict(
+            policy, Advice.STOP, 0, f"{prediction.addresses} recipients; at most {most} are tolerated"
+        )
     if low > limit:
-        return PolicyVerdict(policy, Advice.STOP, 0, f"at least {low:.1%} will bounce; the limit is {limit:.0%}")
+        return PolicyVerdict(
+            policy, Advice.STOP, 0, f"at least {low:.1%} will bounce; the limit is {limit:.0%}"
+        )
     if high < limit and is_certain:
-        return PolicyVerdict(policy, Advice.GO, 0, f"at most {high:.1%} will bounce; the limit is {limit:.0%}")
+        return PolicyVerdict(
+            policy, Advice.GO, 0, f"at most {high:.1%} will bounce; the limit is {limit:.0%}"
+        )
     size = min(sample_size(min(prediction.rate, limit), limit), prediction.addresses)
     return PolicyVerdict(
-        policy, Advice.SAMPLE_FIRST, size, f"between {low:.1%} and {high:.1%} will bounce; the limit is {limit:.0%}"
+        policy,
+        Advice.SAMPLE_FIRST,
+        size,
+        f"between {low:.1%} and {high:.1%} will bounce; the limit is {limit:.0%}",
     )
 
 
@@ -127,5 +136,7 @@ def sample_size(expected: float, limit: float) -> int:
     gap = limit - expected
     if gap <= 0:
         return 2000
-    spread = 1.645 * math.sqrt(expected * (1 - expected)) + 1.0 * math.sqrt(limit * (1 - limit)) * (expected > 0)
+    spread = 1.645 * math.sqrt(expected * (1 - expected)) + 1.0 * math.sqrt(limit * (1 - limit)) * (
+        expected > 0
+    )
     return min(2000, math.ceil(max(none, (spread / gap) ** 2 if expected else 0.0)))

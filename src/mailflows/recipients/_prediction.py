@@ -112,7 +112,7 @@ def predict(
         >>> known.high - known.low < fresh.high - fresh.low
         True
     """
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 -- slow to import
 
     total = sum(counts.values())
     if not total:
@@ -132,7 +132,7 @@ def predict(
 
 def _quality(dead: int, seen: int, bounced: int, delivered: int) -> Draws:
     """Return draws of the bounce rate of ordinary addresses."""
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 -- slow to import
 
     share = (dead + 200 * _USUAL_DEAD) / (seen + 200)  # a short list says little
     pull = math.log(share / (1 - share)) - math.log(_USUAL_DEAD / (1 - _USUAL_DEAD))
@@ -157,7 +157,7 @@ def _undiluted(bounces: Draws, mailed: Draws, risky: list[tuple[int, Draws]], to
     Taking a class in raises the rate exactly if its own is higher; so they are taken in the order of
     their rates while that holds. More rows of any bad class leave more choices, never fewer.
     """
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 -- slow to import
 
     if not risky:
         return bounces / total
@@ -175,7 +175,7 @@ def _undiluted(bounces: Draws, mailed: Draws, risky: list[tuple[int, Draws]], to
 
 def _interval(rates: Draws, total: int) -> tuple[float, float]:
     """Return the ends of the interval, with the chance of a list of this length added."""
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 -- slow to import
 
     spread = np.sqrt(np.clip(rates * (1 - rates), 0.0, None) / total)
     low, high = np.quantile(rates + _normal() * spread, _QUANTILES)
@@ -184,7 +184,7 @@ def _interval(rates: Draws, total: int) -> tuple[float, float]:
 
 @cache
 def _uniform() -> Draws:
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 -- slow to import
 
     # Evenly spaced, in an order that has nothing to do with the other draws.
     return np.random.default_rng(1).permutation((np.arange(_DRAWS) + 0.5) / _DRAWS)
@@ -192,15 +192,16 @@ def _uniform() -> Draws:
 
 @cache
 def _normal() -> Draws:
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 -- slow to import
 
     return np.random.default_rng(2).standard_normal(_DRAWS)
 
 
 @cache
 def _class_draws() -> dict[str, Draws]:
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 -- slow to import
 
     return {
-        name: np.random.default_rng(10 + number).beta(a, b, _DRAWS) for number, (name, (a, b)) in enumerate(CLASSES.items())
+        name: np.random.default_rng(10 + number).beta(a, b, _DRAWS)
+        for number, (name, (a, b)) in enumerate(CLASSES.items())
     }

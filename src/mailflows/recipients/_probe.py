@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Generator  # noqa: TC003 -- read by users' type checkers
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -86,15 +86,17 @@ _BUSY = 3600.0
 # What servers say of us rather than of the mailbox; from RFC 3463 section 3.8 and the words in use.
 _ABOUT_US = re.compile(
     r"\bblock|\bblacklist|\bdenylist|\blisted\b|\brbl\b|dnsbl|spamhaus|barracuda|sorbs|spamcop|reputation|"
-    r"\bpolicy\b|\bbanned|not allowed to send|sender|client host|reverse dns|\bptr\b|relay(?:ing)? (?:access )?denied|"
-    r"access denied|authentication|\bspam\b|your (?:ip|network|host)|\bhelo\b|\behlo\b|\bspf\b|\bdkim\b|\bdmarc\b",
+    r"\bpolicy\b|\bbanned|not allowed to send|sender|client host|reverse dns|\bptr\b|"
+    r"relay(?:ing)? (?:access )?denied|access denied|authentication|\bspam\b|your (?:ip|network|host)|"
+    r"\bhelo\b|\behlo\b|\bspf\b|\bdkim\b|\bdmarc\b",
     re.IGNORECASE,
 )
 _NO_MAILBOX = re.compile(
     r"no such (?:user|recipient|mailbox|address)|unknown (?:user|recipient|mailbox|address|local)|"
     r"(?:user|recipient|mailbox|address|account)[^.;]{0,60}(?:unknown|not found|does not exist|doesn't exist|"
     r"disabled|inactive|invalid|unavailable|rejected)|"
-    r"does not have (?:an|a) [\w.]+ account|invalid (?:recipient|mailbox|address)|not a (?:valid|known) (?:user|mailbox)",
+    r"does not have (?:an|a) [\w.]+ account|invalid (?:recipient|mailbox|address)|"
+    r"not a (?:valid|known) (?:user|mailbox)",
     re.IGNORECASE,
 )
 _MAILBOX_STATUS = frozenset({"5.1.1", "5.1.6", "5.1.10", "5.2.1"})
@@ -137,7 +139,9 @@ class SmtpProbe:
                 try:
                     reply = connection.ask(command)
                 except OSError as error:
-                    return ProbeResult(ProbeVerdict.UNKNOWN, f"the connection was lost: {_said(error)}", _BUSY)
+                    return ProbeResult(
+                        ProbeVerdict.UNKNOWN, f"the connection was lost: {_said(error)}", _BUSY
+                    )
                 command = talk.send(reply)
         except StopIteration as stop:
             result: ProbeResult = stop.value
@@ -147,7 +151,7 @@ class SmtpProbe:
 
     async def acheck(self, address: str, host: str) -> ProbeResult:
         """Ask without blocking the event loop; the connector is used in a thread."""
-        import asyncio
+        import asyncio  # noqa: PLC0415 -- only where an event loop runs
 
         return await asyncio.to_thread(self.check, address, host)
 
@@ -159,13 +163,13 @@ def _talk(address: str, *, helo: str, sender: str) -> Generator[str | None, Repl
     secure = False
     for command in (None, f"EHLO {helo}", f"MAIL FROM:<{sender}>"):
         reply = yield command
-        if reply.code == 530 and "STARTTLS" in reply.text.upper() and not secure:  # noqa: PLR2004 -- RFC 3207
+        if reply.code == 530 and "STARTTLS" in reply.text.upper() and not secure:
             secure = True
             for step in ("STARTTLS", f"EHLO {helo}", command):
                 reply = yield step
-                if reply.code >= 400:  # noqa: PLR2004 -- a refusal
+                if reply.code >= 400:
                     break
-        if reply.code >= 400:  # noqa: PLR2004 -- a refusal before any recipient is about us
+        if reply.code >= 400:
             return _refused_us(reply)
     return (yield from _recipients(address))
 
@@ -174,13 +178,13 @@ def _recipients(address: str) -> Generator[str | None, Reply, ProbeResult]:
     """Ask for an address that cannot exist first: a server that takes it says nothing about any."""
     local, _, domain = address.rpartition("@")
     nobody = yield f"RCPT TO:<{secrets.token_hex(8)}{len(local)}@{domain}>"
-    if nobody.code < 300:  # noqa: PLR2004 -- accepted
+    if nobody.code < 300:
         return ProbeResult(ProbeVerdict.CATCH_ALL, f"it takes any address: {nobody.code} {nobody.text}"[:200])
     reply = yield f"RCPT TO:<{address}>"
     return judge_reply(reply)
 
 
-def judge_reply(reply: Reply) -> ProbeResult:
+def judge_reply(reply: Reply) -> ProbeResult:  # noqa: PLR0911 -- a table in code
     """Say what a reply to RCPT means.
 
     >>> judge_reply(Reply(550, "5.7.1 blocked using zen.spamhaus.org")).verdict
@@ -189,13 +193,13 @@ def judge_reply(reply: Reply) -> ProbeResult:
     900.0
     """
     said = f"{reply.code} {reply.text}"[:200]
-    if 200 <= reply.code < 300:  # noqa: PLR2004 -- accepted
+    if 200 <= reply.code < 300:
         return ProbeResult(ProbeVerdict.ACCEPTED, said)
-    if reply.status.startswith(("5.7.", "4.7.")) and reply.code >= 500:  # noqa: PLR2004 -- refused for good
+    if reply.status.startswith(("5.7.", "4.7.")) and reply.code >= 500:
         return ProbeResult(ProbeVerdict.BLOCKED_US, said)
     if reply.status in _FULL:
         return ProbeResult(ProbeVerdict.UNKNOWN, said, _BUSY)
-    if reply.code >= 500:  # noqa: PLR2004 -- refused for good
+    if reply.code >= 500:
         if reply.status in _MAILBOX_STATUS and not _ABOUT_US.search(reply.text):
             return ProbeResult(ProbeVerdict.NO_MAILBOX, said)
         if _ABOUT_US.search(reply.text) and not _NO_MAILBOX.search(reply.text):
@@ -207,7 +211,7 @@ def judge_reply(reply: Reply) -> ProbeResult:
 
 def _refused_us(reply: Reply) -> ProbeResult:
     said = f"{reply.code} {reply.text}"[:200]
-    if reply.code >= 500:  # noqa: PLR2004 -- refused for good
+    if reply.code >= 500:
         return ProbeResult(ProbeVerdict.BLOCKED_US, said)
     return ProbeResult(ProbeVerdict.UNKNOWN, said, _BUSY)
 
@@ -232,7 +236,7 @@ def smtplib_connector(*, port: int = 25, timeout: float = 20.0) -> Connector:
 
 class _SmtplibConnection:
     def __init__(self, host: str, port: int, timeout: float) -> None:
-        import smtplib
+        import smtplib  # noqa: PLC0415 -- only where a probe is wanted
 
         self._smtp = smtplib.SMTP(timeout=timeout)
         self._greeting = self._smtp.connect(host, port)
@@ -240,7 +244,7 @@ class _SmtplibConnection:
 
     def ask(self, command: str | None) -> Reply:
         """Send a command; STARTTLS is carried out if the server takes it."""
-        import smtplib
+        import smtplib  # noqa: PLC0415 -- only where a probe is wanted
 
         try:
             if command is None:
@@ -257,8 +261,8 @@ class _SmtplibConnection:
 
     def close(self) -> None:
         """Take leave if the server still listens."""
-        import contextlib
-        import smtplib
+        import contextlib  # noqa: PLC0415 -- only at the end
+        import smtplib  # noqa: PLC0415 -- only where a probe is wanted
 
         with contextlib.suppress(OSError, smtplib.SMTPException):
             self._smtp.quit()

@@ -157,7 +157,9 @@ class RecipientReport:
         """Return one line: the verdict, and why."""
         why = "; ".join(reason.sentence.rstrip(".") for reason in self.reasons if reason.verdict is not None)
         meant = f" Did you mean {self.suggestion}?" if self.suggestion else ""
-        return f"{_printable(self.address)}: {self.verdict}" + (f" ({why})." if why else ".") + _printable(meant)
+        return (
+            f"{_printable(self.address)}: {self.verdict}" + (f" ({why})." if why else ".") + _printable(meant)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data, ready for JSON."""
@@ -180,7 +182,8 @@ class RecipientReport:
     def _repr_html_(self) -> str:
         """Return the report as a small table, for a notebook."""
         rows: list[list[Cell]] = [
-            [reason.code, reason.sentence, reason.evidence, str(reason.verdict or "-")] for reason in self.reasons
+            [reason.code, reason.sentence, reason.evidence, str(reason.verdict or "-")]
+            for reason in self.reasons
         ]
         return to_html(str(self), ["code", "what was found", "evidence", "at best"], rows)
 

@@ -22,11 +22,15 @@ __all__ = ["BadRow", "Row", "Rows", "read_rows"]
 Rows = Iterable[Any] | str | os.PathLike[str] | IO[str] | IO[bytes]
 """What a list may be."""
 
-_COLUMN_WORDS = (
-    "email", "e-mail", "e_mail", "mail", "courriel", "emailaddress", "email address", "email_address", "adresse email",
-    "adresse e-mail", "adresse mail", "correo", "correo electronico", "correo electrónico", "e-mail-adresse", "epost",
-    "indirizzo email", "posta elettronica", "endereco de email", "recipient", "address", "destinataire",
-)  # fmt: skip
+_COLUMN_WORDS = frozenset(
+    """
+    email, e-mail, e_mail, mail, courriel, emailaddress, email address, email_address, adresse email,
+    adresse e-mail, adresse mail, correo, correo electronico, correo electrónico, e-mail-adresse, epost,
+    indirizzo email, posta elettronica, endereco de email, recipient, address, destinataire
+    """.replace("\n    ", " ")
+    .strip()
+    .split(", ")
+)
 _DELIMITERS = ",;\t|"
 _SNIFF = 64 * 1024
 _PROBE_ROWS = 100
@@ -83,7 +87,8 @@ def read_rows(rows: Rows, *, column: str | None = None) -> Iterator[Row | BadRow
     elif hasattr(rows, "columns") and hasattr(rows, "itertuples"):
         yield from _read_frame(rows, column)
     elif isinstance(rows, (bytes, bytearray)):
-        raise ConfigurationError("rows are an iterable or a file; for bytes open them as a file", field="rows")
+        msg = "rows are an iterable or a file; for bytes open them as a file"
+        raise ConfigurationError(msg, field="rows")
     else:
         for line, value in enumerate(rows, 1):
             yield _checked(line, _of_mapping(value, column))
@@ -141,7 +146,8 @@ def _read_csv(opened: IO[bytes] | IO[str], column: str | None) -> Iterator[Row |
 
 
 def _chain_pairs(
-    head: list[tuple[int, list[str] | None]], reader: Any  # noqa: ANN401 -- csv has no name for it
+    head: list[tuple[int, list[str] | None]],
+    reader: Any,  # noqa: ANN401 -- csv has no name for it
 ) -> Iterator[tuple[int, list[str] | None]]:
     yield from head
     yield from _lines(reader)
@@ -190,7 +196,7 @@ def _wide_cells() -> Generator[None, None, None]:
 @contextmanager
 def _as_text(opened: IO[bytes] | IO[str]) -> Generator[IO[str], None, None]:
     """Open a file as text in its encoding: by its mark, else UTF-8, else Windows-1252."""
-    binary = getattr(opened, "buffer", opened)
+    binary: Any = getattr(opened, "buffer", opened)
     if isinstance(opened, io.StringIO) or not _is_binary(binary):
         yield opened  # type: ignore[misc] # already text
         return
@@ -266,7 +272,8 @@ def _find_column(names: list[str], rows: list[list[str]], column: str | None) ->
     if column is not None:
         if column.strip().lower() in lowered:
             return lowered.index(column.strip().lower())
-        raise ConfigurationError(f"there is no column {column!r}; there are {', '.join(names)[:500]}", field="column")
+        msg = f"there is no column {column!r}; there are {', '.join(names)[:500]}"
+        raise ConfigurationError(msg, field="column")
     width = max(map(len, [names, *rows]))
     signs = [sum("@" in row[place] for row in rows if place < len(row)) for place in range(width)]
     named = [place for place, name in enumerate(lowered) if _is_column_word(name)]
@@ -275,9 +282,8 @@ def _find_column(names: list[str], rows: list[list[str]], column: str | None) ->
         return max(named, key=lambda place: (signs[place], -place))
     if signs[best] or width == 1:
         return best
-    raise ConfigurationError(
-        f"no column holds addresses; name one of {', '.join(names)[:500]}", field="column"
-    )
+    msg = f"no column holds addresses; name one of {', '.join(names)[:500]}"
+    raise ConfigurationError(msg, field="column")
 
 
 def _is_column_word(name: str) -> bool:

@@ -48,14 +48,15 @@ class Spool:
         try:
             self._facts = sqlite3.connect("" if cache is None else cache, check_same_thread=False)
             self._facts.execute(
-                "CREATE TABLE IF NOT EXISTS domain (name TEXT PRIMARY KEY, state, evidence, hosts, asked REAL)"
+                "CREATE TABLE IF NOT EXISTS domain (name TEXT PRIMARY KEY, state, evidence, hosts, asked)"
             )
             self._facts.execute("DELETE FROM domain WHERE asked < ?", (now - max_age,))
             self._facts.commit()
         except sqlite3.Error as error:
             self._rows.close()
             self._domains.close()
-            raise ConfigurationError(f"the cache file cannot be used: {error}", field="cache") from error
+            msg = f"the cache file cannot be used: {error}"
+            raise ConfigurationError(msg, field="cache") from error
 
     def close(self) -> None:
         """Give the files back."""
@@ -73,7 +74,10 @@ class Spool:
         new: list[str] = []
         self._rows.executemany(
             "INSERT INTO row (line, text, key) VALUES (?, ?, ?)",
-            ((line, text, None if key is None else hash(key)) for line, text, _, key in self._noting(rows, new)),
+            (
+                (line, text, None if key is None else hash(key))
+                for line, text, _, key in self._noting(rows, new)
+            ),
         )
         return new
 
@@ -121,13 +125,17 @@ class Spool:
             if facts.state is DomainState.UNKNOWN:
                 self._unknown[name] = facts
             else:
-                final.append((name, str(facts.state), facts.evidence, json.dumps(facts.mail_hosts), self._now))
+                final.append(
+                    (name, str(facts.state), facts.evidence, json.dumps(facts.mail_hosts), self._now)
+                )
         with self._facts:
             self._facts.executemany("INSERT OR REPLACE INTO domain VALUES (?, ?, ?, ?, ?)", final)
 
     def facts(self, domain: str) -> DomainFacts:
         """Return what is known of a domain."""
-        found = self._facts.execute("SELECT state, evidence, hosts FROM domain WHERE name = ?", (domain,)).fetchone()
+        found = self._facts.execute(
+            "SELECT state, evidence, hosts FROM domain WHERE name = ?", (domain,)
+        ).fetchone()
         if found is None:
             return self._unknown.get(domain, self.rest)
         return DomainFacts(DomainState(found[0]), found[1], tuple(json.loads(found[2])))

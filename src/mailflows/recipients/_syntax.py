@@ -126,7 +126,7 @@ def read_address(text: object) -> Address | Unreadable:
 
 
 def _read_any(text: str) -> Address | Unreadable:
-    from email_validator import EmailNotValidError, validate_email
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 -- slow to import
 
     try:
         read = validate_email(text, check_deliverability=False)

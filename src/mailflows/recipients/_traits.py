@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -48,7 +49,8 @@ class Overrides:
     ) -> Overrides:
         """Return overrides from any collections, in lower case."""
         lower = [
-            frozenset(word.lower() for word in words) for words in (disposable, not_disposable, roles, not_roles, known)
+            frozenset(word.lower() for word in words)
+            for words in (disposable, not_disposable, roles, not_roles, known)
         ]
         lower[2], lower[3] = (frozenset(map(_lists.squeeze, words)) for words in lower[2:4])
         return cls(*lower)
@@ -86,7 +88,7 @@ def parents(domain: str) -> list[str]:
     >>> parents("a.b.example.org")
     ['a.b.example.org', 'b.example.org', 'example.org']
     """
-    if domain.count(".") < 2:  # noqa: PLR2004 -- the usual case, quickly
+    if domain.count(".") < 2:
         return [domain]
     labels = domain.split(".")
     return [".".join(labels[i:]) for i in range(len(labels) - 1)]
@@ -140,7 +142,7 @@ def _listed(domain: str, overrides: Overrides) -> Reason | None:
 
 
 def _disposable_reason(name: str, *, own: bool) -> Reason:
-    from importlib.metadata import version
+    from importlib.metadata import version  # noqa: PLC0415 -- only for a reason or a report
 
     where = "your own list" if own else f"disposable-email-domains {version('disposable-email-domains')}"
     sentence = "The domain gives mailboxes that are thrown away after use."
@@ -269,21 +271,33 @@ def _role_word(local: str, squeezed: str, overrides: Overrides) -> str | None:
 
 
 _FIRST_WORDS = frozenset(
-    "info infos contact kontakt contato contacto sales vente ventes ventas vendas vendite vertrieb support service "
-    "admin administration accueil secretariat office hello bonjour billing marketing commercial commerciale presse "
-    "press jobs rh hr team newsletter news compta comptabilite facturation segreteria ufficio amministrazione "
+    "info infos contact kontakt contato contacto sales vente ventes ventas vendas vendite "
+    "vertrieb support service "
+    "admin administration accueil secretariat office hello bonjour billing marketing commercial "
+    "commerciale presse "
+    "press jobs rh hr team newsletter news compta comptabilite facturation segreteria ufficio "
+    "amministrazione "
     "noreply webmaster postmaster all".split()
 )
 
 
-
-
 # Local parts that look made up. Each rule is strict: real names of many languages pass it.
-_KEYBOARD = ("qwertyuiop", "azertyuiop", "qwertzuiop", "asdfghjkl", "qsdfghjklm", "yxcvbnm", "zxcvbnm", "wxcvbn")
+_KEYBOARD = (
+    "qwertyuiop",
+    "azertyuiop",
+    "qwertzuiop",
+    "asdfghjkl",
+    "qsdfghjklm",
+    "yxcvbnm",
+    "zxcvbnm",
+    "wxcvbn",
+)
 _RUN = 5
 """Neighbouring keys, or the same one, from which it is no accident."""
 _SERIAL = re.compile(r"[a-z]{0,3}(?:\d{5,}|\d*(?:12345|23456|34567|45678|56789|98765)\d*)\Z")
-_FILLER = frozenset("test tests testing tester testtest test1 test123 testuser asdf asdfasdf qwerty azerty foo foobar".split())
+_FILLER = frozenset(
+    "test tests testing tester testtest test1 test123 testuser asdf asdfasdf qwerty azerty foo foobar".split()
+)
 _HARSH = re.compile(r"[bcdfghjklmnpqrstvwxz]{7,}")
 _MIXED = re.compile(r"(?=(?:.*\d){4})(?=(?:.*[a-z]){4})[a-z0-9]{12,}\Z")
 # Words with single separators, and a year at most.
@@ -330,5 +344,5 @@ def _is_random(letters: str) -> bool:
     """Return whether letters and digits change places too often for a name with a year."""
     if not _MIXED.match(letters):
         return False
-    flips = sum(a.isdigit() != b.isdigit() for a, b in zip(letters, letters[1:], strict=False))
+    flips = sum(a.isdigit() != b.isdigit() for a, b in itertools.pairwise(letters))
     return flips >= _FLIPS

@@ -67,7 +67,7 @@ def correct_domain(domain: str, *, known: Collection[str]) -> str | None:
     """
     if not domain or domain in known or domain in _labels() or len(domain) > _LONGEST:
         return None
-    return _same_letters(domain) or _split(domain) or _by_parts(domain, known)
+    return _same_letters(domain) or _split(domain) or _by_parts(domain)
 
 
 def _same_letters(domain: str) -> str | None:
@@ -79,7 +79,11 @@ def _same_letters(domain: str) -> str | None:
         if section != "short" and domain == target.partition(".")[0]:
             return target
     return next(
-        (f"{domain[: -len(end)]}.{end}" for end in _DOTLESS if domain.endswith(end) and len(domain) > len(end) + 3),
+        (
+            f"{domain[: -len(end)]}.{end}"
+            for end in _DOTLESS
+            if domain.endswith(end) and len(domain) > len(end) + 3
+        ),
         None,
     )
 
@@ -95,7 +99,7 @@ def _split(domain: str) -> str | None:
     return whole if section == "one ending" or tail == head or tail in _SLIPS_OF_COM else None
 
 
-def _by_parts(domain: str, known: Collection[str]) -> str | None:
+def _by_parts(domain: str) -> str | None:
     """Mend the name, its ending, or both."""
     name, _, ending = domain.partition(".")
     real = _lists.is_known_tld(ending.rpartition(".")[2]) if ending else False
@@ -200,7 +204,8 @@ def _near() -> frozenset[frozenset[str]]:
     return _ALIKE | {
         frozenset(pair)
         for pair in combinations(places, 2)
-        if abs(places[pair[0]][0] - places[pair[1]][0]) <= 1 and abs(places[pair[0]][1] - places[pair[1]][1]) <= 1
+        if abs(places[pair[0]][0] - places[pair[1]][0]) <= 1
+        and abs(places[pair[0]][1] - places[pair[1]][1]) <= 1
     }
 
 
@@ -243,7 +248,8 @@ def _names() -> dict[str, _Name]:
     for rank, (target, section) in enumerate(_targets()):
         found.setdefault(target.partition(".")[0], []).append((rank, target, section))
     return {
-        meant: _Name(_letters(meant), _bound(meant, targets[0][2]), tuple(targets)) for meant, targets in found.items()
+        meant: _Name(_letters(meant), _bound(meant, targets[0][2]), tuple(targets))
+        for meant, targets in found.items()
     }
 
 
