@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mailflows._dns import one_by_one
-from mailflows._dns_wire import Answer, Question, Status
+from mailflows._dns import Answer, Question, Status, one_by_one, zone_records
 
 if TYPE_CHECKING:
     import os
@@ -102,18 +101,10 @@ class FakeDns:
     @classmethod
     def from_zone(cls, text: str, *, servfail: str = "servfail-") -> FakeDns:
         """Read a zone file; names beginning with *servfail* answer SERVFAIL."""
-        import dns.rdatatype  # noqa: PLC0415 -- slow to import
-        import dns.zone  # noqa: PLC0415 -- slow to import
-
-        zone = dns.zone.from_text(text, relativize=False, check_origin=False)
-        records: dict[str, Any] = {}
-        for name, found in zone.iterate_rdatasets():
-            host = name.to_text(omit_final_dot=True).lower()
-            if host.startswith(servfail):
-                records[host] = "servfail"
-            else:
-                kinds = records.setdefault(host, {})
-                kinds[dns.rdatatype.to_text(found.rdtype)] = [rd.to_text().removesuffix(".") for rd in found]
+        records: dict[str, Any] = {
+            name: "servfail" if name.startswith(servfail) else kinds
+            for name, kinds in zone_records(text).items()
+        }
         return cls(records)
 
     def answer(self, question: Question) -> Answer:

@@ -121,7 +121,7 @@ def test_a_resolver_that_invents_answers_calls_nobody_bad() -> None:
 
     class Portal(FakeDns):
         def answer(self, question):  # noqa: ANN001, ANN202 -- as FakeDns
-            from mailflows._dns_wire import Answer, Status
+            from mailflows._dns._wire import Answer, Status
 
             return (
                 Answer(Status.OK, ("10.0.0.1",), 60.0)

@@ -15,8 +15,8 @@ from mailflows.recipients._judge import Judge
 from mailflows.recipients._syntax import Address, read_address, read_plain
 from shared_cases import cases
 
-COUNT = int(os.environ.get("MAILFLOWS_SYNTAX_STRINGS", "20000"))
-"""Generated strings in the differential test; benchmarks/recipients_syntax.py runs 300,000."""
+COUNT = int(os.environ.get("MAILFLOWS_SYNTAX_STRINGS", "200000"))
+"""Generated strings in the differential test."""
 
 PIECES = [
     *"abzAZ059-_.+!#$%&'*/=?^`{|}~\"()<>[]:;,@ \t\\",
@@ -93,7 +93,8 @@ def test_generated_strings_are_read_as_email_validator_reads_them() -> None:
         text = generated(rng)
         expected = theirs(text)
         assert ours(text) == expected, text
-        for _ in range(2):  # the second time by the domain's profile
+        if expected is not None:  # once read anew, and once by what is known of the domain
+            judge.find(text)
             found = judge.find(text)
             got = (found.local, found.profile.unicode, found.profile.ascii) if found.profile else None
             assert got == expected, text

@@ -6,6 +6,7 @@ and the cache of both.
 
 from __future__ import annotations
 
+from mailflows._dns import Resolver
 from mailflows.recipients._checker import (
     RecipientChecker,
     acheck_recipient,
@@ -37,6 +38,7 @@ __all__ = [
     "RecipientChecker",
     "RecipientReport",
     "Reply",
+    "Resolver",
     "SmtpProbe",
     "Trait",
     "Verdict",

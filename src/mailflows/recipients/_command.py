@@ -42,7 +42,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     base = commands.add_parser(
         "list",
         help="say what a mailing base is worth",
-        description="Check a CSV file of addresses: counts, predicted bounces, what each provider's rule means.",
+        description="Check a CSV file of addresses: counts, predicted bounces, each provider's rule.",
         epilog=_STATUS,
     )
     base.add_argument("file", metavar="FILE.csv", help="a CSV file, or - for standard input")

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from mailflows._dns_wire import Question, Status
+from mailflows._dns._wire import Question, Status
 from mailflows.recipients._report import DomainState
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
     from mailflows._dns import Conversation
-    from mailflows._dns_wire import Answer
+    from mailflows._dns._wire import Answer
 
 __all__ = ["DomainFacts", "ask_about"]
 

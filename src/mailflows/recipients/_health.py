@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailflows._dns_wire import Question, Status
+from mailflows._dns._wire import Question, Status
 from mailflows.recipients import _lists
 from mailflows.recipients._domain import DomainFacts, ask_about
 from mailflows.recipients._report import DEAD, DomainState

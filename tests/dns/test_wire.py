@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailflows._dns_wire import (
+from mailflows._dns._wire import (
     Answer,
     MalformedAnswer,
     Question,

@@ -1,6 +1,6 @@
 """Which question goes out when: windows, pace, timeouts and second attempts, without a socket.
 
-The exchange is told the time and what came in; it says what to send. The drivers in ``_dns.py`` move
+The exchange is told the time and what came in; it says what to send. The drivers in ``_resolver.py`` move
 the bytes. It keeps to a rate ceiling, and slows down when answers go missing: a resolver that drops
 what is too much for it must not make good domains look silent. What failed is asked again at the end.
 """
@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from mailflows._dns_wire import (
+from mailflows._dns._wire import (
     Answer,
     MalformedAnswer,
     Question,

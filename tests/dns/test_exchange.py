@@ -5,8 +5,8 @@ from __future__ import annotations
 import dns.message
 import dns.rrset
 
-from mailflows._dns_exchange import Exchange, Pace
-from mailflows._dns_wire import Question, Status
+from mailflows._dns._exchange import Exchange, Pace
+from mailflows._dns._wire import Question, Status
 
 
 def answer_to(wire: bytes) -> bytes:

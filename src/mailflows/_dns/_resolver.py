@@ -1,10 +1,4 @@
-"""The one door to the DNS.
-
-A part that needs the DNS writes a *conversation*: a generator that yields the questions it has now and
-is sent their answers, until it returns what it found. `Resolver.run` and `Resolver.arun` hold any number
-of conversations at once, over one socket, each question asked once. Nothing here is kept after a call but
-the cache; SERVFAIL, REFUSED and timeouts are never cached.
-"""
+"""Conversations and the resolver that holds them, in a thread or in an event loop."""
 
 from __future__ import annotations
 
@@ -14,12 +8,12 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterat
 from ipaddress import ip_address
 from typing import Generic, Protocol, TypeVar
 
-from mailflows._dns_exchange import Exchange, Pace, Packet
-from mailflows._dns_sockets import AsyncSockets, Sockets
-from mailflows._dns_wire import Answer, Question, Status
+from mailflows._dns._exchange import Exchange, Pace, Packet
+from mailflows._dns._sockets import AsyncSockets, Sockets
+from mailflows._dns._wire import Answer, Question, Status
 from mailflows.errors import ConfigurationError
 
-__all__ = ["Answer", "Cache", "Conversation", "Door", "Question", "Resolver", "Status", "one_by_one"]
+__all__ = ["Cache", "Conversation", "Door", "Resolver", "one_by_one"]
 
 T = TypeVar("T")
 

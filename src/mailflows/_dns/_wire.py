@@ -2,7 +2,7 @@
 
 Lists of recipients need tens of thousands of MX and address records, and a general parser costs more
 than the network there; so these few kinds are read here. Everything else, and whatever is unusual, is
-handed to dnspython. tests/test_dns_wire.py holds the two equal.
+handed to dnspython. tests/dns/test_wire.py holds the two equal.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from mailflows._dns_exchange import Packet
+    from mailflows._dns._exchange import Packet
 
 __all__ = ["AsyncSockets", "Sockets"]
 
