@@ -189,5 +189,9 @@ class RecipientReport:
 
 
 def _printable(text: str) -> str:
-    """Replace what would break a terminal or a log line."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """Replace what would break a terminal or a log line, and cut what nobody reads to the end."""
+    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
+
+
+_SHOWN = 300
