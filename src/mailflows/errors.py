@@ -15,7 +15,14 @@ the built-in one that it resembles, and carries what is known as data.
 
 from __future__ import annotations
 
-__all__ = ["AddressError", "ConfigurationError", "MailflowsError", "MessageError", "MissingExtra", "ModelError"]
+__all__ = [
+    "AddressError",
+    "ConfigurationError",
+    "MailflowsError",
+    "MessageError",
+    "MissingExtra",
+    "ModelError",
+]
 
 
 class MailflowsError(Exception):
