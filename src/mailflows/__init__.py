@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailflows.errors import (
+    AddressError,
     ConfigurationError,
     MailflowsError,
     MessageError,
@@ -22,10 +23,18 @@ from mailflows.flow import Flow
 if TYPE_CHECKING:
     from mailflows.classifier import Classification, Classifier, Reason, classify
     from mailflows.message import Envelope, Message
+    from mailflows.recipients import (
+        RecipientChecker,
+        acheck_recipient,
+        check_list,
+        check_recipient,
+        ensure_recipient,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AddressError",
     "Classification",
     "Classifier",
     "ConfigurationError",
@@ -37,7 +46,12 @@ __all__ = [
     "MissingExtra",
     "ModelError",
     "Reason",
+    "RecipientChecker",
+    "acheck_recipient",
+    "check_list",
+    "check_recipient",
     "classify",
+    "ensure_recipient",
 ]
 
 # Loaded on first use: a sender that only needs one part does not pay for the others.
@@ -47,7 +61,12 @@ _HOMES = {
     "Envelope": "message",
     "Message": "message",
     "Reason": "classifier",
+    "RecipientChecker": "recipients",
+    "acheck_recipient": "recipients",
+    "check_list": "recipients",
+    "check_recipient": "recipients",
     "classify": "classifier",
+    "ensure_recipient": "recipients",
 }
 
 

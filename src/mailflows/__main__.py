@@ -1,6 +1,7 @@
-"""The command line: ``python -m mailflows classify PATH…``.
+"""The command line: ``python -m mailflows`` with ``classify``, ``check`` or ``list``.
 
-Exit status: 0 every message was read (sure or not), 1 some input could not be read, 2 wrong usage.
+Exit status of ``classify``: 0 every message was read (sure or not), 1 some input could not be read,
+2 wrong usage.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from mailflows import Classifier, ConfigurationError, MailflowsError, MessageError
 from mailflows._report import to_text
+from mailflows.recipients._command import add_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold", type=float, metavar="P", help="confidence in [0, 1] below which the answer is unsure"
     )
     classify.set_defaults(run=_classify)
+    add_commands(commands)
     return parser
 
 

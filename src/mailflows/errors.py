@@ -4,6 +4,7 @@
 
     MailflowsError
     ├── MessageError(ValueError)        these bytes are not a message we can read
+    ├── AddressError(ValueError)        raised only by ``ensure_*``; ``check_*`` returns a report
     ├── ModelError(RuntimeError)        a model file of another version, or damaged
     ├── ConfigurationError(ValueError)  arguments or settings that contradict themselves
     └── MissingExtra(ImportError)       names the pip command to type
@@ -14,7 +15,14 @@ the built-in one that it resembles, and carries what is known as data.
 
 from __future__ import annotations
 
-__all__ = ["ConfigurationError", "MailflowsError", "MessageError", "MissingExtra", "ModelError"]
+__all__ = [
+    "AddressError",
+    "ConfigurationError",
+    "MailflowsError",
+    "MessageError",
+    "MissingExtra",
+    "ModelError",
+]
 
 
 class MailflowsError(Exception):
@@ -44,6 +52,23 @@ class MessageError(MailflowsError, ValueError):
     def __init__(self, message: str, *, position: int | None = None) -> None:
         super().__init__(message)
         self.position = position
+
+
+class AddressError(MailflowsError, ValueError):
+    """Raised by ``ensure_*`` for an address that should not be written to.
+
+    The message is a sentence for the person who typed the address; it does not repeat the address,
+    so that it can stand in a log.
+
+    Attributes:
+        address: What was given.
+        reason: Code of the reason that decided, such as ``nxdomain``.
+    """
+
+    def __init__(self, message: str, *, address: object = None, reason: str) -> None:
+        super().__init__(message)
+        self.address = address
+        self.reason = reason
 
 
 class ModelError(MailflowsError, RuntimeError):

@@ -1,0 +1,51 @@
+"""Recipients: whether to write to an address, and what a whole mailing base is worth.
+
+`check_recipient` says it for one address, `check_list` for a list; a `RecipientChecker` holds the settings
+and the cache of both.
+"""
+
+from __future__ import annotations
+
+from mailflows._dns import Resolver
+from mailflows.recipients._checker import (
+    RecipientChecker,
+    acheck_recipient,
+    aensure_recipient,
+    check_list,
+    check_recipient,
+    ensure_recipient,
+)
+from mailflows.recipients._list_report import ListReport
+from mailflows.recipients._lists import DataSource
+from mailflows.recipients._policies import Advice, Policy, PolicyVerdict
+from mailflows.recipients._prediction import Prediction
+from mailflows.recipients._probe import ProbeResult, ProbeVerdict, Reply, SmtpProbe, smtplib_connector
+from mailflows.recipients._report import DomainState, Reason, RecipientReport, Trait, Verdict
+from mailflows.recipients._traits import Overrides
+
+__all__ = [
+    "Advice",
+    "DataSource",
+    "DomainState",
+    "ListReport",
+    "Overrides",
+    "Policy",
+    "PolicyVerdict",
+    "Prediction",
+    "ProbeResult",
+    "ProbeVerdict",
+    "Reason",
+    "RecipientChecker",
+    "RecipientReport",
+    "Reply",
+    "Resolver",
+    "SmtpProbe",
+    "Trait",
+    "Verdict",
+    "acheck_recipient",
+    "aensure_recipient",
+    "check_list",
+    "check_recipient",
+    "ensure_recipient",
+    "smtplib_connector",
+]

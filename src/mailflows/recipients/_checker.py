@@ -1,0 +1,290 @@
+"""Checking recipients: one address in a request path, and the door to checking a whole list."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mailflows.errors import AddressError
+from mailflows.flow import Flow
+from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
+from mailflows.recipients._health import WELL, diagnose, probes, trusted
+from mailflows.recipients._judge import Finding, Judge
+from mailflows.recipients._report import RecipientReport, Verdict
+from mailflows.recipients._traits import NONE, Overrides
+
+if TYPE_CHECKING:
+    import os
+
+    from mailflows._dns import Conversation, Door
+    from mailflows.recipients._list_report import ListReport
+    from mailflows.recipients._rows import Rows
+
+__all__ = [
+    "History",
+    "RecipientChecker",
+    "acheck_recipient",
+    "aensure_recipient",
+    "check_list",
+    "check_recipient",
+    "ensure_recipient",
+]
+
+History = Collection[str] | Callable[[str], bool]
+"""Addresses that are known to bounce: a set, the keys of a mapping, or a function that says so."""
+
+BUDGET = 5.0
+"""Seconds for one address: as long as a person waits for a form."""
+
+_PROBE_EVERY = 600.0
+"""Seconds after which the resolver is tried with names that do not exist again."""
+
+
+utc_now = partial(datetime.now, UTC)
+"""Returns the present moment, in UTC."""
+
+
+class RecipientChecker:
+    """Says whether to write to an address, and why.
+
+    Args:
+        resolver: What asks the DNS: a `mailflows.Resolver`, a `mailflows.testing.FakeDns`; the
+            system's resolvers by default.
+        dns: Whether to ask the DNS at all. Without it nothing leaves the machine, and the verdict on
+            an address against which nothing speaks is «unknown».
+        flow: The flow that the addresses are for. In marketing a role account is risky; elsewhere it
+            is the usual address of a small firm or a town hall.
+        bounced: Addresses that are known to bounce, such as a suppression list.
+        overrides: What you know better than the lists.
+        budget: Seconds of wall-clock time for one address, kept even if no answer comes.
+        now: What says the time.
+
+    Example:
+        >>> checker = RecipientChecker(dns=False)
+        >>> report = checker.check("bob@gmial.com")
+        >>> report.suggestion, str(report.verdict)
+        ('bob@gmail.com', 'risky')
+    """
+
+    def __init__(  # noqa: PLR0913 -- the settings of a checker
+        self,
+        *,
+        resolver: Door | None = None,
+        dns: bool = True,
+        flow: Flow | None = None,
+        bounced: History | None = None,
+        overrides: Overrides = NONE,
+        budget: float = BUDGET,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._resolver = resolver
+        self.dns = dns
+        self._judge = Judge(overrides=overrides, flow=flow)
+        self._flow = flow
+        self._bounced = bounced
+        self._budget = budget
+        self.now = now
+        self._probed_at = float("-inf")
+        self._health = WELL
+
+    @property
+    def resolver(self) -> Door:
+        """What asks the DNS; made on first use."""
+        if self._resolver is None:
+            from mailflows._dns import Resolver  # noqa: PLC0415 -- only where it is needed
+
+            self._resolver = Resolver()
+        return self._resolver
+
+    def check(self, address: str) -> RecipientReport:
+        """Check one address. Nothing is raised for a bad one: the report says what is wrong."""
+        finding = self._judge.find(address)
+        facts = NOT_ASKED
+        if self.dns and (domain := finding.domain) is not None:
+            results = dict(self.resolver.run(self._conversations(domain), budget=self._budget))
+            facts = self._conclude(domain, results)
+        return self.conclude(finding, facts)
+
+    async def acheck(self, address: str) -> RecipientReport:
+        """Check one address without blocking the event loop."""
+        finding = self._judge.find(address)
+        facts = NOT_ASKED
+        if self.dns and (domain := finding.domain) is not None:
+            conversations = self._conversations(domain)
+            results = {n: r async for n, r in self.resolver.arun(conversations, budget=self._budget)}
+            facts = self._conclude(domain, results)
+        return self.conclude(finding, facts)
+
+    def ensure(self, address: str) -> RecipientReport:
+        """Check one address, and raise if it will bounce.
+
+        Raises:
+            AddressError: With a sentence for the person who typed the address.
+        """
+        return _ensured(self.check(address), address)
+
+    async def aensure(self, address: str) -> RecipientReport:
+        """Do what `ensure` does without blocking the event loop."""
+        return _ensured(await self.acheck(address), address)
+
+    def check_list(
+        self,
+        rows: Rows,
+        *,
+        column: str | None = None,
+        delivered: History | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        progress: bool | Callable[[int, int], None] | None = None,
+    ) -> ListReport:
+        """Check a whole list: each domain is asked once, and memory does not grow with the rows.
+
+        Args:
+            rows: Any iterable of addresses or mappings, a path or an open file of CSV, a pandas column
+                or frame.
+            column: Name of the column with the addresses; found by its name and content by default.
+            delivered: Addresses that took mail before; with the bounced ones of the checker they
+                sharpen the prediction.
+            cache: File that keeps what the DNS said for a week: a list that was interrupted goes on
+                from there. It holds domains, never addresses.
+            progress: `True` for a bar (tqdm), `False` for none, a function of (done, total), or
+                `None` for a bar on long lists in a terminal.
+
+        Raises:
+            ConfigurationError: If there is no such column, or the cache is no cache.
+            OSError: If the file cannot be read.
+
+        Example:
+            >>> report = RecipientChecker(dns=False).check_list(["ada@example.org", "bob@gmial.com", None])
+            >>> report.addresses, report.bad_rows, report.typos
+            (2, 1, (('bob@gmial.com', 'bob@gmail.com'),))
+        """
+        from mailflows.recipients._list import check_rows  # noqa: PLC0415 -- only where it is needed
+
+        return check_rows(self, rows, column=column, delivered=delivered, cache=cache, progress=progress)
+
+    def find(self, address: object) -> Finding:
+        """Find out about an address offline; the first half of a check."""
+        return self._judge.find(address)
+
+    def conclude(self, finding: Finding, facts: DomainFacts) -> RecipientReport:
+        """Say the verdict when the DNS has been heard; the second half of a check."""
+        suppressed = self._bounced is not None and self.is_bounced(finding)
+        return self._judge.report(finding, facts, now=self.now(), is_suppressed=suppressed)
+
+    def is_bounced(self, finding: Finding) -> bool:
+        """Return whether an address is known to bounce."""
+        if self._bounced is None or finding.profile is None:
+            return False
+        plain = f"{finding.local}@{finding.profile.ascii}"
+        spellings = (finding.text, plain, plain.lower())
+        if callable(self._bounced):
+            return any(map(self._bounced, spellings))
+        return any(spelling in self._bounced for spelling in spellings)
+
+    def _conversations(self, domain: str) -> list[Conversation[DomainFacts]]:
+        """Return what to ask: the domain, and now and then whether the resolver is well."""
+        asked = [ask_about(domain)]
+        if time.monotonic() - self._probed_at > _PROBE_EVERY:
+            asked += probes(self.resolver)
+        return asked
+
+    def _conclude(self, domain: str, results: dict[int, DomainFacts]) -> DomainFacts:
+        if len(results) > 1:
+            self._probed_at = time.monotonic()
+            self._health = diagnose([results[number] for number in range(1, len(results))])
+        return trusted(domain, results[0], self._health)
+
+
+def _ensured(report: RecipientReport, address: object) -> RecipientReport:
+    if report.verdict is not Verdict.UNDELIVERABLE:
+        return report
+    reason = report.reasons[0]
+    sentence = reason.sentence
+    if report.suggestion:
+        sentence = f"{sentence.rstrip('.')}. Did you mean {report.suggestion}?"
+    raise AddressError(sentence, address=address, reason=reason.code)
+
+
+_shared: dict[bool, RecipientChecker] = {}
+
+
+def _default(*, dns: bool) -> RecipientChecker:
+    if dns not in _shared:
+        _shared[dns] = RecipientChecker(dns=dns)
+    return _shared[dns]
+
+
+def check_recipient(address: str, *, dns: bool = True) -> RecipientReport:
+    """Check one address.
+
+    Args:
+        address: The address alone, as it was typed.
+        dns: Whether to ask the DNS about the domain, for at most five seconds. It is the only thing
+            that leaves the machine.
+
+    Returns:
+        A report with every field; nothing is raised for a bad address.
+
+    Example:
+        >>> check_recipient("ada@exam ple.org", dns=False).verdict
+        <Verdict.UNDELIVERABLE: 'undeliverable'>
+    """
+    return _default(dns=dns).check(address)
+
+
+async def acheck_recipient(address: str, *, dns: bool = True) -> RecipientReport:
+    """Do what `check_recipient` does without blocking the event loop."""
+    return await _default(dns=dns).acheck(address)
+
+
+def ensure_recipient(address: str, *, dns: bool = True) -> RecipientReport:
+    """Check one address, and raise if it will bounce.
+
+    Raises:
+        AddressError: With a sentence for the person who typed the address.
+
+    Example:
+        >>> ensure_recipient("ada@gmail", dns=False)
+        Traceback (most recent call last):
+        mailflows.errors.AddressError: The part after the @-sign is not valid. …
+    """
+    return _default(dns=dns).ensure(address)
+
+
+async def aensure_recipient(address: str, *, dns: bool = True) -> RecipientReport:
+    """Do what `ensure_recipient` does without blocking the event loop."""
+    return await _default(dns=dns).aensure(address)
+
+
+def check_list(  # noqa: PLR0913 -- the settings of one list
+    rows: Rows,
+    *,
+    column: str | None = None,
+    dns: bool = True,
+    flow: Flow | None = Flow.MARKETING,
+    bounced: History | None = None,
+    progress: bool | Callable[[int, int], None] | None = None,
+) -> ListReport:
+    """Check a whole list; see `RecipientChecker.check_list` for a resolver, a cache and data of your own.
+
+    Args:
+        rows: Any iterable of addresses, a path or an open file of CSV, a pandas column.
+        column: Name of the column with the addresses; found by default.
+        dns: Whether to ask the DNS about the domains.
+        flow: What the list is for; marketing by default, where role accounts are risky.
+        bounced: Addresses that are known to bounce, such as a suppression list.
+        progress: As in `RecipientChecker.check_list`.
+
+    Raises:
+        ConfigurationError: If there is no such column.
+        OSError: If the file cannot be read.
+
+    Example:
+        >>> check_list(["ada@example.org", "ADA@example.org"], dns=False).duplicates
+        1
+    """
+    checker = RecipientChecker(dns=dns, flow=flow, bounced=bounced)
+    return checker.check_list(rows, column=column, progress=progress)

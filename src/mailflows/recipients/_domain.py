@@ -1,0 +1,130 @@
+"""What the DNS says about a domain that should receive mail, as one conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from mailflows._dns._wire import Question, Status
+from mailflows.recipients._report import DomainState
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+
+    from mailflows._dns import Conversation
+    from mailflows._dns._wire import Answer
+
+__all__ = ["DomainFacts", "ask_about"]
+
+_MAX_HOSTS = 10
+"""Mail hosts that are looked up: a sender tries no more either."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainFacts:
+    """What is known of a domain from the DNS.
+
+    Attributes:
+        state: Whether it takes mail.
+        evidence: The records, or the failure, that say so.
+        mail_hosts: Names of the mail hosts, the preferred first.
+    """
+
+    state: DomainState
+    evidence: str = ""
+    mail_hosts: tuple[str, ...] = ()
+
+
+NOT_ASKED = DomainFacts(DomainState.NOT_ASKED)
+
+
+def ask_about(domain: str) -> Conversation[DomainFacts]:
+    """Find out whether a domain takes mail (RFC 5321 section 5.1).
+
+    Args:
+        domain: As A-labels in lower case.
+
+    Returns:
+        A conversation for `mailflows._dns`; its result is the facts.
+    """
+    asked = Question(domain, "MX")
+    answer = (yield (asked,))[asked]
+    if answer.status is Status.NXDOMAIN:
+        # The name itself does not exist, so there is no address to fall back on.
+        return DomainFacts(DomainState.NXDOMAIN, "NXDOMAIN")
+    if answer.status is Status.NODATA:
+        return (yield from _by_address(domain))
+    if answer.status is not Status.OK:
+        return DomainFacts(DomainState.UNKNOWN, f"MX: {answer.status.upper()}")
+    return (yield from _by_hosts(answer.records))
+
+
+def _by_address(domain: str) -> Conversation[DomainFacts]:
+    """Judge a domain without MX records by its own addresses."""
+    reach = yield from _reach(domain)
+    if reach == "public":
+        return DomainFacts(DomainState.IMPLICIT, "no MX, but an address", (domain,))
+    if reach == "unknown":
+        return DomainFacts(DomainState.UNKNOWN, "no MX, and no answer for A or AAAA")
+    evidence = "no MX, and only addresses that are not public" if reach == "private" else "no MX, A or AAAA"
+    return DomainFacts(DomainState.NO_MAIL, evidence)
+
+
+def _by_hosts(records: Iterable[str]) -> Conversation[DomainFacts]:
+    """Judge a domain by its mail hosts: it takes mail as soon as one of them can be reached."""
+    hosts = _sorted_hosts(records)
+    if not hosts:
+        # RFC 7505 wants «0 .» alone; whatever its preference, the root is no mail host.
+        return DomainFacts(DomainState.NULL_MX, "MX 0 .")
+    seen = set()
+    for host in hosts[:_MAX_HOSTS]:
+        reach = yield from _reach(host)
+        if reach == "public":
+            return DomainFacts(DomainState.OK, f"MX {host}", hosts)
+        seen.add(reach)
+    if "unknown" in seen:
+        return DomainFacts(DomainState.UNKNOWN, f"no address for the mail host {hosts[0]}: no answer", hosts)
+    if "private" in seen:
+        return DomainFacts(DomainState.MX_PRIVATE, f"MX {hosts[0]} has no public address", hosts)
+    return DomainFacts(DomainState.MX_BROKEN, f"MX {hosts[0]} does not exist", hosts)
+
+
+def _sorted_hosts(records: Iterable[str]) -> tuple[str, ...]:
+    """Return the mail hosts by preference, without the root that stands for «none».
+
+    >>> _sorted_hosts(["20 b.example", "0 ", "10 a.example"])
+    ('a.example', 'b.example')
+    """
+    pairs = sorted((int(preference), host) for preference, _, host in (r.partition(" ") for r in records))
+    return tuple(dict.fromkeys(host for _, host in pairs if host not in ("", ".")))
+
+
+def _reach(host: str) -> Generator[tuple[Question, ...], Mapping[Question, Answer], str]:
+    """Return how a host can be reached: public, private, none or unknown."""
+    if not _is_host_name(host):
+        return "none"
+    seen = set()
+    for kind in ("A", "AAAA"):
+        question = Question(host, kind)
+        answer = (yield (question,))[question]
+        if answer.status is Status.OK:
+            if any(_is_public(record) for record in answer.records):
+                return "public"
+            seen.add("private")
+        elif not answer.is_final:
+            seen.add("unknown")
+        elif answer.status is Status.NXDOMAIN:
+            break
+    return next((word for word in ("unknown", "private") if word in seen), "none")
+
+
+def _is_host_name(host: str) -> bool:
+    """Return whether a name can be asked for; an IP address written as a name is none."""
+    labels = host.split(".")
+    fits = host.isascii() and len(host) < 254 and all(0 < len(label) < 64 for label in labels)
+    return fits and not labels[-1].isdigit()
+
+
+def _is_public(address: str) -> bool:
+    return ip_address(address).is_global

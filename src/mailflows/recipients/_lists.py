@@ -1,0 +1,185 @@
+"""The lists behind the traits: where each comes from, how old it is, and what is in it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from mailflows import _data
+
+__all__ = ["DataSource", "sources"]
+
+_DATE = re.compile(r"\b(20\d\d)-(\d\d)-(\d\d)\b")
+_FILES = ("alias-relays", "free-mail", "no-reply", "roles", "roles-by-language", "typo-targets", "well-known")
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """One list that verdicts rest on.
+
+    Attributes:
+        name: File or package.
+        entries: How many entries it has.
+        version: Version of the package, or the date of the file.
+        date: When it was made or, for a package, put on this machine; `None` where that is not known.
+    """
+
+    name: str
+    entries: int
+    version: str
+    date: dt.date | None
+
+    def age(self, today: dt.date) -> int | None:
+        """Return the age in days, or `None` where the date is not known."""
+        return None if self.date is None else (today - self.date).days
+
+
+def sources() -> tuple[DataSource, ...]:
+    """Return every list that verdicts rest on, with its age.
+
+    >>> [source.name for source in sources()][:2]
+    ['disposable-email-domains', 'publicsuffixlist']
+    """
+    own = tuple(
+        DataSource(f"recipients/{name}.txt", len(_words(name)), str(_date_of(name)), _date_of(name))
+        for name in _FILES
+    )
+    return (
+        _package("disposable-email-domains", len(disposable())),
+        _package("publicsuffixlist", 0),
+        *own,
+    )
+
+
+def _date_of(name: str) -> dt.date | None:
+    head = "\n".join(
+        line for line in _data.read(f"recipients/{name}.txt").splitlines() if line.startswith("#")
+    )
+    found = _DATE.search(head)
+    return dt.date(*map(int, found.groups())) if found else None
+
+
+def _package(name: str, entries: int) -> DataSource:
+    from importlib.metadata import distribution  # noqa: PLC0415 -- only for a reason or a report
+
+    found = distribution(name)
+    record = found.locate_file(next(iter(found.files or ()), ""))
+    try:
+        day = dt.date.fromtimestamp(record.stat().st_mtime)  # type: ignore[attr-defined] # noqa: DTZ012 -- a day
+    except (AttributeError, OSError):
+        day = None
+    return DataSource(name, entries, found.version, day)
+
+
+@cache
+def _words(name: str) -> frozenset[str]:
+    return frozenset(
+        word
+        for lines in _data.read_sections(f"recipients/{name}.txt").values()
+        for line in lines
+        for word in line.split()
+    )
+
+
+@cache
+def disposable() -> frozenset[str]:
+    """Return the disposable domains of the package disposable-email-domains, less what is well known."""
+    from disposable_email_domains import blocklist  # noqa: PLC0415 -- ten thousand entries
+
+    return frozenset(blocklist) - well_known() - alias_relays()
+
+
+@cache
+def alias_relays() -> frozenset[str]:
+    """Return the domains of services that forward to a real mailbox."""
+    return _words("alias-relays")
+
+
+@cache
+def free_mail() -> frozenset[str]:
+    """Return the domains of free and consumer mailboxes."""
+    return _words("free-mail") | large_providers()
+
+
+@cache
+def large_providers() -> frozenset[str]:
+    """Return the domains of the large providers of mailboxes."""
+    return frozenset(word for line in _data.read_sections("free-mail.txt")[""] for word in line.split())
+
+
+@cache
+def well_known() -> frozenset[str]:
+    """Return the domains that are never called disposable or a typing error."""
+    return _words("well-known") | _words("typo-targets") | large_providers()
+
+
+@cache
+def typo_targets() -> tuple[tuple[str, str], ...]:
+    """Return (domain, section) of what people mean when they mistype, the most used first."""
+    sections = _data.read_sections("recipients/typo-targets.txt")
+    return tuple((domain, name) for name, domains in sections.items() for domain in domains)
+
+
+@cache
+def roles() -> frozenset[str]:
+    """Return the words that name a function, in lower case without separators."""
+    return (
+        frozenset(squeeze(word) for name in ("roles", "roles-by-language") for word in _words(name))
+        - _too_short()
+    )
+
+
+@cache
+def no_replies() -> frozenset[str]:
+    """Return the local parts that nobody reads, without separators."""
+    return _words("no-reply")
+
+
+def _too_short() -> frozenset[str]:
+    # Initials of people are more usual than these.
+    return frozenset({"ap", "bd", "cs", "ir", "pm", "rd", "bod", "eng", "sac", "reg", "hi"})
+
+
+_SEPARATORS = str.maketrans("", "", "._-")
+
+
+def squeeze(local: str) -> str:
+    """Return a local part without separators.
+
+    >>> squeeze("service-client")
+    'serviceclient'
+    """
+    return local.translate(_SEPARATORS)
+
+
+@cache
+def is_known_tld(label: str) -> bool:
+    """Return whether a last label, as an A-label, is a top-level domain of the public suffix list.
+
+    >>> is_known_tld("com"), is_known_tld("con")
+    (True, False)
+    """
+    # Some registries have rules for the second level only, such as .za.
+    suffixes = _public_suffixes()
+    return any(
+        suffixes.publicsuffix(f"x.{second}{label}", accept_unknown=False) is not None
+        for second in ("", "co.", "com.", "org.", "ac.", "gov.")
+    )
+
+
+def registrable(domain: str) -> str:
+    """Return the part of a domain that is registered, or the domain itself where that cannot be told.
+
+    >>> registrable("mail.shop.co.uk")
+    'shop.co.uk'
+    """
+    return _public_suffixes().privatesuffix(domain) or domain
+
+
+@cache
+def _public_suffixes():  # type: ignore[no-untyped-def] # noqa: ANN202 -- the package has no types
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 -- reads its list
+
+    return PublicSuffixList(only_icann=True)

@@ -1,0 +1,197 @@
+"""What a check says: the words of a verdict, and the report on one address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from mailflows._report import to_html
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mailflows._report import Cell
+
+__all__ = ["DomainState", "Reason", "RecipientReport", "Trait", "Verdict"]
+
+
+class Verdict(StrEnum):
+    """What to do with an address, best first."""
+
+    DELIVERABLE = "deliverable"
+    """The domain receives mail and nothing speaks against the address; the mailbox itself was not asked."""
+
+    UNKNOWN = "unknown"
+    """It could not be told: the domain was not asked, or gave no answer. Try again later."""
+
+    RISKY = "risky"
+    """It may bounce or do harm: a probable typing error, a disposable or look-alike domain, …"""
+
+    UNDELIVERABLE = "undeliverable"
+    """It will bounce: it is not an address, or its domain takes no mail."""
+
+
+class DomainState(StrEnum):
+    """What the DNS says about a domain."""
+
+    NOT_ASKED = "not_asked"
+    """The DNS was off, or there is no domain to ask about."""
+
+    OK = "ok"
+    """It names a mail host that has a public address."""
+
+    IMPLICIT = "implicit"
+    """It names no mail host but has a public address of its own (RFC 5321 section 5.1)."""
+
+    NULL_MX = "null_mx"
+    """It says that it takes no mail (RFC 7505)."""
+
+    NO_MAIL = "no_mail"
+    """It exists, but has no mail host and no public address."""
+
+    NXDOMAIN = "nxdomain"
+    """It does not exist."""
+
+    MX_BROKEN = "mx_broken"
+    """None of the mail hosts that it names exists."""
+
+    MX_PRIVATE = "mx_private"
+    """Its mail hosts have only addresses that are not reachable from outside."""
+
+    SPECIAL_USE = "special_use"
+    """A name kept for documentation, tests or local use (RFC 2606, RFC 6761)."""
+
+    UNKNOWN = "unknown"
+    """No usable answer: a timeout, SERVFAIL or REFUSED, or a resolver that is itself sick."""
+
+
+DEAD = frozenset(
+    {
+        DomainState.NULL_MX,
+        DomainState.NO_MAIL,
+        DomainState.NXDOMAIN,
+        DomainState.MX_BROKEN,
+        DomainState.MX_PRIVATE,
+        DomainState.SPECIAL_USE,
+    }
+)
+"""The states in which mail to the domain bounces."""
+
+
+class Trait(StrEnum):
+    """What is known of an address or its domain; most of these are not bad in themselves."""
+
+    DISPOSABLE = "disposable"
+    ALIAS_RELAY = "alias_relay"
+    FREE_MAIL = "free_mail"
+    ROLE = "role"
+    SUBADDRESS = "subaddress"
+    NO_REPLY = "no_reply"
+    SUSPICIOUS = "suspicious"
+    CONFUSABLE = "confusable"
+    UNKNOWN_TLD = "unknown_tld"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that was found.
+
+    Attributes:
+        code: Stable name, such as ``nxdomain`` or ``typo``.
+        sentence: What it means, for a reader.
+        evidence: What was seen: a record, a list and its date, a pattern.
+        verdict: The best verdict that is still possible with it; `None` where it is only told.
+    """
+
+    code: str
+    sentence: str
+    evidence: str = ""
+    verdict: Verdict | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the reason as plain data."""
+        return {
+            "code": self.code,
+            "sentence": self.sentence,
+            "evidence": self.evidence,
+            "verdict": None if self.verdict is None else str(self.verdict),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientReport:
+    """What is known about one address. Every field is always there.
+
+    Attributes:
+        address: What was given, as text; empty for what is not text.
+        verdict: What to do with it.
+        reasons: Why, the decisive ones first.
+        normalized: The address in its usual form, or `None` if it is not one. Mail goes to this.
+        ascii: The same with the domain as A-labels; `None` where the local part is not ASCII.
+        domain: The domain as A-labels in lower case, or `None`.
+        suggestion: The address that was probably meant, or `None`. Never put in place by itself.
+        traits: What is known of local part and domain.
+        domain_state: What the DNS says.
+        mail_hosts: Names of the mail hosts, the preferred first.
+        duplicate_key: A key that two spellings of one mailbox share; never an address to mail to.
+        needs_smtputf8: Whether every server on the way must speak SMTPUTF8 (RFC 6531).
+        checked_at: When, in UTC.
+    """
+
+    address: str
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    normalized: str | None
+    ascii: str | None
+    domain: str | None
+    suggestion: str | None
+    traits: frozenset[Trait]
+    domain_state: DomainState
+    mail_hosts: tuple[str, ...]
+    duplicate_key: str | None
+    needs_smtputf8: bool
+    checked_at: datetime
+
+    def __str__(self) -> str:
+        """Return one line: the verdict, and why."""
+        why = "; ".join(reason.sentence.rstrip(".") for reason in self.reasons if reason.verdict is not None)
+        meant = f" Did you mean {self.suggestion}?" if self.suggestion else ""
+        return (
+            f"{_printable(self.address)}: {self.verdict}" + (f" ({why})." if why else ".") + _printable(meant)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data, ready for JSON."""
+        return {
+            "address": self.address,
+            "verdict": str(self.verdict),
+            "reasons": [reason.to_dict() for reason in self.reasons],
+            "normalized": self.normalized,
+            "ascii": self.ascii,
+            "domain": self.domain,
+            "suggestion": self.suggestion,
+            "traits": sorted(map(str, self.traits)),
+            "domain_state": str(self.domain_state),
+            "mail_hosts": list(self.mail_hosts),
+            "duplicate_key": self.duplicate_key,
+            "needs_smtputf8": self.needs_smtputf8,
+            "checked_at": self.checked_at.isoformat(),
+        }
+
+    def _repr_html_(self) -> str:
+        """Return the report as a small table, for a notebook."""
+        rows: list[list[Cell]] = [
+            [reason.code, reason.sentence, reason.evidence, str(reason.verdict or "-")]
+            for reason in self.reasons
+        ]
+        return to_html(str(self), ["code", "what was found", "evidence", "at best"], rows)
+
+
+def _printable(text: str) -> str:
+    """Replace what would break a terminal or a log line, and cut what nobody reads to the end."""
+    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
+
+
+_SHOWN = 300

@@ -1,0 +1,348 @@
+"""What is known of an address from lists and from its spelling, without asking anyone."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+from mailflows.recipients import _lists
+from mailflows.recipients._confusables import looks_like
+from mailflows.recipients._report import Reason, Trait, Verdict
+from mailflows.recipients._typos import correct_domain
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["DomainTraits", "LocalTraits", "Overrides", "domain_traits", "local_traits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What a user knows better than the lists.
+
+    Attributes:
+        disposable: Domains to call disposable, with all below them.
+        not_disposable: Domains never to call disposable.
+        roles: Further role words.
+        not_roles: Words that are no roles here.
+        known: Domains that are no typing errors, such as the sender's own and its partners'.
+    """
+
+    disposable: frozenset[str] = frozenset()
+    not_disposable: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    not_roles: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        disposable: Collection[str] = (),
+        not_disposable: Collection[str] = (),
+        roles: Collection[str] = (),
+        not_roles: Collection[str] = (),
+        known: Collection[str] = (),
+    ) -> Overrides:
+        """Return overrides from any collections, in lower case."""
+        lower = [
+            frozenset(word.lower() for word in words)
+            for words in (disposable, not_disposable, roles, not_roles, known)
+        ]
+        lower[2], lower[3] = (frozenset(map(_lists.squeeze, words)) for words in lower[2:4])
+        return cls(*lower)
+
+
+NONE = Overrides()
+
+
+@dataclass(frozen=True, slots=True)
+class DomainTraits:
+    """What is known of a domain.
+
+    Attributes:
+        traits: The traits.
+        reasons: The same, for a reader.
+        meant: The domain that was probably meant, or `None`.
+    """
+
+    traits: frozenset[Trait]
+    reasons: tuple[Reason, ...]
+    meant: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTraits:
+    """What is known of a local part: as for a domain."""
+
+    traits: frozenset[Trait]
+    reasons: tuple[Reason, ...]
+
+
+def parents(domain: str) -> list[str]:
+    """Return a domain and those above it, without the top-level domain.
+
+    >>> parents("a.b.example.org")
+    ['a.b.example.org', 'b.example.org', 'example.org']
+    """
+    if domain.count(".") < 2:
+        return [domain]
+    labels = domain.split(".")
+    return [".".join(labels[i:]) for i in range(len(labels) - 1)]
+
+
+def domain_traits(domain: str, *, unicode: str, overrides: Overrides = NONE) -> DomainTraits:
+    """Return what is known of a domain.
+
+    Args:
+        domain: As A-labels in lower case.
+        unicode: The same in Unicode.
+        overrides: What the user knows better.
+
+    Example:
+        >>> sorted(domain_traits("mx.yopmail.com", unicode="mx.yopmail.com").traits)
+        [<Trait.DISPOSABLE: 'disposable'>]
+        >>> domain_traits("gmial.com", unicode="gmial.com").meant
+        'gmail.com'
+    """
+    reasons = []
+    listed = _listed(domain, overrides)
+    if listed is not None:
+        reasons.append(listed)
+    if domain in _lists.free_mail() and (listed is None or listed.code != Trait.DISPOSABLE):
+        reasons.append(Reason("free_mail", "The domain gives mailboxes to anyone.", domain))
+    meant, found = _spelling(domain, unicode, overrides)
+    reasons += found
+    if not reasons:
+        return _NOTHING
+    traits = frozenset(Trait(reason.code) for reason in reasons if reason.code in _TRAIT_CODES)
+    return DomainTraits(traits, tuple(reasons), meant)
+
+
+_NOTHING = DomainTraits(frozenset(), (), None)
+_TRAIT_CODES = frozenset(map(str, Trait))
+
+
+def _listed(domain: str, overrides: Overrides) -> Reason | None:
+    """Return what a list says about a domain or one above it: disposable, a relay, or nothing."""
+    disposable, relays = _lists.disposable(), _lists.alias_relays()
+    for name in parents(domain):
+        if name in overrides.not_disposable:
+            return None
+        if name in overrides.disposable:
+            return _disposable_reason(name, own=True)
+        if name in relays:
+            return Reason("alias_relay", "A relay forwards it to the real mailbox of a person.", name)
+        if name in disposable:
+            return _disposable_reason(name, own=False)
+    return None
+
+
+def _disposable_reason(name: str, *, own: bool) -> Reason:
+    from importlib.metadata import version  # noqa: PLC0415 -- only for a reason or a report
+
+    where = "your own list" if own else f"disposable-email-domains {version('disposable-email-domains')}"
+    sentence = "The domain gives mailboxes that are thrown away after use."
+    return Reason("disposable", sentence, f"{name} in {where}", Verdict.RISKY)
+
+
+def _spelling(domain: str, unicode: str, overrides: Overrides) -> tuple[str | None, list[Reason]]:
+    """Return what was probably meant, and what is odd about the spelling."""
+    reasons = []
+    known = _lists.well_known()
+    meant = looks_like(unicode)
+    if meant:
+        sentence = f"The domain looks like {meant} but is written in other letters."
+        reasons.append(Reason("confusable", sentence, domain, Verdict.RISKY))
+    elif domain not in overrides.known and domain not in _lists.free_mail():
+        meant = correct_domain(domain, known=known)
+        if meant:
+            sentence = f"The domain is probably a typing error for {meant}."
+            reasons.append(Reason("typo", sentence, f"{domain} → {meant}", Verdict.RISKY))
+    ending = domain.rpartition(".")[2]
+    if not _lists.is_known_tld(ending):
+        sentence = "The ending of the domain is not in the list of top-level domains."
+        reasons.append(Reason("unknown_tld", sentence, f".{ending}", Verdict.RISKY))
+    return meant, reasons
+
+
+_ROLE = Reason("role", "The mailbox belongs to a function, not to a person.")
+_NO_REPLY = Reason("no_reply", "The local part looks like a mailbox that nobody reads.", "", Verdict.RISKY)
+_SUBADDRESS = Reason("subaddress", "The local part carries a tag after a plus sign.")
+PLAIN = LocalTraits(frozenset(), ())
+
+_SPLIT = re.compile(r"[._\-]+")
+_NUMBERED = re.compile(r"([a-z]{3,})\d{1,2}\Z")
+
+
+def local_traits(local: str, overrides: Overrides = NONE) -> LocalTraits:
+    """Return what is known of a local part, given in lower case.
+
+    >>> sorted(local_traits("service-client").traits), sorted(local_traits("ada").traits)
+    ([<Trait.ROLE: 'role'>], [])
+    """
+    if overrides is NONE and is_ordinary(local):
+        return PLAIN
+    return _look_closely(local, overrides)
+
+
+def is_ordinary(local: str) -> bool:
+    """Return whether there is nothing to find, for the most of local parts: names, with a year perhaps.
+
+    It may say «no» of anything, but must say «yes» only of a dot-atom in lower case in which
+    `_look_closely` finds nothing.
+    """
+    shape = _NAME.match(local)
+    if shape is None:
+        return False
+    stem, head = shape.groups()
+    if head is not None:
+        if head in _FIRST_WORDS:
+            return False
+        stem = stem.replace(".", "").replace("-", "").replace("_", "")
+    return (
+        stem not in _marked()
+        and "rep" not in stem
+        and (len(stem) < _RUN or (_HARSH.search(stem) is None and stem.count(stem[0]) < len(stem)))
+    )
+
+
+@cache
+def _marked() -> frozenset[str]:
+    """Return every stem that has to be looked at closely."""
+    runs = {
+        row[i : i + n]
+        for keys in _KEYBOARD
+        for row in (keys, keys[::-1])
+        for n in range(_RUN, len(row) + 1)
+        for i in range(len(row) - n + 1)
+    }
+    fillers = {word.rstrip("0123456789") for word in _FILLER}
+    return frozenset(runs | fillers | _lists.roles() | _lists.no_replies())
+
+
+@lru_cache(maxsize=4096)
+def _look_closely(local: str, overrides: Overrides) -> LocalTraits:
+    base, plus, _ = local.partition("+")
+    reasons = []
+    if plus and base:
+        reasons.append(_SUBADDRESS)
+    else:
+        base = local
+    squeezed = _lists.squeeze(base)
+    if _is_no_reply(squeezed):
+        reasons.append(_NO_REPLY)
+    role = None if squeezed in _FILLER else _role_word(base, squeezed, overrides)
+    if role:
+        reasons.append(Reason(_ROLE.code, _ROLE.sentence, role))
+    else:
+        reasons += _suspicious(base)
+    if not reasons:
+        return PLAIN
+    return LocalTraits(frozenset(Trait(reason.code) for reason in reasons), tuple(reasons))
+
+
+def _is_no_reply(squeezed: str) -> bool:
+    if squeezed in _lists.no_replies():
+        return True
+    return "noreply" in squeezed or "donotreply" in squeezed or "nepasrepondre" in squeezed
+
+
+def _role_word(local: str, squeezed: str, overrides: Overrides) -> str | None:
+    """Return the word that makes a local part a role account: whole, numbered, or beside a place.
+
+    A word beside others counts only at the beginning and only where it can hardly be a name.
+    """
+    roles = _lists.roles()
+
+    def is_role(word: str) -> bool:
+        return word not in overrides.not_roles and (word in roles or word in overrides.roles)
+
+    if is_role(squeezed):
+        return squeezed
+    numbered = _NUMBERED.match(squeezed)
+    if numbered and is_role(numbered[1]):
+        return numbered[1]
+    first, *rest = _SPLIT.split(local)
+    return first if rest and first in _FIRST_WORDS and is_role(first) else None
+
+
+_FIRST_WORDS = frozenset(
+    "info infos contact kontakt contato contacto sales vente ventes ventas vendas vendite "
+    "vertrieb support service "
+    "admin administration accueil secretariat office hello bonjour billing marketing commercial "
+    "commerciale presse "
+    "press jobs rh hr team newsletter news compta comptabilite facturation segreteria ufficio "
+    "amministrazione "
+    "noreply webmaster postmaster all".split()
+)
+
+
+# Local parts that look made up. Each rule is strict: real names of many languages pass it.
+_KEYBOARD = (
+    "qwertyuiop",
+    "azertyuiop",
+    "qwertzuiop",
+    "asdfghjkl",
+    "qsdfghjklm",
+    "yxcvbnm",
+    "zxcvbnm",
+    "wxcvbn",
+)
+_RUN = 5
+"""Neighbouring keys, or the same one, from which it is no accident."""
+_SERIAL = re.compile(r"[a-z]{0,3}(?:\d{5,}|\d*(?:12345|23456|34567|45678|56789|98765)\d*)\Z")
+_FILLER = frozenset(
+    "test tests testing tester testtest test1 test123 testuser asdf asdfasdf qwerty azerty foo foobar".split()
+)
+_HARSH = re.compile(r"[bcdfghjklmnpqrstvwxz]{7,}")
+_MIXED = re.compile(r"(?=(?:.*\d){4})(?=(?:.*[a-z]){4})[a-z0-9]{12,}\Z")
+# Words with single separators, and a year at most.
+_NAME = re.compile(r"((?:([a-z]+)[._-](?:[a-z]+[._-])*)?[a-z]+)\d{0,4}\Z")
+_FLIPS = 5
+"""Changes between letters and digits from which a local part looks random: a7k2m9x."""
+
+
+def _suspicious(local: str) -> list[Reason]:
+    """Return what looks made up about a local part."""
+    pattern = _pattern(local)
+    if pattern is None:
+        return []
+    sentence = "The local part looks like something made up; it may still be a real mailbox."
+    return [Reason("suspicious", sentence, f"looks {pattern}", Verdict.RISKY)]
+
+
+def _pattern(local: str) -> str | None:
+    letters = local.replace(".", "").replace("_", "").replace("-", "")
+    if letters in _FILLER:
+        return "like a test"
+    if len(letters) >= _RUN and _keyboard_run(letters):
+        return "like a run on the keyboard"
+    if _SERIAL.match(letters) and not letters.isdigit():
+        return "like a number in a series"
+    if len(letters) >= _RUN and len(set(letters)) == 1:
+        return "like one key held down"
+    if _HARSH.search(letters) or _is_random(letters):
+        return "random"
+    return None
+
+
+def _keyboard_run(letters: str) -> bool:
+    """Return whether a local part is mostly neighbouring keys.
+
+    >>> _keyboard_run("asdfgh"), _keyboard_run("qwertz12"), _keyboard_run("property")
+    (True, True, False)
+    """
+    stem = letters.rstrip("0123456789")
+    return len(stem) >= _RUN and any(stem in row or stem[::-1] in row for row in _KEYBOARD)
+
+
+def _is_random(letters: str) -> bool:
+    """Return whether letters and digits change places too often for a name with a year."""
+    if not _MIXED.match(letters):
+        return False
+    flips = sum(a.isdigit() != b.isdigit() for a, b in itertools.pairwise(letters))
+    return flips >= _FLIPS

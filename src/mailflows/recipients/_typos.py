@@ -1,0 +1,277 @@
+"""«Did you mean»: the domain that was probably meant, from the spelling alone.
+
+The DNS is not asked, because misspelt domains of large providers often have mail hosts that catch what
+was meant for others. A suggestion is for the person who typed the address; nothing is ever put right
+by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection  # noqa: TC003 -- read by a cached function's signature
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations, groupby
+
+from mailflows.recipients import _lists
+
+__all__ = ["correct_domain"]
+
+# Neighbours on the keyboards in use (QWERTY, AZERTY and QWERTZ differ in few of these).
+_ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
+# Shapes that are read one for the other.
+_ALIKE = frozenset(map(frozenset, ("gq", "il", "i1", "l1", "o0", "mn", "uv", "vw", "ij", "ce", "rn")))
+_VOWELS = frozenset("aeiouy")
+
+_SWAP = 0.5
+_DOUBLE = 0.4
+_DROP = 0.8
+_ADD = 0.8
+_NEAR = 0.7
+_OTHER = 1.0
+_FIRST = 1.3
+"""Cost of slips: a doubled letter is likelier than a wrong one, and the first letter is seldom wrong."""
+
+_ENDINGS = ("com", "net", "org", "fr", "de", "it", "es", "eu", "be", "ch", "nl", "uk", "info")
+"""Endings to which an unknown one is mended, the most used first."""
+
+_DOTLESS = ("com", "net", "org", "fr", "de")
+
+_SLIPS_OF_COM = frozenset({"co", "cm", "om", "cn", "ocm", "comm", "con", "cim", "cpm", "vom", "xom"})
+_OPEN_ENDINGS = frozenset({"com", "net", "org", "info", "biz", "co", "cm", "om"})
+"""Endings under which a name with one ending is a slip; .edu and .gov are given out by rule."""
+
+_LARGEST = frozenset({"gmail", "googlemail", "hotmail", "icloud", "outlook", "yahoo"})
+"""So many people mean these that a rarer slip is still likelier than a domain of that spelling."""
+
+_LONG = 7
+"""Letters from which a name bears two slips and is still known."""
+
+_LONGEST = 40
+_LONGEST_NAME = 12
+_REPEATED = re.compile(r"(.{3,})\1$")
+
+
+def correct_domain(domain: str, *, known: Collection[str]) -> str | None:
+    """Return the domain that was probably meant, or `None` where this one is as likely.
+
+    Args:
+        domain: In lower case; may lack a dot.
+        known: Domains that are never called a typing error.
+
+    Example:
+        >>> correct_domain("gmial.com", known=()), correct_domain("acme.con", known=())
+        ('gmail.com', 'acme.com')
+        >>> correct_domain("gmx.de", known=()) is None
+        True
+    """
+    if not domain or domain in known or domain in _labels() or len(domain) > _LONGEST:
+        return None
+    return _same_letters(domain) or _split(domain) or _by_parts(domain)
+
+
+def _same_letters(domain: str) -> str | None:
+    """Mend a dot that is missing or moved: ``gmailc.om``, ``gmailcom``."""
+    found = _undotted().get(domain.replace(".", ""))
+    if found or "." in domain:
+        return found
+    for target, section in _targets():
+        if section != "short" and domain == target.partition(".")[0]:
+            return target
+    return next(
+        (
+            f"{domain[: -len(end)]}.{end}"
+            for end in _DOTLESS
+            if domain.endswith(end) and len(domain) > len(end) + 3
+        ),
+        None,
+    )
+
+
+def _split(domain: str) -> str | None:
+    """Cut what follows a whole domain: ``gmail.com.com``, ``gmail.com.co``."""
+    first, _, rest = domain.partition(".")
+    head, _, tail = rest.partition(".")
+    whole = f"{first}.{head}"
+    section = _labels().get(whole)
+    if not tail or section is None or section == "short":
+        return None
+    return whole if section == "one ending" or tail == head or tail in _SLIPS_OF_COM else None
+
+
+def _by_parts(domain: str) -> str | None:
+    """Mend the name, its ending, or both."""
+    name, _, ending = domain.partition(".")
+    real = _lists.is_known_tld(ending.rpartition(".")[2]) if ending else False
+    best: tuple[float, int, str] | None = None
+    name = _REPEATED.sub(r"\1", name)  # hotmailmail
+    for meant in _candidates(name):
+        slips = _name_cost(name, meant)
+        if slips < _TOO_MUCH:
+            for rank, target, section in _names()[meant].targets:
+                cost = slips + _ending_cost(ending, target.partition(".")[2], section, real=real)
+                if cost < _TOO_MUCH and (best is None or (cost, rank) < best[:2]):
+                    best = cost, rank, target
+    if best:
+        return best[2]
+    if real or not ending:
+        return None
+    mended = _mend_ending(ending)
+    return f"{name}.{mended}" if mended else None
+
+
+_TOO_MUCH = 100.0
+
+
+def _name_cost(name: str, meant: str) -> float:
+    """Return the cost of the slips from one name to another, beyond bounds if they are not alike."""
+    cost = _distance(name, meant)
+    bound = _names()[meant].bound
+    if meant in _LARGEST and name[0] == meant[0] and _bones(name) == _bones(meant):
+        bound = 2 * _OTHER  # only vowels differ
+    return cost if cost <= bound + 1e-9 else _TOO_MUCH
+
+
+def _bound(meant: str, section: str) -> float:
+    """Return the cost of slips from which another name was meant."""
+    if section == "short":
+        return _SWAP
+    if meant in _LARGEST:
+        return 2 * _DROP if len(meant) >= _LONG else _OTHER
+    return _DROP if len(meant) < _LONG + 2 else _DROP + _DOUBLE
+
+
+def _ending_cost(ending: str, wanted: str, section: str, *, real: bool) -> float:
+    """Return the cost of another ending; a real one under which the name may exist costs too much."""
+    if ending == wanted:
+        return 0.0
+    if not real:
+        return 0.1 + _distance(ending, wanted) / 10
+    if wanted == "com" and ending in _SLIPS_OF_COM:
+        return 0.5
+    return 0.6 if section == "one ending" and ending in _OPEN_ENDINGS else _TOO_MUCH
+
+
+def _mend_ending(ending: str) -> str | None:
+    """Return the one usual ending that is a slip away from an unknown one."""
+    costs = sorted((_distance(ending, end), rank, end) for rank, end in enumerate(_ENDINGS))
+    cost, _, best = costs[0]
+    return best if cost <= _OTHER and len(ending) > 1 else None
+
+
+@cache
+def _bones(name: str) -> str:
+    """Return the consonants of a name, doubled ones once.
+
+    >>> _bones("gmaill"), _bones("gmiel")
+    ('gml', 'gml')
+    """
+    return "".join(letter for letter, _ in groupby(key for key in name if key not in _VOWELS))
+
+
+def _distance(typed: str, meant: str) -> float:
+    """Return the least cost of slips that turn *meant* into *typed* (optimal string alignment).
+
+    >>> _distance("gmial", "gmail"), _distance("gmaill", "gmail")
+    (0.5, 0.4)
+    """
+    before: list[float] = []
+    row = [j * _ADD for j in range(len(typed) + 1)]
+    for i, letter in enumerate(meant, 1):
+        older, before = before, row
+        row = [before[0] + _DROP]
+        for j, key in enumerate(typed, 1):
+            best = before[j - 1] + _wrong(letter, key, first=i == j == 1)
+            best = min(best, before[j] + (_DOUBLE if i > 1 and meant[i - 2] == letter else _DROP))
+            best = min(best, row[j - 1] + (_DOUBLE if j > 1 and typed[j - 2] == key else _ADD))
+            if i > 1 and j > 1 and letter == typed[j - 2] and meant[i - 2] == key:
+                best = min(best, older[j - 2] + _SWAP)
+            row.append(best)
+    return row[-1]
+
+
+def _wrong(letter: str, key: str, *, first: bool) -> float:
+    if letter == key:
+        return 0.0
+    if frozenset((letter, key)) in _near():
+        return _NEAR
+    return _FIRST if first else _OTHER
+
+
+@cache
+def _near() -> frozenset[frozenset[str]]:
+    places = {key: (x + y * 0.5, y) for y, row in enumerate(_ROWS) for x, key in enumerate(row)}
+    return _ALIKE | {
+        frozenset(pair)
+        for pair in combinations(places, 2)
+        if abs(places[pair[0]][0] - places[pair[1]][0]) <= 1
+        and abs(places[pair[0]][1] - places[pair[1]][1]) <= 1
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A name that is often meant: the letters it has as bits, and the domains of that name."""
+
+    letters: int
+    bound: float
+    targets: tuple[tuple[int, str, str], ...]
+
+
+def _candidates(name: str) -> list[str]:
+    """Return the names that may be within the bounds, by length and letters alone.
+
+    A wrong letter changes at most two of the letters that occur, a missing or further one at most one.
+    """
+    lengths = range(len(name) - 2, min(len(name) + 3, _LONGEST_NAME))
+    if not lengths:
+        return []
+    letters = _letters(name)
+    return [
+        meant
+        for length in lengths
+        for meant, bits, most in _by_length().get(length, ())
+        if (bits ^ letters).bit_count() <= most
+    ]
+
+
+def _letters(name: str) -> int:
+    bits = 0
+    for letter in name:
+        bits |= 1 << (ord(letter) & 63)
+    return bits
+
+
+@cache
+def _names() -> dict[str, _Name]:
+    found: dict[str, list[tuple[int, str, str]]] = {}
+    for rank, (target, section) in enumerate(_targets()):
+        found.setdefault(target.partition(".")[0], []).append((rank, target, section))
+    return {
+        meant: _Name(_letters(meant), _bound(meant, targets[0][2]), tuple(targets))
+        for meant, targets in found.items()
+    }
+
+
+@cache
+def _by_length() -> dict[int, tuple[tuple[str, int, int], ...]]:
+    lengths: dict[int, list[tuple[str, int, int]]] = {}
+    for meant, name in _names().items():
+        most = 0 if name.bound <= _SWAP else 4 if meant in _LARGEST else 2
+        lengths.setdefault(len(meant), []).append((meant, name.letters, most))
+    return {length: tuple(names) for length, names in lengths.items()}
+
+
+@cache
+def _targets() -> tuple[tuple[str, str], ...]:
+    return _lists.typo_targets()
+
+
+@cache
+def _labels() -> dict[str, str]:
+    return dict(_targets())
+
+
+@cache
+def _undotted() -> dict[str, str]:
+    return {target.replace(".", ""): target for target, section in reversed(_targets()) if section != "short"}

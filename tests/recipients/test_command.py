@@ -1,0 +1,77 @@
+"""The commands ``check`` and ``list``, as a user types them."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mailflows.__main__ import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_check_says_what_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line an address; the status tells whether one is bad."""
+    assert main(["check", "--no-dns", "bob@gmial.com"]) == 0
+    assert "bob@gmail.com" in capsys.readouterr().out
+    assert main(["check", "--no-dns", "nothing"]) == 1
+
+
+def test_check_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """One object a line, with every field."""
+    main(["check", "--no-dns", "--json", "ada@shop.fr", "nothing"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["verdict"] for line in lines] == ["unknown", "undeliverable"]
+    assert lines[0].keys() == lines[1].keys()
+
+
+def test_check_from_standard_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dash reads one address a line."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("ada@shop.fr\nbob@gmial.com\n"))
+    assert main(["check", "--no-dns", "-"]) == 0
+    assert "gmail.com" in capsys.readouterr().out
+
+
+def test_list_writes_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The report on the screen, the rows and the safe addresses in files."""
+    file, out, safe = tmp_path / "base.csv", tmp_path / "out.csv", tmp_path / "safe.txt"
+    file.write_text("name,email\nAda,ada@shop.fr\nBob,bob@gmial.com\n")
+    status = main(["list", str(file), "--no-dns", "--out", str(out), "--clean", str(safe)])
+    assert status == 1  # two rows prove nothing: sample first
+    assert "hard bounces predicted" in capsys.readouterr().out
+    assert len(out.read_text().splitlines()) == 3
+    assert safe.read_text() == "ada@shop.fr\n"
+
+
+def test_list_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One object with the counts and the policies."""
+    file = tmp_path / "base.csv"
+    file.write_text("email\nada@shop.fr\n")
+    main(["list", str(file), "--no-dns", "--json"])
+    assert json.loads(capsys.readouterr().out)["addresses"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["nowhere.csv"], "nowhere.csv"), (["{file}", "--column", "zz"], "there is no column 'zz'")],
+)
+def test_a_list_that_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    """One line on the error channel, and status 2."""
+    file = tmp_path / "base.csv"
+    file.write_text("name,email\nAda,ada@shop.fr\n")
+    assert main(["list", "--no-dns", *(a.format(file=file) for a in arguments)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_resolver_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """With an address; a name is refused."""
+    assert main(["check", "--nameserver", "dns.example.org", "ada@shop.fr"]) in (1, 2)
+    assert "IP address" in capsys.readouterr().err
