@@ -126,6 +126,16 @@ def one_line(size: int) -> bytes:
 
 
 GENERATORS: dict[str, Callable[[int], bytes]] = {
+    "sender: brackets in the name": lambda size: (
+        b'From: "' + b"(" * size + b'" <a@b.example>\r\n' + HEAD[60:] + b"\r\nHi"
+    ),
+    "sender: many words and a long local part": lambda size: (
+        b'From: "'
+        + b"abc " * (size // 8)
+        + b'" <'
+        + b"xy" * (size // 4)
+        + b"@b.example>\r\nSubject: x\r\n\r\nHi"
+    ),
     "html: open anchors": html(b"<a "),
     "html: open comments": html(b"<!--"),
     "html: open and closed comments": html(b"<!---->"),

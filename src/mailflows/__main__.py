@@ -7,6 +7,7 @@ Exit status of ``classify``: 0 every message was read (sure or not), 1 some inpu
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import mailbox
 import sys
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from mailflows import Classifier, ConfigurationError, MailflowsError, MessageError
 from mailflows._report import to_text
+from mailflows._source import SIZE_LIMIT
 from mailflows.recipients._command import add_commands
 
 if TYPE_CHECKING:
@@ -32,10 +34,14 @@ MESSAGE_ENDINGS = (".eml", ".msg", ".txt", ".mbox", "")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot write must not end a run
+            stream.reconfigure(errors="backslashreplace")
+    options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:  # the reader has seen enough
         sys.stderr.close()
         return 0
@@ -112,7 +118,7 @@ def _classify(options: argparse.Namespace) -> int:
 def _classifier(options: argparse.Namespace) -> Classifier:
     if options.heuristic:
         return Classifier.heuristic(threshold=options.threshold)
-    if options.model:
+    if options.model is not None:
         try:
             return Classifier.load(options.model, threshold=options.threshold)
         except OSError as problem:
@@ -121,7 +127,7 @@ def _classifier(options: argparse.Namespace) -> Classifier:
     return Classifier(threshold=options.threshold)
 
 
-def _messages(paths: Sequence[str]) -> Iterator[tuple[str, bytes | MessageError]]:
+def _messages(paths: Sequence[str]) -> Iterator[tuple[str, bytes | Path | MessageError]]:
     """Yield (name, bytes) of every message, or (name, error) of what cannot be read."""
     for name in paths:
         path = Path(name)
@@ -144,7 +150,7 @@ def _messages(paths: Sequence[str]) -> Iterator[tuple[str, bytes | MessageError]
             yield from _file_messages(path)
 
 
-def _file_messages(path: Path) -> Iterator[tuple[str, bytes | MessageError]]:
+def _file_messages(path: Path) -> Iterator[tuple[str, bytes | Path | MessageError]]:
     """Yield the message of a file, or every message of an mbox, whatever the file is called."""
     try:
         with path.open("rb") as handle:
@@ -152,7 +158,7 @@ def _file_messages(path: Path) -> Iterator[tuple[str, bytes | MessageError]]:
         if is_mbox:
             yield from _mbox_messages(path, str(path))
         else:
-            yield str(path), path.read_bytes()
+            yield str(path), path
     except (OSError, ValueError, mailbox.Error) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
         yield str(path), MessageError(reason)
@@ -170,7 +176,7 @@ def _mbox_messages(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
 
 def _standard_input() -> Iterator[tuple[str, bytes]]:
     """Yield what comes on standard input: a message, or the messages of an mbox."""
-    content = sys.stdin.buffer.read()
+    content = sys.stdin.buffer.read(SIZE_LIMIT + 1)
     if not content.startswith(_MBOX):
         yield "-", content
         return

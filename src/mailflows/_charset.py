@@ -105,9 +105,18 @@ def _codec(charset: str) -> str | None:
 def _strictly(raw: bytes, codec: str, *, is_cut: bool = False) -> str | None:
     """Decode, or return `None` if a byte does not fit."""
     try:
-        return codecs.getincrementaldecoder(codec)().decode(raw) if is_cut else raw.decode(codec)
-    except UnicodeError:
+        text = codecs.getincrementaldecoder(codec)().decode(raw) if is_cut else raw.decode(codec)
+    except (UnicodeError, RuntimeError):  # some ISO-2022 sequences break Python's decoder itself
         return None
+    return _whole(text, codec)
+
+
+def _whole(text: str, codec: str) -> str:
+    """Replace halves of characters, which UTF-7 lets pass and no output can write."""
+    return _HALVES.sub("\ufffd", text) if codec == "utf-7" else text
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def _by_appearance(raw: bytes, declared: str, *, is_cut: bool) -> str:
@@ -115,7 +124,10 @@ def _by_appearance(raw: bytes, declared: str, *, is_cut: bool) -> str:
     if (text := _strictly(raw, "utf-8", is_cut=is_cut)) is not None:
         return text
     for codec in dict.fromkeys((declared, "utf-8")):
-        text = raw.decode(codec, "replace")
+        try:
+            text = _whole(raw.decode(codec, "replace"), codec)
+        except RuntimeError:
+            continue
         if text.count("\ufffd") * FEW < sum(not c.isascii() for c in text):
             return text
     return raw.decode("cp1252", "replace")

@@ -16,6 +16,7 @@ import pytest
 import mailflows
 from hostile import mutated
 from mailflows import Classifier, ConfigurationError, Flow, MessageError
+from mailflows.signals import words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -209,3 +210,62 @@ def test_open_files_are_read_before_they_travel(tmp_path: Path) -> None:
     with path.open("rb") as handle:
         (result,) = Classifier().classify_many([handle], n_jobs=2)
     assert result.flow == Flow.TRANSACTIONAL
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"From: a@b.c\nSubject: =?iso-2022-jp-2?q?=1B=2E=4A=1B=4E=40?=\n\nhi",
+        b"From: a@b.c\nSubject: x\nContent-Type: text/plain; charset=iso-2022-jp-2\n\n\x1b.J\x1bN@",
+        b'From: a@b.c\nSubject: =?utf-7?q?+2AA-?=\nContent-Type: text/plain; charset="=?utf-7?q?+2AA-?="\n'
+        b"\nhi",
+    ],
+    ids=["a broken escape in a word", "in a body", "half a character"],
+)
+def test_charsets_that_break_decoders_give_an_answer_that_can_be_written(raw: bytes) -> None:
+    """Python's own decoder raises RuntimeError on some ISO-2022 sequences."""
+    result = mailflows.classify(raw)
+    assert json.dumps(result.to_dict(), ensure_ascii=False).encode("utf-8")
+
+
+@pytest.mark.parametrize("header", [b"Auto-Submitted: no; reply-by=monday", b"Content-Type: text/x-report"])
+def test_a_certain_case_needs_the_exact_header(header: bytes) -> None:
+    """A newsletter is not a report because a word occurs in a header."""
+    result = mailflows.classify(b"From: news@shop.fr\nSubject: -50 %\n" + header + b"\n\nSoldes")
+    assert not any(reason.code.startswith("rule.") for reason in result.reasons)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_missing_file_does_not_end_a_run(tmp_path: Path, n_jobs: int) -> None:
+    """It is unsure with its reason, and the others keep their answers."""
+    sources = [PERSON, tmp_path / "missing.eml", RESET]
+    first, second, third = Classifier().classify_many(sources, n_jobs=n_jobs)
+    assert first.flow == Flow.PROFESSIONAL
+    assert "missing.eml" in second.reasons[0].sentence
+    assert third.flow == Flow.TRANSACTIONAL
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_processes_do_not_read_an_endless_input_ahead() -> None:
+    """What is read is bounded by what is taken."""
+    read = 0
+
+    def endless() -> object:
+        nonlocal read
+        while True:
+            read += 1
+            yield PERSON
+
+    results = Classifier().classify_many(endless(), n_jobs=2)
+    assert next(results).flow == Flow.PROFESSIONAL
+    assert read <= 1000
+    results.close()
+
+
+def test_words_that_nobody_uses_are_not_kept_for_ever() -> None:
+    """The memory of tokens is bounded."""
+    lexicon = words._lexicon("en")
+    for number in range(60):
+        words.find(lexicon, tuple(f"unsubscribe{number}x{i}" for i in range(1000)))
+    assert len(lexicon.known) <= words._MAX_KNOWN + 1

@@ -48,7 +48,10 @@ def _signed(changed: dict[str, Any]) -> str:
     [
         (lambda c: c | {"schema": SCHEMA + 1}, "schema"),
         (lambda c: c | {"flows": ["spam", "ham", "eggs"]}, "flows"),
-        (lambda c: c | {"temperature": 0}, "above 0"),
+        (lambda c: c | {"temperature": 0}, "temperature"),
+        (lambda c: c | {"temperature": 1e-300}, "temperature"),
+        (lambda c: c | {"threshold": 5}, "threshold"),
+        (lambda c: c | {"paired": "abc"}, "list"),
         (lambda c: c | {"start": [1, 2]}, "damaged"),
         (lambda c: c | {"start": [1, 2, "3"]}, "finite"),
         (lambda c: c | {"start": [1, 2, 1e300]}, "finite"),
@@ -78,3 +81,11 @@ def test_what_is_not_a_model_is_refused(text: str) -> None:
     """Nothing is executed and nothing is guessed."""
     with pytest.raises(ModelError):
         Model.loads(text)
+
+
+def test_a_binary_file_is_no_model(tmp_path: Path) -> None:
+    """Not even its letters can be read."""
+    path = tmp_path / "model.pkl"
+    path.write_bytes(b"\x80\x04\x95\xff\xfe")
+    with pytest.raises(ModelError):
+        Classifier.load(path)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mailflows.errors import AddressError
+from mailflows.errors import AddressError, ConfigurationError
 from mailflows.flow import Flow
 from mailflows.recipients import (
     DomainState,
@@ -151,3 +151,27 @@ def test_what_is_shown_is_escaped() -> None:
     """An address is hostile text."""
     report = check_recipient("<script>alert(1)</script>@x.fr", dns=False)
     assert "<script>" not in report._repr_html_()
+
+
+@pytest.mark.parametrize("answer", ["timeout", "servfail", "nxdomain"])
+def test_a_resolver_that_does_not_answer_about_com_calls_nobody_bad(answer: str) -> None:
+    """A lost packet at the start must not make every domain dead for ten minutes."""
+    door = FakeDns({"com": answer})
+    door.is_system = True
+    checker = RecipientChecker(resolver=door)
+    for _ in range(2):
+        assert checker.check("a@shop.fr").verdict is Verdict.UNKNOWN
+
+
+def test_one_string_is_no_set_of_addresses() -> None:
+    """«a@b.fr» stands in the text «gone-a@b.fr», but was not meant."""
+    with pytest.raises(ConfigurationError):
+        RecipientChecker(dns=False, bounced="gone-a@b.fr")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError):
+        Overrides.of(known="gmial.com")
+
+
+@pytest.mark.parametrize("text", ["Ada a@shop.fr", "tel: 0612 a@shop.fr", "'a@shop.fr"])
+def test_a_name_before_the_address_is_not_glued_to_it(text: str) -> None:
+    """A suggestion is for slips that leave no choice."""
+    assert check_recipient(text, dns=False).suggestion is None

@@ -31,7 +31,6 @@ CHUNK = 200
 REASONS = 8
 """Reasons shown; the rest is summed, so that the weights still add up to the score."""
 
-# A certain case must outweigh any model score and still leave probabilities that sum to 1.
 _EVEN = dict.fromkeys(FLOWS, 1 / 3)
 
 
@@ -120,6 +119,9 @@ class Classifier:
     ) -> Iterator[Classification]:
         """Classify messages one after the other, or in parallel chunks, lazily and in order.
 
+        A source that cannot be read at all, such as a missing file, is «unsure» with its reason, and
+        the others go on.
+
         Args:
             sources: Any iterable, also an endless one.
             n_jobs: Processes, as in joblib; -1 uses every core. Below some thousand messages one
@@ -130,7 +132,6 @@ class Classifier:
         Raises:
             MissingExtra: If *progress* is asked for and tqdm is not installed.
             ConfigurationError: If *sources* is one message or a path, or *n_jobs* is 0.
-            MessageError: At the first source that is a file that cannot be opened.
         """
         if isinstance(sources, str | bytes | os.PathLike):
             msg = "sources is a list or another iterable of messages; for one message, use classify()"
@@ -140,20 +141,29 @@ class Classifier:
             raise ConfigurationError(msg, field="n_jobs")
         shown = _with_progress(sources) if progress else sources
         if n_jobs == 1:
-            return (self.classify(source) for source in shown)
+            return map(self._classify_or_say, shown)
         return self._in_parallel(shown, n_jobs)
 
     def _in_parallel(self, sources: Iterable[Source], n_jobs: int) -> Iterator[Classification]:
-        from joblib import Parallel, delayed  # noqa: PLC0415 -- half a second that one process never needs
+        from joblib import Parallel, delayed, effective_n_jobs  # noqa: PLC0415 -- half a second
 
         # Open files cannot travel to another process: read what is read from, here.
         chunks = _chunks(Message.read(s) if hasattr(s, "read") else s for s in sources)
-        run = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="2*n_jobs")
-        for results in run(delayed(self._chunk)(chunk) for chunk in chunks):
-            yield from results
+        # Block after block, so that an endless input is not read ahead of what is taken.
+        with Parallel(n_jobs=n_jobs) as run:
+            while block := list(islice(chunks, 2 * effective_n_jobs(n_jobs))):
+                for results in run(delayed(self._chunk)(chunk) for chunk in block):
+                    yield from results
 
     def _chunk(self, sources: list[Source]) -> list[Classification]:
-        return [self.classify(source) for source in sources]
+        return [self._classify_or_say(source) for source in sources]
+
+    def _classify_or_say(self, source: Source) -> Classification:
+        """Classify, or answer «unsure» with the reason: one bad file must not end a run."""
+        try:
+            return self.classify(source)
+        except MessageError as problem:
+            return _unreadable(str(problem))
 
     def _explain(
         self, score: Score, message: Message, language: str, case: CertainCase | None

@@ -36,7 +36,7 @@ CERTAIN = (
         "rule.delivery_report",
         ("headers.delivery_report",),
         Flow.TRANSACTIONAL,
-        "it is a delivery report or a receipt that a mail system writes (RFC 3462)",
+        "it is a delivery report or a receipt that a mail system writes (RFC 6522)",
     ),
     CertainCase(
         "rule.automatic_reply",

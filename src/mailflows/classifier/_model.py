@@ -133,12 +133,16 @@ class Model:
             ModelError: If it is not one, is damaged, or is of another schema.
             OSError: If it cannot be read.
         """
-        with open(path, encoding="utf-8") as handle:  # noqa: PTH123 -- a str is allowed
+        with open(path, "rb") as handle:  # noqa: PTH123 -- a str is allowed
             return cls.loads(handle.read(MAX_BYTES + 1))
 
     @classmethod
-    def loads(cls, text: str) -> Model:
-        """Read a model from JSON text, checking every number."""
+    def loads(cls, text: str | bytes) -> Model:
+        """Read a model from JSON text, checking every number.
+
+        Raises:
+            ModelError: As `load` does.
+        """
         if len(text) > MAX_BYTES:
             msg = f"a model file has at most {MAX_BYTES} bytes"
             raise ModelError(msg, expected=MAX_BYTES, found=len(text))
@@ -206,9 +210,16 @@ def _build(content: dict[str, Any]) -> Model:
             msg = "the model's flows are not this library's"
             raise ModelError(msg, expected=list(FLOWS), found=content["flows"])
         temperature = _number(content["temperature"])
-        if temperature <= 0:
-            msg = "a temperature is above 0"
+        if not 0.01 <= temperature <= 100:
+            msg = "a temperature is in [0.01, 100]"
             raise ModelError(msg, found=temperature)
+        threshold = _number(content["threshold"])
+        if not 0 <= threshold <= 1:
+            msg = "a threshold is a probability in [0, 1]"
+            raise ModelError(msg, found=threshold)
+        if not isinstance(content["paired"], list):
+            msg = "the paired signals are a list"
+            raise ModelError(msg, found=content["paired"])
         return Model(
             start=_three(content["start"]),
             signals={str(name): _three(w) for name, w in content["signals"].items()},
@@ -216,7 +227,7 @@ def _build(content: dict[str, Any]) -> Model:
             words=dict(zip(vocabulary, map(_three, zip(*columns, strict=True)), strict=True)),
             wording_share=_number(content["wording_share"]),
             temperature=temperature,
-            threshold=_number(content["threshold"]),
+            threshold=threshold,
             about={
                 **content["about"],
                 "paired": tuple(map(str, content["paired"])),

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mailflows.errors import AddressError
+from mailflows.errors import AddressError, ConfigurationError
 from mailflows.flow import Flow
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
 from mailflows.recipients._health import WELL, diagnose, probes, trusted
 from mailflows.recipients._judge import Finding, Judge
-from mailflows.recipients._report import RecipientReport, Verdict
+from mailflows.recipients._report import DomainState, RecipientReport, Verdict
 from mailflows.recipients._traits import NONE, Overrides
 
 if TYPE_CHECKING:
@@ -84,6 +84,9 @@ class RecipientChecker:
         self.dns = dns
         self._judge = Judge(overrides=overrides, flow=flow)
         self._flow = flow
+        if isinstance(bounced, str | bytes):
+            msg = "bounced is a set of addresses, a mapping or a function, not one string"
+            raise ConfigurationError(msg, field="bounced")
         self._bounced = bounced
         self._budget = budget
         self.now = now
@@ -193,8 +196,10 @@ class RecipientChecker:
 
     def _conclude(self, domain: str, results: dict[int, DomainFacts]) -> DomainFacts:
         if len(results) > 1:
-            self._probed_at = time.monotonic()
-            self._health = diagnose([results[number] for number in range(1, len(results))])
+            probed = [results[number] for number in range(1, len(results))]
+            self._health = diagnose(probed)
+            if all(facts.state is not DomainState.UNKNOWN for facts in probed):
+                self._probed_at = time.monotonic()  # otherwise the next address asks again
         return trusted(domain, results[0], self._health)
 
 

@@ -6,8 +6,10 @@ as it is), 2 wrong usage or a file that cannot be read.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailflows._report import to_text
@@ -18,8 +20,6 @@ from mailflows.recipients._policies import Advice
 from mailflows.recipients._report import Verdict
 
 if TYPE_CHECKING:
-    import argparse
-
     from mailflows.recipients._report import RecipientReport
 
 __all__ = ["add_commands"]
@@ -62,7 +62,28 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         command.add_argument(
             "--nameserver", action="append", metavar="IP", help="ask this resolver (may be repeated)"
         )
-        command.add_argument("--port", type=int, default=53, help="port of the resolver")
+        command.add_argument("--port", type=_port, default=53, help="port of the resolver")
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port < 65_536:
+        msg = "a port is a number from 1 to 65535"
+        raise argparse.ArgumentTypeError(msg)
+    return port
+
+
+def _require_apart(options: argparse.Namespace) -> None:
+    """Refuse to write over the list that is read, or two results into one file."""
+    named = [options.file, options.out, options.clean, options.cache]
+    paths = [Path(name).resolve() for name in named if name and name != "-"]
+    if len(set(paths)) < len(paths):
+        msg = "the list, --out, --clean and --cache name the same file"
+        raise ConfigurationError(msg, field="out")
+    for path in paths[1:]:
+        if not path.parent.is_dir():
+            msg = f"{path.parent} is no folder to write into"
+            raise ConfigurationError(msg, field="out")
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -87,6 +108,7 @@ def run_list(options: argparse.Namespace) -> int:
     """Check the file that is named."""
     checker = _checker(options, default=Flow.MARKETING)
     try:
+        _require_apart(options)
         rows = sys.stdin.buffer if options.file == "-" else options.file
         report = checker.check_list(rows, column=options.column, cache=options.cache)
         if options.out:

@@ -50,8 +50,12 @@ def probes(door: Door) -> list[Conversation[DomainFacts]]:
 def _ask_for_com() -> Conversation[DomainFacts]:
     question = Question("com", "NS")
     answer = (yield (question,))[question]
-    missing = answer.status is Status.NXDOMAIN
-    return DomainFacts(DomainState.NXDOMAIN if missing else DomainState.OK, "NS of .com")
+    states = {
+        Status.NXDOMAIN: DomainState.NXDOMAIN,
+        Status.OK: DomainState.OK,
+        Status.NODATA: DomainState.OK,
+    }
+    return DomainFacts(states.get(answer.status, DomainState.UNKNOWN), "NS of .com")
 
 
 def diagnose(probed: Sequence[DomainFacts]) -> Health:
@@ -60,6 +64,8 @@ def diagnose(probed: Sequence[DomainFacts]) -> Health:
         return Health("the resolver answers for names that do not exist", invents=True)
     if any(facts.state is DomainState.NXDOMAIN for facts in probed[2:]):
         return Health("the resolver does not even know .com")
+    if any(facts.state is DomainState.UNKNOWN for facts in probed[2:]):
+        return Health("the resolver gave no answer about .com")
     return WELL
 
 

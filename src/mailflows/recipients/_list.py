@@ -119,7 +119,7 @@ def _take_in(
                 if len(tally.bad_examples) < _EXAMPLES:
                     tally.bad_examples.append((row.line, row.problem))
                 continue
-            text = str(row.value)[:_MAX_TEXT].encode("utf-8", "replace").decode()
+            text = str(row.value)[:_MAX_TEXT].encode("utf-8", "backslashreplace").decode()
             finding = checker.find(text)
             yield row.line, text, finding.domain, finding.key
 

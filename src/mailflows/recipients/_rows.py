@@ -111,11 +111,12 @@ def _read_frame(frame: Any, column: str | None) -> Iterator[Row | BadRow]:  # no
 
 
 def _checked(line: int, value: object) -> Row | BadRow:
-    if value is None or value != value:  # noqa: PLR0124 -- NaN, pandas' word for an empty cell
-        return BadRow(line, "empty")
     if isinstance(value, str):
         value = value.strip().strip("\ufeff")
         return Row(line, value) if value else BadRow(line, "empty")
+    is_nan = isinstance(value, float) and value != value  # noqa: PLR0124 -- an empty cell of pandas
+    if value is None or is_nan or type(value).__name__ in {"NAType", "NaTType"}:
+        return BadRow(line, "empty")
     return BadRow(line, f"not text but {type(value).__name__}")
 
 
@@ -153,6 +154,10 @@ def _chain_pairs(
     yield from _lines(reader)
 
 
+_MOST_LINES = 50
+"""Lines of one record; a longer one began with a quote that is never closed."""
+
+
 def _lines(reader: Any) -> Iterator[tuple[int, list[str] | None]]:  # noqa: ANN401 -- csv has no name for it
     """Yield (line, cells); `None` for what the reader cannot take."""
     while True:
@@ -164,7 +169,7 @@ def _lines(reader: Any) -> Iterator[tuple[int, list[str] | None]]:  # noqa: ANN4
         except csv.Error:
             yield line, None
         else:
-            yield line, cells
+            yield line, None if reader.line_num - line > _MOST_LINES else cells
 
 
 def _chain(sample: str, rest: IO[str]) -> Iterator[str]:

@@ -146,6 +146,7 @@ def _kind(value: object) -> str:
 
 _WRAPPING = re.compile(r"^(?:mailto:|<)+|>+$", re.IGNORECASE)
 _DOTS = re.compile(r"[.,;:]+")
+_COMMAS = re.compile(r"[.,]+")
 
 
 def repair(text: object) -> str | None:
@@ -161,8 +162,10 @@ def repair(text: object) -> str | None:
     """
     if not isinstance(text, str) or len(text) > _MAX_READ:
         return None
-    trimmed = _WRAPPING.sub("", "".join(text.split()))
-    local, at, domain = trimmed.partition("@")
-    domain = _DOTS.sub(".", domain.lstrip("@")).strip(".")
-    mended = f"{_DOTS.sub('.', local).strip('.')}{at}{domain}"
+    local, at, domain = _WRAPPING.sub("", text.strip()).partition("@")
+    local = _COMMAS.sub(".", local.strip()).strip(".")
+    domain = _DOTS.sub(".", "".join(domain.split()).lstrip("@")).strip(".")
+    if any(c.isspace() or c in ":;'\"" for c in local):
+        return None  # a name before the address, or half a quotation: there is a choice
+    mended = f"{local}{at}{domain}"
     return mended if mended != text and isinstance(read_address(mended), Address) else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from mailflows.errors import ConfigurationError
 from mailflows.recipients import _lists
 from mailflows.recipients._confusables import looks_like
 from mailflows.recipients._report import Reason, Trait, Verdict
@@ -48,6 +49,10 @@ class Overrides:
         known: Collection[str] = (),
     ) -> Overrides:
         """Return overrides from any collections, in lower case."""
+        for words in (disposable, not_disposable, roles, not_roles, known):
+            if isinstance(words, str):
+                msg = f"overrides are collections of words, not one string: {words!r}"
+                raise ConfigurationError(msg, field="overrides")
         lower = [
             frozenset(word.lower() for word in words)
             for words in (disposable, not_disposable, roles, not_roles, known)

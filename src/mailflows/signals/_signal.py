@@ -21,7 +21,7 @@ class Signal:
 
     @property
     def family(self) -> str:
-        """The part before the dot: headers, sender, subject, links, layout, words or skeleton."""
+        """The part before the dot: headers, recipients, sender, subject, links, layout, words or skeleton."""
         return self.name.partition(".")[0]
 
 

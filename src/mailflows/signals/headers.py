@@ -122,7 +122,7 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
     kind = get("content-type").lower()
     values: dict[str, float] = {
         "headers.auto_submitted": bool(automatic) and not automatic.startswith("no"),
-        "headers.auto_replied": "repl" in automatic,
+        "headers.auto_replied": automatic.startswith("auto-replied"),
         "headers.feedback_id": "feedback-id" in message,
         "headers.suppress_responses": "x-auto-response-suppress" in message,
         "headers.tool_headers": any(name.startswith(_TOOL_HEADERS) for name in names),
@@ -130,7 +130,7 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
         "headers.person_headers": any(name.startswith(_PERSON_HEADERS) for name in names),
         "headers.in_reply_to": "in-reply-to" in message,
         "headers.long_thread": get("references").count("@") > 1,
-        "headers.delivery_report": "report" in kind[:20],
+        "headers.delivery_report": kind.startswith("multipart/report"),
         "headers.high_priority": get("x-priority")[:1] in {"1", "2"} or get("importance").lower() == "high",
     }
     if identifier:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGNALS", "local_class", "measure"]
 
+_LONGEST_NAME = 200
+_LONGEST_LOCAL = 320
+"""Characters that are looked at: five times what RFC 5321 section 4.5.3.1.1 allows."""
+
 _NAME_SPLIT = re.compile(r"[\s._,'\"()-]+")
 
 SIGNALS = tuple(
@@ -143,18 +147,19 @@ def _sender(message: Message) -> dict[str, float]:
 
 def _sender_name(sender: Address, kind: str) -> dict[str, float]:
     """Measure the display name: a person's, an organisation's, or a person «of» one."""
-    name = sender.name.strip()
+    name = sender.name.strip()[:_LONGEST_NAME]
     if not name or "@" in name:
         return {"sender.no_name": 1.0}
     words = [w for w in _NAME_SPLIT.split(name) if w]
     lower = [w.lower() for w in words]
-    local = sender.local.lower()
+    local = sender.local.lower()[:_LONGEST_LOCAL]
     owner = sender.domain.split(".")[-2] if "." in sender.domain else sender.domain
     joined = "".join(lower)
     in_address = any(len(w) > 2 and w in local and w not in owner for w in lower)
     at_company = bool(
         re.search(
-            r"\s(?:from|at|de chez|chez|von|bei|from the|di|da|van|z|из|w/)\s|\s[|@–/-]\s|\(.+\)|,\s", name
+            r"\s(?:from|at|de chez|chez|von|bei|from the|di|da|van|z|из|w/)\s|\s[|@–/-]\s|\([^()]+\)|,\s",
+            name,
         )
     )
     looks_named = 2 <= len(words) <= 4 and all(

@@ -132,7 +132,7 @@ class Reading:
 
 
 _Entry = tuple[tuple[str, ...], str]
-_MAX_SEEN = 50_000
+_MAX_KNOWN = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,19 +157,14 @@ class _Lexicon:
     whole: dict[str, tuple[_Entry, ...]]
     stems: dict[str, tuple[_Entry, ...]]
     substrings: tuple[tuple[str, str], ...]
-    seen: set[str]
-    known: dict[str, _Start]
+    known: dict[str, _Start | None]
 
-    def look_up(self, tokens: Iterable[str]) -> None:
-        """Remember what the tokens that are new may begin."""
-        fresh = set(tokens) - self.seen
-        if not fresh:
-            return
-        if len(self.seen) > _MAX_SEEN:
-            self.seen.clear()
-        # In this order: another thread must not take a token for seen before it is known.
-        self.known.update([(token, start) for token in fresh if (start := self._start(token))])
-        self.seen.update(fresh)
+    def start(self, token: str) -> _Start | None:
+        """Return what may begin with a token, remembered for the next time."""
+        if len(self.known) > _MAX_KNOWN:
+            self.known.clear()
+        self.known[token] = found = self._start(token)
+        return found
 
     def _start(self, token: str) -> _Start | None:
         open_ended = self.stems.get(token[:_STEM], ())
@@ -256,7 +251,7 @@ def _without_accents(text: str) -> str:
 def _lexicon(language: str) -> _Lexicon:
     """Load the lexicon of a language, or an empty one."""
     if language not in _data.names("lexicon"):
-        return _Lexicon({}, {}, (), set(), {})
+        return _Lexicon({}, {}, (), {})
     whole: dict[str, list[_Entry]] = {}
     stems: dict[str, list[_Entry]] = {}
     substrings: list[tuple[str, str]] = []
@@ -280,7 +275,6 @@ def _lexicon(language: str) -> _Lexicon:
         {k: tuple(v) for k, v in whole.items()},
         {k: tuple(v) for k, v in stems.items()},
         tuple(substrings),
-        set(),
         {},
     )
 
@@ -298,11 +292,13 @@ def _fits(wanted: tuple[str, ...], tokens: tuple[str, ...], start: int) -> bool:
 
 def find(lexicon: _Lexicon, tokens: tuple[str, ...]) -> list[tuple[int, str]]:
     """Return (position, concept) of every entry found."""
-    lexicon.look_up(tokens)
     hits: list[tuple[int, str]] = []
-    get = lexicon.known.get
+    known = lexicon.known
     for position, token in enumerate(tokens):
-        start = get(token)
+        try:
+            start = known[token]
+        except KeyError:
+            start = lexicon.start(token)
         if start is None:
             continue
         hits += [(position, concept) for concept in start.alone]

@@ -81,10 +81,11 @@ def left_out(seeing: Seeing, recipe: Recipe, *, groups: Sequence[str], n_jobs: i
         groups: One name per judged example.
         n_jobs: Processes.
     """
-    from joblib import Parallel, delayed  # noqa: PLC0415 -- half a second
+    from joblib import Parallel, delayed, effective_n_jobs  # noqa: PLC0415 -- half a second
 
     names = sorted(set(groups))
-    batches = [names[i :: 2 * n_jobs] for i in range(2 * n_jobs)] if n_jobs > 1 else [names]
+    count = 2 * effective_n_jobs(n_jobs)
+    batches = [names[i::count] for i in range(count)]
     light = seeing.without_messages()  # a process needs what is seen, not the mail
     done = Parallel(n_jobs=n_jobs)(
         delayed(_some_folds)(light, recipe, tuple(groups), batch) for batch in batches if batch
