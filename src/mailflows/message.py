@@ -34,7 +34,7 @@ TEXT_LIMIT = 256 * 1024
 """Bytes of decoded text (plain and HTML together) that are read; the rest is noted as a defect."""
 
 HEADER_LIMIT = 256 * 1024
-"""Bytes of headers that are read."""
+"""Bytes of headers that are read, those of the parts included."""
 
 MAX_PARTS = 200
 MAX_DEPTH = 20
@@ -265,6 +265,7 @@ class _Reader:
         self.parts: list[Part] = []
         self.texts: list[str] = []
         self.pages: list[str] = []
+        self.header_room = HEADER_LIMIT
         self.budget = TEXT_LIMIT
 
     def message(self, envelope: Envelope | None) -> Message:
@@ -341,9 +342,10 @@ class _Reader:
         if end is None:  # no blank line: the first line that is no header is text
             end = _TEXT_LINE.search(self.raw, start, stop)
         head_end, body_start = (end.start(), end.end()) if end else (stop, stop)
-        if head_end - start > HEADER_LIMIT:
+        if head_end - start > self.header_room:
             self.note("long-headers")
-            head_end = start + HEADER_LIMIT
+            head_end = start + self.header_room
+        self.header_room -= head_end - start
         block = self.raw[start:head_end]
         try:
             text = block.decode("utf-8")

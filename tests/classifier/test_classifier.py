@@ -217,8 +217,10 @@ def test_open_files_are_read_before_they_travel(tmp_path: Path) -> None:
     [
         b"From: a@b.c\nSubject: =?iso-2022-jp-2?q?=1B=2E=4A=1B=4E=40?=\n\nhi",
         b"From: a@b.c\nSubject: x\nContent-Type: text/plain; charset=iso-2022-jp-2\n\n\x1b.J\x1bN@",
-        b'From: a@b.c\nSubject: =?utf-7?q?+2AA-?=\nContent-Type: text/plain; charset="=?utf-7?q?+2AA-?="\n'
-        b"\nhi",
+        (
+            b'From: a@b.c\nSubject: =?utf-7?q?+2AA-?=\nContent-Type: text/plain; charset="=?utf-7?q?+2AA-?="'
+            b"\n\nhi"
+        ),
     ],
     ids=["a broken escape in a word", "in a body", "half a character"],
 )
