@@ -72,6 +72,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("signal-table", SignalTable)
     return {"parallel_read_safe": True}
 
+
 # Two parts have a class of the same name (`Reason`), each public in its own package; the signature of a
 # result names it without the package, and Sphinx cannot tell which one is meant.
 suppress_warnings = ["ref.python"]
