@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-__all__ = ["Signal"]
+__all__ = ["NAME_SPLIT", "Signal", "bucket", "some"]
+
+NAME_SPLIT = re.compile(r"[\s._,'\"()-]+")
+"""What stands between the words of a name or an address."""
 
 
 @dataclass(frozen=True, slots=True)

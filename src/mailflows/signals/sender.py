@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailflows import _data
 from mailflows.message import addresses
-from mailflows.signals._signal import Signal, bucket, some
+from mailflows.signals._signal import NAME_SPLIT, Signal, bucket, some
 from mailflows.signals.headers import is_discussion_list
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ _LONGEST_NAME = 200
 _LONGEST_LOCAL = 320
 """Characters that are looked at: five times what RFC 5321 section 4.5.3.1.1 allows."""
 
-_NAME_SPLIT = re.compile(r"[\s._,'\"()-]+")
 
 SIGNALS = tuple(
     Signal(name, sentence)
@@ -150,7 +149,7 @@ def _sender_name(sender: Address, kind: str) -> dict[str, float]:
     name = sender.name.strip()[:_LONGEST_NAME]
     if not name or "@" in name:
         return {"sender.no_name": 1.0}
-    words = [w for w in _NAME_SPLIT.split(name) if w]
+    words = [w for w in NAME_SPLIT.split(name) if w]
     lower = [w.lower() for w in words]
     local = sender.local.lower()[:_LONGEST_LOCAL]
     owner = sender.domain.split(".")[-2] if "." in sender.domain else sender.domain

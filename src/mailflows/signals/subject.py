@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mailflows.signals._signal import Signal, bucket, some
+from mailflows.signals._signal import NAME_SPLIT, Signal, bucket, some
 
 if TYPE_CHECKING:
     from mailflows.message import Message
@@ -44,7 +44,6 @@ _PATH = re.compile(
 )
 _QUOTED = re.compile(r"[\"«„“「『]\s?.{2,80}?[\"»“”」』]")
 _CAPITALS = re.compile(r"\b[A-ZÀ-ÞА-Я]{4,}\b")
-_NAME_SPLIT = re.compile(r"[\s._,'\"()-]+")
 
 SIGNALS = tuple(
     Signal(name, sentence)
@@ -84,9 +83,9 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
     if not subject.strip():
         return {"subject.none": 1.0}
     recipients = message.recipients[:1]
-    words = {w for w in _NAME_SPLIT.split(subject.lower()) if len(w) > 2}
-    to_names = {w for a in recipients for w in _NAME_SPLIT.split(f"{a.name} {a.local}".lower()) if len(w) > 2}
-    own = {w for w in _NAME_SPLIT.split(f"{message.sender.name}".lower()) if len(w) > 3}
+    words = {w for w in NAME_SPLIT.split(subject.lower()) if len(w) > 2}
+    to_names = {w for a in recipients for w in NAME_SPLIT.split(f"{a.name} {a.local}".lower()) if len(w) > 2}
+    own = {w for w in NAME_SPLIT.split(f"{message.sender.name}".lower()) if len(w) > 3}
     length = len(subject)
     return some(
         {
