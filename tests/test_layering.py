@@ -22,8 +22,8 @@ LAYERS = (
     "classifier recipients limits content feedback",
     "signals",
     "message",
-    "_header _source _dns",
-    "_charset _html _data _report flow errors",
+    "_header _source _dns _stores",
+    "_charset _html _data _report _token flow errors",
 )
 """From the top down; parts on one line never import each other."""
 

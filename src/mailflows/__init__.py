@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING
 from mailflows.errors import (
     AddressError,
     ConfigurationError,
+    LimitExceeded,
     MailflowsError,
     MessageError,
     MissingExtra,
     ModelError,
+    Refused,
+    StoreError,
+    TokenError,
 )
 from mailflows.flow import Flow
 
@@ -40,6 +44,7 @@ __all__ = [
     "ConfigurationError",
     "Envelope",
     "Flow",
+    "LimitExceeded",
     "MailflowsError",
     "Message",
     "MessageError",
@@ -47,6 +52,9 @@ __all__ = [
     "ModelError",
     "Reason",
     "RecipientChecker",
+    "Refused",
+    "StoreError",
+    "TokenError",
     "acheck_recipient",
     "check_list",
     "check_recipient",

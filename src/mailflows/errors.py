@@ -7,6 +7,10 @@
     ├── AddressError(ValueError)        raised only by ``ensure_*``; ``check_*`` returns a report
     ├── ModelError(RuntimeError)        a model file of another version, or damaged
     ├── ConfigurationError(ValueError)  arguments or settings that contradict themselves
+    ├── LimitExceeded                   raised only by the raise-style helpers of a limiter
+    ├── Refused                         the gate said no, inside an integration
+    ├── StoreError(OSError)             the store could not answer
+    ├── TokenError(ValueError)          a tracking, unsubscribe or bounce token that is not ours
     └── MissingExtra(ImportError)       names the pip command to type
 
 A refusal or an unsure answer is a return value; these are for misuse and faults. Each error also is
@@ -15,13 +19,19 @@ the built-in one that it resembles, and carries what is known as data.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "AddressError",
     "ConfigurationError",
+    "LimitExceeded",
     "MailflowsError",
     "MessageError",
     "MissingExtra",
     "ModelError",
+    "Refused",
+    "StoreError",
+    "TokenError",
 ]
 
 
@@ -95,6 +105,56 @@ class ConfigurationError(MailflowsError, ValueError):
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class LimitExceeded(MailflowsError):  # noqa: N818 -- says what happened, not what is wrong
+    """Raised by the raise-style helpers of a limiter, such as ``sending()``, for a refusal.
+
+    Attributes:
+        decision: The `mailflows.limits.Decision`, with the rule and when to come back.
+    """
+
+    def __init__(self, message: str, *, decision: Any) -> None:  # noqa: ANN401 -- errors know no part
+        super().__init__(message)
+        self.decision = decision
+
+
+class Refused(MailflowsError):  # noqa: N818 -- says what happened, not what is wrong
+    """Raised by an integration when the gate does not let a message leave.
+
+    Attributes:
+        verdict: The gate's verdict, with the reasons of every part.
+    """
+
+    def __init__(self, message: str, *, verdict: Any) -> None:  # noqa: ANN401 -- errors know no part
+        super().__init__(message)
+        self.verdict = verdict
+
+
+class StoreError(MailflowsError, OSError):
+    """Raised when a store could not answer: unreachable, damaged, full, read-only, too slow.
+
+    What to do without a store is the decision of its user (``on_error``), never a silent default.
+
+    Attributes:
+        store: Which one, such as ``SQLite /var/lib/app/limits.db``.
+    """
+
+    def __init__(self, message: str, *, store: str) -> None:
+        super().__init__(message)
+        self.store = store
+
+
+class TokenError(MailflowsError, ValueError):
+    """Raised for a tracking, unsubscribe or bounce token that is not ours, or no longer valid.
+
+    Attributes:
+        reason: ``malformed``, ``signature``, ``purpose``, ``expired`` or ``version``.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class MissingExtra(MailflowsError, ImportError):  # noqa: N818 -- names what is missing

@@ -1,0 +1,116 @@
+"""What comes back after sending, in the ecosystem's normal words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from mailflows.flow import Flow
+
+__all__ = ["Action", "BounceReason", "Event", "EventType"]
+
+
+class EventType(StrEnum):
+    """What happened to a message; the words are those of django-anymail and most providers."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    REJECTED = "rejected"
+    BOUNCED = "bounced"
+    DEFERRED = "deferred"
+    DELIVERED = "delivered"
+    COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    AUTOREPLIED = "autoreplied"
+    OTHER = "other"
+
+
+class BounceReason(StrEnum):
+    """Why a message was not taken."""
+
+    MAILBOX_UNKNOWN = "mailbox-unknown"
+    DOMAIN_UNKNOWN = "domain-unknown"
+    MAILBOX_FULL = "mailbox-full"
+    MAILBOX_DISABLED = "mailbox-disabled"
+    BLOCKED_REPUTATION = "blocked-reputation"
+    BLOCKED_CONTENT = "blocked-content"
+    AUTH_FAILURE = "auth-failure"
+    POLICY = "policy"
+    RATE = "rate"
+    TEMPORARY = "temporary"
+    TOO_BIG = "too-big"
+    EXPIRED = "expired"
+    OTHER = "other"
+
+
+class Action(StrEnum):
+    """What to do about an event."""
+
+    SUPPRESS = "suppress"
+    """Never write to this address again."""
+
+    RETRY = "retry"
+    """The same message may be taken later."""
+
+    PAUSE_FLOW = "pause-flow"
+    """The sender is at fault, not the address: stop and look at the flow."""
+
+    FIX_CONFIG = "fix-config"
+    """Records or settings are wrong: SPF, DKIM, DMARC, a size."""
+
+    NONE = "none"
+    """Only worth counting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to one recipient of one message.
+
+    Attributes:
+        type: What happened.
+        recipient: The address, or `None` where the report hides it.
+        reason: Why it was not taken, for bounces, deferrals and rejections.
+        status: Enhanced status code (RFC 3463) such as ``5.1.1``, or `None`.
+        smtp_code: Reply code of the server, such as 550, or `None`.
+        smtp_reply: What the server said, or an empty string.
+        permanent: Whether trying again is of no use; `None` where nobody said.
+        action: What to do about it.
+        message_id: The Message-ID of the message, without angle brackets, or `None`.
+        time: When it happened, in UTC, or `None`.
+        flow: The flow of the message, or `None`.
+        event_id: What names this event, so that a second copy changes nothing, or `None`.
+        campaign: The mailing it belongs to, or `None`.
+        recipient_id: The recipient's opaque id (from a token), or `None`.
+        url: The link, for clicks, or `None`.
+        user_agent: What fetched it, for opens and clicks, or an empty string.
+        verified: Whether a token of ours says that we sent the message; `None` where none was looked for.
+        provider: Who told it: ``sendgrid``, ``dsn``, ``arf``, ``smtp``, …
+        raw: The report as it came.
+    """
+
+    type: EventType
+    recipient: str | None = None
+    reason: BounceReason | None = None
+    status: str | None = None
+    smtp_code: int | None = None
+    smtp_reply: str = ""
+    permanent: bool | None = None
+    action: Action = Action.NONE
+    message_id: str | None = None
+    time: datetime | None = None
+    flow: Flow | None = None
+    event_id: str | None = None
+    campaign: str | None = None
+    recipient_id: str | None = None
+    url: str | None = None
+    user_agent: str = ""
+    verified: bool | None = None
+    provider: str = ""
+    raw: Mapping[str, Any] | bytes | None = field(default=None, repr=False)
