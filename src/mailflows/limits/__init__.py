@@ -7,6 +7,7 @@ from mailflows.limits._attempt import Attempt, Keys
 from mailflows.limits._decision import Decision, LimitReading
 from mailflows.limits._limit import Limit
 from mailflows.limits._limiter import Limiter
+from mailflows.limits._replies import Reply, ReplyAction, classify_reply
 
 __all__ = [
     "Attempt",
@@ -17,6 +18,9 @@ __all__ = [
     "Limiter",
     "MemoryStore",
     "RedisStore",
+    "Reply",
+    "ReplyAction",
     "SQLiteStore",
     "Store",
+    "classify_reply",
 ]
