@@ -8,8 +8,11 @@ from mailflows.limits._decision import Decision, LimitReading
 from mailflows.limits._limit import Limit
 from mailflows.limits._limiter import Limiter
 from mailflows.limits._replies import Reply, ReplyAction, classify_reply
+from mailflows.limits._schedule import Schedule
+from mailflows.limits._warm_up import Allowance, WarmUp, WarmUpState
 
 __all__ = [
+    "Allowance",
     "Attempt",
     "Decision",
     "Keys",
@@ -21,6 +24,9 @@ __all__ = [
     "Reply",
     "ReplyAction",
     "SQLiteStore",
+    "Schedule",
     "Store",
+    "WarmUp",
+    "WarmUpState",
     "classify_reply",
 ]
