@@ -95,15 +95,16 @@ def deferred(pace: Pace, *, ceiling: float, now: float, sent_at: float) -> Pace:
 def slowed(pace: Pace, *, ceiling: float, now: float, to: float, seconds: float) -> Pace:
     """Return the pace held at a rate for some time; afterwards it recovers."""
     rate = pace.rate(ceiling, now)
+    peak = pace.peak if now < pace.start else rate
     held = max(now + seconds, pace.start)
-    return replace(pace, base=min(to, rate), peak=max(rate, min(to, rate)), start=held, since=now, pause=0.0)
+    return replace(pace, base=min(to, rate), peak=peak, start=held, since=now, pause=0.0)
 
 
 def suspended(pace: Pace, *, ceiling: float, now: float, seconds: float) -> Pace:
     """Return the pace with a pause; afterwards it begins with half of what it was."""
     resumed = max(pace.resumed, now + seconds)
-    rate = pace.rate(ceiling, now)
-    return replace(pace, base=rate / 2, peak=rate, start=resumed, resumed=resumed, since=now, pause=0.0)
+    peak = pace.peak if now < pace.start else pace.rate(ceiling, now)
+    return replace(pace, base=peak / 2, peak=peak, start=resumed, resumed=resumed, since=now, pause=0.0)
 
 
 def read_pace(document: bytes | None) -> Pace:

@@ -25,11 +25,13 @@ class Provider:
         name: A name of the table (``google``, ``yahoo``, …), else the domain that owns the mail hosts.
         rate: Messages per second to begin with.
         connections: Connections at once.
+        is_known: Whether it stands in the table.
     """
 
     name: str
     rate: float
     connections: int
+    is_known: bool = True
 
 
 def provider_of(domain: str, *, mail_hosts: tuple[str, ...] = ()) -> Provider:
@@ -83,7 +85,7 @@ def _provider(name: str) -> Provider:
     entries = _entries()
     entry = entries.get(name, entries["default"])
     (rate,) = parse_rates(entry["rate"])
-    return Provider(name, rate.limit / rate.period, entry["connections"])
+    return Provider(name, rate.limit / rate.period, entry["connections"], name in entries)
 
 
 @cache
