@@ -131,6 +131,16 @@ def test_events_are_understood() -> None:
     assert (verdict.outcomes, verdict.invalid) == (5, 2)
 
 
+def test_replies_of_servers_are_understood() -> None:
+    """An unknown user counts as invalid, a full mailbox and a try-again-later as nothing, a 250 as valid."""
+    senders = control(FixedClock())
+    senders.report(ADA, code=250, text="2.0.0 OK")
+    senders.report(ADA, code=550, text="5.1.1 user unknown")
+    senders.report(ADA, code=452, text="4.2.2 mailbox full")
+    verdict = senders.report(ADA, code=421, text="4.7.0 try again later")
+    assert (verdict.outcomes, verdict.invalid) == (2, 1)
+
+
 def test_a_mass_mailing_is_refused_and_nothing_else() -> None:
     """More than 2,000 recipients are no professional mail; the sender may still write to people."""
     senders = control(FixedClock())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import mailflows
-from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason
+from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason, limits
 from mailflows.message import Address, Part
 from mailflows.signals import SIGNALS, Signal, measure
 
@@ -57,3 +57,13 @@ except mailflows.MessageError as problem:
     assert_type(problem.position, int | None)
 except mailflows.MailflowsError:
     pass
+
+pacer = limits.Pacer(limits.MemoryStore(), rates={"google": "10/s"}, connections={"google": 5})
+assert_type(pacer.schedule("ada@example.org", within=3.0), limits.Slot)
+assert_type(pacer.stream(["ada@example.org"], resume="x"), Iterator[tuple[str, limits.Slot]])
+assert_type(pacer.schedule("ada@example.org").result(250), limits.Reply)
+assert_type(limits.classify_reply(550, b"5.1.1 no").action, limits.ReplyAction)
+assert_type(limits.provider_of("example.org"), limits.Provider)
+warm_up = limits.WarmUp("ses", store=limits.MemoryStore(), name="192.0.2.1")
+assert_type(warm_up.acquire(5, provider="google"), limits.Allowance)
+assert_type(warm_up.state(), limits.WarmUpState)
