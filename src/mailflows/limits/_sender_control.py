@@ -173,7 +173,7 @@ class SenderControl:
 
     state = check
 
-    def report(
+    def report(  # noqa: PLR0913 -- what is known comes in several forms
         self,
         sender: str,
         event: Any = None,
@@ -198,7 +198,7 @@ class SenderControl:
         """
         if code is not None:
             is_unknown = classify_reply(code, text).action is ReplyAction.INVALID_RECIPIENT
-            valid, invalid = valid + (code < 400), invalid + is_unknown  # noqa: PLR2004 -- RFC 5321, 4.2.1
+            valid, invalid = valid + (code < 400), invalid + is_unknown
         if valid < 0 or invalid < 0:
             msg = f"numbers of recipients are at least 0; got valid={valid}, invalid={invalid}"
             raise ValueError(msg)
