@@ -23,7 +23,7 @@ LAYERS = (
     "signals",
     "message _splice",
     "_header _source _dns _stores _token",
-    "_charset _html _data _report flow errors",
+    "_charset _html _data _report _tags flow errors",
 )
 """From the top down; parts on one line never import each other."""
 
