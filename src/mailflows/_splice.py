@@ -35,7 +35,7 @@ __all__ = [
     "Edit",
     "TextPart",
     "fields",
-    "source_of",
+    "sources_of",
     "spliced",
     "text_parts",
     "with_header",
@@ -66,7 +66,7 @@ class Edit:
         start: Offset in the text.
         end: Where the replaced characters end; the same as *start* for an insertion.
         text: What stands there then.
-        verbatim: The bytes of the message that stand there then, instead of *text*: what `source_of` gave.
+        verbatim: The bytes of the message that stand there then, instead of *text*: what `sources_of` gave.
     """
 
     start: int
@@ -161,19 +161,23 @@ def text_parts(raw: bytes) -> tuple[TextPart, ...]:
     return tuple(found)
 
 
-def source_of(raw: bytes, part: TextPart, start: int, end: int) -> bytes:
+def sources_of(raw: bytes, part: TextPart, spans: Sequence[tuple[int, int]]) -> list[bytes]:
     """Return the bytes of the message that hold some characters of a part's text.
 
     Put back as `Edit.verbatim`, they make the message what it was, soft line breaks included. For base64,
     where characters have no bytes of their own, these are the bytes of the text.
+
+    Args:
+        raw: The message.
+        part: A part, as `text_parts` gave it for this message.
+        spans: Start and end of the characters, in order, not overlapping.
     """
-    first = len(_encoded(part.text[:start], part))
-    last = first + len(_encoded(part.text[start:end], part))
-    if part.encoding == "base64":
-        return _encoded(part.text[start:end], part)
     body = raw[part.start : part.stop]
-    place = _Places(body) if part.encoding else int
-    return body[place(first) : place(last)]
+    if part.encoding == "base64":
+        body = _decoded(body, "base64")
+    place = _Places(body) if part.encoding == "quoted-printable" else int
+    found = _in_bytes(part, [Edit(start, end, "") for start, end in spans])
+    return [body[place(start) : place(end)] for start, end, _, _ in found]
 
 
 def spliced(raw: bytes, changes: Iterable[tuple[TextPart, Sequence[Edit]]]) -> bytes:
