@@ -1,0 +1,10 @@
+"""Tracking: signed links and pixels, hits judged, and what a campaign achieved, with honest intervals."""
+
+from __future__ import annotations
+
+from mailflows._token import Purpose
+from mailflows.tracking._addresses import Tracked
+from mailflows.tracking._links import SKIPPED, Link
+from mailflows.tracking._tracker import Tracker
+
+__all__ = ["SKIPPED", "Link", "Purpose", "Tracked", "Tracker"]
