@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from mailflows._token import Purpose
 from mailflows.tracking._addresses import Tracked
+from mailflows.tracking._hits import Hit, HitKind, HitReason, HitVerdict, judge_hit, judge_hits
+from mailflows.tracking._intervals import newcombe, wilson
 from mailflows.tracking._links import SKIPPED, Link
 from mailflows.tracking._tracker import Tracker
 
-__all__ = ["SKIPPED", "Link", "Purpose", "Tracked", "Tracker"]
+__all__ = [
+    "SKIPPED",
+    "Hit",
+    "HitKind",
+    "HitReason",
+    "HitVerdict",
+    "Link",
+    "Purpose",
+    "Tracked",
+    "Tracker",
+    "judge_hit",
+    "judge_hits",
+    "newcombe",
+    "wilson",
+]
