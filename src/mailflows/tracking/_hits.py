@@ -257,6 +257,13 @@ def _agent(hit: Hit) -> Iterator[HitReason]:
             yield HitReason(f"agent-{program.kind}", sentence, hit.user_agent[:200], program.kind)
 
 
+def kind_of_agent(user_agent: str) -> HitKind:
+    """Return who fetches with this user agent, where nothing else is known."""
+    agent = user_agent.strip().lower()
+    kinds = [p.kind for p in _programs() if agent in p.exact or any(part in agent for part in p.agents)]
+    return max(kinds, key=list(HitKind).index, default=HitKind.HUMAN)
+
+
 def _network(hit: Hit) -> HitReason | None:
     """Return what the network says; the address itself is not repeated."""
     try:
