@@ -88,8 +88,9 @@ class Rewriting:
         A page that breaks off in a tag or a comment gets none: it would become a part of that.
         """
         pixel = _pixel(self.addresses.make(Purpose.OPEN, self.campaign, self.recipient))
-        place = _place_of_pixel(part.text)
-        return Edit(place, place, pixel) if _stays_apart(part.text, place, pixel) else None
+        found = list(tags(part.text))
+        place = _place_of_pixel(part.text, found)
+        return Edit(place, place, pixel) if _stays_apart(part.text, found, place, pixel) else None
 
     def _click(self, value: str, source: bytes, part: TextPart) -> str:
         """Return the tracked address of a link, or an empty string where it could not be restored."""
@@ -133,22 +134,25 @@ class _LineRoom:
         self._length = len(self._text[first : self._end].encode("utf-8", "replace"))
 
 
-def _place_of_pixel(text: str) -> int:
+def _place_of_pixel(text: str, found: list[Tag]) -> int:
     """Return where a pixel goes: in front of the end of the body, unless that will be clipped."""
-    place, start = len(text), 0
-    for tag in tags(text):
-        if tag.name == "body":
-            start = start or tag.end
-        elif tag.name == "/body" or (tag.name == "/html" and place == len(text)):
-            place = tag.start
+    ends = [tag.start for tag in found if tag.name == "/body"] or [
+        tag.start for tag in found if tag.name == "/html"
+    ]
+    place = ends[-1] if ends else len(text)
+    start = next((tag.end for tag in found if tag.name == "body"), 0)
     return start if place > CLIP and start else place
 
 
-def _stays_apart(text: str, place: int, added: str) -> bool:
-    """Say whether a tag that is added at a place is one tag more, and changes no other."""
-    before = [tag.name for tag in tags(text)]
-    after = [tag.name for tag in tags(text[:place] + added + text[place:])]
-    return len(after) == len(before) + 1
+def _stays_apart(text: str, found: list[Tag], place: int, added: str) -> bool:
+    """Say whether a tag that is added at a place is one tag more, and changes no other.
+
+    What stands in front of the last tag before it is read as before.
+    """
+    before = [tag.start for tag in found if tag.start < place]
+    start = before[-1] if before else 0
+    after = sum(1 for _ in tags(text[start:place] + added + text[place:]))
+    return after == len(found) - max(len(before) - 1, 0) + 1
 
 
 def _pixel(url: str) -> str:
@@ -158,7 +162,8 @@ def _pixel(url: str) -> str:
 
 def has_pixel(part: TextPart, addresses: Addresses) -> bool:
     """Say whether a part has a pixel of ours."""
-    return any(_pixel_url(tag, addresses) for tag in tags(part.text))
+    is_possible = addresses.prefix(Purpose.OPEN) in part.text
+    return is_possible and any(_pixel_url(tag, addresses) for tag in tags(part.text))
 
 
 def _pixel_url(tag: Tag, addresses: Addresses) -> str:
