@@ -87,3 +87,9 @@ def test_the_first_of_two_attributes_counts() -> None:
 def test_values_are_read_as_a_browser_does(raw: str, expected: str) -> None:
     """References with their semicolon are replaced, parameters stay."""
     assert attribute_value(raw) == expected
+
+
+def test_attributes_are_bounded() -> None:
+    """A tag has at most two hundred; the rest is passed over, and the next tag found."""
+    found = list(tags(f"<a {'x=1 ' * 300}><b>"))
+    assert [(tag.name, len(tag.attributes)) for tag in found] == [("a", 200), ("b", 0)]

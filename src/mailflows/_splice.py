@@ -282,17 +282,16 @@ def decoded(body: bytes, encoding: str) -> bytes:
 
 def _text(data: bytes, charset: str) -> tuple[str, str]:
     """Decode so that encoding gives the same bytes again, and return the codec that does so."""
-    for codec in (charset.lower(), "utf-8"):
-        if codec and is_known(codec):
-            try:
-                text = data.decode(codec, "surrogateescape")
-                # UTF-16, which RFC 2046 section 4.1.1 forbids here, has a mark in front of each piece.
-                if "<".encode(codec) == b"<" and text.encode(codec, "surrogateescape") == data:
-                    return text, codec
-            except (UnicodeError, LookupError, RuntimeError):
-                continue
-    # Some bytes look like UTF-8 and are none that it would write; Latin-1 has a character for each.
-    return data.decode("latin-1"), "latin-1"
+    codec = charset.lower()
+    if codec and is_known(codec):
+        try:
+            text = data.decode(codec, "surrogateescape")
+            # UTF-16, which RFC 2046 section 4.1.1 forbids here, has a mark in front of each piece.
+            if "<".encode(codec) == b"<" and text.encode(codec, "surrogateescape") == data:
+                return text, codec
+        except (UnicodeError, LookupError, RuntimeError):
+            pass
+    return data.decode("utf-8", "surrogateescape"), "utf-8"  # which gives any bytes back
 
 
 def _encoded(text: str, part: TextPart) -> bytes:

@@ -119,7 +119,7 @@ def _tag(source: str, found: re.Match[str]) -> Tag:
         if len(attributes) < _MAX_ATTRIBUTES:
             attributes.append(_attribute(match))
         position = match.end()
-    if stray := _STRAY.match(source, position):
+    if stray := _STRAY.match(source, position):  # pragma: no branch -- it matches nothing, too
         position = stray.end()
     end = position + 1 if source[position : position + 1] == ">" else position
     return Tag(found[2].lower(), found.start(), end, tuple(attributes))
