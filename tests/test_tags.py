@@ -62,9 +62,9 @@ def test_offsets_point_at_values(pieces: list[str]) -> None:
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_hostile_sources_take_linear_time(piece: str) -> None:
     """A hundred thousand broken tags are read at once."""
-    start = time.perf_counter()
+    start = time.process_time()
     list(tags(piece * 100_000))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_the_first_of_two_attributes_counts() -> None:
