@@ -139,7 +139,7 @@ class MemoryStore:
         for meter, amount, shard, number, _ in found:
             stamp = stamp_of(meter, at, lease)
             # Found again: two newcomers of this decision may share a counter.
-            state = shard.new[number] = meter.spend(shard.find(number), at, amount, stamp)
+            state = shard.new[number] = meter.spend(shard.find(number), now, amount, at, stamp)
             states.append(state)
             if at > now:
                 shard.booked_until = max(shard.booked_until, at + meter.span)
@@ -162,14 +162,16 @@ class MemoryStore:
             return
         with self._lock:
             now = self._now()
-            for meter, key, amount in outcome.charges:
+            for (meter, key, amount), empty_at in zip(outcome.charges, outcome.empty_at(), strict=True):
                 number = hash(key) & _MASK
                 shard = self._shard(meter, number, now)
                 if shard.find(number) is None and shard.find(number % OVERFLOW) is not None:
                     number %= OVERFLOW
                 stamp = stamp_of(meter, outcome.at, outcome.lease)
                 units = _numbers(amount) if isinstance(amount, tuple) else amount
-                shard.new[number] = meter.settle(shard.find(number), outcome.at, units, stamp, keep=keep)
+                shard.new[number] = meter.settle(
+                    shard.find(number), outcome.at, units, stamp, undrained=empty_at - now, keep=keep
+                )
 
     def _now(self) -> float:
         """Return the present moment; called under the lock."""

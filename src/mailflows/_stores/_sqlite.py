@@ -119,7 +119,7 @@ class SQLiteStore:
                 return Outcome(charges, now, wait, known=known)
             at = now + wait
             states = [
-                (meter, key, meter.spend(state, at, amount, stamp_of(meter, at, lease)))
+                (meter, key, meter.spend(state, now, amount, at, stamp_of(meter, at, lease)))
                 for meter, key, amount, state in found
             ]
             self._write(cursor, now, states)
@@ -132,10 +132,13 @@ class SQLiteStore:
         with self._transaction() as cursor:
             now = self._now(cursor)
             states = []
-            for charge in outcome.charges:
+            for charge, empty_at in zip(outcome.charges, outcome.empty_at(), strict=True):
                 meter, key, amount, state = self._find(cursor, *charge)
                 stamp = stamp_of(meter, outcome.at, outcome.lease)
-                states.append((meter, key, meter.settle(state, outcome.at, amount, stamp, keep=keep)))
+                settled = meter.settle(
+                    state, outcome.at, amount, stamp, undrained=empty_at - now, keep=keep
+                )
+                states.append((meter, key, settled))
             self._write(cursor, now, states)
 
     def _find(

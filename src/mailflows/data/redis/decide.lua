@@ -5,7 +5,7 @@
 -- KEYS  1: the clock; then one key for each charge.
 -- ARGV  1: take, look, keep or return   2: within   3: lease, -1 for none   4: at, for keep and return
 --       then for each charge: kind, capacity, span, strict, and
---         gcra      interval, amount
+--         gcra      interval, amount, for keep and return: when all that was there then has drained
 --         window    amount
 --         distinct  places, unsampled (0 or 1), number of values, the values
 -- Answers «at now wait» and for each charge «used empty_in wait», separated by spaces; -1 is never.
@@ -74,7 +74,8 @@ end
 
 function gcra.settle(charge, key, keep)
   if keep or charge.tat <= now then return end
-  charge.tat = charge.tat - charge.amount * charge.interval
+  -- What has drained since is free already, and must not be freed twice.
+  charge.tat = charge.tat - math.max(0, math.min(charge.amount * charge.interval, charge.drained_at - now))
   gcra.write(charge, key)
 end
 
@@ -107,7 +108,7 @@ end
 function window.write(charge, key)
   table.sort(charge.times)
   local packed = {}
-  for i = math.max(1, #charge.times - charge.capacity + 1), #charge.times do
+  for i = 1, #charge.times do
     packed[#packed + 1] = struct.pack('d', charge.times[i])
   end
   if #packed == 0 then
@@ -118,9 +119,9 @@ function window.write(charge, key)
 end
 
 function window.spend(charge, key, at)
-  local live = {}
+  local live = {}  -- what counts now goes on doing so when a moment to come is booked
   for _, time in ipairs(charge.times) do
-    if time > at - charge.span + SLACK then live[#live + 1] = time end
+    if time > now - charge.span + SLACK then live[#live + 1] = time end
   end
   for _ = 1, charge.amount do live[#live + 1] = stamp(charge, at) end
   charge.times = live
@@ -128,10 +129,18 @@ function window.spend(charge, key, at)
 end
 
 function window.overspend(charge, key)
-  local reserved = lease
-  lease = -1
-  window.spend(charge, key, now)
-  lease = reserved
+  local times, past = {}, 0
+  for _, time in ipairs(charge.times) do
+    if time > now - charge.span + SLACK then times[#times + 1] = time end
+  end
+  for _ = 1, math.min(charge.amount, charge.capacity) do times[#times + 1] = now end
+  table.sort(times)
+  for _, time in ipairs(times) do
+    if time <= now then past = past + 1 end
+  end
+  charge.times = {}
+  for i = math.max(1, past - charge.capacity + 1), #times do charge.times[#charge.times + 1] = times[i] end
+  window.write(charge, key)
 end
 
 function window.settle(charge, key, keep)
@@ -188,12 +197,23 @@ function distinct.wait(charge)
   return wait
 end
 
+function distinct.outlive(charge)
+  redis.call('PEXPIRE', charge.key, math.max(1, math.ceil((charge.span + math.max(0, charge.newest - now)) / 1000)))
+end
+
+function distinct.put(charge, value, time)
+  redis.call('ZADD', charge.key, 'GT', string.format('%.17g', time), value)
+  charge.newest = math.max(charge.newest or 0, time)
+end
+
 function distinct.add(charge, key, time)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.17g', charge.oldest))
   for _, value in ipairs(charge.values) do
-    redis.call('ZADD', key, 'GT', string.format('%.17g', time), value)
+    -- One that was seen before gets another time, by which settle knows what to leave.
+    local seen = redis.call('ZSCORE', key, value)
+    distinct.put(charge, value, seen and time + SLACK / 2 or time)
   end
-  redis.call('PEXPIRE', key, math.max(1, math.ceil((charge.span + math.max(0, time - now)) / 1000)))
+  if charge.newest then distinct.outlive(charge) end
 end
 
 function distinct.spend(charge, key, at)
@@ -207,7 +227,11 @@ function distinct.overspend(charge, key)
 end
 
 function distinct.settle(charge, key, keep)
-  if keep then return distinct.add(charge, key, spent_at) end
+  if keep then
+    for _, value in ipairs(charge.values) do distinct.put(charge, value, spent_at) end
+    if charge.newest then distinct.outlive(charge) end
+    return
+  end
   for _, value in ipairs(charge.values) do
     local score = redis.call('ZSCORE', key, value)
     if score and tonumber(score) == stamp(charge, spent_at) then redis.call('ZREM', key, value) end
@@ -241,6 +265,7 @@ for i = 2, #KEYS do
   else
     if charge.kind == gcra then charge.interval = number() end
     charge.amount = number()
+    if charge.kind == gcra then charge.drained_at = number() end
   end
   charge.kind.read(charge, KEYS[i])
   charges[i - 1] = charge
