@@ -130,10 +130,8 @@ class MemoryStore:
         """Do the same for a look, a lease, a moment to come and a full meter, and refuse what does not fit."""
         found = [self._find(charge, now) for charge in charges]
         wait = max((meter.wait(state, now, amount) for meter, amount, _, _, state in found), default=0.0)
-        if wait > within:
+        if look or wait > within:
             return _refused(charges, found, now, look=look)
-        if look:
-            return Outcome(charges, now, wait, [state for *_, state in found])
         at = now + wait
         states = []
         for meter, amount, shard, number, _ in found:
@@ -162,16 +160,14 @@ class MemoryStore:
             return
         with self._lock:
             now = self._now()
-            for (meter, key, amount), empty_at in zip(outcome.charges, outcome.empty_at(), strict=True):
+            for meter, key, amount in outcome.charges:
                 number = hash(key) & _MASK
                 shard = self._shard(meter, number, now)
                 if shard.find(number) is None and shard.find(number % OVERFLOW) is not None:
                     number %= OVERFLOW
                 stamp = stamp_of(meter, outcome.at, outcome.lease)
                 units = _numbers(amount) if isinstance(amount, tuple) else amount
-                shard.new[number] = meter.settle(
-                    shard.find(number), outcome.at, units, stamp, undrained=empty_at - now, keep=keep
-                )
+                shard.new[number] = meter.settle(shard.find(number), now, units, outcome.at, stamp, keep=keep)
 
     def _now(self) -> float:
         """Return the present moment; called under the lock."""
@@ -265,14 +261,17 @@ def _numbers(values: Sequence[str]) -> tuple[int, ...]:
 
 
 def _refused(charges: Sequence[Charge], found: Sequence[_Found], now: float, *, look: bool) -> Outcome:
-    """Change nothing but meters that count refused attempts, and say how long each charge has to wait."""
-    known = [
-        (*meter.reading(state, now), meter.wait(state, now, amount)) for meter, amount, _, _, state in found
-    ]
+    """Change nothing but meters that count refused attempts, and say how long each charge has to wait.
+
+    For a look, that is all.
+    """
+    known = []
     for meter, amount, shard, number, state in found:
+        refuses = meter.wait(state, now, amount) > 0.0
         if meter.strict and not look:
-            shard.new[number] = meter.overspend(state, now, amount)
-    return Outcome(charges, now, max(wait for *_, wait in known), known=known)
+            state = shard.new[number] = meter.overspend(state, now, amount)  # noqa: PLW2901
+        known.append((*meter.reading(state, now), meter.wait(state, now, amount) if refuses else 0.0))
+    return Outcome(charges, now, max((wait for *_, wait in known), default=0.0), known=known)
 
 
 def _renew_locks() -> None:

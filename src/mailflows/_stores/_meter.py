@@ -68,12 +68,9 @@ class Meter(ABC):
 
     @abstractmethod
     def settle(  # noqa: PLR0913 -- all that is known of what was spent
-        self, state: Any, at: float, amount: Any, stamp: float, *, undrained: float, keep: bool
+        self, state: Any, now: float, amount: Any, at: float, stamp: float, *, keep: bool
     ) -> Any:
-        """Return the state after what was spent with *stamp* is kept for good, or given back.
-
-        *undrained* are the seconds from now until all that was in the state then will have drained.
-        """
+        """Return the state after what was spent with *stamp* is kept for good, or given back."""
 
     @abstractmethod
     def overspend(self, state: Any, now: float, amount: Any) -> Any:
@@ -133,17 +130,20 @@ class GcraMeter(Meter):
     def settle(  # noqa: PLR0913
         self,
         state: float | None,
-        at: float,
+        now: float,
         amount: int,
+        at: float,
         stamp: float,  # noqa: ARG002
         *,
-        undrained: float,
         keep: bool,
     ) -> float:
-        """See `Meter.settle`; what has drained since is free already, and must not be freed twice."""
+        """See `Meter.settle`; what may have drained since is free already, and not freed twice."""
         if state is None:
             return at
-        return state if keep else state - max(0.0, min(amount * self.interval, undrained))
+        if keep:
+            return state
+        elapsed = max(now, state - self.span) - at  # until now, or the last moment that is booked
+        return state - max(0.0, amount * self.interval - elapsed)
 
     def take(self, state: float | None, now: float, amount: int) -> float | None:
         """See `Meter.take`; in one step, since this is what runs a million times a second."""
@@ -210,11 +210,11 @@ class WindowMeter(Meter):
     def settle(  # noqa: PLR0913
         self,
         state: tuple[float, ...] | None,
-        at: float,
+        now: float,  # noqa: ARG002
         amount: int,
+        at: float,
         stamp: float,
         *,
-        undrained: float,  # noqa: ARG002
         keep: bool,
     ) -> tuple[float, ...]:
         """See `Meter.settle`; what is kept after its lease has ended counts from the moment it was spent."""
@@ -299,11 +299,11 @@ class DistinctMeter(Meter):
     def settle(  # noqa: PLR0913
         self,
         state: dict[int, float] | None,
-        at: float,
+        now: float,  # noqa: ARG002
         amount: tuple[int, ...],
+        at: float,
         stamp: float,
         *,
-        undrained: float,  # noqa: ARG002
         keep: bool,
     ) -> dict[int, float]:
         """See `Meter.settle`; a value that was seen before stays."""
@@ -318,9 +318,13 @@ class DistinctMeter(Meter):
     def overspend(
         self, state: dict[int, float] | None, now: float, amount: tuple[int, ...]
     ) -> dict[int, float]:
-        """See `Meter.overspend`; the oldest values make room."""
-        seen = sorted(self.spend(state, now, amount, now, now).items(), key=lambda item: item[1])
-        return dict(seen[-self.places :])
+        """See `Meter.overspend`; as many as were refused, from the oldest on, count anew.
+
+        The refused values are not remembered: as seen ones they would pass when they come again.
+        """
+        live = self.spend(state, now, (), now, now)
+        oldest = sorted(live, key=lambda value: live[value])[: self._need(live, amount)]
+        return live | dict.fromkeys(oldest, now)
 
     def reading(self, state: dict[int, float] | None, now: float) -> tuple[float, float]:
         """See `Meter.reading`."""

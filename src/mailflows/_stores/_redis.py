@@ -114,9 +114,7 @@ class RedisStore:
 
     def _settled(self, outcome: Outcome, *, keep: bool) -> tuple[list[str], list[object]]:
         verb = "keep" if keep else "return"
-        return self._asked(
-            outcome.charges, verb, 0.0, outcome.lease, at=outcome.at or 0.0, empty_at=outcome.empty_at()
-        )
+        return self._asked(outcome.charges, verb, 0.0, outcome.lease, at=outcome.at or 0.0)
 
     def _asked(  # noqa: PLR0913 -- what the script takes
         self,
@@ -126,13 +124,12 @@ class RedisStore:
         lease: float | None,
         *,
         at: float = 0.0,
-        empty_at: Sequence[float] = (),
     ) -> tuple[list[str], list[object]]:
         """Return keys and arguments of the script."""
         keys = [f"{self._prefix}clock"]
         wait = repr(min(within * _MICRO, _FOREVER))
         arguments: list[object] = [verb, wait, -1 if lease is None else repr(lease * _MICRO), repr(at)]
-        for place, (meter, key, amount) in enumerate(charges):
+        for meter, key, amount in charges:
             keys.append(self._prefix + self._hash(f"{meter.id}\n{key}", 12).hex())
             span = repr(meter.span * _MICRO)
             if isinstance(meter, DistinctMeter):
@@ -143,8 +140,7 @@ class RedisStore:
                 arguments += [*head, len(sampled), *sampled]
             elif isinstance(meter, GcraMeter):
                 interval = repr(meter.interval * _MICRO)
-                drained_at = repr(empty_at[place] * _MICRO) if empty_at else 0
-                arguments += ["gcra", meter.capacity, span, int(meter.strict), interval, amount, drained_at]
+                arguments += ["gcra", meter.capacity, span, int(meter.strict), interval, amount]
             else:
                 arguments += ["window", meter.capacity, span, int(meter.strict), amount]
         return keys, arguments

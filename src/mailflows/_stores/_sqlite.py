@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
 from mailflows._stores._store import Outcome, stamp_of, steady
@@ -108,14 +108,18 @@ class SQLiteStore:
             now = self._now(cursor)
             waits = [meter.wait(state, now, amount) for meter, _, amount, state in found]
             wait = max(waits, default=0.0)
+            if wait > within and not look:
+                found = self._overspent(cursor, now, found)
+                waits = [
+                    meter.wait(state, now, amount) if each > 0.0 else 0.0
+                    for (meter, _, amount, state), each in zip(found, waits, strict=True)
+                ]
+                wait = max(waits)
             if wait > within or look:
                 known = [
                     (*meter.reading(state, now), each)
                     for (meter, _, _, state), each in zip(found, waits, strict=True)
                 ]
-                if wait > within and not look:
-                    strict = [f for f in found if f[0].strict]
-                    self._write(cursor, now, [(m, k, m.overspend(s, now, a)) for m, k, a, s in strict])
                 return Outcome(charges, now, wait, known=known)
             at = now + wait
             states = [
@@ -125,6 +129,15 @@ class SQLiteStore:
             self._write(cursor, now, states)
             return Outcome(charges, now, wait, [state for *_, state in states], at, lease)
 
+    def _overspent(self, cursor: sqlite3.Cursor, now: float, found: list[_Found]) -> list[_Found]:
+        """Count a refused attempt where those count, too, and return what is kept then."""
+        after = [
+            (meter, key, amount, meter.overspend(state, now, amount) if meter.strict else state)
+            for meter, key, amount, state in found
+        ]
+        self._write(cursor, now, [(m, key, state) for m, key, _, state in after if m.strict])
+        return after
+
     def settle(self, outcome: Outcome, *, keep: bool) -> None:
         """See `Store.settle`."""
         if outcome.at is None:
@@ -132,18 +145,19 @@ class SQLiteStore:
         with self._transaction() as cursor:
             now = self._now(cursor)
             states = []
-            for charge, empty_at in zip(outcome.charges, outcome.empty_at(), strict=True):
+            for charge in outcome.charges:
                 meter, key, amount, state = self._find(cursor, *charge)
                 stamp = stamp_of(meter, outcome.at, outcome.lease)
-                settled = meter.settle(
-                    state, outcome.at, amount, stamp, undrained=empty_at - now, keep=keep
+                states.append(
+                    (
+                        meter,
+                        key,
+                        meter.settle(state, now, amount, outcome.at, stamp, keep=keep),
+                    )
                 )
-                states.append((meter, key, settled))
             self._write(cursor, now, states)
 
-    def _find(
-        self, cursor: sqlite3.Cursor, meter: Meter, key: str, amount: int | tuple[str, ...]
-    ) -> tuple[Meter, bytes, Amount, State | None]:
+    def _find(self, cursor: sqlite3.Cursor, meter: Meter, key: str, amount: int | tuple[str, ...]) -> _Found:
         """Return what is kept for a charge, under the hash of its key."""
         digest = blake2b(
             f"{meter.id}\n{key}".encode("utf-8", "replace"), key=self._key, digest_size=16
@@ -299,6 +313,9 @@ class SQLiteStore:
 
     def __repr__(self) -> str:
         return f"SQLiteStore({str(self.path)!r})"
+
+
+_Found: TypeAlias = "tuple[Meter, bytes, Amount, Any]"
 
 
 def _prepare(cursor: sqlite3.Cursor, secret: bytes) -> None:

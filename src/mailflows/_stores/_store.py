@@ -94,10 +94,6 @@ class Outcome:
             self._known = [(*meter.reading(state, self.now), 0.0) for (meter, _, _), state in rows]
         return self._known
 
-    def empty_at(self) -> list[float]:
-        """Return for each charge when nothing will be used, in seconds of the store's clock."""
-        return [self.now + empty_in for _, empty_in, _ in self.readings()]
-
 
 class Store(Documents, Protocol):
     """Counters that are decided on together; see `Documents` for the rest."""

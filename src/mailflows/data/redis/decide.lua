@@ -5,7 +5,7 @@
 -- KEYS  1: the clock; then one key for each charge.
 -- ARGV  1: take, look, keep or return   2: within   3: lease, -1 for none   4: at, for keep and return
 --       then for each charge: kind, capacity, span, strict, and
---         gcra      interval, amount, for keep and return: when all that was there then has drained
+--         gcra      interval, amount
 --         window    amount
 --         distinct  places, unsampled (0 or 1), number of values, the values
 -- Answers «at now wait» and for each charge «used empty_in wait», separated by spaces; -1 is never.
@@ -74,8 +74,9 @@ end
 
 function gcra.settle(charge, key, keep)
   if keep or charge.tat <= now then return end
-  -- What has drained since is free already, and must not be freed twice.
-  charge.tat = charge.tat - math.max(0, math.min(charge.amount * charge.interval, charge.drained_at - now))
+  -- What may have drained since, or by the last booked moment, is free already, and not freed twice.
+  local elapsed = math.max(now, charge.tat - charge.span) - spent_at
+  charge.tat = charge.tat - math.max(0, charge.amount * charge.interval - elapsed)
   gcra.write(charge, key)
 end
 
@@ -176,13 +177,14 @@ function distinct.read(charge, key)
 end
 
 function distinct.wait(charge)
-  if charge.number > charge.capacity then return never end
   local new, seen = 0, {}
   for _, value in ipairs(charge.values) do
     local score = redis.call('ZSCORE', charge.key, value)
     if score and tonumber(score) > charge.oldest then seen[value] = true else new = new + 1 end
   end
   local need = math.max(new, charge.unsampled)
+  charge.need = need
+  if charge.number > charge.capacity then return never end
   local surplus = need - (charge.places - charge.live)
   if surplus <= 0 then return 0 end
   local wait, passed = 0, 0
@@ -221,9 +223,12 @@ function distinct.spend(charge, key, at)
 end
 
 function distinct.overspend(charge, key)
-  distinct.add(charge, key, now)
-  local surplus = redis.call('ZCARD', key) - charge.places
-  if surplus > 0 then redis.call('ZPOPMIN', key, surplus) end
+  -- As many as were refused, from the oldest on, count anew; the refused values are not remembered.
+  if charge.need == 0 then return end
+  for _, value in ipairs(redis.call('ZRANGEBYSCORE', key, charge.from, '+inf', 'LIMIT', 0, charge.need)) do
+    distinct.put(charge, value, now)
+  end
+  if charge.newest then distinct.outlive(charge) end
 end
 
 function distinct.settle(charge, key, keep)
@@ -265,7 +270,6 @@ for i = 2, #KEYS do
   else
     if charge.kind == gcra then charge.interval = number() end
     charge.amount = number()
-    if charge.kind == gcra then charge.drained_at = number() end
   end
   charge.kind.read(charge, KEYS[i])
   charges[i - 1] = charge
@@ -285,11 +289,19 @@ end
 local at = -1
 if wait > within then
   for i, charge in ipairs(charges) do
-    if verb == 'take' and charge.strict then charge.kind.overspend(charge, KEYS[i + 1]) end
+    if verb == 'take' and charge.strict then
+      charge.kind.overspend(charge, KEYS[i + 1])
+      charge.kind.read(charge, KEYS[i + 1])
+      if waits[i] > 0 then waits[i] = charge.kind.wait(charge) end
+      wait = math.max(wait, waits[i])
+    end
   end
 elseif verb == 'take' then
   at = now + wait
-  for i, charge in ipairs(charges) do charge.kind.spend(charge, KEYS[i + 1], at) end
+  for i, charge in ipairs(charges) do
+    charge.kind.spend(charge, KEYS[i + 1], at)
+    waits[i] = 0
+  end
 end
 
 local function written(value) return value == never and '-1' or string.format('%.17g', value) end
