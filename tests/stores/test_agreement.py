@@ -46,7 +46,7 @@ HOW = st.fixed_dictionaries(
 )
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("wait"), st.sampled_from([0.25, 1.0, 3.0, 7.5, -5.0])),
+        st.tuples(st.just("wait"), st.sampled_from([0.25, 1.0, 3.0, 7.5])),
         st.tuples(st.just("decide"), CHARGES, HOW),
         st.tuples(st.just("settle"), st.integers(0, 5), st.booleans()),
     ),

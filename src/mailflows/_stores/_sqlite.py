@@ -9,6 +9,7 @@ import sqlite3
 import struct
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -91,7 +92,7 @@ class SQLiteStore:
         self._secret = secret
         self._clock = clock
         self._mine = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._writes = 0
 
     def decide(
@@ -257,7 +258,7 @@ class SQLiteStore:
                 if cursor.connection.in_transaction:
                     cursor.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as problem:
+        except (sqlite3.Error, struct.error) as problem:  # the latter for a state that was damaged
             msg = f"{self.name}: {problem}"
             raise StoreError(msg, store=self.name) from problem
 
@@ -281,14 +282,11 @@ class SQLiteStore:
 
     def _cursor(self) -> sqlite3.Cursor:
         """Return this thread's own cursor, in this process."""
-        mine = self._mine
-        if getattr(mine, "owner", None) != os.getpid():
-            if hasattr(mine, "cursor"):
-                _inherited.append(mine.cursor.connection)
-            mine.cursor = self._open()
-            mine.owner = os.getpid()
-        cursor: sqlite3.Cursor = mine.cursor
-        return cursor
+        mine: _Connection | None = getattr(self._mine, "connection", None)
+        if mine is None or mine.owner != os.getpid():
+            mine = self._mine.connection = _Connection(self._open())
+            self._opened.add(mine)
+        return mine.cursor
 
     def _open(self) -> sqlite3.Cursor:
         """Open the file, make its tables, and learn the secret."""
@@ -301,18 +299,37 @@ class SQLiteStore:
             connection.close()
             raise
         self._key = self._secret or bytes(kept)
-        self._opened.append(connection)
         return cursor
 
     def close(self) -> None:
         """Close the connections that this process opened; the store opens them again on the next use."""
-        for connection in self._opened:
+        for connection in list(self._opened):
             connection.close()
-        self._opened.clear()
+        self._opened = weakref.WeakSet()
         self._mine = threading.local()
 
     def __repr__(self) -> str:
         return f"SQLiteStore({str(self.path)!r})"
+
+
+class _Connection:
+    """A connection of one thread in one process, which closes it when the thread ends."""
+
+    __slots__ = ("__weakref__", "cursor", "owner")
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self.cursor = cursor
+        self.owner = os.getpid()
+
+    def close(self) -> None:
+        """Close what this process opened; what it inherited must only be kept from being closed."""
+        if self.owner == os.getpid():
+            self.cursor.connection.close()
+        else:
+            _inherited.append(self.cursor.connection)
+
+    def __del__(self) -> None:
+        self.close()
 
 
 _Found: TypeAlias = "tuple[Meter, bytes, Amount, Any]"
