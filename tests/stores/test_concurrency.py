@@ -95,7 +95,7 @@ def admitted(work: Callable[[], bool]) -> int:
         return sum(pool.map(several, range(WORKERS)))
 
 
-ROUNDS = {"memory": 40, "sqlite": 10, "redis": 10}
+ROUNDS = {"memory": 50, "sqlite": 10, "redis": 10}
 
 
 def test_threads_admit_exactly_the_limit(shared: Any) -> None:
