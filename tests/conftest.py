@@ -1,4 +1,4 @@
-"""What all tests share: one repeatable profile for the properties, where the project is, and a Redis server."""
+"""What all tests share: one repeatable profile for properties, the project's place, a Redis server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from redis_server import RedisServer, wanted
 
 if TYPE_CHECKING:

@@ -108,7 +108,7 @@ def test_sending_gives_back_what_failed() -> None:
     """What raised in the block is given back, and the error goes on."""
     one = limiter(Limit("1/hour", per="account"))
     with pytest.raises(OSError, match="connection"), one.sending(account="ada"):
-        raise OSError("connection lost")  # noqa: EM101
+        raise OSError("connection lost")  # noqa: EM101, TRY003
     assert one.check(account="ada")
 
 

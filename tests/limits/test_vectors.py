@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from shared_cases import cases
 
 from mailflows._stores import GcraMeter, WindowMeter
 from mailflows.errors import ConfigurationError
 from mailflows.limits import Limit, MemoryStore
 from mailflows.testing import FixedClock
+from shared_cases import cases
 
 
 def vectors(kind: str) -> list[Any]:

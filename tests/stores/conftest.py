@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from redis_server import ClockedClient
 
 from mailflows.limits import MemoryStore, RedisStore, SQLiteStore
 from mailflows.testing import FixedClock
+from redis_server import ClockedClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

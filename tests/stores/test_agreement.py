@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redis_server import ClockedClient
 
 from mailflows._stores import DistinctMeter, GcraMeter, Outcome, WindowMeter
 from mailflows.limits import MemoryStore, RedisStore, SQLiteStore
 from mailflows.testing import FixedClock
+from redis_server import ClockedClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable

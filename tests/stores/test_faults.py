@@ -8,11 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from redis_server import RedisServer, wanted
 
 from mailflows.errors import StoreError
 from mailflows.limits import Limit, Limiter, RedisStore, SQLiteStore
 from mailflows.limits._keeper import Keeper
+from redis_server import RedisServer, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,7 +162,7 @@ class Flaky:
         """Fail, or answer."""
         self.asked += 1
         if self.asked <= self.failures:
-            raise StoreError("gone", store=self.name)
+            raise StoreError("gone", store=self.name)  # noqa: EM101
         return Keeper(self, on_error="allow")._instead(charges, how)
 
 

@@ -53,7 +53,7 @@ BOOKINGS = st.lists(
     ),
     max_size=40,
 )
-"""Attempts that wait: the pause, what it takes, whether a booking is wanted, which earlier one to give back."""
+"""Attempts that wait: the pause, what it takes, whether it may be booked, which one to give back."""
 
 
 def booked(meter: Any, bookings: list[tuple[float, int, bool, int | None]]) -> list[tuple[float, int]]:

@@ -127,7 +127,7 @@ class MemoryStore:
     def _weigh(
         self, charges: Sequence[Charge], now: float, within: float, lease: float | None, *, look: bool
     ) -> Outcome:
-        """Do the same for a look, a lease, a moment to come and a full meter, and refuse what does not fit."""
+        """Do the same for a look, a lease, a moment to come and a full meter; refuse what does not fit."""
         found = [self._find(charge, now) for charge in charges]
         wait = max((meter.wait(state, now, amount) for meter, amount, _, _, state in found), default=0.0)
         if look or wait > within:

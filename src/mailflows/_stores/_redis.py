@@ -116,7 +116,7 @@ class RedisStore:
         verb = "keep" if keep else "return"
         return self._asked(outcome.charges, verb, 0.0, outcome.lease, at=outcome.at or 0.0)
 
-    def _asked(  # noqa: PLR0913 -- what the script takes
+    def _asked(
         self,
         charges: Sequence[Charge],
         verb: str,

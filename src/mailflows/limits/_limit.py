@@ -39,8 +39,8 @@ class Limit:
         per: The kind of key it counts by: ``recipient``, ``recipient_domain``, ``client`` (an IPv4 address,
             or the /64 of an IPv6 one), ``client_network`` (/24, /56), ``account``, ``form``, ``flow``,
             ``template``, ``duplicate`` (the same content to the same recipient) or ``global``; a tuple of
-            kinds that count together; or a function of the `Attempt` that returns a key, several (each takes a
-            unit for each time that it is there), or `None`.
+            kinds that count together; or a function of the `Attempt` that returns a key, several (each takes
+            a unit for each time that it is there), or `None`.
         of: What is counted where rates say ``distinct``: ``recipient`` by default, or another kind.
         name: How decisions, hooks and headers call it; made of the rates and the key by default.
         exact: Whether no stretch of the period ever has more than N units. By default up to 64 units are
