@@ -10,6 +10,7 @@ from typing import Any, assert_type
 
 import mailflows
 from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason
+from mailflows.limits import Decision, Limit, Limiter, MemoryStore
 from mailflows.message import Address, Part
 from mailflows.signals import SIGNALS, Signal, measure
 
@@ -57,3 +58,10 @@ except mailflows.MessageError as problem:
     assert_type(problem.position, int | None)
 except mailflows.MailflowsError:
     pass
+
+limiter = Limiter(Limit("3/hour", per="recipient"), store=MemoryStore(), on_error="deny")
+assert_type(limiter.acquire(to="a@b.example", client="192.0.2.7"), Decision)
+assert_type(limiter.acquire(EmailMessage(), partial=True).accepted, tuple[str, ...])
+assert_type(limiter.check(to=["a@b.example"]).retry_after, float | None)
+with limiter.sending(to="a@b.example") as decision:
+    assert_type(decision, Decision)

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from hashlib import blake2b, sha1
 from typing import TYPE_CHECKING, Any
 
@@ -259,11 +260,11 @@ class _Script:
     def __init__(self, path: str) -> None:
         self._path = path
 
-    @property
+    @cached_property
     def text(self) -> str:
         return _data.read(self._path)
 
-    @property
+    @cached_property
     def sha(self) -> str:
         return sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
