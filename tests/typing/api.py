@@ -11,6 +11,7 @@ from typing import Any, assert_type
 
 import mailflows
 from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason, limits
+from mailflows.limits import Decision, Limit, Limiter, MemoryStore
 from mailflows.message import Address, Part
 from mailflows.signals import SIGNALS, Signal, measure
 from mailflows.tracking import (
@@ -98,3 +99,9 @@ stats = CampaignStats.from_events([judge_hit(hit).to_event(flow=Flow.MARKETING)]
 assert_type(stats.rate("clicked"), Rate)
 assert_type(stats.timeline(step=60), tuple[Moment, ...])
 assert_type(compare(stats, stats), Comparison)
+limiter = Limiter(Limit("3/hour", per="recipient"), store=MemoryStore(), on_error="deny")
+assert_type(limiter.acquire(to="a@b.example", client="192.0.2.7"), Decision)
+assert_type(limiter.acquire(EmailMessage(), partial=True).accepted, tuple[str, ...])
+assert_type(limiter.check(to=["a@b.example"]).retry_after, float | None)
+with limiter.sending(to="a@b.example") as decision:
+    assert_type(decision, Decision)
