@@ -1,0 +1,1 @@
+def from_webhook(provider, payload): return ()
