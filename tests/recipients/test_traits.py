@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailflows._mailbox import duplicate_key, spelling_differences
 from mailflows.recipients import RecipientChecker, Trait, _lists
 from mailflows.recipients._confusables import looks_like
-from mailflows.recipients._duplicates import duplicate_key, spelling_differences
 from mailflows.recipients._traits import NONE, PLAIN, _look_closely, is_ordinary, local_traits
 from mailflows.recipients._typos import correct_domain
 from shared_cases import cases

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailflows._mailbox import fold, key_rule
 from mailflows.flow import Flow
 from mailflows.recipients._domain import NOT_ASKED
-from mailflows.recipients._duplicates import fold, key_rule
 from mailflows.recipients._report import (
     DEAD,
     DomainState,

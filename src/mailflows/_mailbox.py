@@ -6,7 +6,13 @@ the local part to its own domain).
 
 from __future__ import annotations
 
-__all__ = ["duplicate_key", "key_rule", "spelling_differences"]
+from functools import lru_cache
+from hashlib import blake2b
+
+__all__ = ["duplicate_key", "key_rule", "mailbox_key", "spelling_differences"]
+
+_LONGEST = 320
+"""Characters of a key: 64 of a local part, 255 of a domain, and the @-sign (RFC 5321 section 4.5.3.1)."""
 
 # Providers' own pages, as of 2026-11-23: which local parts reach the same mailbox.
 _ALIASES = {
@@ -29,6 +35,38 @@ def key_rule(domain: str) -> tuple[str, int]:
     home = _ALIASES.get(domain, domain)
     dash = home in _DASH_TAG
     return home, (_DOTS if home in _NO_DOTS else 0) | (_DASH if dash else 0) | (0 if dash else _PLUS)
+
+
+@lru_cache(maxsize=8192)
+def mailbox_key(address: str) -> str:
+    """Return the key of an address as it was typed; of text that is no address, the text in lower case.
+
+    Args:
+        address: Anything that stands where an address is expected; longer text than an address can be
+            is replaced by a hash, so that a key has at most 320 characters.
+
+    Example:
+        >>> mailbox_key(" Ada.L+news@GoogleMail.com "), mailbox_key("info@MÜNCHEN.de")
+        ('adal@gmail.com', 'info@xn--mnchen-3ya.de')
+    """
+    local, at, domain = address.strip().rpartition("@")
+    if len(address) > _LONGEST:
+        return blake2b(address.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    if not at:
+        return domain.casefold()
+    return duplicate_key(local, _a_labels(domain.rstrip(".")))
+
+
+def _a_labels(domain: str) -> str:
+    """Return a domain in lower case, as A-labels where it is one."""
+    if domain.isascii():
+        return domain.lower()
+    import idna  # noqa: PLC0415 -- only for the few that need it
+
+    try:
+        return str(idna.encode(domain, uts46=True), "ascii")
+    except idna.IDNAError:
+        return domain.casefold()
 
 
 def duplicate_key(local: str, domain: str) -> str:
