@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["is_autoreply", "parse_autoreply"]
 
-_HEADERS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply-from", "x-ms-exchange-inbox-rules-loop")
+_HEADERS = (
+    "x-autoreply",
+    "x-autorespond",
+    "x-autoresponder",
+    "x-auto-reply-from",
+    "x-ms-exchange-inbox-rules-loop",
+)
 _PRECEDENCE = frozenset({"auto_reply", "auto-reply"})
 _SUBJECTS = (
     *("automatic reply", "auto reply", "auto-reply", "autoreply", "out of office", "out of the office"),
@@ -38,7 +44,7 @@ def parse_autoreply(source: Source) -> Event | None:
         MessageError: If it is not a message at all.
 
     Example:
-        >>> answer = b"From: ada@example.org\nAuto-Submitted: auto-replied\nSubject: I am away\n\nBack on Monday."
+        >>> answer = b"From: ada@example.org\nAuto-Submitted: auto-replied\n\nBack on Monday."
         >>> print(parse_autoreply(answer))
         autoreplied: ada@example.org
     """
@@ -64,7 +70,7 @@ def is_autoreply(report: Report) -> bool:
         submitted == "auto-replied"  # RFC 3834 section 5
         or any(name in report.headers for name in _HEADERS)
         or report.get("precedence").lower() in _PRECEDENCE
-        or report.get("subject").lower().lstrip("re: ").startswith(_SUBJECTS)  # noqa: B005 -- any of these
+        or report.get("subject").lower().removeprefix("re:").strip().startswith(_SUBJECTS)
     )
     return said and not (is_from_robot(report) and _names_a_robot(report))
 

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from mailflows import _header
 from mailflows.feedback import _mime
 from mailflows.feedback._autoreply import is_autoreply
 from mailflows.feedback._complaint import complaints
-from mailflows.feedback._event import Event, EventType
+from mailflows.feedback._event import BounceReason, Event, EventType
 from mailflows.feedback._layouts import by_layout, is_from_robot, split_returned
 from mailflows.feedback._reasons import diagnose, to_do
 from mailflows.feedback._status import by_fields, fields_in_text
@@ -21,6 +22,7 @@ from mailflows.feedback._webhooks import from_webhook
 if TYPE_CHECKING:
     from mailflows.feedback._finding import Finding
     from mailflows.feedback._mime import Report
+    from mailflows.feedback._verp import Verp
     from mailflows.flow import Flow
     from mailflows.message import Source
 
@@ -33,9 +35,12 @@ _REPLY = 1000
 """Characters of what the server said that an event keeps."""
 
 _SHORT = 20
+_DELIVERED_TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "to")
 
 
-def parse_bounce(source: Source, *, flow: Flow | None = None) -> tuple[Event, ...]:
+def parse_bounce(
+    source: Source, *, flow: Flow | None = None, verp: Verp | None = None, delivered_to: str | None = None
+) -> tuple[Event, ...]:
     r"""Read what came back to the envelope sender: bounces, delays, complaints.
 
     Standard reports (RFC 3464, 6533, 5965) and the layouts of software that writes none are read.
@@ -44,6 +49,10 @@ def parse_bounce(source: Source, *, flow: Flow | None = None) -> tuple[Event, ..
     Args:
         source: Anything that `mailflows.Message.read` reads.
         flow: The flow whose return path received it.
+        verp: What made the return paths. Every event then is verified or not, and says campaign and
+            recipient id; a report at a valid return path is an event even if nothing in it can be read.
+        delivered_to: The envelope recipient of the report, where your server knows it; else the headers
+            that servers write (``Delivered-To``, ``X-Original-To``, …) and To are looked at.
 
     Returns:
         One event for each recipient that the report names.
@@ -64,7 +73,7 @@ def parse_bounce(source: Source, *, flow: Flow | None = None) -> tuple[Event, ..
     found = _events(report, _DEPTH)
     name = _name(report)
     time = _moment(report.get("date"))
-    return tuple(
+    events = tuple(
         replace(
             event,
             flow=flow,
@@ -74,6 +83,20 @@ def parse_bounce(source: Source, *, flow: Flow | None = None) -> tuple[Event, ..
         )
         for event in found
     )
+    return events if verp is None else _identified(events, report, verp, delivered_to)
+
+
+def _identified(
+    events: tuple[Event, ...], report: Report, verp: Verp, delivered_to: str | None
+) -> tuple[Event, ...]:
+    """Say of events whether a return path of ours vouches for them; one that does is an event itself."""
+    places = [delivered_to] if delivered_to else [report.get(name) for name in _DELIVERED_TO]
+    addresses = [found.address for place in places for found in _header.addresses(place)]
+    if events or not is_from_robot(report) or is_autoreply(report):
+        return verp.identify(events, addresses)
+    unread = Event(EventType.BOUNCED, reason=BounceReason.OTHER, provider="verp", raw=report.raw)
+    unread = replace(unread, time=_moment(report.get("date")), event_id=_event_id(_name(report), unread))
+    return tuple(event for event in verp.identify([unread], addresses) if event.verified)
 
 
 def _events(report: Report, depth: int) -> list[Event]:
@@ -88,8 +111,11 @@ def _events(report: Report, depth: int) -> list[Event]:
         return found
     if is_from_robot(report):
         return _judged(by_layout(report), report, "text")
-    if found := _judged(fields_in_text(report.text), report, "dsn"):
-        return found
+    return _judged(fields_in_text(report.text), report, "dsn") or _attached(report, depth)
+
+
+def _attached(report: Report, depth: int) -> list[Event]:
+    """Return the events of a report that is attached to a message that is none."""
     inner = _mime.inner(report) if depth else None
     return _events(inner, depth - 1) if inner and (inner.status or inner.feedback) else []
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 __all__ = ["ADDRESS", "Finding", "bare_address"]
 
-ADDRESS = r"(?:\"[^\"\s@]{1,64}\"|[^\s<>()\[\]\"',;:@|]{1,128})@[^\s<>()\[\]\"',;:@|]{1,253}[^\s<>()\[\]\"',;:@|.]"
+ADDRESS = (
+    r"(?:\"[^\"\s@]{1,64}\"|[^\s<>()\[\]\"',;:@|]{1,128})@[^\s<>()\[\]\"',;:@|]{1,253}[^\s<>()\[\]\"',;:@|.]"
+)
 """An address in running text; RFC 5321 section 4.5.3.1 limits its length."""
 
 _WHOLE = re.compile(ADDRESS)

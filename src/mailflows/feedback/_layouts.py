@@ -25,7 +25,9 @@ MAX_RECIPIENTS = 1000
 _LINE = 400
 """Characters of a line that are searched for addresses."""
 
-_ENTRY = re.compile(rf"[\s>*•·\-]{{0,20}}(?:{ADDRESS}[ ](?=<))?[<\"'\[(]{{0,2}}({ADDRESS})(?=[\s>\"'\]):,;.<\[(]|$)")
+_ENTRY = re.compile(
+    rf"[\s>*•·\-]{{0,20}}(?:{ADDRESS}[ ](?=<))?[<\"'\[(]{{0,2}}({ADDRESS})(?=[\s>\"'\]):,;.<\[(]|$)"
+)
 _TRANSCRIPT = re.compile(rf"[45]\d\d[ -](?:[45]\.\d{{1,3}}\.\d{{1,3}} )?<({ADDRESS})>")
 _ANYWHERE = re.compile(ADDRESS)
 _HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,50}):")
@@ -74,9 +76,10 @@ def split_returned(text: str) -> tuple[str, str]:
     markers = _words()["original"]
     for number, line in enumerate(lines):
         low = line[:_LINE].lower()
-        if any(marker in low for marker in markers) or _starts_headers(lines, number):
-            if number and any(each.strip() for each in lines[:number]):
-                return "\n".join(lines[:number]), "\n".join(lines[number:])
+        if not any(marker in low for marker in markers) and not _starts_headers(lines, number):
+            continue
+        if any(each.strip() for each in lines[:number]):
+            return "\n".join(lines[:number]), "\n".join(lines[number:])
     return text, ""
 
 
@@ -89,9 +92,7 @@ def _starts_headers(lines: list[str], number: int) -> bool:
     return any(_HEADER.match(line) for line in following[:3])
 
 
-def _readings(
-    text: str, entries: Mapping[str, str], headers: Mapping[str, str]
-) -> Iterable[list[str]]:
+def _readings(text: str, entries: Mapping[str, str], headers: Mapping[str, str]) -> Iterable[list[str]]:
     """Yield the recipients as ever less sure readings give them."""
     yield list(entries)
     mentioned = list(dict.fromkeys(_ANYWHERE.findall(text)))
@@ -107,15 +108,14 @@ def _readings(
 def _entries(text: str, pattern: re.Pattern[str]) -> dict[str, str]:
     """Return each address that starts a line, with the text up to the next one."""
     found: dict[str, list[str]] = {}
-    current: list[str] | None = None
+    spelled: dict[str, str] = {}
+    current: list[str] = []
     for line in text.split("\n"):
-        match = pattern.match(line[:_LINE])
-        if match:
-            known = next((a for a in found if a.lower() == match[1].lower()), match[1])
-            current = found.setdefault(known, [])
-            line = line[match.end() :].lstrip(">:\"'])")
-        if current is not None:
-            current.append(line)
+        rest = line
+        if match := pattern.match(line[:_LINE]):
+            current = found.setdefault(spelled.setdefault(match[1].lower(), match[1]), [])
+            rest = line[match.end() :].lstrip(">:\"'])")
+        current.append(rest)
     return {address: "\n".join(lines).strip() for address, lines in found.items()}
 
 
@@ -160,7 +160,9 @@ def _only(found: list[str], entries: Mapping[str, str]) -> list[str]:
 
 def _recipients_of(headers: Mapping[str, str]) -> list[str]:
     """Return whom the returned message was for."""
-    found = {a.address: None for name in _RETURNED_TO for a in addresses(headers.get(name, "")) if "@" in a.address}
+    found = {
+        a.address: None for name in _RETURNED_TO for a in addresses(headers.get(name, "")) if "@" in a.address
+    }
     if not found:
         found = dict.fromkeys(_FOR.findall(headers.get("received", "")[:2000]))
     return list(found)

@@ -116,11 +116,11 @@ def inner(report: Report) -> Report | None:
 
 
 def blocks(text: str) -> list[dict[str, str]]:
-    """Return groups of fields, as RFC 3464 section 2.1.1 sets them: unfolded, names in lower case.
+    r"""Return groups of fields, as RFC 3464 section 2.1.1 sets them: unfolded, names in lower case.
 
     Groups are parted by blank lines; a line that is no field ends nothing.
 
-    >>> blocks("Reporting-MTA: dns; a\\n\\nAction: failed\\nStatus:\\n 5.1.1\\n")
+    >>> blocks("Reporting-MTA: dns; a\n\nAction: failed\nStatus:\n 5.1.1\n")
     [{'reporting-mta': 'dns; a'}, {'action': 'failed', 'status': '5.1.1'}]
     """
     groups: list[dict[str, str]] = []
@@ -146,7 +146,9 @@ def returned_headers(text: str) -> dict[str, str]:
     """Return the decoded headers of a returned message whose text begins somewhere before them."""
     for group in blocks(text[:RETURNED_LIMIT]):
         if len(group) > 1 and not _HEADERS.isdisjoint(group):
-            return {name: decode_value(name, value) if "=?" in value else value for name, value in group.items()}
+            return {
+                name: decode_value(name, value) if "=?" in value else value for name, value in group.items()
+            }
     return {}
 
 

@@ -50,7 +50,7 @@ def from_reply(  # noqa: PLR0913 -- what an event may say beside the reply
         >>> print(from_reply(450, "4.2.0 Greylisted, try again later", recipient="ada@example.org"))
         deferred: ada@example.org (temporary 4.2.0), retry
     """
-    if not isinstance(code, int) or not (200 <= code < 600 or code == -1):
+    if not 200 <= code < 600:
         msg = f"code {code!r} is no SMTP reply code; it is a number from 200 to 599"
         raise ConfigurationError(msg, field="code")
     said = text.decode("utf-8", "replace") if isinstance(text, bytes | bytearray) else str(text)
@@ -125,9 +125,7 @@ def _refused(error: object) -> list[tuple[str, int, str | bytes]]:
     if isinstance(rows, Mapping):  # smtplib
         return [(str(name), int(reply[0]), reply[1]) for name, reply in rows.items()]
     if isinstance(rows, list | tuple):  # aiosmtplib: a list of exceptions, each of one recipient
-        return [
-            (str(one.recipient), int(one.code), one.message) for one in rows if hasattr(one, "recipient")
-        ]
+        return [(str(one.recipient), int(one.code), one.message) for one in rows if hasattr(one, "recipient")]
     one = getattr(error, "recipient", None)
     code, text = _reply_of(error)
     return [(str(one), code, text)] if isinstance(one, str) and code is not None else []

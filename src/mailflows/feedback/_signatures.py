@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -44,7 +45,7 @@ def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs
         provider: ``sendgrid``, ``mandrill``, ``mailgun``, ``resend``, ``mailersend`` or ``amazon_ses``.
         body: The body of the request, unchanged.
         key: The provider's signing key. For SendGrid the public key; for Amazon SES the PEM certificate
-            behind ``SigningCertURL``, which you fetch and keep (`sns_certificate_url` says from where).
+            behind ``SigningCertURL``, which you fetch and keep; only a host of Amazon's is accepted there.
         headers: The headers of the request, in any case.
         url: The address as it stands in the provider's settings (Mandrill signs it).
         form: The fields of a form, where the framework has read the body already (Mandrill).
@@ -158,7 +159,7 @@ def _resend(request: _Request, key: bytes) -> float | None:
     signed = f"{headers['svix-id']}.{seconds}.".encode() + request["body"]
     expected = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
     given = [one.partition(",")[2] for one in headers["svix-signature"].split() if one.startswith("v1,")]
-    return float(seconds) if any([_same(expected, one) for one in given]) else None
+    return float(seconds) if any(_same(expected, one) for one in given) else None
 
 
 def _sendgrid(request: _Request, key: bytes) -> float | None:
@@ -172,7 +173,15 @@ def _sendgrid(request: _Request, key: bytes) -> float | None:
         public.verify(signature, stamp.encode() + request["body"], hazmat["ecdsa"](hazmat["sha256"]()))
     except hazmat["invalid"]:
         return None
-    return float(stamp)
+    return _seconds(stamp)
+
+
+def _seconds(stamp: str) -> float:
+    """Return a signed time; one that is no number is never fresh."""
+    try:
+        return float(stamp)
+    except ValueError:
+        return float("nan")
 
 
 def _amazon_ses(request: _Request, key: bytes) -> float | None:
@@ -182,17 +191,18 @@ def _amazon_ses(request: _Request, key: bytes) -> float | None:
     if url.scheme != "https" or not _CERTIFICATE_HOST.fullmatch(url.hostname or ""):
         return None
     hazmat = _cryptography()
-    fields = _SNS_FIELDS if "SubscribeURL" in document else tuple(f for f in _SNS_FIELDS if f not in {"SubscribeURL", "Token"})
-    text = "".join(f"{name}\n{document[name]}\n" for name in fields if document.get(name) is not None)
+    fields = [name for name in _SNS_FIELDS if document.get(name) is not None]
+    text = "".join(f"{name}\n{document[name]}\n" for name in fields)
     algorithm = hazmat["sha256"] if document["SignatureVersion"] == "2" else hazmat["sha1"]
     try:
         hazmat["load_pem"](key).public_key().verify(
-            base64.b64decode(document["Signature"], validate=True), text.encode(), hazmat["padding"](), algorithm()
+            base64.b64decode(document["Signature"], validate=True),
+            text.encode(),
+            hazmat["padding"](),
+            algorithm(),
         )
     except hazmat["invalid"]:
         return None
-    from datetime import datetime  # noqa: PLC0415 -- only here
-
     return datetime.fromisoformat(document["Timestamp"]).timestamp()
 
 
@@ -205,7 +215,8 @@ def _cryptography() -> dict[str, Any]:
         from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
         from cryptography.x509 import load_pem_x509_certificate  # noqa: PLC0415
     except ImportError as problem:
-        raise MissingExtra("webhooks", "cryptography") from problem
+        extra = "webhooks"
+        raise MissingExtra(extra, "cryptography") from problem
     return {
         "invalid": InvalidSignature,
         "ecdsa": ec.ECDSA,

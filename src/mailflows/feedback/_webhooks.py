@@ -31,7 +31,12 @@ PROVIDERS = (
 )
 """The names that `from_webhook` knows."""
 
-_ALSO = {"sendinblue": "brevo", "ses": "amazon_ses", "mailchimp": "mandrill", "mailchimp_transactional": "mandrill"}
+_ALSO = {
+    "sendinblue": "brevo",
+    "ses": "amazon_ses",
+    "mailchimp": "mandrill",
+    "mailchimp_transactional": "mandrill",
+}
 _BAD = frozenset({EventType.BOUNCED, EventType.DEFERRED, EventType.REJECTED})
 _LEFT = frozenset({EventType.COMPLAINED, EventType.UNSUBSCRIBED})
 _ADDRESS = re.compile(ADDRESS)
@@ -97,13 +102,20 @@ def _parsed(payload: object, name: str) -> object:
         try:
             payload = json.loads(payload)
         except (ValueError, RecursionError) as problem:
-            form = parse_qs(payload, max_num_fields=1000) if "=" in payload[:200] else {}
-            if not form:
+            payload = _form(payload)
+            if not payload:
                 raise _damaged(name, "it is neither JSON nor a form") from problem
-            payload = form
     if not isinstance(payload, Mapping | list | tuple):
         raise _damaged(name, f"an object or a list was expected, not {type(payload).__name__}")
     return payload
+
+
+def _form(text: str) -> dict[str, list[str]]:
+    """Return the fields of a URL-encoded form, or nothing."""
+    try:
+        return parse_qs(text, max_num_fields=1000) if "=" in text[:200] else {}
+    except ValueError:
+        return {}
 
 
 def _items(table: _Item, payload: Any) -> Iterator[_Item]:  # noqa: ANN401 -- parsed JSON
@@ -155,9 +167,7 @@ def _json(text: object) -> Any:  # noqa: ANN401 -- parsed JSON
         raise TypeError from problem
 
 
-def _event(
-    name: str, table: _Item, item: _Item, headers: Mapping[str, str], flow: Flow | None
-) -> Event:
+def _event(name: str, table: _Item, item: _Item, headers: Mapping[str, str], flow: Flow | None) -> Event:
     """Read one event by the provider's table."""
     known: _Item = {**item, "headers": headers} if headers else item
     kind, force = _type(table, known)
@@ -185,7 +195,9 @@ def _type(table: _Item, item: _Item) -> tuple[EventType, str]:
     """Return what happened, and ``hard`` or ``soft`` where the provider says so."""
     types: Mapping[str, str] = table["types"]
     word = _text(_first_of(_every(table, "type", item), types)) or ""
-    kinds = [str(value).lower() if isinstance(value, bool) else str(value) for value in _every(table, "kind", item)]
+    kinds = [
+        str(value).lower() if isinstance(value, bool) else str(value) for value in _every(table, "kind", item)
+    ]
     found = next((types[key] for k in kinds if (key := f"{word} {k}") in types), types.get(word, "other"))
     kind, _, force = found.partition(" ")
     return EventType(kind), force
@@ -210,7 +222,9 @@ def _verdict(table: _Item, item: _Item, kind: EventType, force: str, reply: str)
         return {"reason": BounceReason.POLICY, "permanent": True, "action": Action.SUPPRESS}
     reason = BounceReason(word) if word else said.reason
     if force == "hard" and reason is BounceReason.OTHER:
-        reason = BounceReason.MAILBOX_UNKNOWN  # a hard bounce without a word is what providers call a dead address
+        reason = (
+            BounceReason.MAILBOX_UNKNOWN
+        )  # a hard bounce without a word is what providers call a dead address
     return {
         "reason": reason,
         "status": said.status,
@@ -234,7 +248,7 @@ def _find(table: _Item, field: str, item: _Item, form: str = "") -> Any:  # noqa
     for value in _every(table, field, item):
         if not isinstance(value, list):
             return value
-        fitting = [v for v in value if form == "@" and "@" in str(v) or form == "time" and _moment(v)]
+        fitting = [v for v in value if (form == "@" and "@" in str(v)) or (form == "time" and _moment(v))]
         return fitting[0] if fitting else value[-1]
     return None
 
