@@ -128,11 +128,14 @@ def _unnamed(report: Report) -> list[Finding]:
 
 def _judged(findings: list[Finding], report: Report, provider: str) -> list[Event]:
     """Turn what was found into events, each recipient once."""
-    returned = _mime.returned_headers(report.returned or split_returned(report.text)[1])
+    told, returned_text = split_returned(report.text)
+    returned = _mime.returned_headers(report.returned or returned_text)
     message_id = returned.get("message-id", "").strip().strip("<>") or None
     mended = _with_addresses(findings, report)
+    if len(mended) > 1:
+        told = ""  # what is told of one would be taken for what is told of another
     events = {
-        (found.recipient.lower(), found.final): _event(found, report, provider, message_id)
+        (found.recipient.lower(), found.final): _event(found, told, provider, message_id)
         for found in reversed(mended)
     }
     return list(reversed(events.values()))
@@ -150,7 +153,7 @@ def _with_addresses(findings: list[Finding], report: Report) -> list[Finding]:
     return known or [*named, *hidden][: max(len(named), 1)]
 
 
-def _event(found: Finding, report: Report, provider: str, message_id: str | None) -> Event:
+def _event(found: Finding, told: str, provider: str, message_id: str | None) -> Event:
     """Judge what was found about one recipient."""
     common = {
         "recipient": found.recipient or None,
@@ -163,7 +166,7 @@ def _event(found: Finding, report: Report, provider: str, message_id: str | None
         return Event(EventType.DELIVERED, status=found.status or None, smtp_reply=_cut(found.said), **common)  # type: ignore[arg-type]
     said = diagnose(found.said, status=found.status or None)
     if said.reason == "other" or (len(found.said) < _SHORT and said.permanent is None):
-        wider = diagnose(_told(found, report), status=found.status or None, code=said.code)
+        wider = diagnose(f"{found.said}\n{told}", status=found.status or None, code=said.code)
         said = wider if wider.reason != "other" else said
     return Event(
         EventType.BOUNCED if found.final else EventType.DEFERRED,
@@ -175,12 +178,6 @@ def _event(found: Finding, report: Report, provider: str, message_id: str | None
         action=to_do(said.reason, final=found.final),
         **common,  # type: ignore[arg-type]
     )
-
-
-def _told(found: Finding, report: Report) -> str:
-    """Return what a person is told beside the fields."""
-    text = split_returned(report.text)[0]
-    return f"{found.said}\n{text}"
 
 
 def _notification(report: Report) -> list[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mailflows._header import addresses, mailbox
@@ -26,6 +27,8 @@ _TYPES = {
     "auth-failure": (EventType.OTHER, BounceReason.AUTH_FAILURE, Action.FIX_CONFIG),
     "not-spam": (EventType.OTHER, None, Action.NONE),
 }
+_ORIGINAL = re.compile(r"^Original-Rcpt-To:[ \t]{0,9}([^\s,;]{1,320})", re.MULTILINE | re.IGNORECASE)
+_MAX_RECIPIENTS = 1000
 _OTHER = (EventType.COMPLAINED, None, Action.SUPPRESS)
 _NAMED = ("original-rcpt-to", "removal-recipient", "x-hmxmroriginalrecipient")
 _RETURNED = ("x-hmxmroriginalrecipient", "to", "x-original-to", "delivered-to", "x-apparently-to")
@@ -49,6 +52,8 @@ def _feedback(report: Report, returned: dict[str, str]) -> list[Event]:
     fields: dict[str, str] = {}
     for group in blocks(report.feedback):
         fields = group | fields
+    if len(named := _ORIGINAL.findall(report.feedback)) > 1:  # RFC 5965 section 3.2 allows several
+        fields["original-rcpt-to"] = ", ".join(named[:_MAX_RECIPIENTS])
     kind = _TYPES.get(fields.get("feedback-type", "").lower(), _OTHER)
     recipients = _first(fields, _NAMED) or _first(returned, _RETURNED) or [None]
     return [_event(recipient, kind, returned, agent=fields.get("user-agent", "")) for recipient in recipients]

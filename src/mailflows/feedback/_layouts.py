@@ -30,6 +30,9 @@ _ENTRY = re.compile(
 )
 _TRANSCRIPT = re.compile(rf"[45]\d\d[ -](?:[45]\.\d{{1,3}}\.\d{{1,3}} )?<({ADDRESS})>")
 _ANYWHERE = re.compile(ADDRESS)
+_TO_LINE = re.compile(
+    rf"^[ \t]{{0,20}}(?:To|An|À|A|Para|Naar)[ \t]{{0,4}}:[ \t]{{0,20}}<?({ADDRESS})", re.MULTILINE
+)
 _HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,50}):")
 _STRONG = frozenset("received return-path message-id mime-version dkim-signature x-received arc-seal".split())
 _FOR = re.compile(rf"\bfor <?({ADDRESS})>?")
@@ -55,6 +58,8 @@ def by_layout(report: Report) -> list[Finding]:
     text, returned = split_returned(report.text)
     headers = returned_headers(report.returned or returned)
     named = _listed(report.get("x-failed-recipients"))
+    if not named and not report.status and not _tells_of_failure(report.get("subject"), text):
+        return []
     if not named and (found := fields_in_text(report.text)):
         return found
     ours = _ours(report, headers)
@@ -70,15 +75,24 @@ def by_layout(report: Report) -> list[Finding]:
     return []
 
 
+def _tells_of_failure(subject: str, text: str) -> bool:
+    """Say whether a robot tells of a failure, and not of maintenance or a holiday."""
+    low = f"{subject}\n{text}".lower()
+    return codes(text) != (None, None) or any(
+        word in low for word in (*_words()["subjects"], *_words()["delays"])
+    )
+
+
 def split_returned(text: str) -> tuple[str, str]:
     """Part a text where the returned message starts: at a line that says so, or at its headers."""
     lines = text.split("\n")
     markers = _words()["original"]
+    is_empty = True
     for number, line in enumerate(lines):
         low = line[:_LINE].lower()
-        if not any(marker in low for marker in markers) and not _starts_headers(lines, number):
-            continue
-        if any(each.strip() for each in lines[:number]):
+        if is_empty:
+            is_empty = not low.strip()
+        elif any(marker in low for marker in markers) or _starts_headers(lines, number):
             return "\n".join(lines[:number]), "\n".join(lines[number:])
     return text, ""
 
@@ -101,6 +115,7 @@ def _readings(text: str, entries: Mapping[str, str], headers: Mapping[str, str])
     yield list(_entries(text, _TRANSCRIPT))
     yield [address for address in mentioned if address.lower() in low]
     yield _pointed_at(text)
+    yield _TO_LINE.findall(text)
     if text.strip():
         yield returned_to if len(returned_to) == 1 else []
 

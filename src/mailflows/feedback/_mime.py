@@ -14,6 +14,9 @@ __all__ = ["Report", "blocks", "read"]
 RETURNED_LIMIT = 64 * 1024
 """Bytes of a returned message that are read: its headers are wanted, not the body."""
 
+STATUS_LIMIT = 1024 * 1024
+"""Bytes of delivery status that are read: those of thousands of recipients."""
+
 TEXT_LIMIT = 64 * 1024
 """Characters of a report's text that are read; software writes a few thousand."""
 
@@ -69,6 +72,7 @@ class _Parts(_Reader):
         headers = dict(reversed(pairs))
         self._require_mail(headers, start)
         self.found = Report(headers, self.raw)
+        self.room = 2 * STATUS_LIMIT
         self._walk(headers, body, len(self.raw))
         page = "" if any(text.strip() for text in self.texts) else _html.scan("\n".join(self.pages)).text
         self.found.text = ("\n".join(self.texts) + page)[:TEXT_LIMIT]
@@ -81,17 +85,23 @@ class _Parts(_Reader):
             self.found.attached.append((start, stop))
             self.found.returned = self.found.returned or self._slice(kind, headers, start, stop)
         elif kind in _STATUS:
-            self.found.status += self._slice(kind, headers, start, stop) + "\n\n"
+            self.found.status += self._slice(kind, headers, start, stop, STATUS_LIMIT) + "\n\n"
         elif kind in _FEEDBACK:
             self.found.feedback += self._slice(kind, headers, start, stop) + "\n\n"
         else:
             super()._leaf(kind, options, headers, start, stop)
 
-    def _slice(self, kind: str, headers: dict[str, str], start: int, stop: int) -> str:
-        """Return the beginning of a part as text."""
-        self.budget = max(self.budget, RETURNED_LIMIT)
+    def _slice(
+        self, kind: str, headers: dict[str, str], start: int, stop: int, limit: int = RETURNED_LIMIT
+    ) -> str:
+        """Return the beginning of a part as text, as long as there is room."""
+        limit = min(limit, self.room)
+        budget, self.budget = self.budget, limit
         part = Part(kind, "utf-8", "", "", stop - start)
-        return self._text(part, headers, start, min(stop, start + RETURNED_LIMIT))
+        text = self._text(part, headers, start, min(stop, start + limit))
+        self.room -= len(text)
+        self.budget = budget
+        return text
 
 
 def read(source: Source) -> Report:

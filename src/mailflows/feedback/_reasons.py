@@ -16,6 +16,9 @@ __all__ = ["Diagnosis", "codes", "diagnose", "to_do"]
 _LOOK = 4000
 """Characters of a reply that are looked at; RFC 5321 section 4.5.3.1.5 allows 512 a line."""
 
+_GAP = 80
+"""Characters that may stand between the parts of a phrase."""
+
 _STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?!\.?\d)")
 _CODE = re.compile(r"(?<![\w.:#/=-])[45][0-5]\d(?=[-\s:,]|$)")
 _LINE_CODE = re.compile(r"(?:^|\n)\s{0,9}[245]\d\d[- ](?:[245]\.\d{1,3}\.\d{1,3}(?=\s))?")
@@ -140,12 +143,13 @@ def _follow(parts: tuple[str, ...], text: str) -> bool:
     """Say whether parts stand in a text one after the other."""
     if len(parts) == 1:
         return parts[0] in text
-    position = 0
+    position, limit = 0, len(text)
     for part in parts:
-        position = text.find(part, position)
+        position = text.find(part, position, limit)
         if position < 0:
             return False
         position += len(part)
+        limit = position + _GAP
     return True
 
 

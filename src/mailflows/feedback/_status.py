@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from mailflows.feedback._finding import Finding, bare_address
 from mailflows.feedback._mime import blocks
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 __all__ = ["by_fields", "fields_in_text"]
+
+MAX_RECIPIENTS = 5000
+"""Recipients of one report; servers take far fewer in one transaction."""
 
 _FINAL = {"failed": True, "expired": True, "delayed": False}
 _DONE = frozenset({"delivered", "relayed", "expanded"})
@@ -23,7 +22,8 @@ _START = re.compile(r"^[ \t]{0,4}(?:Final|Original)-Recipient[ \t]{0,4}:", re.MU
 
 def by_fields(text: str) -> list[Finding]:
     """Return what delivery status fields say, one finding a recipient."""
-    return [found for group in _groups(text) if (found := _finding(group)) is not None]
+    found = (_finding(group) for group in _groups(text)[:MAX_RECIPIENTS])
+    return [finding for finding in found if finding is not None]
 
 
 def fields_in_text(text: str) -> list[Finding]:
@@ -35,7 +35,7 @@ def fields_in_text(text: str) -> list[Finding]:
     return by_fields(text)
 
 
-def _groups(text: str) -> Iterable[dict[str, str]]:
+def _groups(text: str) -> list[dict[str, str]]:
     """Return the groups about a recipient; what a stray blank line tore off is put back."""
     found: list[dict[str, str]] = []
     for group in blocks(text):
@@ -49,8 +49,9 @@ def _groups(text: str) -> Iterable[dict[str, str]]:
 def _finding(fields: dict[str, str]) -> Finding | None:
     """Return what one group says, or `None` where it is no delivery, failure or delay."""
     action = fields.get("action", "failed" if "status" in fields else "").split("(")[0].strip().lower()
-    final = _FINAL.get(action)
-    if final is None and action not in _DONE:
+    if action not in _FINAL and action not in _DONE:  # a word of its own: the status decides
+        action = {"5": "failed", "4": "delayed"}.get(fields.get("status", " ")[:1], "")
+    if not action:
         return None
     recipient, original = (_recipient(fields.get(name, "")) for name in _RECIPIENT)
     if original and "." not in recipient.rpartition("@")[2]:  # a name of the inside
@@ -61,7 +62,7 @@ def _finding(fields: dict[str, str]) -> Finding | None:
         original=original if original and original.lower() != recipient.lower() else "",
         said=said,
         status=(fields.get("status", "").split() or [""])[0],
-        final=final,
+        final=_FINAL.get(action),
         time=fields.get("last-attempt-date", ""),
         fields=fields,
     )

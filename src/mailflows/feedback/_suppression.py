@@ -87,7 +87,8 @@ class SuppressionList:
 
     A dead mailbox or domain is suppressed at once and everywhere; a complaint or an unsubscription for the
     flow or the list that it was about. A full or disabled mailbox is counted: one a day, and a delivery
-    sets the count back. Blocks, authentication and rates are the sender's business and never suppress an address.
+    sets the count back. Blocks, authentication and rates are the sender's business and never suppress an
+    address.
 
     Args:
         store: Where it is kept: a store of `mailflows.limits`. Memory forgets with the process; SQLite

@@ -99,15 +99,20 @@ def _parsed(payload: object, name: str) -> object:
     if isinstance(payload, bytes | bytearray | memoryview):
         payload = bytes(payload).decode("utf-8", "replace")
     if isinstance(payload, str):
-        try:
-            payload = json.loads(payload)
-        except (ValueError, RecursionError) as problem:
-            payload = _form(payload)
-            if not payload:
-                raise _damaged(name, "it is neither JSON nor a form") from problem
+        payload = _of_text(payload)
+        if payload is None:
+            raise _damaged(name, "it is neither JSON nor a form")
     if not isinstance(payload, Mapping | list | tuple):
         raise _damaged(name, f"an object or a list was expected, not {type(payload).__name__}")
     return payload
+
+
+def _of_text(text: str) -> object:
+    """Return what JSON or a URL-encoded form says, or `None`."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return _form(text) or None
 
 
 def _form(text: str) -> dict[str, list[str]]:
