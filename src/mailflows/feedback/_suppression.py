@@ -92,7 +92,7 @@ class SuppressionList:
 
     Args:
         store: Where it is kept: a store of `mailflows.limits`. Memory forgets with the process; SQLite
-            and Redis last, and an address that `apply` or `add` returned for is safe from a crash.
+            and Redis last, and what `apply` or `add` returned for survives the death of the process.
         soft_limit: Days with a soft bounce, within *soft_window*, after which an address is suppressed.
             Five by default: a full mailbox over a holiday is no dead one.
         disabled_limit: The same for mailboxes that are said to be disabled; two by default.
