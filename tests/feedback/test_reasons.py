@@ -49,7 +49,7 @@ REPLIES = [
     ("550 5.7.1 This message looks like spam", "blocked-content"),
     ("554 5.6.0 Message contains a virus", "blocked-content"),
     (
-        "550-5.7.26 Unauthenticated email from x.example is not accepted due to domain's\n550 5.7.26 DMARC policy",
+        "550-5.7.26 Unauthenticated email from x.example is not accepted due to\n550 5.7.26 DMARC policy",
         "auth-failure",
     ),
     ("550 5.7.23 SPF validation failed", "auth-failure"),
