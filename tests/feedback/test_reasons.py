@@ -65,6 +65,13 @@ REPLIES = [
     ("connect to mx.one.example[192.0.2.1]:25: Connection refused", "temporary"),
     ("552 5.3.4 Message size exceeds fixed maximum message size", "too-big"),
     ("554 5.4.7 Delivery expired (message too old): retry timeout exceeded", "expired"),
+    (
+        "SMTP error after MAIL FROM:<x@b.example>: 550 5.1.0 b.example does not exist",
+        "policy",
+    ),
+    ("host mx.b.example[192.0.2.1] said: 550 5.1.1 User unknown (in reply to MAIL FROM command)", "policy"),
+    ("550 5.2.3 RESOLVER.RST.RecipSizeLimit; message too large for this recipient", "too-big"),
+    ("The address may not exist", "other"),
     ("hello", "other"),
 ]
 

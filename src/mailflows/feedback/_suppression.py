@@ -169,7 +169,7 @@ class SuppressionList:
             self._store.swap(seen, None, b"1", ttl=self._remember)
         return caused
 
-    def add(
+    def add(  # noqa: PLR0913 -- what an entry says
         self,
         address: str,
         *,
