@@ -176,6 +176,12 @@ def test_fields_torn_by_a_blank_line() -> None:
     assert only(parse_bounce(report(fields))).status == "5.1.1"
 
 
+def test_a_status_that_is_none() -> None:
+    """A reply code where the enhanced status should be is not taken for one."""
+    event = only(parse_bounce(report(failed("ada@one.example", "unknown user", status="550"))))
+    assert (event.status, event.reason) == (None, "mailbox-unknown")
+
+
 def test_a_nested_report() -> None:
     """A report inside another multipart is found."""
     inner = UNKNOWN.decode().partition("\n\n")[2]

@@ -72,6 +72,8 @@ REPLIES = [
     ("host mx.b.example[192.0.2.1] said: 550 5.1.1 User unknown (in reply to MAIL FROM command)", "policy"),
     ("550 5.2.3 RESOLVER.RST.RecipSizeLimit; message too large for this recipient", "too-big"),
     ("The address may not exist", "other"),
+    ("550 5.1.1 User unknown -- this mail was scanned for spam and viruses by a gateway", "mailbox-unknown"),
+    ("User mailbox exceeds allowed size: ada@one.example", "mailbox-full"),
     ("hello", "other"),
 ]
 
