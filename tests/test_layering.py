@@ -23,7 +23,7 @@ LAYERS = (
     "signals",
     "message",
     "_header _source _dns _stores _token",
-    "_charset _html _data _mailbox _report flow errors",
+    "_charset _html _data _interval _mailbox _report flow errors",
 )
 """From the top down; parts on one line never import each other."""
 

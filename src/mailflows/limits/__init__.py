@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from mailflows._stores import MemoryStore, RedisStore, SQLiteStore, Store
+from mailflows.limits import presets
 from mailflows.limits._attempt import Attempt, Keys
 from mailflows.limits._decision import Decision, LimitReading
 from mailflows.limits._limit import Limit
 from mailflows.limits._limiter import Limiter
+from mailflows.limits._sender_control import SenderControl, SenderStatus, SenderVerdict
+from mailflows.limits._sender_rules import SenderPolicy, SenderReason
 
 __all__ = [
     "Attempt",
@@ -18,5 +21,11 @@ __all__ = [
     "MemoryStore",
     "RedisStore",
     "SQLiteStore",
+    "SenderControl",
+    "SenderPolicy",
+    "SenderReason",
+    "SenderStatus",
+    "SenderVerdict",
     "Store",
+    "presets",
 ]
