@@ -313,8 +313,10 @@ def test_an_absence_is_an_automatic_answer(headers: str, text: str) -> None:
         "From: postmaster@one.example\nSubject: Maintenance on Sunday\n\nQuestions?\nhelp@one.example\n",
         "From: ada@one.example\nReturn-Path: <>\nSubject: Re: Spring\n\nNew address:\nada@two.example\n",
         "From: ada@one.example\nSubject: my mail\n\nIt could not be delivered to bob@x.example: 550 5.1.1\n",
+        "From: no-reply@parcels.example\nSubject: Delivery delayed\n\nSorry! Ask\nhelp@parcels.example\n",
+        "From: ada@one.example\nSubject: Your application was rejected\n\nQuestions?\nbob@one.example\n",
     ],
-    ids=["answer", "maintenance", "vacation without headers", "a person who asks"],
+    ids=["answer", "maintenance", "vacation without headers", "a person who asks", "parcel", "application"],
 )
 def test_no_report(raw: str) -> None:
     """What a person or an administrator writes is no bounce."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mailflows.feedback._mime import Report
 
-__all__ = ["by_layout", "is_from_robot", "split_returned"]
+__all__ = ["by_layout", "has_subject_of_report", "is_from_robot", "split_returned"]
 
 MAX_RECIPIENTS = 1000
 """Recipients of one report; software splits long lists."""
@@ -36,11 +36,12 @@ _TO_LINE = re.compile(
 _HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,50}):")
 _STRONG = frozenset("received return-path message-id mime-version dkim-signature x-received arc-seal".split())
 _FOR = re.compile(rf"\bfor <?({ADDRESS})>?")
+_ANSWERS = ("re:", "fw:", "fwd:", "aw:", "wg:", "tr:", "rv:", "sv:", "r:", "i:")
 _RETURNED_TO = ("to", "cc")
 
 
 def is_from_robot(report: Report) -> bool:
-    """Say whether delivery software wrote a message: an empty return path, its usual names or subjects."""
+    """Say whether delivery software wrote a message: an empty return path, or its usual names."""
     words = _words()
     sender = mailbox(report.get("from"))
     name, local = report.get("from").lower(), sender.address.lower().rpartition("@")[0]
@@ -49,8 +50,14 @@ def is_from_robot(report: Report) -> bool:
         or bool(report.get("x-failed-recipients"))
         or (local or sender.address.lower()) in words["robots"]
         or any(word in name for word in words["robot-names"])
-        or any(word in report.get("subject").lower() for word in words["subjects"])
+        or ("auto-submitted" in report.headers and has_subject_of_report(report))
     )
+
+
+def has_subject_of_report(report: Report) -> bool:
+    """Say whether a message has a subject as delivery software writes them; shops and carriers do, too."""
+    subject = report.get("subject").lower()
+    return not subject.startswith(_ANSWERS) and any(word in subject for word in _words()["subjects"])
 
 
 def by_layout(report: Report) -> list[Finding]:
@@ -79,7 +86,7 @@ def _tells_of_failure(subject: str, text: str) -> bool:
     """Say whether a robot tells of a failure, and not of maintenance or a holiday."""
     low = f"{subject}\n{text}".lower()
     return codes(text) != (None, None) or any(
-        word in low for word in (*_words()["subjects"], *_words()["delays"])
+        word in low for name in ("subjects", "failure", "delays") for word in _words()[name]
     )
 
 
