@@ -175,7 +175,8 @@ def _event(found: Finding, told: str, provider: str, message_id: str | None) -> 
     if found.final is None:
         return Event(EventType.DELIVERED, status=found.status or None, smtp_reply=_cut(found.said), **common)  # type: ignore[arg-type]
     said = diagnose(found.said, status=found.status or None)
-    if said.reason == "other" or (len(found.said) < _SHORT and said.permanent is None):
+    is_unclear = said.reason == "other" or (len(found.said) < _SHORT and said.permanent is None)
+    if told and is_unclear:
         wider = diagnose(f"{found.said}\n{told}", status=found.status or None, code=said.code)
         said = wider if wider.reason != "other" else said
     return Event(

@@ -72,13 +72,12 @@ def by_layout(report: Report) -> list[Finding]:
     ours = _ours(report, headers)
     entries = _entries(text, _ENTRY)
     if named:
-        return [_about(address, text, entries, alone=len(named) == 1) for address in named]
+        return _about(named, text, entries, final=True)
     final = not any(word in text.lower() for word in _words()["delays"])
     for found_there in _readings(text, entries, headers):
         recipients = [a for a in found_there if a.lower() not in ours] or _only(found_there, entries)
         if recipients:
-            alone = len(recipients) == 1
-            return [_about(a, text, entries, alone=alone, final=final) for a in recipients[:MAX_RECIPIENTS]]
+            return _about(recipients, text, entries, final=final)
     return []
 
 
@@ -157,15 +156,23 @@ def _pointed_at(text: str) -> list[str]:
     return list(found)
 
 
-def _about(
-    address: str, text: str, entries: Mapping[str, str], *, alone: bool, final: bool = True
-) -> Finding:
-    """Return what a text says about one recipient: under its own entry, in its lines, or as a whole."""
-    own = next((said for entry, said in entries.items() if entry.lower() == address.lower()), "")
-    if not own or (codes(own) == (None, None) and len(own) < 4):
-        lines = [line for line in text.split("\n") if address.lower() in line.lower()]
-        own = text if alone else "\n".join(lines)
-    return Finding(recipient=address, said=own, final=final)
+def _about(recipients: list[str], text: str, entries: Mapping[str, str], *, final: bool) -> list[Finding]:
+    """Return what a text says about each recipient: under its own entry, in its lines, or as a whole."""
+    own = {address.lower(): said for address, said in entries.items()}
+    lines = {} if len(recipients) == 1 else _lines(text)
+    return [
+        Finding(recipient=address, said=own.get(low) or (lines.get(low, "") if lines else text), final=final)
+        for address, low in ((address, address.lower()) for address in recipients[:MAX_RECIPIENTS])
+    ]
+
+
+def _lines(text: str) -> dict[str, str]:
+    """Return the lines in which each address stands."""
+    found: dict[str, list[str]] = {}
+    for line in text.split("\n"):
+        for address in dict.fromkeys(a.lower() for a in _ANYWHERE.findall(line[:_LINE])):
+            found.setdefault(address, []).append(line)
+    return {address: "\n".join(lines) for address, lines in found.items()}
 
 
 def _ours(report: Report, headers: Mapping[str, str]) -> set[str]:

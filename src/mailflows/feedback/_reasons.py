@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from mailflows import _data
@@ -85,7 +85,11 @@ def diagnose(text: str, *, status: str | None = None, code: int | None = None) -
         status: Enhanced status code, where it is known apart from the text.
         code: Reply code, where it is known apart from the text.
     """
-    text = text[:_LOOK]
+    return _diagnosed(text[:_LOOK], status, code)
+
+
+@lru_cache(maxsize=512)  # a mailing brings the same words a thousand times
+def _diagnosed(text: str, status: str | None, code: int | None) -> Diagnosis:
     found_status, found_code = codes(text)
     if status is None or (status.endswith(".0.0") and found_status):
         status = found_status or status
