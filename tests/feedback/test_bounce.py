@@ -203,6 +203,22 @@ def test_an_attached_report() -> None:
     assert only(parse_bounce(raw)).recipient == "ada@one.example"
 
 
+def test_an_attachment_that_is_no_message() -> None:
+    """An attachment that only claims to be a message is passed over."""
+    raw = (
+        b"From: bob@sender.example\nSubject: x\nMIME-Version: 1.0\n"
+        b'Content-Type: multipart/mixed; boundary="=o="\n\n--=o=\n'
+        b"Content-Type: message/rfc822\n\n\n--=o=--\n"
+    )
+    assert parse_bounce(raw) == ()
+
+
+def test_a_message_whose_report_says_nothing() -> None:
+    """A report without a word about any recipient is about the one of the returned message, without a reason."""
+    event = only(parse_bounce(report("Reporting-MTA: dns; mx")))
+    assert (event.recipient, event.reason, event.action) == ("ada@one.example", "other", "none")
+
+
 def test_a_quoted_report() -> None:
     """A report that a colleague quotes with its fields is found."""
     quoted = "\n".join(
