@@ -214,7 +214,7 @@ def test_an_attachment_that_is_no_message() -> None:
 
 
 def test_a_message_whose_report_says_nothing() -> None:
-    """A report without a word about any recipient is about the one of the returned message, without a reason."""
+    """A report without a word about anybody is about the recipient of the returned message."""
     event = only(parse_bounce(report("Reporting-MTA: dns; mx")))
     assert (event.recipient, event.reason, event.action) == ("ada@one.example", "other", "none")
 

@@ -160,7 +160,7 @@ def _with_addresses(findings: list[Finding], report: Report) -> list[Finding]:
     hidden = [found for found in findings if not found.recipient]
     if len(hidden) == len(named) == 1:
         return [*known, replace(hidden[0], recipient=named[0].recipient)]
-    return known or [*named, *hidden][: max(len(named), 1)]
+    return known or named or hidden[:1]
 
 
 def _event(found: Finding, told: str, provider: str, message_id: str | None) -> Event:
