@@ -67,6 +67,7 @@ def needs_name(text: str) -> bool:
 def expand(text: str, facts: Facts) -> str:
     """Expand every macro of a text.
 
+    >>> from ipaddress import IPv4Address
     >>> facts = Facts(IPv4Address("192.0.2.3"), "bob@mail.example.org", "h.example", "example.org")
     >>> expand("%{ir}.%{v}._spf.%{o2}", facts)
     '3.2.0.192.in-addr._spf.example.org'

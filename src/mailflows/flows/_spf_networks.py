@@ -175,6 +175,6 @@ def overlap(ones: Mapping[Network, object], others: Mapping[Network, object]) ->
     found: dict[Network, None] = {}
     for one in ones:
         for other in others:
-            if one.version == other.version and one.overlaps(other):  # type: ignore[arg-type]
+            if one.version == other.version and one.overlaps(other):
                 found[max(one, other, key=lambda network: network.prefixlen)] = None
     return list(found)
