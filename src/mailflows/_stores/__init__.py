@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
-from mailflows._stores._store import Documents, update
+from mailflows._stores._memory import MemoryStore
+from mailflows._stores._meter import DistinctMeter, GcraMeter, Meter, WindowMeter
+from mailflows._stores._redis import RedisStore
+from mailflows._stores._sqlite import SQLiteStore
+from mailflows._stores._store import Charge, Documents, Outcome, Store, update
 
-__all__ = ["Documents", "update"]
+__all__ = [
+    "Charge",
+    "DistinctMeter",
+    "Documents",
+    "GcraMeter",
+    "MemoryStore",
+    "Meter",
+    "Outcome",
+    "RedisStore",
+    "SQLiteStore",
+    "Store",
+    "WindowMeter",
+    "update",
+]

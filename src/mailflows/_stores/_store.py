@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["Documents", "update"]
+    from mailflows._stores._meter import Meter, State
+
+__all__ = ["Charge", "Documents", "Outcome", "Store", "stamp_of", "steady", "update"]
+
+Charge: TypeAlias = "tuple[Meter, str, int | tuple[str, ...]]"
+"""A meter, the key it counts for, and what to take: units, or the values that a distinct meter shall see.
+No meter and key stand twice in one decision."""
 
 
 class Documents(Protocol):
@@ -45,6 +51,102 @@ class Documents(Protocol):
     def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         """Yield every document whose key starts with *prefix*, in no order."""
         ...
+
+
+class Outcome:
+    """What a store decided about all charges together.
+
+    Attributes:
+        wait: Seconds until everything fits; 0.0 if it did, infinity if it never will.
+        at: When it was taken, in seconds of the store's clock; `None` if nothing was.
+        lease: Seconds after which a reservation is forgotten, or `None` for what was taken for good.
+    """
+
+    __slots__ = ("_known", "_states", "at", "charges", "lease", "now", "wait")
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- made a million times a second: positions are faster
+        self,
+        charges: Sequence[Charge],
+        now: float,
+        wait: float,
+        states: Sequence[State | None] = (),
+        at: float | None = None,
+        lease: float | None = None,
+        known: Sequence[tuple[float, float, float]] | None = None,
+    ) -> None:
+        self.charges = charges
+        self.now = now
+        self.wait = wait
+        self.at = at
+        self.lease = lease
+        self._states = states
+        self._known = known
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it was taken, or, for a look, would be."""
+        return self.at is not None or self.wait <= 0.0
+
+    def readings(self) -> Sequence[tuple[float, float, float]]:
+        """Return for each charge how much is used, the seconds until nothing is, and its own wait."""
+        if self._known is None:
+            rows = zip(self.charges, self._states, strict=True)
+            self._known = [(*meter.reading(state, self.now), 0.0) for (meter, _, _), state in rows]
+        return self._known
+
+
+class Store(Documents, Protocol):
+    """Counters that are decided on together; see `Documents` for the rest."""
+
+    name: str
+
+    def decide(
+        self,
+        charges: Sequence[Charge],
+        *,
+        within: float = 0.0,
+        lease: float | None = None,
+        look: bool = False,
+    ) -> Outcome:
+        """Take all charges or none, in one step that no other can get between.
+
+        Args:
+            charges: What to take.
+            within: Seconds that the taker can wait: if everything fits by then, that moment is booked.
+            lease: Seconds after which what was taken is given back, unless `settle` keeps it. The units
+                of a GCRA meter are given back as they drain.
+            look: Change nothing, only say what would be.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        ...
+
+    def settle(self, outcome: Outcome, *, keep: bool) -> None:
+        """Keep what was reserved, or give back what was taken.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        ...
+
+
+def steady(clock: float, last: float, offset: float) -> tuple[float, float]:
+    """Return the present moment and the new offset of a clock that may be set back, but never goes back.
+
+    A clock that was set back goes on from the last moment seen, so it locks nobody out and lets nobody
+    have a window twice.
+
+    >>> steady(7200.0, 7100.0, 0.0), steady(3600.0, 7200.0, 0.0)
+    ((7200.0, 0.0), (7200.0, 3600.0))
+    """
+    now = clock + offset
+    return (now, offset) if now >= last else (last, last - clock)
+
+
+def stamp_of(meter: Meter, at: float, lease: float | None) -> float:
+    """Return the time that is written for what is taken: earlier for a reservation, which ends sooner."""
+    return at if lease is None else min(at, at - meter.span + lease)
 
 
 def update(

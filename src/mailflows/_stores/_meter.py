@@ -1,0 +1,300 @@
+"""Meters: the arithmetic of limits, as pure functions of a state and a moment.
+
+A meter counts for one key. Its state is a plain value that a store keeps: a number, a tuple of times, or
+a mapping of what was seen. Times are seconds of the store's own clock, which never goes back.
+
+Each meter answers the same four questions:
+
+* `wait`: how long until this amount fits: 0 now, infinity never;
+* `spend`: the state after the amount was taken;
+* `settle`: the state after what was reserved has been kept or given back;
+* `reading`: how much is used, and when nothing will be.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from bisect import bisect_right, insort
+from typing import Any, TypeAlias
+
+__all__ = ["SLACK", "Amount", "DistinctMeter", "GcraMeter", "Meter", "State", "WindowMeter"]
+
+SLACK = 1e-6
+"""Seconds: sums of intervals drift by less, and no sender shall lose the last message of a burst to that."""
+
+SAMPLE = 16_384
+"""Values that a distinct meter remembers. Up to here it is exact; beyond, the standard error of a sample
+of this size is 1/sqrt(16384) = 0.8 %."""
+
+HASH_BITS = 60
+"""Bits of a value's hash: two digits of a Python integer, which takes 32 bytes."""
+
+State: TypeAlias = "float | tuple[float, ...] | dict[int, float]"
+"""What a store keeps for one meter and key."""
+
+Amount: TypeAlias = "int | tuple[int, ...]"
+"""What is taken: a number of units, or the hashes of the values that a distinct meter shall see."""
+
+
+class Meter(ABC):
+    """What every meter has: an identity that is the same in every process, and its arithmetic.
+
+    Attributes:
+        id: Identity of the rule, so that a changed rule, or another one, shares no state with it.
+        capacity: Units that fit at once.
+        span: Seconds after which a state no longer limits.
+        strict: Whether refused attempts count, too.
+    """
+
+    __slots__ = ("capacity", "id", "span", "strict")
+
+    def __init__(self, meter_id: str, capacity: int, span: float, *, strict: bool) -> None:
+        self.id = meter_id
+        self.capacity = capacity
+        self.span = span
+        self.strict = strict
+
+    @abstractmethod
+    def wait(self, state: Any, now: float, amount: Any) -> float:
+        """Return the seconds until *amount* fits; infinity if it never does."""
+
+    @abstractmethod
+    def spend(self, state: Any, at: float, amount: Any, stamp: float) -> Any:
+        """Return the state after *amount* was taken *at* a moment.
+
+        A reservation is written with an earlier *stamp*, so that it is forgotten when its lease ends.
+        """
+
+    @abstractmethod
+    def settle(self, state: Any, at: float, amount: Any, stamp: float, *, keep: bool) -> Any:
+        """Return the state after what was spent with *stamp* is kept for good, or given back."""
+
+    @abstractmethod
+    def overspend(self, state: Any, now: float, amount: Any) -> Any:
+        """Return the state after a refused attempt that counts, too."""
+
+    @abstractmethod
+    def reading(self, state: Any, now: float) -> tuple[float, float]:
+        """Return how much is used, and the seconds until nothing is."""
+
+    def take(self, state: Any, now: float, amount: Any) -> Any:
+        """Return the state after *amount* was taken now, or `None` if it does not fit."""
+        return None if self.wait(state, now, amount) > 0.0 else self.spend(state, now, amount, now)
+
+
+class GcraMeter(Meter):
+    """A steady rate with a burst: the generic cell rate algorithm (ITU-T I.371).
+
+    The state is one number, the moment at which everything taken so far has drained. In any stretch of t
+    seconds at most ``burst + limit * t / period`` units pass.
+
+    Args:
+        meter_id: Identity: the same rule has the same one in every process.
+        limit: Units per period.
+        period: Seconds.
+        burst: Units that may pass at once.
+        strict: Whether refused attempts count, too.
+    """
+
+    __slots__ = ("interval",)
+
+    def __init__(self, meter_id: str, limit: int, period: float, burst: int, *, strict: bool = False) -> None:
+        self.interval = period / limit
+        super().__init__(meter_id, burst, burst * self.interval, strict=strict)
+
+    def wait(self, state: float | None, now: float, amount: int) -> float:
+        """See `Meter.wait`."""
+        if state is None or state < now:
+            state = now
+        wait = state - now + amount * self.interval - self.span
+        if wait <= SLACK:
+            return 0.0
+        return wait if amount <= self.capacity else math.inf
+
+    def spend(self, state: float | None, at: float, amount: int, stamp: float) -> float:  # noqa: ARG002
+        """See `Meter.spend`; a reservation that is not settled drains like everything else."""
+        if state is None or state < at:
+            state = at
+        return state + amount * self.interval
+
+    def settle(
+        self,
+        state: float | None,
+        at: float,
+        amount: int,
+        stamp: float,  # noqa: ARG002
+        *,
+        keep: bool,
+    ) -> float:
+        """See `Meter.settle`."""
+        if state is None:
+            return at
+        return state if keep else state - amount * self.interval
+
+    def take(self, state: float | None, now: float, amount: int) -> float | None:
+        """See `Meter.take`; in one step, since this is what runs a million times a second."""
+        if state is None or state < now:
+            state = now
+        state += amount * self.interval
+        return None if state - now - self.span > SLACK else state
+
+    def overspend(self, state: float | None, now: float, amount: int) -> float:
+        """See `Meter.overspend`; who knocks without end waits for one interval after the last time."""
+        return min(self.spend(state, now, amount, now), now + self.span)
+
+    def reading(self, state: float | None, now: float) -> tuple[float, float]:
+        """See `Meter.reading`."""
+        if state is None or state <= now:
+            return 0, 0.0
+        return (state - now) / self.interval, state - now
+
+
+class WindowMeter(Meter):
+    """An exact window: in no stretch of *period* seconds more than *limit* units, wherever it begins.
+
+    The state holds the times of the newest *limit* units, oldest first.
+
+    Args:
+        meter_id: Identity.
+        limit: Units per period.
+        period: Seconds.
+        strict: Whether refused attempts count, too.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, meter_id: str, limit: int, period: float, *, strict: bool = False) -> None:
+        super().__init__(meter_id, limit, period, strict=strict)
+
+    def wait(self, state: tuple[float, ...] | None, now: float, amount: int) -> float:
+        """See `Meter.wait`."""
+        if amount > self.capacity:
+            return math.inf
+        if not state or amount <= 0:
+            return 0.0
+        surplus = len(state) + amount - self.capacity
+        if surplus <= 0:
+            return 0.0
+        wait = state[surplus - 1] + self.span - now
+        return wait if wait > SLACK else 0.0
+
+    def spend(
+        self, state: tuple[float, ...] | None, at: float, amount: int, stamp: float
+    ) -> tuple[float, ...]:
+        """See `Meter.spend`."""
+        if not state:
+            return (stamp,) * amount
+        live = state[bisect_right(state, at - self.span + SLACK) :]
+        if not live or live[-1] <= stamp:
+            times = live + (stamp,) * amount
+        else:
+            times = tuple(sorted(live + (stamp,) * amount))
+        return times[-self.capacity :]
+
+    def settle(
+        self, state: tuple[float, ...] | None, at: float, amount: int, stamp: float, *, keep: bool
+    ) -> tuple[float, ...]:
+        """See `Meter.settle`; what is kept after its lease has ended counts from the moment it was spent."""
+        times = list(state or ())
+        for _ in range(amount):
+            if stamp in times:
+                times.remove(stamp)
+            if keep:
+                insort(times, at)
+        return tuple(times[-self.capacity :])
+
+    def overspend(self, state: tuple[float, ...] | None, now: float, amount: int) -> tuple[float, ...]:
+        """See `Meter.overspend`."""
+        return self.spend(state, now, amount, now)
+
+    def reading(self, state: tuple[float, ...] | None, now: float) -> tuple[float, float]:
+        """See `Meter.reading`."""
+        if not state:
+            return 0, 0.0
+        used = len(state) - bisect_right(state, now - self.span + SLACK)
+        return used, max(0.0, state[-1] + self.span - now)
+
+
+class DistinctMeter(Meter):
+    """Counts different values, exactly up to `SAMPLE` and by a sample of them beyond.
+
+    In no stretch of *period* seconds more than *limit* different values; one that was seen in that time
+    costs nothing. Above `SAMPLE` only values whose hash lies below a threshold are remembered, and stand
+    for the others; at the limit, values outside of the sample cannot be told from new ones and are refused.
+
+    Args:
+        meter_id: Identity.
+        limit: Different values per period.
+        period: Seconds.
+        strict: Whether refused attempts count, too.
+    """
+
+    __slots__ = ("places", "threshold")
+
+    def __init__(self, meter_id: str, limit: int, period: float, *, strict: bool = False) -> None:
+        super().__init__(meter_id, limit, period, strict=strict)
+        self.places = min(limit, SAMPLE)
+        self.threshold = (self.places << HASH_BITS) // limit
+
+    def wait(self, state: dict[int, float] | None, now: float, amount: tuple[int, ...]) -> float:
+        """See `Meter.wait`."""
+        if len(amount) > self.capacity:
+            return math.inf
+        oldest = now - self.span + SLACK
+        live = {value: at for value, at in state.items() if at > oldest} if state else {}
+        room = self.places - len(live)
+        need = self._need(live, amount)
+        if need <= room:
+            return 0.0
+        times = sorted(at for value, at in live.items() if value not in amount)
+        surplus = min(need - room, len(times))
+        return times[surplus - 1] + self.span - now if surplus else 0.0
+
+    def _need(self, live: dict[int, float], amount: tuple[int, ...]) -> int:
+        """Return the places that values need; one outside of the sample needs a free one, unused."""
+        new = sum(value < self.threshold and value not in live for value in amount)
+        return max(new, any(value >= self.threshold for value in amount))
+
+    def spend(
+        self, state: dict[int, float] | None, at: float, amount: tuple[int, ...], stamp: float
+    ) -> dict[int, float]:
+        """See `Meter.spend`."""
+        oldest = at - self.span + SLACK
+        live = {value: seen for value, seen in state.items() if seen > oldest} if state else {}
+        for value in amount:
+            if value < self.threshold:
+                live[value] = max(stamp, live.get(value, stamp))
+        return live
+
+    def settle(
+        self,
+        state: dict[int, float] | None,
+        at: float,
+        amount: tuple[int, ...],
+        stamp: float,
+        *,
+        keep: bool,
+    ) -> dict[int, float]:
+        """See `Meter.settle`; a value that was seen before stays."""
+        live = dict(state or {})
+        for value in amount:
+            if keep and value < self.threshold:
+                live[value] = max(at, live.get(value, at))
+            elif live.get(value) == stamp:
+                del live[value]
+        return live
+
+    def overspend(
+        self, state: dict[int, float] | None, now: float, amount: tuple[int, ...]
+    ) -> dict[int, float]:
+        """See `Meter.overspend`; the oldest values make room."""
+        seen = sorted(self.spend(state, now, amount, now).items(), key=lambda item: item[1])
+        return dict(seen[-self.places :])
+
+    def reading(self, state: dict[int, float] | None, now: float) -> tuple[float, float]:
+        """See `Meter.reading`."""
+        times = [at for at in (state or {}).values() if at > now - self.span + SLACK]
+        if not times:
+            return 0, 0.0
+        return len(times) * self.capacity / self.places, max(0.0, max(times) + self.span - now)

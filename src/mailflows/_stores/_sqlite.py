@@ -1,0 +1,325 @@
+"""A store in an SQLite file: shared by all processes of a machine, and it outlives them."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import sqlite3
+import struct
+import threading
+import time
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
+from mailflows._stores._store import Outcome, stamp_of, steady
+from mailflows.errors import ConfigurationError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mailflows._stores._meter import Amount, Meter, State
+    from mailflows._stores._store import Charge
+
+__all__ = ["SQLiteStore"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS states (key BLOB PRIMARY KEY, state, until REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS documents (key TEXT PRIMARY KEY, value BLOB, until REAL) WITHOUT ROWID;
+"""
+
+_CLOCK = "clock"
+_TICK = 1.0
+"""Seconds between two notes of the time in the file. A clock that is set back by less is not noticed, and
+costs no more than that."""
+
+_SWEEP_EVERY = 16
+_SWEEP_PARTS = 4096
+"""One write in 16 looks for expired keys in one part of 4,096: keys are hashes, so a part is a fair sample,
+no index has to be kept, and no call pays for all."""
+
+_MASK = (1 << HASH_BITS) - 1
+_inherited: list[sqlite3.Connection] = []
+"""Connections of a parent process: they must be neither used nor closed here (sqlite.org/howtocorrupt.html,
+section 2.6)."""
+
+
+class SQLiteStore:
+    """Counters and documents in an SQLite file, exact for all threads and processes of one machine.
+
+    The file is opened on first use, by each thread and process for itself, in WAL mode. A killed process
+    loses nothing that was decided; a power cut may lose the last moments (``synchronous=NORMAL``), never
+    the file.
+
+    Args:
+        path: The file; made with its tables if it is not there. On a local disk: WAL needs shared memory.
+        timeout: Seconds after which a decision gives up because others hold the lock.
+        secret: Key of the hashes that stand for addresses; by default one is made and kept in the file.
+            With your own, kept elsewhere, the file alone tells nobody's address.
+        clock: Returns seconds; where they go back, the store goes on from the last moment that is noted.
+
+    Raises:
+        ConfigurationError: If the path is no file, such as ``:memory:``.
+
+    Example:
+        >>> from mailflows.limits import Limit, Limiter
+        >>> store = SQLiteStore(getfixture("tmp_path") / "limits.db")
+        >>> limiter = Limiter(Limit("3/day", per="recipient"), store=store)
+        >>> limiter.acquire(to="ada@example.org").remaining
+        2
+        >>> store.close()
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        timeout: float = 0.25,
+        secret: bytes | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if str(path) in {"", ":memory:"}:
+            msg = f"path is a file that processes share; got {str(path)!r}: use MemoryStore() for one process"
+            raise ConfigurationError(msg, field="path")
+        self.path = Path(path).absolute()
+        self.name = f"SQLite {self.path}"
+        self._timeout = timeout
+        self._secret = secret
+        self._clock = clock
+        self._mine = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._writes = 0
+
+    def decide(
+        self,
+        charges: Sequence[Charge],
+        *,
+        within: float = 0.0,
+        lease: float | None = None,
+        look: bool = False,
+    ) -> Outcome:
+        """See `Store.decide`."""
+        with self._transaction() as cursor:
+            found = [self._find(cursor, *charge) for charge in charges]
+            now = self._now(cursor)
+            waits = [meter.wait(state, now, amount) for meter, _, amount, state in found]
+            wait = max(waits, default=0.0)
+            if wait > within or look:
+                known = [
+                    (*meter.reading(state, now), each)
+                    for (meter, _, _, state), each in zip(found, waits, strict=True)
+                ]
+                if wait > within and not look:
+                    strict = [f for f in found if f[0].strict]
+                    self._write(cursor, now, [(m, k, m.overspend(s, now, a)) for m, k, a, s in strict])
+                return Outcome(charges, now, wait, known=known)
+            at = now + wait
+            states = [
+                (meter, key, meter.spend(state, at, amount, stamp_of(meter, at, lease)))
+                for meter, key, amount, state in found
+            ]
+            self._write(cursor, now, states)
+            return Outcome(charges, now, wait, [state for *_, state in states], at, lease)
+
+    def settle(self, outcome: Outcome, *, keep: bool) -> None:
+        """See `Store.settle`."""
+        if outcome.at is None:
+            return
+        with self._transaction() as cursor:
+            now = self._now(cursor)
+            states = []
+            for charge in outcome.charges:
+                meter, key, amount, state = self._find(cursor, *charge)
+                stamp = stamp_of(meter, outcome.at, outcome.lease)
+                states.append((meter, key, meter.settle(state, outcome.at, amount, stamp, keep=keep)))
+            self._write(cursor, now, states)
+
+    def _find(
+        self, cursor: sqlite3.Cursor, meter: Meter, key: str, amount: int | tuple[str, ...]
+    ) -> tuple[Meter, bytes, Amount, State | None]:
+        """Return what is kept for a charge, under the hash of its key."""
+        digest = blake2b(
+            f"{meter.id}\n{key}".encode("utf-8", "replace"), key=self._key, digest_size=16
+        ).digest()
+        row = cursor.execute("SELECT state FROM states WHERE key = ?", (digest,)).fetchone()
+        units = tuple({self._number(v) for v in amount}) if isinstance(amount, tuple) else amount
+        return meter, digest, units, _unpacked(meter, row[0]) if row else None
+
+    def _number(self, value: str) -> int:
+        raw = blake2b(value.encode("utf-8", "replace"), key=self._key, digest_size=8).digest()
+        return int.from_bytes(raw, "little") & _MASK
+
+    def _write(
+        self, cursor: sqlite3.Cursor, now: float, states: Sequence[tuple[Meter, bytes, State]]
+    ) -> None:
+        """Write states, and now and then drop some that limit nobody any more."""
+        rows = [
+            (key, _packed(state), now + max(meter.span, meter.reading(state, now)[1]))
+            for meter, key, state in states
+        ]
+        cursor.executemany("INSERT OR REPLACE INTO states VALUES (?, ?, ?)", rows)
+        self._writes += 1
+        if self._writes % _SWEEP_EVERY == 0:
+            part = random.randrange(_SWEEP_PARTS) * (65536 // _SWEEP_PARTS)  # noqa: S311 -- no secret
+            low, high = part.to_bytes(2), (part + 65536 // _SWEEP_PARTS - 1).to_bytes(2) + b"\xff" * 14
+            cursor.execute("DELETE FROM states WHERE key BETWEEN ? AND ? AND until < ?", (low, high, now))
+
+    def _now(self, cursor: sqlite3.Cursor) -> float:
+        """Return the present moment of all processes, in a transaction."""
+        row = cursor.execute("SELECT value FROM facts WHERE name = ?", (_CLOCK,)).fetchone()
+        last, offset = struct.unpack("dd", row[0]) if row else (float("-inf"), 0.0)
+        now, new_offset = steady(self._clock(), last, offset)
+        if now > last + _TICK or new_offset != offset:
+            note = struct.pack("dd", now, new_offset)
+            cursor.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_CLOCK, note))
+        return now
+
+    # Documents.
+
+    def digest(self, text: str) -> str:
+        """See `Documents.digest`."""
+        if self._secret is None:
+            with self._transaction():
+                pass  # opening the file brings the secret
+        return blake2b(text.encode("utf-8", "replace"), key=self._key, digest_size=16).hexdigest()
+
+    def load(self, key: str) -> bytes | None:
+        """See `Documents.load`."""
+        with self._transaction() as cursor:
+            return self._document(cursor, key)
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None) -> bool:
+        """See `Documents.swap`."""
+        with self._transaction() as cursor:
+            if self._document(cursor, key) != old:
+                return False
+            if new is None:
+                cursor.execute("DELETE FROM documents WHERE key = ?", (key,))
+            else:
+                until = None if ttl is None else self._now(cursor) + ttl
+                cursor.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (key, new, until))
+            return True
+
+    def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """See `Documents.scan`."""
+        last = ""
+        while True:  # in pieces, so that no reader holds up the writers
+            with self._transaction() as cursor:
+                rows = cursor.execute(
+                    "SELECT key, value FROM documents WHERE key > ? AND key >= ? AND key < ? "
+                    "AND (until IS NULL OR until > ?) ORDER BY key LIMIT 1000",
+                    (last, prefix, prefix + "\x7f", self._now(cursor)),
+                ).fetchall()
+            yield from rows
+            if len(rows) < 1000:
+                return
+            last = rows[-1][0]
+
+    def _document(self, cursor: sqlite3.Cursor, key: str) -> bytes | None:
+        row = cursor.execute("SELECT value, until FROM documents WHERE key = ?", (key,)).fetchone()
+        if row is None or (row[1] is not None and row[1] <= self._now(cursor)):
+            return None
+        return bytes(row[0])
+
+    # The file.
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Cursor]:
+        """Hold the file for one step; whatever goes wrong, it is as before, and a `StoreError`."""
+        try:
+            cursor = self._cursor()
+            self._patiently(lambda: cursor.execute("BEGIN IMMEDIATE"))
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                if cursor.connection.in_transaction:
+                    cursor.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as problem:
+            msg = f"{self.name}: {problem}"
+            raise StoreError(msg, store=self.name) from problem
+
+    def _patiently(self, step: Callable[[], object]) -> None:
+        """Take a step that needs the lock; where others hold it, try again soon, each at another moment.
+
+        SQLite's own busy handler sleeps up to 100 ms at a time, and the same for all.
+        """
+        deadline = time.monotonic() + self._timeout
+        pause = 0.0002
+        while True:
+            try:
+                step()
+            except sqlite3.OperationalError as problem:
+                if problem.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(pause * random.random())  # noqa: S311 -- no secret
+                pause = min(pause * 1.5, 0.005)
+            else:
+                return
+
+    def _cursor(self) -> sqlite3.Cursor:
+        """Return this thread's own cursor, in this process."""
+        mine = self._mine
+        if getattr(mine, "owner", None) != os.getpid():
+            if hasattr(mine, "cursor"):
+                _inherited.append(mine.cursor.connection)
+            mine.cursor = self._open()
+            mine.owner = os.getpid()
+        cursor: sqlite3.Cursor = mine.cursor
+        return cursor
+
+    def _open(self) -> sqlite3.Cursor:
+        """Open the file, make its tables, and learn the secret."""
+        connection = sqlite3.connect(self.path, timeout=0.0, isolation_level=None, check_same_thread=False)
+        try:
+            cursor = connection.cursor()
+            self._patiently(lambda: _prepare(cursor, self._secret or secrets.token_bytes(32)))
+            (kept,) = cursor.execute("SELECT value FROM facts WHERE name = 'secret'").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        self._key = self._secret or bytes(kept)
+        self._opened.append(connection)
+        return cursor
+
+    def close(self) -> None:
+        """Close the connections that this process opened; the store opens them again on the next use."""
+        for connection in self._opened:
+            connection.close()
+        self._opened.clear()
+        self._mine = threading.local()
+
+    def __repr__(self) -> str:
+        return f"SQLiteStore({str(self.path)!r})"
+
+
+def _prepare(cursor: sqlite3.Cursor, secret: bytes) -> None:
+    """Set how the file is used, and make what is missing in it."""
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    if cursor.execute("SELECT 1 FROM sqlite_master WHERE name = 'documents'").fetchone() is None:
+        cursor.executescript(_SCHEMA)
+    if cursor.execute("SELECT 1 FROM facts WHERE name = 'secret'").fetchone() is None:
+        cursor.execute("INSERT OR IGNORE INTO facts VALUES ('secret', ?)", (secret,))
+
+
+def _packed(state: State) -> float | bytes:
+    """Return a state as SQLite keeps it: a number, or eight bytes for each time and value."""
+    if isinstance(state, dict):
+        return struct.pack(f"{len(state)}Q{len(state)}d", *state.keys(), *state.values())
+    return state if isinstance(state, float) else struct.pack(f"{len(state)}d", *state)
+
+
+def _unpacked(meter: Meter, kept: Any) -> State:
+    if isinstance(meter, GcraMeter):
+        return float(kept)
+    if isinstance(meter, DistinctMeter):
+        size = len(kept) // 16
+        numbers = struct.unpack(f"{size}Q{size}d", kept)
+        return dict(zip(numbers[:size], numbers[size:], strict=True))
+    return struct.unpack(f"{len(kept) // 8}d", kept)

@@ -1,0 +1,248 @@
+"""What a limiter decided, with everything that a caller may want to say or do about it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mailflows._report import Cell, to_html
+from mailflows.limits._rates import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mailflows._stores import Outcome
+    from mailflows.limits._attempt import Attempt
+    from mailflows.limits._limit import Limit
+
+__all__ = ["Decision", "LimitReading"]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReading:
+    """How one rate of a limit stands after a decision.
+
+    Attributes:
+        rule: Name of the limit.
+        per: Kind of its key.
+        limit: Units that fit at once.
+        remaining: Units that still fit now.
+        reset_after: Seconds until all of them fit again.
+        wait: Seconds until this attempt fits; 0.0 if it did, infinity if it never will.
+    """
+
+    rule: str
+    per: str
+    limit: int
+    remaining: int
+    reset_after: float
+    wait: float
+
+
+class Decision:
+    """Whether an attempt may go on. A decision is true if it may.
+
+    Nothing but `accepted` and `refused`, which the caller gave, holds an address or another key.
+
+    Attributes:
+        outcome: What the store said; `Limiter.report` takes it back.
+        degraded: Whether the store could not be asked, so that the limiter's *on_error* decided.
+        dry_run: Whether the limiter only tries its limits: everything is allowed, and `rule` says which
+            limit would have refused.
+    """
+
+    __slots__ = (
+        "_accepted",
+        "_allowed",
+        "_attempt",
+        "_limits",
+        "_readings",
+        "degraded",
+        "dry_run",
+        "outcome",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- made half a million times a second: positions are faster
+        self,
+        limits: Mapping[str, Limit],
+        attempt: Attempt,
+        outcome: Outcome,
+        degraded: bool = False,  # noqa: FBT001, FBT002
+        dry_run: bool = False,  # noqa: FBT001, FBT002
+        accepted: tuple[str, ...] | None = None,
+    ) -> None:
+        self._limits = limits
+        self._attempt = attempt
+        self._readings: tuple[LimitReading, ...] | None = None
+        self._allowed = outcome.at is not None or dry_run or outcome.wait <= 0.0
+        self._accepted = accepted
+        self.outcome = outcome
+        self.degraded = degraded
+        self.dry_run = dry_run
+
+    def __bool__(self) -> bool:
+        return self._allowed
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the attempt may go on, perhaps after `delay`."""
+        return self._allowed
+
+    @property
+    def readings(self) -> tuple[LimitReading, ...]:
+        """How every rate of every limit stands, one entry for each key that was counted."""
+        if self._readings is None:
+            rows = zip(self.outcome.charges, self.outcome.readings(), strict=False)
+            self._readings = tuple(
+                LimitReading(
+                    rule=self._limits[meter.id].name,
+                    per=self._limits[meter.id].kind,
+                    limit=meter.capacity,
+                    remaining=max(0, math.floor(meter.capacity - used + 1e-6)),
+                    reset_after=empty_in,
+                    wait=wait,
+                )
+                for (meter, _, _), (used, empty_in, wait) in rows
+            )
+        return self._readings
+
+    @property
+    def _tightest(self) -> LimitReading | None:
+        """The reading that refused, with the longest wait; or the one with the least left."""
+        if not self.readings:
+            return None
+        if self._refusing:
+            return max(self.readings, key=lambda reading: reading.wait)
+        return min(self.readings, key=lambda reading: reading.remaining / reading.limit)
+
+    @property
+    def _refusing(self) -> bool:
+        """Whether a limit says no, also where the decision is yes because of a dry run."""
+        return not self.outcome.allowed
+
+    @property
+    def rule(self) -> str | None:
+        """Name of the limit that refused, or that would have in a dry run; `None` if none did."""
+        return self._tightest.rule if self._refusing and self._tightest else None
+
+    @property
+    def per(self) -> str | None:
+        """Kind of key of the limit that decided: the one that refused, or the one with the least left."""
+        return self._tightest.per if self._tightest else None
+
+    @property
+    def limit(self) -> int | None:
+        """Units that fit at once into the limit that decided."""
+        return self._tightest.limit if self._tightest else None
+
+    @property
+    def remaining(self) -> int | None:
+        """Units that are left in the limit that decided."""
+        return self._tightest.remaining if self._tightest else None
+
+    @property
+    def reset_after(self) -> float:
+        """Seconds until the limit that decided is as if never used."""
+        return self._tightest.reset_after if self._tightest else 0.0
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which the same attempt fits; 0.0 if it was allowed, `None` if it never will."""
+        if self._allowed:
+            return 0.0
+        return self.outcome.wait if math.isfinite(self.outcome.wait) else None
+
+    @property
+    def delay(self) -> float:
+        """Seconds to wait before sending, where a moment to come was booked; else 0.0."""
+        return self.outcome.wait if self._allowed and self.outcome.at is not None else 0.0
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The recipients that may be sent to, as they were spelled."""
+        accepted = self._accepted if self._accepted is not None else self._attempt.recipients
+        return tuple(self._attempt.spelled[key] for key in accepted) if self._allowed else ()
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The recipients that may not, as they were spelled."""
+        accepted = set(self.accepted)
+        return tuple(r for r in self._attempt.spelled.values() if r not in accepted)
+
+    @property
+    def message(self) -> str:
+        """One sentence for the person who waits, without an address."""
+        if self._allowed and not self.dry_run:
+            return f"Allowed after {duration(self.delay)}." if self.delay >= 1 else "Allowed."
+        reading = self._tightest
+        what = f"Too many for «{reading.rule}»" if reading else "The limits could not be checked"
+        if not self._refusing:
+            return "Allowed."
+        if not math.isfinite(self.outcome.wait):
+            return f"{what}: this attempt alone is more than the limit ever allows."
+        return f"{what}: try again in {duration(max(1.0, math.ceil(self.outcome.wait)))}."
+
+    def headers(self) -> dict[str, str]:
+        """Return HTTP header fields: Retry-After (RFC 9110 section 10.2.3) for a refusal, and RateLimit.
+
+        The RateLimit fields are those of draft-ietf-httpapi-ratelimit-headers-10 (2025): quota ``q``,
+        window ``w``, remaining ``r``, reset ``t``, in units and seconds.
+        """
+        reading = self._tightest
+        fields = {}
+        if reading is not None:
+            name = _quoted(reading.rule)
+            fields["RateLimit-Policy"] = f"{name};q={reading.limit}"
+            fields["RateLimit"] = f"{name};r={reading.remaining};t={math.ceil(reading.reset_after)}"
+        if not self._allowed and math.isfinite(self.outcome.wait):
+            fields["Retry-After"] = str(max(1, math.ceil(self.outcome.wait)))
+        return fields
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the decision as plain data, ready for JSON and for a log: no address is in it."""
+        return {
+            "allowed": self.allowed,
+            "rule": self.rule,
+            "per": self.per,
+            "limit": self.limit,
+            "remaining": self.remaining,
+            "retry_after": self.retry_after,
+            "reset_after": self.reset_after,
+            "delay": self.delay,
+            "recipients": len(self._attempt.recipients),
+            "accepted": len(self.accepted),
+            "degraded": self.degraded,
+            "dry_run": self.dry_run,
+            "message": self.message,
+        }
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __repr__(self) -> str:
+        said = "allowed" if self._allowed else "refused"
+        marks = "".join(f", {m}" for m in ("degraded", "dry_run") if getattr(self, m))
+        return f"<Decision {said}{marks}: {self.message}>"
+
+    def _repr_html_(self) -> str:
+        """Return the decision as a small table, for a notebook."""
+        rows: list[Sequence[Cell]] = [
+            (
+                r.rule,
+                r.per,
+                r.limit,
+                r.remaining,
+                duration(r.reset_after),
+                duration(r.wait) if r.wait else "-",
+            )
+            for r in self.readings
+            if math.isfinite(r.wait)
+        ]
+        return to_html(self.message, ["rule", "per", "limit", "remaining", "reset after", "wait"], rows)
+
+
+def _quoted(text: str) -> str:
+    """Return a name as a string of structured fields (RFC 9651 section 3.3.3): printable ASCII."""
+    plain = "".join(c if " " <= c <= "~" and c not in '"\\' else "_" for c in text)
+    return f'"{plain}"'

@@ -1,0 +1,250 @@
+"""A limit: how many, per what."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from mailflows._stores import DistinctMeter, GcraMeter, WindowMeter
+from mailflows.errors import ConfigurationError
+from mailflows.limits._attempt import BY_ATTEMPT, BY_RECIPIENT, KINDS, Attempt, keys_of, text_key
+from mailflows.limits._rates import Rate, duration, parse_rates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from mailflows._stores import Charge, Meter
+
+__all__ = ["Limit", "Per"]
+
+Per: TypeAlias = "str | tuple[str, ...] | Callable[[Attempt], str | Iterable[str] | None]"
+"""What a limit counts by: a kind of key, several kinds together, or a function of the attempt."""
+
+EXACT_UP_TO = 64
+"""Units per period up to which a window is exact by default: the times of so few are cheap to keep."""
+
+MOST_EXACT = 1000
+"""Units per period up to which a window can be exact."""
+
+_ABUSE = frozenset({"client", "client_network", "account"})
+"""Keys of who sends. A refused attempt may count against these, never against a victim or a shared budget."""
+
+
+class Limit:
+    """A limit: how many, per what.
+
+    Args:
+        rates: Such as ``"3/hour; 10/day"``, ``"500/hour; burst 50"`` or ``"20 distinct/day"``.
+        per: The kind of key it counts by: ``recipient``, ``recipient_domain``, ``client`` (an IPv4 address,
+            or the /64 of an IPv6 one), ``client_network`` (/24, /56), ``account``, ``form``, ``flow``,
+            ``template``, ``duplicate`` (the same content to the same recipient) or ``global``; a tuple of
+            kinds that count together; or a function of the `Attempt` that returns a key, several, or `None`.
+        of: What is counted where rates say ``distinct``: ``recipient`` by default, or another kind.
+        name: How decisions, hooks and headers call it; made of the rates and the key by default.
+        exact: Whether no stretch of the period ever has more than N units. By default up to 64 units are
+            counted so, which takes the memory of their times; 1,000 are the most. Otherwise, and with a
+            burst, the rate is steady (GCRA): at most burst + N units in any stretch of the period, where
+            the burst is N unless it is said.
+        counts: ``recipients``, so that one message to fifty people takes fifty units, or ``messages``.
+        count_denied: Whether refused attempts count, too, so that who goes on is refused longer. Only for
+            keys of who sends (client, client_network, account, a function): a refused mail must not use up
+            the budget of a victim, or everybody's.
+        exempt: Keys that are not limited, in canonical form, or a function that says so of a key.
+        optional: Whether attempts without the key pass; an error by default, since a limit that silently
+            counts nothing is none.
+
+    Raises:
+        ConfigurationError: If the rates cannot be read, or contradict each other or the other arguments.
+
+    Example:
+        >>> Limit("3/hour; 10/day", per="recipient")
+        <Limit 3 per hour, 10 per day per recipient, counting recipients: exact, in any such time>
+        >>> Limit("500/hour; burst 50", per="form")
+        <Limit 500 per hour per form, counting recipients: steady, 50 at once, at most 550 in any hour>
+    """
+
+    def __init__(  # noqa: PLR0913 -- the settings of a limit
+        self,
+        rates: str,
+        *,
+        per: Per,
+        of: str | None = None,
+        name: str | None = None,
+        exact: bool | None = None,
+        counts: Literal["recipients", "messages"] = "recipients",
+        count_denied: bool = False,
+        exempt: Collection[str] | Callable[[str], bool] = (),
+        optional: bool = False,
+    ) -> None:
+        self.rates = parse_rates(rates)
+        self.per = per
+        self.kind = _kind(per)
+        self.of = _counted(self.rates, of)
+        self.counts = counts
+        self.optional = optional
+        self.count_denied = count_denied
+        self.name = name or f"{'; '.join(map(str, self.rates))} per {self.kind}"
+        self._exact = exact
+        self._is_exempt = exempt if callable(exempt) else frozenset(exempt).__contains__
+        self._has_exempt = callable(exempt) or bool(exempt)
+        # Most limits count by one key of the attempt: those take a short way.
+        is_plain = not self._has_exempt and self.of is None and not callable(per)
+        self._key, self._canonical = BY_ATTEMPT.get(self.kind if is_plain else "", ("", text_key))
+        self._per_message = counts == "messages"
+        self.meters: tuple[Meter, ...] = ()
+        self._check()
+
+    def _check(self) -> None:
+        """Refuse what contradicts itself."""
+        if self.counts not in {"recipients", "messages"}:
+            msg = f"a limit counts 'recipients' or 'messages'; got {self.counts!r}"
+            raise ConfigurationError(msg, field="counts")
+        if self.count_denied and not callable(self.per) and not _ABUSE.issuperset(_kinds(self.per)):
+            msg = (
+                f"refused attempts may count per {', '.join(sorted(_ABUSE))}; per {self.kind} they would use "
+                "up the budget of a victim, or everybody's"
+            )
+            raise ConfigurationError(msg, field="count_denied")
+        for rate in self.rates:
+            if self._exact and (rate.burst is not None or rate.limit > MOST_EXACT):
+                what = "with a burst" if rate.burst is not None else f"of more than {MOST_EXACT}"
+                msg = f"a rate {what} cannot be exact; got {rate}"
+                raise ConfigurationError(msg, field="exact")
+        for small, large in zip(self._by_period(), self._by_period()[1:], strict=False):
+            if small.period == large.period or small.limit >= large.limit:
+                msg = f"{small} can never be reached beside {large}: a longer time allows more, not less"
+                raise ConfigurationError(msg, field="limit")
+
+    def _by_period(self) -> list[Rate]:
+        return sorted(self.rates, key=lambda rate: rate.period)
+
+    def bound(self, scope: str) -> Limit:
+        """Return the limit with its meters, whose identity holds all that they count by."""
+        limit = copy.copy(self)
+        limit.meters = tuple(
+            _meter(
+                rate, f"{scope}|{self.kind}|{self.of}|{self.counts}", self._exact, strict=self.count_denied
+            )
+            for rate in self.rates
+        )
+        return limit
+
+    def charge(self, attempt: Attempt, charges: list[Charge]) -> None:
+        """Add what an attempt takes.
+
+        Raises:
+            ValueError: If the attempt does not say what the limit counts by.
+        """
+        if self._key:
+            value = attempt.keys.get(self._key)
+            if value is not None:
+                key = self._canonical(value)
+                cost = 1 if self._per_message else attempt.cost
+                for meter in self.meters:
+                    charges.append((meter, key, cost))  # noqa: PERF401 -- faster for one or two
+                return
+        keys = self._keys(attempt)
+        if keys is None:
+            if self.optional:
+                return
+            msg = f"the limit «{self.name}» counts per {self.kind}, and this attempt has none"
+            raise ValueError(msg)
+        amounts = self._amounts(attempt)
+        for key, cost in keys:
+            if self._has_exempt and self._is_exempt(key):
+                continue
+            amount = amounts if amounts is not None else 1 if self.counts == "messages" else cost
+            charges.extend((meter, key, amount) for meter in self.meters)
+
+    def _keys(self, attempt: Attempt) -> list[tuple[str, int]] | None:
+        """Return the keys of an attempt, each with its cost."""
+        if callable(self.per):
+            found = self.per(attempt)
+            if found is None:
+                return None
+            return [(found, attempt.cost)] if isinstance(found, str) else [(key, 1) for key in found]
+        joined: list[tuple[str, int]] = [("", attempt.cost)]
+        for kind in _kinds(self.per):
+            keys = keys_of(kind, attempt)
+            if keys is None:
+                return None
+            joined = [(f"{a}\n{b}" if a else b, min(m, n)) for a, m in joined for b, n in keys]
+        return joined
+
+    def _amounts(self, attempt: Attempt) -> tuple[str, ...] | None:
+        """Return the values to be counted, where different ones are."""
+        if self.of is None:
+            return None
+        values = keys_of(self.of, attempt)
+        if values is None and not self.optional:
+            msg = f"the limit «{self.name}» counts different values of {self.of}, and this attempt has none"
+            raise ValueError(msg)
+        return tuple(value for value, _ in values or ())
+
+    def __repr__(self) -> str:
+        rates = ", ".join(map(str, self.rates))
+        how = "; ".join(dict.fromkeys(_guarantee(rate, self._exact) for rate in self.rates))
+        what = f"different values of {self.of}" if self.of else self.counts
+        strict = ", refused attempts too" if self.count_denied else ""
+        return f"<Limit {rates} per {self.kind}, counting {what}{strict}: {how}>"
+
+
+def _kinds(per: Per) -> tuple[str, ...]:
+    return per if isinstance(per, tuple) else () if callable(per) else (per,)
+
+
+def _kind(per: Per) -> str:
+    """Return the name of a key kind."""
+    if callable(per):
+        return getattr(per, "__name__", "function")
+    kinds = _kinds(per)
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown or not kinds:
+        msg = f"per= is one of {', '.join(KINDS)}, a tuple of them, or a function; got {per!r}"
+        raise ConfigurationError(msg, field="per")
+    if len(set(kinds)) < len(kinds) or sum(kind in BY_RECIPIENT for kind in kinds) > 1:
+        msg = f"kinds that count together are different, and one at most is of recipients; got {per!r}"
+        raise ConfigurationError(msg, field="per")
+    return "+".join(kinds)
+
+
+def _counted(rates: tuple[Rate, ...], of: str | None) -> str | None:
+    """Return the kind whose different values are counted, or `None`."""
+    distinct = {rate.is_distinct for rate in rates}
+    if len(distinct) > 1:
+        msg = "rates that count different values, and others, are two limits; write them apart"
+        raise ConfigurationError(msg, field="limit")
+    if distinct == {False}:
+        if of is not None:
+            msg = f"of={of!r} counts different values; write the rate as «20 distinct/day»"
+            raise ConfigurationError(msg, field="of")
+        return None
+    kind = "recipient" if of is None else of
+    if kind not in KINDS or kind == "global":
+        msg = f"of= is one of {', '.join(k for k in KINDS if k != 'global')}; got {of!r}"
+        raise ConfigurationError(msg, field="of")
+    return kind
+
+
+def _is_exact(rate: Rate, exact: bool | None) -> bool:  # noqa: FBT001 -- as the limit says it
+    return rate.burst is None and (exact if exact is not None else rate.limit <= EXACT_UP_TO)
+
+
+def _meter(rate: Rate, scope: str, exact: bool | None, *, strict: bool) -> Meter:  # noqa: FBT001
+    """Return the arithmetic of a rate."""
+    identity = f"{scope}|{rate.limit}/{rate.period:g}"
+    if rate.is_distinct:
+        return DistinctMeter(f"{identity}|distinct", rate.limit, rate.period, strict=strict)
+    if _is_exact(rate, exact):
+        return WindowMeter(f"{identity}|window", rate.limit, rate.period, strict=strict)
+    burst = rate.burst or rate.limit
+    return GcraMeter(f"{identity}|gcra|{burst}", rate.limit, rate.period, burst, strict=strict)
+
+
+def _guarantee(rate: Rate, exact: bool | None) -> str:  # noqa: FBT001
+    """Return what a rate promises, in words."""
+    if rate.is_distinct or _is_exact(rate, exact):
+        return "exact, in any such time"
+    burst = rate.burst or rate.limit
+    unit = duration(rate.period).removeprefix("1 ")
+    return f"steady, {burst} at once, at most {burst + rate.limit} in any {unit}"

@@ -1,0 +1,380 @@
+"""The limiter: any number of limits, decided together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import sys
+import time
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from mailflows._stores import MemoryStore
+from mailflows.errors import ConfigurationError, LimitExceeded
+from mailflows.limits._attempt import Attempt
+from mailflows.limits._decision import Decision
+from mailflows.limits._guard import guarded
+from mailflows.limits._keeper import Keeper, OnError
+from mailflows.limits._partly import partly
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+    from typing import Unpack
+
+    from mailflows._stores import Charge, Outcome, Store
+    from mailflows.limits._attempt import Keys
+    from mailflows.limits._limit import Limit
+    from mailflows.message import Source
+
+__all__ = ["Limiter"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+LEASE = 60.0
+"""Seconds for which `Limiter.sending` reserves: longer than an SMTP transaction usually takes, and short
+enough that a crash costs a person little."""
+
+_log = logging.getLogger("mailflows.limits")
+
+
+class Limiter:
+    """Decides about attempts to send: all limits together, in one step, all or none.
+
+    A refusal changes nothing, so one victim who is out of reach costs nobody else anything; the order of the
+    limits does not matter.
+
+    Args:
+        limits: What must hold; see `Limit`.
+        store: Where counts live: a `MemoryStore` by default (each process counts for itself), a
+            `SQLiteStore` for all processes of a machine, a `RedisStore` for several machines.
+        on_error: What to do when the store cannot be asked: ``local`` counts in the memory of this process
+            at the same limits, ``deny`` refuses, ``allow`` allows. By default ``local``: a form stays usable,
+            and never wide open.
+        dry_run: Allow everything, and only say what would have been refused: for a first week.
+        name: What separates limiters that share a store. The same limit of the same name is one counter.
+        hooks: Functions that are given every `Decision`, for metrics; what they raise is logged, no more.
+        sleep: What `wait` waits with; `asleep` is its async twin.
+
+    Raises:
+        ConfigurationError: If there is no limit, or one stands twice.
+
+    Example:
+        >>> from mailflows.limits import Limit, Limiter
+        >>> limiter = Limiter(Limit("2/hour", per="recipient"), Limit("1000/hour", per="global"))
+        >>> [bool(limiter.acquire(to="ada@example.org")) for _ in range(3)]
+        [True, True, False]
+        >>> limiter.check(to="ADA@example.org").rule
+        '2 per hour per recipient'
+    """
+
+    def __init__(  # noqa: PLR0913 -- the settings of a limiter
+        self,
+        *limits: Limit,
+        store: Store | None = None,
+        on_error: OnError = "local",
+        dry_run: bool = False,
+        name: str = "mailflows",
+        hooks: Iterable[Callable[[Decision], object]] = (),
+        sleep: Callable[[float], object] = time.sleep,
+        asleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        if not limits:
+            msg = "a limiter has at least one Limit"
+            raise ConfigurationError(msg, field="limits")
+        self.limits = limits
+        self.store: Store = MemoryStore() if store is None else store
+        self.dry_run = dry_run
+        self.hooks = tuple(hooks)
+        self._sleep = sleep
+        self._asleep = asleep
+        self._limits = [limit.bound(name) for limit in limits]
+        self._by_meter = _by_meter(self._limits)
+        self._keeper = Keeper(self.store, on_error=on_error)
+        self._direct = self.store.decide if isinstance(self.store, MemoryStore) else None
+
+    def acquire(
+        self,
+        message: Source | object | None = None,
+        *,
+        partial: bool = False,
+        lease: float | None = None,
+        **keys: Unpack[Keys],
+    ) -> Decision:
+        """Take what an attempt needs, from all limits or from none.
+
+        Args:
+            message: The message, for its recipients (of the envelope, else To, Cc and Bcc, each mailbox
+                once), or `None`.
+            partial: Where not all recipients fit, take those who do; `Decision.accepted` says who.
+            lease: Seconds after which what was taken is given back unless `report` keeps it; by default it
+                is taken for good.
+            keys: What the limits count by; see `Keys`.
+
+        Raises:
+            ValueError: If a key is missing that a limit counts by, or one cannot be read.
+
+        Example:
+            >>> from mailflows.limits import Limit, Limiter
+            >>> limiter = Limiter(Limit("2/hour", per="account"))
+            >>> print(limiter.acquire(to=["a@example.org", "b@example.org", "c@example.org"], account="ada"))
+            Too many for «2 per hour per account»: this attempt alone is more than the limit ever allows.
+            >>> limiter.acquire(to=["a@example.org", "b@example.org"], account="ada").remaining
+            0
+        """
+        attempt = Attempt(message, keys)
+        if self._direct is not None and lease is None and not partial:
+            return self._decision(attempt, self._direct(self._charges(attempt)))
+        if partial:
+            steps = partly(attempt, self._charges)
+            charges = next(steps)
+            while True:
+                try:
+                    charges = steps.send(self._keeper.decide(charges, lease=lease))
+                except StopIteration as done:
+                    return self._decision(attempt, *done.value)
+        return self._decision(attempt, *self._keeper.decide(self._charges(attempt), lease=lease))
+
+    async def aacquire(
+        self,
+        message: Source | object | None = None,
+        *,
+        partial: bool = False,
+        lease: float | None = None,
+        **keys: Unpack[Keys],
+    ) -> Decision:
+        """Do what `acquire` does without blocking the event loop."""
+        attempt = Attempt(message, keys)
+        if partial:
+            steps = partly(attempt, self._charges)
+            charges = next(steps)
+            while True:
+                try:
+                    charges = steps.send(await self._keeper.adecide(charges, lease=lease))
+                except StopIteration as done:
+                    return self._decision(attempt, *done.value)
+        return self._decision(attempt, *(await self._keeper.adecide(self._charges(attempt), lease=lease)))
+
+    def check(self, message: Source | object | None = None, **keys: Unpack[Keys]) -> Decision:
+        """Say what `acquire` would decide now, and change nothing.
+
+        Raises:
+            ValueError: As `acquire`.
+        """
+        attempt = Attempt(message, keys)
+        return self._decision(attempt, *self._keeper.decide(self._charges(attempt), look=True))
+
+    async def acheck(self, message: Source | object | None = None, **keys: Unpack[Keys]) -> Decision:
+        """Do what `check` does without blocking the event loop."""
+        attempt = Attempt(message, keys)
+        return self._decision(attempt, *(await self._keeper.adecide(self._charges(attempt), look=True)))
+
+    def schedule(
+        self, message: Source | object | None = None, *, within: float = math.inf, **keys: Unpack[Keys]
+    ) -> Decision:
+        """Book the first moment at which an attempt fits, for a queue that sends later.
+
+        Args:
+            message: As `acquire`.
+            within: Seconds from now by which the moment must come; else the attempt is refused.
+            keys: As `acquire`.
+
+        Returns:
+            A decision whose `Decision.delay` says how many seconds to wait. Who booked first comes first.
+
+        Raises:
+            ValueError: As `acquire`.
+        """
+        attempt = Attempt(message, keys)
+        return self._decision(attempt, *self._keeper.decide(self._charges(attempt), within=_most(within)))
+
+    async def aschedule(
+        self, message: Source | object | None = None, *, within: float = math.inf, **keys: Unpack[Keys]
+    ) -> Decision:
+        """Do what `schedule` does without blocking the event loop."""
+        attempt = Attempt(message, keys)
+        return self._decision(
+            attempt, *(await self._keeper.adecide(self._charges(attempt), within=_most(within)))
+        )
+
+    def wait(
+        self, message: Source | object | None = None, *, timeout: float = math.inf, **keys: Unpack[Keys]
+    ) -> Decision:
+        """Wait until an attempt fits: its moment is booked, so nobody who came later is served first.
+
+        Args:
+            message: As `acquire`.
+            timeout: Seconds to wait at most. What would take longer is refused at once.
+            keys: As `acquire`.
+
+        Raises:
+            ValueError: As `acquire`.
+        """
+        decision = self.schedule(message, within=timeout, **keys)
+        if decision.delay > 0.0:
+            try:
+                self._sleep(decision.delay)
+            except BaseException:
+                self.report(decision, sent=False)
+                raise
+        return decision
+
+    async def await_turn(
+        self,
+        message: Source | object | None = None,
+        *,
+        timeout: float = math.inf,  # noqa: ASYNC109 -- what would take longer is refused before it starts
+        **keys: Unpack[Keys],
+    ) -> Decision:
+        """Do what `wait` does without blocking the event loop; who is cancelled gives the moment back."""
+        decision = await self.aschedule(message, within=timeout, **keys)
+        if decision.delay > 0.0:
+            try:
+                await self._asleep(decision.delay)
+            except BaseException:
+                await self.areport(decision, sent=False)
+                raise
+        return decision
+
+    def report(self, decision: Decision, *, sent: bool) -> None:
+        """Feed the outcome back: what was not sent is given back, what was sent is kept for good.
+
+        Args:
+            decision: What `acquire` or `schedule` returned; a refusal changes nothing.
+            sent: Whether the message was sent.
+        """
+        self._keeper.settle(decision.outcome, keep=sent, degraded=decision.degraded)
+
+    async def areport(self, decision: Decision, *, sent: bool) -> None:
+        """Do what `report` does without blocking the event loop."""
+        await self._keeper.asettle(decision.outcome, keep=sent, degraded=decision.degraded)
+
+    @contextmanager
+    def sending(
+        self, message: Source | object | None = None, *, lease: float = LEASE, **keys: Unpack[Keys]
+    ) -> Iterator[Decision]:
+        """Reserve, send in the block, and keep what was reserved; an exception gives it back.
+
+        If the process dies in the block, an exact limit forgets the reservation after *lease* seconds, and
+        a steady one as it drains.
+
+        Args:
+            message: As `acquire`.
+            lease: Seconds that sending may take.
+            keys: As `acquire`.
+
+        Raises:
+            LimitExceeded: If a limit refuses; its ``decision`` says which, and when to come back.
+            ValueError: As `acquire`.
+
+        Example:
+            >>> from mailflows.limits import Limit, Limiter
+            >>> limiter = Limiter(Limit("3/day", per="recipient"))
+            >>> with limiter.sending(to="ada@example.org") as decision:
+            ...     pass  # smtp.send_message(message)
+            >>> decision.remaining
+            2
+        """
+        decision = self.acquire(message, lease=lease, **keys)
+        if not decision:
+            raise LimitExceeded(decision.message, decision=decision)
+        try:
+            yield decision
+        except BaseException:
+            self.report(decision, sent=False)
+            raise
+        self.report(decision, sent=True)
+
+    @asynccontextmanager
+    async def asending(
+        self, message: Source | object | None = None, *, lease: float = LEASE, **keys: Unpack[Keys]
+    ) -> AsyncIterator[Decision]:
+        """Do what `sending` does without blocking the event loop."""
+        decision = await self.aacquire(message, lease=lease, **keys)
+        if not decision:
+            raise LimitExceeded(decision.message, decision=decision)
+        try:
+            yield decision
+        except BaseException:
+            await self.areport(decision, sent=False)
+            raise
+        await self.areport(decision, sent=True)
+
+    def guard(self, **keys: str | Callable[[Mapping[str, Any]], object]) -> Callable[[F], F]:
+        """Return a decorator that puts a function which sends, sync or async, behind `sending`.
+
+        Args:
+            keys: For each key of `Keys`, and for ``message``, the name of the function's parameter that
+                holds it, or a function of all its arguments by name.
+
+        Raises:
+            ConfigurationError: If the function has no such parameter.
+            LimitExceeded: By the decorated function, if a limit refuses.
+
+        Example:
+            >>> from mailflows.limits import Limit, Limiter
+            >>> @Limiter(Limit("1/day", per="recipient")).guard(to="address")
+            ... def send_reset_mail(address, token):
+            ...     return f"sent {token}"
+            >>> send_reset_mail("ada@example.org", "t0k3n")
+            'sent t0k3n'
+            >>> send_reset_mail("ada@example.org", "t0k3n")
+            Traceback (most recent call last):
+            mailflows.errors.LimitExceeded: Too many for «1 per day per recipient»: try again in 1 day.
+        """
+
+        def decorate(function: F) -> F:
+            return cast("F", guarded(self, function, keys))
+
+        return decorate
+
+    def _charges(self, attempt: Attempt) -> list[Charge]:
+        """Return what an attempt takes from all limits."""
+        charges: list[Charge] = []
+        for limit in self._limits:
+            limit.charge(attempt, charges)
+        return charges
+
+    def _decision(
+        self,
+        attempt: Attempt,
+        outcome: Outcome,
+        degraded: bool = False,  # noqa: FBT001, FBT002 -- a keyword costs time here
+        accepted: tuple[str, ...] | None = None,
+    ) -> Decision:
+        """Make a decision of what the store said."""
+        decision = Decision(self._by_meter, attempt, outcome, degraded, self.dry_run, accepted)
+        if self.hooks or outcome.at is None:
+            self._tell(decision)
+        return decision
+
+    def _tell(self, decision: Decision) -> None:
+        """Let the log and the hooks know; neither gets an address."""
+        if not decision.outcome.allowed:
+            said = "would refuse" if self.dry_run else "refused"
+            _log.info("%s: %s%s", said, decision.rule, " (degraded)" * decision.degraded)
+        for hook in self.hooks:
+            try:
+                hook(decision)
+            except Exception:  # noqa: BLE001 -- of whatever kind: a broken metric must not stop mail
+                _log.exception("a hook failed")
+
+    def __repr__(self) -> str:
+        return f"<Limiter in {self.store!r}: {'; '.join(limit.name for limit in self.limits)}>"
+
+
+def _most(within: float) -> float:
+    """Return how long to wait at most; what never fits is not waited for."""
+    return min(within, sys.float_info.max)
+
+
+def _by_meter(limits: Iterable[Limit]) -> dict[str, Limit]:
+    """Map the identity of each meter to its limit."""
+    found: dict[str, Limit] = {}
+    for limit in limits:
+        for meter in limit.meters:
+            if meter.id in found:
+                msg = f"the limit «{limit.name}» stands twice; one of them would count for nothing"
+                raise ConfigurationError(msg, field="limits")
+            found[meter.id] = limit
+    return found
