@@ -7,23 +7,31 @@ from mailflows.flows._guard import GuardDecision, GuardReason, GuardSettings, Ou
 from mailflows.flows._route import FlowRoute, Relay
 from mailflows.flows._routing import FLOW_HEADER, DecidedBy, RouteDecision
 from mailflows.flows._set import FlowSet
+from mailflows.flows._slots import FieldReport, SlotAlarm, check_fields
 from mailflows.flows._spf import SpfCheck, SpfResult, check_host
+from mailflows.flows._templates import Observation, Series, TemplateMemory
 
 __all__ = [
     "FLOW_HEADER",
     "AuditReport",
     "DecidedBy",
+    "FieldReport",
     "Finding",
     "FlowRoute",
     "FlowSet",
     "GuardDecision",
     "GuardReason",
     "GuardSettings",
+    "Observation",
     "Outcome",
     "Relay",
     "RouteDecision",
+    "Series",
     "Severity",
+    "SlotAlarm",
     "SpfCheck",
     "SpfResult",
+    "TemplateMemory",
+    "check_fields",
     "check_host",
 ]

@@ -62,9 +62,9 @@ def _spf_tree(facts: RouteFacts) -> Iterator[Finding]:
         code = "spf.too-many-voids" if len(spf.voids) > VOID_LIMIT else "spf.void"
         evidence = [f"{name} has no {kind}" for name, kind in spf.voids.items()]
         yield finding(code, flows, domain=domain, count=len(spf.voids), evidence=evidence)
-    code = {"+": "spf.pass-all", "?": "spf.neutral-all", "": "spf.no-all"}.get(spf.last)
-    if code and not (code == "spf.no-all" and spf.broken):
-        yield finding(code, flows, domain=domain, evidence=spf.records)
+    ending = {"+": "spf.pass-all", "?": "spf.neutral-all", "": "spf.no-all"}.get(spf.last)
+    if ending and not (ending == "spf.no-all" and spf.broken):
+        yield finding(ending, flows, domain=domain, evidence=spf.records)
 
 
 def _spf_reach(facts: RouteFacts) -> Iterator[Finding]:
@@ -72,7 +72,7 @@ def _spf_reach(facts: RouteFacts) -> Iterator[Finding]:
     spf, flows = facts.spf, (facts.route.flow,)
     wide = [network for network in spf.networks if network.prefixlen < _WIDEST[network.version]]
     if wide:
-        yield finding("spf.too-wide", flows, domain=spf.domain, evidence=wide)
+        yield finding("spf.too-wide", flows, domain=spf.domain, evidence=map(str, wide))
     names = [term for term in spf.unexpanded if term.startswith("ptr:")]
     if names:
         yield finding("spf.ptr", flows, domain=spf.domain, evidence=names)

@@ -1,8 +1,8 @@
 """Promotional blocks: an advert inside a message that is something else.
 
-The classifier judges a message as a whole, and by its beginning and end. An advert that somebody put into a
-receipt is found only by looking at each passage for itself: windows of a few lines are scored with a small linear
-model of words, concepts of the lexicons, prices and percentages.
+The classifier judges a message as a whole, and by its beginning and end. An advert that somebody put
+into a receipt is found only by looking at each passage for itself: windows of a few lines are scored
+with a small linear model of words, concepts of the lexicons, prices and percentages.
 """
 
 from __future__ import annotations

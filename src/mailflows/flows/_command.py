@@ -23,8 +23,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     audit = commands.add_parser(
         "audit",
         help="say what the flows lack, and what they share",
-        description="Look up what the flows of a file have published: SPF, DKIM, DMARC, names, and what is shared.",
-        epilog="Exit status: 0 nothing is wrong, 1 there is an error or a warning, 2 wrong usage or a bad file.",
+        description="Look up what flows have published, and say what is missing, weak or shared.",
+        epilog="Exit status: 0 nothing is wrong, 1 an error or a warning, 2 wrong usage or a bad file.",
     )
     audit.add_argument(
         "file", metavar="FLOWS.toml", help="a file with a table [flows.marketing] for each flow"

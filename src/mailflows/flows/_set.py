@@ -54,7 +54,7 @@ class FlowSet:
         ...     FlowRoute("transactional", domains="example.org"),
         ...     FlowRoute("marketing", domains="news.example.org"),
         ... )
-        >>> flows.route(b"From: a@example.org\\nSubject: x\\n\\nx", declared="marketing").conflicts
+        >>> flows.route(b"From: a@example.org\nSubject: x\n\nx", declared="marketing").conflicts
         ('From belongs to the transactional flow, and the message is of the marketing flow',)
     """
 
@@ -96,7 +96,7 @@ class FlowSet:
         except tomllib.TOMLDecodeError as error:
             msg = f"{path}: {error}"
             raise ConfigurationError(msg, field="toml") from error
-        except _Misplaced as error:
+        except _MisplacedError as error:
             line = _line_of(text, error.flow, error.cause.field)
             msg = f"{path}{f', line {line}' if line else ''}: {error}"
             raise ConfigurationError(msg, field=error.cause.field) from error.cause
@@ -222,7 +222,7 @@ def _door(resolver: Door | None) -> Door:
     return Resolver() if resolver is None else resolver
 
 
-class _Misplaced(ConfigurationError):
+class _MisplacedError(ConfigurationError):
     """A fault in the table of one flow, whose place in the file is looked for."""
 
     def __init__(self, flow: str, cause: ConfigurationError) -> None:
@@ -248,23 +248,27 @@ def _read(content: Mapping[str, Any]) -> Iterator[FlowRoute]:
 
 def _route_of(name: str, table: object) -> FlowRoute:
     try:
-        if not isinstance(table, dict):
-            msg = "expected a table"
-            raise ConfigurationError(msg, field=name)
-        flow = flow_named(name)
-        for key in table:
-            if key == "password":
-                msg = "a password does not belong into a file: name its variable in password_env"
-                raise ConfigurationError(msg, field=key)
-            if key not in _KEYS:
-                msg = f"unknown key {key}: {did_you_mean(key, _KEYS)}"
-                raise ConfigurationError(msg, field=key)
-        if "domains" not in table:
-            msg = 'domains is missing: write domains = ["example.org"], what stands in From'
-            raise ConfigurationError(msg, field="domains")
-        return FlowRoute(flow, **table)
+        return FlowRoute(flow_named(name), **_checked(name, table))
     except ConfigurationError as error:
-        raise _Misplaced(name, error) from error
+        raise _MisplacedError(name, error) from error
+
+
+def _checked(name: str, table: object) -> dict[str, Any]:
+    """Return the table of a flow, if all its keys are known and none is missing."""
+    if not isinstance(table, dict):
+        msg = f"expected a table [flows.{name}]"
+        raise ConfigurationError(msg, field=name)
+    for key in table:
+        if key == "password":
+            msg = "a password does not belong into a file: name its variable in password_env"
+            raise ConfigurationError(msg, field=key)
+        if key not in _KEYS:
+            msg = f"unknown key {key}: {did_you_mean(key, _KEYS)}"
+            raise ConfigurationError(msg, field=key)
+    if "domains" not in table:
+        msg = 'domains is missing: write domains = ["example.org"], what stands in From'
+        raise ConfigurationError(msg, field="domains")
+    return table
 
 
 def _line_of(text: str, flow: str, key: str) -> int | None:

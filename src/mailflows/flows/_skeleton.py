@@ -29,7 +29,9 @@ MOST_TOKENS = 600
 _MOST_KNOWN = 60
 """Words remembered for a slot that had few different ones, such as a block that is not always there."""
 
-_TOKEN = re.compile(r"https?://[^\s<>\"]{1,2000}|[\w.+-]{1,64}@[\w.-]{1,253}|\w{1,100}|[^\w\s]")
+_TOKEN = re.compile(
+    r"https?://[^\s<>\"]{0,2000}[^\s<>\".,;:!?)\]]|[\w.+-]{1,64}@[\w.-]{1,253}|\w{1,100}|[^\w\s]"
+)
 _BREAK = "\n"
 
 
@@ -156,7 +158,12 @@ def _spaced(tokens: Sequence[Token]) -> list[str]:
 
 def _line_end(tokens: Sequence[Token]) -> str:
     """Return the last words before a slot, of its own line or the one above."""
-    shown = [t for t in tokens[-4:] if not t.is_break]
+    shown: list[Token] = []
+    for token in reversed(tokens):
+        if token.is_break and shown:
+            break
+        if not token.is_break:
+            shown.insert(0, token)
     return "".join(_spaced(shown)).strip() + " " if shown else ""
 
 

@@ -138,16 +138,16 @@ class TemplateMemory:
         ConfigurationError: If a number is not positive.
 
     Example:
-        >>> from mailflows.testing import MemoryDocuments
-        >>> memory = TemplateMemory(MemoryDocuments())
-        >>> text = "From: a@b.example\nSubject: Welcome\n\nHello {}, confirm your account number {} now."
+        >>> from mailflows.limits import MemoryStore
+        >>> memory = TemplateMemory(MemoryStore())
+        >>> text = "From: a@b.example\nSubject: Welcome\n\nHello {}, your account number is {}."
         >>> for n, name in enumerate("Ada Grace Mary Emmy Marie Lise Rosa".split()):
         ...     seen = memory.observe(text.format(name, 1000 + n).encode(), flow="transactional")
         >>> seen.series, seen.ok
         (<Series.TRANSACTIONAL: 'transactional'>, True)
         >>> bad = memory.observe(text.format("WIN http://x.example/", 1).encode(), flow="transactional")
         >>> print(bad.alarms[0].sentence)
-        «Hello …, confirm» holds a link, and never did
+        «Hello …, your account» holds a link, and never did
     """
 
     def __init__(  # noqa: PLR0913 -- the settings of a memory
