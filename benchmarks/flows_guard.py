@@ -52,7 +52,7 @@ def cut_blocks(mails: list[Labelled], chance: random.Random) -> dict[str, list[s
 
 def spliced(mail: Labelled, blocks: dict[str, list[str]], chance: random.Random) -> Message:
     """Return a message with a block of its language at a random line."""
-    choice = blocks.get(mail.language) or blocks["en"]
+    choice = blocks.get(mail.language) or blocks.get("en") or next(iter(blocks.values()))
     lines = [line for line in mail.message.body.split("\n") if line.strip()]
     place = chance.randint(0, len(lines))
     text = "\n".join([*lines[:place], chance.choice(choice), *lines[place:]])

@@ -125,7 +125,7 @@ def template_of(subject: str, body: str, name: str, sender: str, chance: random.
             line = line.replace(name, "\x01")
         elif greeted and "\x01" not in line and not has_name:
             line = line.replace(greeted[1], "\x01", 1)
-        has_name |= "\x01" in line
+        has_name |= bool(found) and "\x01" in line  # a subject alone cannot hold most attacks
         line = _URL.sub(lambda url: url[0].split("?")[0].rstrip(".,)") + "\x03", line)
         found.append(_NUMBER.sub(lambda number: f"\x02{len(number[0])};", line))
     if not has_name or len(found) < 5:

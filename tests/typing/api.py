@@ -10,6 +10,20 @@ from typing import Any, assert_type
 
 import mailflows
 from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason
+from mailflows.flows import (
+    AuditReport,
+    Finding,
+    FlowRoute,
+    FlowSet,
+    GuardDecision,
+    GuardReason,
+    Observation,
+    RouteDecision,
+    SlotAlarm,
+    TemplateMemory,
+    check_fields,
+)
+from mailflows.limits import MemoryStore
 from mailflows.message import Address, Part
 from mailflows.signals import SIGNALS, Signal, measure
 
@@ -57,3 +71,16 @@ except mailflows.MessageError as problem:
     assert_type(problem.position, int | None)
 except mailflows.MailflowsError:
     pass
+
+flows = FlowSet(FlowRoute("marketing", domains=["news.example.org"], source_ips="192.0.2.20"))
+assert_type(FlowSet.from_toml(Path("flows.toml")), FlowSet)
+assert_type(flows[Flow.MARKETING], FlowRoute)
+assert_type(flows.route(b"", declared="marketing"), RouteDecision)
+assert_type(flows.route(b"").route, FlowRoute | None)
+assert_type(flows.audit(), AuditReport)
+assert_type(flows.audit().findings, tuple[Finding, ...])
+memory = TemplateMemory(MemoryStore())
+assert_type(memory.observe(b"", flow="marketing", sender="form"), Observation)
+assert_type(flows.guard(b"", Flow.MARKETING), GuardDecision)
+assert_type(flows.guard(b"", Flow.MARKETING).reasons, tuple[GuardReason, ...])
+assert_type(check_fields({"name": "Ada"}).alarms, tuple[SlotAlarm, ...])
