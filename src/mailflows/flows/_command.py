@@ -6,14 +6,14 @@ be read.
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import TYPE_CHECKING
 
 from mailflows.flows._set import AUDIT_BUDGET, FlowSet
 
 if TYPE_CHECKING:
     import argparse
-import json
-import sys
 
     from mailflows._dns import Resolver
 
