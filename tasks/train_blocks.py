@@ -40,7 +40,7 @@ PRIOR = 0.8
 MODEL_SHARE = 0.3
 CLASSIFIER = "classifier"
 FLAG = 4.0
-REFUSE = 5.2
+REFUSE = 5.33
 """Thresholds: on sources left out of training, one clean message in fifty reaches the second
 (benchmarks/flows_guard.py)."""
 
