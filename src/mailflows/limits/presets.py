@@ -1,0 +1,124 @@
+"""Limiters for the usual cases; every number has a source in ``docs/limits.md``.
+
+Each function returns a `Limiter` that can be looked at (``limiter.limits``) and made differently.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from mailflows.limits._limit import Limit
+from mailflows.limits._limiter import Limiter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Unpack
+
+    from mailflows._stores import Store
+    from mailflows.limits._decision import Decision
+    from mailflows.limits._keeper import OnError
+
+__all__ = ["BIG_PROVIDERS", "Settings", "campaign", "professional", "web_form"]
+
+BIG_PROVIDERS = frozenset(
+    (
+        "gmail.com outlook.com hotmail.com live.com msn.com hotmail.fr outlook.fr yahoo.com yahoo.fr "
+        "ymail.com icloud.com aol.com gmx.de gmx.net web.de t-online.de orange.fr wanadoo.fr free.fr sfr.fr "
+        "laposte.net libero.it mail.ru yandex.ru qq.com 163.com protonmail.com"
+    ).split()
+)
+"""Domains where many strangers have their mailbox: no limit per domain makes sense there."""
+
+
+class Settings(TypedDict, total=False):
+    """What a preset hands to its `Limiter`."""
+
+    on_error: OnError
+    dry_run: bool
+    name: str
+    hooks: Iterable[Callable[[Decision], object]]
+
+
+def web_form(store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
+    """Return a limiter for mail that a form on a web site causes: sign-up, password reset, contact.
+
+    It needs the recipient, and ``client=``, the visitor's network address; ``form=`` and ``template=`` where
+    there are several. One visitor reaches few people, and one person is reached a few times only.
+
+    Args:
+        store: Where counts live; a `SQLiteStore` or `RedisStore` where several processes serve the form.
+        settings: See `Limiter`.
+
+    Example:
+        >>> from mailflows.limits import presets
+        >>> limiter = presets.web_form()
+        >>> attempts = [limiter.acquire(to="ada@example.org", client="192.0.2.1") for _ in range(4)]
+        >>> [bool(attempt) for attempt in attempts], attempts[-1].per
+        ([True, True, True, False], 'recipient')
+    """
+    return Limiter(
+        Limit("3/hour; 10/day", per="recipient"),
+        Limit("1/15min", per="duplicate", optional=True),
+        Limit("5/10min; 30/day", per="client"),
+        Limit("60/hour", per="client_network"),
+        Limit("20 distinct/day", per="client", of="recipient"),
+        Limit("200/hour", per="recipient_domain", exempt=BIG_PROVIDERS),
+        Limit("500/hour; burst 50", per="form", optional=True),
+        Limit("2000/hour", per="global"),
+        **_filled(store, settings, "web_form"),
+    )
+
+
+def professional(store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
+    """Return a limiter for mail that people write; it needs ``account=``. `SenderControl` belongs beside it.
+
+    Args:
+        store: Where counts live.
+        settings: See `Limiter`.
+
+    Example:
+        >>> from mailflows.limits import presets
+        >>> bool(presets.professional().acquire(to="ada@example.org", account="charles"))
+        True
+    """
+    return Limiter(
+        Limit("30/min", per="account", counts="messages"),
+        Limit("2000/day", per="account", counts="messages"),
+        Limit("10000/day", per="account"),
+        Limit("3000 distinct/day", per="account", of="recipient"),
+        Limit("100 distinct/day", per="account", of="client", optional=True),
+        **_filled(store, settings, "professional"),
+    )
+
+
+def campaign(store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
+    """Return a limiter for mail to a list; ``template=`` or ``content=`` names the mailing.
+
+    Nobody gets one mailing twice, or is written to too often. The pace towards each provider is the
+    business of a `Pacer`.
+
+    Args:
+        store: Where counts live.
+        settings: See `Limiter`.
+
+    Example:
+        >>> from mailflows.limits import presets
+        >>> limiter = presets.campaign()
+        >>> [bool(limiter.acquire(to="ada@example.org", template="spring")) for _ in range(2)]
+        [True, False]
+    """
+    return Limiter(
+        Limit("1/week", per="duplicate"),
+        Limit("2/day; 5/week", per="recipient"),
+        Limit("100/second", per="global", exact=False),
+        **_filled(store, settings, "campaign"),
+    )
+
+
+class _Filled(Settings, total=False):
+    store: Store | None
+
+
+def _filled(store: Store | None, settings: Settings, name: str) -> _Filled:
+    """Return the settings of a limiter; presets that share a store count apart."""
+    return {"name": name, **settings, "store": store}
