@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import mailflows
-<<<<<<< HEAD
-from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason
+from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason, limits
 from mailflows.flows import (
     AuditReport,
     Finding,
@@ -25,9 +24,6 @@ from mailflows.flows import (
     check_fields,
 )
 from mailflows.limits import MemoryStore
-=======
-from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason, limits
->>>>>>> main
 from mailflows.message import Address, Part
 from mailflows.signals import SIGNALS, Signal, measure
 
@@ -76,7 +72,6 @@ except mailflows.MessageError as problem:
 except mailflows.MailflowsError:
     pass
 
-<<<<<<< HEAD
 flows = FlowSet(FlowRoute("marketing", domains=["news.example.org"], source_ips="192.0.2.20"))
 assert_type(FlowSet.from_toml(Path("flows.toml")), FlowSet)
 assert_type(flows[Flow.MARKETING], FlowRoute)
@@ -89,7 +84,6 @@ assert_type(memory.observe(b"", flow="marketing", sender="form"), Observation)
 assert_type(flows.guard(b"", Flow.MARKETING), GuardDecision)
 assert_type(flows.guard(b"", Flow.MARKETING).reasons, tuple[GuardReason, ...])
 assert_type(check_fields({"name": "Ada"}).alarms, tuple[SlotAlarm, ...])
-=======
 pacer = limits.Pacer(limits.MemoryStore(), rates={"google": "10/s"}, connections={"google": 5})
 assert_type(pacer.schedule("ada@example.org", within=3.0), limits.Slot)
 assert_type(pacer.stream(["ada@example.org"], resume="x"), Iterator[tuple[str, limits.Slot]])
@@ -99,4 +93,3 @@ assert_type(limits.provider_of("example.org"), limits.Provider)
 warm_up = limits.WarmUp("ses", store=limits.MemoryStore(), name="192.0.2.1")
 assert_type(warm_up.acquire(5, provider="google"), limits.Allowance)
 assert_type(warm_up.state(), limits.WarmUpState)
->>>>>>> main
