@@ -28,6 +28,19 @@ from mailflows.feedback import (
     parse_bounce,
     verify_webhook,
 )
+from mailflows.flows import (
+    AuditReport,
+    Finding,
+    FlowRoute,
+    FlowSet,
+    GuardDecision,
+    GuardReason,
+    Observation,
+    RouteDecision,
+    SlotAlarm,
+    TemplateMemory,
+    check_fields,
+)
 from mailflows.limits import Decision, Limit, Limiter, MemoryStore
 from mailflows.message import Address, Part
 from mailflows.signals import SIGNALS, Signal, measure
@@ -110,6 +123,18 @@ except mailflows.MessageError as problem:
 except mailflows.MailflowsError:
     pass
 
+flows = FlowSet(FlowRoute("marketing", domains=["news.example.org"], source_ips="192.0.2.20"))
+assert_type(FlowSet.from_toml(Path("flows.toml")), FlowSet)
+assert_type(flows[Flow.MARKETING], FlowRoute)
+assert_type(flows.route(b"", declared="marketing"), RouteDecision)
+assert_type(flows.route(b"").route, FlowRoute | None)
+assert_type(flows.audit(), AuditReport)
+assert_type(flows.audit().findings, tuple[Finding, ...])
+memory = TemplateMemory(MemoryStore())
+assert_type(memory.observe(b"", flow="marketing", sender="form"), Observation)
+assert_type(flows.guard(b"", Flow.MARKETING), GuardDecision)
+assert_type(flows.guard(b"", Flow.MARKETING).reasons, tuple[GuardReason, ...])
+assert_type(check_fields({"name": "Ada"}).alarms, tuple[SlotAlarm, ...])
 pacer = limits.Pacer(limits.MemoryStore(), rates={"google": "10/s"}, connections={"google": 5})
 assert_type(pacer.schedule("ada@example.org", within=3.0), limits.Slot)
 assert_type(pacer.stream(["ada@example.org"], resume="x"), Iterator[tuple[str, limits.Slot]])
