@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from mailflows.content._fix import REPAIRS, FixResult, fix
 from mailflows.content._lint import lint, lint_html
+from mailflows.content._plain import plain_text
 from mailflows.content._report import Code, Finding, LintReport, Severity, Where, codes
 
 __all__ = [
+    "REPAIRS",
     "Code",
     "Finding",
+    "FixResult",
     "LintReport",
     "Severity",
     "Where",
     "codes",
+    "fix",
     "lint",
     "lint_html",
+    "plain_text",
 ]

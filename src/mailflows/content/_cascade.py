@@ -17,11 +17,11 @@ from mailflows.content._color import BLACK, WHITE, Color, parse_color
 from mailflows.content._tree import Element, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from mailflows.content._tree import Tree
 
-__all__ = ["Cascade", "Style"]
+__all__ = ["Cascade", "RuleIndex", "Style"]
 
 MAX_MATCHES = 200_000
 """Selectors that are tried on elements; what a hostile page has beyond is left out."""
@@ -85,6 +85,37 @@ class Style:
 _START = Style(BLACK, WHITE, 16.0)
 
 
+class RuleIndex:
+    """The rules of style sheets, found by what an element must have to match.
+
+    Args:
+        sheets: The style sheets, in order.
+        applies: Says of a rule whether it counts.
+    """
+
+    def __init__(self, sheets: Iterable[_css.Sheet], *, applies: Callable[[_css.Rule], bool]) -> None:
+        self._index: dict[str, list[tuple[_selectors.Selector, int, _css.Rule]]] = {}
+        self._room = MAX_MATCHES
+        for order, rule in enumerate(rule for sheet in sheets for rule in sheet.rules):
+            for source in rule.selectors if applies(rule) else ():
+                if selector := _selectors.compiled(source):
+                    self._index.setdefault(selector.key, []).append((selector, order, rule))
+
+    def blocks(self, element: Element) -> list[tuple[_css.Declaration, ...]]:
+        """Return the declarations of the rules that match, the weakest rule first."""
+        keys = ["*", element.name, *(f".{name}" for name in element.get("class").split()[:50])]
+        if identity := element.get("id"):
+            keys.append(f"#{identity}")
+        found: list[tuple[tuple[int, int, int], int, _css.Rule]] = []
+        for key in keys:
+            for selector, order, rule in self._index.get(key, ()):
+                self._room -= 1
+                if self._room > 0 and _selectors.matches(selector, element):
+                    found.append((selector.specificity, order, rule))
+        found.sort(key=lambda entry: entry[:2])
+        return [rule.declarations for *_, rule in found]
+
+
 class Cascade:
     """The styles of all elements of a page.
 
@@ -92,15 +123,9 @@ class Cascade:
         responsive: Classes and ids that a media query shows or hides.
     """
 
-    def __init__(self, tree: Tree, sheets: Iterable[_css.Sheet]) -> None:
-        self._index: dict[str, list[tuple[_selectors.Selector, int, _css.Rule]]] = {}
-        self._room = MAX_MATCHES
-        self.responsive: set[str] = set()
-        order = 0
-        for sheet in sheets:
-            for rule in sheet.rules:
-                order += 1
-                self._add(rule, order)
+    def __init__(self, tree: Tree, sheets: Sequence[_css.Sheet]) -> None:
+        self.responsive = {name for sheet in sheets for rule in sheet.rules for name in _responsive(rule)}
+        self._rules = RuleIndex(sheets, applies=_decides)
         self.styles: dict[int, Style] = {id(tree.root): _START}
         for element in tree.elements:
             parent = element.parent or tree.root
@@ -110,17 +135,6 @@ class Cascade:
         """Return how an element, or a run of text, is drawn."""
         element = node.parent if isinstance(node, Text) else node
         return self.styles[id(element)]
-
-    def _add(self, rule: _css.Rule, order: int) -> None:
-        if SEEN.isdisjoint(declaration.name for declaration in rule.declarations):
-            return
-        if not all(map(_applies, rule.conditions)):
-            if any(d.name in {"display", "max-height", "font-size", "visibility"} for d in rule.declarations):
-                self.responsive.update(re.findall(r"[.#]([\w-]{1,80})", " ".join(rule.selectors)[:2000]))
-            return
-        for source in rule.selectors:
-            if selector := _selectors.compiled(source):
-                self._index.setdefault(selector.key, []).append((selector, order, rule))
 
     def _style(self, element: Element, parent: Style) -> Style:
         values = self._values(element)
@@ -138,20 +152,25 @@ class Cascade:
 
     def _values(self, element: Element) -> dict[str, str]:
         """Return the winning values of the properties that decide about being seen."""
-        keys = ["*", element.name, *(f".{name}" for name in element.get("class").split()[:50])]
-        if identity := element.get("id"):
-            keys.append(f"#{identity}")
-        found: list[tuple[bool, tuple[int, ...], int, _css.Rule]] = []
-        for key in keys:
-            for selector, order, rule in self._index.get(key, ()):
-                self._room -= 1
-                if self._room > 0 and _selectors.matches(selector, element):
-                    found.append((False, selector.specificity, order, rule))
-        found.sort(key=lambda entry: entry[1:3])
-        blocks = [rule.declarations for *_, rule in found]
+        blocks = self._rules.blocks(element)
         if "style" in element.attributes:
             blocks.append(_css.declarations(element.get("style")))
         return _merged(blocks)
+
+
+def _decides(rule: _css.Rule) -> bool:
+    """Say whether a rule has anything to do with being seen on a wide, light screen."""
+    if SEEN.isdisjoint(declaration.name for declaration in rule.declarations):
+        return False
+    return all(map(_applies, rule.conditions))
+
+
+def _responsive(rule: _css.Rule) -> list[str]:
+    """Return the classes and ids that a rule shows or hides on another screen."""
+    switches = {"display", "max-height", "font-size", "visibility"}
+    if switches.isdisjoint(d.name for d in rule.declarations) or all(map(_applies, rule.conditions)):
+        return []
+    return re.findall(r"[.#]([\w-]{1,80})", " ".join(rule.selectors)[:2000])
 
 
 def _merged(blocks: list[tuple[_css.Declaration, ...]]) -> dict[str, str]:

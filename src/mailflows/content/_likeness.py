@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from mailflows.content._draft import Draft
     from mailflows.content._page import Run
+    from mailflows.content._tree import Element
 
-__all__ = ["ACTIVE", "FORMS", "rules"]
+__all__ = ["ACTIVE", "FORMS", "is_active", "is_handler", "rules"]
 
 ACTIVE = ("script", "iframe", "object", "embed", "applet", "frame", "frameset")
 """Elements that run or load something."""
@@ -63,8 +64,8 @@ def _is_camouflaged(run: Run) -> bool:
 
 def _active(draft: Draft) -> Iterator[Note]:
     tree = draft.page.tree
-    active = [e for e in tree.named(*ACTIVE) if e.get("type") != "application/ld+json"]
-    handlers = [e for e in tree.elements if any(_is_handler(name) for name in e.attributes)]
+    active = [element for element in tree.named(*ACTIVE) if is_active(element)]
+    handlers = [e for e in tree.elements if any(is_handler(name) for name in e.attributes)]
     if active or handlers:
         names = dict.fromkeys([*(e.name for e in active), *("a handler" for _ in handlers[:1])])
         yield draft.on("active-content", active + handlers, *names)
@@ -74,7 +75,13 @@ def _active(draft: Draft) -> Iterator[Note]:
         yield Note("saved-page", Where("html", 1))
 
 
-def _is_handler(name: str) -> bool:
+def is_active(element: Element) -> bool:
+    """Say whether an element of those names runs something; data for readers such as JSON-LD does not."""
+    return element.get("type").lower() not in {"application/ld+json", "application/json"}
+
+
+def is_handler(name: str) -> bool:
+    """Say whether an attribute runs something when the reader does something."""
     return name.startswith("on") and name.isalpha()
 
 

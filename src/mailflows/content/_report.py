@@ -58,7 +58,7 @@ class Code:
 
     Attributes:
         name: The stable word, such as ``link-text-mismatch``.
-        family: headers, unsubscribe, links, images, size, support, visible, spam or flow.
+        family: headers, unsubscribe, links, images, size, support, visible, access, spam or flow.
         sentence: What is wrong, for the author of the message.
         reference: The standard, law or page that says so.
         severities: By flow; the key `None` is for a message whose flow is not known. `None` as a value means

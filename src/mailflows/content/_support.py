@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT", "Feature", "clients_named", "data_date", "rules"]
 
-DEFAULT = (
-    "apple-mail gmail outlook yahoo aol samsung-email thunderbird protonmail".split()  # noqa: SIM905 -- as above
-)
+DEFAULT = "apple-mail gmail outlook yahoo aol samsung-email thunderbird protonmail orange gmx hey".split()
 """The families that are asked about by default: the widespread ones."""
 
 _LAYOUT_SHARE = 0.25

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailflows.content._draft import Draft
-    from mailflows.content._page import Run
+    from mailflows.content._page import Page, Run
     from mailflows.content._tree import Element
 
 __all__ = ["rules", "unmarked_tables"]
@@ -97,17 +97,17 @@ def _page(draft: Draft) -> Iterator[Note]:
     title = tree.first("title")
     if title is None or not title.text():
         yield Note("title-missing", draft.at(title))
-    if unmarked := unmarked_tables(draft):
+    if unmarked := unmarked_tables(draft.page):
         yield draft.on("role-missing", unmarked)
 
 
-def unmarked_tables(draft: Draft) -> list[Element]:
+def unmarked_tables(page: Page) -> list[Element]:
     """Return the tables that only lay out and do not say so; one with headings holds data."""
     inside = set()
-    for element in draft.page.tree.named("th", "caption", "thead"):
+    for element in page.tree.named("th", "caption", "thead"):
         node: Element | None = element
         while node is not None and node.name != "table":
             node = node.parent
         if node is not None:
             inside.add(id(node))
-    return [t for t in draft.page.tree.named("table") if "role" not in t.attributes and id(t) not in inside]
+    return [t for t in page.tree.named("table") if "role" not in t.attributes and id(t) not in inside]
