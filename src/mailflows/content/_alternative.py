@@ -55,15 +55,12 @@ def _wrapped(raw: bytes, page: TextPart, text: str) -> bytes:
     encoding, coded = _coded(text, newline)
     charset = "us-ascii" if text.isascii() else "utf-8"
     kind = f'Content-Type: multipart/alternative; boundary="{boundary}"'.encode()
-    plain = (
-        f"Content-Type: text/plain; charset={charset}".encode(),
-        b"Content-Transfer-Encoding: " + encoding,
-    )
+    plain = f"Content-Type: text/plain; charset={charset}".encode()
     if begin == 0 and b"mime-version" not in others.lower():
         others += b"MIME-Version: 1.0" + newline
     lines = [
         others + kind, b"",
-        mark, *plain, b"", coded,
+        mark, plain, b"Content-Transfer-Encoding: " + encoding, b"", coded,
         mark, own + newline + body,
         mark + b"--", b"",
     ]  # fmt: skip
@@ -82,7 +79,8 @@ def _part_begin(raw: bytes, start: int) -> int:
 
 def _split_head(head: bytes) -> tuple[bytes, bytes]:
     """Return the header fields that belong to the content, and the others; both with their line ends."""
-    own, others = [], []
+    own: list[bytes] = []
+    others: list[bytes] = []
     for name, first, last in fields(head):
         (own if name.startswith("content-") else others).append(head[first:last])
     return b"".join(own), b"".join(others)

@@ -1,9 +1,9 @@
 """What a reader sees of each run of text: its colours, its size, and whether it is seen at all.
 
-A small cascade (CSS Cascade Level 4): style sheets and ``style`` attributes, specificity, ``!important``, inheritance,
-and the old attributes ``bgcolor``, ``color``, ``size``. Only what decides about being seen is computed, so that the
-same mail before and after inlining is the same. A wide screen is assumed; what only another medium, a
-dark mode or a narrow screen brings is left out.
+A small cascade (CSS Cascade Level 4): style sheets and ``style`` attributes, specificity, ``!important``,
+inheritance, and the old attributes ``bgcolor``, ``color``, ``size``. Only what decides about being seen is
+computed, so that the same mail before and after inlining is the same. A wide screen is assumed; what only
+another medium, a dark mode or a narrow screen brings is left out.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ MAX_MATCHES = 200_000
 """Selectors that are tried on elements; what a hostile page has beyond is left out."""
 
 SEEN = frozenset(
-    "color background background-color background-image font-size font font-weight display visibility opacity "
-    "height max-height width max-width overflow overflow-y text-indent left top position mso-hide".split()
+    "color background background-color background-image font-size font font-weight display visibility "
+    "opacity height max-height width max-width overflow overflow-y text-indent left top position".split()
 )
 _SIZE = re.compile(r"([+-]?[0-9]{0,9}\.?[0-9]{1,9})\s*+(px|pt|em|rem|%|)\Z")
 _FONT_SIZE = re.compile(r"(?:^|\s)([0-9.]{1,9}(?:px|pt|em|rem|%))(?:\s|/|\Z)")

@@ -25,8 +25,8 @@ class Color(NamedTuple):
     def over(self, ground: Color) -> Color:
         """Return what is seen when this colour lies on an opaque one."""
         share = self.alpha
-        mixed = (share * a + (1 - share) * b for a, b in zip(self[:3], ground[:3], strict=True))
-        return Color(*mixed)
+        red, green, blue = (share * a + (1 - share) * b for a, b in zip(self[:3], ground[:3], strict=True))
+        return Color(red, green, blue)
 
     def __str__(self) -> str:
         return "#" + "".join(f"{round(part):02x}" for part in self[:3])
@@ -51,7 +51,8 @@ def parse_color(value: str) -> Color | None:
     if match := _HEX.match(text):
         digits = match[1] if len(match[1]) > 4 else "".join(2 * digit for digit in match[1])
         parts = [int(digits[i : i + 2], 16) for i in range(0, len(digits), 2)]
-        return Color(*parts[:3], parts[3] / 255 if len(parts) > 3 else 1.0)
+        red, green, blue, *alpha = parts
+        return Color(red, green, blue, alpha[0] / 255 if alpha else 1.0)
     if match := _FUNCTION.match(text):
         return _function(match[1], match[2])
     return None
@@ -59,7 +60,7 @@ def parse_color(value: str) -> Color | None:
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
-    return dict(line.split() for line in _data.read_sections("content/colors.txt")[""])  # type: ignore[misc]
+    return dict(line.split() for line in _data.read_sections("content/colors.txt")[""])
 
 
 def _function(name: str, arguments: str) -> Color | None:

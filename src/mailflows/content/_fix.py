@@ -93,9 +93,10 @@ def fix(
     Args:
         message: What `lint` takes, but for a `Message`, which no longer has its bytes.
         only: Names of repairs; by default all but ``inline-css``. `REPAIRS` lists them.
-        flow: The flow it is for: Auto-Submitted is set for transactional mail, List-Unsubscribe for marketing.
-        unsubscribe: The https address that unsubscribes this recipient with one POST (RFC 8058), an opaque token
-            in it; without it List-Unsubscribe is skipped.
+        flow: The flow it is for: Auto-Submitted is set for transactional mail, List-Unsubscribe
+            for marketing.
+        unsubscribe: The https address that unsubscribes this recipient with one POST (RFC 8058), an opaque
+            token in it; without it List-Unsubscribe is skipped.
         now: The moment for Date; by default the present one. Aware, as all moments.
 
     Raises:
@@ -150,7 +151,7 @@ def _wanted(only: Collection[str] | None) -> list[str]:
         return [name for name in REPAIRS if name != "inline-css"]
     words = {only} if isinstance(only, str) else set(only)
     if unknown := words - REPAIRS.keys():
-        msg = f"no repair is called {sorted(unknown)[0]!r}; there are {', '.join(REPAIRS)}"
+        msg = f"no repair is called {min(unknown)!r}; there are {', '.join(REPAIRS)}"
         raise ConfigurationError(msg, field="only")
     return [name for name in REPAIRS if name in words]
 
@@ -235,4 +236,4 @@ REPAIRS: dict[str, Callable[[bytes, _Order], bytes]] = {
     "auto-submitted": _auto_submitted,
     "list-unsubscribe": _list_unsubscribe,
 }
-"""The repairs by name, in the order in which they are made: the page before the plain text that is made of it."""
+"""The repairs by name, in the order in which they are made: the page, then the text that is made of it."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from mailflows._html import plain
+from mailflows._splice import text_parts
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
 from mailflows.signals.links import registrable_domain
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["rules"]
 
 _MESSAGE_ID = re.compile(r"<[^\s<>@]{1,250}@[^\s<>@]{1,250}>\Z")
+_DATE = re.compile(
+    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),\s{1,5})?\d{1,2}\s{1,5}"
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+    r"\s{1,5}\d{4}\s{1,5}(?:[01]\d|2[0-3]):[0-5]\d(?::(?:[0-5]\d|60))?\s{1,5}(?:[+-]\d{4}|GMT|UT)\Z",
+    re.IGNORECASE,
+)
+_COMMENT = re.compile(r"\([^()]{0,60}\)")
 _LONGEST_LINE = 998
 _WORD = re.compile(r"[^\W\d_]{2,40}")
-_DEFECTS = (
-    "missing-boundary",
-    "bad-base64",
-    "bad-header-line",
-    "part-without-headers",
-    "unclosed",
-    "deep",
-    "many-parts",
-)
+_DEFECTS = ("missing-boundary", "bad-base64", "bad-header-line", "part-without-headers")
 
 
 def rules(draft: Draft) -> Iterator[Note]:
@@ -79,10 +78,8 @@ def _domains(value: str) -> list[str]:
 
 
 def _is_date(value: str) -> bool:
-    try:
-        return parsedate_to_datetime(value) is not None
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return False
+    """Say whether a date is one that may be sent; what may only be read, such as years of two digits, is not."""
+    return bool(_DATE.match(_COMMENT.sub("", value).strip()))
 
 
 def _alternatives(draft: Draft) -> Iterator[Note]:
@@ -90,6 +87,8 @@ def _alternatives(draft: Draft) -> Iterator[Note]:
     kinds = [part.content_type for part in message.parts if not part.is_attachment]
     if not draft.html.strip():
         return
+    if draft.page.tree.first("html") is None:
+        yield Note("html-tag-missing", Where("html", 1))
     if "text/plain" not in kinds:
         yield Note("html-only", Where("html"))
         return
@@ -125,6 +124,8 @@ def _encoding(draft: Draft) -> Iterator[Note]:
     defects = [d for d in message.defects if d.startswith(_DEFECTS)]
     if defects:
         yield Note("broken-mime", Where("headers"), evidence=tuple(defects[:10]))
+    if any(part.encoding == "base64" and part.text.isascii() and part.text for part in text_parts(draft.raw)):
+        yield Note("base64-text", Where("headers", None, "Content-Transfer-Encoding"))
     text = message.text or message.html
     if not text.isascii() and any(_undeclared(p.content_type, p.charset) for p in message.parts):
         yield Note("undeclared-charset", Where("headers", None, "Content-Type"))

@@ -42,7 +42,8 @@ def inlined(page: Page) -> Iterator[tuple[Element, str]]:
 def _merged(blocks: list[_Layer], own: _Layer) -> str:
     """Let the later win, the element's own over the rules', and important ones over all but important own.
 
-    What a rule calls important is written without that: a media query in the style sheet must still be able to win.
+    What a rule calls important is written without that: a media query in the style sheet must still be
+    able to win.
     """
     pairs: list[tuple[str, str]] = []
     for layer in [*(_part(block, important=False) for block in blocks), _part(own, important=False)]:

@@ -31,6 +31,7 @@ _HIDDEN_LETTERS = 20
 _SAME = 1.05
 """Contrast below which nobody tells text from its ground."""
 
+_URL = re.compile(r"(?:https?://|www\.)[^\s<>\"]{1,500}", re.IGNORECASE)
 _SHOUTED, _SHOUT_LEAST = 0.5, 200
 _POSTAL = re.compile(
     r"\b\d{4,6}(?:-\d{4})?\b[ ,]{1,3}[^\W\d_]{3,}|\b[A-Z]{2}[ ,]{1,2}\d{5}\b|[^\W\d_]{3,}[ ,]{1,3}\d{5}\b"
@@ -93,9 +94,14 @@ def _words(draft: Draft) -> Iterator[Note]:
     split = _split_words(draft)
     if split > 2:
         yield Note("split-words", Where("html"), split)
-    web = {link.href for link in draft.page.links if is_web(link.href)}
-    if not draft.is_template and len(web) == 1 and len(text.split()) < 6 and not draft.page.images:
-        yield Note("link-only", Where("html"))
+    if not draft.is_template and _is_link_only(draft):
+        yield Note("link-only", Where("html" if draft.html else "text"))
+
+
+def _is_link_only(draft: Draft) -> bool:
+    """Say whether nothing is left beside web addresses, in the text or behind it."""
+    rest, addresses = _URL.subn(" ", draft.text[:2000])
+    return bool(addresses) and not any(c.isalnum() for c in rest) and not draft.page.images
 
 
 def _split_words(draft: Draft) -> int:

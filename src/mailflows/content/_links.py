@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from mailflows import _data
+from mailflows._html import seen
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
 from mailflows.signals.links import registrable_domain
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["MERGE_TAG", "Target", "is_web", "rules", "target"]
 
 MERGE_TAG = re.compile(
-    r"\{\{[^{}]{1,200}\}\}|\{%[^{}%]{1,200}%\}|\*\|[\w:=!/. -]{1,100}\|\*|%%[\w. -]{1,60}%%|%recipient\.?\w{0,40}%"
+    r"\{\{[^{}]{1,200}\}\}|\{%[^{}%]{1,200}%\}|\*\|[\w:=!/. -]{1,100}\|\*|%%[\w. -]{1,60}%%"
+    r"|%recipient\.?\w{0,40}%"
     r"|<%=?[^<>%]{1,200}%>|\$\{[\w.]{1,60}\}|\[\[[\w.: -]{1,60}\]\]|#\{[\w.]{1,60}\}"
 )
 _SHOWN = re.compile(
@@ -31,6 +33,7 @@ _SHOWN = re.compile(
 _NUMERIC = re.compile(
     r"(?:\d{1,10}|0x[0-9a-f]{1,8}|(?:\d{1,3}|0x[0-9a-f]{1,2}|0[0-7]{1,3})(?:\.(?:\d{1,3}|0x[0-9a-f]{1,2}|0[0-7]{1,3})){3}|\[[0-9a-f:.]{2,45}\])\Z"
 )
+_URL = re.compile(r"https?://[^\s<>\"]{1,2000}", re.IGNORECASE)
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30}):")
 _DANGEROUS = frozenset("javascript vbscript data file blob".split())
 
@@ -50,6 +53,8 @@ def target(href: str) -> Target:
     found = _SCHEME.match(href)
     scheme = found[1].lower() if found else ""
     rest = href[found.end() :] if found else href
+    if scheme in {"http", "https"}:  # browsers take any number of slashes
+        rest = "//" + rest.lstrip("/")
     if not rest.startswith("//"):
         return Target(scheme, "", "", "")
     authority = re.split(r"[/?#]", rest[2:], maxsplit=1)[0]
@@ -67,6 +72,7 @@ def rules(draft: Draft) -> Iterator[Note]:
     """Yield what is wrong with the links, and the merge tags that are left anywhere."""
     links = draft.page.links
     targets = [(link, target(link.href)) for link in links if not MERGE_TAG.match(link.href)]
+    yield from _in_text(draft)
     for code, judge in _JUDGES.items():
         found = [(link, said) for link, place in targets if (said := judge(link, place))]
         if found:
@@ -74,6 +80,19 @@ def rules(draft: Draft) -> Iterator[Note]:
             yield draft.on(code, [link.element for link, _ in found], *evidence)
     if not draft.is_template:
         yield from _merge_tags(draft)
+
+
+def _in_text(draft: Draft) -> Iterator[Note]:
+    """Judge the addresses of a message that is plain text only."""
+    if draft.html:
+        return
+    places = [target(url) for url in _URL.findall(draft.message.text)[:500]]
+    for code, hosts in (
+        ("link-numeric-host", [p.host for p in places if _NUMERIC.match(p.host)]),
+        ("link-shortener", [p.host for p in places if p.host in _shorteners()]),
+    ):
+        if hosts:
+            yield Note(code, Where("text", None, hosts[0]), len(hosts), tuple(dict.fromkeys(hosts))[:10])
 
 
 def _mismatch(link: Link, place: Target) -> str:
@@ -114,7 +133,8 @@ def _numeric(_: Link, place: Target) -> str:
 
 
 def _escaped(_: Link, place: Target) -> str:
-    return place.raw_host if "%" in place.raw_host and place.scheme in {"http", "https"} else ""
+    is_odd = "%" in place.raw_host or seen(place.raw_host) != place.raw_host
+    return place.raw_host if is_odd and place.scheme in {"http", "https"} else ""
 
 
 def _look_alike(_: Link, place: Target) -> str:

@@ -40,8 +40,8 @@ def lint(
 
     Args:
         message: The message: bytes, text, a path, an open binary file or an email message object.
-        flow: The flow it is for. Severities differ: an advertisement without a way to unsubscribe is an error, a
-            receipt without one is not. Without a flow, rules that depend on it stay silent.
+        flow: The flow it is for. Severities differ: an advertisement without a way to unsubscribe is an
+            error, a receipt without one is not. Without a flow, rules that depend on it stay silent.
         clients: ``default`` (the widespread ones), ``all``, or families and clients such as ``gmail`` or
             ``outlook/windows``.
         ignore: Codes or families that are not reported.
@@ -116,7 +116,7 @@ def _ignored(ignore: Collection[str]) -> set[str]:
     words = {ignore} if isinstance(ignore, str) else set(ignore)
     meant = {name for name, code in codes().items() if not words.isdisjoint((name, code.family))}
     if unknown := words - meant - {code.family for code in codes().values()}:
-        msg = f"no code or family is called {sorted(unknown)[0]!r}; mailflows.content.codes() lists them"
+        msg = f"no code or family is called {min(unknown)!r}; mailflows.content.codes() lists them"
         raise ConfigurationError(msg, field="ignore")
     return meant
 

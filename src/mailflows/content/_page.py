@@ -110,11 +110,8 @@ class Page:
         """Text that is never seen: no beginning for previews, no other version for small screens."""
         responsive = self.cascade.responsive
         start = self.visible[0].node.start if self.visible else len(self.source)
-        found = []
-        for run in self.runs:
-            if run.why_hidden and run.node.start > start and not _is_responsive(run, responsive):
-                found.append(run)
-        return tuple(found)
+        late = (run for run in self.runs if run.why_hidden and run.node.start > start)
+        return tuple(run for run in late if not _is_responsive(run, responsive))
 
     @cached_property
     def preheader(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from mailflows._html import seen, unescaped
@@ -15,12 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["plain_text", "text_of"]
 
 _BLOCKS = frozenset(
-    "address article aside blockquote center div dl dt dd fieldset footer form header main nav ol ul li p pre "
-    "section table tr caption figure figcaption h1 h2 h3 h4 h5 h6 hr".split()
+    "address article aside blockquote center div dl dt dd fieldset footer form header main nav ol ul li p "
+    "pre section table tr caption figure figcaption h1 h2 h3 h4 h5 h6 hr".split()
 )
 _PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 ul ol dl blockquote pre hr table".split())
 _SKIPPED = frozenset("head style script title template select datalist noscript object".split())
-_SPACES = re.compile(r"[ \t\f\v\xa0]{1,1000}")
+_KEPT = "\x00"
+"""Stands for a space that must not be folded."""
 
 
 def plain_text(html: str) -> str:
@@ -77,9 +77,11 @@ class _Writer:
             self.end(node)
 
     def write_text(self, node: Text) -> None:
-        text = seen(unescaped(node.raw))
-        if not _is_preformatted(node):
-            text = _SPACES.sub(" ", text.replace("\r", " ").replace("\n", " "))
+        text = seen(unescaped(node.raw)).replace(_KEPT, "")
+        if _is_preformatted(node):
+            text = text.replace("\t", _KEPT * 4).replace(" ", _KEPT)
+        else:
+            text = " ".join(f".{text}.".split())[1:-1]  # keeps that there is space at either end
         self.pieces.append(text)
 
     def start(self, element: Element) -> None:
@@ -120,14 +122,12 @@ class _Writer:
 
     def text(self) -> str:
         """Return the lines, with no more than one empty line between two."""
-        lines = ["".join(line.rstrip()) for line in "".join(self.pieces).split("\n")]
         kept: list[str] = []
-        for line in lines:
-            text = line if line.startswith("    ") else " ".join(line.split(" ")).strip()
-            text = _SPACES.sub(" ", text) if not line.startswith("    ") else text
+        for line in "".join(self.pieces).split("\n"):
+            text = " ".join(line.split()).replace(_KEPT, " ").rstrip()
             if text or (kept and kept[-1]):
                 kept.append(text)
-        return "\n".join(kept).strip()
+        return "\n".join(kept).strip("\n")
 
 
 def _is_preformatted(node: Text) -> bool:

@@ -82,7 +82,8 @@ def codes() -> dict[str, Code]:
 
 
 def _code(name: str, entry: dict[str, str]) -> Code:
-    words = {None: entry["severity"], **{flow: entry.get(flow.value, entry["severity"]) for flow in Flow}}
+    flows: list[Flow | None] = [None, *Flow]
+    words = {flow: entry.get(flow.value if flow else "severity", entry["severity"]) for flow in flows}
     severities = {flow: None if word == "off" else Severity(word) for flow, word in words.items()}
     return Code(
         name, entry["family"], entry["sentence"], entry["reference"], severities, entry.get("fix", "")

@@ -1,7 +1,7 @@
 """CSS selectors, compiled once and matched from the right, as far as mail uses them.
 
-What only a pointer or a form can bring about (``:hover``, ``:checked``) never matches: a message is judged as it
-is first seen. A selector that cannot be read matches nothing, like its rule (Selectors Level 4, section 3.9).
+What only a pointer or a form brings about (``:hover``, ``:checked``) never matches: a message is judged as
+it is first seen. A selector that cannot be read matches nothing (Selectors Level 4, section 3.9).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mailflows.content._tree import Element
 
 __all__ = ["Compound", "Selector", "compiled", "matches"]
@@ -66,7 +68,8 @@ class Selector:
 def compiled(source: str) -> Selector | None:
     """Compile one selector, or return `None` for one that never matches or cannot be read."""
     found: list[Compound] = []
-    tag, tests = "", []
+    tag = ""
+    tests: list[Test] = []
     position, source = 0, source.strip()[:_LONGEST]
     while position < len(source):
         piece = _PIECE.match(source, position)
@@ -153,23 +156,17 @@ def _passes(test: Test, element: Element) -> bool:
     if kind[0] == ":":
         return _passes_pseudo(kind, wanted, element)
     attribute = element.attributes.get(name)
-    if attribute is None:
-        return False
-    value = attribute.value
-    if kind == "[]":
-        return True
-    if kind in {"^=", "$=", "*="} and not wanted:
-        return False
-    return _COMPARISONS[kind](value, wanted)
+    return attribute is not None and _COMPARISONS[kind](attribute.value, wanted)
 
 
-_COMPARISONS = {
+_COMPARISONS: dict[str, Callable[[str, str], bool]] = {
+    "[]": lambda _value, _wanted: True,
     "=": lambda value, wanted: value == wanted,
     "~=": lambda value, wanted: wanted in value.split(),
     "|=": lambda value, wanted: value == wanted or value.startswith(f"{wanted}-"),
-    "^=": lambda value, wanted: value.startswith(wanted),
-    "$=": lambda value, wanted: value.endswith(wanted),
-    "*=": lambda value, wanted: wanted in value,
+    "^=": lambda value, wanted: bool(wanted) and value.startswith(wanted),
+    "$=": lambda value, wanted: bool(wanted) and value.endswith(wanted),
+    "*=": lambda value, wanted: bool(wanted) and wanted in value,
 }
 
 

@@ -94,7 +94,10 @@ def clients_named(wanted: str | Iterable[str]) -> tuple[str, ...]:
         meant = [client for client in every if client == name or client.partition("/")[0] == name]
         if not meant:
             families = ", ".join(dict.fromkeys(client.partition("/")[0] for client in every))
-            msg = f"no client is called {name!r}; known are default, all, {families}, and one of them as in outlook/windows"
+            msg = (
+                f"no client is called {name!r}; there are default, all, {families}, "
+                "and parts of them as in outlook/windows"
+            )
             raise ConfigurationError(msg, field="clients")
         found += meant
     return tuple(dict.fromkeys(found))

@@ -2,8 +2,8 @@
 
 The places are what a finding points at and what a repair edits; parsers that build a browser's tree
 forget them. Tags are read as the HTML Living Standard does (section 13.2.5), with the closing rules that
-mail needs: void elements, implied ends, tables as borders. Everything is one walk forward; depth and number of elements
-are bounded.
+mail needs: void elements, implied ends, tables as borders. It is one walk forward, over a bounded number of
+elements.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _MAX_STEPS = 256
 VOID = frozenset("area base br col embed hr img input link meta param source track wbr keygen".split())
 _RAW = frozenset("style script title textarea xmp iframe noembed noframes".split())
 _BLOCKS = frozenset(
-    "address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer form "
-    "h1 h2 h3 h4 h5 h6 header hr main menu nav ol p pre section summary table ul".split()
+    "address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer "
+    "form h1 h2 h3 h4 h5 h6 header hr main menu nav ol p pre section summary table ul".split()
 )
 _IMPLIED_END = {
     "li": ("li",),
