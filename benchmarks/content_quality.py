@@ -3,8 +3,8 @@
     python benchmarks/content_quality.py [folder of cases]
 
 The folder (by default ``../shared/cases/content`` beside the project) holds pages of caniemail.com with the
-features that they show, professional templates, pairs of one mail before and after inlining, and messages with
-the rules of SpamAssassin 4.0.1 that they hit. Writes ``results/content_quality.json``.
+features that they show, professional templates, pairs of one mail before and after inlining, and messages
+with the rules of SpamAssassin 4.0.1 that they hit. Writes ``results/content_quality.json``.
 """
 
 from __future__ import annotations

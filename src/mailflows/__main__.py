@@ -1,4 +1,4 @@
-"""The command line: ``python -m mailflows`` with ``classify``, ``check`` or ``list``.
+"""The command line: ``python -m mailflows`` with ``classify``, ``check``, ``list``, ``lint`` or ``fix``.
 
 Exit status of ``classify``: 0 every message was read (sure or not), 1 some input could not be read,
 2 wrong usage.
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from mailflows import Classifier, ConfigurationError, MailflowsError, MessageError
 from mailflows._report import to_text
 from mailflows._source import SIZE_LIMIT
-from mailflows.recipients._command import add_commands
+from mailflows.content import _command as content_commands
+from mailflows.recipients import _command as recipient_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold", type=float, metavar="P", help="confidence in [0, 1] below which the answer is unsure"
     )
     classify.set_defaults(run=_classify)
-    add_commands(commands)
+    recipient_commands.add_commands(commands)
+    content_commands.add_commands(commands)
     return parser
 
 

@@ -78,7 +78,7 @@ def _domains(value: str) -> list[str]:
 
 
 def _is_date(value: str) -> bool:
-    """Say whether a date is one that may be sent; what may only be read, such as years of two digits, is not."""
+    """Say whether a date is one that may be sent; years of two digits, which may only be read, are not."""
     return bool(_DATE.match(_COMMENT.sub("", value).strip()))
 
 
