@@ -28,7 +28,9 @@ def main() -> None:
 def compact(published: dict[str, Any]) -> str:
     """Return the table as JSON, one feature a line, so that a change can be read."""
     features = published["data"]
-    clients = sorted({f"{family}/{name}" for f in features for family in f["stats"] for name in f["stats"][family]})
+    clients = sorted(
+        {f"{family}/{name}" for f in features for family in f["stats"] for name in f["stats"][family]}
+    )
     head = {
         "source": "https://www.caniemail.com/api/data.json",
         "licence": "MIT, Copyright (c) 2019 Rémi Parmentier and the contributors of caniemail",
@@ -42,7 +44,7 @@ def compact(published: dict[str, Any]) -> str:
         for f in features
     ]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    return f"{json.dumps(head, ensure_ascii=False, indent=1)[:-2]},\n \"features\": [\n{lines}\n ]\n}}\n"
+    return f'{json.dumps(head, ensure_ascii=False, indent=1)[:-2]},\n "features": [\n{lines}\n ]\n}}\n'
 
 
 def newest(stats: dict[str, dict[str, dict[str, str]]], client: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailflows._splice import Edit, fields, source_of, spliced, text_parts, with_header, without_header
+from mailflows._splice import Edit, fields, sources_of, spliced, text_parts, with_header, without_header
 from mailflows.errors import ConfigurationError, MessageError
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=200)
@@ -57,7 +57,7 @@ def test_an_edit_is_undone_to_the_byte(text: str, encoding: str, newline: bytes,
     assert old_newlines == (part.text[:start] + new + part.text[end:]).replace("\r\n", "\n")
     if part.is_regular:
         stop = len(after.text) - (len(part.text) - end)
-        verbatim = source_of(raw, part, start, end)
+        (verbatim,) = sources_of(raw, part, [(start, end)])
         assert spliced(changed, [(after, [Edit(start, stop, "", verbatim)])]) == raw
 
 

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Edit",
     "TextPart",
+    "decoded",
     "fields",
-    "source_of",
+    "sources_of",
     "spliced",
     "text_parts",
     "with_header",
@@ -66,7 +67,7 @@ class Edit:
         start: Offset in the text.
         end: Where the replaced characters end; the same as *start* for an insertion.
         text: What stands there then.
-        verbatim: The bytes of the message that stand there then, instead of *text*: what `source_of` gave.
+        verbatim: The bytes of the message that stand there then, instead of *text*: what `sources_of` gave.
     """
 
     start: int
@@ -161,19 +162,23 @@ def text_parts(raw: bytes) -> tuple[TextPart, ...]:
     return tuple(found)
 
 
-def source_of(raw: bytes, part: TextPart, start: int, end: int) -> bytes:
+def sources_of(raw: bytes, part: TextPart, spans: Sequence[tuple[int, int]]) -> list[bytes]:
     """Return the bytes of the message that hold some characters of a part's text.
 
     Put back as `Edit.verbatim`, they make the message what it was, soft line breaks included. For base64,
     where characters have no bytes of their own, these are the bytes of the text.
+
+    Args:
+        raw: The message.
+        part: A part, as `text_parts` gave it for this message.
+        spans: Start and end of the characters, in order, not overlapping.
     """
-    first = len(_encoded(part.text[:start], part))
-    last = first + len(_encoded(part.text[start:end], part))
-    if part.encoding == "base64":
-        return _encoded(part.text[start:end], part)
     body = raw[part.start : part.stop]
-    place = _Places(body) if part.encoding else int
-    return body[place(first) : place(last)]
+    if part.encoding == "base64":
+        body = decoded(body, "base64")
+    place = _Places(body) if part.encoding == "quoted-printable" else int
+    found = _in_bytes(part, [Edit(start, end, "") for start, end in spans])
+    return [body[place(start) : place(end)] for start, end, _, _ in found]
 
 
 def spliced(raw: bytes, changes: Iterable[tuple[TextPart, Sequence[Edit]]]) -> bytes:
@@ -257,7 +262,7 @@ def _text_part(raw: bytes, headers: dict[str, str], start: int, stop: int) -> Te
     encoding = parameters(headers.get("content-transfer-encoding", ""))[0]
     encoding = encoding if encoding in {"quoted-printable", "base64"} else ""
     body = raw[start:stop]
-    data = _decoded(body, encoding)
+    data = decoded(body, encoding)
     charset = options.get("charset", "")
     if not charset and kind == "text/html" and (declared := _META_CHARSET.search(data, 0, 2048)):
         charset = declared[1].decode("ascii")
@@ -266,8 +271,8 @@ def _text_part(raw: bytes, headers: dict[str, str], start: int, stop: int) -> Te
     return TextPart(kind, encoding, codec, start, stop, text, is_regular)
 
 
-def _decoded(body: bytes, encoding: str) -> bytes:
-    """Undo a transfer encoding."""
+def decoded(body: bytes, encoding: str) -> bytes:
+    """Undo a transfer encoding; what is neither base64 nor quoted-printable stays as it is."""
     if encoding == "base64":
         return decode_base64(body)
     if encoding == "quoted-printable":
@@ -304,7 +309,7 @@ def _encoded(text: str, part: TextPart) -> bytes:
 def _edited(body: bytes, part: TextPart, edits: Sequence[Edit], newline: bytes) -> bytes:
     """Return a part's body with its edits."""
     if part.encoding == "base64":
-        data = _spliced_data(_decoded(body, "base64"), _in_bytes(part, edits))
+        data = _spliced_data(decoded(body, "base64"), _in_bytes(part, edits))
         return _as_base64(data, body, newline=newline)
     if part.encoding:
         return _spliced_printable(body, _in_bytes(part, edits), newline)
@@ -411,7 +416,7 @@ def _as_base64(data: bytes, body: bytes, *, newline: bytes | None = None) -> byt
     """Encode a part in lines as long as those of its old body, with the white space that stood behind it."""
     first, line_end, _ = body.partition(b"\n")
     newline = b"\r\n" if first.endswith(b"\r") else b"\n" if line_end or newline is None else newline
-    width = len(first.strip()) if body.count(b"\n") > 1 else max(len(first.strip()), _BASE64_WIDTH)
+    width = len(first.strip()) if b"\n" in body.strip() else max(len(first.strip()), _BASE64_WIDTH)
     text = binascii.b2a_base64(data, newline=False)
     rows = [text[at : at + width] for at in range(0, len(text), width)] if width else [text]
     return newline.join(rows) + body[len(body.rstrip()) :]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import mailflows
-from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason
+from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason, content
 from mailflows.message import Address, Part
 from mailflows.signals import SIGNALS, Signal, measure
 
@@ -35,6 +35,17 @@ assert_type(classifier.classify_many([b"", b""], n_jobs=2, progress=True), Itera
 assert_type(Classifier.load("model.json"), Classifier)
 assert_type(Classifier.load(Path("model.json"), threshold=0.5), Classifier)
 assert_type(Classifier.heuristic(), Classifier)
+
+lint_report = content.lint(b"Subject: x\n\nHello", flow="marketing", clients=["gmail"], ignore={"links"})
+assert_type(lint_report, content.LintReport)
+assert_type(lint_report.findings, tuple[content.Finding, ...])
+assert_type(lint_report.ok, bool)
+assert_type(content.lint_html("<p>x</p>", flow=Flow.MARKETING), content.LintReport)
+assert_type(content.codes(), dict[str, content.Code])
+fixed = content.fix(Path("a.eml"), only=["date"], unsubscribe="https://example.org/u/x")
+assert_type(fixed, content.FixResult)
+assert_type(fixed.data, bytes)
+assert_type(content.plain_text("<p>x</p>"), str)
 
 message = Message.read(b"Subject: x\n\nHello")
 assert_type(message, Message)

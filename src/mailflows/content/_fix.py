@@ -115,7 +115,7 @@ def fix(
     skipped: list[tuple[str, str]] = []
     for name in names:
         try:
-            fixed = REPAIRS[name](raw, order)
+            fixed = _REPAIRS[name](raw, order)
         except _Impossible as reason:
             skipped.append((name, str(reason)))
             continue
@@ -150,7 +150,7 @@ def _wanted(only: Collection[str] | None) -> list[str]:
     if only is None:
         return [name for name in REPAIRS if name != "inline-css"]
     words = {only} if isinstance(only, str) else set(only)
-    if unknown := words - REPAIRS.keys():
+    if unknown := words - set(REPAIRS):
         msg = f"no repair is called {min(unknown)!r}; there are {', '.join(REPAIRS)}"
         raise ConfigurationError(msg, field="only")
     return [name for name in REPAIRS if name in words]
@@ -223,7 +223,7 @@ def _lang(raw: bytes, _: _Order) -> bytes:
     return spliced(raw, changes)
 
 
-REPAIRS: dict[str, Callable[[bytes, _Order], bytes]] = {
+_REPAIRS: dict[str, Callable[[bytes, _Order], bytes]] = {
     "active-content": _on_pages(_repair.active_content),
     "forms": _on_pages(_repair.forms),
     "roles": _on_pages(_repair.roles),
@@ -236,4 +236,6 @@ REPAIRS: dict[str, Callable[[bytes, _Order], bytes]] = {
     "auto-submitted": _auto_submitted,
     "list-unsubscribe": _list_unsubscribe,
 }
-"""The repairs by name, in the order in which they are made: the page, then the text that is made of it."""
+
+REPAIRS = tuple(_REPAIRS)
+"""The names of the repairs, in the order in which they are made: the page, then the text made of it."""
