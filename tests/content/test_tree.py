@@ -11,7 +11,7 @@ from mailflows.content._tree import MAX_ELEMENTS, Element, parse
 
 def shape(element: Element) -> str:
     """Return the names of an element's descendants, with their nesting."""
-    inside = ",".join(f"{child.name}{shape(child)}" for child in element.elements())
+    inside = ",".join(f"{child.name}{shape(child)}" for child in element.elements)
     return f"({inside})" if inside else ""
 
 

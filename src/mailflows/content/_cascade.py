@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cascade", "RuleIndex", "Style"]
 
-MAX_MATCHES = 200_000
+MAX_MATCHES = 100_000
 """Selectors that are tried on elements; what a hostile page has beyond is left out."""
 
 SEEN = frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mailflows._html import seen, unescaped
@@ -132,7 +133,7 @@ class Page:
 
     def _label(self, element: Element) -> str:
         words = []
-        for node in walk(element):
+        for node in islice(walk(element), _LONGEST_LABEL):
             if isinstance(node, Text):
                 if not self.cascade.style(node).hidden:
                     words.append(unescaped(node.raw))
@@ -145,6 +146,9 @@ class Page:
         """The images."""
         return tuple(self.tree.named("img"))
 
+
+_LONGEST_LABEL = 500
+"""Nodes in a link that are read for its text; links may stand in links without end."""
 
 _NEVER_TEXT = frozenset("head style script title template select datalist".split())
 

@@ -134,7 +134,7 @@ def _related(compound: Compound, element: Element) -> Element | None:
 def _sibling(compound: Compound, element: Element) -> Element | None:
     if element.parent is None:
         return None
-    before = element.parent.elements()[max(0, element.position - _MAX_STEPS) : element.position]
+    before = element.parent.elements[max(0, element.position - _MAX_STEPS) : element.position]
     for node in reversed(before if compound.combinator == "~" else before[-1:]):
         if _is(compound, node):
             return node
@@ -174,7 +174,7 @@ def _passes_pseudo(kind: str, wanted: str, element: Element) -> bool:
     if kind == ":first-child":
         return element.position == 0
     if kind == ":last-child":
-        return element.parent is not None and element.parent.elements()[-1] is element
+        return element.parent is not None and element.parent.elements[-1] is element
     if kind == ":root":
         return element.name == "html"
     if kind == ":link":

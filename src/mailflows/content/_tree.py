@@ -32,6 +32,7 @@ _BLOCKS = frozenset(
     "form h1 h2 h3 h4 h5 h6 header hr main menu nav ol p pre section summary table ul".split()
 )
 _IMPLIED_END = {
+    "a": ("a",),
     "li": ("li",),
     "dt": ("dt", "dd"),
     "dd": ("dt", "dd"),
@@ -90,17 +91,15 @@ class Element:
     inner_end: int = -1
     is_closed: bool = False
     children: list[Element | Text] = field(default_factory=list)
+    elements: list[Element] = field(default_factory=list)
+    """The children that are elements."""
     position: int = 0
-    """Index among the element children of the parent."""
+    """Index in the parent's `elements`."""
 
     def get(self, name: str, default: str = "") -> str:
         """Return the value of an attribute, or *default*."""
         found = self.attributes.get(name)
         return found.value if found else default
-
-    def elements(self) -> list[Element]:
-        """Return the children that are elements."""
-        return [child for child in self.children if isinstance(child, Element)]
 
     def text(self) -> str:
         """Return all text inside, unescaped, with white space folded."""
@@ -160,7 +159,6 @@ class _Builder:
         self.root = Element("", {}, None, 0, 0)
         self.current = self.root
         self.tree = Tree(source, self.root, [], [], "", 0)
-        self.counts: dict[int, int] = {}
 
     def run(self) -> Tree:
         source, position, size = self.source, 0, len(self.source)
@@ -246,9 +244,9 @@ class _Builder:
     def open(self, name: str, attributes: dict[str, Attribute], start: int, inner: int) -> Element:
         parent = self.current
         element = Element(name, attributes, parent, start, inner)
-        element.position = self.counts.get(id(parent), 0)
-        self.counts[id(parent)] = element.position + 1
+        element.position = len(parent.elements)
         parent.children.append(element)
+        parent.elements.append(element)
         self.tree.elements.append(element)
         self.current = element
         return element
