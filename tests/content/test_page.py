@@ -72,3 +72,8 @@ def test_a_picture_behind_text_has_no_colour() -> None:
     """Its contrast cannot be told, and nothing is claimed."""
     page = Page("<td style=\"background: url('https://example.org/a.png')\">x</td>")
     assert page.visible[0].style.ground is None
+
+
+def test_a_variable_has_no_colour() -> None:
+    """Nothing is claimed of what cannot be computed."""
+    assert Page("<p style='color: var(--ink)'>x</p>").visible[0].style.ground is None

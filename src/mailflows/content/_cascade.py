@@ -258,6 +258,8 @@ def _color(element: Element, values: dict[str, str], inherited: Color) -> Color:
 def _ground(element: Element, values: dict[str, str], inherited: Color | None) -> Color | None:
     """Return the colour behind the text; a picture cannot be told."""
     image = values.get("background-image", "")
+    if "(" in values.get("color", "") and parse_color(values["color"]) is None:
+        return None  # a variable: neither can be told, so that no contrast is judged
     if "url(" in image or "gradient(" in image or "background" in element.attributes:
         return None
     written = values.get("background-color") or element.get("bgcolor")
