@@ -1,4 +1,4 @@
-"""Write the measured figures into README.md, MODEL.md and docs/feedback.md: no number there is typed by hand.
+"""Write the measured figures into README.md, MODEL.md and docs/: no number there is typed by hand.
 
 Usage: python tasks/write_figures.py [--check]
 
@@ -12,16 +12,16 @@ import argparse
 import contextlib
 import csv
 import io
-import json
 import os
 from pathlib import Path
 from typing import Any
+
+from figures import MORE, number, percent, result, table
 
 from mailflows.__main__ import main as command
 from mailflows.classifier import Model
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
 FLOWS = ("professional", "marketing", "transactional")
 VIEWS = {"as_sent": "as sent, with headers", "bare": "bare", "partial": "half of the headers"}
 SPLITS = {
@@ -32,27 +32,6 @@ SPLITS = {
     ("tool", "open"): "open corpus, one tool family left out",
     ("random", "open"): "open corpus, random split (flatters)",
 }
-
-
-def result(name: str) -> dict[str, Any]:
-    """Read a result file."""
-    return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-
-
-def table(header: list[str], rows: list[list[object]]) -> str:
-    """Set a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
-def number(value: float) -> str:
-    """Write a share with three places."""
-    return f"{value:.3f}"
-
-
-def percent(value: float) -> str:
-    """Write a share as a percentage with one place."""
-    return f"{value * 100:.1f} %"
 
 
 def first_command() -> str:
@@ -234,6 +213,7 @@ def main() -> int:
         },
         "MODEL.md": card(found),
         "docs/feedback.md": {"feedback": feedback()},
+        **{page: {name: make() for name, make in makers.items()} for page, makers in MORE.items()},
     }
     changed = False
     for name, figures in marks.items():
