@@ -64,12 +64,10 @@ def senders() -> str:
     """Return what the default policy means for honest senders and for others."""
     found = result("sender_control")
     honest, stolen = found["invalid"]["honest"], found["stolen"]
-    rows: list[list[object]] = [
-        [
-            f"{honest['senders']:,} senders at {honest['share']:.0%} invalid, {honest['recipients']:,} recipients each",
-            f"{honest['blocked']} stopped",
-        ]
-    ]
+    who = (
+        f"{honest['senders']:,} senders at {honest['share']:.0%} invalid, {honest['recipients']:,} recipients"
+    )
+    rows: list[list[object]] = [[who, f"{honest['blocked']} stopped"]]
     for share in ("0.1", "0.2", "0.3"):
         row = found["invalid"][f"share_{share}"]
         said = f"median after {row['median']:.0f}; {percent(row['within_50'])} within 50"
@@ -122,33 +120,32 @@ def flows() -> str:
     rows: list[list[object]] = []
     for name in ("outside corpus", "open corpus"):
         row = guard[name]["refuse"]
-        said = f"{percent(row['written blocks found'])} refused, and {percent(row['clean'])} of the clean messages"
-        rows.append([f"a promotional block in transactional mail, {name}", said])
+        found, clean = percent(row["written blocks found"]), percent(row["clean"])
+        rows.append(
+            [f"a promotional block in transactional mail, {name}", f"{found} refused; {clean} of the clean"]
+        )
     for name in ("outside corpus", "outside pages", "open corpus"):
         row = templates[name]
-        said = f"{percent(row['injected found'])} found, and {percent(row['clean flagged'])} of the clean flagged"
-        rows.append([f"somebody else's text in a slot, templates of the {name}", said])
+        found, clean = percent(row["injected found"]), percent(row["clean flagged"])
+        rows.append(
+            [f"foreign text in a slot, templates of the {name}", f"{found} found; {clean} of the clean"]
+        )
     return table(["what was tried", "measured"], rows)
 
 
 def tracking() -> str:
     """Return what holds for tokens, and how well intervals cover the truth."""
     forged, covered = result("forged_tokens"), result("tracking_intervals")
+    wilson, newcombe = (
+        [percent(covered[name][key]) for key in ("mean", "lowest", "highest")]
+        for name in ("wilson", "newcombe")
+    )
     rows: list[list[object]] = [
         ["forged tokens that were accepted", f"{forged['accepted']} of {forged['mutations']:,}"],
-        [
-            "Wilson's interval holds the true share (95 % are wanted), mean",
-            percent(covered["wilson"]["mean"]),
-        ],
-        [
-            "… lowest and highest of the cases",
-            f"{percent(covered['wilson']['lowest'])}, {percent(covered['wilson']['highest'])}",
-        ],
-        ["Newcombe's holds the true difference, mean", percent(covered["newcombe"]["mean"])],
-        [
-            "… lowest and highest (careful with few recipients)",
-            f"{percent(covered['newcombe']['lowest'])}, {percent(covered['newcombe']['highest'])}",
-        ],
+        ["Wilson's interval holds the true share (95 % are wanted), mean", wilson[0]],
+        ["… lowest and highest of the cases", ", ".join(wilson[1:])],
+        ["Newcombe's holds the true difference, mean", newcombe[0]],
+        ["… lowest and highest (careful with few recipients)", ", ".join(newcombe[1:])],
     ]
     return table(["simulated", "measured"], rows)
 
