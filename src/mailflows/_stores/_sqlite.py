@@ -88,9 +88,9 @@ class SQLiteStore:
         look: bool = False,
     ) -> Outcome:
         """See `Store.decide`."""
-        self._learn_key()
+        prepared = self._prepared(charges)
         with self._file.transaction() as cursor:
-            found = [self._find(cursor, *charge) for charge in charges]
+            found = [_found(cursor, *each) for each in prepared]
             now = self._now(cursor)
             waits = [meter.wait(state, now, amount) for meter, _, amount, state in found]
             wait = max(waits, default=0.0)
@@ -128,12 +128,12 @@ class SQLiteStore:
         """See `Store.settle`."""
         if outcome.at is None:
             return
-        self._learn_key()
+        prepared = self._prepared(outcome.charges)
         with self._file.transaction() as cursor:
             now = self._now(cursor)
             states = []
-            for charge in outcome.charges:
-                meter, key, amount, state = self._find(cursor, *charge)
+            for each in prepared:
+                meter, key, amount, state = _found(cursor, *each)
                 stamp = stamp_of(meter, outcome.at, outcome.lease)
                 states.append(
                     (
@@ -144,12 +144,17 @@ class SQLiteStore:
                 )
             self._write(cursor, now, states)
 
-    def _find(self, cursor: sqlite3.Cursor, meter: Meter, key: str, amount: int | tuple[str, ...]) -> _Found:
-        """Return what is kept for a charge, under the hash of its key."""
-        digest = self._hash(f"{meter.id}\n{key}", 16)
-        row = cursor.execute("SELECT state FROM states WHERE key = ?", (digest,)).fetchone()
-        units = tuple({self._number(v) for v in amount}) if isinstance(amount, tuple) else amount
-        return meter, digest, units, _unpacked(meter, row[0]) if row else None
+    def _prepared(self, charges: Sequence[Charge]) -> list[tuple[Meter, bytes, Amount]]:
+        """Return charges with the hashes of their keys and values: before the lock is taken, not under it."""
+        self._learn_key()
+        return [
+            (
+                meter,
+                self._hash(f"{meter.id}\n{key}", 16),
+                tuple({self._number(v) for v in amount}) if isinstance(amount, tuple) else amount,
+            )
+            for meter, key, amount in charges
+        ]
 
     def _number(self, value: str) -> int:
         return int.from_bytes(self._hash(value, 8), "little") & _MASK
@@ -243,6 +248,12 @@ class SQLiteStore:
 
 
 _Found: TypeAlias = "tuple[Meter, bytes, Amount, Any]"
+
+
+def _found(cursor: sqlite3.Cursor, meter: Meter, key: bytes, amount: Amount) -> _Found:
+    """Return a charge with what is kept for it."""
+    row = cursor.execute("SELECT state FROM states WHERE key = ?", (key,)).fetchone()
+    return meter, key, amount, _unpacked(meter, row[0]) if row else None
 
 
 def _packed(state: State) -> float | bytes:
