@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 
 
@@ -22,6 +23,13 @@ def test_a_flow_is_its_word(flow: Flow) -> None:
 
 
 def test_unknown_word() -> None:
-    """Another word is no flow."""
-    with pytest.raises(ValueError, match="newsletter"):
+    """Another word is no flow, and the error says which words are."""
+    with pytest.raises(ConfigurationError, match="is no flow: known are professional, ") as caught:
         Flow("newsletter")
+    assert caught.value.field == "flow"
+
+
+def test_a_slip_of_the_pen() -> None:
+    """A word that is nearly one of the three is answered with the one that was meant."""
+    with pytest.raises(ConfigurationError, match=r"did you mean marketing\?"):
+        Flow("markting")

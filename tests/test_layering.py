@@ -22,8 +22,9 @@ LAYERS = (
     "classifier recipients limits content feedback",
     "signals",
     "message _splice",
-    "_header _source _dns _stores _token",
-    "_charset _html _data _interval _mailbox _report _tags flow errors",
+    "_header _source _dns _stores _tags _token",
+    "_charset _html _data _interval _mailbox _report flow",
+    "_suggestion errors",
 )
 """From the top down; parts on one line never import each other."""
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from mailflows._report import Bar, to_html, to_text
+import sys
+
+import pytest
+
+from mailflows._report import Bar, to_frame, to_html, to_text
+from mailflows.errors import MissingExtra
 
 
 def test_text_columns_are_aligned_and_control_characters_shown() -> None:
@@ -24,3 +29,15 @@ def test_html_is_escaped() -> None:
 def test_a_bar_is_never_wider_than_its_cell() -> None:
     """Values beyond one are cut."""
     assert "width:8.00em" in to_html("t", ["w"], [[Bar(7.0)]])
+
+
+def test_a_frame_keeps_its_columns_without_rows() -> None:
+    """Code that reads a column works on a report that found nothing."""
+    assert list(to_frame([], ["code", "severity"]).columns) == ["code", "severity"]
+
+
+def test_a_frame_without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is the command that installs it."""
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtra, match=r"mailflows\[notebook\]"):
+        to_frame([], ["code"])

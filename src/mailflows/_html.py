@@ -22,7 +22,6 @@ _IMAGE_ATTRIBUTE = re.compile(
 )
 # Characters that show nothing: they pad previews, and hide words from readers like this one.
 _UNSEEN = "\u200b\u200c\u200d\u200e\u200f\u2060\u034f\u00ad\ufeff"
-# In an attribute «&copy=1» is a parameter, not a sign (HTML Living Standard, section 13.2.5.73).
 _REFERENCE = re.compile(r"&[#\w]{1,32};")
 _LONG_NUMBER = re.compile(r"&#[0-9]{9,}")
 _PIXELS = re.compile(r"[0-9]{1,5}")
@@ -141,6 +140,25 @@ def unescaped(text: str) -> str:
         return unescape(_LONG_NUMBER.sub("\ufffd", text))
 
 
+def unescaped_attribute(raw: str) -> str:
+    """Replace the character references of an attribute's value.
+
+    >>> unescaped_attribute("/?a=1&amp;copy=2&copy=3&#233;")
+    '/?a=1&copy=2&copy=3é'
+
+    A reference needs its semicolon: «&copy=3» is a parameter (HTML Living Standard, section 13.2.5.73).
+    """
+    if "&" not in raw:
+        return raw
+    if raw.count("&") == raw.count("&amp;"):  # as in nearly every link with parameters
+        return raw.replace("&amp;", "&")
+    return _REFERENCE.sub(_character, raw)
+
+
+def _character(match: re.Match[str]) -> str:
+    return unescape(match[0])
+
+
 def _mended(piece: tuple[str, str, str]) -> tuple[str, str, str]:
     """Give a tag back what follows a «>» inside one of its quoted attributes."""
     name, attributes, text = piece
@@ -221,16 +239,7 @@ def _href(raw: str) -> str:
 
 def _value(raw: str) -> str:
     """Return the value of an attribute without its opening quotation mark, unescaped."""
-    text = raw[1:] if raw[:1] in {'"', "'"} else raw
-    if "&" not in text:
-        return text
-    if text.count("&") == text.count("&amp;"):  # as in nearly every link with parameters
-        return text.replace("&amp;", "&")
-    return _REFERENCE.sub(_character, text)
-
-
-def _character(match: re.Match[str]) -> str:
-    return unescape(match[0])
+    return unescaped_attribute(raw[1:] if raw[:1] in {'"', "'"} else raw)
 
 
 def _link(href: str, raw: str, words: list[str], *, has_image: bool) -> Link:

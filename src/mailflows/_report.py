@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from mailflows.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["Bar", "Cell", "to_html", "to_text"]
+__all__ = ["Bar", "Cell", "to_frame", "to_html", "to_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,19 @@ def to_html(title: str, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -
         f"<div><strong>{escape(title)}</strong>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def to_frame(rows: Iterable[object], columns: Sequence[str]) -> Any:  # noqa: ANN401 -- pandas is an extra
+    """Return rows, tuples or dictionaries, as a pandas DataFrame.
+
+    Raises:
+        MissingExtra: If pandas is not installed.
+    """
+    try:
+        import pandas as pd  # noqa: PLC0415 -- an extra
+    except ImportError as error:
+        raise MissingExtra("notebook", "pandas") from error  # noqa: EM101 -- a name, no message
+    return pd.DataFrame(list(rows), columns=list(columns))
 
 
 def _plain(cell: Cell) -> str:

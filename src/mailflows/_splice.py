@@ -36,6 +36,7 @@ __all__ = [
     "TextPart",
     "decoded",
     "fields",
+    "newline_of",
     "sources_of",
     "spliced",
     "text_parts",
@@ -124,7 +125,7 @@ def with_header(raw: bytes, name: str, value: str) -> bytes:
         raise ConfigurationError(msg, field=name)
     ends = [end for _, _, end in fields(raw)]
     place = ends[-1] if ends else 0
-    newline = _newline(raw)
+    newline = newline_of(raw)
     before = b"" if not place or raw.endswith(b"\n", 0, place) else newline
     return raw[:place] + before + f"{name}: {value}".encode() + newline + raw[place:]
 
@@ -196,13 +197,13 @@ def spliced(raw: bytes, changes: Iterable[tuple[TextPart, Sequence[Edit]]]) -> b
     for part, edits in sorted(changes, key=lambda change: change[0].start, reverse=True):
         if not edits:
             continue
-        body = _edited(raw[part.start : part.stop], part, edits, _newline(raw))
+        body = _edited(raw[part.start : part.stop], part, edits, newline_of(raw))
         raw = raw[: part.start] + body + raw[part.stop :]
     return raw
 
 
-def _newline(raw: bytes) -> bytes:
-    """Return how a message ends its lines."""
+def newline_of(raw: bytes) -> bytes:
+    """Return how a message ends its lines: as it ends the first."""
     end = raw.find(b"\n")
     return b"\r\n" if end > 0 and raw[end - 1] == ord("\r") else b"\n"
 

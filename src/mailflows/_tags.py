@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from html import unescape
 from typing import TYPE_CHECKING
+
+from mailflows._html import unescaped_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,6 @@ _ATTRIBUTE = re.compile(
 _STRAY = re.compile(r"""[\s/="']*+""")
 _RAW = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script", "style", "title", "textarea")}
 _MAX_ATTRIBUTES = 200
-_REFERENCE = re.compile(r"&[#\w]{1,32};")
-_LONG_NUMBER = re.compile(r"&#[0-9]{9,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +97,8 @@ def attribute_value(raw: str) -> str:
 
     >>> attribute_value(" https://shop.example/?a=1&amp;copy=2 ")
     'https://shop.example/?a=1&copy=2'
-
-    A reference needs its semicolon: «&copy=2» is a parameter (HTML Living Standard, section 13.2.5.73).
     """
-    if "&" in raw:
-        raw = _REFERENCE.sub(_unescaped, raw)
-    return raw.strip()
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    """Replace one character reference; a number that is none of a character stays one that shows."""
-    return "\ufffd" if _LONG_NUMBER.match(match[0]) else unescape(match[0])
+    return unescaped_attribute(raw).strip()
 
 
 def _tag(source: str, found: re.Match[str]) -> Tag:

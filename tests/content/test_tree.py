@@ -53,6 +53,12 @@ def test_an_attribute_knows_its_places() -> None:
     assert source[attribute.value_start : attribute.value_end] == "/?a=1&amp;b=2"
 
 
+def test_a_parameter_is_no_character() -> None:
+    """«&copy=» in a link is a parameter, as a browser and the other readers of links here have it."""
+    link = parse("<a href='/?a=1&copy=2&amp;reg=3'>x</a>").elements[0]
+    assert link.get("href") == "/?a=1&copy=2&reg=3"
+
+
 def test_an_unclosed_comment_hides_the_rest() -> None:
     """As in a browser, nothing behind it is an element."""
     assert len(parse("<i>a</i><!-- <b>b</b>").elements) == 1

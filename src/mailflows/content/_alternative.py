@@ -7,7 +7,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from mailflows._splice import Edit, fields, spliced, text_parts
+from mailflows._splice import Edit, fields, newline_of, spliced, text_parts
 from mailflows.content._page import Page
 from mailflows.content._plain import text_of
 
@@ -40,13 +40,14 @@ def _filled(raw: bytes, part: TextPart, text: str) -> tuple[str, bytes]:
         text.encode(part.codec)
     except UnicodeEncodeError:
         return f"the empty plain part is declared as {part.codec}, which lacks some of the characters", raw
-    lines = text.replace("\n", _newline(raw).decode()) + _newline(raw).decode()
+    newline = newline_of(raw).decode()
+    lines = text.replace("\n", newline) + newline
     return "", spliced(raw, [(part, [Edit(0, len(part.text), lines)])])
 
 
 def _wrapped(raw: bytes, page: TextPart, text: str) -> bytes:
     """Put the HTML part and a plain one in front of it into a multipart/alternative."""
-    newline = _newline(raw)
+    newline = newline_of(raw)
     begin = _part_begin(raw, page.start)
     head, body = raw[begin : page.start], raw[page.start : page.stop]
     own, others = _split_head(head)
@@ -92,8 +93,3 @@ def _coded(text: str, newline: bytes) -> tuple[bytes, bytes]:
     if data.isascii() and all(len(line) <= _LONGEST for line in data.split(b"\n")):
         return b"7bit", data.replace(b"\n", newline)
     return b"quoted-printable", binascii.b2a_qp(data, istext=True).replace(b"\n", newline)
-
-
-def _newline(raw: bytes) -> bytes:
-    end = raw.find(b"\n")
-    return b"\r\n" if end > 0 and raw[end - 1 : end] == b"\r" else b"\n"

@@ -107,7 +107,8 @@ def fix(
     if isinstance(message, Message):
         msg = "a Message has no bytes that could be repaired; pass what it was read from"
         raise ConfigurationError(msg, field="message")
-    order = _Order(_checked_flow(flow), now or datetime.now(UTC), _checked_address(unsubscribe))
+    wanted = None if flow is None else Flow(flow)
+    order = _Order(wanted, now or datetime.now(UTC), _checked_address(unsubscribe))
     names = _wanted(only)
     raw = _source.read(message).data
     Message.read(raw)  # refuses what is no message
@@ -123,14 +124,6 @@ def fix(
             done.append(name)
             raw = fixed
     return FixResult(raw, tuple(done), tuple(skipped))
-
-
-def _checked_flow(flow: Flow | str | None) -> Flow | None:
-    try:
-        return None if flow is None else Flow(flow)
-    except ValueError as problem:
-        msg = f"no flow is called {flow!r}; there are {', '.join(Flow)}"
-        raise ConfigurationError(msg, field="flow") from problem
 
 
 def _checked_address(address: str | None) -> str | None:

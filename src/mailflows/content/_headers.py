@@ -9,6 +9,7 @@ from mailflows._html import plain
 from mailflows._splice import text_parts
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
+from mailflows.message import addresses
 from mailflows.signals.links import registrable_domain
 
 if TYPE_CHECKING:
@@ -72,8 +73,6 @@ def _identity(draft: Draft) -> Iterator[Note]:
 
 
 def _domains(value: str) -> list[str]:
-    from mailflows.message import addresses  # noqa: PLC0415 -- seldom needed
-
     return [address.domain for address in addresses(value) if address.domain]
 
 

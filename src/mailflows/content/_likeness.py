@@ -10,6 +10,7 @@ from mailflows.content._draft import Note
 from mailflows.content._links import is_web
 from mailflows.content._page import is_spacer
 from mailflows.content._report import Where
+from mailflows.message import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,8 +127,6 @@ def _flow(draft: Draft) -> Iterator[Note]:
 
 
 def _visible_recipients(draft: Draft) -> int:
-    from mailflows.message import addresses  # noqa: PLC0415 -- seldom needed
-
     values = [value for name in ("to", "cc") for value in draft.message.get_all(name)]
     return len({address.address for value in values for address in addresses(value)})
 

@@ -55,7 +55,8 @@ def lint(
     else:
         found = _source.read(message)
         read, raw = Message.read(message if isinstance(message, str) else found.data), found.data
-    return _report(Draft(read, raw, _flow(flow), read.html, _support.clients_named(clients)), ignore)
+    named = None if flow is None else Flow(flow)
+    return _report(Draft(read, raw, named, read.html, _support.clients_named(clients)), ignore)
 
 
 def lint_html(
@@ -87,20 +88,12 @@ def lint_html(
         raise MessageError(msg, position=0)
     page = html.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     read = Message.read(_AS_MESSAGE + page)
-    return _report(
-        Draft(read, b"", _flow(flow), page, _support.clients_named(clients), is_template=True), ignore
-    )
+    named = None if flow is None else Flow(flow)
+    draft = Draft(read, b"", named, page, _support.clients_named(clients), is_template=True)
+    return _report(draft, ignore)
 
 
 _AS_MESSAGE = "MIME-Version: 1.0\nSubject: \nContent-Type: text/html; charset=utf-8\n\n"
-
-
-def _flow(flow: Flow | str | None) -> Flow | None:
-    try:
-        return None if flow is None else Flow(flow)
-    except ValueError as problem:
-        msg = f"no flow is called {flow!r}; there are {', '.join(Flow)}"
-        raise ConfigurationError(msg, field="flow") from problem
 
 
 def _report(draft: Draft, ignore: Collection[str]) -> LintReport:

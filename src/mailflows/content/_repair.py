@@ -28,7 +28,7 @@ def active_content(page: Page) -> list[Edit]:
         if is_handler(name)
     ]
     spans += [(_before(page, attribute), attribute.end) for attribute in handlers]
-    return [Edit(start, end, "") for start, end in _outermost(spans)]
+    return _outermost([Edit(start, end, "") for start, end in spans])
 
 
 def _before(page: Page, attribute: Attribute) -> int:
@@ -37,15 +37,6 @@ def _before(page: Page, attribute: Attribute) -> int:
     while start and page.source[start - 1].isspace():
         start -= 1
     return start
-
-
-def _outermost(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Leave out the spans that stand inside others."""
-    kept: list[tuple[int, int]] = []
-    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
-        if not kept or start >= kept[-1][1]:
-            kept.append((start, end))
-    return kept
 
 
 def forms(page: Page) -> list[Edit]:
@@ -58,7 +49,7 @@ def forms(page: Page) -> list[Edit]:
     for element in page.tree.named("textarea"):
         content = page.source[element.inner : element.inner_end]
         edits.append(Edit(element.start, element.end, content.replace("<", "&lt;")))
-    return _apart(edits)
+    return _outermost(edits)
 
 
 def _unwrapped(element: Element) -> list[Edit]:
@@ -68,8 +59,8 @@ def _unwrapped(element: Element) -> list[Edit]:
     return edits
 
 
-def _apart(edits: list[Edit]) -> list[Edit]:
-    """Sort edits, and leave out those inside of others."""
+def _outermost(edits: list[Edit]) -> list[Edit]:
+    """Sort edits, and leave out those that stand inside others."""
     kept: list[Edit] = []
     for edit in sorted(edits, key=lambda e: (e.start, -e.end)):
         if not kept or edit.start >= kept[-1].end:

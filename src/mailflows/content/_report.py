@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
-from mailflows._report import to_html, to_text
+from mailflows._report import to_frame, to_html, to_text
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class LintReport:
         Raises:
             MissingExtra: If pandas is not installed.
         """
-        return frame([finding.to_dict() for finding in self.findings])
+        return to_frame((finding.to_dict() for finding in self.findings), _COLUMNS)
 
     def _rows(self) -> list[list[str | int | None]]:
         return [
@@ -230,16 +230,5 @@ class LintReport:
         return to_html(str(self), _HEADER, self._rows())
 
 
+_COLUMNS = "code severity sentence part line snippet count evidence clients reference fix".split()
 _HEADER = ["severity", "code", "what", "where", "times", "evidence"]
-
-
-def frame(rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 -- as above
-    """Return rows as a DataFrame."""
-    from mailflows.errors import MissingExtra  # noqa: PLC0415 -- beside its one use
-
-    try:
-        import pandas as pd  # noqa: PLC0415 -- an extra
-    except ImportError as problem:
-        extra = "notebook"
-        raise MissingExtra(extra, "pandas") from problem
-    return pd.DataFrame(rows)

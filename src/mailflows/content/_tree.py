@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mailflows._html import unescaped
+from mailflows._html import unescaped, unescaped_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -221,8 +221,7 @@ class _Builder:
         source = self.source
         while match := _ATTRIBUTE.match(source, position):
             group = 3 if match[3] is not None else 4 if match[4] is not None else 5
-            raw = match[group] or ""
-            value = unescaped(raw) if "&" in raw else raw
+            value = unescaped_attribute(match[group] or "")
             place = match.span(group) if match[group] is not None else (match.end(), match.end())
             found.setdefault(match[1].lower(), Attribute(value, match.start(1), match.end(), *place))
             position = match.end()

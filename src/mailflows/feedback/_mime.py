@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mailflows import _html, _source
 from mailflows._header import decode_value
+from mailflows.errors import MessageError
 from mailflows.message import Part, Source, _Reader
 
 __all__ = ["Report", "blocks", "read"]
@@ -110,8 +111,6 @@ def read(source: Source) -> Report:
 
 def inner(report: Report) -> Report | None:
     """Take the first attached message apart, where there is one that can be read."""
-    from mailflows.errors import MessageError  # noqa: PLC0415 -- only here
-
     for start, stop in report.attached[:1]:
         try:
             return read(report.raw[start:stop])

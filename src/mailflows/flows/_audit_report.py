@@ -9,8 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
-from mailflows._report import to_html, to_text
-from mailflows.errors import MissingExtra
+from mailflows._report import to_frame, to_html, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -164,12 +163,7 @@ class AuditReport:
         Raises:
             MissingExtra: If pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415 -- an extra
-        except ImportError as error:
-            msg = "notebook"
-            raise MissingExtra(msg, "pandas") from error
-        return pd.DataFrame([f.to_dict() for f in self.findings], columns=list(Finding.__slots__))
+        return to_frame((f.to_dict() for f in self.findings), Finding.__slots__)
 
 
 _HEADER = ["severity", "code", "flows", "what was found", "what to do"]

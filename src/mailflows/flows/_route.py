@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -13,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 
-__all__ = ["FlowRoute", "Relay", "did_you_mean", "flow_named", "read_domain"]
+__all__ = ["FlowRoute", "Relay", "read_domain"]
 
 _PORTS = {"smtp": 25, "smtps": 465}
 
@@ -102,7 +101,7 @@ class FlowRoute:
             msg = "domains is empty: name the domain that stands in From"
             raise ConfigurationError(msg, field="domains")
         content: dict[str, Any] = {
-            "flow": flow_named(flow),
+            "flow": Flow(flow),
             "domains": named,
             "source_ips": _several(source_ips, "source_ips", _address),
             "ehlo": _optional(ehlo, "ehlo", read_domain),
@@ -171,30 +170,6 @@ class FlowRoute:
         """Return everything but the password as plain data, ready for JSON."""
         shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "password"}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in shown.items()}
-
-
-def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Return what to write instead of a word that is not known.
-
-    >>> did_you_mean("domain", ["domains", "relay"])
-    'did you mean domains?'
-    """
-    names = list(known)
-    close = get_close_matches(str(word).lower(), names, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
-
-
-def flow_named(name: object) -> Flow:
-    """Return the flow of this name.
-
-    Raises:
-        ConfigurationError: If there is none.
-    """
-    try:
-        return Flow(name)  # type: ignore[arg-type]
-    except ValueError as error:
-        msg = f"{str(name)[:60]!r} is no flow: {did_you_mean(name, list(Flow))}"
-        raise ConfigurationError(msg, field="flow") from error
 
 
 def _several(value: object, name: str, read: Callable[[object, str], str]) -> tuple[str, ...]:

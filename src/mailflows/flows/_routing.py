@@ -7,15 +7,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mailflows._report import to_html
+from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
-from mailflows.flows._route import did_you_mean, flow_named
+from mailflows.flow import Flow
 from mailflows.message import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailflows.classifier import Classification, Classifier
-    from mailflows.flow import Flow
     from mailflows.flows._route import FlowRoute
     from mailflows.message import Message
 
@@ -122,7 +122,7 @@ def _classify(message: Message, classifier: Classifier | None) -> Classification
 
 
 def _known(flows: _Routes, declared: Flow | str) -> Flow:
-    flow = flow_named(declared)
+    flow = Flow(declared)
     if flows.get(flow) is None:
         msg = f"{flow} was declared and has no route: {did_you_mean(flow, [r.flow for r in flows])}"
         raise ConfigurationError(msg, field="declared")

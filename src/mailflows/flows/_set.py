@@ -6,12 +6,13 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows._audit import judge
 from mailflows.flows._audit_facts import audit_conversations
 from mailflows.flows._guard import GuardSettings, guard
-from mailflows.flows._route import FlowRoute, did_you_mean, flow_named
+from mailflows.flows._route import FlowRoute
 from mailflows.flows._routing import route
 from mailflows.message import Message
 
@@ -111,11 +112,11 @@ class FlowSet:
             KeyError: If the flow has none.
             ConfigurationError: If there is no such flow.
         """
-        return self._routes[flow_named(flow)]
+        return self._routes[Flow(flow)]
 
     def get(self, flow: Flow | str) -> FlowRoute | None:
         """Return the route of a flow, or `None`."""
-        return self._routes.get(flow_named(flow))
+        return self._routes.get(Flow(flow))
 
     def __iter__(self) -> Iterator[FlowRoute]:
         return iter(self._routes.values())
@@ -185,7 +186,7 @@ class FlowSet:
             MessageError: If *message* is no message.
             ConfigurationError: If *flow* is no flow.
         """
-        named = flow_named(flow)
+        named = Flow(flow)
         hosts = {r.tracking_host for r in self if r.tracking_host}
         return guard(
             Message.read(message),
@@ -248,7 +249,7 @@ def _read(content: Mapping[str, Any]) -> Iterator[FlowRoute]:
 
 def _route_of(name: str, table: object) -> FlowRoute:
     try:
-        return FlowRoute(flow_named(name), **_checked(name, table))
+        return FlowRoute(Flow(name), **_checked(name, table))
     except ConfigurationError as error:
         raise _MisplacedError(name, error) from error
 

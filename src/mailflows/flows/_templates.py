@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mailflows._report import to_html
 from mailflows._stores import update
 from mailflows.errors import ConfigurationError
-from mailflows.flows._route import flow_named
+from mailflows.flow import Flow
 from mailflows.flows._skeleton import Gap, Skeleton, Slot, Token, align, begun, gaps, learned, tokens_of
 from mailflows.flows._slots import LONGEST, SlotAlarm, SlotKind, alarms_of
 from mailflows.message import Message
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailflows._stores import Documents
-    from mailflows.flow import Flow
     from mailflows.message import Source
 
 __all__ = ["Observation", "Series", "TemplateMemory"]
@@ -202,7 +201,7 @@ class TemplateMemory:
             StoreError: If the store could not answer.
         """
         read = Message.read(message)
-        place = f"{flow_named(flow)}:{self._store.digest(sender or read.sender.address)}"
+        place = f"{Flow(flow)}:{self._store.digest(sender or read.sender.address)}"
         tokens = tokens_of(read, self._mark)
         if len(tokens) < _LEAST_FIXED:
             return Observation(Series.UNIQUE, 1, 1, (), (), "")

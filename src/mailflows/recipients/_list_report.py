@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import Bar, to_html, to_text
+from mailflows._report import Bar, to_frame, to_html, to_text
 from mailflows.errors import MissingExtra
 from mailflows.recipients._policies import Advice
 from mailflows.recipients._report import Verdict
@@ -123,11 +123,7 @@ class ListReport:
         Raises:
             MissingExtra: If pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415 -- optional
-        except ImportError as error:
-            raise MissingExtra("notebook", "pandas") from error  # noqa: EM101 -- a name, no message
-        return pd.DataFrame(list(self._table()), columns=list(COLUMNS))
+        return to_frame(self._table(), COLUMNS)
 
     def plot(self, ax: Any = None) -> Any:  # noqa: ANN401 -- matplotlib is optional
         """Draw the verdicts and the predicted rate beside the limits of the policies.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import Bar, to_html, to_text
+from mailflows._report import Bar, to_frame, to_html, to_text
 from mailflows.errors import ConfigurationError, MissingExtra
 from mailflows.tracking._intervals import wilson
 from mailflows.tracking._people import Person, gather
@@ -204,12 +204,8 @@ class CampaignStats:
         Raises:
             MissingExtra: If pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415 -- optional
-        except ImportError as error:
-            raise MissingExtra("notebook", "pandas") from error  # noqa: EM101 -- a name, no message
-        rows = [(r.name, r.count, r.of, r.share, r.low, r.high) for r in self.rates]
-        return pd.DataFrame(rows, columns=["rate", "count", "of", "share", "low", "high"]).set_index("rate")
+        rows = ((r.name, r.count, r.of, r.share, r.low, r.high) for r in self.rates)
+        return to_frame(rows, ["rate", "count", "of", "share", "low", "high"]).set_index("rate")
 
     def plot(self, ax: Any = None) -> Any:  # noqa: ANN401 -- matplotlib is optional
         """Draw the shares of those who received it, with their intervals.
