@@ -4,7 +4,8 @@ Usage: TRACKING_KEY=<64 hexadecimal digits> python examples/campaign/nightly.py 
 
 The file has a column «email»; the name stands for this mailing, a number or a short word. Start it again
 after a crash, with the same name and file, and it goes on where it was. SMTP_HOST and SMTP_PORT name the
-server, localhost and 25 by default. What was sent, what bounced and each provider's pace lie in the file campaign.db.
+server, localhost and 25 by default. What was sent, what bounced and the pace of each provider lie in the file
+campaign.db.
 """
 
 from __future__ import annotations
