@@ -108,6 +108,7 @@ assert_type(content.lint_html("<p>x</p>", flow=Flow.MARKETING), content.LintRepo
 assert_type(content.codes(), dict[str, content.Code])
 fixed = content.fix(Path("a.eml"), only=["date"], unsubscribe="https://example.org/u/x")
 assert_type(fixed, content.FixResult)
+assert_type(content.fix_html("<p>x</p>", only={"lang"}), content.FixResult)
 assert_type(fixed.data, bytes)
 assert_type(content.plain_text("<p>x</p>"), str)
 

@@ -85,7 +85,7 @@ def lint_html(
     if not html.strip():
         msg = "an empty text is no page"
         raise MessageError(msg, position=0)
-    page = html.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    page = html.encode("utf-8", "replace").decode()
     read = Message.read(_AS_MESSAGE + page)
     return _report(
         Draft(read, b"", _flow(flow), page, _support.clients_named(clients), is_template=True), ignore
