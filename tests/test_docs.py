@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mailflows import errors
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 BLOCK = re.compile(r"^```(?:python|\{doctest\})\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -36,6 +38,24 @@ def test_snippets(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         runner.run(test, out=problems.append, clear_globs=False)
         names = test.globs
     assert "".join(problems) == ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_are_closed(page: Path) -> None:
+    """A block that is not closed shows the next heading as code."""
+    is_open = False
+    for line in page.read_text("utf-8").splitlines():
+        if line.startswith("```"):
+            assert not is_open or line == "```"
+            is_open = not is_open
+    assert not is_open
+
+
+def test_every_error_has_its_place() -> None:
+    """The page of the API names every exception."""
+    page = (ROOT / "docs/api.md").read_text("utf-8")
+    shown = set(re.findall(r"autoexception:: mailflows(?:\.errors)?\.(\w+)", page))
+    assert shown == set(errors.__all__)
 
 
 def test_readme_shows_sessions() -> None:

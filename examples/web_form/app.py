@@ -1,18 +1,20 @@
 """A sign-up form that cannot be used to flood anybody: `python app.py`, then open http://127.0.0.1:5000/.
 
 It needs Flask (`pip install flask mailflows`) and an SMTP server: SMTP_HOST and SMTP_PORT, localhost and 25
-by default. Counts are kept in the file LIMITS_DB, which all worker processes share.
+by default. Counts are kept in the file LIMITS_DB, which all worker processes share. The DNS is asked whether
+the domain of an address receives mail.
 """
 
 from __future__ import annotations
 
 import os
 import smtplib
+from contextlib import suppress
 from email.message import EmailMessage
 
 from flask import Flask, Response, render_template_string, request
 
-from mailflows import LimitExceeded
+from mailflows import AddressError, LimitExceeded, ensure_recipient
 from mailflows.limits import SQLiteStore, presets
 
 PAGE = """<!doctype html><title>Newsletter</title>
@@ -25,8 +27,10 @@ PAGE = """<!doctype html><title>Newsletter</title>
 SAID = "If the address can be written to, a message with a link is on its way."
 
 
-def create_app(limits_db: str = "limits.db", host: str = "localhost", port: int = 25) -> Flask:
-    """Return the application."""
+def create_app(
+    limits_db: str = "limits.db", host: str = "localhost", port: int = 25, *, dns: bool = True
+) -> Flask:
+    """Return the application; without *dns*, an address is judged by its form alone."""
     app = Flask(__name__)
     limiter = presets.web_form(SQLiteStore(limits_db))
 
@@ -36,13 +40,21 @@ def create_app(limits_db: str = "limits.db", host: str = "localhost", port: int 
 
     @app.post("/")
     def sign_up() -> Response | str:
-        message = confirmation(request.form["email"])
+        address = request.form["email"].strip()
+        try:
+            # One address, and nothing else: no second recipient, no line that would become a header.
+            ensure_recipient(address, dns=dns)
+        except AddressError as problem:
+            return Response(render_template_string(PAGE, said=str(problem)), status=400)
+        message = confirmation(address)
         try:
             # remote_addr is the visitor only if nothing stands in front of the application; behind a proxy of
             # your own, use werkzeug.middleware.proxy_fix with the number of proxies, never the bare header.
             with (
                 limiter.sending(message, client=request.remote_addr, form="sign-up", template="confirm"),
                 smtplib.SMTP(host, port) as smtp,
+                # A mailbox that is refused counts like any other, and the visitor does not learn of it.
+                suppress(smtplib.SMTPRecipientsRefused),
             ):
                 smtp.send_message(message)
         except LimitExceeded as refusal:

@@ -84,3 +84,23 @@ def test_fix_tells_what_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> No
     """One line and status 2."""
     assert main(["fix", "nowhere.eml"]) == 2
     assert "mailflows:" in capsys.readouterr().err
+
+
+def test_fix_repairs_templates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The page is repaired, and no header is written into it."""
+    page = tmp_path / "a.html"
+    page.write_bytes("<p onclick='x()'>Héllo {{ name }}</p>\r\n".encode())
+    assert main(["fix", str(page), "--out", str(page)]) == 0
+    assert page.read_bytes() == "<p>Héllo {{ name }}</p>\r\n".encode()
+    assert "active-content" in capsys.readouterr().err
+
+
+def test_fix_refuses_a_template_that_it_would_damage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Letters of another encoding would be lost, so the file stays as it is."""
+    page = tmp_path / "a.html"
+    page.write_bytes(b"<p>H\xe9llo</p>")
+    assert main(["fix", str(page), "--out", str(page)]) == 2
+    assert page.read_bytes() == b"<p>H\xe9llo</p>"
+    assert "not UTF-8 at byte 4" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hostile import GENERATORS
 from mailflows import ConfigurationError, Message, MessageError
-from mailflows.content import REPAIRS, FixResult, codes, fix, lint
+from mailflows.content import REPAIRS, FixResult, codes, fix, fix_html, lint, lint_html
 from mailflows.content._page import Page
 
 NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
@@ -265,3 +265,30 @@ def test_repairs_are_stable_on_any_page(pieces: list[str]) -> None:
     if once.data != raw:
         after = Page(html_of(once.data))
         assert [link.href for link in Page(page).links] == [link.href for link in after.links]
+
+
+def test_a_template_is_repaired_like_the_page_of_a_message() -> None:
+    """What `lint_html` calls fixable about the page is gone, and a second run changes nothing."""
+    once = fix_html(PAGE.decode())
+    assert {"active-content", "forms"} <= set(once.done)
+    assert [f.code for f in lint_html(once.data.decode()).findings if f.fix in once.done] == []
+    assert fix_html(once.data.decode()).done == ()
+
+
+@given(st.text())
+def test_any_text_is_a_template(text: str) -> None:
+    """Text without a tag comes back as it is, but for what is no character."""
+    plain = text.replace("<", "")
+    assert fix_html(plain).data == plain.encode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("function", [fix_html, lint_html])
+def test_a_lone_surrogate_is_no_fault(function: Any) -> None:
+    """It can stand in a str, and in no message."""
+    assert str(function("<p>\ud800\udc80</p>"))
+
+
+def test_a_template_has_no_headers_to_repair() -> None:
+    """A repair of headers is refused with the names of those that a page can have."""
+    with pytest.raises(ConfigurationError, match="there are active-content, forms"):
+        fix_html("<p>x</p>", only=["date"])

@@ -26,6 +26,15 @@ class Mailbox:
         self.recipients: list[str] = []
         self.is_refusing = False
 
+    async def handle_RCPT(  # noqa: N802 -- the name and the arguments are aiosmtpd's
+        self, _server: object, _session: object, envelope: object, address: str, _options: list[str]
+    ) -> str:
+        """Take every recipient but those that are gone."""
+        if address.startswith("gone"):
+            return "550 5.1.1 no such user"
+        envelope.rcpt_tos.append(address)  # type: ignore[attr-defined]
+        return "250 OK"
+
     async def handle_DATA(self, _server: object, _session: object, envelope: object) -> str:  # noqa: N802
         """Take a message."""
         if self.is_refusing:
@@ -71,7 +80,7 @@ def site(root: Path, tmp_path: Path) -> Iterator[Site]:
     smtp = Controller(mailbox, hostname="127.0.0.1", port=port)
     smtp.start()
     try:
-        app = example.create_app(str(tmp_path / "limits.db"), "127.0.0.1", port)
+        app = example.create_app(str(tmp_path / "limits.db"), "127.0.0.1", port, dns=False)
         server = make_server("127.0.0.1", 0, app)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -117,3 +126,20 @@ def test_mail_that_was_not_sent_is_not_counted(site: Site) -> None:
     site.mailbox.is_refusing = False
     assert site.sign_up("ada@example.org")[0] == 200
     assert site.mailbox.recipients == ["ada@example.org"]
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "nobody", "ada@shop.org, bob@shop.org", "ada@shop.org\r\nBcc: bob@shop.org", "a@b"]
+)
+def test_what_is_no_address_is_sent_nowhere(site: Site, typed: str) -> None:
+    """The visitor is told what is wrong; nobody gets a message by a comma or a line break."""
+    status, _, page = site.sign_up(typed)
+    assert status == 400
+    assert "is on its way" not in page
+    assert site.mailbox.recipients == []
+
+
+def test_a_mailbox_that_is_refused_looks_like_any_other(site: Site) -> None:
+    """The page does not tell who is known to the mail server."""
+    (status, _, page), (other, _, same) = site.sign_up("gone@example.org"), site.sign_up("ada@example.org")
+    assert (status, page) == (other, same)

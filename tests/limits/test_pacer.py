@@ -230,6 +230,17 @@ def test_a_killed_run_goes_on(clock: Clock, tmp_path: Path) -> None:
     assert again == messages[4:]
 
 
+def test_what_is_skipped_is_done_and_frees_its_connection(clock: Clock) -> None:
+    """A list of addresses that are all suppressed is through at the pace of its rate, and stays done."""
+    paced = pacer(clock, connections={"google": 1})
+    people = [f"{number}@gmail.com" for number in range(5)]
+    start = clock.now
+    for _, slot in paced.stream(people, resume="skipping"):
+        slot.skipped()
+    assert clock.now - start < 1.0
+    assert list(paced.stream(people, resume="skipping")) == []
+
+
 def test_a_run_can_be_forgotten(clock: Clock) -> None:
     """After forget() the same name begins again."""
     paced = pacer(clock)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailflows.content._fix import REPAIRS, FixResult, fix
+from mailflows.content._fix import REPAIRS, FixResult, fix, fix_html
 from mailflows.content._lint import lint, lint_html
 from mailflows.content._plain import plain_text
 from mailflows.content._report import Code, Finding, LintReport, Severity, Where, codes
@@ -17,6 +17,7 @@ __all__ = [
     "Where",
     "codes",
     "fix",
+    "fix_html",
     "lint",
     "lint_html",
     "plain_text",

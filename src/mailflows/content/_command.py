@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailflows.content._fix import REPAIRS, fix
+from mailflows.content._fix import REPAIRS, fix, fix_html
 from mailflows.content._lint import lint, lint_html
 from mailflows.content._report import Severity
 from mailflows.errors import MessageError
@@ -20,6 +20,7 @@ from mailflows.flow import Flow
 if TYPE_CHECKING:
     import argparse
 
+    from mailflows.content._fix import FixResult
     from mailflows.content._report import LintReport
 
 __all__ = ["add_commands"]
@@ -52,8 +53,8 @@ def _add_lint(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _add_fix(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "fix",
-        help="repair a message",
-        description=f"Repair a message. Repairs: {', '.join(REPAIRS)}.",
+        help="repair a message or a template",
+        description=f"Repair a message, or the page of a template (.html). Repairs: {', '.join(REPAIRS)}.",
         epilog="Exit status: 0 a message was written, 2 wrong usage or what cannot be read.",
     )
     command.add_argument("message", metavar="MESSAGE", help="a file, or - for standard input")
@@ -107,10 +108,9 @@ def _shown(name: str, report: LintReport, *, show_all: bool) -> str:
 
 
 def run_fix(options: argparse.Namespace) -> int:
-    """Repair the message that is named."""
-    only = [word for word in options.only.split(",") if word] if options.only else None
+    """Repair the message or template that is named."""
     try:
-        result = fix(_bytes(options.message), only=only, flow=options.flow, unsubscribe=options.unsubscribe)
+        result = _fixed(options)
         if options.out:
             Path(options.out).write_bytes(result.data)
         else:
@@ -122,3 +122,20 @@ def run_fix(options: argparse.Namespace) -> int:
     for name, reason in result.skipped:
         print(f"  skipped {name}: {reason}", file=sys.stderr)
     return 0
+
+
+def _fixed(options: argparse.Namespace) -> FixResult:
+    only = [word for word in options.only.split(",") if word] if options.only else None
+    raw = _bytes(options.message)
+    if options.message.lower().endswith(_PAGES):
+        return fix_html(_text(raw), only=only)
+    return fix(raw, only=only, flow=options.flow, unsubscribe=options.unsubscribe)
+
+
+def _text(raw: bytes) -> str:
+    """Return a template that can be written again as it was."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        msg = f"the template is not UTF-8 at byte {problem.start}; write it in UTF-8 first"
+        raise MessageError(msg, position=problem.start) from problem

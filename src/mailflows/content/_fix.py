@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -18,19 +18,20 @@ from mailflows.flow import Flow
 from mailflows.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from mailflows.message import Source
 
-__all__ = ["REPAIRS", "FixResult", "fix"]
+__all__ = ["REPAIRS", "FixResult", "fix", "fix_html"]
 
 
 @dataclass(frozen=True, slots=True)
 class FixResult:
-    """A repaired message.
+    """A repaired message or template.
 
     Attributes:
-        data: Its bytes, ready to be signed and sent; the bytes that came in where nothing was to do.
+        data: Its bytes, ready to be signed and sent; the bytes that came in where nothing was to do. Those of
+            a template are UTF-8.
         done: The repairs that changed something, in order.
         skipped: The repairs that were wanted and could not be made, each with the reason.
     """
@@ -107,11 +108,39 @@ def fix(
     if isinstance(message, Message):
         msg = "a Message has no bytes that could be repaired; pass what it was read from"
         raise ConfigurationError(msg, field="message")
-    wanted = None if flow is None else Flow(flow)
-    order = _Order(wanted, now or datetime.now(UTC), _checked_address(unsubscribe))
-    names = _wanted(only)
+    order = _Order(_checked_flow(flow), now or datetime.now(UTC), _checked_address(unsubscribe))
+    names = _wanted(only, REPAIRS)
     raw = _source.read(message).data
     Message.read(raw)  # refuses what is no message
+    return _repaired(raw, names, order)
+
+
+def fix_html(html: str, *, only: Collection[str] | None = None) -> FixResult:
+    """Repair the HTML of a template, before its merge tags are filled in.
+
+    The repairs are those of `fix` that are about the page: ``active-content``, ``forms``, ``roles``,
+    ``spacer-alt``, ``lang`` and, if named in *only*, ``inline-css``.
+
+    >>> fix_html("<p onclick='x()'>Hello {{ name }}</p>").data.decode()
+    '<p>Hello {{ name }}</p>'
+
+    Args:
+        html: The source of the page.
+        only: Names of repairs, as for `fix`.
+
+    Returns:
+        The template as UTF-8 in `FixResult.data`.
+
+    Raises:
+        ConfigurationError: For a repair that does not exist, or is none of a page.
+    """
+    names = _wanted(only, _PAGE_REPAIRS)
+    page = html.encode("utf-8", "replace")  # a lone surrogate is no character, and cannot be sent
+    result = _repaired(_AS_MESSAGE + page, names, _Order(None, datetime.now(UTC), None))
+    return replace(result, data=result.data[len(_AS_MESSAGE) :])
+
+
+def _repaired(raw: bytes, names: Iterable[str], order: _Order) -> FixResult:
     done: list[str] = []
     skipped: list[tuple[str, str]] = []
     for name in names:
@@ -139,14 +168,14 @@ def _checked_address(address: str | None) -> str | None:
     return address
 
 
-def _wanted(only: Collection[str] | None) -> list[str]:
+def _wanted(only: Collection[str] | None, known: tuple[str, ...]) -> list[str]:
     if only is None:
-        return [name for name in REPAIRS if name != "inline-css"]
+        return [name for name in known if name != "inline-css"]
     words = {only} if isinstance(only, str) else set(only)
-    if unknown := words - set(REPAIRS):
-        msg = f"no repair is called {min(unknown)!r}; there are {', '.join(REPAIRS)}"
+    if unknown := words - set(known):
+        msg = f"no repair is called {min(unknown)!r} here; there are {', '.join(known)}"
         raise ConfigurationError(msg, field="only")
-    return [name for name in REPAIRS if name in words]
+    return [name for name in known if name in words]
 
 
 def _headers(raw: bytes) -> set[str]:
@@ -232,3 +261,6 @@ _REPAIRS: dict[str, Callable[[bytes, _Order], bytes]] = {
 
 REPAIRS = tuple(_REPAIRS)
 """The names of the repairs, in the order in which they are made: the page, then the text made of it."""
+
+_PAGE_REPAIRS = REPAIRS[: REPAIRS.index("plain-text")]
+_AS_MESSAGE = b"MIME-Version: 1.0\nSubject: \nContent-Type: text/html; charset=utf-8\n\n"

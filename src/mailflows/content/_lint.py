@@ -86,7 +86,7 @@ def lint_html(
     if not html.strip():
         msg = "an empty text is no page"
         raise MessageError(msg, position=0)
-    page = html.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    page = html.encode("utf-8", "replace").decode()
     read = Message.read(_AS_MESSAGE + page)
     named = None if flow is None else Flow(flow)
     draft = Draft(read, b"", named, page, _support.clients_named(clients), is_template=True)

@@ -127,14 +127,15 @@ class Pacer:
         """Give each message when it is its turn, and wait in between.
 
         A provider that is slow or suspended does not hold up the others, as long as fewer than
-        *look_ahead* messages wait for it. Tell each slot what came of it: until then its connection
-        counts as open, for five minutes at most.
+        *look_ahead* messages wait for it. Tell each slot what came of it, also that you skipped it: until
+        then its connection counts as open, for five minutes at most.
 
         Args:
             messages: Read lazily, each when there is nothing to send.
             resume: Name of this run. With it, a message is done once its slot was told so; after a crash,
                 the same messages in the same order with the same name go on with all that are not done.
-                What was under way is given again. One process at a time runs a name.
+                What was under way is given again. One process at a time runs a name. Leave nothing out
+                that an earlier start had: skip it when it comes (`Slot.skipped`).
             to: Returns the address or message whose provider counts; by default the item itself.
             look_ahead: Messages that are held at most.
 

@@ -13,7 +13,7 @@ __all__ = ["Slot"]
 
 
 class Slot:
-    """A turn to send one message; tell it what came of it, once.
+    """A turn to send one message; tell it what came of it, once: `sent`, `skipped`, `failed` or `result`.
 
     It is false where no turn was booked, because it would have been later than *within*.
 
@@ -57,6 +57,13 @@ class Slot:
 
     def sent(self) -> None:
         """Feed back that the message was taken."""
+        self._report(Reply(ReplyAction.NONE))
+
+    def skipped(self) -> None:
+        """Feed back that nothing was sent, such as to an address that is suppressed by now.
+
+        The message is done, its connection is free, and the pace learns nothing.
+        """
         self._report(Reply(ReplyAction.NONE))
 
     def failed(self, problem: BaseException) -> Reply:
