@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -208,3 +210,32 @@ def test_fields_that_break_off_are_malformed() -> None:
     with pytest.raises(TokenError) as caught:
         _unpacked(b"\x80")
     assert caught.value.reason == "malformed"
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+@pytest.mark.parametrize("text", [None, b"abc", 5, ["a"]])
+def test_what_is_no_text_is_no_token(writing: str, text: Any) -> None:
+    """A parameter that is missing from a request is as wrong as one that was changed."""
+    assert refusal(signer(), writing, text) == "malformed"
+
+
+@pytest.mark.parametrize("field", ["\ud800", 42, None, b"x"])
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_a_field_that_cannot_be_written(writing: str, field: Any) -> None:
+    """A number, or half a character out of damaged JSON, is told what is expected."""
+    with pytest.raises(ConfigurationError, match="a field is text"):
+        write(signer(), writing, Purpose.CLICK, field)
+
+
+@pytest.mark.parametrize("year", [1970, 2019, 2157])
+def test_a_clock_that_is_not_set(year: int) -> None:
+    """A machine that starts in 1970 is told so, and signs nothing with a time that it cannot write."""
+    with pytest.raises(ConfigurationError, match=f"the clock says {year}"):
+        signer(clock=FixedClock(datetime(year, 1, 1, tzinfo=UTC))).to_url(Purpose.CLICK, "a")
+
+
+@pytest.mark.parametrize("lifetime", ["x", math.nan, math.inf, timedelta(hours=1)])
+def test_a_lifetime_that_is_no_number_of_seconds(lifetime: Any) -> None:
+    """Whatever stands for a lifetime and is none is told what is expected."""
+    with pytest.raises(ConfigurationError, match="a lifetime is between 0 and"):
+        signer().to_url(Purpose.CLICK, "a", lifetime=lifetime)

@@ -33,7 +33,7 @@ from mailflows.errors import ConfigurationError, TokenError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LOCAL_ROOM", "MAX_LOCAL", "MAX_URL", "Purpose", "Signer", "Token", "utc_now"]
+__all__ = ["LOCAL_ROOM", "MAX_LOCAL", "MAX_URL", "Purpose", "Signer", "Token", "text_of", "utc_now"]
 
 VERSION = 1
 MAX_URL = 4096
@@ -129,7 +129,8 @@ class Signer:
             lifetime: Seconds that it holds, rounded up to whole hours; `None` for always.
 
         Raises:
-            ConfigurationError: If the fields are too long, or the lifetime is not positive.
+            ConfigurationError: If the fields are too long or no text, the lifetime is not positive, or the
+                clock is before 2020.
         """
         text = _to_base64(self._sign(purpose, fields, lifetime))
         if len(text) > MAX_URL:
@@ -150,7 +151,8 @@ class Signer:
             lifetime: Seconds that it holds, rounded up to whole hours; `None` for always.
 
         Raises:
-            ConfigurationError: If it would be longer than 64 octets, or the lifetime is not positive.
+            ConfigurationError: If it would be longer than 64 octets, the lifetime is not positive, or as
+                `to_url`.
 
         Example:
             >>> Signer([bytes(16)]).to_local(Purpose.BOUNCE, "42", "10017").isalnum()
@@ -176,6 +178,7 @@ class Signer:
         Raises:
             TokenError: If it is not ours, is for another purpose, or has expired; see its ``reason``.
         """
+        text = text_of(text)
         if len(text) > MAX_URL or not _URL.fullmatch(text):
             raise _malformed()
         return self._verify(_raw(text, _from_base64, _to_base64), purpose, late=late)
@@ -191,6 +194,7 @@ class Signer:
         Raises:
             TokenError: If it is not ours, is for another purpose, or has expired; see its ``reason``.
         """
+        text = text_of(text)
         text = text.lower() if text.isascii() else ""  # the Kelvin sign becomes a «k»
         if len(text) > MAX_LOCAL or not _LOCAL.fullmatch(text):
             raise _malformed()
@@ -198,7 +202,7 @@ class Signer:
 
     def _sign(self, purpose: Purpose, fields: tuple[str, ...], lifetime: float | None) -> bytes:
         """Return the bytes of a token."""
-        issued = int((self._clock() - _EPOCH).total_seconds())
+        issued = _stamp(self._clock())
         kind = VERSION << 4 | _PURPOSES.index(purpose)
         head = bytes((kind,)) + issued.to_bytes(4, "big") + _hours(lifetime).to_bytes(2, "big")
         body = head + b"".join(map(_packed, fields))
@@ -233,6 +237,11 @@ class Signer:
         return token
 
 
+def text_of(value: object) -> str:
+    """Return what shall be a token; of what is no text, such as a missing parameter, an empty one."""
+    return value if isinstance(value, str) else ""
+
+
 def _several(keys: object) -> tuple[object, ...]:
     """Refuse an empty list, and one key in the place of a list."""
     if isinstance(keys, bytes | str) or not isinstance(keys, Iterable) or not (found := tuple(keys)):
@@ -261,12 +270,21 @@ def _signature(key: bytes, body: bytes) -> bytes:
     return hmac.digest(key, body, hashlib.sha256)[:_SIGNATURE]
 
 
-def _hours(lifetime: float | None) -> int:
+def _stamp(moment: datetime) -> int:
+    """Return a moment as it is written; a machine that does not know the time has one before 2020."""
+    seconds = int((moment - _EPOCH).total_seconds())
+    if not 0 <= seconds < 1 << 32:
+        msg = f"tokens are made from 2020 to 2156, but the clock says {moment:%Y-%m-%d}; set the clock"
+        raise ConfigurationError(msg, field="clock")
+    return seconds
+
+
+def _hours(lifetime: object) -> int:
     """Return a lifetime in whole hours, none of them lost; 0 for always."""
     if lifetime is None:
         return 0
-    if not 0 < lifetime <= _MAX_LIFETIME:
-        msg = f"a lifetime is between 0 and {_MAX_LIFETIME:.0f} seconds, or None for always; not {lifetime}"
+    if not isinstance(lifetime, int | float) or not 0 < lifetime <= _MAX_LIFETIME:
+        msg = f"a lifetime is between 0 and {_MAX_LIFETIME:.0f} seconds, or None for always; not {lifetime!r}"
         raise ConfigurationError(msg, field="lifetime")
     return math.ceil(lifetime / _HOUR)
 
@@ -278,17 +296,29 @@ def _times(body: bytes) -> tuple[datetime, datetime | None]:
     return issued, issued + timedelta(hours=hours) if hours else None
 
 
-def _packed(text: str) -> bytes:
+def _packed(text: object) -> bytes:
     """Write a field: three times its length in bytes, plus how it is written, and its bytes.
 
     Numbers, decimal or hexadecimal, take half the room: VERP has little of it.
     """
+    if not isinstance(text, str):
+        msg = f"a field is text, such as '42'; got {type(text).__name__}"
+        raise ConfigurationError(msg, field="fields")
     if _HEX.fullmatch(text):
         is_odd = len(text) % 2
         data, kind = bytes.fromhex("0" * is_odd + text), 1 + is_odd
     else:
-        data, kind = text.encode(), 0
+        data, kind = _encoded(text), 0
     return _varint(len(data) * 3 + kind) + data
+
+
+def _encoded(text: str) -> bytes:
+    """Return text in UTF-8; half a character, as damaged JSON has it, cannot be written."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as problem:
+        msg = f"a field is text in Unicode; the character at position {problem.start} is a lone surrogate"
+        raise ConfigurationError(msg, field="fields") from None
 
 
 def _unpacked(data: bytes) -> tuple[str, ...]:

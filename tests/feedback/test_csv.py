@@ -103,3 +103,71 @@ def test_a_formula_is_no_formula(empty: Callable[..., SuppressionList]) -> None:
     file = io.StringIO()
     export_suppressions(suppressions, file)
     assert ",'=cmd()," in file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "address", ["+ada@one.example", "-x@one.example", "'=x@one.example", "'ada@one.example"]
+)
+def test_what_looks_like_a_formula_comes_back(empty: Callable[..., SuppressionList], address: str) -> None:
+    """The mark against formulas is taken away again, so that the address itself is suppressed."""
+    there, back = empty(clear=True), empty()
+    there.add(address, list="=news")
+    file = io.StringIO()
+    export_suppressions(there, file)
+    file.seek(0)
+    import_suppressions(back, file)
+    assert back.is_suppressed(address, list="=news")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "x" * 200_000 + "@one.example",
+        "y@one.example,0001-01-01T00:00:00+14:00",
+        "y@one.example,9999-12-31T23:59:59-14:00",
+        '"y@one.example\nz@one.example"',
+    ],
+)
+def test_one_bad_row_costs_one_row(empty: Callable[..., SuppressionList], row: str) -> None:
+    """A cell too long, a date out of the calendar, a quotation mark left open: the rest is read."""
+    suppressions = empty()
+    file = io.StringIO(f"email,time\nada@one.example,\n{row}\nbob@one.example,\n")
+    result = import_suppressions(suppressions, file)
+    assert (result.added, result.skipped, len(list(suppressions))) == (2, 1, 2)
+
+
+def test_problems_show_no_address(empty: Callable[..., SuppressionList]) -> None:
+    """Where the columns are shifted, the address in another column is not repeated."""
+    file = io.StringIO("email,flow,time\nx,ada@one.example,\ny@two.example,,bob@one.example\n")
+    result = import_suppressions(empty(), file)
+    assert (result.skipped, "one.example" in " ".join(result.problems)) == (2, False)
+
+
+def test_a_file_without_a_header_shows_no_address(empty: Callable[..., SuppressionList]) -> None:
+    """The first row of a bare list is no header, and not repeated in the error."""
+    with pytest.raises(ConfigurationError, match=r"no column .*; found: none"):
+        import_suppressions(empty(), io.StringIO("ada@one.example\nbob@one.example\n"))
+
+
+def test_a_first_row_that_cannot_be_read(empty: Callable[..., SuppressionList]) -> None:
+    """A file that is no CSV at all is a clear error."""
+    with pytest.raises(ConfigurationError, match="the first row"):
+        import_suppressions(empty(), io.StringIO("x" * 200_000))
+
+
+@pytest.mark.parametrize("key", ["é" * 32, "z" * 32, "0" * 31])
+def test_a_key_that_is_none(empty: Callable[..., SuppressionList], key: str) -> None:
+    """Only a hash of ours is taken for a key."""
+    result = import_suppressions(empty(), io.StringIO(f"key\n{key}\n"))
+    assert (result.added, result.skipped) == (0, 1)
+
+
+def test_half_a_character_does_not_stop_an_export(
+    empty: Callable[..., SuppressionList], tmp_path: Path
+) -> None:
+    """An address that no file can hold costs nobody else's row."""
+    suppressions = empty(clear=True)
+    suppressions.add("\ud800@one.example")
+    suppressions.add("bob@one.example")
+    with (tmp_path / "list.csv").open("w", encoding="utf-8") as file:
+        assert export_suppressions(suppressions, file) == 2

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -380,3 +380,115 @@ def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
     lost = [number for number in acknowledged if f"user{number}@one.example" not in suppressions]
     store.close()
     assert (700 <= len(acknowledged) < 10_000, lost) == (True, [])
+
+
+@pytest.mark.parametrize("name", ["ada", "undisclosed-recipients:;", "\ud800", ""])
+def test_a_recipient_that_is_no_address_stops_nothing(suppressions: SuppressionList, name: str) -> None:
+    """A provider that names somebody without an address causes nothing, and the next event is applied."""
+    events = [replace(DEAD, recipient=name), DEAD]
+    assert [suppressions.apply(event) is None for event in events] == [True, False]
+
+
+@pytest.mark.parametrize("year", [1, 1969, 9999])
+def test_an_impossible_time_neither_fails_nor_counts_twice(
+    suppressions: SuppressionList, clock: FixedClock, year: int
+) -> None:
+    """A report may say any date: it counts as one day, and makes no other day forgotten."""
+    for _ in range(4):
+        suppressions.apply(soft(clock))
+        clock.advance(DAY)
+    suppressions.apply(replace(soft(clock), time=datetime(year, 6, 1, tzinfo=UTC)))
+    suppressions.apply(soft(clock))
+    assert ADA in suppressions
+
+
+def test_half_a_character_is_kept_in_clear(store: Documents, clock: FixedClock) -> None:
+    """A lone surrogate, as JSON may hold one, is suppressed like any other address."""
+    suppressions = SuppressionList(store, clear=True, now=clock)
+    suppressions.apply(replace(DEAD, recipient="\ud800@one.example"), list="\ud800")
+    assert [entry.address for entry in suppressions] == ["\ud800@one.example"]
+
+
+@pytest.mark.parametrize("address", [None, 5, b"ada@one.example"])
+def test_an_address_of_a_wrong_type_is_a_clear_error(suppressions: SuppressionList, address: Any) -> None:
+    """What is no text is told what is expected, asked or added."""
+    for verb in (suppressions.add, suppressions.find, suppressions.remove):
+        with pytest.raises(ConfigurationError, match="an address is text"):
+            verb(address)
+
+
+def test_an_end_beyond_a_century_is_none(suppressions: SuppressionList) -> None:
+    """Infinity is for ever, and so is what no calendar holds."""
+    ends = [suppressions.add(ADA, expires=end).expires for end in (float("inf"), 1e20)]
+    assert (ends, ADA in suppressions) == ([None, None], True)
+
+
+@pytest.mark.parametrize("end", [float("nan"), "tomorrow", datetime(2100, 1, 1)])  # noqa: DTZ001 -- the mistake
+def test_an_end_that_is_none_is_a_clear_error(suppressions: SuppressionList, end: Any) -> None:
+    """Not-a-number, a word and a moment without a zone are told what is expected."""
+    with pytest.raises(ConfigurationError, match="expires"):
+        suppressions.add(ADA, expires=end)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"soft_limit": 1.5},
+        {"soft_limit": None},
+        {"disabled_limit": float("nan")},
+        {"soft_window": float("inf")},
+        {"soft_window": -1.0},
+        {"remember": 0},
+        {"remember": float("nan")},
+        {"soft_expires": float("inf")},
+    ],
+)
+def test_a_setting_that_can_hold_nothing(store: Documents, setting: dict[str, Any]) -> None:
+    """A setting under which nothing could be remembered is refused at once, not at the first bounce."""
+    with pytest.raises(ConfigurationError, match=next(iter(setting))):
+        SuppressionList(store, **setting)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff", b"[]", b"{}", b'{"key":1,"reason":"x","time":5}'])
+class TestADamagedEntry:
+    """An entry that cannot be read."""
+
+    def put(self, suppressions: SuppressionList, damage: bytes) -> None:
+        """Damage the entry of one address, beside a sound one."""
+        suppressions.add(ADA)
+        suppressions.add("bob@one.example")
+        store = suppressions._store
+        key = next(key for key, document in store.scan("suppressed:") if self.digest(suppressions) in key)
+        assert store.swap(key, store.load(key), damage)
+
+    def digest(self, suppressions: SuppressionList) -> str:
+        """Return the hash of the address."""
+        return suppressions._digest(ADA)
+
+    def test_still_suppresses(self, suppressions: SuppressionList, damage: bytes) -> None:
+        """That it is there is enough to know: nobody is written to because of a damaged file."""
+        self.put(suppressions, damage)
+        found = suppressions.find(ADA)
+        assert found is not None
+        assert found.reason == "damaged"
+
+    def test_does_not_hide_the_others(self, suppressions: SuppressionList, damage: bytes) -> None:
+        """All others are listed, for an export."""
+        self.put(suppressions, damage)
+        assert len(list(suppressions)) == 1
+
+    def test_is_mended_by_the_next(self, suppressions: SuppressionList, damage: bytes) -> None:
+        """The next time that the address is suppressed, its entry is whole again."""
+        self.put(suppressions, damage)
+        suppressions.add(ADA, reason="again", expires=DAY)
+        found = suppressions.find(ADA)
+        assert found is not None
+        assert found.reason == "again"
+
+
+def test_damaged_days_begin_again(suppressions: SuppressionList, clock: FixedClock) -> None:
+    """Soft bounces that cannot be read are forgotten, and the new one is counted."""
+    suppressions.apply(soft(clock))
+    ((key, document),) = suppressions._store.scan("bounces:")
+    suppressions._store.swap(key, document, b"{")
+    assert suppressions.apply(soft(clock)) is None

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from email.message import EmailMessage
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mailflows.errors import ConfigurationError, LimitExceeded
-from mailflows.limits import Decision, Limit, Limiter, MemoryStore
+from mailflows.limits import Decision, Limit, Limiter, MemoryStore, SQLiteStore
 from mailflows.testing import FixedClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VICTIM = "victim@example.org"
 
@@ -361,3 +365,55 @@ def test_functions_are_told_apart_by_the_name_of_their_limit() -> None:
     assert len(named.acquire().readings) == 2
     with pytest.raises(ConfigurationError, match="name="):
         limiter(Limit("1/hour", per=lambda _: "x"), Limit("1/hour", per=lambda _: "y"))
+
+
+def test_a_deadline_that_has_passed_still_counts(tmp_path: Path) -> None:
+    """Waiting until a moment in the past takes what fits now, and is no way around the limit."""
+    store = SQLiteStore(tmp_path / "limits.db")
+    two = Limiter(Limit("2/hour", per="account"), store=store)
+    assert [bool(two.wait(account="ada", timeout=-1.0)) for _ in range(4)] == [True, True, False, False]
+
+
+def test_a_time_that_is_no_number_is_refused() -> None:
+    """Not-a-number compares with nothing, so that no wait would be too long."""
+    with pytest.raises(ValueError, match="a number of seconds"):
+        limiter(Limit("2/hour", per="account")).schedule(account="ada", within=math.nan)
+
+
+@pytest.mark.parametrize("lease", [0, -5.0, math.nan])
+def test_a_lease_of_no_time_is_refused(lease: float) -> None:
+    """What is reserved for no time would never count: a clear error, not an open door."""
+    with pytest.raises(ValueError, match="a lease is a number of seconds above 0"):
+        limiter(Limit("2/hour", per="account")).acquire(account="ada", lease=lease)
+
+
+def test_async_twins_refuse_the_same_lease() -> None:
+    """The async verb says the same of a lease of no time."""
+    with pytest.raises(ValueError, match="a lease is a number of seconds above 0"):
+        asyncio.run(limiter(Limit("2/hour", per="account")).aacquire(account="ada", lease=0))
+
+
+@pytest.mark.parametrize("rate", ["2/hour", "1000/hour"])
+def test_an_enormous_cost_never_fits(rate: str) -> None:
+    """A cost that no computer can reckon with is refused like any that is too high."""
+    decision = limiter(Limit(rate, per="account")).acquire(account="ada", cost=10**400)
+    assert (bool(decision), decision.retry_after) == (False, None)
+
+
+@pytest.mark.parametrize("client", [["192.0.2.7"], {}, b"192.0.2.7", 4])
+def test_a_client_of_a_wrong_type_is_a_clear_error(client: object) -> None:
+    """A list, as some frameworks give headers, is told what is expected."""
+    with pytest.raises(ValueError, match="client is one IPv4 or IPv6 address"):
+        limiter(Limit("2/hour", per="client")).acquire(client=client)
+
+
+def test_an_error_about_the_client_shows_no_mail_address() -> None:
+    """Who mixes up the arguments does not find the address in a log."""
+    with pytest.raises(ValueError, match="got a mail address"):
+        limiter(Limit("2/hour", per="client")).acquire(client=VICTIM)
+
+
+def test_recipients_of_a_wrong_type_are_a_clear_error() -> None:
+    """A number in the place of recipients is told what is expected."""
+    with pytest.raises(ValueError, match="a recipient is text; got int"):
+        limiter(Limit("2/hour", per="recipient")).acquire(to=5)  # type: ignore[arg-type]

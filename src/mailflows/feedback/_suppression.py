@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,6 +25,16 @@ __all__ = ["Suppression", "SuppressionList"]
 
 DAY = 86400.0
 _now = partial(datetime.now, UTC)
+_log = logging.getLogger("mailflows.feedback")
+
+LONGEST = 100 * 365 * DAY
+"""Seconds: a suppression that is to last longer lasts for ever."""
+
+DAMAGED = "damaged"
+"""The reason of an entry that cannot be read; what is known is that the address is not to be written to."""
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""No bounce is older; what a report says may be."""
 
 _COUNTED = frozenset(
     {
@@ -127,9 +139,11 @@ class SuppressionList:
         now: Callable[[], datetime] = _now,
     ) -> None:
         for name, value in (("soft_limit", soft_limit), ("disabled_limit", disabled_limit)):
-            if value < 1:
-                msg = f"{name} is {value}; it is at least 1"
-                raise ConfigurationError(msg, field=name)
+            _require_whole(name, value)
+        for name, seconds in (("soft_window", soft_window), ("remember", remember)):
+            _require_lasting(name, seconds)
+        if soft_expires is not None:
+            _require_lasting("soft_expires", soft_expires)
         self._store = store
         self._limits = {BounceReason.MAILBOX_DISABLED: disabled_limit}
         self._soft_limit = soft_limit
@@ -159,7 +173,9 @@ class SuppressionList:
             StoreError: If the store could not answer; apply the event again.
         """
         mailbox = address or event.written_to
-        if not mailbox or event.verified is False or (self._require_verified and not event.verified):
+        if event.verified is False or (self._require_verified and not event.verified):
+            return None
+        if not isinstance(mailbox, str) or "@" not in mailbox:  # what a report names may be no address
             return None
         seen = self._seen_key(event, mailbox)
         if seen and self._store.load(seen) is not None:
@@ -187,23 +203,20 @@ class SuppressionList:
             flow: The flow that it shall hold for; all by default.
             list: The mailing list that it shall hold for; all by default.
             time: Since when, in UTC; now by default.
-            expires: Seconds until it ends, from now, or the moment; never by default.
+            expires: Seconds until it ends, from now, or the moment; never by default, and where it is more
+                than a century away.
 
         Raises:
-            ConfigurationError: If it is no address.
+            ConfigurationError: If it is no address, or a moment has no time zone.
             StoreError: If the store could not answer.
         """
-        if "@" not in address:
-            msg = "this is no address: it has no @"
-            raise ConfigurationError(msg, field="address")
+        _require_address(address)
         now = self._now()
-        if isinstance(expires, float | int):
-            expires = timedelta(seconds=expires)
         entry = Suppression(
             key=self._digest(address),
             reason=str(reason),
             time=time or now,
-            expires=now + expires if isinstance(expires, timedelta) else expires,
+            expires=_end(expires, now),
             flow=flow if list is None else None,
             list=list,
             address=address if self._clear else None,
@@ -219,13 +232,16 @@ class SuppressionList:
         Raises:
             StoreError: If the store could not answer.
         """
+        for name in ("time", "expires"):
+            _require_zone(name, getattr(entry, name))
         document = _written(entry)
         seconds = None if entry.expires is None else (entry.expires - self._now()).total_seconds()
         if seconds is not None and seconds <= 0:
             return
 
         def change(old: bytes | None) -> bytes:
-            return old if old is not None and _lasts_longer(_read(old), entry) else document
+            kept = None if old is None else _read(old)
+            return document if old is None or kept is None or not _lasts_longer(kept, entry) else old
 
         update(self._store, self._key(entry.key, entry.flow, entry.list), change, ttl=seconds)
 
@@ -271,8 +287,10 @@ class SuppressionList:
         now = self._now()
         for key in keys:
             document = self._store.load(key)
-            entry = None if document is None else _read(document)
-            if entry is not None and (entry.expires is None or entry.expires > now):
+            if document is None:
+                continue
+            entry = _read(document) or Suppression(digest, DAMAGED, now)
+            if entry.expires is None or entry.expires > now:
                 return entry
         return None
 
@@ -300,9 +318,11 @@ class SuppressionList:
     def __iter__(self) -> Iterator[Suppression]:
         """Yield every entry that holds, in no order."""
         now = self._now()
-        for _, document in self._store.scan("suppressed:"):
+        for key, document in self._store.scan("suppressed:"):
             entry = _read(document)
-            if entry.expires is None or entry.expires > now:
+            if entry is None:
+                _log.warning("the entry %s is damaged; its address stays suppressed", key)
+            elif entry.expires is None or entry.expires > now:
                 yield entry
 
     def _learn(self, event: Event, mailbox: str, name: str | None) -> Suppression | None:
@@ -323,18 +343,18 @@ class SuppressionList:
 
     def _count(self, event: Event, mailbox: str) -> Suppression | None:
         """Note a day with a soft bounce, and suppress the address after enough of them."""
-        moment = event.time or self._now()
+        moment = _sensible(event.time, self._now())
         today, oldest = (
             t.date().isoformat() for t in (moment, moment - timedelta(seconds=self._soft_window))
         )
 
         def change(old: bytes | None) -> bytes:
-            days = {day for day in json.loads(old or b"[]") if day > oldest} | {today}
+            days = {day for day in _days(old) if day > oldest} | {today}
             return json.dumps(sorted(days)).encode()
 
         days = update(self._store, f"bounces:{self._digest(mailbox)}", change, ttl=self._soft_window)
         limit = self._limits.get(event.reason or BounceReason.OTHER, self._soft_limit)
-        if len(json.loads(days or b"[]")) < limit:
+        if len(_days(days)) < limit:
             return None
         return self.add(mailbox, reason=str(event.reason), expires=self._soft_expires)
 
@@ -346,6 +366,7 @@ class SuppressionList:
         return f"seen:{self._store.digest(f'{event.provider} {name} {event.type} {mailbox_key(mailbox)}')}"
 
     def _digest(self, address: str) -> str:
+        _require_text(address)
         return self._store.digest(mailbox_key(address))
 
     def _key(self, digest: str, flow: Flow | None, name: str | None) -> str:
@@ -359,6 +380,66 @@ def _nothing(_: bytes | None) -> None:
     return None
 
 
+def _require_text(address: object) -> None:
+    if not isinstance(address, str):
+        msg = f"an address is text; got {type(address).__name__}"
+        raise ConfigurationError(msg, field="address")
+
+
+def _require_address(address: object) -> None:
+    _require_text(address)
+    if "@" not in str(address):
+        msg = "this is no address: it has no @"
+        raise ConfigurationError(msg, field="address")
+
+
+def _require_whole(name: str, value: object) -> None:
+    if not isinstance(value, int) or value < 1:
+        msg = f"{name} is {value!r}; it is a whole number of at least 1"
+        raise ConfigurationError(msg, field=name)
+
+
+def _require_lasting(name: str, value: object) -> None:
+    """Refuse a time in which nothing can be remembered; not-a-number lies in no range."""
+    if not isinstance(value, int | float) or not 0 < value <= LONGEST:
+        msg = f"{name} is {value!r}; it is a number of seconds above 0, and at most {LONGEST:.0f}"
+        raise ConfigurationError(msg, field=name)
+
+
+def _require_zone(name: str, moment: datetime | None) -> None:
+    if moment is not None and moment.tzinfo is None:
+        msg = f"{name} has no time zone; pass a moment in UTC, such as datetime.now(UTC)"
+        raise ConfigurationError(msg, field=name)
+
+
+def _end(expires: object, now: datetime) -> datetime | None:
+    """Return the moment at which an entry ends, or `None` for never."""
+    if isinstance(expires, timedelta):
+        expires = expires.total_seconds()
+    if expires is None or isinstance(expires, datetime):
+        return expires
+    if not isinstance(expires, int | float) or math.isnan(expires):
+        msg = f"expires is a number of seconds, a timedelta or a moment in UTC; got {expires!r}"
+        raise ConfigurationError(msg, field="expires")
+    return None if expires > LONGEST else now + timedelta(seconds=max(expires, 0.0))
+
+
+def _sensible(moment: datetime | None, now: datetime) -> datetime:
+    """Return when an event happened: not later than now, whatever a report says, and after 1970."""
+    if moment is None:
+        return now
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max(aware, _EARLIEST), now)
+
+
+def _days(document: bytes | None) -> frozenset[str]:
+    """Return the days with a soft bounce; none where the document is damaged."""
+    try:
+        return frozenset(str(day) for day in json.loads(document or b"[]"))
+    except (ValueError, TypeError):
+        return frozenset()
+
+
 def _lasts_longer(old: Suppression, new: Suppression) -> bool:
     """Say whether an entry outlives another, or is the same that is written again."""
     if old.expires is None:
@@ -368,14 +449,19 @@ def _lasts_longer(old: Suppression, new: Suppression) -> bool:
 
 def _written(entry: Suppression) -> bytes:
     """Return an entry as a document; what is empty is left out."""
-    return json.dumps(
-        {k: v for k, v in entry.to_dict().items() if v is not None}, ensure_ascii=False
-    ).encode()
+    return json.dumps({k: v for k, v in entry.to_dict().items() if v is not None}).encode()
 
 
-def _read(document: bytes) -> Suppression:
-    """Return the entry of a document."""
-    found = json.loads(document)
+def _read(document: bytes) -> Suppression | None:
+    """Return the entry of a document, or `None` where it is damaged."""
+    try:
+        return _entry(json.loads(document))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _entry(found: dict[str, Any]) -> Suppression:
+    """Return the entry that a document's values make."""
     expires, flow = found.get("expires"), found.get("flow")
     return Suppression(
         key=found["key"],

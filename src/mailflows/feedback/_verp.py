@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mailflows._token import Purpose, Signer, utc_now
+from mailflows._token import Purpose, Signer, text_of, utc_now
 from mailflows.errors import ConfigurationError, TokenError
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mailflows.feedback._event import Event
 
 __all__ = ["Verp"]
+
+_DOMAIN = re.compile(r"[^\s@<>\x00-\x20\x7f]+")
 
 LIFETIME = 30 * 86400.0
 """Seconds that a return path holds: servers give up after five days (RFC 5321 section 4.5.4.1)."""
@@ -52,7 +55,7 @@ class Verp:
         lifetime: float | None = LIFETIME,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        if not domain or "@" in domain:
+        if not _DOMAIN.fullmatch(text_of(domain)):
             msg = f"domain {domain!r} is no domain; pass the one of the return path, without @"
             raise ConfigurationError(msg, field="domain")
         self._domain = domain.lower()
@@ -78,7 +81,7 @@ class Verp:
         Raises:
             TokenError: If it is not ours, or no longer holds; see its ``reason``.
         """
-        local, at, domain = address.strip().strip("<>").rpartition("@")
+        local, at, domain = text_of(address).strip().strip("<>").rpartition("@")
         if not at or domain.lower() != self._domain:
             msg = "this is no return path of ours: another domain"
             raise TokenError(msg, reason="malformed")

@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 _LONGEST = 200
+_NEVER = 10**15
+"""Units: more than any limit can allow, and few enough to reckon with."""
 
 
 class Keys(TypedDict, total=False):
@@ -94,7 +96,9 @@ class Attempt:
         if self._spelled is None:
             to = self.keys.get("to")
             if to is not None:
-                self._spelled = _canonical((to,) if isinstance(to, str) else to)
+                self._spelled = _canonical(
+                    (to,) if isinstance(to, str) or not isinstance(to, Iterable) else to
+                )
             else:
                 self._spelled = {} if self.message is None else _canonical(_recipients(self.message))
         return self._spelled
@@ -136,7 +140,7 @@ _KNOWN = frozenset(Keys.__annotations__)
 
 def _whole(cost: object) -> int:
     if isinstance(cost, int) and cost >= 0:
-        return cost
+        return min(cost, _NEVER)
     msg = f"the cost of an attempt is a whole number of at least 0; got {cost!r}"
     raise ValueError(msg)
 
@@ -182,7 +186,6 @@ def _recipients(message: Any) -> Iterable[str]:
     return [a.address for a in read.recipients]
 
 
-@lru_cache(maxsize=8192)
 def client_key(client: object) -> str:
     """Return the key of a client: an IPv4 address, or the /64 network of an IPv6 address.
 
@@ -191,34 +194,44 @@ def client_key(client: object) -> str:
     >>> client_key("192.0.2.7"), client_key("::ffff:192.0.2.7"), client_key("2001:db8:1:2:3::4")
     ('192.0.2.7', '192.0.2.7', '2001:db8:1:2::/64')
     """
-    packed = _packed(client)
+    return _client_key(str(client))
+
+
+@lru_cache(maxsize=8192)
+def _client_key(text: str) -> str:
+    packed = _packed(text)
     if len(packed) == 4:
         return socket.inet_ntop(socket.AF_INET, packed)
     return socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8)) + "/64"
 
 
-@lru_cache(maxsize=8192)
 def network_key(client: object) -> str:
     """Return the key of a client's network: /24 of IPv4, /56 of IPv6, as providers hand them out.
 
     >>> network_key("192.0.2.7"), network_key("2001:db8:1:2ff::4")
     ('192.0.2.0/24', '2001:db8:1:200::/56')
     """
-    packed = _packed(client)
+    return _network_key(str(client))
+
+
+@lru_cache(maxsize=8192)
+def _network_key(text: str) -> str:
+    packed = _packed(text)
     if len(packed) == 4:
         return socket.inet_ntop(socket.AF_INET, packed[:3] + b"\0") + "/24"
     return socket.inet_ntop(socket.AF_INET6, packed[:7] + bytes(9)) + "/56"
 
 
-def _packed(client: object) -> bytes:
+def _packed(client: str) -> bytes:
     """Return the octets of an address."""
-    text = str(client).strip().partition("%")[0]
+    text = client.strip().partition("%")[0]
     try:
         if ":" not in text:
             return socket.inet_pton(socket.AF_INET, text)
         packed = socket.inet_pton(socket.AF_INET6, text)
     except (OSError, ValueError) as problem:
-        msg = f"client is one IPv4 or IPv6 address, such as '192.0.2.7'; got {str(client)[:60]!r}"
+        found = "a mail address" if "@" in client else repr(client[:60])
+        msg = f"client is one IPv4 or IPv6 address, such as '192.0.2.7'; got {found}"
         raise ValueError(msg) from problem
     return packed[12:] if packed[:12] == _MAPPED else packed
 

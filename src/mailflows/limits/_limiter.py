@@ -112,7 +112,8 @@ class Limiter:
             keys: What the limits count by; see `Keys`.
 
         Raises:
-            ValueError: If a key is missing that a limit counts by, or one cannot be read.
+            ValueError: If a key is missing that a limit counts by, or one cannot be read, or the lease is
+                not above 0.
 
         Example:
             >>> from mailflows.limits import Limit, Limiter
@@ -125,6 +126,7 @@ class Limiter:
         attempt = Attempt(message, keys)
         if self._direct is not None and lease is None and not partial:
             return self._decision(attempt, self._direct(self._charges(attempt)))
+        _lasting(lease)
         if partial:
             steps = partly(attempt, self._charges)
             charges, look = next(steps)
@@ -145,6 +147,7 @@ class Limiter:
     ) -> Decision:
         """Do what `acquire` does without blocking the event loop."""
         attempt = Attempt(message, keys)
+        _lasting(lease)
         if partial:
             steps = partly(attempt, self._charges)
             charges, look = next(steps)
@@ -364,8 +367,21 @@ class Limiter:
 
 
 def _most(within: float) -> float:
-    """Return how long to wait at most; what never fits is not waited for."""
-    return min(within, sys.float_info.max)
+    """Return how long to wait at most; what never fits is not waited for.
+
+    A deadline that has passed is as one that is now: below 0, a store could not tell it from a refusal.
+    """
+    if math.isnan(within):
+        msg = "a time to wait is a number of seconds; got nan"
+        raise ValueError(msg)
+    return min(max(within, 0.0), sys.float_info.max)
+
+
+def _lasting(lease: float | None) -> None:
+    """Refuse a lease in which nothing can be sent: what is reserved for no time counts for nothing."""
+    if lease is not None and not lease > 0.0:
+        msg = f"a lease is a number of seconds above 0; got {lease!r}"
+        raise ValueError(msg)
 
 
 def _by_meter(limits: Iterable[Limit]) -> dict[str, Limit]:

@@ -190,7 +190,9 @@ class Pacer:
         now = self._clock()
         pace = self._pace(provider.name)
         meter = self._meter(1.0 / pace.rate(provider.rate, now))
-        outcome = self.store.decide([(meter, provider.name, 1)], within=min(within, sys.float_info.max))
+        outcome = self.store.decide(
+            [(meter, provider.name, 1)], within=min(max(within, 0.0), sys.float_info.max)
+        )
         delay = outcome.wait if outcome.at is not None else math.inf
         is_limited = pace.connections and now < pace.connections_until
         return Slot(
