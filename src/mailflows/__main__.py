@@ -1,4 +1,4 @@
-"""The command line: ``python -m mailflows`` with ``classify``, ``check`` or ``list``.
+"""The command line: ``python -m mailflows`` with ``classify``, ``check``, ``list`` or ``audit``.
 
 Exit status of ``classify``: 0 every message was read (sure or not), 1 some input could not be read,
 2 wrong usage.
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from mailflows import Classifier, ConfigurationError, MailflowsError, MessageError
 from mailflows._report import to_text
 from mailflows._source import SIZE_LIMIT
+from mailflows.flows._command import add_command as add_audit
 from mailflows.recipients._command import add_commands
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     classify.set_defaults(run=_classify)
     add_commands(commands)
+    add_audit(commands)
     return parser
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -119,7 +120,7 @@ class FakeDns:
             if isinstance(kinds, Status):
                 return Answer(kinds)
             if kinds.get(kind):
-                return Answer(Status.OK, tuple(text.removesuffix(".").lower() for text in kinds[kind]), 300.0)
+                return Answer(Status.OK, tuple(_as_answered(text, kind) for text in kinds[kind]), 300.0)
             if "CNAME" not in kinds:
                 return Answer(Status.NODATA, (), 60.0)
             name = kinds["CNAME"][0].removesuffix(".").lower()
@@ -141,3 +142,13 @@ class FakeDns:
         """Do the same for an event loop."""
         for result in self.run(conversations, budget=budget):
             yield result
+
+
+def _as_answered(text: str, kind: str) -> str:
+    """Return a record as a resolver gives it: names in lower case, the strings of a TXT joined."""
+    if kind != "TXT":
+        return text.removesuffix(".").lower()
+    if not text.startswith('"'):
+        return text
+    # As a zone file has it: "v=DKIM1; p=MII" "BIjAN…"
+    return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', text)).replace('\\"', '"').replace("\\;", ";")

@@ -159,7 +159,7 @@ def registrable_domain(host: str) -> str:
 _known: dict[str, str] = {}
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
     """Return the host of a web address, without user and port."""
     rest = url.partition("//")[2]
     end = min((i for c in "/?#" if (i := rest.find(c)) >= 0), default=len(rest))
@@ -195,7 +195,7 @@ def _targets(message: Message, web: list[str], reading: Reading) -> dict[str, fl
     """Measure where the web links lead."""
     distinct = list(dict.fromkeys(web))
     count = len(distinct)
-    hosts = [_host(url) for url in distinct]
+    hosts = [host_of(url) for url in distinct]
     domains = [registrable_domain(host) for host in hosts]
     own = registrable_domain(message.sender.domain) if message.sender.domain else ""
     owned = domains.count(own) / count if own else 0.0

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mailflows.message import Message
 
-__all__ = ["CONCEPTS", "SIGNALS", "Reading", "language_of", "measure", "read"]
+__all__ = ["CONCEPTS", "SIGNALS", "Reading", "concepts_of", "language_of", "measure", "read"]
 
 HEAD = 3_500
 TAIL = 1_500
@@ -352,3 +352,19 @@ def _substring_hits(lexicon: _Lexicon, reading: Reading) -> set[tuple[str, str]]
         for zone, text in zones.items()
         if entry in text
     }
+
+
+def concepts_of(text: str, tokens: tuple[str, ...], language: str) -> set[str]:
+    """Return the concepts of a passage; an unknown language is read as English.
+
+    Args:
+        text: The passage as written, for languages without spaces.
+        tokens: Its tokens in lower case.
+        language: Two letters, or empty.
+    """
+    lexicon = _lexicon(language or "en")
+    found = {concept for _, concept in find(lexicon, tokens)}
+    if lexicon.substrings:
+        lower = text.lower()
+        found |= {concept for entry, concept in lexicon.substrings if entry in lower}
+    return found

@@ -1,0 +1,239 @@
+"""The guard of a flow: whether a message belongs there, by what it holds and to whom it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from mailflows._report import to_html
+from mailflows.errors import ConfigurationError
+from mailflows.flow import Flow
+from mailflows.flows._blocks import most_promotional, shipped_blocks
+from mailflows.flows._templates import Observation, Series
+from mailflows.signals import measure
+from mailflows.signals.links import host_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailflows.classifier import Classification, Classifier
+    from mailflows.message import Message
+
+__all__ = ["GuardDecision", "GuardReason", "GuardSettings", "Outcome", "guard"]
+
+
+class Outcome(StrEnum):
+    """What to do with a message."""
+
+    ALLOW = "allow"
+    FLAG = "flag"
+    """Let it leave, and have somebody look at it."""
+
+    REFUSE = "refuse"
+
+
+_ORDER = list(Outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """Thresholds of the guard.
+
+    Attributes:
+        flag_recipients: Recipients of a professional message from which it is flagged: a person's
+            note to a department stays below.
+        refuse_recipients: Those from which it is refused as a mailing.
+        flag_alike: Near-identical messages of one sender from which a professional one is flagged.
+        refuse_alike: Those from which it is refused.
+        flag_block: Score of a promotional block that is flagged; the shipped model's own by default.
+        refuse_block: Score that is refused.
+
+    Raises:
+        ConfigurationError: If a threshold that flags lies above the one that refuses.
+    """
+
+    flag_recipients: int = 30
+    refuse_recipients: int = 200
+    flag_alike: int = 20
+    refuse_alike: int = 100
+    flag_block: float | None = None
+    refuse_block: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("recipients", "alike", "block"):
+            flag, refuse = getattr(self, f"flag_{name}"), getattr(self, f"refuse_{name}")
+            if flag is not None and refuse is not None and flag > refuse:
+                msg = f"flag_{name} is {flag}, more than refuse_{name}, {refuse}: it would never flag"
+                raise ConfigurationError(msg, field=f"flag_{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class GuardReason:
+    """One thing that speaks against a message on a flow.
+
+    Attributes:
+        code: Stable name such as ``promotional-block``.
+        outcome: What it alone would lead to.
+        sentence: What was seen, for a reader.
+        evidence: The passage or number that decided; of the sender's own message.
+    """
+
+    code: str
+    outcome: Outcome
+    sentence: str
+    evidence: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        return {
+            "code": self.code,
+            "outcome": self.outcome.value,
+            "sentence": self.sentence,
+            "evidence": self.evidence,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GuardDecision:
+    """Whether a message belongs on a flow.
+
+    Attributes:
+        outcome: The strictest of the reasons; allow where there is none.
+        flow: The flow that was asked for.
+        reasons: What speaks against it, the strictest first.
+        abstained: Whether the classifier was unsure, so that the content as a whole says nothing.
+    """
+
+    outcome: Outcome
+    flow: Flow
+    reasons: tuple[GuardReason, ...]
+    abstained: bool
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of the reasons."""
+        return tuple(reason.code for reason in self.reasons)
+
+    def __str__(self) -> str:
+        why = "; ".join(reason.sentence for reason in self.reasons) or "nothing speaks against it"
+        return f"{self.outcome} on {self.flow}: {why}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, ready for JSON."""
+        return {
+            "outcome": self.outcome.value,
+            "flow": self.flow.value,
+            "abstained": self.abstained,
+            "reasons": [reason.to_dict() for reason in self.reasons],
+        }
+
+    def _repr_html_(self) -> str:
+        rows = [[r.outcome.value, r.code, r.sentence, r.evidence[:200]] for r in self.reasons]
+        return to_html(f"{self.outcome} on {self.flow}", ["outcome", "code", "sentence", "evidence"], rows)
+
+
+def guard(  # noqa: PLR0913 -- all that may be known of a message
+    message: Message,
+    flow: Flow,
+    *,
+    classification: Classification | None,
+    classifier: Classifier | None,
+    observation: Observation | None,
+    settings: GuardSettings,
+    tracking_hosts: frozenset[str],
+) -> GuardDecision:
+    """Decide; see `FlowSet.guard`."""
+    if classification is None:
+        from mailflows.classifier import classify  # noqa: PLC0415 -- loads the model
+
+        classification = classifier.classify(message) if classifier else classify(message)
+    reasons = [
+        *_content(flow, classification),
+        *_bulk(message, flow, observation, settings),
+        *_tracking(message, flow, tracking_hosts),
+        *_slots(observation),
+    ]
+    if flow is Flow.TRANSACTIONAL:
+        reasons += _promotion(message, settings)
+    reasons.sort(key=lambda reason: -_ORDER.index(reason.outcome))
+    outcome = reasons[0].outcome if reasons else Outcome.ALLOW
+    return GuardDecision(outcome, flow, tuple(reasons), abstained=classification.flow is None)
+
+
+_WRONG = {
+    (Flow.PROFESSIONAL, Flow.MARKETING): ("marketing-on-professional", Outcome.REFUSE),
+    (Flow.PROFESSIONAL, Flow.TRANSACTIONAL): ("transactional-on-professional", Outcome.FLAG),
+    (Flow.MARKETING, Flow.TRANSACTIONAL): ("transactional-on-marketing", Outcome.REFUSE),
+    (Flow.MARKETING, Flow.PROFESSIONAL): ("professional-on-marketing", Outcome.FLAG),
+    (Flow.TRANSACTIONAL, Flow.MARKETING): ("marketing-on-transactional", Outcome.REFUSE),
+    (Flow.TRANSACTIONAL, Flow.PROFESSIONAL): ("professional-on-transactional", Outcome.FLAG),
+}
+"""The flow asked for and what the content is → code, and what it leads to.
+
+What harms a flow's reputation or its reader is refused: adverts where they were not asked for, and a
+password reset that waits behind a mailing.
+"""
+
+
+def _content(flow: Flow, classification: Classification) -> Iterator[GuardReason]:
+    """Compare the content with the flow; an unsure classifier says nothing."""
+    if classification.flow is not None and classification.flow != flow:
+        code, outcome = _WRONG[flow, classification.flow]
+        yield GuardReason(
+            code, outcome, f"the content is {classification.flow}, not {flow}", str(classification)
+        )
+
+
+def _promotion(message: Message, settings: GuardSettings) -> Iterator[GuardReason]:
+    """Look for an advert inside a transactional message."""
+    block = most_promotional(message)
+    model = shipped_blocks()
+    flag = model.flag if settings.flag_block is None else settings.flag_block
+    refuse = model.refuse if settings.refuse_block is None else settings.refuse_block
+    if block and block.score >= flag:
+        outcome = Outcome.REFUSE if block.score >= refuse else Outcome.FLAG
+        yield GuardReason("promotional-block", outcome, "a passage of it reads like an advert", block.text)
+
+
+def _bulk(
+    message: Message, flow: Flow, observation: Observation | None, settings: GuardSettings
+) -> Iterator[GuardReason]:
+    """Look whether a professional message is a mailing: to many at once, or again and again."""
+    if flow is not Flow.PROFESSIONAL:
+        return
+    envelope = message.envelope.recipients if message.envelope else ()
+    count = max(len(message.recipients), len(set(envelope)))
+    if count >= settings.flag_recipients:
+        outcome = Outcome.REFUSE if count >= settings.refuse_recipients else Outcome.FLAG
+        yield GuardReason("bulk-recipients", outcome, f"it goes to {count} recipients at once", str(count))
+    if observation and observation.series is not Series.UNIQUE and observation.seen >= settings.flag_alike:
+        outcome = Outcome.REFUSE if observation.seen >= settings.refuse_alike else Outcome.FLAG
+        sentence = f"its sender sent {observation.seen} messages that are nearly the same"
+        yield GuardReason("bulk-alike", outcome, sentence, str(observation.seen))
+
+
+_TRACKED_SHARE = 0.5
+
+
+def _tracking(message: Message, flow: Flow, hosts: frozenset[str]) -> Iterator[GuardReason]:
+    """Look for tracking where nobody agreed to it."""
+    if flow is Flow.MARKETING:
+        return
+    targets = {host_of(link.href) for link in message.document.links}
+    ours = sorted(targets & hosts)
+    signals = measure(message)
+    if ours:
+        sentence = f"links lead over the tracking host {ours[0]}"
+        yield GuardReason("tracking-links", Outcome.FLAG, sentence, ", ".join(ours))
+    elif signals.get("links.tracking_share", 0.0) >= _TRACKED_SHARE:
+        sentence = "most links pass a click-tracking redirect"
+        yield GuardReason("tracking-links", Outcome.FLAG, sentence)
+    if signals.get("layout.pixel"):
+        yield GuardReason("tracking-pixel", Outcome.FLAG, "it has an image of one pixel that reports opens")
+
+
+def _slots(observation: Observation | None) -> Iterator[GuardReason]:
+    """Pass on what a memory of templates saw."""
+    for alarm in observation.alarms if observation else ():
+        yield GuardReason("form-abuse", Outcome.REFUSE, alarm.sentence, alarm.slot)

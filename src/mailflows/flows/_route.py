@@ -1,0 +1,299 @@
+"""The road of one flow: which domains, addresses, keys and relay are its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from mailflows.errors import ConfigurationError
+from mailflows.flow import Flow
+
+__all__ = ["FlowRoute", "Relay", "did_you_mean", "flow_named", "read_domain"]
+
+_PORTS = {"smtp": 25, "smtps": 465}
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The host that a flow's messages are handed to.
+
+    Attributes:
+        host: Its name or address.
+        port: 25 by default, 465 for ``smtps``.
+        is_tls: Whether TLS is spoken from the first byte (``smtps``).
+        username: Name to log in with; empty for none.
+    """
+
+    host: str
+    port: int
+    is_tls: bool
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRoute:
+    """The road of one flow.
+
+    Args:
+        flow: Whose road it is, as a `Flow` or its name.
+        domains: Domains of From; one may be given as a string. A sub-domain is a domain of its own.
+        source_ips: Addresses from which its messages leave; one may be given as a string.
+        ehlo: Name said in EHLO, which should lead to the source address and back.
+        dkim_selector: Selector of the key that signs; several may be given.
+        dkim_domain: Domain that signs (``d=``); the first of *domains* by default.
+        return_path: Domain of the envelope sender; the first of *domains* by default.
+        relay: ``smtp://user@host:port`` or ``smtps://…``; a password never stands in it.
+        password_env: Environment variable that holds the relay's password.
+        password: A function that returns the password, for secrets kept elsewhere.
+        esp: Name of the provider, where one sends instead of a relay.
+        stream: The provider's word for a separate stream: stream, sub-account, configuration set.
+        tracking_host: Host of rewritten links and pixels.
+        list_id: List-Id of its mailings, without angle brackets (RFC 2919).
+
+    Raises:
+        ConfigurationError: If a field is missing, malformed, or contradicts another.
+
+    Example:
+        >>> route = FlowRoute("marketing", domains="news.example.org", source_ips="192.0.2.20")
+        >>> route.domains, route.dkim_domain, route.return_path
+        (('news.example.org',), 'news.example.org', 'news.example.org')
+    """
+
+    flow: Flow
+    domains: tuple[str, ...]
+    source_ips: tuple[str, ...] = ()
+    ehlo: str = ""
+    dkim_selector: tuple[str, ...] = ()
+    dkim_domain: str = ""
+    return_path: str = ""
+    relay: str = ""
+    password_env: str = ""
+    password: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    esp: str = ""
+    stream: str = ""
+    tracking_host: str = ""
+    list_id: str = ""
+
+    def __init__(  # noqa: PLR0913 -- what a flow may have of its own
+        self,
+        flow: Flow | str,
+        *,
+        domains: str | Iterable[str],
+        source_ips: str | Iterable[str] = (),
+        ehlo: str = "",
+        dkim_selector: str | Iterable[str] = (),
+        dkim_domain: str = "",
+        return_path: str = "",
+        relay: str = "",
+        password_env: str = "",
+        password: Callable[[], str] | None = None,
+        esp: str = "",
+        stream: str = "",
+        tracking_host: str = "",
+        list_id: str = "",
+    ) -> None:
+        named = _several(domains, "domains", read_domain)
+        if not named:
+            msg = "domains is empty: name the domain that stands in From"
+            raise ConfigurationError(msg, field="domains")
+        content: dict[str, Any] = {
+            "flow": flow_named(flow),
+            "domains": named,
+            "source_ips": _several(source_ips, "source_ips", _address),
+            "ehlo": _optional(ehlo, "ehlo", read_domain),
+            "dkim_selector": _several(dkim_selector, "dkim_selector", _selector),
+            "dkim_domain": _optional(dkim_domain, "dkim_domain", read_domain) or named[0],
+            "return_path": _optional(return_path, "return_path", read_domain) or named[0],
+            "relay": _optional(relay, "relay", _relay_url),
+            "password_env": _optional(password_env, "password_env", _variable),
+            "password": password,
+            "esp": _optional(esp, "esp", _word),
+            "stream": _optional(stream, "stream", _word),
+            "tracking_host": _optional(tracking_host, "tracking_host", read_domain),
+            "list_id": _optional(list_id, "list_id", _list_id),
+        }
+        for name, value in content.items():
+            object.__setattr__(self, name, value)
+        self._require_sense()
+
+    def _require_sense(self) -> None:
+        """Refuse fields that contradict each other."""
+        if self.password is not None and not callable(self.password):
+            msg = "password is a function that returns it, never the password; or use password_env"
+            raise ConfigurationError(msg, field="password")
+        if self.password is not None and self.password_env:
+            msg = "password and password_env are both given: keep one"
+            raise ConfigurationError(msg, field="password")
+        if (self.password or self.password_env) and not self.relay:
+            msg = 'a password is given and no relay: it belongs to relay = "smtps://user@host"'
+            raise ConfigurationError(msg, field="relay")
+        if self.relay and self.esp:
+            msg = "relay and esp are both given: a flow leaves by one of them"
+            raise ConfigurationError(msg, field="esp")
+        if self.stream and not self.esp:
+            msg = "stream is given and no esp: name the provider whose stream it is"
+            raise ConfigurationError(msg, field="stream")
+
+    @property
+    def server(self) -> Relay | None:
+        """The relay, taken apart; `None` where a provider sends."""
+        if not self.relay:
+            return None
+        parts = urlsplit(self.relay)
+        return Relay(
+            host=parts.hostname or "",
+            port=parts.port or _PORTS[parts.scheme],
+            is_tls=parts.scheme == "smtps",
+            username=unquote(parts.username or ""),
+        )
+
+    def secret(self) -> str:
+        """Return the relay's password, fetched now; empty where none is set.
+
+        Raises:
+            ConfigurationError: If the environment variable is not there.
+        """
+        if self.password is not None:
+            return self.password()
+        if not self.password_env:
+            return ""
+        if self.password_env not in os.environ:
+            msg = f"password_env: the environment has no variable {self.password_env}"
+            raise ConfigurationError(msg, field="password_env")
+        return os.environ[self.password_env]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the password as plain data, ready for JSON."""
+        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "password"}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in shown.items()}
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """Return what to write instead of a word that is not known.
+
+    >>> did_you_mean("domain", ["domains", "relay"])
+    'did you mean domains?'
+    """
+    names = list(known)
+    close = get_close_matches(str(word).lower(), names, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
+
+
+def flow_named(name: object) -> Flow:
+    """Return the flow of this name.
+
+    Raises:
+        ConfigurationError: If there is none.
+    """
+    try:
+        return Flow(name)  # type: ignore[arg-type]
+    except ValueError as error:
+        msg = f"{str(name)[:60]!r} is no flow: {did_you_mean(name, list(Flow))}"
+        raise ConfigurationError(msg, field="flow") from error
+
+
+def _several(value: object, name: str, read: Callable[[object, str], str]) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (read(value, name),)
+    if not isinstance(value, Iterable):
+        msg = f"{name} is one string or several, not {value!r}"
+        raise ConfigurationError(msg, field=name)
+    return tuple(dict.fromkeys(read(entry, name) for entry in value))
+
+
+def _optional(value: object, name: str, read: Callable[[object, str], str]) -> str:
+    return read(value, name) if value != "" else ""
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        msg = f"{name} is a text on one line, not {value!r}"
+        raise ConfigurationError(msg, field=name)
+    return value.strip()
+
+
+def read_domain(value: object, name: str) -> str:
+    """Return a domain as A-labels in lower case.
+
+    Raises:
+        ConfigurationError: If it is none, with *name* as its field.
+    """
+    text = _text(value, name).removesuffix(".").lower()
+    if "@" in text:
+        msg = f"{name} is a domain, not an address: write {text.rpartition('@')[2]!r}"
+        raise ConfigurationError(msg, field=name)
+    try:
+        text = text if text.isascii() else text.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        msg = f"{name}: {text!r} cannot be a domain"
+        raise ConfigurationError(msg, field=name) from error
+    labels = text.split(".")
+    if len(labels) < 2 or len(text) > 253 or not all(_is_label(label) for label in labels):
+        msg = f"{name}: {text!r} is no domain such as news.example.org"
+        raise ConfigurationError(msg, field=name)
+    return text
+
+
+def _is_label(label: str) -> bool:
+    is_made_of = label.replace("-", "a").replace("_", "a").isalnum()
+    return 0 < len(label) <= 63 and is_made_of and label[0] != "-" != label[-1]
+
+
+def _address(value: object, name: str) -> str:
+    text = _text(value, name)
+    try:
+        return str(ip_address(text))
+    except ValueError as error:
+        msg = f"{name}: {text!r} is no IP address such as 192.0.2.10"
+        raise ConfigurationError(msg, field=name) from error
+
+
+def _selector(value: object, name: str) -> str:
+    text = _text(value, name).lower()
+    if not all(_is_label(label) for label in text.split(".")):
+        msg = f"{name}: {text!r} is no selector; it is what stands before ._domainkey in the DNS"
+        raise ConfigurationError(msg, field=name)
+    return text
+
+
+def _relay_url(value: object, name: str) -> str:
+    text = _text(value, name)
+    try:
+        parts = urlsplit(text)
+        well_formed = parts.scheme in _PORTS and parts.hostname and parts.port != 0
+    except ValueError:
+        well_formed = False
+    if not well_formed:
+        msg = f"{name} is smtp://host or smtps://user@host:465, not {_without_secret(text)!r}"
+        raise ConfigurationError(msg, field=name)
+    if parts.password is not None:
+        msg = f"{name} holds a password: leave it out, and name its variable in password_env"
+        raise ConfigurationError(msg, field=name)
+    return text
+
+
+def _without_secret(url: str) -> str:
+    """Return a URL without what stands before the host: error texts end in logs."""
+    before, at, rest = url.rpartition("@")
+    return f"{before.partition('//')[0]}//…@{rest}" if at else url
+
+
+def _variable(value: object, name: str) -> str:
+    text = _text(value, name)
+    if not text.isidentifier():
+        msg = f"{name} is the name of an environment variable such as SMTP_PASSWORD"
+        raise ConfigurationError(msg, field=name)
+    return text
+
+
+def _word(value: object, name: str) -> str:
+    return _text(value, name)
+
+
+def _list_id(value: object, name: str) -> str:
+    return _text(value, name).rpartition("<")[2].removesuffix(">").lower()

@@ -1,0 +1,361 @@
+"""A memory of templates: what kind of series a message belongs to, and which slot is being abused.
+
+Kept in a store as an index for each sender and flow, and a document for each template: keyed hashes of words
+and what slots held, never a word of a message.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from mailflows._report import to_html
+from mailflows._stores import update
+from mailflows.errors import ConfigurationError
+from mailflows.flows._route import flow_named
+from mailflows.flows._skeleton import MOST_TOKENS, Gap, Skeleton, Slot, Token, align, gaps, learned, tokens_of
+from mailflows.flows._slots import SlotAlarm, SlotKind, alarms_of
+from mailflows.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailflows._stores import Documents
+    from mailflows.flow import Flow
+    from mailflows.message import Source
+
+__all__ = ["Observation", "Series", "TemplateMemory"]
+
+LEARN = 6
+"""Messages of a template that are learned before its slots are judged."""
+
+MANY = 10
+"""Messages of one text within the window that are a mailing."""
+
+WINDOW = 86_400.0
+KEPT_FOR = 90 * 86_400.0
+KEEP = 24
+"""Templates of a sender and flow that are kept; the longest unused leave first."""
+
+_SKETCH = 24
+_LEAST_ALIKE = 0.5
+_LEAST_FIXED = 8
+"""Fixed words below which two messages are not called alike."""
+
+_BYTES = 3
+_WHOLE_LINE_LOST = 6
+
+
+class Series(StrEnum):
+    """What kind of series a message belongs to."""
+
+    UNIQUE = "unique"
+    """Nothing like it was seen: a person's message, or the first of a series."""
+
+    ALIKE = "alike"
+    """Something like it was seen, too rarely to say more."""
+
+    TRANSACTIONAL = "transactional"
+    """A known text with new numbers, dates or links."""
+
+    MAILING = "mailing"
+    """One text to many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a memory of templates saw in a message.
+
+    Attributes:
+        series: What kind of series it belongs to.
+        seen: Messages of the series within the window, with this one.
+        total: All that were learned, with this one.
+        slots: The fixed words around each slot.
+        alarms: Slots that hold what they never held; such a message is not learned.
+        template: Names the template; empty for a message without one.
+    """
+
+    series: Series
+    seen: int
+    total: int
+    slots: tuple[str, ...]
+    alarms: tuple[SlotAlarm, ...]
+    template: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether no slot is being abused, as far as can be seen."""
+        return not self.alarms
+
+    def __str__(self) -> str:
+        alarm = f"; {self.alarms[0].sentence}" if self.alarms else ""
+        return f"{self.series}, number {self.total} with {len(self.slots)} slots{alarm}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, ready for JSON."""
+        return {
+            "series": self.series.value,
+            "seen": self.seen,
+            "total": self.total,
+            "slots": list(self.slots),
+            "alarms": [alarm.to_dict() for alarm in self.alarms],
+            "template": self.template,
+        }
+
+    def _repr_html_(self) -> str:
+        rows = [[alarm.slot, alarm.code, alarm.sentence] for alarm in self.alarms]
+        return to_html(str(self), ["slot", "code", "what"], rows)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A template in the index of its sender: enough to tell which one a message may be of."""
+
+    name: str
+    sketch: set[int]
+
+    def likeness(self, marks: set[int]) -> float:
+        return len(self.sketch & marks) / max(1, len(self.sketch))
+
+
+class TemplateMemory:
+    r"""Remembers the templates that senders use, and what their slots hold.
+
+    Args:
+        store: Where they are kept: any store of `mailflows.limits`.
+        learn: Messages of a template that are learned before its slots are judged.
+        many: Messages of one text within the window that are a mailing.
+        window: Seconds in which messages are counted; a day by default.
+        kept_for: Seconds after which an unused template is forgotten; 90 days by default.
+        clock: Gives the present moment, in UTC.
+
+    Raises:
+        ConfigurationError: If a number is not positive.
+
+    Example:
+        >>> from mailflows.limits import MemoryStore
+        >>> memory = TemplateMemory(MemoryStore())
+        >>> text = "From: a@b.example\nSubject: Welcome\n\nHello {}, your account number is {}."
+        >>> for n, name in enumerate("Ada Grace Mary Emmy Marie Lise Rosa".split()):
+        ...     seen = memory.observe(text.format(name, 1000 + n).encode(), flow="transactional")
+        >>> seen.series, seen.ok
+        (<Series.TRANSACTIONAL: 'transactional'>, True)
+        >>> bad = memory.observe(text.format("WIN http://x.example/", 1).encode(), flow="transactional")
+        >>> print(bad.alarms[0].sentence)
+        «Hello …, your account» holds a link, and never did
+    """
+
+    def __init__(  # noqa: PLR0913 -- the settings of a memory
+        self,
+        store: Documents,
+        *,
+        learn: int = LEARN,
+        many: int = MANY,
+        window: float = WINDOW,
+        kept_for: float = KEPT_FOR,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        settings = {"learn": learn, "many": many, "window": window, "kept_for": kept_for}
+        for name, value in settings.items():
+            if value <= 0:
+                msg = f"{name} is a positive number, not {value!r}"
+                raise ConfigurationError(msg, field=name)
+        self._store = store
+        self._learn = learn
+        self._many = many
+        self._window = window
+        self._kept_for = kept_for
+        self._clock = clock or _now
+        self._key = store.digest("templates").encode("ascii")[:32]
+
+    def observe(
+        self,
+        message: Source,
+        *,
+        flow: Flow | str,
+        sender: str | None = None,
+        accept: bool = False,
+    ) -> Observation:
+        """Say what series a message belongs to and which slots are abused, and learn from it.
+
+        Args:
+            message: What is to be sent.
+            flow: The flow by which it leaves: each has its own templates.
+            sender: Who sends: an address, a form, a tenant; the address of From by default.
+            accept: Learn it although a slot raises an alarm: a person has looked at it.
+
+        Raises:
+            MessageError: If *message* is no message.
+            StoreError: If the store could not answer.
+        """
+        read = Message.read(message)
+        place = f"{flow_named(flow)}:{self._store.digest(sender or read.sender.address)}"
+        tokens = tokens_of(read, self._mark)
+        if len(tokens) < _LEAST_FIXED:
+            return Observation(Series.UNIQUE, 1, 1, (), (), "")
+        name = self._find(place, tokens)
+        if name is None:
+            return self._begin(place, tokens)
+        return self._go_on(place, name, tokens, accept=accept)
+
+    def _mark(self, word: str) -> int:
+        found = hashlib.blake2s(word.encode("utf-8", "replace"), key=self._key, digest_size=_BYTES)
+        return int.from_bytes(found.digest())
+
+    def _find(self, place: str, tokens: list[Token]) -> str | None:
+        """Return the name of the template that a message may be of."""
+        marks = {token.mark for token in tokens}
+        entries = _read_index(self._store.load(f"templates:{place}"))
+        best = max(entries, key=lambda entry: entry.likeness(marks), default=None)
+        return best.name if best and best.likeness(marks) >= _LEAST_ALIKE else None
+
+    def _begin(self, place: str, tokens: list[Token]) -> Observation:
+        """Remember a message as the first of a series."""
+        skeleton = Skeleton([token.mark for token in tokens[:MOST_TOKENS]], {}, 1)
+        name = hashlib.blake2s(_packed(skeleton.fixed), digest_size=4).hexdigest()
+        content = _written(skeleton, (self._seconds(), 1))
+        update(self._store, f"template:{place}:{name}", lambda _: content, ttl=self._kept_for)
+        self._note(place, name, skeleton)
+        return Observation(Series.UNIQUE, 1, 1, (), (), name)
+
+    def _go_on(self, place: str, name: str, tokens: list[Token], *, accept: bool) -> Observation:
+        """Compare a message with its template, and learn from it."""
+        key = f"template:{place}:{name}"
+        result: Observation | None = None
+        better: Skeleton | None = None
+
+        def change(old: bytes | None) -> bytes | None:
+            nonlocal result, better
+            skeleton, counted = _restored(old) if old else (Skeleton([]), (0.0, 0))
+            pairs, share = align(skeleton, tokens)
+            result, better = None, None
+            if share < _LEAST_ALIKE or len(pairs) < _LEAST_FIXED:
+                return old
+            found = gaps(skeleton, tokens, pairs)
+            alarms = () if skeleton.seen < self._learn else _judge(skeleton, found)
+            counted = self._counted(counted)
+            better = skeleton if alarms and not accept else learned(skeleton, found, pairs)
+            result = self._observation(name, better, found, alarms, counted[1])
+            return _written(better, counted)
+
+        update(self._store, key, change, ttl=self._kept_for)
+        if result is None or better is None:
+            return self._begin(place, tokens)
+        self._note(place, name, better)
+        return result
+
+    def _observation(
+        self, name: str, skeleton: Skeleton, found: list[Gap], alarms: tuple[SlotAlarm, ...], seen: int
+    ) -> Observation:
+        series = Series.ALIKE
+        if skeleton.seen >= 3 and any(_is_specific(slot) for slot in skeleton.slots.values()):
+            series = Series.TRANSACTIONAL
+        elif seen >= self._many:
+            series = Series.MAILING
+        total = skeleton.seen + bool(alarms)
+        return Observation(series, seen, total, tuple(gap.name for gap in found), alarms, name)
+
+    def _counted(self, counted: tuple[float, int]) -> tuple[float, int]:
+        """Count one more message in the window."""
+        start, count = counted
+        now = self._seconds()
+        return (now, 1) if now - start > self._window else (start, count + 1)
+
+    def _seconds(self) -> float:
+        return round(self._clock().timestamp(), 1)
+
+    def _note(self, place: str, name: str, skeleton: Skeleton) -> None:
+        """Put a template first in the index of its sender."""
+        sketch = set(sorted(set(skeleton.fixed))[:_SKETCH])
+
+        def change(old: bytes | None) -> bytes:
+            others = [entry for entry in _read_index(old) if entry.name != name]
+            return _write_index([_Entry(name, sketch), *others][:KEEP])
+
+        update(self._store, f"templates:{place}", change, ttl=self._kept_for)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _is_specific(slot: Slot) -> bool:
+    """Say whether a slot holds what is of one reader alone: a number, a date, an address."""
+    return slot.seen >= 2 and bool(slot.kinds & (SlotKind.DIGITS | SlotKind.EMAIL))
+
+
+def _judge(skeleton: Skeleton, found: list[Gap]) -> tuple[SlotAlarm, ...]:
+    """Return the slots that hold what they never held."""
+    vocabulary = skeleton.vocabulary()
+    alarms: list[SlotAlarm] = []
+    for gap in found:
+        new = [token for token in gap.tokens if token.mark not in vocabulary]
+        if not new or (gap.slot is None and not _may_be_slot(gap)):
+            continue
+        alarms += _alarms(gap, new)
+    return tuple(alarms)
+
+
+def _may_be_slot(gap: Gap) -> bool:
+    """Say whether a place without a known slot may be one that never changed so far.
+
+    A block of its own lines is none: a template may have parts that are not always there.
+    """
+    return gap.is_inline and gap.lost <= _WHOLE_LINE_LOST
+
+
+def _alarms(gap: Gap, new: list[Token]) -> list[SlotAlarm]:
+    slot = gap.slot or Slot()
+    known = slot.kinds
+    if not any("://" in t.text or "." in t.text or t.text == "/" for t in new):
+        known |= SlotKind.LINK  # the link's host is known
+    longest = max(80, 3 * slot.longest)
+    return list(alarms_of(gap.name, gap.text, known=known, longest=longest))
+
+
+def _packed(marks: list[int]) -> bytes:
+    return b"".join(mark.to_bytes(_BYTES) for mark in marks)
+
+
+def _coded(marks: list[int]) -> str:
+    return base64.b64encode(_packed(marks)).decode("ascii")
+
+
+def _decoded(text: str) -> list[int]:
+    data = base64.b64decode(text)
+    return [int.from_bytes(data[i : i + _BYTES]) for i in range(0, len(data), _BYTES)]
+
+
+def _written(skeleton: Skeleton, counted: tuple[float, int]) -> bytes:
+    slots = {
+        str(place): [slot.seen, slot.kinds.value, slot.longest, _coded(sorted(slot.known))]
+        for place, slot in skeleton.slots.items()
+    }
+    content = {"n": skeleton.seen, "w": counted, "f": _coded(skeleton.fixed), "s": slots}
+    return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
+def _restored(document: bytes) -> tuple[Skeleton, tuple[float, int]]:
+    content = json.loads(document)
+    slots = {
+        int(place): Slot(seen, SlotKind(kinds), longest, set(_decoded(known)))
+        for place, (seen, kinds, longest, known) in content["s"].items()
+    }
+    start, count = content["w"]
+    return Skeleton(_decoded(content["f"]), slots, content["n"]), (start, count)
+
+
+def _read_index(document: bytes | None) -> list[_Entry]:
+    if document is None:
+        return []
+    return [_Entry(name, set(_decoded(sketch))) for name, sketch in json.loads(document)]
+
+
+def _write_index(entries: list[_Entry]) -> bytes:
+    content = [[entry.name, _coded(sorted(entry.sketch))] for entry in entries]
+    return json.dumps(content, separators=(",", ":")).encode("ascii")
