@@ -22,8 +22,8 @@ LAYERS = (
     "classifier recipients limits content feedback",
     "signals",
     "message",
-    "_header _source _dns _stores",
-    "_charset _html _data _interval _mailbox _report _token flow errors",
+    "_header _source _dns _stores _token",
+    "_charset _html _data _interval _mailbox _report flow errors",
 )
 """From the top down; parts on one line never import each other."""
 

@@ -1,7 +1,37 @@
-"""Feedback: everything that comes back after sending, as one kind of `Event` with an action."""
+"""Feedback: everything that comes back after sending, as one kind of `Event` with an action.
+
+Bounces and complaints (`parse_bounce`), the replies of SMTP servers (`from_reply`, `from_smtp_exception`)
+and the webhooks of providers (`from_webhook`) all become events; a `SuppressionList` learns from them.
+"""
 
 from __future__ import annotations
 
+from mailflows.feedback._autoreply import parse_autoreply
+from mailflows.feedback._bounce import parse_bounce
+from mailflows.feedback._csv import ImportResult, export_suppressions, import_suppressions
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
+from mailflows.feedback._reply import from_reply, from_smtp_exception
+from mailflows.feedback._signatures import verify_webhook
+from mailflows.feedback._suppression import Suppression, SuppressionList
+from mailflows.feedback._verp import Verp
+from mailflows.feedback._webhooks import PROVIDERS, from_webhook
 
-__all__ = ["Action", "BounceReason", "Event", "EventType"]
+__all__ = [
+    "PROVIDERS",
+    "Action",
+    "BounceReason",
+    "Event",
+    "EventType",
+    "ImportResult",
+    "Suppression",
+    "SuppressionList",
+    "Verp",
+    "export_suppressions",
+    "from_reply",
+    "from_smtp_exception",
+    "from_webhook",
+    "import_suppressions",
+    "parse_autoreply",
+    "parse_bounce",
+    "verify_webhook",
+]

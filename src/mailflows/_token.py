@@ -1,0 +1,353 @@
+"""Signed tokens: what we wrote into a message is known again when it comes back.
+
+A token says what it is for, when it was made, until when it holds, and a few short fields. It is signed with
+HMAC-SHA-256 (RFC 2104), of which 128 bits are kept, the least that RFC 2104 section 5 allows for it.
+Nothing in it is secret, so nothing in it may be an address.
+
+The layout, before it is written as text::
+
+    1 byte   version (upper half) and purpose (lower half)
+    4 bytes  issued: seconds since 2020-01-01 UTC
+    2 bytes  lifetime: hours, 0 for «always»
+    n bytes  fields, each with its length in front
+    16 bytes signature over all of that
+
+The purpose chooses the key that signs, too: a token for one purpose is a forgery for every other.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mailflows.errors import ConfigurationError, TokenError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["LOCAL_ROOM", "MAX_LOCAL", "MAX_URL", "Purpose", "Signer", "Token", "utc_now"]
+
+VERSION = 1
+MAX_URL = 4096
+"""Characters of a token in a URL; a longer one is not looked at."""
+
+MAX_LOCAL = 64
+"""Octets of the local part of an address (RFC 5321 section 4.5.3.1.1)."""
+
+_SIGNATURE = 16
+_HEAD = 7
+LOCAL_ROOM = MAX_LOCAL * 5 // 8 - _HEAD - _SIGNATURE
+"""Bytes that the fields of a token in a local part may take, their lengths included."""
+
+_MIN_KEY = 16
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+_HOUR = 3600.0
+_MAX_LIFETIME = 65535 * _HOUR
+_URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_LOCAL = re.compile(r"[a-z2-7]+", re.ASCII)
+_HEX = re.compile(r"[0-9a-f]+", re.ASCII)
+
+
+class Purpose(StrEnum):
+    """What a token is good for; it is worth nothing for anything else."""
+
+    OPEN = "open"
+    CLICK = "click"
+    UNSUBSCRIBE = "unsubscribe"
+    BOUNCE = "bounce"
+
+
+_PURPOSES = tuple(Purpose)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a token of ours says.
+
+    Attributes:
+        purpose: What it is good for.
+        fields: What was written into it.
+        issued: When it was made, in UTC, to the second.
+        expires: Until when it holds, in UTC; `None` for always.
+    """
+
+    purpose: Purpose
+    fields: tuple[str, ...]
+    issued: datetime
+    expires: datetime | None
+
+
+def utc_now() -> datetime:
+    """Return the present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+class Signer:
+    """Makes tokens and knows them again.
+
+    Args:
+        keys: Secrets of at least 16 bytes, such as ``secrets.token_bytes(32)``. The first one signs; the
+            others are older, and still accepted until you remove them.
+        clock: Returns the present moment, in UTC.
+
+    Raises:
+        ConfigurationError: If there is no key, or one is too short.
+
+    Example:
+        >>> signer = Signer([b"a secret of thirty-two bytes ...."])
+        >>> text = signer.to_url(Purpose.UNSUBSCRIBE, "spring", "42")
+        >>> signer.from_url(text, Purpose.UNSUBSCRIBE).fields
+        ('spring', '42')
+        >>> signer.from_url(text, Purpose.CLICK)
+        Traceback (most recent call last):
+        mailflows.errors.TokenError: this token is for «unsubscribe», not for «click»
+    """
+
+    __slots__ = ("_clock", "_keys")
+
+    def __init__(self, keys: Iterable[bytes], *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._keys = tuple(_derived(_checked(key)) for key in _several(keys))
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"<Signer with {len(self._keys)} key(s)>"
+
+    def to_url(self, purpose: Purpose, *fields: str, lifetime: float | None = None) -> str:
+        """Return a token as base64url without padding (RFC 4648 section 5).
+
+        Args:
+            purpose: What it shall be good for.
+            fields: What to write into it; no addresses, it can be read by anybody.
+            lifetime: Seconds that it holds, rounded up to whole hours; `None` for always.
+
+        Raises:
+            ConfigurationError: If the fields are too long, or the lifetime is not positive.
+        """
+        text = _to_base64(self._sign(purpose, fields, lifetime))
+        if len(text) > MAX_URL:
+            msg = f"the token would have {len(text)} characters; at most {MAX_URL} are read again"
+            raise ConfigurationError(msg, field="fields")
+        return text
+
+    def to_local(self, purpose: Purpose, *fields: str, lifetime: float | None = None) -> str:
+        """Return a token as lower-case base32 (RFC 4648 section 6), for the local part of an address.
+
+        Mail systems may change the case of a local part, so none is meant: `from_local` reads any.
+
+        Args:
+            purpose: What it shall be good for.
+            fields: What to write into it. All together take at most `LOCAL_ROOM` bytes: one for each
+                field, one for each character, half a one for each digit of a decimal or lower-case
+                hexadecimal number.
+            lifetime: Seconds that it holds, rounded up to whole hours; `None` for always.
+
+        Raises:
+            ConfigurationError: If it would be longer than 64 octets, or the lifetime is not positive.
+
+        Example:
+            >>> Signer([bytes(16)]).to_local(Purpose.BOUNCE, "42", "10017").isalnum()
+            True
+        """
+        raw = self._sign(purpose, fields, lifetime)
+        if (spare := LOCAL_ROOM - (len(raw) - _HEAD - _SIGNATURE)) < 0:
+            msg = (
+                f"these fields are {-spare} byte(s) too long for the local part of an address; "
+                "shorten the ids, or use numbers, which take half the room"
+            )
+            raise ConfigurationError(msg, field="fields")
+        return _to_base32(raw)
+
+    def from_url(self, text: str, purpose: Purpose) -> Token:
+        """Read a token that `to_url` made.
+
+        Raises:
+            TokenError: If it is not ours, is for another purpose, or has expired; see its ``reason``.
+        """
+        return self._read(text, _URL, _from_base64, _to_base64, MAX_URL, purpose)
+
+    def from_local(self, text: str, purpose: Purpose) -> Token:
+        """Read a token that `to_local` made, in any case.
+
+        Raises:
+            TokenError: If it is not ours, is for another purpose, or has expired; see its ``reason``.
+        """
+        text = text.lower() if text.isascii() else ""  # the Kelvin sign becomes a «k»
+        return self._read(text, _LOCAL, _from_base32, _to_base32, MAX_LOCAL, purpose)
+
+    def _read(  # noqa: PLR0913, PLR0917 -- the two writings differ in all of them
+        self,
+        text: str,
+        alphabet: re.Pattern[str],
+        decode: Callable[[str], bytes],
+        encode: Callable[[bytes], str],
+        longest: int,
+        purpose: Purpose,
+    ) -> Token:
+        """Undo a writing that has exactly one text for each token, and verify what it held."""
+        if len(text) > longest or not alphabet.fullmatch(text):
+            raise _malformed()
+        try:
+            raw = decode(text)
+        except ValueError as problem:
+            raise _malformed() from problem
+        if encode(raw) != text:  # the last character has bits to spare
+            raise _malformed()
+        return self._verify(raw, purpose)
+
+    def _sign(self, purpose: Purpose, fields: tuple[str, ...], lifetime: float | None) -> bytes:
+        """Return the bytes of a token."""
+        issued = int((self._clock() - _EPOCH).total_seconds())
+        kind = VERSION << 4 | _PURPOSES.index(purpose)
+        head = bytes((kind,)) + issued.to_bytes(4, "big") + _hours(lifetime).to_bytes(2, "big")
+        body = head + b"".join(map(_packed, fields))
+        return body + _signature(self._keys[0][purpose], body)
+
+    def _verify(self, raw: bytes, purpose: Purpose) -> Token:
+        """Return what a token says once its signature, its purpose and its time are right."""
+        if len(raw) < _HEAD + _SIGNATURE:
+            raise _malformed()
+        version, number = divmod(raw[0], 16)
+        if version != VERSION:
+            msg = f"this token is of version {version}; version {VERSION} is known here"
+            raise TokenError(msg, reason="version")
+        if number >= len(_PURPOSES):
+            raise _malformed()
+        found = _PURPOSES[number]
+        body, signature = raw[:-_SIGNATURE], raw[-_SIGNATURE:]
+        if not any(hmac.compare_digest(_signature(key[found], body), signature) for key in self._keys):
+            msg = "this token was not signed with a key that is known here"
+            raise TokenError(msg, reason="signature")
+        if found != purpose:
+            msg = f"this token is for «{found}», not for «{purpose}»"
+            raise TokenError(msg, reason="purpose")
+        return self._in_time(Token(found, _unpacked(body[_HEAD:]), *_times(body)))
+
+    def _in_time(self, token: Token) -> Token:
+        """Return a token that has not expired."""
+        if token.expires is not None and self._clock() >= token.expires:
+            msg = f"this token expired on {token.expires:%Y-%m-%d at %H:%M} UTC"
+            raise TokenError(msg, reason="expired")
+        return token
+
+
+def _several(keys: object) -> tuple[object, ...]:
+    """Refuse an empty list, and one key in the place of a list."""
+    if isinstance(keys, bytes | str) or not isinstance(keys, Iterable) or not (found := tuple(keys)):
+        msg = "give a list of secret keys, the newest first, such as [secrets.token_bytes(32)]"
+        raise ConfigurationError(msg, field="keys")
+    return found
+
+
+def _checked(key: object) -> bytes:
+    """Return a key that is worth the name; the error does not repeat it."""
+    if not isinstance(key, bytes) or len(key) < _MIN_KEY:
+        found = f"{len(key)} bytes" if isinstance(key, bytes) else type(key).__name__
+        msg = (
+            f"a key needs at least {_MIN_KEY} random bytes, but this is {found}; use secrets.token_bytes(32)"
+        )
+        raise ConfigurationError(msg, field="keys")
+    return key
+
+
+def _derived(key: bytes) -> dict[Purpose, bytes]:
+    """Return a key for each purpose, so that none can stand in for another."""
+    return {p: hmac.digest(key, f"mailflows token {VERSION} {p}".encode(), hashlib.sha256) for p in Purpose}
+
+
+def _signature(key: bytes, body: bytes) -> bytes:
+    return hmac.digest(key, body, hashlib.sha256)[:_SIGNATURE]
+
+
+def _hours(lifetime: float | None) -> int:
+    """Return a lifetime in whole hours, none of them lost; 0 for always."""
+    if lifetime is None:
+        return 0
+    if not 0 < lifetime <= _MAX_LIFETIME:
+        msg = f"a lifetime is between 0 and {_MAX_LIFETIME:.0f} seconds, or None for always; not {lifetime}"
+        raise ConfigurationError(msg, field="lifetime")
+    return math.ceil(lifetime / _HOUR)
+
+
+def _times(body: bytes) -> tuple[datetime, datetime | None]:
+    """Return when a token was issued, and when it expires."""
+    issued = _EPOCH + timedelta(seconds=int.from_bytes(body[1:5], "big"))
+    hours = int.from_bytes(body[5:7], "big")
+    return issued, issued + timedelta(hours=hours) if hours else None
+
+
+def _packed(text: str) -> bytes:
+    """Write a field: three times its length in bytes, plus how it is written, and its bytes.
+
+    Numbers, decimal or hexadecimal, take half the room: VERP has little of it.
+    """
+    if _HEX.fullmatch(text):
+        is_odd = len(text) % 2
+        data, kind = bytes.fromhex("0" * is_odd + text), 1 + is_odd
+    else:
+        data, kind = text.encode(), 0
+    return _varint(len(data) * 3 + kind) + data
+
+
+def _unpacked(data: bytes) -> tuple[str, ...]:
+    """Read fields; they are signed, so they are as `_packed` wrote them."""
+    fields = []
+    while data:
+        number, data = _varint_of(data)
+        size, kind = divmod(number, 3)
+        piece, data = data[:size], data[size:]
+        fields.append(piece.hex()[kind - 1 :] if kind else piece.decode())
+    return tuple(fields)
+
+
+def _varint(number: int) -> bytes:
+    """Write a number in groups of seven bits, the lowest first."""
+    pieces = bytearray()
+    while number > 127:
+        pieces.append(number & 127 | 128)
+        number >>= 7
+    return bytes((*pieces, number))
+
+
+def _varint_of(data: bytes) -> tuple[int, bytes]:
+    """Read a number in groups of seven bits, and return what is behind it."""
+    number = shift = 0
+    for position, byte in enumerate(data, 1):
+        number |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return number, data[position:]
+    raise _malformed()
+
+
+def _malformed() -> TokenError:
+    """Return the error for what was never a token; it does not repeat what came, which may be anything."""
+    return TokenError("this is no token: it was cut, changed, or made by somebody else", reason="malformed")
+
+
+def _to_base64(raw: bytes) -> str:
+    return binascii.b2a_base64(raw, newline=False).decode().rstrip("=").replace("+", "-").replace("/", "_")
+
+
+def _from_base64(text: str) -> bytes:
+    text = text.replace("-", "+").replace("_", "/")
+    return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
+
+
+def _to_base32(raw: bytes) -> str:
+    from base64 import b32encode  # noqa: PLC0415 -- for bounces only
+
+    return b32encode(raw).decode().rstrip("=").lower()
+
+
+def _from_base32(text: str) -> bytes:
+    from base64 import b32decode  # noqa: PLC0415 -- for bounces only
+
+    return b32decode(text.upper() + "=" * (-len(text) % 8))

@@ -1,0 +1,217 @@
+"""Bounces and complaints: any bytes that came back → events with a reason and an action."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from mailflows import _header
+from mailflows.feedback import _mime
+from mailflows.feedback._autoreply import is_autoreply
+from mailflows.feedback._complaint import complaints
+from mailflows.feedback._event import BounceReason, Event, EventType
+from mailflows.feedback._layouts import by_layout, is_from_robot, split_returned
+from mailflows.feedback._reasons import diagnose, to_do
+from mailflows.feedback._status import by_fields, fields_in_text
+from mailflows.feedback._webhooks import from_webhook
+
+if TYPE_CHECKING:
+    from mailflows.feedback._finding import Finding
+    from mailflows.feedback._mime import Report
+    from mailflows.feedback._verp import Verp
+    from mailflows.flow import Flow
+    from mailflows.message import Source
+
+__all__ = ["parse_bounce"]
+
+_DEPTH = 2
+"""How deep a report may stand inside forwarded messages."""
+
+_REPLY = 1000
+"""Characters of what the server said that an event keeps."""
+
+_SHORT = 20
+_DELIVERED_TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "to")
+
+
+def parse_bounce(
+    source: Source, *, flow: Flow | None = None, verp: Verp | None = None, delivered_to: str | None = None
+) -> tuple[Event, ...]:
+    r"""Read what came back to the envelope sender: bounces, delays, complaints.
+
+    Standard reports (RFC 3464, 6533, 5965) and the layouts of software that writes none are read.
+    Whatever is no report gives nothing: a person's answer, an absence message (see `parse_autoreply`).
+
+    Args:
+        source: Anything that `mailflows.Message.read` reads.
+        flow: The flow whose return path received it.
+        verp: What made the return paths. Every event then is verified or not, and says campaign and
+            recipient id; a report at a valid return path is an event even if nothing in it can be read.
+        delivered_to: The envelope recipient of the report, where your server knows it; else the headers
+            that servers write (``Delivered-To``, ``X-Original-To``, …) and To are looked at.
+
+    Returns:
+        One event for each recipient that the report names.
+
+    Raises:
+        MessageError: If it is not a message at all.
+
+    Example:
+        >>> report = (
+        ...     b"From: MAILER-DAEMON@mx.example\nSubject: Undelivered Mail\n\n"
+        ...     b"<ada@example.org>: host mx.example.org said: 550 5.1.1 User unknown\n"
+        ... )
+        >>> for event in parse_bounce(report):
+        ...     print(event)
+        bounced: ada@example.org (mailbox-unknown 5.1.1), suppress
+    """
+    report = _mime.read(source)
+    found = _events(report, _DEPTH)
+    name = _name(report)
+    time = _moment(report.get("date"))
+    events = tuple(
+        replace(
+            event,
+            flow=flow,
+            time=event.time or time,
+            event_id=event.event_id or _event_id(name, event),
+            raw=event.raw or report.raw,
+        )
+        for event in found
+    )
+    return events if verp is None else _identified(events, report, verp, delivered_to)
+
+
+def _identified(
+    events: tuple[Event, ...], report: Report, verp: Verp, delivered_to: str | None
+) -> tuple[Event, ...]:
+    """Say of events whether a return path of ours vouches for them; one that does is an event itself."""
+    places = [delivered_to] if delivered_to else [report.get(name) for name in _DELIVERED_TO]
+    addresses = [found.address for place in places for found in _header.addresses(place)]
+    if events or not is_from_robot(report) or is_autoreply(report):
+        return verp.identify(events, addresses)
+    unread = Event(EventType.BOUNCED, reason=BounceReason.OTHER, provider="verp", raw=report.raw)
+    unread = replace(unread, time=_moment(report.get("date")), event_id=_event_id(_name(report), unread))
+    return tuple(event for event in verp.identify([unread], addresses) if event.verified)
+
+
+def _events(report: Report, depth: int) -> list[Event]:
+    """Return the events of a report, or of one that is attached to a message that is none."""
+    if found := complaints(report):
+        return found
+    if report.status:
+        return _judged(by_fields(report.status) or _unnamed(report), report, "dsn")
+    if is_autoreply(report):
+        return []
+    if found := _notification(report):
+        return found
+    if is_from_robot(report):
+        return _judged(by_layout(report), report, "text")
+    return _judged(fields_in_text(report.text), report, "dsn") or _attached(report, depth)
+
+
+def _attached(report: Report, depth: int) -> list[Event]:
+    """Return the events of a report that is attached to a message that is none."""
+    inner = _mime.inner(report) if depth else None
+    return _events(inner, depth - 1) if inner and (inner.status or inner.feedback) else []
+
+
+def _unnamed(report: Report) -> list[Finding]:
+    """Return what the text says where the fields say nothing that can be used."""
+    asked = "deliverable" in report.status.lower()
+    return [] if asked else by_layout(report)
+
+
+def _judged(findings: list[Finding], report: Report, provider: str) -> list[Event]:
+    """Turn what was found into events, each recipient once."""
+    told, returned_text = split_returned(report.text)
+    returned = _mime.returned_headers(report.returned or returned_text)
+    message_id = returned.get("message-id", "").strip().strip("<>") or None
+    mended = _with_addresses(findings, report)
+    if len(mended) > 1:
+        told = ""  # what is told of one would be taken for what is told of another
+    events = {
+        (found.recipient.lower(), found.final): _event(found, told, provider, message_id)
+        for found in reversed(mended)
+    }
+    return list(reversed(events.values()))
+
+
+def _with_addresses(findings: list[Finding], report: Report) -> list[Finding]:
+    """Name the recipients that the fields name only as a pipe or a file."""
+    if all(found.recipient for found in findings):
+        return findings
+    named = by_layout(report)
+    known = [found for found in findings if found.recipient]
+    hidden = [found for found in findings if not found.recipient]
+    if len(hidden) == len(named) == 1:
+        return [*known, replace(hidden[0], recipient=named[0].recipient)]
+    return known or [*named, *hidden][: max(len(named), 1)]
+
+
+def _event(found: Finding, told: str, provider: str, message_id: str | None) -> Event:
+    """Judge what was found about one recipient."""
+    common = {
+        "recipient": found.recipient or None,
+        "original_recipient": found.original or None,
+        "message_id": message_id,
+        "provider": provider,
+        "time": _moment(found.time),
+    }
+    if found.final is None:
+        return Event(EventType.DELIVERED, status=found.status or None, smtp_reply=_cut(found.said), **common)  # type: ignore[arg-type]
+    said = diagnose(found.said, status=found.status or None)
+    if said.reason == "other" or (len(found.said) < _SHORT and said.permanent is None):
+        wider = diagnose(f"{found.said}\n{told}", status=found.status or None, code=said.code)
+        said = wider if wider.reason != "other" else said
+    return Event(
+        EventType.BOUNCED if found.final else EventType.DEFERRED,
+        reason=said.reason,
+        status=said.status,
+        smtp_code=said.code,
+        smtp_reply=_cut(found.said),
+        permanent=said.permanent if said.permanent is not None else found.final or None,
+        action=to_do(said.reason, final=found.final),
+        **common,  # type: ignore[arg-type]
+    )
+
+
+def _notification(report: Report) -> list[Event]:
+    """Return the events of an Amazon SNS notification that was sent as mail."""
+    text = report.text.lstrip().replace("!\n ", "")  # Sendmail breaks lines of 990 characters so
+    if not text.startswith("{") or "otificationType" not in text[:20_000]:
+        return []
+    try:
+        document, _ = json.JSONDecoder().raw_decode(text)
+        return list(from_webhook("amazon_ses", document))
+    except (ValueError, RecursionError):
+        return []
+
+
+def _cut(text: str) -> str:
+    """Return a reply on one line, bounded."""
+    return " ".join(text[: 4 * _REPLY].split())[:_REPLY]
+
+
+def _moment(value: str) -> datetime | None:
+    """Return a date header as a moment in UTC, or `None`."""
+    try:
+        moment = parsedate_to_datetime(value[:100])
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _name(report: Report) -> str:
+    """Return what a second copy of a report has, too."""
+    return report.get("message-id") or hashlib.sha256(report.raw).hexdigest()
+
+
+def _event_id(name: str, event: Event) -> str:
+    """Name an event, so that a second copy of the report changes nothing."""
+    text = f"{name}\n{event.recipient}\n{event.type}"
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]

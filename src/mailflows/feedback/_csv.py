@@ -1,0 +1,132 @@
+"""A suppression list as CSV: to take it along, and to bring one from elsewhere."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING
+
+from mailflows.errors import ConfigurationError
+from mailflows.feedback._suppression import Suppression
+from mailflows.flow import Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mailflows.feedback._suppression import SuppressionList
+
+__all__ = ["ImportResult", "export_suppressions", "import_suppressions"]
+
+_COLUMNS = ("key", "address", "reason", "time", "expires", "flow", "list")
+_ADDRESS = ("address", "email", "e-mail", "email address", "recipient", "emailaddress")
+_MAX_PROBLEMS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What became of the rows of a file.
+
+    Attributes:
+        added: Rows that are suppressed now.
+        skipped: Rows that could not be read.
+        problems: The first hundred of them, each with its line number; without addresses.
+    """
+
+    added: int
+    skipped: int
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return one line."""
+        return f"{self.added} added, {self.skipped} skipped"
+
+
+def export_suppressions(suppressions: SuppressionList, file: IO[str]) -> int:
+    """Write a suppression list as CSV, and return the number of rows.
+
+    Without addresses in clear, the rows hold keyed hashes: they can be read again into a store with the
+    same secret.
+
+    Args:
+        suppressions: The list.
+        file: An open text file.
+    """
+    writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    count = 0
+    for entry in suppressions:
+        writer.writerow({k: _guarded(v) for k, v in entry.to_dict().items()})
+        count += 1
+    return count
+
+
+def import_suppressions(
+    suppressions: SuppressionList, file: IO[str], *, reason: str = "imported", flow: Flow | None = None
+) -> ImportResult:
+    """Read a suppression list from CSV: one of ours, or a provider's export with a column of addresses.
+
+    Args:
+        suppressions: The list to add to.
+        file: An open text file whose first row names the columns; ``key``, or ``address`` or ``email``.
+        reason: The reason where the file gives none.
+        flow: The flow of the rows that name none; all flows by default.
+
+    Raises:
+        ConfigurationError: If there is no column of addresses or keys.
+        StoreError: If the store could not answer; the rows before are kept.
+    """
+    reader = csv.DictReader(file)
+    names = {name.strip().lower().lstrip("\ufeff"): name for name in reader.fieldnames or () if name}
+    column = next((names[name] for name in _ADDRESS if name in names), None)
+    if column is None and "key" not in names:
+        found = ", ".join(sorted(names)) or "none"
+        msg = f"no column «address», «email» or «key» in the first row; found: {found}"
+        raise ConfigurationError(msg, field="file")
+    added, problems, skipped = 0, [], 0
+    for row in reader:
+        low = {name: (row.get(original) or "").strip() for name, original in names.items()}
+        try:
+            _take(suppressions, low, (row.get(column) or "").strip() if column else "", reason, flow)
+            added += 1
+        except ValueError as problem:
+            skipped += 1
+            problems += [f"line {reader.line_num}: {problem}"] if skipped <= _MAX_PROBLEMS else []
+    return ImportResult(added, skipped, tuple(problems))
+
+
+def _take(
+    suppressions: SuppressionList, row: Mapping[str, str], address: str, reason: str, flow: Flow | None
+) -> None:
+    """Add one row."""
+    is_ours = len(row.get("key", "")) == 32
+    entry = Suppression(
+        key=row.get("key", ""),
+        reason=row.get("reason") or reason,
+        time=_moment(row.get("time", "")) or datetime.now(UTC),
+        expires=_moment(row.get("expires", "")),
+        flow=Flow(row["flow"]) if row.get("flow") else flow,
+        list=row.get("list") or None,
+        address=address or None,
+    )
+    if address:
+        added = suppressions.add(address, reason=entry.reason, flow=entry.flow, list=entry.list)
+        suppressions.put(replace(added, time=entry.time, expires=entry.expires))
+    elif is_ours:
+        suppressions.put(entry)
+    else:
+        msg = "neither an address nor a key of 32 digits"
+        raise ValueError(msg)
+
+
+def _moment(text: str) -> datetime | None:
+    """Return a time of the file, or `None` where there is none."""
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _guarded(value: object) -> object:
+    """Return a cell that a spreadsheet does not take for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value

@@ -1,0 +1,192 @@
+"""Reports without standard fields: what Exim, qmail, Sendmail, Exchange and others write for people."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mailflows import _data
+from mailflows._header import addresses, mailbox
+from mailflows.feedback._finding import ADDRESS, Finding
+from mailflows.feedback._mime import returned_headers
+from mailflows.feedback._reasons import codes
+from mailflows.feedback._status import fields_in_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mailflows.feedback._mime import Report
+
+__all__ = ["by_layout", "is_from_robot", "split_returned"]
+
+MAX_RECIPIENTS = 1000
+"""Recipients of one report; software splits long lists."""
+
+_LINE = 400
+"""Characters of a line that are searched for addresses."""
+
+_ENTRY = re.compile(
+    rf"[\s>*•·\-]{{0,20}}(?:{ADDRESS}[ ](?=<))?[<\"'\[(]{{0,2}}({ADDRESS})(?=[\s>\"'\]):,;.<\[(]|$)"
+)
+_TRANSCRIPT = re.compile(rf"[45]\d\d[ -](?:[45]\.\d{{1,3}}\.\d{{1,3}} )?<({ADDRESS})>")
+_ANYWHERE = re.compile(ADDRESS)
+_TO_LINE = re.compile(
+    rf"^[ \t]{{0,20}}(?:To|An|À|A|Para|Naar)[ \t]{{0,4}}:[ \t]{{0,20}}<?({ADDRESS})", re.MULTILINE
+)
+_HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,50}):")
+_STRONG = frozenset("received return-path message-id mime-version dkim-signature x-received arc-seal".split())
+_FOR = re.compile(rf"\bfor <?({ADDRESS})>?")
+_RETURNED_TO = ("to", "cc")
+
+
+def is_from_robot(report: Report) -> bool:
+    """Say whether delivery software wrote a message: an empty return path, its usual names or subjects."""
+    words = _words()
+    sender = mailbox(report.get("from"))
+    name, local = report.get("from").lower(), sender.address.lower().rpartition("@")[0]
+    return (
+        report.get("return-path").replace(" ", "") == "<>"
+        or bool(report.get("x-failed-recipients"))
+        or (local or sender.address.lower()) in words["robots"]
+        or any(word in name for word in words["robot-names"])
+        or any(word in report.get("subject").lower() for word in words["subjects"])
+    )
+
+
+def by_layout(report: Report) -> list[Finding]:
+    """Return what a text for people says about the recipients, the surest reading first."""
+    text, returned = split_returned(report.text)
+    headers = returned_headers(report.returned or returned)
+    named = _listed(report.get("x-failed-recipients"))
+    if not named and not report.status and not _tells_of_failure(report.get("subject"), text):
+        return []
+    if not named and (found := fields_in_text(report.text)):
+        return found
+    ours = _ours(report, headers)
+    entries = _entries(text, _ENTRY)
+    if named:
+        return [_about(address, text, entries, alone=len(named) == 1) for address in named]
+    final = not any(word in text.lower() for word in _words()["delays"])
+    for found_there in _readings(text, entries, headers):
+        recipients = [a for a in found_there if a.lower() not in ours] or _only(found_there, entries)
+        if recipients:
+            alone = len(recipients) == 1
+            return [_about(a, text, entries, alone=alone, final=final) for a in recipients[:MAX_RECIPIENTS]]
+    return []
+
+
+def _tells_of_failure(subject: str, text: str) -> bool:
+    """Say whether a robot tells of a failure, and not of maintenance or a holiday."""
+    low = f"{subject}\n{text}".lower()
+    return codes(text) != (None, None) or any(
+        word in low for word in (*_words()["subjects"], *_words()["delays"])
+    )
+
+
+def split_returned(text: str) -> tuple[str, str]:
+    """Part a text where the returned message starts: at a line that says so, or at its headers."""
+    lines = text.split("\n")
+    markers = _words()["original"]
+    is_empty = True
+    for number, line in enumerate(lines):
+        low = line[:_LINE].lower()
+        if is_empty:
+            is_empty = not low.strip()
+        elif any(marker in low for marker in markers) or _starts_headers(lines, number):
+            return "\n".join(lines[:number]), "\n".join(lines[number:])
+    return text, ""
+
+
+def _starts_headers(lines: list[str], number: int) -> bool:
+    """Say whether the headers of a message start at a line: one of its own, and another after it."""
+    match = _HEADER.match(lines[number])
+    if match is None or match[1].lower() not in _STRONG:
+        return False
+    following = [line for line in lines[number + 1 : number + 12] if line[:1] not in {" ", "\t"}]
+    return any(_HEADER.match(line) for line in following[:3])
+
+
+def _readings(text: str, entries: Mapping[str, str], headers: Mapping[str, str]) -> Iterable[list[str]]:
+    """Yield the recipients as ever less sure readings give them."""
+    yield list(entries)
+    mentioned = list(dict.fromkeys(_ANYWHERE.findall(text)))
+    returned_to = _recipients_of(headers)
+    low = {address.lower() for address in returned_to}
+    yield list(_entries(text, _TRANSCRIPT))
+    yield [address for address in mentioned if address.lower() in low]
+    yield _pointed_at(text)
+    yield _TO_LINE.findall(text)
+    if text.strip():
+        yield returned_to if len(returned_to) == 1 else []
+
+
+def _entries(text: str, pattern: re.Pattern[str]) -> dict[str, str]:
+    """Return each address that starts a line, with the text up to the next one."""
+    found: dict[str, list[str]] = {}
+    spelled: dict[str, str] = {}
+    current: list[str] = []
+    for line in text.split("\n"):
+        rest = line
+        if match := pattern.match(line[:_LINE]):
+            current = found.setdefault(spelled.setdefault(match[1].lower(), match[1]), [])
+            rest = line[match.end() :].lstrip(">:\"'])")
+        current.append(rest)
+    return {address: "\n".join(lines).strip() for address, lines in found.items()}
+
+
+def _pointed_at(text: str) -> list[str]:
+    """Return the addresses before which their line says that they were not reached."""
+    words = _words()
+    found: dict[str, None] = {}
+    for line in text.split("\n"):
+        low = line[:_LINE].lower()
+        start = 0
+        for match in _ANYWHERE.finditer(line[:_LINE]):
+            before = low[start : match.start()]
+            start = match.end()
+            wrong = any(word in before for word in words["about-others"])
+            if not wrong and any(word in before for word in words["about-recipient"]):
+                found[match[0]] = None
+    return list(found)
+
+
+def _about(
+    address: str, text: str, entries: Mapping[str, str], *, alone: bool, final: bool = True
+) -> Finding:
+    """Return what a text says about one recipient: under its own entry, in its lines, or as a whole."""
+    own = next((said for entry, said in entries.items() if entry.lower() == address.lower()), "")
+    if not own or (codes(own) == (None, None) and len(own) < 4):
+        lines = [line for line in text.split("\n") if address.lower() in line.lower()]
+        own = text if alone else "\n".join(lines)
+    return Finding(recipient=address, said=own, final=final)
+
+
+def _ours(report: Report, headers: Mapping[str, str]) -> set[str]:
+    """Return the addresses that are not recipients: the sender's, and the robot's."""
+    values = [report.get(name) for name in ("to", "from")]
+    values += [headers.get(name, "") for name in ("from", "return-path", "reply-to", "sender")]
+    return {found.address.lower() for value in values for found in addresses(value)}
+
+
+def _only(found: list[str], entries: Mapping[str, str]) -> list[str]:
+    """Return the one entry of a message that somebody sent to themselves."""
+    return found if len(found) == 1 and found == list(entries) and entries[found[0]] else []
+
+
+def _recipients_of(headers: Mapping[str, str]) -> list[str]:
+    """Return whom the returned message was for."""
+    found = {
+        a.address: None for name in _RETURNED_TO for a in addresses(headers.get(name, "")) if "@" in a.address
+    }
+    if not found:
+        found = dict.fromkeys(_FOR.findall(headers.get("received", "")[:2000]))
+    return list(found)
+
+
+def _listed(value: str) -> list[str]:
+    """Return the addresses of X-Failed-Recipients, each once."""
+    return list(dict.fromkeys(_ANYWHERE.findall(value)))[:MAX_RECIPIENTS]
+
+
+def _words() -> dict[str, tuple[str, ...]]:
+    return _data.read_sections("feedback/layouts.txt")

@@ -1,0 +1,165 @@
+"""The parts of a report: what a machine or a person shall read, and the message that came back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from mailflows import _html, _source
+from mailflows._header import decode_value, mailbox
+from mailflows.message import Part, Source, _Reader
+
+__all__ = ["Report", "blocks", "read"]
+
+RETURNED_LIMIT = 64 * 1024
+"""Bytes of a returned message that are read: its headers are wanted, not the body."""
+
+STATUS_LIMIT = 1024 * 1024
+"""Bytes of delivery status that are read: those of thousands of recipients."""
+
+TEXT_LIMIT = 64 * 1024
+"""Characters of a report's text that are read; software writes a few thousand."""
+
+_STATUS = frozenset({"message/delivery-status", "message/global-delivery-status"})
+_FEEDBACK = frozenset({"message/feedback-report"})
+_RETURNED = frozenset(
+    {
+        *("message/rfc822", "message/global", "text/rfc822-headers", "text/rfc822-header"),
+        *("message/rfc822-headers", "message/global-headers", "message/partial"),
+    }
+)
+_FIELD = re.compile(r"([!-9;-~]{1,80})[ \t]{0,9}:(.*)")
+
+
+@dataclass(slots=True)
+class Report:
+    """A message that may be a report, taken apart.
+
+    Attributes:
+        headers: First value of each header, decoded, by lower-case name.
+        status: Text of the delivery status parts (RFC 3464).
+        feedback: Text of the feedback report parts (RFC 5965).
+        text: What a person is told; HTML as text, where there is nothing else.
+        returned: Text of the message that came back, or of its headers.
+        attached: Where whole messages stand in the raw bytes.
+        raw: The bytes of all of it.
+    """
+
+    headers: dict[str, str]
+    raw: bytes
+    status: str = ""
+    feedback: str = ""
+    text: str = ""
+    returned: str = ""
+    attached: list[tuple[int, int]] = field(default_factory=list)
+
+    def get(self, name: str) -> str:
+        """Return a header, or an empty string."""
+        return self.headers.get(name, "")
+
+    @property
+    def sender(self) -> str:
+        """The address of From in lower case, or an empty string."""
+        return mailbox(self.get("from")).address.lower()
+
+
+class _Parts(_Reader):
+    """Reads a message as `Message` does, and looks into the parts that a report is made of."""
+
+    def report(self) -> Report:
+        start = self._first_header()
+        pairs, body = self._headers(start, len(self.raw))
+        headers = dict(reversed(pairs))
+        self._require_mail(headers, start)
+        self.found = Report(headers, self.raw)
+        self.room = 2 * STATUS_LIMIT
+        self._walk(headers, body, len(self.raw))
+        page = "" if any(text.strip() for text in self.texts) else _html.scan("\n".join(self.pages)).text
+        self.found.text = ("\n".join(self.texts) + page)[:TEXT_LIMIT]
+        return self.found
+
+    def _leaf(
+        self, kind: str, options: dict[str, str], headers: dict[str, str], start: int, stop: int
+    ) -> None:
+        if kind in _RETURNED:
+            self.found.attached.append((start, stop))
+            self.found.returned = self.found.returned or self._slice(kind, headers, start, stop)
+        elif kind in _STATUS:
+            self.found.status += self._slice(kind, headers, start, stop, STATUS_LIMIT) + "\n\n"
+        elif kind in _FEEDBACK:
+            self.found.feedback += self._slice(kind, headers, start, stop) + "\n\n"
+        else:
+            super()._leaf(kind, options, headers, start, stop)
+
+    def _slice(
+        self, kind: str, headers: dict[str, str], start: int, stop: int, limit: int = RETURNED_LIMIT
+    ) -> str:
+        """Return the beginning of a part as text, as long as there is room."""
+        limit = min(limit, self.room)
+        budget, self.budget = self.budget, limit
+        part = Part(kind, "utf-8", "", "", stop - start)
+        text = self._text(part, headers, start, min(stop, start + limit))
+        self.room -= len(text)
+        self.budget = budget
+        return text
+
+
+def read(source: Source) -> Report:
+    """Take a report apart.
+
+    Raises:
+        MessageError: If it is not a message at all.
+    """
+    return _Parts(_source.read(source)).report()
+
+
+def inner(report: Report) -> Report | None:
+    """Take the first attached message apart, where there is one that can be read."""
+    from mailflows.errors import MessageError  # noqa: PLC0415 -- only here
+
+    for start, stop in report.attached[:1]:
+        try:
+            return read(report.raw[start:stop])
+        except MessageError:
+            return None
+    return None
+
+
+def blocks(text: str) -> list[dict[str, str]]:
+    r"""Return groups of fields, as RFC 3464 section 2.1.1 sets them: unfolded, names in lower case.
+
+    Groups are parted by blank lines; a line that is no field ends nothing.
+
+    >>> blocks("Reporting-MTA: dns; a\n\nAction: failed\nStatus:\n 5.1.1\n")
+    [{'reporting-mta': 'dns; a'}, {'action': 'failed', 'status': '5.1.1'}]
+    """
+    groups: list[dict[str, str]] = []
+    group: dict[str, str] = {}
+    last = ""
+    for line in [*text.split("\n"), ""]:
+        if not line.strip():
+            if group:
+                groups.append(group)
+            group, last = {}, ""
+        elif line[0] in " \t" and last:
+            group[last] = f"{group[last]} {line.strip()}".strip()
+        elif match := _FIELD.fullmatch(line.rstrip()):
+            last = match[1].lower()
+            if last in group:
+                last = ""
+            else:
+                group[last] = match[2].strip()
+    return groups
+
+
+def returned_headers(text: str) -> dict[str, str]:
+    """Return the decoded headers of a returned message whose text begins somewhere before them."""
+    for group in blocks(text[:RETURNED_LIMIT]):
+        if len(group) > 1 and not _HEADERS.isdisjoint(group):
+            return {
+                name: decode_value(name, value) if "=?" in value else value for name, value in group.items()
+            }
+    return {}
+
+
+_HEADERS = frozenset("from to subject date message-id received return-path".split())

@@ -1,0 +1,169 @@
+"""From what a server said to a reason, and from the reason to what is to be done."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from mailflows import _data
+from mailflows.feedback._event import Action, BounceReason
+
+__all__ = ["Diagnosis", "codes", "diagnose", "to_do"]
+
+_LOOK = 4000
+"""Characters of a reply that are looked at; RFC 5321 section 4.5.3.1.5 allows 512 a line."""
+
+_GAP = 80
+"""Characters that may stand between the parts of a phrase."""
+
+_STATUS = re.compile(r"(?<![\d.])[245]\.[0-7]\.\d{1,3}(?!\.?\d)")
+_CODE = re.compile(r"(?<![\w.:#/=-])[45][0-5]\d(?=[-\s:,]|$)")
+_LINE_CODE = re.compile(r"(?:^|\n)\s{0,9}[245]\d\d[- ](?:[245]\.\d{1,3}\.\d{1,3}(?=\s))?")
+_ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:@]{1,128}@[^\s<>()\[\]\"',;:]{1,255}")
+
+_FINAL = {
+    BounceReason.MAILBOX_UNKNOWN: Action.SUPPRESS,
+    BounceReason.DOMAIN_UNKNOWN: Action.SUPPRESS,
+    BounceReason.MAILBOX_FULL: Action.RETRY,
+    BounceReason.BLOCKED_REPUTATION: Action.PAUSE_FLOW,
+    BounceReason.BLOCKED_CONTENT: Action.PAUSE_FLOW,
+    BounceReason.AUTH_FAILURE: Action.FIX_CONFIG,
+    BounceReason.TOO_BIG: Action.FIX_CONFIG,
+    BounceReason.RATE: Action.RETRY,
+    BounceReason.TEMPORARY: Action.RETRY,
+    BounceReason.EXPIRED: Action.RETRY,
+}
+"""What to do once nobody tries any more. What is not here is only worth counting."""
+
+_OF_THE_FLOW = frozenset({Action.PAUSE_FLOW, Action.FIX_CONFIG})
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What a reply means.
+
+    Attributes:
+        reason: Why the message was not taken.
+        status: Enhanced status code, or `None`.
+        code: Reply code, or `None`.
+        permanent: Whether trying again is of no use; `None` where the reply does not say.
+    """
+
+    reason: BounceReason
+    status: str | None
+    code: int | None
+    permanent: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Some phrases that mean one thing; each is the parts that follow one another."""
+
+    reason: BounceReason
+    phrases: tuple[tuple[str, ...], ...]
+    unless: tuple[str, ...]
+    subject: str
+
+    def holds(self, text: str, subject: str) -> bool:
+        """Say whether one of the phrases stands in the text."""
+        if self.subject and self.subject != subject:
+            return False
+        return any(_follow(parts, text) for parts in self.phrases) and not any(
+            word in text for word in self.unless
+        )
+
+
+def diagnose(text: str, *, status: str | None = None, code: int | None = None) -> Diagnosis:
+    """Say what a reply means.
+
+    Args:
+        text: What the server said, perhaps over several lines.
+        status: Enhanced status code, where it is known apart from the text.
+        code: Reply code, where it is known apart from the text.
+    """
+    text = text[:_LOOK]
+    found_status, found_code = codes(text)
+    if status is None or (status.endswith(".0.0") and found_status):
+        status = found_status or status
+    code = code or found_code
+    reason = _reason(_folded(text), (status or "").partition(".")[2], code)
+    kind = (status or str(code or " "))[0]
+    return Diagnosis(reason, status, code, {"4": False, "5": True}.get(kind))
+
+
+def codes(text: str) -> tuple[str | None, int | None]:
+    """Return the first enhanced status code and the first reply code of a text.
+
+    >>> codes("550-5.7.26 Unauthenticated email from 192.0.2.1")
+    ('5.7.26', 550)
+    """
+    status, code = _STATUS.search(text), _CODE.search(text)
+    return (status[0] if status else None), (int(code[0]) if code else None)
+
+
+def to_do(reason: BounceReason, *, final: bool) -> Action:
+    """Say what to do about a reason.
+
+    Args:
+        reason: Why the message was not taken.
+        final: Whether nobody tries any more.
+    """
+    action = _FINAL.get(reason, Action.NONE)
+    return action if final or action in _OF_THE_FLOW else Action.RETRY
+
+
+def _reason(text: str, subject: str, code: int | None) -> BounceReason:
+    """Ask the tables in turn: clear words, the status, vague words, the reply code."""
+    table = _table()
+    for rule in table["said"]:
+        if rule.holds(text, subject):
+            return BounceReason(rule.reason)
+    by_status = table["status"].get(subject)
+    if by_status not in {None, "other"}:
+        return BounceReason(by_status)
+    for rule in table["vague"]:
+        if rule.holds(text, subject):
+            return BounceReason(rule.reason)
+    return BounceReason(table["code"].get(str(code), "temporary" if code and code < 500 else "other"))
+
+
+def _folded(text: str) -> str:
+    """Return a reply as the table's phrases are written: lower case, one line, addresses as «@»."""
+    plain = _ADDRESS.sub("@", _LINE_CODE.sub(" ", text))
+    folded = " ".join(plain.replace("’", "'").lower().split())  # Exchange writes it so
+    for wrapper in _table()["wrappers"]:
+        folded = folded.replace(wrapper, "")
+    return folded
+
+
+def _follow(parts: tuple[str, ...], text: str) -> bool:
+    """Say whether parts stand in a text one after the other."""
+    if len(parts) == 1:
+        return parts[0] in text
+    position, limit = 0, len(text)
+    for part in parts:
+        position = text.find(part, position, limit)
+        if position < 0:
+            return False
+        position += len(part)
+        limit = position + _GAP
+    return True
+
+
+@cache
+def _table() -> dict[str, Any]:
+    """Return the rules of the data file, made ready."""
+    raw = tomllib.loads(_data.read("feedback/reasons.toml"))
+    return raw | {name: tuple(map(_rule, raw[name])) for name in ("said", "vague")}
+
+
+def _rule(entry: dict[str, Any]) -> _Rule:
+    return _Rule(
+        reason=BounceReason(entry["reason"]),
+        phrases=tuple(tuple(phrase.split(" * ")) for phrase in entry["phrases"]),
+        unless=tuple(entry.get("not", ())),
+        subject=entry.get("subject", ""),
+    )

@@ -1,0 +1,157 @@
+"""What an SMTP server said at once, while the message was handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mailflows.errors import ConfigurationError
+from mailflows.feedback._event import Action, BounceReason, Event, EventType
+from mailflows.feedback._reasons import diagnose, to_do
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailflows.flow import Flow
+
+__all__ = ["from_reply", "from_smtp_exception"]
+
+_now = partial(datetime.now, UTC)
+
+
+def from_reply(  # noqa: PLR0913 -- what an event may say beside the reply
+    code: int,
+    text: str | bytes = "",
+    *,
+    recipient: str | None = None,
+    message_id: str | None = None,
+    flow: Flow | None = None,
+    time: datetime | None = None,
+) -> Event:
+    """Turn the reply of an SMTP server into an event.
+
+    Args:
+        code: Reply code (RFC 5321 section 4.2): 2xx is taken, 4xx not yet, 5xx refused.
+        text: The reply's text, perhaps of several lines.
+        recipient: The address that the reply is about.
+        message_id: The Message-ID of the message.
+        flow: The flow of the message.
+        time: When it was said, in UTC.
+
+    Raises:
+        ConfigurationError: If the code is no reply code.
+
+    Example:
+        >>> print(from_reply(550, "5.1.1 No such user", recipient="ada@example.org"))
+        bounced: ada@example.org (mailbox-unknown 5.1.1), suppress
+        >>> print(from_reply(450, "4.2.0 Greylisted, try again later", recipient="ada@example.org"))
+        deferred: ada@example.org (temporary 4.2.0), retry
+    """
+    if not 200 <= code < 600:
+        msg = f"code {code!r} is no SMTP reply code; it is a number from 200 to 599"
+        raise ConfigurationError(msg, field="code")
+    said = text.decode("utf-8", "replace") if isinstance(text, bytes | bytearray) else str(text)
+    common: dict[str, Any] = {
+        "recipient": recipient,
+        "smtp_code": code,
+        "smtp_reply": said,
+        "message_id": message_id,
+        "flow": flow,
+        "time": time,
+        "provider": "smtp",
+    }
+    if 200 <= code < 400:
+        return Event(EventType.SENT, status=diagnose(said).status, **common)
+    found = diagnose(said, code=code)
+    final = code >= 500
+    return Event(
+        EventType.BOUNCED if final else EventType.DEFERRED,
+        reason=found.reason,
+        status=found.status,
+        permanent=final,
+        action=to_do(found.reason, final=final),
+        **common,
+    )
+
+
+def from_smtp_exception(
+    error: BaseException,
+    *,
+    recipients: Iterable[str] = (),
+    message_id: str | None = None,
+    flow: Flow | None = None,
+    now: Callable[[], datetime] = _now,
+) -> tuple[Event, ...]:
+    """Turn what smtplib or aiosmtplib raised into events, one a recipient.
+
+    Also read is the dictionary of refused recipients that ``smtplib``'s ``sendmail`` returns when some
+    were taken. Whatever else went wrong on the way (a broken connection, a timeout, no TLS) is a
+    deferral: the address is not to blame. What is said of the sender never suppresses a recipient.
+
+    Args:
+        error: The exception, or the dictionary.
+        recipients: Whom the message was for; needed where the exception does not name them.
+        message_id: The Message-ID of the message.
+        flow: The flow of the message.
+        now: What says the time.
+
+    Example:
+        >>> import smtplib
+        >>> refused = smtplib.SMTPRecipientsRefused({"ada@example.org": (550, b"5.1.1 User unknown")})
+        >>> print(*from_smtp_exception(refused))
+        bounced: ada@example.org (mailbox-unknown 5.1.1), suppress
+    """
+    time = now()
+
+    def event(recipient: str | None, code: int, text: str | bytes) -> Event:
+        return from_reply(code, text, recipient=recipient, message_id=message_id, flow=flow, time=time)
+
+    if refused := _refused(error):
+        return tuple(event(*row) for row in refused)
+    names: tuple[str | None, ...] = tuple(recipients) or (None,)
+    code, text = _reply_of(error)
+    if code is None:
+        return tuple(_on_the_way(event(name, 451, text)) for name in names)
+    found = tuple(event(name, code, text) for name in names)
+    return tuple(map(_unblamed, found)) if _blames_sender(error) else found
+
+
+def _refused(error: object) -> list[tuple[str, int, str | bytes]]:
+    """Return address, code and text of the recipients that an exception or a dictionary names."""
+    rows = error if isinstance(error, Mapping) else getattr(error, "recipients", None)
+    if isinstance(rows, Mapping):  # smtplib
+        return [(str(name), int(reply[0]), reply[1]) for name, reply in rows.items()]
+    if isinstance(rows, list | tuple):  # aiosmtplib: a list of exceptions, each of one recipient
+        return [(str(one.recipient), int(one.code), one.message) for one in rows if hasattr(one, "recipient")]
+    one = getattr(error, "recipient", None)
+    code, text = _reply_of(error)
+    return [(str(one), code, text)] if isinstance(one, str) and code is not None else []
+
+
+def _reply_of(error: object) -> tuple[int | None, str | bytes]:
+    """Return the reply that an exception carries, or no code and what it says."""
+    code = getattr(error, "smtp_code", getattr(error, "code", None))
+    text = getattr(error, "smtp_error", getattr(error, "message", str(error)))
+    is_reply = isinstance(code, int) and 400 <= code < 600
+    return (code if is_reply else None), text if isinstance(text, str | bytes) else str(text)
+
+
+def _blames_sender(error: object) -> bool:
+    """Say whether it was the sender, the greeting or the login that was refused."""
+    name = type(error).__name__
+    return hasattr(error, "sender") or any(word in name for word in ("Sender", "Helo", "Auth", "Connect"))
+
+
+def _unblamed(event: Event) -> Event:
+    """Return an event that was not about its recipient, without what would suppress it."""
+    if event.action is not Action.SUPPRESS:
+        return event
+    return replace(event, reason=BounceReason.POLICY, action=Action.FIX_CONFIG)
+
+
+def _on_the_way(event: Event) -> Event:
+    """Return an event without a reply: nobody said anything."""
+    return replace(event, smtp_code=None, status=None, reason=BounceReason.TEMPORARY, action=Action.RETRY)

@@ -1,0 +1,385 @@
+"""Addresses that must not be written to any more, and how events make them so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mailflows._mailbox import mailbox_key
+from mailflows._stores import update
+from mailflows.errors import ConfigurationError
+from mailflows.feedback._event import Action, BounceReason, Event, EventType
+from mailflows.flow import Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mailflows._stores import Documents
+
+__all__ = ["Suppression", "SuppressionList"]
+
+DAY = 86400.0
+_now = partial(datetime.now, UTC)
+
+_COUNTED = frozenset(
+    {
+        *(BounceReason.MAILBOX_FULL, BounceReason.MAILBOX_DISABLED, BounceReason.MAILBOX_UNKNOWN),
+        *(BounceReason.DOMAIN_UNKNOWN, BounceReason.EXPIRED, BounceReason.TEMPORARY, BounceReason.OTHER),
+    }
+)
+"""Reasons that speak of the address; blocks, policy and rates speak of the sender."""
+
+_OF_THE_FLOW = frozenset({EventType.COMPLAINED, EventType.UNSUBSCRIBED})
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """One address that must not be written to.
+
+    Attributes:
+        key: Keyed hash of the address; the same for every spelling of one mailbox.
+        reason: Why: a `BounceReason`, ``complained``, ``unsubscribed``, ``manual`` or your own word.
+        time: Since when, in UTC.
+        expires: Until when, in UTC; `None` for ever.
+        flow: The flow that it holds for, or `None` for all.
+        list: The mailing list that it holds for, or `None` for all.
+        address: The address, where the list keeps addresses in clear; else `None`.
+    """
+
+    key: str
+    reason: str
+    time: datetime
+    expires: datetime | None = None
+    flow: Flow | None = None
+    list: str | None = None
+    address: str | None = None
+
+    @property
+    def scope(self) -> str:
+        """Where it holds: ``global``, ``flow:marketing``, ``list:news``."""
+        if self.list is not None:
+            return f"list:{self.list}"
+        return "global" if self.flow is None else f"flow:{self.flow}"
+
+    def __str__(self) -> str:
+        """Return one line, without the address."""
+        until = f" until {self.expires:%Y-%m-%d}" if self.expires else ""
+        return f"{self.key[:8]}…: {self.reason}, {self.scope}, since {self.time:%Y-%m-%d}{until}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry as plain data, ready for JSON."""
+        return {
+            "key": self.key,
+            "reason": self.reason,
+            "time": self.time.isoformat(),
+            "expires": self.expires.isoformat() if self.expires else None,
+            "flow": str(self.flow) if self.flow else None,
+            "list": self.list,
+            "address": self.address,
+        }
+
+
+class SuppressionList:
+    """Remembers which addresses must not be written to, and learns it from events.
+
+    A dead mailbox or domain is suppressed at once and everywhere; a complaint or an unsubscription for the
+    flow or the list that it was about. A full or disabled mailbox is counted: one a day, and a delivery
+    sets the count back. Blocks, authentication and rates are the sender's business and never suppress an
+    address.
+
+    Args:
+        store: Where it is kept: a store of `mailflows.limits`. Memory forgets with the process; SQLite
+            and Redis last, and what `apply` or `add` returned for survives the death of the process.
+        soft_limit: Days with a soft bounce, within *soft_window*, after which an address is suppressed.
+            Five by default: a full mailbox over a holiday is no dead one.
+        disabled_limit: The same for mailboxes that are said to be disabled; two by default.
+        soft_window: Seconds in which they are counted; 30 days by default.
+        soft_expires: Seconds after which such a suppression ends: mailboxes are emptied. 180 days by default.
+        remember: Seconds in which a second copy of an event changes nothing; 30 days by default.
+        require_verified: Whether only events with a valid token of ours suppress (`Verp`). What was
+            looked at and found forged never does.
+        clear: Whether to keep addresses in clear, beside their keyed hashes.
+        now: What says the time.
+
+    Example:
+        >>> from mailflows.feedback import from_reply
+        >>> from mailflows.limits import MemoryStore
+        >>> suppressions = SuppressionList(MemoryStore())
+        >>> _ = suppressions.apply(from_reply(550, "5.1.1 User unknown", recipient="ada@example.org"))
+        >>> "Ada@Example.org" in suppressions, "bob@example.org" in suppressions
+        (True, False)
+    """
+
+    def __init__(  # noqa: PLR0913 -- the settings of a list
+        self,
+        store: Documents,
+        *,
+        soft_limit: int = 5,
+        disabled_limit: int = 2,
+        soft_window: float = 30 * DAY,
+        soft_expires: float | None = 180 * DAY,
+        remember: float = 30 * DAY,
+        require_verified: bool = False,
+        clear: bool = False,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        for name, value in (("soft_limit", soft_limit), ("disabled_limit", disabled_limit)):
+            if value < 1:
+                msg = f"{name} is {value}; it is at least 1"
+                raise ConfigurationError(msg, field=name)
+        self._store = store
+        self._limits = {BounceReason.MAILBOX_DISABLED: disabled_limit}
+        self._soft_limit = soft_limit
+        self._soft_window = soft_window
+        self._soft_expires = soft_expires
+        self._remember = remember
+        self._require_verified = require_verified
+        self._clear = clear
+        self._now = now
+
+    def apply(
+        self,
+        event: Event,
+        *,
+        address: str | None = None,
+        list: str | None = None,  # noqa: A002 -- its name
+    ) -> Suppression | None:
+        """Learn from an event, and return the suppression that it caused, or `None`.
+
+        Args:
+            event: What happened.
+            address: The address that was written to, where you know it better than the report, such as
+                from the event's ``recipient_id``.
+            list: The mailing list that the message was for; an unsubscription then holds for it alone.
+
+        Raises:
+            StoreError: If the store could not answer; apply the event again.
+        """
+        mailbox = address or event.written_to
+        if not mailbox or event.verified is False or (self._require_verified and not event.verified):
+            return None
+        seen = self._seen_key(event, mailbox)
+        if seen and self._store.load(seen) is not None:
+            return None
+        caused = self._learn(event, mailbox, list)
+        if seen:  # last, so that a crash in between repeats the event and does not lose it
+            self._store.swap(seen, None, b"1", ttl=self._remember)
+        return caused
+
+    def add(
+        self,
+        address: str,
+        *,
+        reason: str = "manual",
+        flow: Flow | None = None,
+        list: str | None = None,  # noqa: A002 -- its name
+        expires: float | timedelta | None = None,
+    ) -> Suppression:
+        """Suppress an address.
+
+        Args:
+            address: The address, in any spelling.
+            reason: Why, in a word.
+            flow: The flow that it shall hold for; all by default.
+            list: The mailing list that it shall hold for; all by default.
+            expires: Seconds until it ends; never by default.
+
+        Raises:
+            ConfigurationError: If it is no address.
+            StoreError: If the store could not answer.
+        """
+        if "@" not in address:
+            msg = "this is no address: it has no @"
+            raise ConfigurationError(msg, field="address")
+        seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
+        now = self._now()
+        entry = Suppression(
+            key=self._digest(address),
+            reason=str(reason),
+            time=now,
+            expires=None if seconds is None else now + timedelta(seconds=seconds),
+            flow=flow if list is None else None,
+            list=list,
+            address=address if self._clear else None,
+        )
+        self.put(entry)
+        return entry
+
+    def put(self, entry: Suppression) -> None:
+        """Keep an entry as it is, such as one of another list with the same store key.
+
+        An entry that lasts longer is not replaced by a shorter one.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        document = _written(entry)
+        seconds = None if entry.expires is None else (entry.expires - self._now()).total_seconds()
+        if seconds is not None and seconds <= 0:
+            return
+
+        def change(old: bytes | None) -> bytes:
+            return old if old is not None and _lasts_longer(_read(old), entry) else document
+
+        update(self._store, self._key(entry.key, entry.flow, entry.list), change, ttl=seconds)
+
+    def remove(
+        self,
+        address: str,
+        *,
+        flow: Flow | None = None,
+        list: str | None = None,  # noqa: A002 -- its name
+    ) -> bool:
+        """Allow an address again, in one scope, and say whether it was suppressed there.
+
+        Its soft bounces are forgotten, too.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        digest = self._digest(address)
+        key = self._key(digest, flow, list)
+        was = self._store.load(key) is not None
+        update(self._store, key, _nothing)
+        update(self._store, f"bounces:{digest}", _nothing)
+        return was
+
+    def find(
+        self,
+        address: str,
+        *,
+        flow: Flow | None = None,
+        list: str | None = None,  # noqa: A002 -- its name
+    ) -> Suppression | None:
+        """Return why an address is suppressed: everywhere, for a flow, or for a list; or `None`.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        digest = self._digest(address)
+        keys = [self._key(digest, None, None)]
+        if flow is not None:
+            keys.append(self._key(digest, flow, None))
+        if list is not None:
+            keys.append(self._key(digest, None, list))
+        now = self._now()
+        for key in keys:
+            document = self._store.load(key)
+            entry = None if document is None else _read(document)
+            if entry is not None and (entry.expires is None or entry.expires > now):
+                return entry
+        return None
+
+    def is_suppressed(
+        self,
+        address: str,
+        *,
+        flow: Flow | None = None,
+        list: str | None = None,  # noqa: A002 -- its name
+    ) -> bool:
+        """Say whether an address must not be written to.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        return self.find(address, flow=flow, list=list) is not None
+
+    def __call__(self, address: str) -> bool:
+        """Say whether an address is suppressed everywhere: for `RecipientChecker(bounced=…)`."""
+        return self.is_suppressed(address)
+
+    def __contains__(self, address: object) -> bool:
+        return isinstance(address, str) and self.is_suppressed(address)
+
+    def __iter__(self) -> Iterator[Suppression]:
+        """Yield every entry that holds, in no order."""
+        now = self._now()
+        for _, document in self._store.scan("suppressed:"):
+            entry = _read(document)
+            if entry.expires is None or entry.expires > now:
+                yield entry
+
+    def _learn(self, event: Event, mailbox: str, name: str | None) -> Suppression | None:
+        """Do what an event asks for."""
+        if event.type is EventType.DELIVERED:
+            update(self._store, f"bounces:{self._digest(mailbox)}", _nothing)
+        elif event.action is Action.SUPPRESS:
+            is_about_flow = event.type in _OF_THE_FLOW
+            return self.add(
+                mailbox,
+                reason=str(event.type) if is_about_flow else str(event.reason or event.type),
+                flow=event.flow if is_about_flow else None,
+                list=name if event.type is EventType.UNSUBSCRIBED else None,
+            )
+        elif event.type is EventType.BOUNCED and event.reason in _COUNTED:
+            return self._count(event, mailbox)
+        return None
+
+    def _count(self, event: Event, mailbox: str) -> Suppression | None:
+        """Note a day with a soft bounce, and suppress the address after enough of them."""
+        moment = event.time or self._now()
+        today, oldest = (
+            t.date().isoformat() for t in (moment, moment - timedelta(seconds=self._soft_window))
+        )
+
+        def change(old: bytes | None) -> bytes:
+            days = {day for day in json.loads(old or b"[]") if day > oldest} | {today}
+            return json.dumps(sorted(days)).encode()
+
+        days = update(self._store, f"bounces:{self._digest(mailbox)}", change, ttl=self._soft_window)
+        limit = self._limits.get(event.reason or BounceReason.OTHER, self._soft_limit)
+        if len(json.loads(days or b"[]")) < limit:
+            return None
+        return self.add(mailbox, reason=str(event.reason), expires=self._soft_expires)
+
+    def _seen_key(self, event: Event, mailbox: str) -> str | None:
+        """Return the key under which an event is remembered, or `None` where nothing names it."""
+        name = event.event_id or (event.message_id and event.time and f"{event.message_id} {event.time}")
+        if not name:
+            return None
+        return f"seen:{self._store.digest(f'{event.provider} {name} {event.type} {mailbox_key(mailbox)}')}"
+
+    def _digest(self, address: str) -> str:
+        return self._store.digest(mailbox_key(address))
+
+    def _key(self, digest: str, flow: Flow | None, name: str | None) -> str:
+        """Return the key of an entry; the name of a list may be anything, so it is hashed."""
+        if name is not None:
+            return f"suppressed:list:{self._store.digest(f'list {name}')}:{digest}"
+        return f"suppressed:global:{digest}" if flow is None else f"suppressed:flow:{flow}:{digest}"
+
+
+def _nothing(_: bytes | None) -> None:
+    return None
+
+
+def _lasts_longer(old: Suppression, new: Suppression) -> bool:
+    """Say whether an entry outlives another, or is the same that is written again."""
+    if old.expires is None:
+        return True
+    return new.expires is not None and old.expires >= new.expires
+
+
+def _written(entry: Suppression) -> bytes:
+    """Return an entry as a document; what is empty is left out."""
+    return json.dumps(
+        {k: v for k, v in entry.to_dict().items() if v is not None}, ensure_ascii=False
+    ).encode()
+
+
+def _read(document: bytes) -> Suppression:
+    """Return the entry of a document."""
+    found = json.loads(document)
+    expires, flow = found.get("expires"), found.get("flow")
+    return Suppression(
+        key=found["key"],
+        reason=found["reason"],
+        time=datetime.fromisoformat(found["time"]),
+        expires=datetime.fromisoformat(expires) if expires else None,
+        flow=Flow(flow) if flow else None,
+        list=found.get("list"),
+        address=found.get("address"),
+    )

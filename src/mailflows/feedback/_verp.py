@@ -1,0 +1,109 @@
+"""Envelope senders that name mailing and recipient, signed (VERP): no bounce hides or forges them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mailflows._token import Purpose, Signer, utc_now
+from mailflows.errors import ConfigurationError, TokenError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from mailflows._token import Token
+    from mailflows.feedback._event import Event
+
+__all__ = ["Verp"]
+
+LIFETIME = 30 * 86400.0
+"""Seconds that a return path holds: servers give up after five days (RFC 5321 section 4.5.4.1)."""
+
+
+class Verp:
+    """Makes envelope senders for single recipients, and knows them again.
+
+    The local part is a signed token in lower-case letters and digits, of at most 64 octets; letter case has
+    no meaning, because servers change it. It holds ids, never an address.
+
+    Args:
+        domain: The domain of the return path, whose mail comes to you.
+        keys: Secrets of at least 16 bytes. The first one signs; the others are older, and still accepted.
+        lifetime: Seconds that a return path holds; `None` for always. 30 days by default: bounces come
+            within five, complaints later.
+        clock: What says the time.
+
+    Raises:
+        ConfigurationError: If there is no domain or no key, or a key is too short.
+
+    Example:
+        >>> verp = Verp("bounces.example.org", keys=[b"a secret of thirty-two bytes ...."])
+        >>> sender = verp.sender("spring", "10017")
+        >>> verp.read(sender.upper())
+        ('spring', '10017')
+    """
+
+    def __init__(
+        self,
+        domain: str,
+        *,
+        keys: Iterable[bytes],
+        lifetime: float | None = LIFETIME,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        if not domain or "@" in domain:
+            msg = f"domain {domain!r} is no domain; pass the one of the return path, without @"
+            raise ConfigurationError(msg, field="domain")
+        self._domain = domain.lower()
+        self._lifetime = lifetime
+        self._signer = Signer(keys, clock=clock)
+
+    def sender(self, campaign: str, recipient_id: str) -> str:
+        """Return the envelope sender for one recipient of a mailing.
+
+        Args:
+            campaign: Id of the mailing.
+            recipient_id: Your id of the recipient; not the address. Numbers take half the room.
+
+        Raises:
+            ConfigurationError: If both together are too long for a local part.
+        """
+        token = self._signer.to_local(Purpose.BOUNCE, campaign, recipient_id, lifetime=self._lifetime)
+        return f"{token}@{self._domain}"
+
+    def read(self, address: str) -> tuple[str, str]:
+        """Return campaign and recipient id of an envelope sender that `sender` made.
+
+        Raises:
+            TokenError: If it is not ours, or no longer holds; see its ``reason``.
+        """
+        local, at, domain = address.strip().strip("<>").rpartition("@")
+        if not at or domain.lower() != self._domain:
+            msg = "this is no return path of ours: another domain"
+            raise TokenError(msg, reason="malformed")
+        return _fields(self._signer.from_local(local, Purpose.BOUNCE))
+
+    def identify(self, events: Iterable[Event], addresses: Iterable[str]) -> tuple[Event, ...]:
+        """Return events with campaign and recipient id, or as not verified.
+
+        Args:
+            events: What a report said.
+            addresses: Where the report was delivered to: the first that holds a token counts.
+        """
+        for address in addresses:
+            try:
+                campaign, recipient_id = self.read(address)
+            except TokenError:
+                continue
+            known = {"campaign": campaign, "recipient_id": recipient_id, "verified": True}
+            return tuple(replace(event, **known) for event in events)  # type: ignore[arg-type]
+        return tuple(replace(event, verified=False) for event in events)
+
+
+def _fields(token: Token) -> tuple[str, str]:
+    """Return the two fields of a return path."""
+    if len(token.fields) != 2:
+        msg = f"this token has {len(token.fields)} field(s); a return path has two"
+        raise TokenError(msg, reason="malformed")
+    return token.fields[0], token.fields[1]

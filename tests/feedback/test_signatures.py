@@ -1,0 +1,225 @@
+"""Whether a provider signed what was posted."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509.oid import NameOID
+
+from mailflows import ConfigurationError, MissingExtra
+from mailflows.feedback import verify_webhook
+
+NOW = 1_767_225_600.0
+BODY = b'{"type": "sent"}'
+Request = dict[str, Any]
+
+
+def clock() -> float:
+    """Return the present moment of these tests."""
+    return NOW
+
+
+def mailersend() -> Request:
+    """Return a signed request."""
+    signature = hmac.new(b"secret", BODY, hashlib.sha256).hexdigest()
+    return {"body": BODY, "key": "secret", "headers": {"Signature": signature}}
+
+
+def mailgun(stamp: float = NOW) -> Request:
+    """Return a signed request; the signature stands in the body."""
+    signature = hmac.new(b"secret", f"{stamp:.0f}tok".encode(), hashlib.sha256).hexdigest()
+    signed = {"timestamp": f"{stamp:.0f}", "token": "tok", "signature": signature}
+    return {"body": json.dumps({"signature": signed, "event-data": {}}).encode(), "key": "secret"}
+
+
+def mandrill() -> Request:
+    """Return a signed request; the address and the fields are signed."""
+    url, text = "https://sender.example/hook", "https://sender.example/hookmandrill_events[]"
+    signature = base64.b64encode(hmac.new(b"secret", text.encode(), hashlib.sha1).digest()).decode()
+    headers = {"X-Mandrill-Signature": signature}
+    return {"body": b"mandrill_events=%5B%5D", "key": "secret", "url": url, "headers": headers}
+
+
+def resend(stamp: float = NOW) -> Request:
+    """Return a signed request, with an older signature beside it."""
+    text = f"msg_1.{stamp:.0f}.".encode() + BODY
+    signature = base64.b64encode(hmac.new(b"secret", text, hashlib.sha256).digest()).decode()
+    headers = {
+        "Svix-Id": "msg_1",
+        "Svix-Timestamp": f"{stamp:.0f}",
+        "Svix-Signature": f"v1,b2xk v1,{signature}",
+    }
+    return {"body": BODY, "key": "whsec_" + base64.b64encode(b"secret").decode(), "headers": headers}
+
+
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def sendgrid(stamp: float = NOW) -> Request:
+    """Return a signed request."""
+    public = EC_KEY.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    signature = EC_KEY.sign(f"{stamp:.0f}".encode() + BODY, ec.ECDSA(hashes.SHA256()))
+    headers = {
+        "X-Twilio-Email-Event-Webhook-Timestamp": f"{stamp:.0f}",
+        "X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(signature).decode(),
+    }
+    return {"body": BODY, "key": base64.b64encode(public).decode(), "headers": headers}
+
+
+def certificate() -> bytes:
+    """Return a certificate for the RSA key."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.example")])
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(RSA_KEY.public_key())
+        .serial_number(1)
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=9))
+        .sign(RSA_KEY, hashes.SHA256())
+    )
+    return built.public_bytes(serialization.Encoding.PEM)
+
+
+def amazon_ses(
+    stamp: float = NOW, *, url: str = "https://sns.eu-west-1.amazonaws.com/x.pem", version: str = "2"
+) -> Request:
+    """Return a signed notification."""
+    document = {
+        "Type": "Notification",
+        "MessageId": "1",
+        "TopicArn": "arn",
+        "Message": "{}",
+        "Timestamp": datetime.fromtimestamp(stamp, UTC).isoformat(),
+        "SignatureVersion": version,
+        "SigningCertURL": url,
+    }
+    text = "".join(
+        f"{name}\n{document[name]}\n" for name in ("Message", "MessageId", "Timestamp", "TopicArn", "Type")
+    )
+    algorithm = hashes.SHA256() if version == "2" else hashes.SHA1()  # noqa: S303 -- SNS's version 1
+    signature = RSA_KEY.sign(text.encode(), padding.PKCS1v15(), algorithm)
+    document["Signature"] = base64.b64encode(signature).decode()
+    return {"body": json.dumps(document).encode(), "key": certificate()}
+
+
+REQUESTS = [amazon_ses, mailersend, mailgun, mandrill, resend, sendgrid]
+TIMED = [amazon_ses, mailgun, resend, sendgrid]
+
+
+@pytest.mark.parametrize("request_of", REQUESTS, ids=lambda made: made.__name__)
+def test_a_true_signature(request_of: Any) -> None:
+    """What the provider signed is accepted."""
+    assert verify_webhook(request_of.__name__, **request_of(), now=clock)
+
+
+@pytest.mark.parametrize("request_of", REQUESTS, ids=lambda made: made.__name__)
+def test_another_body(request_of: Any) -> None:
+    """A body that was changed is not accepted."""
+    request = request_of()
+    body = (
+        request["body"]
+        .replace(b"sent", b"open")
+        .replace(b"tok", b"tik")
+        .replace(b"%5B", b"%5B1")
+        .replace(b'"{}"', b'"{1}"')
+    )
+    assert not verify_webhook(request_of.__name__, **request | {"body": body}, now=clock)
+
+
+@pytest.mark.parametrize(
+    "request_of", [mailersend, mailgun, mandrill, resend], ids=lambda made: made.__name__
+)
+def test_another_key(request_of: Any) -> None:
+    """What somebody else signed is not accepted."""
+    assert not verify_webhook(request_of.__name__, **request_of() | {"key": "b3RoZXI="}, now=clock)
+
+
+@pytest.mark.parametrize(
+    "request_of", [mailersend, mandrill, resend, sendgrid], ids=lambda made: made.__name__
+)
+def test_no_signature(request_of: Any) -> None:
+    """What nobody signed is not accepted."""
+    assert not verify_webhook(request_of.__name__, **request_of() | {"headers": {}}, now=clock)
+
+
+@pytest.mark.parametrize("request_of", TIMED, ids=lambda made: made.__name__)
+@pytest.mark.parametrize("away", [-301, 301])
+def test_an_old_signature(request_of: Any, away: float) -> None:
+    """What was signed long ago, or will be, is not accepted: somebody plays it again."""
+    assert not verify_webhook(request_of.__name__, **request_of(NOW + away), now=clock)
+
+
+@pytest.mark.parametrize("request_of", TIMED, ids=lambda made: made.__name__)
+def test_any_time(request_of: Any) -> None:
+    """Without a limit the time of a signature does not matter."""
+    assert verify_webhook(request_of.__name__, **request_of(NOW - 1e6), now=clock, max_age=None)
+
+
+def test_the_old_form_of_mailgun() -> None:
+    """The fields of Mailgun's old form are signed, too."""
+    signature = hmac.new(b"secret", b"1tok", hashlib.sha256).hexdigest()
+    body = f"timestamp=1&token=tok&signature={signature}".encode()
+    assert verify_webhook("mailgun", body, key="secret", max_age=None)
+
+
+def test_the_first_version_of_sns() -> None:
+    """Amazon SNS signs with SHA-1 unless it was told otherwise."""
+    assert verify_webhook("amazon_ses", **amazon_ses(version="1"), now=clock)
+
+
+def test_a_form_that_was_read_before() -> None:
+    """Where the framework has read the form, its fields are enough."""
+    request = mandrill() | {"body": b"", "form": {"mandrill_events": "[]"}}
+    assert verify_webhook("mandrill", **request)
+
+
+def test_a_form_in_parts() -> None:
+    """A form in parts (RFC 7578) is read."""
+    body = b'--b\r\nContent-Disposition: form-data; name="mandrill_events"\r\n\r\n[]\r\n--b--\r\n'
+    assert verify_webhook("mandrill", **mandrill() | {"body": body})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/x.pem",
+        "http://sns.eu-west-1.amazonaws.com/x.pem",
+        "https://sns.x.amazonaws.com.evil.example/",
+    ],
+)
+def test_a_certificate_from_elsewhere(url: str) -> None:
+    """Only a certificate of Amazon's host may be named."""
+    assert not verify_webhook("amazon_ses", **amazon_ses(url=url), now=clock)
+
+
+@pytest.mark.parametrize(
+    ("provider", "key", "field"), [("postmark", "x", "provider"), ("mailersend", "", "key")]
+)
+def test_misuse(provider: str, key: str, field: str) -> None:
+    """A provider that signs nothing, and a key that is empty, are said so."""
+    with pytest.raises(ConfigurationError) as caught:
+        verify_webhook(provider, BODY, key=key)
+    assert caught.value.field == field
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without cryptography, the command that installs it is named."""
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    with pytest.raises(MissingExtra, match="webhooks"):
+        verify_webhook("sendgrid", **sendgrid())
