@@ -29,6 +29,8 @@ MOST_TOKENS = 600
 _MOST_KNOWN = 60
 """Words remembered for a slot that had few different ones, such as a block that is not always there."""
 
+_MOST_KNOWN_BETWEEN = 3
+
 _TOKEN = re.compile(
     r"https?://[^\s<>\"]{0,2000}[^\s<>\".,;:!?)\]]|[\w.+-]{1,64}@[\w.-]{1,253}|\w{1,100}|[^\w\s]"
 )
@@ -42,10 +44,12 @@ class Token:
     Attributes:
         text: As written.
         mark: Keyed hash; of a link, that of its host: paths differ in every message.
+        is_apart: Whether white space stands before it.
     """
 
     text: str
     mark: int
+    is_apart: bool = True
 
     @property
     def is_break(self) -> bool:
@@ -69,12 +73,12 @@ class Slot:
     longest: int = 0
     known: set[int] = field(default_factory=set)
 
-    def add(self, text: str, marks: Sequence[int]) -> None:
-        """Learn a value."""
-        if text:
-            self.seen += 1
-            self.kinds |= kinds_of(text)
-            self.longest = max(self.longest, len(text))
+    def add(self, values: Sequence[str], marks: Sequence[int]) -> None:
+        """Learn what stands there in one message."""
+        self.seen += bool(values)
+        for value in values:
+            self.kinds |= kinds_of(value)
+            self.longest = max(self.longest, len(value))
         self.know(marks)
 
     def know(self, marks: Sequence[int]) -> None:
@@ -86,7 +90,7 @@ class Slot:
         """Take in another slot that turned out to be the same."""
         self.seen = max(self.seen, other.seen)
         self.kinds |= other.kinds
-        self.longest += other.longest
+        self.longest = max(self.longest, other.longest)
         self.know(sorted(other.known))
 
 
@@ -132,10 +136,21 @@ class Gap:
         """Fixed tokens that are missing there."""
         return self.after - self.before - 1
 
-    @property
-    def text(self) -> str:
-        """What the message has there, as a reader sees it."""
-        return "".join(_spaced(self.tokens)).strip(" ")
+    def values(self, vocabulary: set[int]) -> list[str]:
+        """Return the passages of new words that the message has there.
+
+        Up to three known words between new ones are part of the passage; longer known stretches are a
+        block of the template that is not always there.
+        """
+        spans: list[list[int]] = []
+        for place, token in enumerate(self.tokens):
+            if token.mark in vocabulary:
+                continue
+            if spans and place - spans[-1][1] <= _MOST_KNOWN_BETWEEN + 1:
+                spans[-1][1] = place
+            else:
+                spans.append([place, place])
+        return ["".join(_spaced(self.tokens[a : b + 1])).strip(" ") for a, b in spans]
 
     @property
     def is_inline(self) -> bool:
@@ -153,7 +168,7 @@ class Gap:
 
 
 def _spaced(tokens: Sequence[Token]) -> list[str]:
-    return [t.text if t.is_break or not (t.text[0].isalnum()) else " " + t.text for t in tokens]
+    return [" " + t.text if t.is_apart and not t.is_break else t.text for t in tokens]
 
 
 def _line_end(tokens: Sequence[Token]) -> str:
@@ -182,8 +197,9 @@ def tokens_of(message: Message, mark: Callable[[str], int]) -> list[Token]:
     lines = [message.subject, *(line for line in message.body.split("\n") if line.strip())]
     found: list[Token] = []
     for line in lines:
-        for text in _TOKEN.findall(line[:20_000]):
-            found.append(Token(text, mark(_sameness(text))))
+        for match in _TOKEN.finditer(line[:20_000]):
+            text, start = match[0], match.start()
+            found.append(Token(text, mark(_sameness(text)), not start or line[start - 1].isspace()))
             if len(found) >= 2 * MOST_TOKENS:
                 return found
         found.append(Token(_BREAK, mark(_BREAK)))
@@ -263,10 +279,11 @@ def gaps(skeleton: Skeleton, tokens: Sequence[Token], pairs: list[tuple[int, int
 def learned(skeleton: Skeleton, found: Sequence[Gap], pairs: list[tuple[int, int]]) -> Skeleton:
     """Return a skeleton that has learned a message: what differed is a slot from now on."""
     numbers = {old: new for new, (old, _) in enumerate(pairs)}
+    vocabulary = skeleton.vocabulary()
     slots = {}
     for gap in found:
         slot = gap.slot or Slot()
-        slot.add(gap.text, [token.mark for token in gap.tokens])
+        slot.add(gap.values(vocabulary), [token.mark for token in gap.tokens])
         slot.know(skeleton.fixed[gap.before + 1 : gap.after])
         slots[numbers.get(gap.before, -1)] = slot
     return Skeleton([skeleton.fixed[old] for old, _ in pairs], slots, skeleton.seen + 1)

@@ -19,7 +19,7 @@ from mailflows._stores import update
 from mailflows.errors import ConfigurationError
 from mailflows.flows._route import flow_named
 from mailflows.flows._skeleton import MOST_TOKENS, Gap, Skeleton, Slot, Token, align, gaps, learned, tokens_of
-from mailflows.flows._slots import SlotAlarm, SlotKind, alarms_of
+from mailflows.flows._slots import LONGEST, SlotAlarm, SlotKind, alarms_of
 from mailflows.message import Message
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ _LEAST_FIXED = 8
 
 _BYTES = 3
 _WHOLE_LINE_LOST = 6
+_LEAST_SEEN = 3
+"""Values of a slot from which it says something by itself."""
 
 
 class Series(StrEnum):
@@ -294,11 +296,10 @@ def _judge(skeleton: Skeleton, found: list[Gap]) -> tuple[SlotAlarm, ...]:
     vocabulary = skeleton.vocabulary()
     alarms: list[SlotAlarm] = []
     for gap in found:
-        new = [token for token in gap.tokens if token.mark not in vocabulary]
-        if not new or (gap.slot is None and not _may_be_slot(gap)):
-            continue
-        alarms += _alarms(gap, new)
-    return tuple(alarms)
+        if (gap.slot and gap.slot.seen >= _LEAST_SEEN) or _may_be_slot(gap):
+            for value in gap.values(vocabulary):
+                alarms += _alarms(gap, value)
+    return tuple({alarm.code: alarm for alarm in alarms}.values())
 
 
 def _may_be_slot(gap: Gap) -> bool:
@@ -309,13 +310,10 @@ def _may_be_slot(gap: Gap) -> bool:
     return gap.is_inline and gap.lost <= _WHOLE_LINE_LOST
 
 
-def _alarms(gap: Gap, new: list[Token]) -> list[SlotAlarm]:
+def _alarms(gap: Gap, value: str) -> list[SlotAlarm]:
     slot = gap.slot or Slot()
-    known = slot.kinds
-    if not any("://" in t.text or "." in t.text or t.text == "/" for t in new):
-        known |= SlotKind.LINK  # the link's host is known
-    longest = max(80, 3 * slot.longest)
-    return list(alarms_of(gap.name, gap.text, known=known, longest=longest))
+    longest = max(LONGEST, 3 * slot.longest)
+    return list(alarms_of(gap.name, value, known=slot.kinds, longest=longest))
 
 
 def _packed(marks: list[int]) -> bytes:
