@@ -144,7 +144,7 @@ def test_an_answer_to_a_question_is_nothing() -> None:
 
 def test_an_international_address() -> None:
     """A recipient in UTF-8 is read in its escaped form (RFC 6533)."""
-    fields = "Reporting-MTA: dns; mx\n\nFinal-Recipient: utf-8; j\\x{F6}rg@one.example\nAction: failed\nStatus: 5.1.1\n"
+    fields = "Final-Recipient: utf-8; j\\x{F6}rg@one.example\nAction: failed\nStatus: 5.1.1\n"
     event = only(parse_bounce(report(fields, kind="message/global-delivery-status")))
     assert event.recipient == "jörg@one.example"
 
@@ -174,6 +174,12 @@ def test_fields_torn_by_a_blank_line() -> None:
     """Fields behind a stray blank line still belong to their recipient."""
     fields = "Final-Recipient: rfc822; ada@one.example\n\nAction: failed\nStatus: 5.1.1\n"
     assert only(parse_bounce(report(fields))).status == "5.1.1"
+
+
+def test_a_status_that_is_none() -> None:
+    """A reply code where the enhanced status should be is not taken for one."""
+    event = only(parse_bounce(report(failed("ada@one.example", "unknown user", status="550"))))
+    assert (event.status, event.reason) == (None, "mailbox-unknown")
 
 
 def test_a_nested_report() -> None:
@@ -303,10 +309,10 @@ def test_an_absence_is_an_automatic_answer(headers: str, text: str) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        "From: ada@one.example\nTo: news@sender.example\nSubject: Re: Spring\n\nThanks! Ask bob@two.example.\n",
+        "From: ada@one.example\nTo: news@x.example\nSubject: Re: Spring\n\nThanks! Ask bob@two.example\n",
         "From: postmaster@one.example\nSubject: Maintenance on Sunday\n\nQuestions?\nhelp@one.example\n",
         "From: ada@one.example\nReturn-Path: <>\nSubject: Re: Spring\n\nNew address:\nada@two.example\n",
-        "From: ada@one.example\nSubject: my mail\n\nIt could not be delivered to bob@two.example: 550 5.1.1\n",
+        "From: ada@one.example\nSubject: my mail\n\nIt could not be delivered to bob@x.example: 550 5.1.1\n",
     ],
     ids=["answer", "maintenance", "vacation without headers", "a person who asks"],
 )

@@ -49,7 +49,7 @@ REPLIES = [
     ("550 5.7.1 This message looks like spam", "blocked-content"),
     ("554 5.6.0 Message contains a virus", "blocked-content"),
     (
-        "550-5.7.26 Unauthenticated email from x.example is not accepted due to domain's\n550 5.7.26 DMARC policy",
+        "550-5.7.26 Unauthenticated email from x.example is not accepted due to\n550 5.7.26 DMARC policy",
         "auth-failure",
     ),
     ("550 5.7.23 SPF validation failed", "auth-failure"),
@@ -65,6 +65,15 @@ REPLIES = [
     ("connect to mx.one.example[192.0.2.1]:25: Connection refused", "temporary"),
     ("552 5.3.4 Message size exceeds fixed maximum message size", "too-big"),
     ("554 5.4.7 Delivery expired (message too old): retry timeout exceeded", "expired"),
+    (
+        "SMTP error after MAIL FROM:<x@b.example>: 550 5.1.0 b.example does not exist",
+        "policy",
+    ),
+    ("host mx.b.example[192.0.2.1] said: 550 5.1.1 User unknown (in reply to MAIL FROM command)", "policy"),
+    ("550 5.2.3 RESOLVER.RST.RecipSizeLimit; message too large for this recipient", "too-big"),
+    ("The address may not exist", "other"),
+    ("550 5.1.1 User unknown -- this mail was scanned for spam and viruses by a gateway", "mailbox-unknown"),
+    ("User mailbox exceeds allowed size: ada@one.example", "mailbox-full"),
     ("hello", "other"),
 ]
 

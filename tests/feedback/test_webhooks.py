@@ -292,8 +292,8 @@ JSON = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                "event type email msg mail bounce recipient timestamp time data to Type Message eventType RecordType "
-                "mandrill_events event-data msys reason signature bouncedRecipients destination Status".split()
+                "event type email msg mail bounce recipient timestamp time data to Type Message eventType "
+                "RecordType mandrill_events event-data msys reason signature bouncedRecipients Status".split()
             ),
             inner,
             max_size=4,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from mailflows.errors import ConfigurationError
 from mailflows.feedback._suppression import Suppression
@@ -20,6 +20,7 @@ __all__ = ["ImportResult", "export_suppressions", "import_suppressions"]
 
 _COLUMNS = ("key", "address", "reason", "time", "expires", "flow", "list")
 _ADDRESS = ("address", "email", "e-mail", "email address", "recipient", "emailaddress")
+_KEY_DIGITS = 32
 _MAX_PROBLEMS = 100
 
 
@@ -99,23 +100,20 @@ def _take(
     suppressions: SuppressionList, row: Mapping[str, str], address: str, reason: str, flow: Flow | None
 ) -> None:
     """Add one row."""
-    is_ours = len(row.get("key", "")) == 32
-    entry = Suppression(
-        key=row.get("key", ""),
-        reason=row.get("reason") or reason,
-        time=_moment(row.get("time", "")) or datetime.now(UTC),
-        expires=_moment(row.get("expires", "")),
-        flow=Flow(row["flow"]) if row.get("flow") else flow,
-        list=row.get("list") or None,
-        address=address or None,
-    )
+    facts: dict[str, Any] = {
+        "reason": row.get("reason") or reason,
+        "time": _moment(row.get("time", "")) or datetime.now(UTC),
+        "expires": _moment(row.get("expires", "")),
+        "flow": Flow(row["flow"]) if row.get("flow") else flow,
+        "list": row.get("list") or None,
+    }
+    key = row.get("key", "")
     if address:
-        added = suppressions.add(address, reason=entry.reason, flow=entry.flow, list=entry.list)
-        suppressions.put(replace(added, time=entry.time, expires=entry.expires))
-    elif is_ours:
-        suppressions.put(entry)
+        suppressions.add(address, **facts)
+    elif len(key) == _KEY_DIGITS:
+        suppressions.put(Suppression(key, **facts))
     else:
-        msg = "neither an address nor a key of 32 digits"
+        msg = f"neither an address nor a key of {_KEY_DIGITS} digits"
         raise ValueError(msg)
 
 

@@ -165,7 +165,12 @@ def _ours(report: Report, headers: Mapping[str, str]) -> set[str]:
     """Return the addresses that are not recipients: the sender's, and the robot's."""
     values = [report.get(name) for name in ("to", "from")]
     values += [headers.get(name, "") for name in ("from", "return-path", "reply-to", "sender")]
-    return {found.address.lower() for value in values for found in addresses(value)}
+    own = {found.address.lower() for value in values for found in addresses(value)}
+    return own | {
+        found.lower()
+        for found in _ANYWHERE.findall(report.text)
+        if found.lower().startswith("mailer-daemon@")
+    }
 
 
 def _only(found: list[str], entries: Mapping[str, str]) -> list[str]:

@@ -38,6 +38,7 @@ _FINAL = {
 }
 """What to do once nobody tries any more. What is not here is only worth counting."""
 
+_OF_THE_ADDRESS = frozenset({BounceReason.MAILBOX_UNKNOWN, BounceReason.DOMAIN_UNKNOWN})
 _OF_THE_FLOW = frozenset({Action.PAUSE_FLOW, Action.FIX_CONFIG})
 
 
@@ -89,7 +90,10 @@ def diagnose(text: str, *, status: str | None = None, code: int | None = None) -
     if status is None or (status.endswith(".0.0") and found_status):
         status = found_status or status
     code = code or found_code
-    reason = _reason(_folded(text), (status or "").partition(".")[2], code)
+    folded = _folded(text)
+    reason = _reason(folded, (status or "").partition(".")[2], code)
+    if reason in _OF_THE_ADDRESS and any(stage in folded for stage in _table()["before_recipient"]):
+        reason = BounceReason.POLICY
     kind = (status or str(code or " "))[0]
     return Diagnosis(reason, status, code, {"4": False, "5": True}.get(kind))
 

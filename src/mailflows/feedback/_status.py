@@ -6,6 +6,7 @@ import re
 
 from mailflows.feedback._finding import Finding, bare_address
 from mailflows.feedback._mime import blocks
+from mailflows.feedback._reasons import codes
 
 __all__ = ["by_fields", "fields_in_text"]
 
@@ -50,7 +51,7 @@ def _finding(fields: dict[str, str]) -> Finding | None:
     """Return what one group says, or `None` where it is no delivery, failure or delay."""
     action = fields.get("action", "failed" if "status" in fields else "").split("(")[0].strip().lower()
     if action not in _FINAL and action not in _DONE:  # a word of its own: the status decides
-        action = {"5": "failed", "4": "delayed"}.get(fields.get("status", " ")[:1], "")
+        action = {"5": "failed", "4": "delayed"}.get(fields.get("status", "")[:1], "")
     if not action:
         return None
     recipient, original = (_recipient(fields.get(name, "")) for name in _RECIPIENT)
@@ -61,7 +62,7 @@ def _finding(fields: dict[str, str]) -> Finding | None:
         recipient=recipient or original,
         original=original if original and original.lower() != recipient.lower() else "",
         said=said,
-        status=(fields.get("status", "").split() or [""])[0],
+        status=codes(fields.get("status", ""))[0] or "",
         final=_FINAL.get(action),
         time=fields.get("last-attempt-date", ""),
         fields=fields,

@@ -169,14 +169,15 @@ class SuppressionList:
             self._store.swap(seen, None, b"1", ttl=self._remember)
         return caused
 
-    def add(
+    def add(  # noqa: PLR0913 -- what an entry says
         self,
         address: str,
         *,
         reason: str = "manual",
         flow: Flow | None = None,
         list: str | None = None,  # noqa: A002 -- its name
-        expires: float | timedelta | None = None,
+        time: datetime | None = None,
+        expires: float | timedelta | datetime | None = None,
     ) -> Suppression:
         """Suppress an address.
 
@@ -185,7 +186,8 @@ class SuppressionList:
             reason: Why, in a word.
             flow: The flow that it shall hold for; all by default.
             list: The mailing list that it shall hold for; all by default.
-            expires: Seconds until it ends; never by default.
+            time: Since when, in UTC; now by default.
+            expires: Seconds until it ends, from now, or the moment; never by default.
 
         Raises:
             ConfigurationError: If it is no address.
@@ -194,13 +196,14 @@ class SuppressionList:
         if "@" not in address:
             msg = "this is no address: it has no @"
             raise ConfigurationError(msg, field="address")
-        seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
         now = self._now()
+        if isinstance(expires, float | int):
+            expires = timedelta(seconds=expires)
         entry = Suppression(
             key=self._digest(address),
             reason=str(reason),
-            time=now,
-            expires=None if seconds is None else now + timedelta(seconds=seconds),
+            time=time or now,
+            expires=now + expires if isinstance(expires, timedelta) else expires,
             flow=flow if list is None else None,
             list=list,
             address=address if self._clear else None,

@@ -1,0 +1,341 @@
+"""Addresses that must not be written to, and what makes them so."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailflows import ConfigurationError, Flow
+from mailflows.feedback import Action, BounceReason, Event, EventType, SuppressionList, from_reply
+from mailflows.limits import MemoryStore, SQLiteStore
+from mailflows.recipients import RecipientChecker
+from mailflows.testing import FixedClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mailflows._stores import Documents
+
+ADA = "ada@one.example"
+DEAD = from_reply(550, "5.1.1 User unknown", recipient=ADA)
+DAY = 86400.0
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """Return a clock that moves only when told."""
+    return FixedClock()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FixedClock) -> Iterator[Documents]:
+    """Return each kind of store in turn."""
+    if request.param == "memory":
+        yield MemoryStore(clock=clock.monotonic)
+        return
+    opened = SQLiteStore(tmp_path / "list.db", clock=clock.monotonic)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def suppressions(store: Documents, clock: FixedClock) -> SuppressionList:
+    """Return an empty list."""
+    return SuppressionList(store, now=clock)
+
+
+def soft(clock: FixedClock, reason: BounceReason = BounceReason.MAILBOX_FULL) -> Event:
+    """Return a soft bounce of this moment."""
+    return Event(EventType.BOUNCED, ADA, reason=reason, action=Action.RETRY, time=clock())
+
+
+def test_a_dead_mailbox(suppressions: SuppressionList) -> None:
+    """A dead mailbox is suppressed at once, everywhere and for ever."""
+    entry = suppressions.apply(DEAD)
+    assert entry is not None
+    assert (entry.reason, entry.scope, entry.expires) == ("mailbox-unknown", "global", None)
+    assert suppressions.is_suppressed(ADA, flow=Flow.TRANSACTIONAL, list="news")
+
+
+@pytest.mark.parametrize("spelling", ["Ada@One.Example", " ada@one.example ", "ada+news@one.example"])
+def test_every_spelling(suppressions: SuppressionList, spelling: str) -> None:
+    """A mailbox is suppressed in every spelling that reaches it."""
+    suppressions.add(ADA)
+    assert spelling in suppressions
+
+
+def test_others_are_not(suppressions: SuppressionList) -> None:
+    """Another address is not suppressed."""
+    suppressions.add(ADA)
+    assert "bob@one.example" not in suppressions
+
+
+@pytest.mark.parametrize(
+    "reason", sorted({*BounceReason} - {BounceReason.MAILBOX_UNKNOWN, BounceReason.DOMAIN_UNKNOWN})
+)
+def test_one_bounce_of_another_reason(
+    suppressions: SuppressionList, clock: FixedClock, reason: BounceReason
+) -> None:
+    """One bounce for any other reason suppresses nobody."""
+    assert suppressions.apply(soft(clock, reason)) is None
+    assert ADA not in suppressions
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["blocked-reputation", "blocked-content", "auth-failure", "policy", "rate", "too-big"],
+)
+def test_what_the_sender_did_is_never_held_against_an_address(
+    suppressions: SuppressionList, clock: FixedClock, reason: str
+) -> None:
+    """A hundred days of blocks suppress no address."""
+    for _ in range(100):
+        suppressions.apply(soft(clock, BounceReason(reason)))
+        clock.advance(DAY)
+    assert ADA not in suppressions
+
+
+def test_soft_bounces_on_five_days(suppressions: SuppressionList, clock: FixedClock) -> None:
+    """The fifth day with a full mailbox suppresses it, for half a year."""
+    days = []
+    for _ in range(5):
+        days.append(suppressions.apply(soft(clock)) is not None)
+        clock.advance(DAY)
+    assert days == [False, False, False, False, True]
+    clock.advance(180 * DAY)
+    assert ADA not in suppressions
+
+
+def test_many_soft_bounces_of_one_day(suppressions: SuppressionList, clock: FixedClock) -> None:
+    """A hundred bounces of one day count once."""
+    for _ in range(100):
+        suppressions.apply(soft(clock))
+    assert ADA not in suppressions
+
+
+def test_soft_bounces_of_long_ago(suppressions: SuppressionList, clock: FixedClock) -> None:
+    """Soft bounces that are further apart than the window do not add up."""
+    for _ in range(10):
+        suppressions.apply(soft(clock))
+        clock.advance(31 * DAY)
+    assert ADA not in suppressions
+
+
+def test_a_delivery_sets_back(suppressions: SuppressionList, clock: FixedClock) -> None:
+    """A delivery forgets the soft bounces before it."""
+    for day in range(8):
+        suppressions.apply(Event(EventType.DELIVERED, ADA) if day == 4 else soft(clock))
+        clock.advance(DAY)
+    assert ADA not in suppressions
+
+
+def test_a_disabled_mailbox(suppressions: SuppressionList, clock: FixedClock) -> None:
+    """A mailbox that is said to be disabled is suppressed when it is said again."""
+    suppressions.apply(soft(clock, BounceReason.MAILBOX_DISABLED))
+    clock.advance(DAY)
+    assert suppressions.apply(soft(clock, BounceReason.MAILBOX_DISABLED)) is not None
+
+
+def test_a_delay_counts_nothing(suppressions: SuppressionList, clock: FixedClock) -> None:
+    """What is still tried counts nothing."""
+    for _ in range(9):
+        suppressions.apply(replace(soft(clock), type=EventType.DEFERRED))
+        clock.advance(DAY)
+    assert ADA not in suppressions
+
+
+def test_a_complaint_stops_its_flow(suppressions: SuppressionList) -> None:
+    """Who complains about adverts still gets the password reset."""
+    event = Event(EventType.COMPLAINED, ADA, action=Action.SUPPRESS, flow=Flow.MARKETING)
+    suppressions.apply(event)
+    found = [
+        suppressions.is_suppressed(ADA, flow=flow) for flow in (Flow.MARKETING, Flow.TRANSACTIONAL, None)
+    ]
+    assert found == [True, False, False]
+
+
+def test_an_unsubscription_stops_its_list(suppressions: SuppressionList) -> None:
+    """Who leaves one list stays on the others."""
+    event = Event(EventType.UNSUBSCRIBED, ADA, action=Action.SUPPRESS, flow=Flow.MARKETING)
+    suppressions.apply(event, list="news")
+    found = [suppressions.is_suppressed(ADA, flow=Flow.MARKETING, list=name) for name in ("news", "offers")]
+    assert found == [True, False]
+
+
+def test_a_second_copy_changes_nothing(suppressions: SuppressionList) -> None:
+    """An event that comes again after the address was allowed again does not suppress it again."""
+    event = replace(DEAD, event_id="e-1")
+    suppressions.apply(event)
+    suppressions.remove(ADA)
+    assert suppressions.apply(event) is None
+    assert ADA not in suppressions
+
+
+def test_one_id_for_two_recipients(suppressions: SuppressionList) -> None:
+    """A provider that names two recipients' events alike loses none of them."""
+    suppressions.apply(replace(DEAD, event_id="e-1"))
+    suppressions.apply(replace(DEAD, event_id="e-1", recipient="bob@one.example"))
+    assert "bob@one.example" in suppressions
+
+
+def test_a_forged_event(suppressions: SuppressionList) -> None:
+    """An event that no token of ours vouches for, although one was looked for, suppresses nobody."""
+    assert suppressions.apply(replace(DEAD, verified=False)) is None
+
+
+@pytest.mark.parametrize(("verified", "found"), [(None, False), (False, False), (True, True)])
+def test_tokens_that_are_required(
+    store: Documents, clock: FixedClock, *, verified: bool | None, found: bool
+) -> None:
+    """Where tokens are required, only they suppress."""
+    suppressions = SuppressionList(store, require_verified=True, now=clock)
+    suppressions.apply(replace(DEAD, verified=verified))
+    assert (ADA in suppressions) is found
+
+
+def test_the_address_that_was_written_to(suppressions: SuppressionList) -> None:
+    """The address that the caller knows, or the original one, is suppressed, not where it was forwarded."""
+    suppressions.apply(replace(DEAD, recipient="new@two.example", original_recipient="old@one.example"))
+    suppressions.apply(DEAD, address="known@one.example")
+    found = [a in suppressions for a in ("new@two.example", "old@one.example", "known@one.example", ADA)]
+    assert found == [False, True, True, False]
+
+
+def test_nobody_named(suppressions: SuppressionList) -> None:
+    """An event without an address changes nothing."""
+    assert suppressions.apply(replace(DEAD, recipient=None)) is None
+
+
+def test_remove(suppressions: SuppressionList) -> None:
+    """An address that was allowed again is no longer suppressed, and a second time there is nothing to do."""
+    suppressions.add(ADA)
+    assert (suppressions.remove(ADA), suppressions.remove(ADA), ADA in suppressions) == (True, False, False)
+
+
+def test_expiry(suppressions: SuppressionList, clock: FixedClock) -> None:
+    """A suppression ends when it was said to."""
+    suppressions.add(ADA, expires=timedelta(days=2))
+    clock.advance(DAY)
+    before = ADA in suppressions
+    clock.advance(DAY + 1)
+    assert (before, ADA in suppressions, list(suppressions)) == (True, False, [])
+
+
+def test_the_longer_one_stays(suppressions: SuppressionList) -> None:
+    """A suppression for ever is not shortened by one for a day."""
+    suppressions.add(ADA)
+    suppressions.add(ADA, expires=DAY)
+    (entry,) = suppressions
+    assert entry.expires is None
+
+
+def test_no_address_in_the_store(tmp_path: Path) -> None:
+    """The file of a list holds no address, unless it was asked to."""
+    path = tmp_path / "list.db"
+    store = SQLiteStore(path)
+    suppressions = SuppressionList(store)
+    suppressions.apply(replace(DEAD, event_id="e-1"))
+    suppressions.apply(soft(FixedClock()))
+    store.close()
+    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert (b"ada" in kept.lower(), b"one.example" in kept) == (False, False)
+
+
+def test_addresses_in_clear(store: Documents, clock: FixedClock) -> None:
+    """On request the addresses are kept, to be read again."""
+    suppressions = SuppressionList(store, clear=True, now=clock)
+    suppressions.add(ADA)
+    assert [entry.address for entry in suppressions] == [ADA]
+
+
+def test_an_entry_shows_no_address(suppressions: SuppressionList) -> None:
+    """An entry in a log tells nobody's address."""
+    assert "one.example" not in str(suppressions.add(ADA))
+
+
+def test_the_recipient_checker_asks_the_list(suppressions: SuppressionList) -> None:
+    """A checker that was given the list says that a suppressed address bounces."""
+    suppressions.apply(replace(DEAD, recipient="ada@sender.fr"))
+    checker = RecipientChecker(dns=False, bounced=suppressions)
+    assert [str(checker.check(a).verdict) for a in ("ada@sender.fr", "bob@sender.fr")] == [
+        "undeliverable",
+        "unknown",
+    ]
+
+
+@pytest.mark.parametrize("settings", [{"soft_limit": 0}, {"disabled_limit": 0}])
+def test_settings_that_make_no_sense(settings: dict[str, int]) -> None:
+    """A limit of no bounces is said to be none."""
+    with pytest.raises(ConfigurationError):
+        SuppressionList(MemoryStore(), **settings)  # type: ignore[arg-type]
+
+
+def test_no_address(suppressions: SuppressionList) -> None:
+    """What is no address is not added, and the error does not repeat it."""
+    with pytest.raises(ConfigurationError) as caught:
+        suppressions.add("ada.one.example")
+    assert "ada" not in str(caught.value)
+
+
+EVENTS = st.lists(
+    st.builds(
+        Event,
+        st.sampled_from([EventType.BOUNCED, EventType.DEFERRED, EventType.COMPLAINED]),
+        st.sampled_from(["a@x.example", "b@x.example"]),
+        action=st.sampled_from([Action.SUPPRESS, Action.NONE, Action.PAUSE_FLOW]),
+        reason=st.sampled_from([BounceReason.MAILBOX_UNKNOWN, BounceReason.POLICY]),
+        event_id=st.sampled_from(["1", "2", "3"]),
+    ),
+    max_size=8,
+)
+
+
+@pytest.mark.property
+@given(EVENTS)
+def test_twice_is_once(events: list[Event]) -> None:
+    """A feed that is played twice leaves the list as playing it once does."""
+    once, twice = (SuppressionList(MemoryStore(), now=FixedClock()) for _ in range(2))
+    for event in events:
+        once.apply(event)
+    for event in [*events, *events]:
+        twice.apply(event)
+    found = [[address in each for address in ("a@x.example", "b@x.example")] for each in (once, twice)]
+    assert found[0] == found[1]
+
+
+WORKER = """
+import sys
+from mailflows.feedback import SuppressionList
+from mailflows.limits import SQLiteStore
+
+suppressions = SuppressionList(SQLiteStore(sys.argv[1]))
+for number in range(10_000):
+    suppressions.add(f"user{number}@one.example")
+    print(number, flush=True)
+"""
+
+
+def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
+    """Whatever was acknowledged before ``kill -9`` in the middle of 10,000 is there afterwards."""
+    path = tmp_path / "list.db"
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(path)], stdout=subprocess.PIPE, encoding="ascii"
+    ) as worker:
+        assert worker.stdout is not None
+        acknowledged = [int(line) for line, _ in zip(worker.stdout, range(700), strict=False)]
+        worker.send_signal(signal.SIGKILL)
+        acknowledged += [int(line) for line in worker.stdout if line.endswith("\n")]
+    store = SQLiteStore(path)
+    suppressions = SuppressionList(store)
+    lost = [number for number in acknowledged if f"user{number}@one.example" not in suppressions]
+    store.close()
+    assert (700 <= len(acknowledged) < 10_000, lost) == (True, [])
