@@ -30,7 +30,14 @@ CLEAN = 30
 INJECTED = 6
 NAMES = [
     *("Ada", "José", "Li Wei", "Anne-Marie", "O'Connor", "Jean-Baptiste de La Tour", "Łukasz Żak", "Max"),
-    *("María del Carmen García López", "Søren", "Dr. Hannah Weiß", "Иван Петров", "山田太郎", "Mehmet Öztürk"),
+    *(
+        "María del Carmen García López",
+        "Søren",
+        "Dr. Hannah Weiß",
+        "Иван Петров",
+        "山田太郎",
+        "Mehmet Öztürk",
+    ),
     *("Smith & Sons Ltd.", "Chloé D.", "nguyen van an", "K. Müller", "Fatima Zahra El Idrissi", "bob77", ""),
     *("Pim van der Meer", "Zoë", "Σοφία Παπαδοπούλου", "R. J. Ellis Jr.", "Ana (Lisboa)", "M. et Mme Petit"),
 ]
@@ -59,7 +66,9 @@ ATTACKS = [
 ]
 _NUMBER = re.compile(r"\d+")
 _URL = re.compile(r"https?://[^\s<>\"]+")
-_PLACEHOLDER = re.compile(r"\{\{[^{}]{1,80}\}\}|\{%[^%]{1,80}%\}|\[%?[A-Z_ ]{3,40}\]|%[A-Z_]{3,30}%|\$\{[^}]{1,60}\}")
+_PLACEHOLDER = re.compile(
+    r"\{\{[^{}]{1,80}\}\}|\{%[^%]{1,80}%\}|\[%?[A-Z_ ]{3,40}\]|%[A-Z_]{3,30}%|\$\{[^}]{1,60}\}"
+)
 _GREETING = re.compile(
     r"^(?:hi|hello|dear|hey|bonjour|bonsoir|cher|chère|hola|estimad[oa]|hallo|liebe[r]?|guten tag|ciao|gentile|"
     r"olá|beste|cześć|dzień dobry|hej|kære|dobrý den|здравствуйте)\b[ ,]*(\w[\w .'-]{1,40}?)(?=[,!:]|$)",
