@@ -1,4 +1,4 @@
-"""The command line: ``python -m mailflows`` with ``classify``, ``check``, ``list`` or ``audit``.
+"""The command line: ``python -m mailflows`` with ``classify``, ``check``, ``list``, ``audit`` or ``gate``.
 
 Exit status of ``classify``: 0 every message was read (sure or not), 1 some input could not be read,
 2 wrong usage.
@@ -20,6 +20,7 @@ from mailflows import Classifier, ConfigurationError, MailflowsError, MessageErr
 from mailflows._report import to_text
 from mailflows._source import SIZE_LIMIT
 from mailflows.flows._command import add_command as add_audit
+from mailflows.gate._command import add_command as add_gate
 from mailflows.recipients._command import add_commands
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     classify.set_defaults(run=_classify)
     add_commands(commands)
     add_audit(commands)
+    add_gate(commands)
     return parser
 
 
