@@ -279,7 +279,8 @@ class Gate:
         Args:
             verdict: What `check` said, or `None` for events that come later, such as bounces.
             outcome: ``"sent"``, an exception of smtplib or aiosmtplib, the dictionary of refused recipients
-                that smtplib returns, a reply as (code, text), an `Event`, or several.
+                that smtplib returns, a reply as (code, text), an `Event`, or several; ``()`` for what was
+                not sent after all.
 
         Raises:
             TypeError: If the outcome is none of these.

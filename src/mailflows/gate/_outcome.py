@@ -56,7 +56,7 @@ def events_of(verdict: Verdict | None, outcome: Outcome) -> tuple[tuple[Event, .
         case Iterable() if not isinstance(outcome, str | bytes):
             events = tuple(outcome)
             if all(isinstance(event, Event) for event in events):
-                return events, not events or any(e.type not in _NOT_TAKEN for e in events)
+                return events, any(event.type not in _NOT_TAKEN for event in events)
     msg = f"an outcome is 'sent', an exception, a reply (code, text) or events; got {type(outcome).__name__}"
     raise TypeError(msg)
 

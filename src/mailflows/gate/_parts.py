@@ -83,7 +83,7 @@ def headers(_gate: Gate, case: Case) -> Steps:
     if not case.open:
         case.say("message", "no-recipients", "neither the envelope nor To, Cc and Bcc name anybody", REJECT)
     if not case.reasons:
-        case.say("message", "ok", f"{len(case.open)} recipients, {case.message.size} bytes")
+        case.say("message", "ok", f"recipients: {len(case.open)}, bytes: {case.message.size}")
     yield from ()
 
 
