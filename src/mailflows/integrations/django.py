@@ -8,7 +8,7 @@ In the settings::
         "BACKEND": "anymail.backends.postmark.EmailBackend",
     }
 
-``BACKEND`` may also be a table with one for each flow; without it, messages leave by the relays of their flows.
+``BACKEND`` may also be a table with one for each flow; without it, messages leave by their flows' relays.
 Per message, ``message.mailflows = {"flow": "transactional", "client": request_ip}`` says what is known.
 """
 
@@ -101,6 +101,7 @@ def _only_to(accepted: tuple[str, ...], message: EmailMessage) -> EmailMessage:
     """Return the message with those recipients that may be written to."""
     allowed = frozenset(accepted)
     copied = copy.copy(message)
+    copied.connection = None  # this backend's; some backends copy all that a message holds
     for name in ("to", "cc", "bcc"):
         lines = getattr(message, name)
         setattr(copied, name, [one for one in lines if allowed.issuperset(a.address for a in addresses(one))])
