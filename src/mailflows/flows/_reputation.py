@@ -29,7 +29,7 @@ from mailflows.flows._breaker import (
     thresholds_for,
     trial_failed,
 )
-from mailflows.flows._reputation_record import Counts, ReputationRecord, Tally, tally_of
+from mailflows.flows._reputation_record import Counts, ReputationRecord, Tally, tally_of, tally_of_counts
 from mailflows.flows._route import flow_named
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ class Reputation:
             msg = f"numbers of recipients are {', '.join(Counts.__slots__)}, each at least 0; got {numbers}"
             raise ConfigurationError(msg, field="numbers")
         key, name = self._scope(flow_named(flow), None)
-        return self._count(key, name, None, Tally(Counts(**numbers)))
+        return self._count(key, name, None, tally_of_counts(Counts(**numbers)))
 
     def check(self, flow: Flow | str, *, sender: str | None = None, provider: str | None = None) -> Standing:
         """Say how a flow stands, or one sender of it, or its mail to one provider; changes nothing.

@@ -11,7 +11,7 @@ from mailflows.feedback import Action, BounceReason, EventType
 if TYPE_CHECKING:
     from mailflows.feedback import Event
 
-__all__ = ["DAY", "Counts", "ReputationRecord", "Tally", "tally_of"]
+__all__ = ["DAY", "Counts", "ReputationRecord", "Tally", "tally_of", "tally_of_counts"]
 
 DAY = 86_400.0
 
@@ -61,6 +61,13 @@ class Tally:
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(self.counts + other.counts, (self.recent + other.recent)[-RECENT:])
+
+
+def tally_of_counts(counts: Counts) -> Tally:
+    """Return what numbers without events add; among the last outcomes they stand by their share."""
+    kept = min(RECENT, counts.attempts)
+    bad = min(kept, round(kept * counts.bounced / counts.attempts)) if counts.attempts else 0
+    return Tally(counts, "0" * (kept - bad) + "1" * bad)
 
 
 def tally_of(event: Event) -> Tally:
