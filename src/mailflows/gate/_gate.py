@@ -155,8 +155,12 @@ class Gate:
         """
         from mailflows.gate._settings import parts_from_toml  # noqa: PLC0415 -- only for files
 
-        parts = parts_from_toml(path, store)
-        return cls(FlowSet.from_toml(path), **parts | ({} if dry_run is None else {"dry_run": dry_run}))
+        flows, parts = FlowSet.from_toml(path), parts_from_toml(path, store)
+        try:
+            return cls(flows, **parts | ({} if dry_run is None else {"dry_run": dry_run}))
+        except ConfigurationError as error:
+            msg = f"{path}: {error}"
+            raise ConfigurationError(msg, field=error.field) from error
 
     def check(  # noqa: PLR0913 -- what may be known of a message
         self,

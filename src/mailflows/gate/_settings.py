@@ -63,13 +63,13 @@ def parts_from_toml(path: str | os.PathLike[str], store: Store | None) -> dict[s
         OSError: If it cannot be read.
     """
     text, tables = _read(path)
-    name = ""
     try:
         for name in _KEYS:
             _check(name, tables.get(name, {}))
         return _parts(tables, Path(path).parent, store)
     except ConfigurationError as error:
-        line = _line_of(text, name, error.field)
+        table = str(error).partition("]")[0].removeprefix("[")
+        line = _line_of(text, table, error.field)
         msg = f"{path}{f', line {line}' if line else ''}: {error}"
         raise ConfigurationError(msg, field=error.field) from error
 
