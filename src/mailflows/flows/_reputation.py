@@ -336,21 +336,23 @@ class Reputation:
     def _count(self, key: str, name: str, provider: str | None, tally: Tally) -> Standing:
         """Add to one record, open its breaker if that calls for it, and say how it stands."""
         now, thresholds = self._clock(), thresholds_for(provider, self._thresholds)
-        was_open = False
+        was_open, result = False, ReputationRecord()
 
         def changed(old: bytes | None) -> bytes:
-            nonlocal was_open
+            nonlocal was_open, result
             before = advanced(ReputationRecord.read(old), self.policy, now)
             was_open = before.state == BreakerState.OPEN
             if was_open:  # what was under way when it stopped is no news
+                result = before
                 return before.write()
             record = before.after(tally, window=self.policy.window, now=now)
             found = trial_failed(record, thresholds) or judged(record, thresholds, self.policy)
             record = record if found is None else opened(record, found[1], self.policy, now)
-            return advanced(record, self.policy, now).write()
+            result = advanced(record, self.policy, now)
+            return result.write()
 
-        record = ReputationRecord.read(update(self._store, key, changed, ttl=REMEMBER))
-        standing = _standing(name, record)
+        update(self._store, key, changed, ttl=REMEMBER)
+        standing = _standing(name, result)
         if standing.state is BreakerState.OPEN and not was_open:
             self._tell(standing)
         return standing

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from operator import add
 from typing import TYPE_CHECKING
 
 from mailflows.feedback import Action, BounceReason, EventType
@@ -44,7 +45,12 @@ class Counts:
     blocked: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Counts(*map(add, self.numbers, other.numbers))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All of them, in order."""
+        return (self.sent, self.delivered, self.bounced, self.complained, self.deferred, self.blocked)
 
     @property
     def attempts(self) -> int:
@@ -123,7 +129,8 @@ class ReputationRecord:
 
     def write(self) -> bytes:
         """Return the record as a document."""
-        return json.dumps(asdict(self), separators=(",", ":")).encode()
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps(values, separators=(",", ":")).encode()
 
     @property
     def total(self) -> Counts:
@@ -135,5 +142,5 @@ class ReputationRecord:
         today = int(now // DAY)
         days = {day: row for day, row in self.days.items() if int(day) > today - window}
         before = Counts(*days.get(str(today), ()))
-        days[str(today)] = list(astuple(before + tally.counts))
+        days[str(today)] = list((before + tally.counts).numbers)
         return replace(self, days=days, recent=(self.recent + tally.recent)[-RECENT:])
