@@ -2,10 +2,10 @@
 
     python benchmarks/flows_templates.py [SHARED]
 
-Every transactional message of the open corpus (and of SHARED/corpus, and the pages of SHARED/corpus-extra) that
-has a name, a number or a placeholder becomes the template of one sender: its numbers, names and links are
-filled anew for each message, and one of its lines is there only sometimes. Then the name holds somebody
-else's text. Real series of one sender in SHARED/corpus run as they are.
+Every transactional message of the open corpus (and of SHARED/corpus, and the pages of
+SHARED/corpus-extra) that has a name or a placeholder becomes the template of one sender: its numbers, names
+and links are filled anew for each message, and one of its lines is there only sometimes. Then the name
+holds somebody else's text. Real series of one sender in SHARED/corpus run as they are.
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ ATTACKS = [
     "prizes.example/win",
     "Bonjour, gagnez un téléphone : https://cadeau.example/tel",
     "Hallo, du hast gewonnen!\nRuf an: 0900 123 456 78",
-    "Make money from home today, thousands already do, and it takes only ten minutes of your time every "
-    "day to earn more than in your job",
+    (
+        "Make money from home today, thousands already do, and it takes only ten minutes of your time every "
+        "day to earn more than in your job"
+    ),
     "Gana dinero ya: llama al +34 600 123 456",
     "x\r\n\r\nDear customer, we noticed unusual activity.",
     "Jetzt anrufen 030-1234-5678-90",
@@ -66,19 +68,18 @@ ATTACKS = [
 ]
 _NUMBER = re.compile(r"\d+")
 _URL = re.compile(r"https?://[^\s<>\"]+")
-_PLACEHOLDER = re.compile(
-    r"\{\{[^{}]{1,80}\}\}|\{%[^%]{1,80}%\}|\[%?[A-Z_ ]{3,40}\]|%[A-Z_]{3,30}%|\$\{[^}]{1,60}\}"
-)
+_PLACEHOLDER = re.compile(r"\{\{[^{}]{1,80}\}\}|\{%[^%]{1,80}%\}|%[A-Z_]{3,30}%|\$\{[^}]{1,60}\}")
 _GREETING = re.compile(
-    r"^(?:hi|hello|dear|hey|bonjour|bonsoir|cher|chère|hola|estimad[oa]|hallo|liebe[r]?|guten tag|ciao|gentile|"
-    r"olá|beste|cześć|dzień dobry|hej|kære|dobrý den|здравствуйте)\b[ ,]*(\w[\w .'-]{1,40}?)(?=[,!:]|$)",
+    r"^(?:hi|hello|dear|hey|bonjour|bonsoir|cher|chère|hola|estimad[oa]|hallo|liebe[r]?|guten tag|ciao|"
+    r"gentile|olá|beste|cześć|dzień dobry|hej|kære|dobrý den|здравствуйте)\b"
+    r"[ ,]*(\w[\w .'-]{1,40}?)(?=[,!:]|$)",
     re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Lines with slots: ``\\x01`` a name, ``\\x02`` a number, ``\\x03`` a link; the first is the subject."""
+    r"""Lines with slots: ``\\x01`` a name, ``\\x02`` a number, ``\\x03`` a link; the first is the subject."""
 
     sender: str
     lines: tuple[str, ...]
@@ -91,7 +92,7 @@ class Template:
         text = re.sub("\x02(\\d+);", lambda found: _digits(chance, int(found[1])), text)
         text = text.replace("\x03", "/" + _digits(chance, 12)).replace("\x01", name)
         subject = re.sub("\x02(\\d+);", lambda found: _digits(chance, int(found[1])), self.lines[0])
-        subject = subject.replace("\x03", "").replace("\x01", name.split("\n")[0].strip())
+        subject = subject.replace("\x03", "").replace("\x01", name.split("\n", maxsplit=1)[0].strip())
         made = EmailMessage()
         made["From"], made["Subject"] = self.sender, " ".join(subject.split())
         made.set_content(text)
@@ -102,19 +103,29 @@ def _digits(chance: random.Random, count: int) -> str:
     return "".join(chance.choice("0123456789") for _ in range(count))
 
 
+def _slot_for(found: re.Match[str]) -> str:
+    """Return what fills a placeholder: by its name a name, a link, nothing, or a number."""
+    word = found[0].lower()
+    if word.startswith("{%"):
+        return ""
+    if "name" in word or "user" in word:
+        return "\x01"
+    return "https://s.example/\x03" if "url" in word or "link" in word else "\x026;"
+
+
 def template_of(subject: str, body: str, name: str, sender: str, chance: random.Random) -> Template | None:
     """Make a template of a message, or `None` where there is no name to fill."""
     lines = [subject, *(line for line in body.split("\n") if line.strip())][:120]
     found = []
     has_name = False
-    for line in lines:
-        line = _PLACEHOLDER.sub("\x01", line)
+    for written in lines:
+        line = _PLACEHOLDER.sub(_slot_for, written)
         greeted = _GREETING.match(line.strip())
         if name and len(name) > 2 and name in line:
             line = line.replace(name, "\x01")
         elif greeted and "\x01" not in line and not has_name:
             line = line.replace(greeted[1], "\x01", 1)
-        has_name |= "\x01" in line
+        has_name |= bool(found) and "\x01" in line  # a subject alone cannot hold most attacks
         line = _URL.sub(lambda url: url[0].split("?")[0].rstrip(".,)") + "\x03", line)
         found.append(_NUMBER.sub(lambda number: f"\x02{len(number[0])};", line))
     if not has_name or len(found) < 5:

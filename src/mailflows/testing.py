@@ -1,4 +1,4 @@
-"""What users need to test a sender: a clock that stands still, and a DNS that answers from memory."""
+"""What users need to test a sender: a still clock, a DNS in memory, a store that never refuses."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mailflows._dns import Answer, Question, Status, one_by_one, zone_records
+from mailflows._stores import MemoryStore, Outcome
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from mailflows._dns import Conversation
+    from mailflows._stores import Charge
 
-__all__ = ["FakeDns", "FixedClock"]
+__all__ = ["AllowAll", "FakeDns", "FixedClock"]
 
 T = TypeVar("T")
 
@@ -48,6 +50,31 @@ class FixedClock:
     def advance(self, seconds: float | timedelta) -> None:
         """Let time pass."""
         self._now += seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)
+
+
+class AllowAll(MemoryStore):
+    """A store whose limits never refuse, for tests of what lies behind them. Mistakes are still errors.
+
+    Example:
+        >>> from mailflows.limits import Limit, Limiter
+        >>> limiter = Limiter(Limit("1/day", per="account"), store=AllowAll())
+        >>> all(limiter.acquire(account="ada") for _ in range(100))
+        True
+    """
+
+    def decide(
+        self,
+        charges: Sequence[Charge],
+        *,
+        within: float = 0.0,  # noqa: ARG002 -- as a store
+        lease: float | None = None,
+        look: bool = False,
+    ) -> Outcome:
+        """Agree to everything, and count nothing."""
+        return Outcome(charges, 0.0, 0.0, [None] * len(charges), None if look else 0.0, lease)
+
+    def settle(self, outcome: Outcome, *, keep: bool) -> None:
+        """Do nothing: nothing was counted."""
 
 
 class FakeDns:

@@ -9,7 +9,21 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import mailflows
-from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason
+from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason, limits
+from mailflows.flows import (
+    AuditReport,
+    Finding,
+    FlowRoute,
+    FlowSet,
+    GuardDecision,
+    GuardReason,
+    Observation,
+    RouteDecision,
+    SlotAlarm,
+    TemplateMemory,
+    check_fields,
+)
+from mailflows.limits import MemoryStore
 from mailflows.message import Address, Part
 from mailflows.signals import SIGNALS, Signal, measure
 
@@ -57,3 +71,25 @@ except mailflows.MessageError as problem:
     assert_type(problem.position, int | None)
 except mailflows.MailflowsError:
     pass
+
+flows = FlowSet(FlowRoute("marketing", domains=["news.example.org"], source_ips="192.0.2.20"))
+assert_type(FlowSet.from_toml(Path("flows.toml")), FlowSet)
+assert_type(flows[Flow.MARKETING], FlowRoute)
+assert_type(flows.route(b"", declared="marketing"), RouteDecision)
+assert_type(flows.route(b"").route, FlowRoute | None)
+assert_type(flows.audit(), AuditReport)
+assert_type(flows.audit().findings, tuple[Finding, ...])
+memory = TemplateMemory(MemoryStore())
+assert_type(memory.observe(b"", flow="marketing", sender="form"), Observation)
+assert_type(flows.guard(b"", Flow.MARKETING), GuardDecision)
+assert_type(flows.guard(b"", Flow.MARKETING).reasons, tuple[GuardReason, ...])
+assert_type(check_fields({"name": "Ada"}).alarms, tuple[SlotAlarm, ...])
+pacer = limits.Pacer(limits.MemoryStore(), rates={"google": "10/s"}, connections={"google": 5})
+assert_type(pacer.schedule("ada@example.org", within=3.0), limits.Slot)
+assert_type(pacer.stream(["ada@example.org"], resume="x"), Iterator[tuple[str, limits.Slot]])
+assert_type(pacer.schedule("ada@example.org").result(250), limits.Reply)
+assert_type(limits.classify_reply(550, b"5.1.1 no").action, limits.ReplyAction)
+assert_type(limits.provider_of("example.org"), limits.Provider)
+warm_up = limits.WarmUp("ses", store=limits.MemoryStore(), name="192.0.2.1")
+assert_type(warm_up.acquire(5, provider="google"), limits.Allowance)
+assert_type(warm_up.state(), limits.WarmUpState)

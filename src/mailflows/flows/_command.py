@@ -6,6 +6,8 @@ be read.
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import TYPE_CHECKING
 
 from mailflows.flows._set import AUDIT_BUDGET, FlowSet
@@ -44,16 +46,18 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _run(options: argparse.Namespace) -> int:
     try:
         flows = FlowSet.from_toml(options.file)
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError) as problem:
+        print(f"mailflows: {options.file}: {getattr(problem, 'strerror', None) or problem}", file=sys.stderr)
         return 2
     report = flows.audit(resolver=_resolver(options), budget=options.budget)
     if options.json:
-        pass
+        print(json.dumps(report.to_dict(), ensure_ascii=False))
     elif options.explain:
-        for _found in report:
-            pass
+        for found in report:
+            print("\n    ".join([str(found), *found.evidence, f"→ {found.advice} ({found.reference})"]))
+        print(report.summary)
     else:
-        pass
+        print(report)
     return int(not report.ok)
 
 

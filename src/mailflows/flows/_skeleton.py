@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
     from mailflows.message import Message
 
-__all__ = ["Gap", "Skeleton", "Slot", "Token", "align", "learned", "tokens_of"]
+__all__ = ["Gap", "Skeleton", "Slot", "Token", "align", "begun", "gaps", "learned", "tokens_of"]
 
 MOST_TOKENS = 600
 """Tokens of a skeleton; what stands behind them is not looked at."""
 
-_MOST_KNOWN = 60
+_MOST_KNOWN = 150
 """Words remembered for a slot that had few different ones, such as a block that is not always there."""
 
 _MOST_KNOWN_BETWEEN = 3
+_WORD = 6  # characters of a word, with its space
 
 _TOKEN = re.compile(
     r"https?://[^\s<>\"]{0,2000}[^\s<>\".,;:!?)\]]|[\w.+-]{1,64}@[\w.-]{1,253}|\w{1,100}|[^\w\s]"
@@ -50,6 +51,16 @@ class Token:
     text: str
     mark: int
     is_apart: bool = True
+
+    @property
+    def has_digits(self) -> bool:
+        """Whether it is a number or a code: never a fixed word."""
+        return any(letter.isdigit() for letter in self.text)
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is an address in the web, with its scheme."""
+        return "://" in self.text[:9]
 
     @property
     def is_break(self) -> bool:
@@ -73,12 +84,12 @@ class Slot:
     longest: int = 0
     known: set[int] = field(default_factory=set)
 
-    def add(self, values: Sequence[str], marks: Sequence[int]) -> None:
-        """Learn what stands there in one message."""
+    def add(self, values: Sequence[str], length: int, marks: Sequence[int]) -> None:
+        """Learn what stands there in one message: new passages, characters in all, and words."""
         self.seen += bool(values)
         for value in values:
             self.kinds |= kinds_of(value)
-            self.longest = max(self.longest, len(value))
+        self.longest = max(self.longest, length)
         self.know(marks)
 
     def know(self, marks: Sequence[int]) -> None:
@@ -102,11 +113,13 @@ class Skeleton:
         fixed: Hashes of the fixed tokens.
         slots: Index of the fixed token before a slot → the slot; -1 for the beginning.
         seen: Messages that it was learned from.
+        strictness: Share of the words of these messages that are fixed, numbers aside, in the mean.
     """
 
     fixed: list[int]
     slots: dict[int, Slot] = field(default_factory=dict)
     seen: int = 0
+    strictness: float = 1.0
 
     def vocabulary(self) -> set[int]:
         """Return the hashes of all words that it knows."""
@@ -142,15 +155,21 @@ class Gap:
         Up to three known words between new ones are part of the passage; longer known stretches are a
         block of the template that is not always there.
         """
+        own = self.slot.known if self.slot else frozenset()  # a line ends almost everywhere, not in a slot
         spans: list[list[int]] = []
         for place, token in enumerate(self.tokens):
-            if token.mark in vocabulary:
+            if token.mark in (own if token.is_break else vocabulary):
                 continue
             if spans and place - spans[-1][1] <= _MOST_KNOWN_BETWEEN + 1:
                 spans[-1][1] = place
             else:
                 spans.append([place, place])
         return ["".join(_spaced(self.tokens[a : b + 1])).strip(" ") for a, b in spans]
+
+    @property
+    def length(self) -> int:
+        """Characters that the message has there, and about those of what is missing."""
+        return len("".join(_spaced(self.tokens))) + _WORD * self.lost
 
     @property
     def is_inline(self) -> bool:
@@ -216,7 +235,8 @@ def align(skeleton: Skeleton, tokens: Sequence[Token]) -> tuple[list[tuple[int, 
     Returns:
         Pairs of indexes, both rising, and the share of the fixed tokens that were found.
     """
-    marks = [token.mark for token in tokens]
+    places = [place for place, token in enumerate(tokens) if not token.has_digits]
+    marks = [tokens[place].mark for place in places]
     fixed = skeleton.fixed
     pairs: list[tuple[int, int]] = []
     ends = [(-1, -1), *_anchors(fixed, marks), (len(fixed), len(marks))]
@@ -232,7 +252,7 @@ def align(skeleton: Skeleton, tokens: Sequence[Token]) -> tuple[list[tuple[int, 
             tail.append((high, j))
             high, j = high - 1, j - 1
         pairs += reversed(tail)
-    return pairs, len(pairs) / max(1, len(fixed))
+    return [(a, places[b]) for a, b in pairs], len(pairs) / max(1, len(fixed))
 
 
 def _anchors(fixed: Sequence[int], marks: Sequence[int]) -> list[tuple[int, int]]:
@@ -276,6 +296,25 @@ def gaps(skeleton: Skeleton, tokens: Sequence[Token], pairs: list[tuple[int, int
     return found
 
 
+def _ends_first(token: Token) -> bool:
+    """Sort the ends of lines first: that a slot holds several lines must be remembered."""
+    return not token.is_break
+
+
+def begun(tokens: Sequence[Token]) -> Skeleton:
+    """Return the skeleton of a first message: what has digits is taken for a slot at once."""
+    skeleton = Skeleton([], {}, 1)
+    for token in tokens[:MOST_TOKENS]:
+        if not token.has_digits:
+            skeleton.fixed.append(token.mark)
+            continue
+        slot = skeleton.slots.setdefault(len(skeleton.fixed) - 1, Slot())
+        # A link says by its host what it is, and that is known from now on.
+        slot.add([] if token.is_link else [token.text], len(token.text), [token.mark])
+        slot.kinds |= SlotKind.DIGITS
+    return skeleton
+
+
 def learned(skeleton: Skeleton, found: Sequence[Gap], pairs: list[tuple[int, int]]) -> Skeleton:
     """Return a skeleton that has learned a message: what differed is a slot from now on."""
     numbers = {old: new for new, (old, _) in enumerate(pairs)}
@@ -283,7 +322,12 @@ def learned(skeleton: Skeleton, found: Sequence[Gap], pairs: list[tuple[int, int
     slots = {}
     for gap in found:
         slot = gap.slot or Slot()
-        slot.add(gap.values(vocabulary), [token.mark for token in gap.tokens])
+        slot.add(
+            gap.values(vocabulary), gap.length, [token.mark for token in sorted(gap.tokens, key=_ends_first)]
+        )
         slot.know(skeleton.fixed[gap.before + 1 : gap.after])
         slots[numbers.get(gap.before, -1)] = slot
-    return Skeleton([skeleton.fixed[old] for old, _ in pairs], slots, skeleton.seen + 1)
+    words = len(pairs) + sum(not token.has_digits for gap in found for token in gap.tokens)
+    share = len(pairs) / max(1, words)
+    strictness = skeleton.strictness + (share - skeleton.strictness) / max(1, skeleton.seen)
+    return Skeleton([skeleton.fixed[old] for old, _ in pairs], slots, skeleton.seen + 1, strictness)

@@ -34,7 +34,7 @@ _LINK = re.compile(
 )
 _EMAIL = re.compile(r"[\w+-]@[\w-]{1,63}\.\w")
 _PHONE = re.compile(r"(?<![\w.])\+?\(?\d(?:[ ().\-\u00a0/]{0,3}\d){7,14}(?!\w)")
-_MARKUP = re.compile(r"<[a-z!/]|\]\(|\[url", re.IGNORECASE)
+_MARKUP = re.compile(r"</?[a-z][a-z0-9]{0,10}(?:[\s/][^<>@]{0,500})?>|<!--|\]\(|\[url", re.IGNORECASE)
 _BREAK = re.compile(r"[\n\r\u2028\u2029\x0b\x0c\x85]")
 
 

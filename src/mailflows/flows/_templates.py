@@ -18,7 +18,7 @@ from mailflows._report import to_html
 from mailflows._stores import update
 from mailflows.errors import ConfigurationError
 from mailflows.flows._route import flow_named
-from mailflows.flows._skeleton import MOST_TOKENS, Gap, Skeleton, Slot, Token, align, gaps, learned, tokens_of
+from mailflows.flows._skeleton import Gap, Skeleton, Slot, Token, align, begun, gaps, learned, tokens_of
 from mailflows.flows._slots import LONGEST, SlotAlarm, SlotKind, alarms_of
 from mailflows.message import Message
 
@@ -49,6 +49,12 @@ _LEAST_FIXED = 8
 
 _BYTES = 3
 _WHOLE_LINE_LOST = 6
+_FREE_TEXT = 300
+"""Characters from which a slot is taken for free text."""
+
+_STRICT = 0.45
+"""Share of fixed words from which a series follows a strict model, and its slots are judged."""
+
 _LEAST_SEEN = 3
 """Values of a slot from which it says something by itself."""
 
@@ -218,7 +224,7 @@ class TemplateMemory:
 
     def _begin(self, place: str, tokens: list[Token]) -> Observation:
         """Remember a message as the first of a series."""
-        skeleton = Skeleton([token.mark for token in tokens[:MOST_TOKENS]], {}, 1)
+        skeleton = begun(tokens)
         name = hashlib.blake2s(_packed(skeleton.fixed), digest_size=4).hexdigest()
         content = _written(skeleton, (self._seconds(), 1))
         update(self._store, f"template:{place}:{name}", lambda _: content, ttl=self._kept_for)
@@ -239,7 +245,8 @@ class TemplateMemory:
             if share < _LEAST_ALIKE or len(pairs) < _LEAST_FIXED:
                 return old
             found = gaps(skeleton, tokens, pairs)
-            alarms = () if skeleton.seen < self._learn else _judge(skeleton, found)
+            is_known = skeleton.seen >= self._learn and skeleton.strictness >= _STRICT
+            alarms = _judge(skeleton, found) if is_known else ()
             counted = self._counted(counted)
             better = skeleton if alarms and not accept else learned(skeleton, found, pairs)
             result = self._observation(name, better, found, alarms, counted[1])
@@ -296,24 +303,29 @@ def _judge(skeleton: Skeleton, found: list[Gap]) -> tuple[SlotAlarm, ...]:
     vocabulary = skeleton.vocabulary()
     alarms: list[SlotAlarm] = []
     for gap in found:
-        if (gap.slot and gap.slot.seen >= _LEAST_SEEN) or _may_be_slot(gap):
-            for value in gap.values(vocabulary):
-                alarms += _alarms(gap, value)
+        if _is_judged(gap):
+            alarms += _alarms(gap, gap.values(vocabulary))
     return tuple({alarm.code: alarm for alarm in alarms}.values())
 
 
-def _may_be_slot(gap: Gap) -> bool:
-    """Say whether a place without a known slot may be one that never changed so far.
+def _is_judged(gap: Gap) -> bool:
+    """Say whether a place is a slot that holds short values, or may be one that never changed so far.
 
-    A block of its own lines is none: a template may have parts that are not always there.
+    A block of its own lines is none, as a template may have parts that are not always there; nor is a
+    slot of free text, such as the comment that a notification passes on.
     """
+    if gap.slot and gap.slot.seen >= _LEAST_SEEN:
+        return gap.slot.longest <= _FREE_TEXT
     return gap.is_inline and gap.lost <= _WHOLE_LINE_LOST
 
 
-def _alarms(gap: Gap, value: str) -> list[SlotAlarm]:
+def _alarms(gap: Gap, values: list[str]) -> list[SlotAlarm]:
     slot = gap.slot or Slot()
-    longest = max(LONGEST, 3 * slot.longest)
-    return list(alarms_of(gap.name, value, known=slot.kinds, longest=longest))
+    longest = max(LONGEST, 2 * slot.longest)
+    found = [a for v in values for a in alarms_of(gap.name, v, known=slot.kinds, longest=longest)]
+    if values and gap.length > longest:
+        found += alarms_of(gap.name, "x" * gap.length, known=slot.kinds, longest=longest)
+    return found
 
 
 def _packed(marks: list[int]) -> bytes:
@@ -334,7 +346,13 @@ def _written(skeleton: Skeleton, counted: tuple[float, int]) -> bytes:
         str(place): [slot.seen, slot.kinds.value, slot.longest, _coded(sorted(slot.known))]
         for place, slot in skeleton.slots.items()
     }
-    content = {"n": skeleton.seen, "w": counted, "f": _coded(skeleton.fixed), "s": slots}
+    content = {
+        "n": skeleton.seen,
+        "c": round(skeleton.strictness, 3),
+        "w": counted,
+        "f": _coded(skeleton.fixed),
+        "s": slots,
+    }
     return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 
@@ -345,7 +363,7 @@ def _restored(document: bytes) -> tuple[Skeleton, tuple[float, int]]:
         for place, (seen, kinds, longest, known) in content["s"].items()
     }
     start, count = content["w"]
-    return Skeleton(_decoded(content["f"]), slots, content["n"]), (start, count)
+    return Skeleton(_decoded(content["f"]), slots, content["n"], content["c"]), (start, count)
 
 
 def _read_index(document: bytes | None) -> list[_Entry]:

@@ -14,6 +14,7 @@ from mailflows._report import to_html
 from mailflows._stores import update
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.limits._attempt import Attempt, network_key, text_key
+from mailflows.limits._replies import ReplyAction, classify_reply
 from mailflows.limits._sender_record import Block, SenderRecord
 from mailflows.limits._sender_rules import SenderPolicy, SenderReason, block_for, how_long, judge
 
@@ -172,11 +173,13 @@ class SenderControl:
 
     state = check
 
-    def report(
+    def report(  # noqa: PLR0913 -- what is known comes in several forms
         self,
         sender: str,
         event: Any = None,
         *,
+        code: int | None = None,
+        text: str = "",
         valid: int = 0,
         invalid: int = 0,
     ) -> SenderVerdict:
@@ -185,12 +188,17 @@ class SenderControl:
         Args:
             sender: Who sent it.
             event: A `mailflows.feedback.Event`, or anything with its ``type`` and ``reason``.
-            valid: Recipients who took it, where there is no event.
-            invalid: Recipients who do not exist.
+            code: Reply code of the server to one recipient, where there is no event, and
+            text: what it said: ``code=550, text="5.1.1 user unknown"``.
+            valid: Recipients who took it, or
+            invalid: who do not exist, where they were counted.
 
         Raises:
             ValueError: If a number is negative.
         """
+        if code is not None:
+            is_unknown = classify_reply(code, text).action is ReplyAction.INVALID_RECIPIENT
+            valid, invalid = valid + (code < 400), invalid + is_unknown
         if valid < 0 or invalid < 0:
             msg = f"numbers of recipients are at least 0; got valid={valid}, invalid={invalid}"
             raise ValueError(msg)

@@ -1,0 +1,77 @@
+"""A sign-up form that cannot be used to flood anybody: `python app.py`, then open http://127.0.0.1:5000/.
+
+It needs Flask (`pip install flask mailflows`) and an SMTP server: SMTP_HOST and SMTP_PORT, localhost and 25
+by default. Counts are kept in the file LIMITS_DB, which all worker processes share.
+"""
+
+from __future__ import annotations
+
+import os
+import smtplib
+from email.message import EmailMessage
+
+from flask import Flask, Response, render_template_string, request
+
+from mailflows import LimitExceeded
+from mailflows.limits import SQLiteStore, presets
+
+PAGE = """<!doctype html><title>Newsletter</title>
+<p>{{ said }}</p>
+<form method="post"><label>Address <input name="email" type="email" required maxlength="254"></label>
+<button>Sign up</button></form>"""
+
+# The same words whether the address is known, unknown, or was written to too often: the form tells nobody
+# who has an account.
+SAID = "If the address can be written to, a message with a link is on its way."
+
+
+def create_app(limits_db: str = "limits.db", host: str = "localhost", port: int = 25) -> Flask:
+    """Return the application."""
+    app = Flask(__name__)
+    limiter = presets.web_form(SQLiteStore(limits_db))
+
+    @app.get("/")
+    def form() -> str:
+        return render_template_string(PAGE, said="")
+
+    @app.post("/")
+    def sign_up() -> Response | str:
+        message = confirmation(request.form["email"])
+        try:
+            # remote_addr is the visitor only if nothing stands in front of the application; behind a proxy of
+            # your own, use werkzeug.middleware.proxy_fix with the number of proxies, never the bare header.
+            with (
+                limiter.sending(message, client=request.remote_addr, form="sign-up", template="confirm"),
+                smtplib.SMTP(host, port) as smtp,
+            ):
+                smtp.send_message(message)
+        except LimitExceeded as refusal:
+            if refusal.decision.per in {"recipient", "duplicate", "recipient_domain"}:
+                return render_template_string(PAGE, said=SAID)  # about the victim: say nothing
+            said = "Too many attempts. Please come back later."
+            return Response(
+                render_template_string(PAGE, said=said), status=429, headers=refusal.decision.headers()
+            )
+        return render_template_string(PAGE, said=SAID)
+
+    return app
+
+
+def confirmation(address: str) -> EmailMessage:
+    """Return the message; nothing in it but the link was typed by anybody, so it carries no one's text."""
+    message = EmailMessage()
+    message["From"] = "Example shop <no-reply@shop.example>"
+    message["To"] = address
+    message["Subject"] = "Please confirm your address"
+    message.set_content(
+        "Somebody, perhaps you, typed this address.\n\nhttps://shop.example/confirm/0123456789\n"
+    )
+    return message
+
+
+if __name__ == "__main__":
+    create_app(
+        os.environ.get("LIMITS_DB", "limits.db"),
+        os.environ.get("SMTP_HOST", "localhost"),
+        int(os.environ.get("SMTP_PORT", "25")),
+    ).run()

@@ -1,0 +1,97 @@
+"""A turn to send one message to a provider, and what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailflows.limits._replies import Reply, ReplyAction, classify_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Slot"]
+
+
+class Slot:
+    """A turn to send one message; tell it what came of it, once.
+
+    It is false where no turn was booked, because it would have been later than *within*.
+
+    Attributes:
+        provider: Name of the provider.
+        delay: Seconds to wait, counted from when it was booked; infinity if nothing was booked.
+        not_before: The same as a moment, in seconds of the pacer's clock (since 1970 by default).
+        connections: Connections to the provider that may be open at once.
+    """
+
+    __slots__ = ("_reported", "_tell", "connections", "delay", "not_before", "provider")
+
+    def __init__(
+        self,
+        provider: str,
+        *,
+        delay: float,
+        not_before: float,
+        connections: int,
+        tell: Callable[[Slot, Reply], None],
+    ) -> None:
+        self.provider = provider
+        self.delay = delay
+        self.not_before = not_before
+        self.connections = connections
+        self._tell = [tell]
+        self._reported = False
+
+    def result(self, code: int, text: str | bytes = "") -> Reply:
+        """Feed back what the server replied, and return what it asks for.
+
+        Args:
+            code: The last reply code, such as 250 or 421.
+            text: What the server said.
+
+        Raises:
+            ValueError: If the code is none, see `classify_reply`.
+            StoreError: If the store could not keep it.
+        """
+        return self._report(classify_reply(code, text, self.provider))
+
+    def sent(self) -> None:
+        """Feed back that the message was taken."""
+        self._report(Reply(ReplyAction.NONE))
+
+    def failed(self, problem: BaseException) -> Reply:
+        """Feed back an exception of smtplib or aiosmtplib, and return what it asks for.
+
+        One that holds no reply, such as a lost connection, says nothing about the pace.
+        """
+        code, text = _reply_of(problem)
+        return self.result(code, text) if code else self._report(Reply(ReplyAction.RETRY))
+
+    def _report(self, reply: Reply) -> Reply:
+        """Tell everybody who waits for this; the pace first, since the others may go on then."""
+        if not self._reported:
+            self._reported = True
+            for tell in self._tell:
+                tell(self, reply)
+        return reply
+
+    def _also(self, tell: Callable[[Slot, Reply], None]) -> None:
+        """Have somebody else told, too."""
+        self._tell.append(tell)
+
+    def __bool__(self) -> bool:
+        return self.delay != float("inf")
+
+    def __repr__(self) -> str:
+        return f"<Slot for {self.provider} in {self.delay:.3g} s>"
+
+
+def _reply_of(problem: BaseException) -> tuple[int, str | bytes]:
+    """Return the reply that an exception holds; 0 for none."""
+    refused = getattr(problem, "recipients", None)
+    if isinstance(refused, dict) and refused:
+        code, text = next(iter(refused.values()))  # of smtplib.SMTPRecipientsRefused
+        return code, text
+    code = getattr(problem, "smtp_code", None) or getattr(problem, "code", None)
+    text = getattr(problem, "smtp_error", None) or getattr(problem, "message", None) or str(problem)
+    return (code, text) if isinstance(code, int) and code in range(200, 600) else (0, "")

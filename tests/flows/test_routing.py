@@ -1,0 +1,110 @@
+"""The road of a message: what decides, and what is said rather than silently changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mailflows import Classification, ConfigurationError, Flow
+from mailflows.flows import DecidedBy, FlowRoute, FlowSet
+
+FLOWS = FlowSet(
+    FlowRoute("professional", domains="example.org"),
+    FlowRoute("marketing", domains="news.example.org", list_id="<offers.example.org>"),
+    FlowRoute("transactional", domains="notify.example.org", esp="Postmark", stream="outbound"),
+)
+
+
+def _said(flow: Flow | None) -> Classification:
+    shares = {f: 0.98 if f is flow else 0.01 for f in Flow}
+    return Classification(flow, flow or Flow.MARKETING, 0.98, shares, 3.0, (), (), "en")
+
+
+def _message(*headers: str) -> bytes:
+    return "\n".join(("Subject: x", *headers, "", "Hello")).encode()
+
+
+NEWS = "From: a@news.example.org"
+
+
+@pytest.mark.parametrize(
+    ("headers", "options", "flow", "decided_by"),
+    [
+        ([NEWS], {"declared": "marketing"}, "marketing", DecidedBy.DECLARED),
+        ([NEWS, "X-Mailflows-Flow: Marketing"], {}, "marketing", DecidedBy.HEADER),
+        ([NEWS, "List-Id: Offers <offers.example.org>"], {}, "marketing", DecidedBy.HEADER),
+        (
+            ["From: a@notify.example.org", "X-PM-Message-Stream: outbound"],
+            {},
+            "transactional",
+            DecidedBy.HEADER,
+        ),
+        ([NEWS], {}, "marketing", DecidedBy.DOMAIN),
+        ([NEWS], {"classification": _said(Flow.MARKETING)}, "marketing", DecidedBy.DOMAIN),
+        ([], {"classification": _said(Flow.MARKETING)}, "marketing", DecidedBy.CLASSIFIER),
+    ],
+)
+def test_what_decides(headers: list[str], options: dict[str, Any], flow: str, decided_by: DecidedBy) -> None:
+    """What is declared goes first, then headers, then From, then the content."""
+    decision = FLOWS.route(_message(*headers), **{"classification": _said(None), **options})
+    assert (decision.flow, decision.decided_by) == (flow, decided_by)
+    assert decision.route is FLOWS[flow]
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ([NEWS], Flow.TRANSACTIONAL),
+        ([NEWS, "X-Mailflows-Flow: transactional"], None),
+        (["From: a@news.example.org, b@example.org"], None),
+        (
+            ["From: a@notify.example.org", "List-Id: <offers.example.org>", "X-PM-Message-Stream: outbound"],
+            None,
+        ),
+        (["From: a@elsewhere.example", "X-Mailflows-Flow: marketing"], None),
+    ],
+)
+def test_a_conflict_is_never_routed_in_silence(headers: list[str], said: Flow | None) -> None:
+    """Where From, headers and content name two flows there is no route, and the conflict is said."""
+    decision = FLOWS.route(_message(*headers), classification=_said(said))
+    assert decision.route is None
+    assert decision.conflicts
+
+
+def test_a_declared_flow_stays_with_its_conflict() -> None:
+    """What the sender declares is kept, and what speaks against it is said."""
+    decision = FLOWS.route(_message(NEWS), declared="transactional", classification=_said(Flow.MARKETING))
+    assert decision.route is FLOWS["transactional"]
+    assert len(decision.conflicts) == 2
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        ["From: nobody"],
+        ["From: " + ", ".join(f"a{n}@news.example.org" for n in range(10))],
+        [NEWS, "Sender: forged@elsewhere.example"],
+        ["From: <>", "Sender: <>"],
+    ],
+)
+def test_odd_senders_get_a_decision(headers: list[str]) -> None:
+    """A message without From, with ten, or with a forged Sender gets a decision that says so."""
+    decision = FLOWS.route(_message(*headers), classification=_said(None))
+    assert decision.conflicts
+    assert str(decision)
+    assert "<table>" in decision._repr_html_()
+    assert decision.to_dict()["decided_by"] == decision.decided_by
+
+
+def test_the_shipped_classifier_is_asked_by_default() -> None:
+    """Without a classification the content is classified."""
+    assert FLOWS.route(_message("From: a@elsewhere.example")).flow in {None, *Flow}
+
+
+def test_a_declared_flow_without_a_route_is_refused() -> None:
+    """Declaring a flow that has no road is misuse."""
+    only = FlowSet(FlowRoute("marketing", domains="news.example.org"))
+    with pytest.raises(ConfigurationError, match="no route"):
+        only.route(_message(NEWS), declared="professional")

@@ -1,0 +1,293 @@
+"""Turns for each provider, and what replies do to them."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+from collections import Counter
+from itertools import count, islice
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailflows.errors import ConfigurationError
+from mailflows.limits import MemoryStore, Pacer, SQLiteStore
+from mailflows.limits._pace import Pace, read_pace
+from mailflows.testing import FakeDns
+from throttling_provider import Clock, simulate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RATES = {"google": "10/s", "yahoo": "1/s", "default": "5/s"}
+TOO_FAST = (421, "4.7.0 Too many messages, slow down")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock that the test moves."""
+    return Clock()
+
+
+def pacer(clock: Clock, **settings: object) -> Pacer:
+    """Return a pacer that sleeps by moving the clock."""
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    async def asleep(seconds: float) -> None:
+        clock.now += seconds
+        await asyncio.sleep(0)
+
+    settings = {"store": MemoryStore(clock=clock), "rates": RATES} | settings
+    return Pacer(clock=clock, sleep=sleep, asleep=asleep, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("times", [2, 50])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_hidden_capacity_is_found(times: float, processes: int) -> None:
+    """At least 90 % of what a provider takes, with at most 2 % deferrals, in an hour."""
+    figures = simulate(limit=60, window=60.0, times_too_high=times, processes=processes)
+    assert figures.capacity_used >= 0.9
+    assert figures.deferral_share <= 0.02
+
+
+def test_turns_are_as_far_apart_as_the_rate_says(clock: Clock) -> None:
+    """Ten messages a second leave a tenth of a second apart."""
+    paced = pacer(clock)
+    assert [paced.schedule("a@gmail.com").delay for _ in range(3)] == pytest.approx([0, 0.1, 0.2], abs=1e-5)
+
+
+def test_domains_of_one_provider_share_its_pace(clock: Clock) -> None:
+    """A domain whose mail host is Google's waits behind gmail.com."""
+    dns = FakeDns({name: {"MX": ["1 aspmx.l.google.com"]} for name in ("gmail.com", "shop.example")})
+    paced = pacer(clock, resolver=dns)
+    paced.schedule("a@gmail.com")
+    assert paced.schedule("b@shop.example").delay > 0
+
+
+def test_a_domain_is_asked_for_once(clock: Clock) -> None:
+    """The provider of a domain is remembered."""
+    dns = FakeDns({"shop.example": {"MX": ["1 mx.shop.example"]}})
+    paced = pacer(clock, resolver=dns)
+    for _ in range(3):
+        paced.schedule("a@shop.example")
+    assert len(dns.asked) == 1
+
+
+def test_pacers_share_a_store(clock: Clock, tmp_path: Path) -> None:
+    """A second process waits behind the turns that the first booked."""
+    stores = [SQLiteStore(tmp_path / "pace.db", clock=clock) for _ in range(2)]
+    delays = [pacer(clock, store=store).schedule("a@gmail.com").delay for store in stores]
+    for store in stores:
+        store.close()
+    assert delays == pytest.approx([0, 0.1], abs=1e-5)
+
+
+def test_a_turn_too_late_is_not_booked(clock: Clock) -> None:
+    """A slot that would come after *within* is false, and takes nobody's turn."""
+    paced = pacer(clock)
+    paced.schedule("a@yahoo.com")
+    assert not paced.schedule("a@yahoo.com", within=0.5)
+    assert paced.schedule("a@yahoo.com").delay == pytest.approx(1.0, abs=1e-5)
+
+
+def test_too_fast_slows_everybody_down(clock: Clock, tmp_path: Path) -> None:
+    """After a 4xx to one process, the turns of another come a pause later and farther apart."""
+    stores = [SQLiteStore(tmp_path / "pace.db", clock=clock) for _ in range(2)]
+    one, other = (pacer(clock, store=store) for store in stores)
+    one.schedule("a@gmail.com").result(*TOO_FAST)
+    first, second = (other.schedule("a@gmail.com").delay for _ in range(2))
+    for store in stores:
+        store.close()
+    assert first >= 1.0
+    assert second - first == pytest.approx(0.2, abs=1e-5)
+
+
+def test_what_was_under_way_slows_down_no_more(clock: Clock) -> None:
+    """Ten deferrals of messages that left together are one piece of news."""
+    paced = pacer(clock)
+    slots = [paced.schedule("a@gmail.com") for _ in range(10)]
+    for slot in slots:
+        slot.result(*TOO_FAST)
+    assert paced._pace("google").base == pytest.approx(5.0)
+
+
+def test_a_pace_recovers(clock: Clock) -> None:
+    """Some minutes after a deferral the pace is what it was."""
+    paced = pacer(clock)
+    paced.schedule("a@gmail.com").result(*TOO_FAST)
+    clock.now += 600
+    assert paced._pace("google").rate(10.0, clock.now) == 10.0
+
+
+@given(st.floats(0.01, 100), st.floats(0.01, 0.99), st.lists(st.floats(0, 1e5), min_size=2))
+def test_a_recovery_never_falls_nor_exceeds(peak: float, share: float, moments: list[float]) -> None:
+    """Without further news, the rate only rises, up to the configured one."""
+    pace = Pace(base=share * peak, peak=peak)
+    rates = [pace.rate(100.0, moment) for moment in sorted(moments)]
+    assert rates == sorted(rates)
+    assert 0 < rates[0] <= rates[-1] <= 100.0
+
+
+def test_a_rate_for_a_time_is_kept(clock: Clock) -> None:
+    """Google's «unusual rate» means ten a minute for half an hour."""
+    paced = pacer(clock)
+    paced.schedule("a@gmail.com").result(421, "4.7.28 unusual rate of unsolicited mail")
+    clock.now += 1000
+    assert paced._pace("google").rate(10.0, clock.now) == pytest.approx(1 / 6)
+
+
+def test_a_suspended_provider_stops_only_itself(clock: Clock) -> None:
+    """While Yahoo wants nothing for four hours, Google's turns come."""
+    paced = pacer(clock)
+    paced.schedule("a@yahoo.com").result(421, "4.7.0 [TSS05] deferred")
+    assert paced.schedule("a@yahoo.com").delay >= 14400
+    assert paced.schedule("a@gmail.com").delay == 0
+
+
+def test_fewer_connections_for_a_time(clock: Clock) -> None:
+    """Outlook's RP-003 means one connection, for an hour."""
+    paced = pacer(clock)
+    paced.schedule("a@outlook.com").result(421, "RP-003 too many connections")
+    assert paced.schedule("a@outlook.com").connections == 1
+    clock.now += 3601
+    assert paced.schedule("a@outlook.com").connections == 20
+
+
+@pytest.mark.parametrize(
+    ("problem", "action"),
+    [
+        (smtplib.SMTPDataError(421, b"4.7.0 Too many messages, slow down"), "throttle"),
+        (smtplib.SMTPRecipientsRefused({"a@gmail.com": (550, b"5.1.1 No such user")}), "invalid-recipient"),
+        (ConnectionResetError("gone"), "retry"),
+    ],
+)
+def test_exceptions_are_fed_back(clock: Clock, problem: Exception, action: str) -> None:
+    """What smtplib raises holds the reply; a lost connection holds none."""
+    assert str(pacer(clock).schedule("a@gmail.com").failed(problem).action) == action
+
+
+def test_a_reply_about_a_recipient_leaves_the_pace(clock: Clock) -> None:
+    """A mailbox that is full says nothing about the provider, and nothing is written."""
+    paced = pacer(clock)
+    paced.schedule("a@gmail.com").result(452, "4.2.2 mailbox full")
+    assert paced._pace("google") == Pace()
+
+
+@given(st.lists(st.sampled_from(["gmail.com", "yahoo.com", "a.example", "b.example"]), max_size=40))
+def test_a_stream_gives_everything_once(domains: list[str]) -> None:
+    """Whatever the order of providers, each message comes once, in order within its provider."""
+    clock = Clock()
+    messages = [f"{number}@{domain}" for number, domain in enumerate(domains)]
+    given_out = []
+    for message, slot in pacer(clock).stream(messages, look_ahead=7):
+        given_out.append(message)
+        slot.sent()
+    assert Counter(given_out) == Counter(messages)
+    for domain in set(domains):
+        ours = [m for m in given_out if m.endswith(domain)]
+        assert ours == [m for m in messages if m.endswith(domain)]
+
+
+def test_a_slow_provider_does_not_block(clock: Clock) -> None:
+    """Google's messages are given while ten for Yahoo wait, one second each."""
+    messages = ["a@yahoo.com"] * 10 + ["b@gmail.com"] * 10
+    order = []
+    for message, slot in pacer(clock).stream(messages):
+        order.append(message[0])
+        slot.sent()
+    assert "".join(order[:11]).count("b") >= 9
+
+
+def test_a_stream_is_lazy(clock: Clock) -> None:
+    """An endless source is read no farther than what is given and looked ahead."""
+    read = []
+    source = (read.append(n) or f"{n}@yahoo.com" for n in count())  # type: ignore[func-returns-value]
+    for _, slot in islice(pacer(clock).stream(source, look_ahead=5), 3):
+        slot.sent()
+    assert len(read) <= 3 + 5
+
+
+def test_a_killed_run_goes_on(clock: Clock, tmp_path: Path) -> None:
+    """What was done is not given again; what was under way is."""
+    messages = [f"{n}@gmail.com" for n in range(10)]
+    store = SQLiteStore(tmp_path / "run.db", clock=clock)
+    stream = pacer(clock, store=store).stream(messages, resume="campaign-42")
+    for _, slot in islice(stream, 4):
+        slot.sent()
+    next(stream)  # under way when the process dies
+    store.close()
+    store = SQLiteStore(tmp_path / "run.db", clock=clock)
+    again = [
+        m
+        for m, slot in pacer(clock, store=store).stream(messages, resume="campaign-42")
+        if slot.sent() is None
+    ]
+    store.close()
+    assert again == messages[4:]
+
+
+def test_a_run_can_be_forgotten(clock: Clock) -> None:
+    """After forget() the same name begins again."""
+    paced = pacer(clock)
+    for _, slot in paced.stream(["a@gmail.com"], resume="x"):
+        slot.sent()
+    paced.forget("x")
+    assert len(list(paced.stream(["a@gmail.com"], resume="x"))) == 1
+
+
+def test_connections_that_are_open_count(clock: Clock) -> None:
+    """A third message waits until a slot was told its outcome, or five minutes have passed."""
+    began = clock.now
+    stream = pacer(clock, connections={"google": 2}).stream(["a@gmail.com"] * 3)
+    assert len(list(stream)) == 3
+    assert clock.now - began >= 300
+
+
+def test_the_async_twin_gives_the_same(clock: Clock) -> None:
+    """A list or an asynchronous source comes out whole, and resumes."""
+    paced = pacer(clock, resolver=FakeDns({"gmail.com": {"MX": ["1 aspmx.l.google.com"]}}))
+
+    async def send() -> list[str]:
+        got = []
+        async for message, slot in paced.astream(["a@gmail.com", "b@yahoo.com"], resume="x"):
+            got.append(message)
+            slot.sent()
+        async for message, _ in paced.astream(["a@gmail.com", "b@yahoo.com", "c@yahoo.com"], resume="x"):
+            got.append(message)
+        slot = await paced.aschedule("d@gmail.com")
+        return [*got, slot.provider]
+
+    assert asyncio.run(send()) == ["a@gmail.com", "b@yahoo.com", "c@yahoo.com", "google"]
+
+
+def test_messages_and_other_items_are_taken(clock: Clock) -> None:
+    """The provider is that of a message's first recipient, or of what *to* returns."""
+    paced = pacer(clock)
+    assert paced.schedule("From: a@shop.example\nTo: b@gmail.com\n\nHello").provider == "google"
+    ((_, slot),) = paced.stream([{"mail": "b@yahoo.com"}], to=lambda item: item["mail"])
+    assert slot.provider == "yahoo"
+
+
+def test_a_damaged_pace_is_none() -> None:
+    """A document that cannot be read is as if nothing had been said."""
+    assert read_pace(b"\xff{") == Pace()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"rates": {"google": "0/s"}}, {"rates": {"google": "1/s; 5/min"}}, {"connections": {"google": 0}}],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, dict[str, str]]) -> None:
+    """A pace is one rate above zero, and a provider has at least one connection."""
+    with pytest.raises(ConfigurationError, match="got"):
+        Pacer(**settings)  # type: ignore[arg-type]
+
+
+def test_a_look_ahead_of_nothing_is_refused(clock: Clock) -> None:
+    """A stream holds at least one message."""
+    with pytest.raises(ValueError, match="at least 1"):
+        pacer(clock).stream([], look_ahead=0)
