@@ -203,6 +203,22 @@ def test_an_attached_report() -> None:
     assert only(parse_bounce(raw)).recipient == "ada@one.example"
 
 
+def test_an_attachment_that_is_no_message() -> None:
+    """An attachment that only claims to be a message is passed over."""
+    raw = (
+        b"From: bob@sender.example\nSubject: x\nMIME-Version: 1.0\n"
+        b'Content-Type: multipart/mixed; boundary="=o="\n\n--=o=\n'
+        b"Content-Type: message/rfc822\n\n\n--=o=--\n"
+    )
+    assert parse_bounce(raw) == ()
+
+
+def test_a_message_whose_report_says_nothing() -> None:
+    """A report without a word about anybody is about the recipient of the returned message."""
+    event = only(parse_bounce(report("Reporting-MTA: dns; mx")))
+    assert (event.recipient, event.reason, event.action) == ("ada@one.example", "other", "none")
+
+
 def test_a_quoted_report() -> None:
     """A report that a colleague quotes with its fields is found."""
     quoted = "\n".join(
@@ -313,8 +329,10 @@ def test_an_absence_is_an_automatic_answer(headers: str, text: str) -> None:
         "From: postmaster@one.example\nSubject: Maintenance on Sunday\n\nQuestions?\nhelp@one.example\n",
         "From: ada@one.example\nReturn-Path: <>\nSubject: Re: Spring\n\nNew address:\nada@two.example\n",
         "From: ada@one.example\nSubject: my mail\n\nIt could not be delivered to bob@x.example: 550 5.1.1\n",
+        "From: no-reply@parcels.example\nSubject: Delivery delayed\n\nSorry! Ask\nhelp@parcels.example\n",
+        "From: ada@one.example\nSubject: Your application was rejected\n\nQuestions?\nbob@one.example\n",
     ],
-    ids=["answer", "maintenance", "vacation without headers", "a person who asks"],
+    ids=["answer", "maintenance", "vacation without headers", "a person who asks", "parcel", "application"],
 )
 def test_no_report(raw: str) -> None:
     """What a person or an administrator writes is no bounce."""

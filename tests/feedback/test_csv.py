@@ -85,6 +85,12 @@ def test_bad_rows_are_told_and_the_rest_goes_on(empty: Callable[..., Suppression
     assert "one.example" not in str(result.problems)
 
 
+def test_a_row_without_an_address_or_a_key(empty: Callable[..., SuppressionList]) -> None:
+    """A row that names nobody is skipped."""
+    result = import_suppressions(empty(), io.StringIO("key,reason\n,left\n1234,left\n"))
+    assert (result.added, result.skipped) == (0, 2)
+
+
 def test_no_column_of_addresses(empty: Callable[..., SuppressionList]) -> None:
     """A file without addresses is said to have none, with what it has."""
     with pytest.raises(ConfigurationError, match="found: created, name"):

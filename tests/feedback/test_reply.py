@@ -78,6 +78,12 @@ def test_refused_recipients(error: BaseException) -> None:
     ]
 
 
+def test_a_refused_sender_for_another_reason() -> None:
+    """What is said of the sender keeps its reason where that blames no address."""
+    error = smtplib.SMTPSenderRefused(554, b"5.7.1 blocked using a blocklist", "news@sender.example")
+    assert [event.action for event in from_smtp_exception(error)] == ["pause-flow"]
+
+
 def test_one_refused_recipient() -> None:
     """The exception of aiosmtplib for a single recipient names it."""
     error = aiosmtplib.SMTPRecipientRefused(550, "5.1.1 User unknown", "ada@one.example")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -213,6 +213,47 @@ def test_the_address_that_was_written_to(suppressions: SuppressionList) -> None:
 def test_nobody_named(suppressions: SuppressionList) -> None:
     """An event without an address changes nothing."""
     assert suppressions.apply(replace(DEAD, recipient=None)) is None
+
+
+def test_an_event_that_nothing_names(suppressions: SuppressionList) -> None:
+    """An event with neither id nor message is applied each time it comes."""
+    suppressions.apply(DEAD)
+    suppressions.remove(ADA)
+    assert suppressions.apply(DEAD) is not None
+
+
+def test_an_event_that_its_message_names(suppressions: SuppressionList, clock: FixedClock) -> None:
+    """Without an id, message and time name an event, so that its second copy changes nothing."""
+    event = replace(DEAD, message_id="1@sender.example", time=clock())
+    suppressions.apply(event)
+    suppressions.remove(ADA)
+    assert suppressions.apply(event) is None
+
+
+def test_an_entry_that_has_ended_is_not_kept(suppressions: SuppressionList, clock: FixedClock) -> None:
+    """An entry of another list that has ended already is not taken."""
+    entry = suppressions.add("bob@one.example", expires=1.0)
+    suppressions.remove("bob@one.example")
+    clock.advance(2.0)
+    suppressions.put(entry)
+    assert list(suppressions) == []
+
+
+def test_a_longer_one_replaces_a_shorter(suppressions: SuppressionList) -> None:
+    """A suppression for a day gives way to one for ever."""
+    suppressions.add(ADA, expires=DAY)
+    suppressions.add(ADA)
+    (entry,) = suppressions
+    assert entry.expires is None
+
+
+@pytest.mark.parametrize(
+    ("where", "scope"),
+    [({}, "global"), ({"flow": Flow.MARKETING}, "flow:marketing"), ({"list": "a b"}, "list:a b")],
+)
+def test_scopes(suppressions: SuppressionList, where: dict[str, Any], scope: str) -> None:
+    """An entry says where it holds."""
+    assert suppressions.add(ADA, **where).scope == scope
 
 
 def test_remove(suppressions: SuppressionList) -> None:

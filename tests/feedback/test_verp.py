@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailflows import ConfigurationError
+from mailflows._token import Purpose, Signer
 from mailflows.errors import TokenError
 from mailflows.feedback import Event, EventType, Verp
 from mailflows.testing import FixedClock
@@ -45,6 +46,13 @@ def test_no_return_path(address: str) -> None:
     """What is no return path of ours is said so."""
     with pytest.raises(TokenError):
         Verp("bounces.example.org", keys=[KEY]).read(address)
+
+
+def test_a_token_of_other_fields() -> None:
+    """A bounce token that holds no mailing and recipient is no return path."""
+    token = Signer([KEY]).to_local(Purpose.BOUNCE, "alone")
+    with pytest.raises(TokenError, match="two"):
+        Verp("bounces.example.org", keys=[KEY]).read(f"{token}@bounces.example.org")
 
 
 def test_another_domain() -> None:

@@ -265,6 +265,37 @@ def test_nested_too_deep() -> None:
         from_webhook("sendgrid", "[" * 100_000)
 
 
+@pytest.mark.parametrize(
+    ("stamp", "found"),
+    [
+        (SECONDS, WHEN),
+        (SECONDS * 1000, WHEN),
+        (str(SECONDS), WHEN),
+        ("2026-01-01T00:00:00", WHEN),
+        ("soon", None),
+        (1e300, None),
+        ("nan", None),
+        (True, None),
+    ],
+)
+def test_times(stamp: object, found: datetime | None) -> None:
+    """A time is read in seconds, milliseconds and ISO 8601; what is none is left out."""
+    (event,) = from_webhook("sendgrid", [{"event": "open", "email": "a@b.example", "timestamp": stamp}])
+    assert event.time == found
+
+
+def test_a_form_with_too_many_fields() -> None:
+    """A form of a hundred thousand fields is refused, not read."""
+    with pytest.raises(MessageError):
+        from_webhook("mailgun", "a=1&" * 100_000)
+
+
+def test_json_inside_that_is_none() -> None:
+    """Text that should be JSON inside the payload is damaged, too."""
+    with pytest.raises(MessageError):
+        from_webhook("mandrill", {"mandrill_events": "["})
+
+
 def test_an_unknown_provider() -> None:
     """A provider that is not known is said so, with those that are."""
     with pytest.raises(ConfigurationError, match="sendgrid"):

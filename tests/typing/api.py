@@ -10,6 +10,23 @@ from typing import Any, assert_type
 
 import mailflows
 from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason, limits
+from mailflows.feedback import (
+    Action,
+    BounceReason,
+    Event,
+    ImportResult,
+    Suppression,
+    SuppressionList,
+    Verp,
+    export_suppressions,
+    from_reply,
+    from_smtp_exception,
+    from_webhook,
+    import_suppressions,
+    parse_autoreply,
+    parse_bounce,
+    verify_webhook,
+)
 from mailflows.flows import (
     AuditReport,
     Finding,
@@ -49,6 +66,24 @@ assert_type(classifier.classify_many([b"", b""], n_jobs=2, progress=True), Itera
 assert_type(Classifier.load("model.json"), Classifier)
 assert_type(Classifier.load(Path("model.json"), threshold=0.5), Classifier)
 assert_type(Classifier.heuristic(), Classifier)
+
+events = parse_bounce(b"", flow=Flow.MARKETING)
+assert_type(events, tuple[Event, ...])
+assert_type(events[0].reason, BounceReason | None)
+assert_type(events[0].action, Action)
+assert_type(events[0].written_to, str | None)
+assert_type(parse_autoreply(Path("a.eml")), Event | None)
+assert_type(from_reply(550, b"5.1.1 unknown", recipient="a@b.example"), Event)
+assert_type(from_smtp_exception(OSError(), recipients=["a@b.example"]), tuple[Event, ...])
+assert_type(from_webhook("sendgrid", [{"event": "open"}]), tuple[Event, ...])
+assert_type(verify_webhook("mailgun", b"", key="x", max_age=None), bool)
+assert_type(Verp("b.example", keys=[b""]).read("x@b.example"), tuple[str, str])
+suppressions = SuppressionList(MemoryStore(), clear=True)
+assert_type(suppressions.apply(events[0], list="news"), Suppression | None)
+assert_type(suppressions.is_suppressed("a@b.example", flow=Flow.MARKETING), bool)
+assert_type(import_suppressions(suppressions, io.StringIO()), ImportResult)
+assert_type(export_suppressions(suppressions, io.StringIO()), int)
+mailflows.RecipientChecker(bounced=suppressions)
 
 message = Message.read(b"Subject: x\n\nHello")
 assert_type(message, Message)

@@ -14,7 +14,7 @@ from mailflows.feedback import _mime
 from mailflows.feedback._autoreply import is_autoreply
 from mailflows.feedback._complaint import complaints
 from mailflows.feedback._event import BounceReason, Event, EventType
-from mailflows.feedback._layouts import by_layout, is_from_robot, split_returned
+from mailflows.feedback._layouts import by_layout, has_subject_of_report, is_from_robot, split_returned
 from mailflows.feedback._reasons import diagnose, to_do
 from mailflows.feedback._status import by_fields, fields_in_text
 from mailflows.feedback._webhooks import from_webhook
@@ -35,6 +35,9 @@ _REPLY = 1000
 """Characters of what the server said that an event keeps."""
 
 _SHORT = 20
+_VAGUE = frozenset({BounceReason.OTHER, BounceReason.TEMPORARY})
+"""Reasons that a parcel may have, too: too little, where only the subject speaks for a report."""
+
 _DELIVERED_TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "to")
 
 
@@ -111,7 +114,14 @@ def _events(report: Report, depth: int) -> list[Event]:
         return found
     if is_from_robot(report):
         return _judged(by_layout(report), report, "text")
-    return _judged(fields_in_text(report.text), report, "dsn") or _attached(report, depth)
+    return _from_somebody(report) or _attached(report, depth)
+
+
+def _from_somebody(report: Report) -> list[Event]:
+    """Return the events of a report that no robot seems to have written: by its subject, or quoted."""
+    if has_subject_of_report(report) and (found := _judged(by_layout(report), report, "text")):
+        return [event for event in found if event.reason not in _VAGUE]
+    return _judged(fields_in_text(report.text), report, "dsn")
 
 
 def _attached(report: Report, depth: int) -> list[Event]:
@@ -150,7 +160,7 @@ def _with_addresses(findings: list[Finding], report: Report) -> list[Finding]:
     hidden = [found for found in findings if not found.recipient]
     if len(hidden) == len(named) == 1:
         return [*known, replace(hidden[0], recipient=named[0].recipient)]
-    return known or [*named, *hidden][: max(len(named), 1)]
+    return known or named or hidden[:1]
 
 
 def _event(found: Finding, told: str, provider: str, message_id: str | None) -> Event:
@@ -165,7 +175,8 @@ def _event(found: Finding, told: str, provider: str, message_id: str | None) -> 
     if found.final is None:
         return Event(EventType.DELIVERED, status=found.status or None, smtp_reply=_cut(found.said), **common)  # type: ignore[arg-type]
     said = diagnose(found.said, status=found.status or None)
-    if said.reason == "other" or (len(found.said) < _SHORT and said.permanent is None):
+    is_unclear = said.reason == "other" or (len(found.said) < _SHORT and said.permanent is None)
+    if told and is_unclear:
         wider = diagnose(f"{found.said}\n{told}", status=found.status or None, code=said.code)
         said = wider if wider.reason != "other" else said
     return Event(

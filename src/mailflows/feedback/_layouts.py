@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mailflows.feedback._mime import Report
 
-__all__ = ["by_layout", "is_from_robot", "split_returned"]
+__all__ = ["by_layout", "has_subject_of_report", "is_from_robot", "split_returned"]
 
 MAX_RECIPIENTS = 1000
 """Recipients of one report; software splits long lists."""
@@ -36,11 +36,12 @@ _TO_LINE = re.compile(
 _HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,50}):")
 _STRONG = frozenset("received return-path message-id mime-version dkim-signature x-received arc-seal".split())
 _FOR = re.compile(rf"\bfor <?({ADDRESS})>?")
+_ANSWERS = ("re:", "fw:", "fwd:", "aw:", "wg:", "tr:", "rv:", "sv:", "r:", "i:")
 _RETURNED_TO = ("to", "cc")
 
 
 def is_from_robot(report: Report) -> bool:
-    """Say whether delivery software wrote a message: an empty return path, its usual names or subjects."""
+    """Say whether delivery software wrote a message: an empty return path, or its usual names."""
     words = _words()
     sender = mailbox(report.get("from"))
     name, local = report.get("from").lower(), sender.address.lower().rpartition("@")[0]
@@ -49,8 +50,14 @@ def is_from_robot(report: Report) -> bool:
         or bool(report.get("x-failed-recipients"))
         or (local or sender.address.lower()) in words["robots"]
         or any(word in name for word in words["robot-names"])
-        or any(word in report.get("subject").lower() for word in words["subjects"])
+        or ("auto-submitted" in report.headers and has_subject_of_report(report))
     )
+
+
+def has_subject_of_report(report: Report) -> bool:
+    """Say whether a message has a subject as delivery software writes them; shops and carriers do, too."""
+    subject = report.get("subject").lower()
+    return not subject.startswith(_ANSWERS) and any(word in subject for word in _words()["subjects"])
 
 
 def by_layout(report: Report) -> list[Finding]:
@@ -65,13 +72,12 @@ def by_layout(report: Report) -> list[Finding]:
     ours = _ours(report, headers)
     entries = _entries(text, _ENTRY)
     if named:
-        return [_about(address, text, entries, alone=len(named) == 1) for address in named]
+        return _about(named, text, entries, final=True)
     final = not any(word in text.lower() for word in _words()["delays"])
     for found_there in _readings(text, entries, headers):
         recipients = [a for a in found_there if a.lower() not in ours] or _only(found_there, entries)
         if recipients:
-            alone = len(recipients) == 1
-            return [_about(a, text, entries, alone=alone, final=final) for a in recipients[:MAX_RECIPIENTS]]
+            return _about(recipients, text, entries, final=final)
     return []
 
 
@@ -79,7 +85,7 @@ def _tells_of_failure(subject: str, text: str) -> bool:
     """Say whether a robot tells of a failure, and not of maintenance or a holiday."""
     low = f"{subject}\n{text}".lower()
     return codes(text) != (None, None) or any(
-        word in low for word in (*_words()["subjects"], *_words()["delays"])
+        word in low for name in ("subjects", "failure", "delays") for word in _words()[name]
     )
 
 
@@ -150,15 +156,23 @@ def _pointed_at(text: str) -> list[str]:
     return list(found)
 
 
-def _about(
-    address: str, text: str, entries: Mapping[str, str], *, alone: bool, final: bool = True
-) -> Finding:
-    """Return what a text says about one recipient: under its own entry, in its lines, or as a whole."""
-    own = next((said for entry, said in entries.items() if entry.lower() == address.lower()), "")
-    if not own or (codes(own) == (None, None) and len(own) < 4):
-        lines = [line for line in text.split("\n") if address.lower() in line.lower()]
-        own = text if alone else "\n".join(lines)
-    return Finding(recipient=address, said=own, final=final)
+def _about(recipients: list[str], text: str, entries: Mapping[str, str], *, final: bool) -> list[Finding]:
+    """Return what a text says about each recipient: under its own entry, in its lines, or as a whole."""
+    own = {address.lower(): said for address, said in entries.items()}
+    lines = {} if len(recipients) == 1 else _lines(text)
+    return [
+        Finding(recipient=address, said=own.get(low) or (lines.get(low, "") if lines else text), final=final)
+        for address, low in ((address, address.lower()) for address in recipients[:MAX_RECIPIENTS])
+    ]
+
+
+def _lines(text: str) -> dict[str, str]:
+    """Return the lines in which each address stands."""
+    found: dict[str, list[str]] = {}
+    for line in text.split("\n"):
+        for address in dict.fromkeys(a.lower() for a in _ANYWHERE.findall(line[:_LINE])):
+            found.setdefault(address, []).append(line)
+    return {address: "\n".join(lines) for address, lines in found.items()}
 
 
 def _ours(report: Report, headers: Mapping[str, str]) -> set[str]:

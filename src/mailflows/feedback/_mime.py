@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from mailflows import _html, _source
-from mailflows._header import decode_value, mailbox
+from mailflows._header import decode_value
 from mailflows.message import Part, Source, _Reader
 
 __all__ = ["Report", "blocks", "read"]
@@ -56,11 +56,6 @@ class Report:
     def get(self, name: str) -> str:
         """Return a header, or an empty string."""
         return self.headers.get(name, "")
-
-    @property
-    def sender(self) -> str:
-        """The address of From in lower case, or an empty string."""
-        return mailbox(self.get("from")).address.lower()
 
 
 class _Parts(_Reader):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from mailflows import _data
@@ -61,10 +61,11 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """Some phrases that mean one thing; each is the parts that follow one another."""
+    """Some phrases that mean one thing: whole ones, and parts that follow one another."""
 
     reason: BounceReason
-    phrases: tuple[tuple[str, ...], ...]
+    whole: tuple[str, ...]
+    parted: tuple[tuple[str, ...], ...]
     unless: tuple[str, ...]
     subject: str
 
@@ -72,9 +73,10 @@ class _Rule:
         """Say whether one of the phrases stands in the text."""
         if self.subject and self.subject != subject:
             return False
-        return any(_follow(parts, text) for parts in self.phrases) and not any(
-            word in text for word in self.unless
+        found = any(phrase in text for phrase in self.whole) or any(
+            _follow(parts, text) for parts in self.parted
         )
+        return found and not any(word in text for word in self.unless)
 
 
 def diagnose(text: str, *, status: str | None = None, code: int | None = None) -> Diagnosis:
@@ -85,7 +87,11 @@ def diagnose(text: str, *, status: str | None = None, code: int | None = None) -
         status: Enhanced status code, where it is known apart from the text.
         code: Reply code, where it is known apart from the text.
     """
-    text = text[:_LOOK]
+    return _diagnosed(text[:_LOOK], status, code)
+
+
+@lru_cache(maxsize=512)  # a mailing brings the same words a thousand times
+def _diagnosed(text: str, status: str | None, code: int | None) -> Diagnosis:
     found_status, found_code = codes(text)
     if status is None or (status.endswith(".0.0") and found_status):
         status = found_status or status
@@ -145,8 +151,6 @@ def _folded(text: str) -> str:
 
 def _follow(parts: tuple[str, ...], text: str) -> bool:
     """Say whether parts stand in a text one after the other."""
-    if len(parts) == 1:
-        return parts[0] in text
     position, limit = 0, len(text)
     for part in parts:
         position = text.find(part, position, limit)
@@ -167,7 +171,8 @@ def _table() -> dict[str, Any]:
 def _rule(entry: dict[str, Any]) -> _Rule:
     return _Rule(
         reason=BounceReason(entry["reason"]),
-        phrases=tuple(tuple(phrase.split(" * ")) for phrase in entry["phrases"]),
+        whole=tuple(phrase for phrase in entry["phrases"] if " * " not in phrase),
+        parted=tuple(tuple(phrase.split(" * ")) for phrase in entry["phrases"] if " * " in phrase),
         unless=tuple(entry.get("not", ())),
         subject=entry.get("subject", ""),
     )
