@@ -1,11 +1,17 @@
-"""What all tests share: one repeatable profile for the properties, and where the project is."""
+"""What all tests share: one repeatable profile for properties, the project's place, a Redis server."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from redis_server import RedisServer, wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 # The same examples on every run: a test that fails once in a while teaches people to run it again.
 settings.register_profile(
@@ -22,3 +28,18 @@ settings.load_profile("mailflows")
 def root() -> Path:
     """Return the folder of the project."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Return a real server that all tests share; skip where there is none."""
+    with RedisServer(wanted()) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_client(redis_server: RedisServer) -> Callable[..., Any]:
+    """Return a function that opens a client of the emptied server."""
+    with redis_server.client() as client:
+        client.flushall()
+    return redis_server.client

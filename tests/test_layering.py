@@ -21,9 +21,9 @@ LAYERS = (
     "flows tracking",
     "classifier recipients limits content feedback",
     "signals",
-    "message",
+    "message _splice",
     "_header _source _dns _stores _token",
-    "_charset _html _data _interval _mailbox _report flow errors",
+    "_charset _html _data _interval _mailbox _report _tags flow errors",
 )
 """From the top down; parts on one line never import each other."""
 

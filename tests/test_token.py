@@ -129,6 +129,7 @@ def test_a_token_expires() -> None:
     assert own.from_url(text, Purpose.CLICK).expires == clock() + timedelta(seconds=1)
     clock.advance(1)
     assert refusal(own, "url", text) == "expired"
+    assert own.from_url(text, Purpose.CLICK, late=True).fields == ("1",)
 
 
 def test_a_lifetime_is_rounded_up_to_hours() -> None:

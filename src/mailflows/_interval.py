@@ -24,4 +24,7 @@ def wilson(hits: int, total: int, z: float) -> tuple[float, float]:
     share, spread = hits / total, z * z / total
     centre = share + spread / 2
     reach = z * math.sqrt(share * (1 - share) / total + spread / (4 * total))
-    return max(0.0, (centre - reach) / (1 + spread)), min(1.0, (centre + reach) / (1 + spread))
+    # At the ends the exact bounds are 0 and 1, and rounding must not leave them.
+    low = 0.0 if hits == 0 else (centre - reach) / (1 + spread)
+    high = 1.0 if hits == total else (centre + reach) / (1 + spread)
+    return low, high

@@ -165,42 +165,36 @@ class Signer:
             raise ConfigurationError(msg, field="fields")
         return _to_base32(raw)
 
-    def from_url(self, text: str, purpose: Purpose) -> Token:
+    def from_url(self, text: str, purpose: Purpose, *, late: bool = False) -> Token:
         """Read a token that `to_url` made.
+
+        Args:
+            text: The token.
+            purpose: What it must be good for.
+            late: Whether it may have expired.
 
         Raises:
             TokenError: If it is not ours, is for another purpose, or has expired; see its ``reason``.
         """
-        return self._read(text, _URL, _from_base64, _to_base64, MAX_URL, purpose)
+        if len(text) > MAX_URL or not _URL.fullmatch(text):
+            raise _malformed()
+        return self._verify(_raw(text, _from_base64, _to_base64), purpose, late=late)
 
-    def from_local(self, text: str, purpose: Purpose) -> Token:
+    def from_local(self, text: str, purpose: Purpose, *, late: bool = False) -> Token:
         """Read a token that `to_local` made, in any case.
+
+        Args:
+            text: The token.
+            purpose: What it must be good for.
+            late: Whether it may have expired.
 
         Raises:
             TokenError: If it is not ours, is for another purpose, or has expired; see its ``reason``.
         """
         text = text.lower() if text.isascii() else ""  # the Kelvin sign becomes a «k»
-        return self._read(text, _LOCAL, _from_base32, _to_base32, MAX_LOCAL, purpose)
-
-    def _read(  # noqa: PLR0913, PLR0917 -- the two writings differ in all of them
-        self,
-        text: str,
-        alphabet: re.Pattern[str],
-        decode: Callable[[str], bytes],
-        encode: Callable[[bytes], str],
-        longest: int,
-        purpose: Purpose,
-    ) -> Token:
-        """Undo a writing that has exactly one text for each token, and verify what it held."""
-        if len(text) > longest or not alphabet.fullmatch(text):
+        if len(text) > MAX_LOCAL or not _LOCAL.fullmatch(text):
             raise _malformed()
-        try:
-            raw = decode(text)
-        except ValueError as problem:
-            raise _malformed() from problem
-        if encode(raw) != text:  # the last character has bits to spare
-            raise _malformed()
-        return self._verify(raw, purpose)
+        return self._verify(_raw(text, _from_base32, _to_base32), purpose, late=late)
 
     def _sign(self, purpose: Purpose, fields: tuple[str, ...], lifetime: float | None) -> bytes:
         """Return the bytes of a token."""
@@ -210,7 +204,7 @@ class Signer:
         body = head + b"".join(map(_packed, fields))
         return body + _signature(self._keys[0][purpose], body)
 
-    def _verify(self, raw: bytes, purpose: Purpose) -> Token:
+    def _verify(self, raw: bytes, purpose: Purpose, *, late: bool) -> Token:
         """Return what a token says once its signature, its purpose and its time are right."""
         if len(raw) < _HEAD + _SIGNATURE:
             raise _malformed()
@@ -228,7 +222,8 @@ class Signer:
         if found != purpose:
             msg = f"this token is for «{found}», not for «{purpose}»"
             raise TokenError(msg, reason="purpose")
-        return self._in_time(Token(found, _unpacked(body[_HEAD:]), *_times(body)))
+        token = Token(found, _unpacked(body[_HEAD:]), *_times(body))
+        return token if late else self._in_time(token)
 
     def _in_time(self, token: Token) -> Token:
         """Return a token that has not expired."""
@@ -325,6 +320,17 @@ def _varint_of(data: bytes) -> tuple[int, bytes]:
         if byte < 128:
             return number, data[position:]
     raise _malformed()
+
+
+def _raw(text: str, decode: Callable[[str], bytes], encode: Callable[[bytes], str]) -> bytes:
+    """Undo a writing that has exactly one text for each token."""
+    try:
+        raw = decode(text)
+    except ValueError as problem:
+        raise _malformed() from problem
+    if encode(raw) != text:  # the last character has bits to spare
+        raise _malformed()
+    return raw
 
 
 def _malformed() -> TokenError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, assert_type
@@ -40,9 +41,24 @@ from mailflows.flows import (
     TemplateMemory,
     check_fields,
 )
-from mailflows.limits import MemoryStore
+from mailflows.limits import Decision, Limit, Limiter, MemoryStore
 from mailflows.message import Address, Part
 from mailflows.signals import SIGNALS, Signal, measure
+from mailflows.tracking import (
+    CampaignStats,
+    Comparison,
+    Hit,
+    HitKind,
+    HitVerdict,
+    Link,
+    Moment,
+    Rate,
+    Tracked,
+    Tracker,
+    compare,
+    judge_hit,
+    judge_hits,
+)
 
 result = mailflows.classify(b"Subject: x\n\nHello")
 assert_type(result, Classification)
@@ -128,3 +144,24 @@ assert_type(limits.provider_of("example.org"), limits.Provider)
 warm_up = limits.WarmUp("ses", store=limits.MemoryStore(), name="192.0.2.1")
 assert_type(warm_up.acquire(5, provider="google"), limits.Allowance)
 assert_type(warm_up.state(), limits.WarmUpState)
+tracker = Tracker([b"k" * 32], "https://t.shop.example/", Flow.MARKETING, utm={"utm_source": "news"})
+assert_type(tracker.rewrite(b"", campaign="spring", recipient="42"), bytes)
+assert_type(tracker.rewrite(EmailMessage(), campaign="spring", recipient="42", do_not_track=True), bytes)
+assert_type(tracker.undo(Path("a.eml")), bytes)
+assert_type(tracker.links("Subject: x"), tuple[Link, ...])
+assert_type(tracker.decode("abc", "click"), Tracked)
+assert_type(tracker.unsubscribe_headers(campaign="spring", recipient="42"), dict[str, str])
+hit = Hit(tracker.decode("abc", "open"), datetime.now(UTC), user_agent="Mozilla/5.0")
+assert_type(judge_hit(hit, links=3), HitVerdict)
+assert_type(judge_hit(hit).kind, HitKind)
+assert_type(judge_hits([hit]), Iterator[HitVerdict])
+stats = CampaignStats.from_events([judge_hit(hit).to_event(flow=Flow.MARKETING)], campaign="spring")
+assert_type(stats.rate("clicked"), Rate)
+assert_type(stats.timeline(step=60), tuple[Moment, ...])
+assert_type(compare(stats, stats), Comparison)
+limiter = Limiter(Limit("3/hour", per="recipient"), store=MemoryStore(), on_error="deny")
+assert_type(limiter.acquire(to="a@b.example", client="192.0.2.7"), Decision)
+assert_type(limiter.acquire(EmailMessage(), partial=True).accepted, tuple[str, ...])
+assert_type(limiter.check(to=["a@b.example"]).retry_after, float | None)
+with limiter.sending(to="a@b.example") as decision:
+    assert_type(decision, Decision)

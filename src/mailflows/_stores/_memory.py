@@ -130,16 +130,14 @@ class MemoryStore:
         """Do the same for a look, a lease, a moment to come or a full meter; refuse what does not fit."""
         found = [self._find(charge, now) for charge in charges]
         wait = max((meter.wait(state, now, amount) for meter, amount, _, _, state in found), default=0.0)
-        if wait > within:
+        if look or wait > within:
             return _refused(charges, found, now, look=look)
-        if look:
-            return Outcome(charges, now, wait, [state for *_, state in found])
         at = now + wait
         states = []
         for meter, amount, shard, number, _ in found:
             stamp = stamp_of(meter, at, lease)
             # Found again: two newcomers of this decision may share a counter.
-            state = shard.new[number] = meter.spend(shard.find(number), at, amount, stamp)
+            state = shard.new[number] = meter.spend(shard.find(number), now, amount, at, stamp)
             states.append(state)
             if at > now:
                 shard.booked_until = max(shard.booked_until, at + meter.span)
@@ -169,7 +167,7 @@ class MemoryStore:
                     number %= OVERFLOW
                 stamp = stamp_of(meter, outcome.at, outcome.lease)
                 units = _numbers(amount) if isinstance(amount, tuple) else amount
-                shard.new[number] = meter.settle(shard.find(number), outcome.at, units, stamp, keep=keep)
+                shard.new[number] = meter.settle(shard.find(number), now, units, outcome.at, stamp, keep=keep)
 
     def _now(self) -> float:
         """Return the present moment; called under the lock."""
@@ -263,14 +261,17 @@ def _numbers(values: Sequence[str]) -> tuple[int, ...]:
 
 
 def _refused(charges: Sequence[Charge], found: Sequence[_Found], now: float, *, look: bool) -> Outcome:
-    """Change nothing but meters that count refused attempts, and say how long each charge has to wait."""
-    known = [
-        (*meter.reading(state, now), meter.wait(state, now, amount)) for meter, amount, _, _, state in found
-    ]
+    """Change nothing but meters that count refused attempts, and say how long each charge has to wait.
+
+    For a look, that is all.
+    """
+    known = []
     for meter, amount, shard, number, state in found:
+        refuses = meter.wait(state, now, amount) > 0.0
         if meter.strict and not look:
-            shard.new[number] = meter.overspend(state, now, amount)
-    return Outcome(charges, now, max(wait for *_, wait in known), known=known)
+            state = shard.new[number] = meter.overspend(state, now, amount)  # noqa: PLW2901
+        known.append((*meter.reading(state, now), meter.wait(state, now, amount) if refuses else 0.0))
+    return Outcome(charges, now, max((wait for *_, wait in known), default=0.0), known=known)
 
 
 def _renew_locks() -> None:

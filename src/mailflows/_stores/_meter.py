@@ -60,14 +60,16 @@ class Meter(ABC):
         """Return the seconds until *amount* fits; infinity if it never does."""
 
     @abstractmethod
-    def spend(self, state: Any, at: float, amount: Any, stamp: float) -> Any:
-        """Return the state after *amount* was taken *at* a moment.
+    def spend(self, state: Any, now: float, amount: Any, at: float, stamp: float) -> Any:
+        """Return the state after *amount* was taken *at* a moment, which is now or was booked.
 
         A reservation is written with an earlier *stamp*, so that it is forgotten when its lease ends.
         """
 
     @abstractmethod
-    def settle(self, state: Any, at: float, amount: Any, stamp: float, *, keep: bool) -> Any:
+    def settle(  # noqa: PLR0913 -- all that is known of what was spent
+        self, state: Any, now: float, amount: Any, at: float, stamp: float, *, keep: bool
+    ) -> Any:
         """Return the state after what was spent with *stamp* is kept for good, or given back."""
 
     @abstractmethod
@@ -80,7 +82,7 @@ class Meter(ABC):
 
     def take(self, state: Any, now: float, amount: Any) -> Any:
         """Return the state after *amount* was taken now, or `None` if it does not fit."""
-        return None if self.wait(state, now, amount) > 0.0 else self.spend(state, now, amount, now)
+        return None if self.wait(state, now, amount) > 0.0 else self.spend(state, now, amount, now, now)
 
 
 class GcraMeter(Meter):
@@ -112,25 +114,36 @@ class GcraMeter(Meter):
             return 0.0
         return wait if amount <= self.capacity else math.inf
 
-    def spend(self, state: float | None, at: float, amount: int, stamp: float) -> float:  # noqa: ARG002
+    def spend(
+        self,
+        state: float | None,
+        now: float,  # noqa: ARG002
+        amount: int,
+        at: float,
+        stamp: float,  # noqa: ARG002
+    ) -> float:
         """See `Meter.spend`; a reservation that is not settled drains like everything else."""
         if state is None or state < at:
             state = at
         return state + amount * self.interval
 
-    def settle(
+    def settle(  # noqa: PLR0913
         self,
         state: float | None,
-        at: float,
+        now: float,
         amount: int,
+        at: float,
         stamp: float,  # noqa: ARG002
         *,
         keep: bool,
     ) -> float:
-        """See `Meter.settle`."""
+        """See `Meter.settle`; what may have drained since is free already, and not freed twice."""
         if state is None:
             return at
-        return state if keep else state - amount * self.interval
+        if keep:
+            return state
+        elapsed = max(now, state - self.span) - at  # until now, or the last moment that is booked
+        return state - max(0.0, amount * self.interval - elapsed)
 
     def take(self, state: float | None, now: float, amount: int) -> float | None:
         """See `Meter.take`; in one step, since this is what runs a million times a second."""
@@ -141,7 +154,7 @@ class GcraMeter(Meter):
 
     def overspend(self, state: float | None, now: float, amount: int) -> float:
         """See `Meter.overspend`; who knocks without end waits for one interval after the last time."""
-        return min(self.spend(state, now, amount, now), now + self.span)
+        return min(self.spend(state, now, amount, now, now), now + self.span)
 
     def reading(self, state: float | None, now: float) -> tuple[float, float]:
         """See `Meter.reading`."""
@@ -153,7 +166,7 @@ class GcraMeter(Meter):
 class WindowMeter(Meter):
     """An exact window: in no stretch of *period* seconds more than *limit* units, wherever it begins.
 
-    The state holds the times of the newest *limit* units, oldest first.
+    The state holds the times of the units that still count, oldest first, and of those that are booked.
 
     Args:
         meter_id: Identity.
@@ -180,20 +193,29 @@ class WindowMeter(Meter):
         return wait if wait > SLACK else 0.0
 
     def spend(
-        self, state: tuple[float, ...] | None, at: float, amount: int, stamp: float
+        self,
+        state: tuple[float, ...] | None,
+        now: float,
+        amount: int,
+        at: float,  # noqa: ARG002
+        stamp: float,
     ) -> tuple[float, ...]:
-        """See `Meter.spend`."""
+        """See `Meter.spend`; what counts now goes on doing so when a moment to come is booked."""
         if not state:
             return (stamp,) * amount
-        live = state[bisect_right(state, at - self.span + SLACK) :]
-        if not live or live[-1] <= stamp:
-            times = live + (stamp,) * amount
-        else:
-            times = tuple(sorted(live + (stamp,) * amount))
-        return times[-self.capacity :]
+        live = state[bisect_right(state, now - self.span + SLACK) :]
+        times = live + (stamp,) * amount
+        return times if not live or live[-1] <= stamp else tuple(sorted(times))
 
-    def settle(
-        self, state: tuple[float, ...] | None, at: float, amount: int, stamp: float, *, keep: bool
+    def settle(  # noqa: PLR0913
+        self,
+        state: tuple[float, ...] | None,
+        now: float,  # noqa: ARG002
+        amount: int,
+        at: float,
+        stamp: float,
+        *,
+        keep: bool,
     ) -> tuple[float, ...]:
         """See `Meter.settle`; what is kept after its lease has ended counts from the moment it was spent."""
         times = list(state or ())
@@ -202,11 +224,12 @@ class WindowMeter(Meter):
                 times.remove(stamp)
             if keep:
                 insort(times, at)
-        return tuple(times[-self.capacity :])
+        return tuple(times)
 
     def overspend(self, state: tuple[float, ...] | None, now: float, amount: int) -> tuple[float, ...]:
-        """See `Meter.overspend`."""
-        return self.spend(state, now, amount, now)
+        """See `Meter.overspend`; more than the capacity at once is as bad as the capacity."""
+        times = self.spend(state, now, min(amount, self.capacity), now, now)
+        return times[max(0, bisect_right(times, now) - self.capacity) :]
 
     def reading(self, state: tuple[float, ...] | None, now: float) -> tuple[float, float]:
         """See `Meter.reading`."""
@@ -257,21 +280,28 @@ class DistinctMeter(Meter):
         return max(new, any(value >= self.threshold for value in amount))
 
     def spend(
-        self, state: dict[int, float] | None, at: float, amount: tuple[int, ...], stamp: float
+        self,
+        state: dict[int, float] | None,
+        now: float,
+        amount: tuple[int, ...],
+        at: float,  # noqa: ARG002
+        stamp: float,
     ) -> dict[int, float]:
-        """See `Meter.spend`."""
-        oldest = at - self.span + SLACK
+        """See `Meter.spend`; what counts now goes on doing so when a moment to come is booked."""
+        oldest = now - self.span + SLACK
         live = {value: seen for value, seen in state.items() if seen > oldest} if state else {}
         for value in amount:
             if value < self.threshold:
-                live[value] = max(stamp, live.get(value, stamp))
+                # One that was seen before gets another time than *stamp*, by which `settle` takes back.
+                live[value] = max(stamp + SLACK / 2, live[value]) if value in live else stamp
         return live
 
-    def settle(
+    def settle(  # noqa: PLR0913
         self,
         state: dict[int, float] | None,
-        at: float,
+        now: float,  # noqa: ARG002
         amount: tuple[int, ...],
+        at: float,
         stamp: float,
         *,
         keep: bool,
@@ -288,9 +318,13 @@ class DistinctMeter(Meter):
     def overspend(
         self, state: dict[int, float] | None, now: float, amount: tuple[int, ...]
     ) -> dict[int, float]:
-        """See `Meter.overspend`; the oldest values make room."""
-        seen = sorted(self.spend(state, now, amount, now).items(), key=lambda item: item[1])
-        return dict(seen[-self.places :])
+        """See `Meter.overspend`; as many as were refused, from the oldest on, count anew.
+
+        The refused values are not remembered: as seen ones they would pass when they come again.
+        """
+        live = self.spend(state, now, (), now, now)
+        oldest = sorted(live, key=lambda value: live[value])[: self._need(live, amount)]
+        return live | dict.fromkeys(oldest, now)
 
     def reading(self, state: dict[int, float] | None, now: float) -> tuple[float, float]:
         """See `Meter.reading`."""

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from hashlib import blake2b, sha1
 from typing import TYPE_CHECKING, Any
 
@@ -114,10 +115,16 @@ class RedisStore:
 
     def _settled(self, outcome: Outcome, *, keep: bool) -> tuple[list[str], list[object]]:
         verb = "keep" if keep else "return"
-        return self._asked(outcome.charges, verb, 0.0, outcome.lease, outcome.at or 0.0)
+        return self._asked(outcome.charges, verb, 0.0, outcome.lease, at=outcome.at or 0.0)
 
     def _asked(
-        self, charges: Sequence[Charge], verb: str, within: float, lease: float | None, at: float = 0.0
+        self,
+        charges: Sequence[Charge],
+        verb: str,
+        within: float,
+        lease: float | None,
+        *,
+        at: float = 0.0,
     ) -> tuple[list[str], list[object]]:
         """Return keys and arguments of the script."""
         keys = [f"{self._prefix}clock"]
@@ -253,11 +260,11 @@ class _Script:
     def __init__(self, path: str) -> None:
         self._path = path
 
-    @property
+    @cached_property
     def text(self) -> str:
         return _data.read(self._path)
 
-    @property
+    @cached_property
     def sha(self) -> str:
         return sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 

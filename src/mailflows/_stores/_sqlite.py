@@ -9,10 +9,11 @@ import sqlite3
 import struct
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
 from mailflows._stores._store import Outcome, stamp_of, steady
@@ -91,7 +92,7 @@ class SQLiteStore:
         self._secret = secret
         self._clock = clock
         self._mine = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._writes = 0
 
     def decide(
@@ -108,22 +109,35 @@ class SQLiteStore:
             now = self._now(cursor)
             waits = [meter.wait(state, now, amount) for meter, _, amount, state in found]
             wait = max(waits, default=0.0)
+            if wait > within and not look:
+                found = self._overspent(cursor, now, found)
+                waits = [
+                    meter.wait(state, now, amount) if each > 0.0 else 0.0
+                    for (meter, _, amount, state), each in zip(found, waits, strict=True)
+                ]
+                wait = max(waits)
             if wait > within or look:
                 known = [
                     (*meter.reading(state, now), each)
                     for (meter, _, _, state), each in zip(found, waits, strict=True)
                 ]
-                if wait > within and not look:
-                    strict = [f for f in found if f[0].strict]
-                    self._write(cursor, now, [(m, k, m.overspend(s, now, a)) for m, k, a, s in strict])
                 return Outcome(charges, now, wait, known=known)
             at = now + wait
             states = [
-                (meter, key, meter.spend(state, at, amount, stamp_of(meter, at, lease)))
+                (meter, key, meter.spend(state, now, amount, at, stamp_of(meter, at, lease)))
                 for meter, key, amount, state in found
             ]
             self._write(cursor, now, states)
             return Outcome(charges, now, wait, [state for *_, state in states], at, lease)
+
+    def _overspent(self, cursor: sqlite3.Cursor, now: float, found: list[_Found]) -> list[_Found]:
+        """Count a refused attempt where those count, too, and return what is kept then."""
+        after = [
+            (meter, key, amount, meter.overspend(state, now, amount) if meter.strict else state)
+            for meter, key, amount, state in found
+        ]
+        self._write(cursor, now, [(m, key, state) for m, key, _, state in after if m.strict])
+        return after
 
     def settle(self, outcome: Outcome, *, keep: bool) -> None:
         """See `Store.settle`."""
@@ -135,12 +149,16 @@ class SQLiteStore:
             for charge in outcome.charges:
                 meter, key, amount, state = self._find(cursor, *charge)
                 stamp = stamp_of(meter, outcome.at, outcome.lease)
-                states.append((meter, key, meter.settle(state, outcome.at, amount, stamp, keep=keep)))
+                states.append(
+                    (
+                        meter,
+                        key,
+                        meter.settle(state, now, amount, outcome.at, stamp, keep=keep),
+                    )
+                )
             self._write(cursor, now, states)
 
-    def _find(
-        self, cursor: sqlite3.Cursor, meter: Meter, key: str, amount: int | tuple[str, ...]
-    ) -> tuple[Meter, bytes, Amount, State | None]:
+    def _find(self, cursor: sqlite3.Cursor, meter: Meter, key: str, amount: int | tuple[str, ...]) -> _Found:
         """Return what is kept for a charge, under the hash of its key."""
         digest = blake2b(
             f"{meter.id}\n{key}".encode("utf-8", "replace"), key=self._key, digest_size=16
@@ -240,7 +258,7 @@ class SQLiteStore:
                 if cursor.connection.in_transaction:
                     cursor.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as problem:
+        except (sqlite3.Error, struct.error) as problem:  # the latter for a state that was damaged
             msg = f"{self.name}: {problem}"
             raise StoreError(msg, store=self.name) from problem
 
@@ -264,14 +282,11 @@ class SQLiteStore:
 
     def _cursor(self) -> sqlite3.Cursor:
         """Return this thread's own cursor, in this process."""
-        mine = self._mine
-        if getattr(mine, "owner", None) != os.getpid():
-            if hasattr(mine, "cursor"):
-                _inherited.append(mine.cursor.connection)
-            mine.cursor = self._open()
-            mine.owner = os.getpid()
-        cursor: sqlite3.Cursor = mine.cursor
-        return cursor
+        mine: _Connection | None = getattr(self._mine, "connection", None)
+        if mine is None or mine.owner != os.getpid():
+            mine = self._mine.connection = _Connection(self._open())
+            self._opened.add(mine)
+        return mine.cursor
 
     def _open(self) -> sqlite3.Cursor:
         """Open the file, make its tables, and learn the secret."""
@@ -284,18 +299,40 @@ class SQLiteStore:
             connection.close()
             raise
         self._key = self._secret or bytes(kept)
-        self._opened.append(connection)
         return cursor
 
     def close(self) -> None:
         """Close the connections that this process opened; the store opens them again on the next use."""
-        for connection in self._opened:
+        for connection in list(self._opened):
             connection.close()
-        self._opened.clear()
+        self._opened = weakref.WeakSet()
         self._mine = threading.local()
 
     def __repr__(self) -> str:
         return f"SQLiteStore({str(self.path)!r})"
+
+
+class _Connection:
+    """A connection of one thread in one process, which closes it when the thread ends."""
+
+    __slots__ = ("__weakref__", "cursor", "owner")
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self.cursor = cursor
+        self.owner = os.getpid()
+
+    def close(self) -> None:
+        """Close what this process opened; what it inherited must only be kept from being closed."""
+        if self.owner == os.getpid():
+            self.cursor.connection.close()
+        else:
+            _inherited.append(self.cursor.connection)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+_Found: TypeAlias = "tuple[Meter, bytes, Amount, Any]"
 
 
 def _prepare(cursor: sqlite3.Cursor, secret: bytes) -> None:

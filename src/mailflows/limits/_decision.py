@@ -187,7 +187,7 @@ class Decision:
         """Return HTTP header fields: Retry-After (RFC 9110 section 10.2.3) for a refusal, and RateLimit.
 
         The RateLimit fields are those of draft-ietf-httpapi-ratelimit-headers-10 (2025): quota ``q``,
-        window ``w``, remaining ``r``, reset ``t``, in units and seconds.
+        remaining ``r``, reset ``t``, in units and seconds.
         """
         reading = self._tightest
         fields = {}
@@ -234,10 +234,9 @@ class Decision:
                 r.limit,
                 r.remaining,
                 duration(r.reset_after),
-                duration(r.wait) if r.wait else "-",
+                "-" if not r.wait else duration(r.wait) if math.isfinite(r.wait) else "never fits",
             )
             for r in self.readings
-            if math.isfinite(r.wait)
         ]
         return to_html(self.message, ["rule", "per", "limit", "remaining", "reset after", "wait"], rows)
 

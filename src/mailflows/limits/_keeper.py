@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mailflows._stores import MemoryStore, Outcome
@@ -28,6 +30,7 @@ LONGEST_PAUSE = 30.0
 """Seconds at most: how long a store that is well again is not noticed."""
 
 _log = logging.getLogger("mailflows.limits")
+_instances: weakref.WeakSet[Keeper] = weakref.WeakSet()
 
 
 class Keeper:
@@ -56,6 +59,7 @@ class Keeper:
         self._try_at = -math.inf
         self._local = MemoryStore()
         self._never_fails = isinstance(store, MemoryStore)
+        _instances.add(self)
 
     def decide(self, charges: Sequence[Charge], **how: Any) -> tuple[Outcome, bool]:
         """Return what the store decided, or the policy, and whether it was the policy."""
@@ -149,3 +153,13 @@ async def _awaited(store: Store, verb: str, *arguments: Any, **how: Any) -> Any:
     if isinstance(store, MemoryStore):
         return getattr(store, verb)(*arguments, **how)
     return await asyncio.to_thread(getattr(store, verb), *arguments, **how)
+
+
+def _renew_locks() -> None:
+    """Give a forked process locks of its own: one that another thread held would never be released."""
+    for keeper in _instances:
+        keeper._lock = threading.Lock()  # noqa: SLF001 -- its own module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mailflows._stores import DistinctMeter, GcraMeter, WindowMeter
@@ -38,7 +39,8 @@ class Limit:
         per: The kind of key it counts by: ``recipient``, ``recipient_domain``, ``client`` (an IPv4 address,
             or the /64 of an IPv6 one), ``client_network`` (/24, /56), ``account``, ``form``, ``flow``,
             ``template``, ``duplicate`` (the same content to the same recipient) or ``global``; a tuple of
-            kinds that count together; or a function of the `Attempt` that returns a key, several, or `None`.
+            kinds that count together; or a function of the `Attempt` that returns a key, several (each takes
+            a unit for each time that it is there), or `None`.
         of: What is counted where rates say ``distinct``: ``recipient`` by default, or another kind.
         name: How decisions, hooks and headers call it; made of the rates and the key by default.
         exact: Whether no stretch of the period ever has more than N units. By default up to 64 units are
@@ -162,7 +164,9 @@ class Limit:
             found = self.per(attempt)
             if found is None:
                 return None
-            return [(found, attempt.cost)] if isinstance(found, str) else [(key, 1) for key in found]
+            if isinstance(found, str):
+                return [(text_key(found), attempt.cost)]
+            return list(Counter(map(text_key, found)).items()) or None
         joined: list[tuple[str, int]] = [("", attempt.cost)]
         for kind in _kinds(self.per):
             keys = keys_of(kind, attempt)

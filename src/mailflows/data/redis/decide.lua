@@ -74,7 +74,9 @@ end
 
 function gcra.settle(charge, key, keep)
   if keep or charge.tat <= now then return end
-  charge.tat = charge.tat - charge.amount * charge.interval
+  -- What may have drained since, or by the last booked moment, is free already, and not freed twice.
+  local elapsed = math.max(now, charge.tat - charge.span) - spent_at
+  charge.tat = charge.tat - math.max(0, charge.amount * charge.interval - elapsed)
   gcra.write(charge, key)
 end
 
@@ -107,7 +109,7 @@ end
 function window.write(charge, key)
   table.sort(charge.times)
   local packed = {}
-  for i = math.max(1, #charge.times - charge.capacity + 1), #charge.times do
+  for i = 1, #charge.times do
     packed[#packed + 1] = struct.pack('d', charge.times[i])
   end
   if #packed == 0 then
@@ -118,9 +120,9 @@ function window.write(charge, key)
 end
 
 function window.spend(charge, key, at)
-  local live = {}
+  local live = {}  -- what counts now goes on doing so when a moment to come is booked
   for _, time in ipairs(charge.times) do
-    if time > at - charge.span + SLACK then live[#live + 1] = time end
+    if time > now - charge.span + SLACK then live[#live + 1] = time end
   end
   for _ = 1, charge.amount do live[#live + 1] = stamp(charge, at) end
   charge.times = live
@@ -128,10 +130,18 @@ function window.spend(charge, key, at)
 end
 
 function window.overspend(charge, key)
-  local reserved = lease
-  lease = -1
-  window.spend(charge, key, now)
-  lease = reserved
+  local times, past = {}, 0
+  for _, time in ipairs(charge.times) do
+    if time > now - charge.span + SLACK then times[#times + 1] = time end
+  end
+  for _ = 1, math.min(charge.amount, charge.capacity) do times[#times + 1] = now end
+  table.sort(times)
+  for _, time in ipairs(times) do
+    if time <= now then past = past + 1 end
+  end
+  charge.times = {}
+  for i = math.max(1, past - charge.capacity + 1), #times do charge.times[#charge.times + 1] = times[i] end
+  window.write(charge, key)
 end
 
 function window.settle(charge, key, keep)
@@ -167,13 +177,14 @@ function distinct.read(charge, key)
 end
 
 function distinct.wait(charge)
-  if charge.number > charge.capacity then return never end
   local new, seen = 0, {}
   for _, value in ipairs(charge.values) do
     local score = redis.call('ZSCORE', charge.key, value)
     if score and tonumber(score) > charge.oldest then seen[value] = true else new = new + 1 end
   end
   local need = math.max(new, charge.unsampled)
+  charge.need = need
+  if charge.number > charge.capacity then return never end
   local surplus = need - (charge.places - charge.live)
   if surplus <= 0 then return 0 end
   local wait, passed = 0, 0
@@ -188,12 +199,23 @@ function distinct.wait(charge)
   return wait
 end
 
+function distinct.outlive(charge)
+  redis.call('PEXPIRE', charge.key, math.max(1, math.ceil((charge.span + math.max(0, charge.newest - now)) / 1000)))
+end
+
+function distinct.put(charge, value, time)
+  redis.call('ZADD', charge.key, 'GT', string.format('%.17g', time), value)
+  charge.newest = math.max(charge.newest or 0, time)
+end
+
 function distinct.add(charge, key, time)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.17g', charge.oldest))
   for _, value in ipairs(charge.values) do
-    redis.call('ZADD', key, 'GT', string.format('%.17g', time), value)
+    -- One that was seen before gets another time, by which settle knows what to leave.
+    local seen = redis.call('ZSCORE', key, value)
+    distinct.put(charge, value, seen and time + SLACK / 2 or time)
   end
-  redis.call('PEXPIRE', key, math.max(1, math.ceil((charge.span + math.max(0, time - now)) / 1000)))
+  if charge.newest then distinct.outlive(charge) end
 end
 
 function distinct.spend(charge, key, at)
@@ -201,13 +223,20 @@ function distinct.spend(charge, key, at)
 end
 
 function distinct.overspend(charge, key)
-  distinct.add(charge, key, now)
-  local surplus = redis.call('ZCARD', key) - charge.places
-  if surplus > 0 then redis.call('ZPOPMIN', key, surplus) end
+  -- As many as were refused, from the oldest on, count anew; the refused values are not remembered.
+  if charge.need == 0 then return end
+  for _, value in ipairs(redis.call('ZRANGEBYSCORE', key, charge.from, '+inf', 'LIMIT', 0, charge.need)) do
+    distinct.put(charge, value, now)
+  end
+  if charge.newest then distinct.outlive(charge) end
 end
 
 function distinct.settle(charge, key, keep)
-  if keep then return distinct.add(charge, key, spent_at) end
+  if keep then
+    for _, value in ipairs(charge.values) do distinct.put(charge, value, spent_at) end
+    if charge.newest then distinct.outlive(charge) end
+    return
+  end
   for _, value in ipairs(charge.values) do
     local score = redis.call('ZSCORE', key, value)
     if score and tonumber(score) == stamp(charge, spent_at) then redis.call('ZREM', key, value) end
@@ -260,11 +289,19 @@ end
 local at = -1
 if wait > within then
   for i, charge in ipairs(charges) do
-    if verb == 'take' and charge.strict then charge.kind.overspend(charge, KEYS[i + 1]) end
+    if verb == 'take' and charge.strict then
+      charge.kind.overspend(charge, KEYS[i + 1])
+      charge.kind.read(charge, KEYS[i + 1])
+      if waits[i] > 0 then waits[i] = charge.kind.wait(charge) end
+      wait = math.max(wait, waits[i])
+    end
   end
 elseif verb == 'take' then
   at = now + wait
-  for i, charge in ipairs(charges) do charge.kind.spend(charge, KEYS[i + 1], at) end
+  for i, charge in ipairs(charges) do
+    charge.kind.spend(charge, KEYS[i + 1], at)
+    waits[i] = 0
+  end
 end
 
 local function written(value) return value == never and '-1' or string.format('%.17g', value) end

@@ -1,0 +1,35 @@
+"""Tracking: signed links and pixels, hits judged, and what a campaign achieved, with honest intervals."""
+
+from __future__ import annotations
+
+from mailflows._token import Purpose
+from mailflows.tracking._addresses import Tracked
+from mailflows.tracking._comparison import Comparison, Difference, compare
+from mailflows.tracking._hits import Hit, HitKind, HitReason, HitVerdict, judge_hit, judge_hits
+from mailflows.tracking._intervals import newcombe, wilson
+from mailflows.tracking._links import SKIPPED, Link
+from mailflows.tracking._stats import METRICS, CampaignStats, Moment, Rate
+from mailflows.tracking._tracker import Tracker
+
+__all__ = [
+    "METRICS",
+    "SKIPPED",
+    "CampaignStats",
+    "Comparison",
+    "Difference",
+    "Hit",
+    "HitKind",
+    "HitReason",
+    "HitVerdict",
+    "Link",
+    "Moment",
+    "Purpose",
+    "Rate",
+    "Tracked",
+    "Tracker",
+    "compare",
+    "judge_hit",
+    "judge_hits",
+    "newcombe",
+    "wilson",
+]

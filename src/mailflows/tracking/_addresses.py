@@ -1,0 +1,129 @@
+"""The addresses that a tracker gives out, and what they say once they come back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from mailflows._splice import decoded
+from mailflows._tags import attribute_value
+from mailflows._token import Purpose
+from mailflows.errors import ConfigurationError, TokenError
+from mailflows.tracking._links import with_parameters
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mailflows._token import Signer, Token
+
+__all__ = ["HONEYPOT", "PRINTABLE", "Addresses", "Tracked"]
+
+PATHS = {Purpose.OPEN: "o", Purpose.CLICK: "c", Purpose.UNSUBSCRIBE: "u"}
+CLICK_FIELDS = 5
+"""Campaign, recipient, the link's source in the message, how that is coded, and parameters to add."""
+
+HONEYPOT = "h"
+PRINTABLE = "q"
+"""The source is quoted-printable as it stood in the message, with its soft line breaks."""
+
+_MAX_ID = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """What a token of ours says once it has come back.
+
+    Attributes:
+        purpose: ``open``, ``click``, ``unsubscribe`` or ``bounce``.
+        campaign: The mailing.
+        recipient: The opaque id that `Tracker.rewrite` was given.
+        url: For a click, where to send the reader: the target with its parameters, from inside the
+            signature. `None` otherwise, and for a honeypot link, which no reader sees.
+        is_honeypot: Whether it is the link that only programs follow.
+        issued: When the message was made, in UTC.
+        expires: Until when the token holds, in UTC; `None` for always.
+    """
+
+    purpose: Purpose
+    campaign: str
+    recipient: str
+    url: str | None
+    is_honeypot: bool
+    issued: datetime
+    expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Makes addresses below one base, and reads them.
+
+    Attributes:
+        signer: Signs their tokens.
+        base_url: What they begin with; ends with «/».
+        lifetime: Seconds that links and pixels hold. Unsubscribing always works.
+    """
+
+    signer: Signer
+    base_url: str
+    lifetime: float
+
+    def make(self, purpose: Purpose, campaign: str, recipient: str, *contents: str) -> str:
+        """Return an address for a purpose."""
+        check_ids(campaign, recipient)
+        lifetime = None if purpose is Purpose.UNSUBSCRIBE else self.lifetime
+        token = self.signer.to_url(purpose, campaign, recipient, *contents, lifetime=lifetime)
+        return self.prefix(purpose) + token
+
+    def prefix(self, purpose: Purpose) -> str:
+        """Return what all addresses for a purpose begin with."""
+        return f"{self.base_url}{PATHS[purpose]}/"
+
+    def token_in(self, url: str, purpose: Purpose) -> Token | None:
+        """Return the token of an address of ours, also an expired one, or `None`."""
+        prefix = self.prefix(purpose)
+        if not url.startswith(prefix):
+            return None
+        try:
+            return self.signer.from_url(url.removeprefix(prefix), purpose, late=True)
+        except TokenError:
+            return None
+
+    def read(self, text: str, purpose: Purpose) -> Tracked:
+        """Return what an address, or the token behind its last «/», says."""
+        if purpose is Purpose.BOUNCE:
+            token = self.signer.from_local(text.rpartition("@")[0] or text, purpose)
+        else:
+            token = self.signer.from_url(text.rpartition("/")[2], purpose)
+        return _tracked(token)
+
+
+def _tracked(token: Token) -> Tracked:
+    """Return what a token of any purpose says."""
+    contents = token.fields
+    is_click = token.purpose is Purpose.CLICK
+    if len(contents) != (CLICK_FIELDS if is_click else 2):
+        msg = "this token has other fields than a tracker writes"
+        raise TokenError(msg, reason="malformed")
+    is_honeypot = is_click and contents[3] == HONEYPOT
+    url = _target(*contents[2:]) if is_click and not is_honeypot else None
+    return Tracked(token.purpose, contents[0], contents[1], url, is_honeypot, token.issued, token.expires)
+
+
+def _target(source: str, coding: str, added: str) -> str:
+    """Return where a tracked link leads, from its source in the message and the parameters beside it."""
+    if coding == PRINTABLE:
+        source = decoded(source.encode("ascii"), "quoted-printable").decode()
+    url = attribute_value(source)
+    return with_parameters(url, dict(parse_qsl(added))) if added else url
+
+
+def check_ids(campaign: object, recipient: object) -> None:
+    """Refuse ids that are none, or that name a person to everybody who sees a link."""
+    for field, text in (("campaign", campaign), ("recipient", recipient)):
+        if isinstance(text, str) and 0 < len(text) <= _MAX_ID and "@" not in text and text.isprintable():
+            continue
+        is_address = isinstance(text, str) and "@" in text
+        found = "an address" if is_address else f"{type(text).__name__} of another kind"
+        msg = f"{field} must be 1 to {_MAX_ID} printable characters, not {found}: it can be read in the links"
+        raise ConfigurationError(msg, field=field)

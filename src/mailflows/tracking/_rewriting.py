@@ -1,0 +1,198 @@
+"""What is done to the HTML of one message for one recipient, and how it is taken back: edits, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailflows._header import parameters
+from mailflows._splice import Edit, decoded, fields, sources_of, text_parts
+from mailflows._tags import tags
+from mailflows._token import Purpose
+from mailflows.errors import ConfigurationError
+from mailflows.tracking._addresses import CLICK_FIELDS, HONEYPOT, PRINTABLE, Addresses
+from mailflows.tracking._links import Link, Rules
+
+if TYPE_CHECKING:
+    from mailflows._splice import TextPart
+    from mailflows._tags import Tag
+
+__all__ = ["Rewriting", "has_pixel", "is_sealed", "listed_urls", "pages", "undone"]
+
+LINE_LIMIT = 998
+"""Octets of a line (RFC 5322 section 2.1.1)."""
+
+CLIP = 100_000
+"""Characters of HTML behind which Gmail hides the rest, and a pixel in it: about 102 kB."""
+
+_SEALED = frozenset({"multipart/signed", "multipart/encrypted"})
+
+
+def pages(raw: bytes) -> list[TextPart]:
+    """Return the HTML parts of a message."""
+    return [part for part in text_parts(raw) if part.content_type == "text/html"]
+
+
+def is_sealed(raw: bytes) -> bool:
+    """Say whether a message is signed or encrypted as a whole (S/MIME, PGP): a change would break it."""
+    kinds = [raw[a:b] for name, a, b in fields(raw) if name == "content-type"]
+    value = kinds[0].decode("latin-1").partition(":")[2] if kinds else ""
+    return parameters(" ".join(value.split()))[0] in _SEALED
+
+
+def listed_urls(raw: bytes) -> frozenset[str]:
+    """Return what a message itself calls its unsubscribe links (RFC 2369 section 3.2)."""
+    rows = [raw[a:b].decode("latin-1") for name, a, b in fields(raw) if name == "list-unsubscribe"]
+    return frozenset(piece.partition(">")[0].strip() for row in rows for piece in row.split("<")[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """The edits of a message for one recipient.
+
+    Attributes:
+        addresses: Makes the new addresses.
+        rules: Which links are left alone.
+        campaign: The mailing.
+        recipient: The opaque id of the recipient.
+        added: Parameters that the targets get, as a query; may be empty.
+    """
+
+    addresses: Addresses
+    rules: Rules
+    campaign: str
+    recipient: str
+    added: str
+
+    def links(self, raw: bytes, part: TextPart) -> list[tuple[Link, Edit | None]]:
+        """Return what is done with every link of a part, and the edit that does it."""
+        judged = [pair for tag in tags(part.text) if (pair := self.rules.judge(part.text, tag))]
+        sources = sources_of(raw, part, [(found.start, found.end) for found, _ in judged])
+        room = _LineRoom(part)
+        decided: list[tuple[Link, Edit | None]] = []
+        for (found, link), source in zip(judged, sources, strict=True):
+            url = self._click(found.value, source, part) if link.is_tracked else ""
+            if not link.is_tracked:
+                decided.append((link, None))
+            elif not url:
+                decided.append((Link(link.url, "unusual"), None))
+            elif not room.takes(found.start, found.end, len(url)):
+                decided.append((Link(link.url, "line"), None))
+            else:
+                decided.append((link, Edit(found.start, found.end, url)))
+        return decided
+
+    def pixel(self, part: TextPart) -> Edit | None:
+        """Return the edit that adds the pixel: at the end, or at the start of a page that will be clipped.
+
+        A page that breaks off in a tag or a comment gets none: it would become a part of that.
+        """
+        pixel = _pixel(self.addresses.make(Purpose.OPEN, self.campaign, self.recipient))
+        found = list(tags(part.text))
+        place = _place_of_pixel(part.text, found)
+        return Edit(place, place, pixel) if _stays_apart(part.text, found, place, pixel) else None
+
+    def _click(self, value: str, source: bytes, part: TextPart) -> str:
+        """Return the tracked address of a link, or an empty string where it could not be restored."""
+        written, coding = value, ""
+        if part.encoding == "quoted-printable" and source != value.encode():
+            if not source.isascii() or decoded(source, part.encoding) != value.encode():
+                return ""
+            written, coding = source.decode("ascii"), PRINTABLE
+        try:
+            return self.addresses.make(
+                Purpose.CLICK, self.campaign, self.recipient, written, coding, self.added
+            )
+        except ConfigurationError:  # longer than a token may be
+            return ""
+
+
+class _LineRoom:
+    """Keeps lines that are transferred as they are within 998 octets; longer ones are what they are."""
+
+    def __init__(self, part: TextPart) -> None:
+        self._text, self._is_free = part.text, bool(part.encoding)
+        self._end, self._length = -1, 0
+
+    def takes(self, start: int, end: int, length: int) -> bool:
+        """Say whether a line may take so many characters in the place of others, and count them if so."""
+        if self._is_free:
+            return True
+        if start > self._end:
+            self._begin(start)
+        grown = self._length + length - (end - start)
+        if self._length <= LINE_LIMIT < grown:
+            return False
+        self._length = grown
+        return True
+
+    def _begin(self, position: int) -> None:
+        """Go on with the line of a position."""
+        first = self._text.rfind("\n", max(self._end, 0), position) + 1 or max(self._end, 0)
+        end = self._text.find("\n", position)
+        self._end = end if end >= 0 else len(self._text)
+        self._length = len(self._text[first : self._end].encode("utf-8", "replace"))
+
+
+def _place_of_pixel(text: str, found: list[Tag]) -> int:
+    """Return where a pixel goes: in front of the end of the body, unless that will be clipped."""
+    ends = [tag.start for tag in found if tag.name == "/body"] or [
+        tag.start for tag in found if tag.name == "/html"
+    ]
+    place = ends[-1] if ends else len(text)
+    start = next((tag.end for tag in found if tag.name == "body"), 0)
+    return start if place > CLIP and start else place
+
+
+def _stays_apart(text: str, found: list[Tag], place: int, added: str) -> bool:
+    """Say whether a tag that is added at a place is one tag more, and changes no other.
+
+    What stands in front of the last tag before it is read as before.
+    """
+    before = [tag.start for tag in found if tag.start < place]
+    start = before[-1] if before else 0
+    after = sum(1 for _ in tags(text[start:place] + added + text[place:]))
+    return after == len(found) - max(len(before) - 1, 0) + 1
+
+
+def _pixel(url: str) -> str:
+    """Return a picture of one dot; small but not hidden, because some programs load nothing hidden."""
+    return f'<img src="{url}" width="1" height="1" alt="" style="display:block;border:0">'
+
+
+def has_pixel(part: TextPart, addresses: Addresses) -> bool:
+    """Say whether a part has a pixel of ours."""
+    is_possible = addresses.prefix(Purpose.OPEN) in part.text
+    return is_possible and any(_pixel_url(tag, addresses) for tag in tags(part.text))
+
+
+def _pixel_url(tag: Tag, addresses: Addresses) -> str:
+    """Return the address of a pixel of ours, or an empty string."""
+    found = tag.get("src") if tag.name == "img" else None
+    return found.value if found and found.value.startswith(addresses.prefix(Purpose.OPEN)) else ""
+
+
+def undone(part: TextPart, addresses: Addresses) -> list[Edit]:
+    """Return the edits that take back what was done to a part."""
+    edits = (
+        _without_pixel(tag, part, addresses) or _original(tag, part, addresses) for tag in tags(part.text)
+    )
+    return [edit for edit in edits if edit]
+
+
+def _without_pixel(tag: Tag, part: TextPart, addresses: Addresses) -> Edit | None:
+    """Return the edit that takes away a pixel that is as we made it."""
+    url = _pixel_url(tag, addresses)
+    is_ours = part.text[tag.start : tag.end] == _pixel(url) and addresses.token_in(url, Purpose.OPEN)
+    return Edit(tag.start, tag.end, "", b"") if is_ours else None
+
+
+def _original(tag: Tag, part: TextPart, addresses: Addresses) -> Edit | None:
+    """Return the edit that puts the source of a tracked link back."""
+    found = tag.get("href")
+    token = addresses.token_in(found.value, Purpose.CLICK) if found else None
+    if not found or not token or len(token.fields) != CLICK_FIELDS or token.fields[3] == HONEYPOT:
+        return None
+    source = token.fields[2]
+    verbatim = source.encode() if part.encoding == "quoted-printable" else None
+    return Edit(found.start, found.end, source, verbatim)

@@ -1,0 +1,252 @@
+"""The tracker: links and a pixel that are signed, put into a message by splicing, and read again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from urllib.parse import urlencode, urlsplit
+
+from mailflows import _source
+from mailflows._splice import spliced
+from mailflows._token import Purpose, Signer, utc_now
+from mailflows.errors import ConfigurationError
+from mailflows.flow import Flow
+from mailflows.tracking._addresses import HONEYPOT, Addresses, Tracked, check_ids
+from mailflows.tracking._links import Link, Rules
+from mailflows.tracking._rewriting import Rewriting, has_pixel, is_sealed, listed_urls, pages, undone
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+    from email.message import Message as StdlibMessage
+
+    from mailflows._splice import Edit, TextPart
+
+__all__ = ["Tracker"]
+
+Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | StdlibMessage"
+
+YEAR = 365 * 86400.0
+_PREVIEW = "0" * 16
+"""Stands for ids whose length is not known yet."""
+
+
+class Tracker:
+    r"""Rewrites messages so that opens and clicks are told, and reads what comes back.
+
+    Args:
+        keys: Secrets of at least 16 bytes, the newest first; older ones are accepted while they are
+            listed.
+        base_url: Where your own server answers, such as ``https://t.shop.example/``.
+        flow: The flow of the messages. Only marketing is tracked unless *any_flow* says so.
+        any_flow: Whether professional or transactional mail shall be tracked nevertheless: in most countries
+            that needs the reader's consent, and it harms deliverability.
+        opens: Whether to add a pixel.
+        clicks: Whether to rewrite links.
+        utm: Parameters for the targets, such as ``{"utm_source": "newsletter"}``. ``utm_campaign`` is
+            the campaign unless it is given. None are added by default.
+        hosts: Hosts whose links are tracked, with those below them; all by default.
+        skip_hosts: Hosts whose links are left alone, with those below them.
+        lifetime: Seconds that links and pixels hold; two years by default. Unsubscribing always works.
+        clock: Returns the present moment, in UTC.
+
+    Raises:
+        ConfigurationError: If the keys are weak, the address is none, or the flow is not to be tracked.
+
+    Example:
+        >>> tracker = Tracker([b"thirty-two bytes of a secret ...."], "https://t.shop.example/")
+        >>> raw = b'Content-Type: text/html\n\n<a href="https://shop.example/?a=1">Offer</a>'
+        >>> sent = tracker.rewrite(raw, campaign="spring", recipient="42")
+        >>> url = sent.partition(b'href="')[2].partition(b'"')[0].decode()
+        >>> tracker.decode(url, "click").url
+        'https://shop.example/?a=1'
+        >>> tracker.undo(sent) == raw
+        True
+    """
+
+    def __init__(  # noqa: PLR0913 -- every one of them is a setting with a good default
+        self,
+        keys: Iterable[bytes],
+        base_url: str,
+        flow: Flow | str = Flow.MARKETING,
+        *,
+        any_flow: bool = False,
+        opens: bool = True,
+        clicks: bool = True,
+        utm: Mapping[str, str] | None = None,
+        hosts: Iterable[str] = (),
+        skip_hosts: Iterable[str] = (),
+        lifetime: float = 2 * YEAR,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        base_url = _checked_base(base_url)
+        self.flow = _checked_flow(flow, any_flow=any_flow)
+        self._addresses = Addresses(Signer(keys, clock=clock), base_url, lifetime)
+        self._opens, self._clicks = opens, clicks
+        self._utm = None if utm is None else dict(utm)
+        self._rules = Rules(base_url, frozenset(hosts), frozenset(skip_hosts))
+
+    def __repr__(self) -> str:
+        return f"<Tracker for {self.flow} mail at {self._addresses.base_url}>"
+
+    def rewrite(self, message: Source, *, campaign: str, recipient: str, do_not_track: bool = False) -> bytes:
+        """Return a message whose links and pixel tell of this recipient.
+
+        Only the values of ``href`` in ``a`` and ``area`` change, and a pixel is added; all other bytes stay.
+        What is rewritten already is left alone. Do this before the message is signed with DKIM: afterwards
+        it would break the signature. Links that are left alone are told by `links`.
+
+        Args:
+            message: The message as it would be sent.
+            campaign: A short name for the mailing, at most a hundred characters; readable in the links.
+            recipient: An opaque id of the recipient, such as a row number; never an address.
+            do_not_track: Whether this recipient does not want it; the message then stays as it is.
+
+        Raises:
+            ConfigurationError: If the ids are empty, long, or hold an address.
+            MessageError: If it is no message.
+        """
+        check_ids(campaign, recipient)
+        raw = _source.read(message).data
+        if do_not_track or is_sealed(raw):
+            return raw
+        parts = [part for part in pages(raw) if part.is_regular and part.text.strip()]
+        work = self._rewriting(raw, campaign, recipient)
+        changes = [(part, self._link_edits(raw, part, work)) for part in parts]
+        if self._opens and parts and not any(has_pixel(part, self._addresses) for part in parts):
+            pixel = work.pixel(parts[0])
+            changes[0] = (parts[0], sorted([*changes[0][1], *([pixel] if pixel else [])], key=_place))
+        return spliced(raw, changes)
+
+    def links(self, message: Source) -> tuple[Link, ...]:
+        r"""Return every link of a message's HTML, in order, and why it would be left alone, if it would.
+
+        >>> tracker = Tracker([bytes(32)], "https://t.shop.example/")
+        >>> raw = b'Content-Type: text/html\n\n<a href="mailto:ada@lovelace.example">Ada</a>'
+        >>> print(tracker.links(raw)[0].skipped)
+        not-web
+
+        Raises:
+            MessageError: If it is no message.
+        """
+        raw = _source.read(message).data
+        work = self._rewriting(raw, _PREVIEW, _PREVIEW)
+        found: list[Link] = []
+        for part in pages(raw):
+            whole = "signed" if is_sealed(raw) else "" if part.is_regular else "encoding"
+            found += [replace(link, skipped=link.skipped or whole) for link, _ in work.links(raw, part)]
+        return tuple(found)
+
+    def undo(self, message: Source) -> bytes:
+        """Return a message as it was before `rewrite`, byte for byte, also after the links have expired.
+
+        Links and pixels that these keys have not signed stay.
+
+        Raises:
+            MessageError: If it is no message.
+        """
+        raw = _source.read(message).data
+        if is_sealed(raw):
+            return raw
+        return spliced(raw, [(part, undone(part, self._addresses)) for part in pages(raw)])
+
+    def decode(self, text: str, purpose: Purpose | str) -> Tracked:
+        """Read a token, or the whole address that holds one.
+
+        Args:
+            text: What a request's path ends with; behind the last «/» stands the token. For a bounce, the
+                address that it was sent to.
+            purpose: What it must be good for: ``open``, ``click``, ``unsubscribe`` or ``bounce``.
+
+        Raises:
+            TokenError: If it is not ours, was changed, is for another purpose or has expired.
+        """
+        return self._addresses.read(text, Purpose(purpose))
+
+    def unsubscribe_url(self, *, campaign: str, recipient: str) -> str:
+        """Return the address that unsubscribes by POST, and never by GET: programs fetch every link.
+
+        Raises:
+            ConfigurationError: If the ids are empty, long, or hold an address.
+        """
+        return self._addresses.make(Purpose.UNSUBSCRIBE, campaign, recipient)
+
+    def unsubscribe_headers(self, *, campaign: str, recipient: str) -> dict[str, str]:
+        """Return the two header fields of one-click unsubscribing (RFC 8058).
+
+        Both must be covered by the DKIM signature (RFC 8058 section 4).
+
+        >>> headers = Tracker([bytes(32)], "https://t.shop.example/").unsubscribe_headers(
+        ...     campaign="spring", recipient="42"
+        ... )
+        >>> headers["List-Unsubscribe-Post"]
+        'List-Unsubscribe=One-Click'
+
+        Raises:
+            ConfigurationError: If the ids are empty, long, or hold an address.
+        """
+        url = self.unsubscribe_url(campaign=campaign, recipient=recipient)
+        return {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+    def bounce_address(self, domain: str, *, campaign: str, recipient: str) -> str:
+        """Return an envelope sender that says whose message bounced, even where the report does not (VERP).
+
+        It needs a domain whose mail comes to you whatever stands before the «@».
+
+        >>> tracker = Tracker([bytes(32)], "https://t.shop.example/")
+        >>> address = tracker.bounce_address("bounces.shop.example", campaign="7", recipient="42")
+        >>> tracker.decode(address.upper(), "bounce").recipient
+        '42'
+
+        Raises:
+            ConfigurationError: If the ids do not fit into 64 octets, are empty, or hold an address.
+        """
+        check_ids(campaign, recipient)
+        return f"{self._addresses.signer.to_local(Purpose.BOUNCE, campaign, recipient)}@{domain}"
+
+    def honeypot_url(self, *, campaign: str, recipient: str) -> str:
+        """Return a link that no reader sees and only programs follow; what follows it is a scanner.
+
+        Set it where nothing is displayed, such as around no text. `rewrite` never adds one by itself.
+
+        Raises:
+            ConfigurationError: If the ids are empty, long, or hold an address.
+        """
+        return self._addresses.make(Purpose.CLICK, campaign, recipient, "", HONEYPOT, "")
+
+    def _rewriting(self, raw: bytes, campaign: str, recipient: str) -> Rewriting:
+        rules = replace(self._rules, listed=listed_urls(raw))
+        added = "" if self._utm is None else urlencode({"utm_campaign": campaign} | self._utm)
+        return Rewriting(self._addresses, rules, campaign, recipient, added)
+
+    def _link_edits(self, raw: bytes, part: TextPart, work: Rewriting) -> list[Edit]:
+        return [edit for _, edit in work.links(raw, part) if edit] if self._clicks else []
+
+
+def _place(edit: Edit) -> int:
+    return edit.start
+
+
+def _checked_flow(flow: Flow | str, *, any_flow: bool) -> Flow:
+    """Return a flow that may be tracked."""
+    flow = Flow(flow)
+    if flow is not Flow.MARKETING and not any_flow:
+        msg = (
+            f"{flow} mail is not tracked: it needs the reader's consent in most countries and harms "
+            "deliverability; pass any_flow=True if you have it"
+        )
+        raise ConfigurationError(msg, field="flow")
+    return flow
+
+
+def _checked_base(base_url: str) -> str:
+    """Return an address that a path can be put behind."""
+    parts = urlsplit(base_url)
+    is_plain = base_url.isascii() and base_url.isprintable() and not set(base_url) & set("\"'<>&\\ ")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "?" in base_url or "#" in base_url:
+        is_plain = False
+    if not is_plain:
+        msg = f"base_url must be like https://t.example.org/, without a query; not {base_url[:80]!r}"
+        raise ConfigurationError(msg, field="base_url")
+    return base_url.rstrip("/") + "/"

@@ -1,0 +1,179 @@
+"""Stores that fail: damaged, full, gone, standing still; nothing is lost, and nobody waits for long."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mailflows.errors import StoreError
+from mailflows.limits import Limit, Limiter, RedisStore, SQLiteStore
+from mailflows.limits._keeper import Keeper
+from redis_server import RedisServer, wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PER_ACCOUNT = Limit("3/day", per="account")
+FOREVER = """
+import sys
+from mailflows.limits import SQLiteStore
+store = SQLiteStore(sys.argv[1], timeout=30.0)
+number = 0
+while True:
+    assert store.swap(f"block:{number:06}", None, b"for good")
+    print(number, flush=True)
+    number += 1
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """Return a server that the test may kill."""
+    with RedisServer(wanted()) as server:
+        yield server
+
+
+def test_damaged_file_is_a_store_error(tmp_path: Path) -> None:
+    """A file that is no database is said so, and left as it was."""
+    path = tmp_path / "limits.db"
+    path.write_bytes(b"no database " * 1000)
+    store = SQLiteStore(path)
+    with pytest.raises(StoreError, match="not a database") as caught:
+        store.load("a")
+    assert caught.value.store == store.name
+    assert path.read_bytes() == b"no database " * 1000
+
+
+def test_damaged_state_is_a_store_error(tmp_path: Path) -> None:
+    """A counter that was cut short is no reason to crash a sender."""
+    store = SQLiteStore(tmp_path / "limits.db")
+    limiter = Limiter(PER_ACCOUNT, store=store, on_error="deny")
+    limiter.acquire(account="ada")
+    with store._transaction() as cursor:
+        cursor.execute("UPDATE states SET state = x'00010203'")
+    assert limiter.acquire(account="ada").degraded
+    store.close()
+
+
+def test_folder_in_the_place_of_the_file_is_a_store_error(tmp_path: Path) -> None:
+    """Where no file can be opened, that is said."""
+    with pytest.raises(StoreError, match="unable to open"):
+        SQLiteStore(tmp_path).load("a")
+
+
+def test_full_disk_loses_nothing(tmp_path: Path) -> None:
+    """Where no page can be had any more, a write is a `StoreError`, and what was there stays."""
+    store = SQLiteStore(tmp_path / "limits.db")
+    store.swap("kept", None, b"x")
+    with store._transaction() as cursor:
+        (pages,) = cursor.execute("PRAGMA page_count").fetchone()
+    store._cursor().execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError, match="full"):
+        store.swap("large", None, b"x" * 100_000)
+    assert (store.load("kept"), store.load("large")) == (b"x", None)
+    store.close()
+
+
+def test_killed_process_loses_no_block(tmp_path: Path) -> None:
+    """What a process has written is there after it was killed in the middle of writing more."""
+    path = tmp_path / "limits.db"
+    command = [sys.executable, "-c", FOREVER, str(path)]
+    worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    for _ in range(50):
+        worker.stdout.readline()
+    worker.kill()
+    rest = worker.communicate()[0].splitlines()
+    store = SQLiteStore(path)
+    found = len(list(store.scan("block:")))
+    store.close()
+    assert found >= 50 + len(rest) - 1
+
+
+def test_script_that_was_forgotten_is_told_again(redis_client: Any) -> None:
+    """A server that has lost its scripts gets them again, without a failed decision."""
+    with redis_client() as client:
+        limiter = Limiter(PER_ACCOUNT, store=RedisStore(client, timeout=5.0), on_error="deny")
+        limiter.acquire(account="ada")
+        client.script_flush()
+        decision = limiter.acquire(account="ada")
+    assert (decision.remaining, decision.degraded) == (1, False)
+
+
+def test_restarted_server_is_used_again(server: RedisServer) -> None:
+    """After a restart the next decision is the server's own."""
+    with server.client() as client:
+        store = RedisStore(client, timeout=5.0)
+        store.swap("a", None, b"x")
+        server.stop()
+        with pytest.raises(StoreError):
+            store.load("a")
+        server.start()
+        assert store.load("a") is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "allowed"),
+    [("deny", [False] * 4), ("allow", [True] * 4), ("local", [True, True, True, False])],
+)
+def test_policy_of_a_dead_server(server: RedisServer, policy: Any, allowed: list[bool]) -> None:
+    """While the server is gone, decisions follow the policy and say that they do."""
+    with server.client() as client:
+        limiter = Limiter(PER_ACCOUNT, store=RedisStore(client, timeout=5.0), on_error=policy)
+        server.stop()
+        decisions = [limiter.acquire(account="ada") for _ in range(4)]
+        server.start()
+    assert [(bool(d), d.degraded) for d in decisions] == [(a, True) for a in allowed]
+
+
+def test_stalled_server_delays_no_longer_than_its_budget(server: RedisServer) -> None:
+    """A server that stands still costs the first call its budget, and the next calls nothing."""
+    with server.client() as client:
+        limiter = Limiter(PER_ACCOUNT, store=RedisStore(client, timeout=0.25))
+        limiter.acquire(account="ada")
+        server.stall()
+        start = time.monotonic()
+        first = limiter.acquire(account="ada")
+        between = time.monotonic()
+        others = [limiter.acquire(account="bob") for _ in range(100)]
+        end = time.monotonic()
+        server.go_on()
+    assert first.degraded
+    assert all(d.degraded for d in others)
+    assert between - start < 0.35, "the budget is 0.25 s; 0.1 s is for a busy machine"
+    assert end - between < 0.1
+
+
+class Flaky:
+    """A store that fails as often as it is told to."""
+
+    name = "flaky"
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.asked = 0
+
+    def decide(self, charges: Any, **how: Any) -> Any:
+        """Fail, or answer."""
+        self.asked += 1
+        if self.asked <= self.failures:
+            raise StoreError("gone", store=self.name)  # noqa: EM101
+        return Keeper(self, on_error="allow")._instead(charges, how)
+
+
+def test_breaker_leaves_a_dead_store_alone() -> None:
+    """After a failure the store is asked again after 1 s, then 2 s, then 4 s, then it answers."""
+    now = [0.0]
+    store: Any = Flaky(3)
+    keeper = Keeper(store, on_error="deny", clock=lambda: now[0])
+    asked = []
+    for tick in range(9):
+        now[0] = float(tick)
+        keeper.decide([])
+        asked.append(store.asked)
+    assert asked == [1, 2, 2, 3, 3, 3, 3, 4, 5]
