@@ -172,6 +172,38 @@ def feedback() -> str:
     return table(["on outside bounces", "measured"], rows)
 
 
+def breaker() -> str:
+    """Return what the breakers do to clean flows and to bad senders."""
+    found = result("flows_breaker")
+    days, radius = found["clean_days"], found["one_flow_at_30_percent_invalid"]["messages_of_1000"]
+    names = {"reputation": "`Reputation`", "sender_control": "`SenderControl`", "best_possible": "best test"}
+    rows: list[list[object]] = [
+        ["clean days on which a flow is stopped", f"{days['false_trips']} of {days['days']}"]
+    ]
+    for name, row in found["sender_at_20_percent_invalid"].items():
+        said = f"median {row['median']:.0f}, 90 % by {row['p90']}, {percent(row['within_50'])} within 50"
+        rows.append([f"messages of a sender at 20 % invalid until it is stopped: {names[name]}", said])
+    rows.append(
+        [
+            "messages of 1000 that pass, marketing at 30 % invalid",
+            ", ".join(f"{f} {n}" for f, n in radius.items()),
+        ]
+    )
+    return table(["simulated", "measured"], rows)
+
+
+def gate_speed() -> str:
+    """Return what the gate costs."""
+    found = result("gate_speed")
+    parts = {
+        "classification_cpu_ms": "reading and classifying a message",
+        "check_adds_cpu_ms": "what `check` adds, with every part, in memory",
+        "report_cpu_ms": "`report`",
+    }
+    rows: list[list[object]] = [[said, *found[name].values()] for name, said in parts.items()]
+    return table(["milliseconds of processor time", "median", "p90", "p99"], rows)
+
+
 def corrected() -> str:
     """Return the labels that were changed after reading the message."""
     path = ROOT / "tasks" / "labels-corrected.tsv"
@@ -234,6 +266,7 @@ def main() -> int:
         },
         "MODEL.md": card(found),
         "docs/feedback.md": {"feedback": feedback()},
+        "docs/gate.md": {"breaker": breaker(), "gate-speed": gate_speed()},
     }
     changed = False
     for name, figures in marks.items():
