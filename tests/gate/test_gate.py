@@ -439,3 +439,36 @@ def test_misuse(make: Any, field: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         make()
     assert caught.value.field == field
+
+
+class Broken:
+    """Fails at whatever it is asked."""
+
+    def classify(self, *_: Any, **__: Any) -> None:
+        """Fail."""
+        raise KeyError
+
+    check = classify
+
+
+@pytest.mark.parametrize(("flow", "decision"), [("transactional", "accept"), (None, "hold")])
+def test_a_classifier_that_fails(flow: str | None, decision: str) -> None:
+    """A declared flow needs none; without one, a person looks at the message."""
+    broken: Any = Broken()
+    verdict = Gate(three_flows(), classifier=broken).check(reset(), flow=flow)
+    assert (verdict.decision, verdict.degraded) == (decision, ("classifier",))
+
+
+def test_a_checker_of_recipients_that_fails() -> None:
+    """Nobody is left out because of a fault of ours."""
+    broken: Any = Broken()
+    verdict = Gate(three_flows(), recipients=broken).check(reset(), flow="transactional")
+    assert (verdict.accepted, verdict.degraded) == ((ADDRESS,), ("recipients",))
+
+
+def test_an_unsure_classifier_without_a_road() -> None:
+    """What belongs to no flow at all is held, and the reason says so."""
+    bare = b"From: a@elsewhere.example\nTo: b@babbage.example\n\nx"
+    verdict = Gate(three_flows()).check(bare)
+    assert verdict.decision is GateDecision.HOLD
+    assert verdict.why[0].part == "route"

@@ -125,3 +125,23 @@ def test_no_login_without_tls(monkeypatch: pytest.MonkeyPatch, relays: dict[str,
     with GateSMTP(Gate(FlowSet(route))) as smtp, pytest.raises(smtplib.SMTPNotSupportedError):
         smtp.send_message(reset(), flow="transactional")
     assert relay.deliveries == []
+
+
+def test_addresses_that_are_not_ascii(relays: dict[str, SmtpServer], urls: dict[str, str]) -> None:
+    """They are said with SMTPUTF8, where the relay offers it."""
+    mail = reset()
+    with GateSMTP(Gate(three_flows(**urls))) as smtp:
+        refused = smtp.sendmail(
+            "noreply@notify.lovelace.example", "zoë@babbage.example", mail.as_bytes(), flow="transactional"
+        )
+    assert refused == {}
+    assert relays["transactional"].deliveries[0].recipients == ("zoë@babbage.example",)
+
+
+def test_a_dry_run_sends_to_all(relays: dict[str, SmtpServer], urls: dict[str, str]) -> None:
+    """Who would be refused gets the message, and is not said to be refused."""
+    suppressions = SuppressionList(MemoryStore())
+    suppressions.add("ada@babbage.example")
+    with GateSMTP(Gate(three_flows(**urls), suppressions=suppressions, dry_run=True)) as smtp:
+        assert smtp.send_message(reset(), flow="transactional") == {}
+    assert relays["transactional"].deliveries[0].recipients == ("ada@babbage.example",)
