@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailflows import ConfigurationError, StoreError, _data
-from mailflows.feedback import Action, BounceReason, Event, EventType, from_reply
+from mailflows.feedback import Action, BounceReason, Event, EventType, from_reply, from_smtp_exception
 from mailflows.flow import Flow
 from mailflows.flows import BreakerPolicy, BreakerState, Metric, Reputation, Standing, Threshold
 from mailflows.flows._breaker import provider_of, thresholds_for
@@ -323,3 +323,15 @@ def test_a_record_stays_small_and_is_read_again(rows: list[tuple[int, str]]) -> 
     assert len(record.recent) <= 100
     assert len(record.days) <= 7
     assert ReputationRecord.read(record.write()) == record
+
+
+def test_a_relay_that_is_down_stops_no_flow() -> None:
+    """When nothing was answered, nobody else has put the mail off."""
+    found = reputation()
+    found.report(
+        from_smtp_exception(ConnectionRefusedError(), recipients=["a@b.example"]) * 50, flow="marketing"
+    )
+    assert found.check("marketing").state is BreakerState.CLOSED
+    busy = from_reply(451, "4.7.0 too many messages", recipient="a@b.example")
+    found.report([busy] * 50, flow="marketing")
+    assert found.check("marketing").state is BreakerState.OPEN

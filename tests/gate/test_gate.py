@@ -472,3 +472,20 @@ def test_an_unsure_classifier_without_a_road() -> None:
     verdict = Gate(three_flows()).check(bare)
     assert verdict.decision is GateDecision.HOLD
     assert verdict.why[0].part == "route"
+
+
+def test_a_conflict_that_is_accepted_needs_a_road() -> None:
+    """Where nothing says by which road, a message is held, whatever becomes of conflicts."""
+    advert = newsletter()
+    advert.replace_header("From", "noreply@notify.lovelace.example")
+    verdict = Gate(three_flows(), on_conflict="accept").check(advert)
+    assert "route/no-flow" in codes(verdict)
+
+
+def test_a_dry_run_has_a_road() -> None:
+    """A message that would be held is sent by the flow it seems to be of."""
+    advert = newsletter()
+    advert.replace_header("From", "noreply@notify.lovelace.example")
+    verdict = Gate(three_flows(), dry_run=True).check(advert)
+    assert verdict
+    assert verdict.route is not None

@@ -189,3 +189,21 @@ def test_a_decorator_of_nothing(known: dict[str, str]) -> None:
 
         @gate().guard("mail", **known)
         def send(mail: Any) -> None: ...
+
+
+def test_a_decorated_function_writes_to_all_or_to_nobody() -> None:
+    """An SDK call cannot leave anybody out, so a suppressed recipient stops it, and limits are given back."""
+    found = gate()
+    assert found.suppressions is not None
+    found.suppressions.add("gone@babbage.example")
+    called: list[object] = []
+
+    @found.guard("mail", flow=lambda _: "transactional")
+    def send(mail: Any) -> None:
+        called.append(mail)
+
+    with pytest.raises(Refused, match="recipients that are refused: 1 \\(suppressions"):
+        send(reset(f"{ADDRESS}, gone@babbage.example"))
+    assert called == []
+    assert isinstance(found.limiter, Limiter)
+    assert found.limiter.check(to=ADDRESS).remaining == 1

@@ -87,7 +87,8 @@ def tally_of(event: Event) -> Tally:
             return Tally(Counts(delivered=1), "0")
         case EventType.COMPLAINED:
             return Tally(Counts(complained=1))
-        case EventType.DEFERRED:
+        # Without a reply, a relay of ours is down, and nobody else has said anything.
+        case EventType.DEFERRED if not at_once or event.smtp_code is not None:
             return Tally(Counts(deferred=1, blocked=int(event.action is Action.PAUSE_FLOW)))
         case EventType.BOUNCED | EventType.REJECTED:
             is_invalid = event.reason in _INVALID and event.permanent is not False

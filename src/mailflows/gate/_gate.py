@@ -75,7 +75,8 @@ class Gate:
             held by default, for a person to look at.
         on_error: What becomes of a message where a part fails, by the name of the part: ``{"recipients":
             "defer"}``. By default suppressions and scanners defer, route and limits hold, the others accept.
-        dry_run: Accept everything, and only say what would have been: for a first week.
+        dry_run: Accept everything, and only say what would have been: for a first week. A message that no
+            road was found for takes that of the flow it seems to be of.
         recipients_budget: Seconds of wall-clock time for all recipients of one message.
         hooks: Functions that are given every `Verdict`, for metrics; what they raise is logged, no more.
         clock: Monotonic seconds.
@@ -139,15 +140,14 @@ class Gate:
         self._limiters = _by_flow(limiter, flows)
 
     @classmethod
-    def from_toml(
-        cls, path: str | os.PathLike[str], *, store: Store | None = None, dry_run: bool | None = None
-    ) -> Gate:
+    def from_toml(cls, path: str | os.PathLike[str], *, store: Store | None = None, **parts: Any) -> Gate:  # noqa: ANN401 -- what a Gate takes
         """Make a gate from a file with the flows, and tables that say which parts it has.
 
         Args:
             path: The file; see the documentation for its tables.
             store: Where state is kept; what the file names by default.
-            dry_run: Whether to try only; what the file says by default.
+            parts: What goes before the file, as the arguments of a `Gate`: ``scanners=[…]``,
+                ``dry_run=True``.
 
         Raises:
             ConfigurationError: If the file is no TOML, has an unknown key, or contradicts itself.
@@ -155,9 +155,9 @@ class Gate:
         """
         from mailflows.gate._settings import parts_from_toml  # noqa: PLC0415 -- only for files
 
-        flows, parts = FlowSet.from_toml(path), parts_from_toml(path, store)
+        flows, found = FlowSet.from_toml(path), parts_from_toml(path, store)
         try:
-            return cls(flows, **parts | ({} if dry_run is None else {"dry_run": dry_run}))
+            return cls(flows, **found | parts)
         except ConfigurationError as error:
             msg = f"{path}: {error}"
             raise ConfigurationError(msg, field=error.field) from error
@@ -257,7 +257,8 @@ class Gate:
     ) -> Callable[[F], F]:
         """Return a decorator that puts a function which sends, sync or async, behind `sending`.
 
-        For the call of a provider's SDK: what the function does with the message is its own business.
+        For the call of a provider's SDK. The function sends the message as it is given, so one of whose
+        recipients only some are accepted is refused whole; with `sending`, a sender can leave them out.
 
         Args:
             message: Name of the function's parameter that holds the message.

@@ -6,12 +6,13 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from mailflows.errors import ConfigurationError
+from mailflows.errors import ConfigurationError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mailflows.gate._gate import Gate
+    from mailflows.gate._verdict import Verdict
 
 __all__ = ["guarded"]
 
@@ -37,17 +38,27 @@ def guarded(
 
         @functools.wraps(function)
         async def behind(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- of any function
-            async with gate.asending(**asked(args, kwargs)):
+            async with gate.asending(**asked(args, kwargs)) as verdict:
+                _require_all(verdict)
                 return await function(*args, **kwargs)
 
     else:
 
         @functools.wraps(function)
         def behind(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- of any function
-            with gate.sending(**asked(args, kwargs)):
+            with gate.sending(**asked(args, kwargs)) as verdict:
+                _require_all(verdict)
                 return function(*args, **kwargs)
 
     return behind
+
+
+def _require_all(verdict: Verdict) -> None:
+    """Refuse a message for which only some recipients are accepted: the function would write to all."""
+    if verdict.refused and not verdict.dry_run:
+        one = verdict.refused[0]
+        msg = f"recipients that are refused: {len(verdict.refused)} ({one.part}: {one.sentence})"
+        raise Refused(msg, verdict=verdict)
 
 
 def _check(signature: inspect.Signature, known: Mapping[str, object]) -> None:

@@ -112,8 +112,10 @@ def route(gate: Gate, case: Case) -> Steps:
     case.flow, case.route = found.flow, found.route
     for conflict in found.conflicts:
         case.say("route", "conflict", conflict, gate.on_conflict)
-    if found.route is None and not found.conflicts:
+    if found.route is None and (not found.conflicts or gate.on_conflict is ACCEPT):
         case.say("route", "no-flow", "; ".join(found.reasons), HOLD)
+    if found.route is None and found.flow is not None and gate.dry_run:
+        case.route = gate.flows.get(found.flow)  # a dry run sends everything
     if not found.conflicts and found.route is not None:
         case.say("route", "ok", f"{found.flow} by {found.decided_by}: {'; '.join(found.reasons)}")
 
