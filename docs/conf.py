@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
+from mailflows.content import codes
 from mailflows.signals import SIGNALS
 from mailflows.signals.words import CONCEPTS, ZONES
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sphinx.application import Sphinx
+
+    from mailflows import Flow
+    from mailflows.content import Severity
 
 project = "mailflows"
 author = "The mailflows authors"
@@ -54,6 +58,31 @@ class SignalTable(SphinxDirective):
         return [_table(("signal", "what it says"), rows)]
 
 
+class CodeTable(SphinxDirective):
+    """A table of the codes of a family that linting has."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        rows = [
+            (code.name, f"{code.sentence} ({_severities(code.severities)}; {code.reference})")
+            for code in codes().values()
+            if code.family == self.arguments[0]
+        ]
+        if not rows:
+            msg = f"no code belongs to the family {self.arguments[0]!r}"
+            raise self.error(msg)
+        return [_table(("code", "what it says"), rows)]
+
+
+def _severities(severities: dict[Flow | None, Severity | None]) -> str:
+    """Return the severity in words, with those of flows that differ."""
+    general = severities[None]
+    others = [f"{flow}: {word or 'silent'}" for flow, word in severities.items() if flow and word != general]
+    return ", ".join([str(general or "silent"), *others])
+
+
 def _table(header: tuple[str, str], rows: Iterable[tuple[str, str]]) -> nodes.table:
     """Return a table of two columns, the first as code."""
     group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in (30, 70)), cols=2)
@@ -68,8 +97,9 @@ def _table(header: tuple[str, str], rows: Iterable[tuple[str, str]]) -> nodes.ta
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the table of signals."""
+    """Register the tables of signals and of lint codes."""
     app.add_directive("signal-table", SignalTable)
+    app.add_directive("code-table", CodeTable)
     return {"parallel_read_safe": True}
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``python -m mailflows`` with ``classify``, ``check``, ``list``, ``audit`` or ``gate``.
+"""The command line: ``python -m mailflows`` with a command for each part; ``--help`` lists them.
 
 Exit status of ``classify``: 0 every message was read (sure or not), 1 some input could not be read,
 2 wrong usage.
@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 from mailflows import Classifier, ConfigurationError, MailflowsError, MessageError
 from mailflows._report import to_text
 from mailflows._source import SIZE_LIMIT
-from mailflows.flows._command import add_command as add_audit
-from mailflows.gate._command import add_command as add_gate
-from mailflows.recipients._command import add_commands
+from mailflows.content import _command as content_commands
+from mailflows.flows import _command as flow_commands
+from mailflows.gate import _command as gate_commands
+from mailflows.recipients import _command as recipient_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,9 +80,10 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold", type=float, metavar="P", help="confidence in [0, 1] below which the answer is unsure"
     )
     classify.set_defaults(run=_classify)
-    add_commands(commands)
-    add_audit(commands)
-    add_gate(commands)
+    recipient_commands.add_commands(commands)
+    flow_commands.add_command(commands)
+    content_commands.add_commands(commands)
+    gate_commands.add_command(commands)
     return parser
 
 

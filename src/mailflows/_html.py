@@ -115,7 +115,7 @@ def plain(text: str) -> str:
     if "&" in text:
         text = text.replace("&nbsp;", " ")
         if "&" in text:
-            text = _unescape(text)
+            text = unescaped(text)
     if not text.isascii():
         text = seen(text)
     return "\n".join([folded for line in text.split("\n") if (folded := " ".join(line.split()))])
@@ -133,7 +133,7 @@ def seen(text: str) -> str:
     return text
 
 
-def _unescape(text: str) -> str:
+def unescaped(text: str) -> str:
     """Replace character references; one with thousands of digits is no number for Python."""
     try:
         return unescape(text)

@@ -29,7 +29,6 @@ def empty(tmp_path: Path) -> Iterator[Callable[..., SuppressionList]]:
 
     def make(*, clear: bool = False) -> SuppressionList:
         stores.append(SQLiteStore(tmp_path / f"{len(stores)}.db", secret=SECRET))
-        stores[-1].load("")  # opens the file
         return SuppressionList(stores[-1], clear=clear, now=FixedClock(NOW))
 
     yield make

@@ -332,3 +332,32 @@ def test_key_twice_in_one_attempt_counts_twice() -> None:
     per_team = limiter(Limit("3/hour", per=lambda attempt: ["team"] * len(attempt.recipients)))
     assert per_team.acquire(to=["a@example.org", "b@example.org"]).remaining == 1
     assert not per_team.acquire(to=["a@example.org", "b@example.org"])
+
+
+def test_partial_counts_one_refused_attempt() -> None:
+    """Looking for who fits is no attempt: a limit that counts refused ones counts the last question only."""
+    strict = limiter(
+        Limit("1/hour", per="recipient"), Limit("50/hour", per="account", exact=True, count_denied=True)
+    )
+    strict.acquire(to="a@example.org", account="ada")
+    strict.acquire(to=["a@example.org", "b@example.org", "c@example.org"], account="ada", partial=True)
+    assert strict.check(to="d@example.org", account="ada").readings[1].remaining == 47
+
+
+def test_outcome_is_reported_once() -> None:
+    """Giving back twice gives back once."""
+    two = limiter(Limit("3/hour", per="account"))
+    first, _ = two.acquire(account="ada"), two.acquire(account="ada")
+    two.report(first, sent=False)
+    two.report(first, sent=False)
+    assert two.check(account="ada").remaining == 2
+
+
+def test_functions_are_told_apart_by_the_name_of_their_limit() -> None:
+    """Two limits by functions of one name are two limits, if they are named."""
+    named = limiter(
+        Limit("1/hour", per=lambda _: "x", name="one"), Limit("1/hour", per=lambda _: "x", name="two")
+    )
+    assert len(named.acquire().readings) == 2
+    with pytest.raises(ConfigurationError, match="name="):
+        limiter(Limit("1/hour", per=lambda _: "x"), Limit("1/hour", per=lambda _: "y"))

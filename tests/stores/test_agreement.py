@@ -97,7 +97,7 @@ def test_redis_agrees_with_memory(redis_client: Callable[..., Any]) -> None:
         clocks = FixedClock(), FixedClock()
         memory = MemoryStore(clock=clocks[0].monotonic)
         clocked = ClockedClient(client, clocks[1].monotonic)
-        store = RedisStore(clocked, scope=f"s{next(scopes)}", timeout=5.0, secret=b"fixed")
+        store = RedisStore(clocked, scope=f"s{next(scopes)}", timeout=5.0, secret=b"fixed for this test")
         assert history(store, clocks[1], steps) == pytest.approx(history(memory, clocks[0], steps), abs=1e-4)
 
     agree()

@@ -209,5 +209,5 @@ def test_threads_that_end_leave_no_connection(tmp_path: Path) -> None:
         thread = threading.Thread(target=store.decide, args=([(meter, "k", 1)],))
         thread.start()
         thread.join()
-    assert len(store._opened) <= 1
+    assert len(store._file._opened) <= 1
     store.close()

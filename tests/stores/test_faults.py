@@ -54,7 +54,7 @@ def test_damaged_state_is_a_store_error(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "limits.db")
     limiter = Limiter(PER_ACCOUNT, store=store, on_error="deny")
     limiter.acquire(account="ada")
-    with store._transaction() as cursor:
+    with store._file.transaction() as cursor:
         cursor.execute("UPDATE states SET state = x'00010203'")
     assert limiter.acquire(account="ada").degraded
     store.close()
@@ -70,9 +70,9 @@ def test_full_disk_loses_nothing(tmp_path: Path) -> None:
     """Where no page can be had any more, a write is a `StoreError`, and what was there stays."""
     store = SQLiteStore(tmp_path / "limits.db")
     store.swap("kept", None, b"x")
-    with store._transaction() as cursor:
+    with store._file.transaction() as cursor:
         (pages,) = cursor.execute("PRAGMA page_count").fetchone()
-    store._cursor().execute(f"PRAGMA max_page_count = {pages}")
+    store._file._cursor().execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="full"):
         store.swap("large", None, b"x" * 100_000)
     assert (store.load("kept"), store.load("large")) == (b"x", None)

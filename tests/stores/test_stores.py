@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mailflows._stores import DistinctMeter, GcraMeter, Outcome, WindowMeter, update
+from mailflows.errors import ConfigurationError
+from mailflows.limits import SQLiteStore
+from mailflows.testing import FixedClock
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mailflows.limits import Store
-    from mailflows.testing import FixedClock
 
 HOUR = 3600.0
 WINDOW = WindowMeter("window", 3, HOUR)
@@ -383,3 +387,37 @@ def test_documents_are_shared(two_stores: tuple[Store, Store]) -> None:
     one, other = two_stores
     one.swap("a", None, b"x")
     assert other.load("a") == b"x"
+
+
+def test_own_secret_is_not_in_the_file(tmp_path: Path) -> None:
+    """Whoever has the file alone has not the key of its hashes."""
+    secret = b"kept in another place"
+    store = SQLiteStore(tmp_path / "limits.db", secret=secret)
+    digest = store.digest("ada@example.org")
+    store.swap(digest, None, b"x")
+    store.close()
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert digest.encode() in kept
+    assert secret not in kept
+    other = SQLiteStore(tmp_path / "limits.db")
+    assert other.digest("ada@example.org") != digest
+    other.close()
+
+
+def test_short_secret_is_refused(tmp_path: Path) -> None:
+    """A secret that can be guessed is none."""
+    with pytest.raises(ConfigurationError, match="16 bytes"):
+        SQLiteStore(tmp_path / "limits.db", secret=b"short")
+
+
+def test_expired_documents_leave_the_file(tmp_path: Path) -> None:
+    """What has ended is dropped when the next document with an end is written."""
+    clock = FixedClock()
+    store = SQLiteStore(tmp_path / "limits.db", clock=clock.monotonic)
+    for number in range(100):
+        store.swap(f"old:{number}", None, b"x", ttl=10)
+    clock.advance(11)
+    store.swap("new", None, b"x", ttl=10)
+    with store._file.transaction() as cursor:
+        assert cursor.execute("SELECT count(*) FROM documents").fetchone() == (1,)
+    store.close()

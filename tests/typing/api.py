@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import mailflows
-from mailflows import Classification, Classifier, Envelope, Flow, Gate, Message, Reason, Verdict, limits
+from mailflows import (
+    Classification,
+    Classifier,
+    Envelope,
+    Flow,
+    Gate,
+    Message,
+    Reason,
+    Verdict,
+    content,
+    limits,
+)
 from mailflows.feedback import (
     Action,
     BounceReason,
@@ -107,6 +118,16 @@ assert_type(suppressions.is_suppressed("a@b.example", flow=Flow.MARKETING), bool
 assert_type(import_suppressions(suppressions, io.StringIO()), ImportResult)
 assert_type(export_suppressions(suppressions, io.StringIO()), int)
 mailflows.RecipientChecker(bounced=suppressions)
+lint_report = content.lint(b"Subject: x\n\nHello", flow="marketing", clients=["gmail"], ignore={"links"})
+assert_type(lint_report, content.LintReport)
+assert_type(lint_report.findings, tuple[content.Finding, ...])
+assert_type(lint_report.ok, bool)
+assert_type(content.lint_html("<p>x</p>", flow=Flow.MARKETING), content.LintReport)
+assert_type(content.codes(), dict[str, content.Code])
+fixed = content.fix(Path("a.eml"), only=["date"], unsubscribe="https://example.org/u/x")
+assert_type(fixed, content.FixResult)
+assert_type(fixed.data, bytes)
+assert_type(content.plain_text("<p>x</p>"), str)
 
 message = Message.read(b"Subject: x\n\nHello")
 assert_type(message, Message)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
 from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
-from mailflows._stores._store import Outcome
+from mailflows._stores._store import Outcome, hash_key
 from mailflows.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class RedisStore:
         self._timeout = timeout
         self._client, self._is_bounded = _bounded(client, timeout)
         self._prefix = f"{{{scope}}}:"
-        self._secret = secret
+        self._key = None if secret is None else hash_key(secret)
         self._threads: ThreadPoolExecutor | None = None
         self._owner = 0
 
@@ -82,7 +82,7 @@ class RedisStore:
         look: bool = False,
     ) -> Outcome:
         """See `Store.decide`."""
-        self._learn_secret()
+        self._learn_key()
         asked = self._asked(charges, "look" if look else "take", within, lease)
         return _outcome(charges, self._script(_DECIDE, *asked), lease)
 
@@ -97,7 +97,7 @@ class RedisStore:
         """Do what `decide` does without blocking the event loop."""
         if not self.is_async:
             return await asyncio.to_thread(self.decide, charges, within=within, lease=lease, look=look)
-        await self._alearn_secret()
+        await self._alearn_key()
         asked = self._asked(charges, "look" if look else "take", within, lease)
         return _outcome(charges, await self._ascript(_DECIDE, *asked), lease)
 
@@ -147,14 +147,13 @@ class RedisStore:
         return keys, arguments
 
     def _hash(self, text: str, size: int) -> bytes:
-        key = self._secret or b""
-        return blake2b(text.encode("utf-8", "replace"), key=key, digest_size=size).digest()
+        return blake2b(text.encode("utf-8", "replace"), key=self._key or b"", digest_size=size).digest()
 
     # Documents.
 
     def digest(self, text: str) -> str:
         """See `Documents.digest`."""
-        self._learn_secret()
+        self._learn_key()
         return self._hash(text, 16).hex()
 
     def load(self, key: str) -> bytes | None:
@@ -186,18 +185,18 @@ class RedisStore:
             if int(cursor) == 0:
                 return
 
-    def _learn_secret(self) -> None:
+    def _learn_key(self) -> None:
         """Read the key of the hashes from the server, or put one there."""
-        if self._secret is None:
+        if self._key is None:
             name = f"{self._prefix}secret"
             self._run("SET", name, secrets.token_hex(16), "NX")
-            self._secret = _bytes(self._run("GET", name))
+            self._key = hash_key(_bytes(self._run("GET", name)))
 
-    async def _alearn_secret(self) -> None:
-        if self._secret is None:
+    async def _alearn_key(self) -> None:
+        if self._key is None:
             name = f"{self._prefix}secret"
             await self._arun("SET", name, secrets.token_hex(16), "NX")
-            self._secret = _bytes(await self._arun("GET", name))
+            self._key = hash_key(_bytes(await self._arun("GET", name)))
 
     # The server.
 

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
-import sqlite3
 import struct
-import threading
 import time
-import weakref
-from contextlib import contextmanager
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
-from mailflows._stores._store import Outcome, stamp_of, steady
-from mailflows.errors import ConfigurationError, StoreError
+from mailflows._stores._sqlite_file import SQLiteFile
+from mailflows._stores._store import Outcome, hash_key, stamp_of, steady
+from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import os
+    import sqlite3
     from collections.abc import Callable, Iterator, Sequence
 
     from mailflows._stores._meter import Amount, Meter, State
     from mailflows._stores._store import Charge
 
 __all__ = ["SQLiteStore"]
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS states (key BLOB PRIMARY KEY, state, until REAL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS documents (key TEXT PRIMARY KEY, value BLOB, until REAL) WITHOUT ROWID;
-"""
 
 _CLOCK = "clock"
 _TICK = 1.0
@@ -44,9 +34,6 @@ _SWEEP_PARTS = 4096
 no index has to be kept, and no call pays for all."""
 
 _MASK = (1 << HASH_BITS) - 1
-_inherited: list[sqlite3.Connection] = []
-"""Connections of a parent process: they must be neither used nor closed here (sqlite.org/howtocorrupt.html,
-section 2.6)."""
 
 
 class SQLiteStore:
@@ -86,13 +73,10 @@ class SQLiteStore:
         if str(path) in {"", ":memory:"}:
             msg = f"path is a file that processes share; got {str(path)!r}: use MemoryStore() for one process"
             raise ConfigurationError(msg, field="path")
-        self.path = Path(path).absolute()
-        self.name = f"SQLite {self.path}"
-        self._timeout = timeout
-        self._secret = secret
+        self._file = SQLiteFile(path, timeout=timeout)
+        self.name = self._file.name
+        self._key = None if secret is None else hash_key(secret)
         self._clock = clock
-        self._mine = threading.local()
-        self._opened: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._writes = 0
 
     def decide(
@@ -104,7 +88,8 @@ class SQLiteStore:
         look: bool = False,
     ) -> Outcome:
         """See `Store.decide`."""
-        with self._transaction() as cursor:
+        self._learn_key()
+        with self._file.transaction() as cursor:
             found = [self._find(cursor, *charge) for charge in charges]
             now = self._now(cursor)
             waits = [meter.wait(state, now, amount) for meter, _, amount, state in found]
@@ -143,7 +128,8 @@ class SQLiteStore:
         """See `Store.settle`."""
         if outcome.at is None:
             return
-        with self._transaction() as cursor:
+        self._learn_key()
+        with self._file.transaction() as cursor:
             now = self._now(cursor)
             states = []
             for charge in outcome.charges:
@@ -160,16 +146,21 @@ class SQLiteStore:
 
     def _find(self, cursor: sqlite3.Cursor, meter: Meter, key: str, amount: int | tuple[str, ...]) -> _Found:
         """Return what is kept for a charge, under the hash of its key."""
-        digest = blake2b(
-            f"{meter.id}\n{key}".encode("utf-8", "replace"), key=self._key, digest_size=16
-        ).digest()
+        digest = self._hash(f"{meter.id}\n{key}", 16)
         row = cursor.execute("SELECT state FROM states WHERE key = ?", (digest,)).fetchone()
         units = tuple({self._number(v) for v in amount}) if isinstance(amount, tuple) else amount
         return meter, digest, units, _unpacked(meter, row[0]) if row else None
 
     def _number(self, value: str) -> int:
-        raw = blake2b(value.encode("utf-8", "replace"), key=self._key, digest_size=8).digest()
-        return int.from_bytes(raw, "little") & _MASK
+        return int.from_bytes(self._hash(value, 8), "little") & _MASK
+
+    def _hash(self, text: str, size: int) -> bytes:
+        return blake2b(text.encode("utf-8", "replace"), key=self._key or b"", digest_size=size).digest()
+
+    def _learn_key(self) -> None:
+        """Learn the key of the hashes before anything is looked for."""
+        if self._key is None:
+            self._key = hash_key(self._file.secret())
 
     def _write(
         self, cursor: sqlite3.Cursor, now: float, states: Sequence[tuple[Meter, bytes, State]]
@@ -200,19 +191,17 @@ class SQLiteStore:
 
     def digest(self, text: str) -> str:
         """See `Documents.digest`."""
-        if self._secret is None:
-            with self._transaction():
-                pass  # opening the file brings the secret
-        return blake2b(text.encode("utf-8", "replace"), key=self._key, digest_size=16).hexdigest()
+        self._learn_key()
+        return self._hash(text, 16).hex()
 
     def load(self, key: str) -> bytes | None:
         """See `Documents.load`."""
-        with self._transaction() as cursor:
+        with self._file.transaction() as cursor:
             return self._document(cursor, key)
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None) -> bool:
         """See `Documents.swap`."""
-        with self._transaction() as cursor:
+        with self._file.transaction() as cursor:
             if self._document(cursor, key) != old:
                 return False
             if new is None:
@@ -220,13 +209,15 @@ class SQLiteStore:
             else:
                 until = None if ttl is None else self._now(cursor) + ttl
                 cursor.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (key, new, until))
+                if until is not None:
+                    cursor.execute("DELETE FROM documents WHERE until <= ?", (self._now(cursor),))
             return True
 
     def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         """See `Documents.scan`."""
         last = ""
         while True:  # in pieces, so that no reader holds up the writers
-            with self._transaction() as cursor:
+            with self._file.transaction() as cursor:
                 rows = cursor.execute(
                     "SELECT key, value FROM documents WHERE key > ? AND key >= ? AND key < ? "
                     "AND (until IS NULL OR until > ?) ORDER BY key LIMIT 1000",
@@ -243,106 +234,15 @@ class SQLiteStore:
             return None
         return bytes(row[0])
 
-    # The file.
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Cursor]:
-        """Hold the file for one step; whatever goes wrong, it is as before, and a `StoreError`."""
-        try:
-            cursor = self._cursor()
-            self._patiently(lambda: cursor.execute("BEGIN IMMEDIATE"))
-            try:
-                yield cursor
-                cursor.execute("COMMIT")
-            except BaseException:
-                if cursor.connection.in_transaction:
-                    cursor.execute("ROLLBACK")
-                raise
-        except (sqlite3.Error, struct.error) as problem:  # the latter for a state that was damaged
-            msg = f"{self.name}: {problem}"
-            raise StoreError(msg, store=self.name) from problem
-
-    def _patiently(self, step: Callable[[], object]) -> None:
-        """Take a step that needs the lock; where others hold it, try again soon, each at another moment.
-
-        SQLite's own busy handler sleeps up to 100 ms at a time, and the same for all.
-        """
-        deadline = time.monotonic() + self._timeout
-        pause = 0.0002
-        while True:
-            try:
-                step()
-            except sqlite3.OperationalError as problem:
-                if problem.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(pause * random.random())  # noqa: S311 -- no secret
-                pause = min(pause * 1.5, 0.005)
-            else:
-                return
-
-    def _cursor(self) -> sqlite3.Cursor:
-        """Return this thread's own cursor, in this process."""
-        mine: _Connection | None = getattr(self._mine, "connection", None)
-        if mine is None or mine.owner != os.getpid():
-            mine = self._mine.connection = _Connection(self._open())
-            self._opened.add(mine)
-        return mine.cursor
-
-    def _open(self) -> sqlite3.Cursor:
-        """Open the file, make its tables, and learn the secret."""
-        connection = sqlite3.connect(self.path, timeout=0.0, isolation_level=None, check_same_thread=False)
-        try:
-            cursor = connection.cursor()
-            self._patiently(lambda: _prepare(cursor, self._secret or secrets.token_bytes(32)))
-            (kept,) = cursor.execute("SELECT value FROM facts WHERE name = 'secret'").fetchone()
-        except BaseException:
-            connection.close()
-            raise
-        self._key = self._secret or bytes(kept)
-        return cursor
-
     def close(self) -> None:
         """Close the connections that this process opened; the store opens them again on the next use."""
-        for connection in list(self._opened):
-            connection.close()
-        self._opened = weakref.WeakSet()
-        self._mine = threading.local()
+        self._file.close()
 
     def __repr__(self) -> str:
-        return f"SQLiteStore({str(self.path)!r})"
-
-
-class _Connection:
-    """A connection of one thread in one process, which closes it when the thread ends."""
-
-    __slots__ = ("__weakref__", "cursor", "owner")
-
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
-        self.cursor = cursor
-        self.owner = os.getpid()
-
-    def close(self) -> None:
-        """Close what this process opened; what it inherited must only be kept from being closed."""
-        if self.owner == os.getpid():
-            self.cursor.connection.close()
-        else:
-            _inherited.append(self.cursor.connection)
-
-    def __del__(self) -> None:
-        self.close()
+        return f"SQLiteStore({str(self._file.path)!r})"
 
 
 _Found: TypeAlias = "tuple[Meter, bytes, Amount, Any]"
-
-
-def _prepare(cursor: sqlite3.Cursor, secret: bytes) -> None:
-    """Set how the file is used, and make what is missing in it."""
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    if cursor.execute("SELECT 1 FROM sqlite_master WHERE name = 'documents'").fetchone() is None:
-        cursor.executescript(_SCHEMA)
-    if cursor.execute("SELECT 1 FROM facts WHERE name = 'secret'").fetchone() is None:
-        cursor.execute("INSERT OR IGNORE INTO facts VALUES ('secret', ?)", (secret,))
 
 
 def _packed(state: State) -> float | bytes:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mailflows._stores._meter import Meter, State
 
-__all__ = ["Charge", "Documents", "Outcome", "Store", "stamp_of", "steady", "update"]
+__all__ = ["Charge", "Documents", "Outcome", "Store", "hash_key", "stamp_of", "steady", "update"]
 
 Charge: TypeAlias = "tuple[Meter, str, int | tuple[str, ...]]"
 """A meter, the key it counts for, and what to take: units, or the values that a distinct meter shall see.
@@ -60,9 +63,10 @@ class Outcome:
         wait: Seconds until everything fits; 0.0 if it did, infinity if it never will.
         at: When it was taken, in seconds of the store's clock; `None` if nothing was.
         lease: Seconds after which a reservation is forgotten, or `None` for what was taken for good.
+        is_settled: Whether it was kept or given back, which happens once.
     """
 
-    __slots__ = ("_known", "_states", "at", "charges", "lease", "now", "wait")
+    __slots__ = ("_known", "_states", "at", "charges", "is_settled", "lease", "now", "wait")
 
     def __init__(  # noqa: PLR0913, PLR0917 -- made a million times a second: positions are faster
         self,
@@ -79,6 +83,7 @@ class Outcome:
         self.wait = wait
         self.at = at
         self.lease = lease
+        self.is_settled = at is None
         self._states = states
         self._known = known
 
@@ -142,6 +147,18 @@ def steady(clock: float, last: float, offset: float) -> tuple[float, float]:
     """
     now = clock + offset
     return (now, offset) if now >= last else (last, last - clock)
+
+
+def hash_key(secret: bytes) -> bytes:
+    """Return the key of the hashes that a secret of any length gives.
+
+    Raises:
+        ConfigurationError: If the secret is too short to be one.
+    """
+    if len(secret) < 16:
+        msg = f"a secret has at least 16 bytes, such as secrets.token_bytes(32); got {len(secret)}"
+        raise ConfigurationError(msg, field="secret")
+    return blake2b(secret, digest_size=32).digest()
 
 
 def stamp_of(meter: Meter, at: float, lease: float | None) -> float:

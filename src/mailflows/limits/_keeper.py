@@ -90,7 +90,10 @@ class Keeper:
         return outcome, False
 
     def settle(self, outcome: Outcome, *, keep: bool, degraded: bool) -> None:
-        """Settle where it was decided; if that cannot be done, a reservation ends with its lease."""
+        """Settle where it was decided, once; if that cannot be done, a reservation ends with its lease."""
+        if outcome.is_settled:
+            return
+        outcome.is_settled = True
         if degraded:
             self._settle_locally(outcome, keep=keep)
             return
@@ -101,6 +104,9 @@ class Keeper:
 
     async def asettle(self, outcome: Outcome, *, keep: bool, degraded: bool) -> None:
         """Do the same without blocking the event loop."""
+        if outcome.is_settled:
+            return
+        outcome.is_settled = True
         if degraded:
             self._settle_locally(outcome, keep=keep)
             return

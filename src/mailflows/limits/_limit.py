@@ -123,11 +123,10 @@ class Limit:
     def bound(self, scope: str) -> Limit:
         """Return the limit with its meters, whose identity holds all that they count by."""
         limit = copy.copy(self)
+        counted_by = self.name if callable(self.per) else self.kind  # two functions may share their name
+        identity = f"{scope}|{counted_by}|{self.of}|{self.counts}"
         limit.meters = tuple(
-            _meter(
-                rate, f"{scope}|{self.kind}|{self.of}|{self.counts}", self._exact, strict=self.count_denied
-            )
-            for rate in self.rates
+            _meter(rate, identity, self._exact, strict=self.count_denied) for rate in self.rates
         )
         return limit
 

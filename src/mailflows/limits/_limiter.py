@@ -127,10 +127,10 @@ class Limiter:
             return self._decision(attempt, self._direct(self._charges(attempt)))
         if partial:
             steps = partly(attempt, self._charges)
-            charges = next(steps)
+            charges, look = next(steps)
             while True:
                 try:
-                    charges = steps.send(self._keeper.decide(charges, lease=lease))
+                    charges, look = steps.send(self._keeper.decide(charges, lease=lease, look=look))
                 except StopIteration as done:
                     return self._decision(attempt, *done.value)
         return self._decision(attempt, *self._keeper.decide(self._charges(attempt), lease=lease))
@@ -147,10 +147,10 @@ class Limiter:
         attempt = Attempt(message, keys)
         if partial:
             steps = partly(attempt, self._charges)
-            charges = next(steps)
+            charges, look = next(steps)
             while True:
                 try:
-                    charges = steps.send(await self._keeper.adecide(charges, lease=lease))
+                    charges, look = steps.send(await self._keeper.adecide(charges, lease=lease, look=look))
                 except StopIteration as done:
                     return self._decision(attempt, *done.value)
         return self._decision(attempt, *(await self._keeper.adecide(self._charges(attempt), lease=lease)))
@@ -374,7 +374,7 @@ def _by_meter(limits: Iterable[Limit]) -> dict[str, Limit]:
     for limit in limits:
         for meter in limit.meters:
             if meter.id in found:
-                msg = f"the limit «{limit.name}» stands twice; one of them would count for nothing"
+                msg = f"the limit «{limit.name}» stands twice; leave one out, or name them apart with name="
                 raise ConfigurationError(msg, field="limits")
             found[meter.id] = limit
     return found

@@ -15,10 +15,11 @@ __all__ = ["partly"]
 
 def partly(
     attempt: Attempt, charges_of: Callable[[Attempt], list[Charge]]
-) -> Generator[list[Charge], tuple[Outcome, bool], tuple[Outcome, bool, tuple[str, ...]]]:
-    """Yield what to ask of the store until it agrees, each time for fewer recipients.
+) -> Generator[tuple[list[Charge], bool], tuple[Outcome, bool], tuple[Outcome, bool, tuple[str, ...]]]:
+    """Yield what to look at in the store until it would agree, each time for fewer recipients; then take it.
 
-    A conversation, so that one text serves the sync and the async limiter.
+    A conversation, so that one text serves the sync and the async limiter. Only the last question, which
+    takes, can count as a refused attempt.
 
     Args:
         attempt: Everybody.
@@ -28,14 +29,16 @@ def partly(
         The store's last answer, and the recipients who fit.
     """
     left = attempt
+    look = True
     while True:
-        outcome, degraded = yield charges_of(left)
-        if outcome.allowed or not outcome.charges:
+        outcome, degraded = yield charges_of(left), look
+        fitting = () if outcome.allowed or not outcome.charges else _fitting(left, outcome, charges_of)
+        if fitting:
+            left, look = attempt.to(fitting), True
+        elif look:
+            look = False
+        else:
             return outcome, degraded, left.recipients
-        fitting = _fitting(left, outcome, charges_of)
-        if not fitting:
-            return outcome, degraded, left.recipients
-        left = attempt.to(fitting)
 
 
 def _fitting(

@@ -1,0 +1,23 @@
+"""Content: what should be changed in a message before it is sent, and the repair of what can be."""
+
+from __future__ import annotations
+
+from mailflows.content._fix import REPAIRS, FixResult, fix
+from mailflows.content._lint import lint, lint_html
+from mailflows.content._plain import plain_text
+from mailflows.content._report import Code, Finding, LintReport, Severity, Where, codes
+
+__all__ = [
+    "REPAIRS",
+    "Code",
+    "Finding",
+    "FixResult",
+    "LintReport",
+    "Severity",
+    "Where",
+    "codes",
+    "fix",
+    "lint",
+    "lint_html",
+    "plain_text",
+]

@@ -1,0 +1,310 @@
+"""What a reader sees of each run of text: its colours, its size, and whether it is seen at all.
+
+A small cascade (CSS Cascade Level 4): style sheets and ``style`` attributes, specificity, ``!important``,
+inheritance, and the old attributes ``bgcolor``, ``color``, ``size``. Only what decides about being seen is
+computed, so that the same mail before and after inlining is the same. A wide screen is assumed; what only
+another medium, a dark mode or a narrow screen brings is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mailflows.content import _css, _selectors
+from mailflows.content._color import BLACK, WHITE, Color, parse_color
+from mailflows.content._tree import Element, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from mailflows.content._tree import Tree
+
+__all__ = ["Cascade", "RuleIndex", "Style"]
+
+MAX_MATCHES = 100_000
+"""Selectors that are tried on elements; what a hostile page has beyond is left out."""
+
+SEEN = frozenset(
+    "color background background-color background-image font-size font font-weight display visibility "
+    "opacity height max-height width max-width overflow overflow-y text-indent left top position".split()
+)
+_SIZE = re.compile(r"([+-]?[0-9]{0,9}\.?[0-9]{1,9})\s*+(px|pt|em|rem|%|)\Z")
+_FONT_SIZE = re.compile(r"(?:^|\s)([0-9.]{1,9}(?:px|pt|em|rem|%))(?:\s|/|\Z)")
+_KEYWORDS = {
+    "xx-small": 9.0,
+    "x-small": 10.0,
+    "small": 13.0,
+    "medium": 16.0,
+    "large": 18.0,
+    "x-large": 24.0,
+    "xx-large": 32.0,
+}
+_RELATIVE = {"smaller": 0.833, "larger": 1.2}
+_NATURAL = {
+    "h1": 2.0,
+    "h2": 1.5,
+    "h3": 1.17,
+    "h5": 0.83,
+    "h6": 0.67,
+    "small": 0.833,
+    "big": 1.2,
+    "sub": 0.833,
+    "sup": 0.833,
+}
+_FONT_SIZES = {"1": 10.0, "2": 13.0, "3": 16.0, "4": 18.0, "5": 24.0, "6": 32.0, "7": 48.0}
+_BOLD = frozenset("b strong th h1 h2 h3 h4 h5 h6".split())
+_LINK = Color(0, 0, 238)
+_UNSEEN = frozenset("head style script title template noscript object audio video select datalist".split())
+_MEDIA_WIDTH = re.compile(r"(min|max)-(?:device-)?width\s*+:\s*+([0-9.]{1,9})(px|em|rem)?")
+_SCREEN = 800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How text in an element is drawn.
+
+    Attributes:
+        color: Of the text.
+        ground: What it stands on, or `None` where that is a picture or cannot be told.
+        size: Of the font, in pixels.
+        is_bold: Whether it is bold.
+        hidden: Why it is not seen, such as ``display:none``, or an empty string.
+        hider: The element that hides it.
+    """
+
+    color: Color
+    ground: Color | None
+    size: float
+    is_bold: bool = False
+    hidden: str = ""
+    hider: Element | None = None
+
+
+_START = Style(BLACK, WHITE, 16.0)
+
+
+class RuleIndex:
+    """The rules of style sheets, found by what an element must have to match.
+
+    Args:
+        sheets: The style sheets, in order.
+        applies: Says of a rule whether it counts.
+    """
+
+    def __init__(self, sheets: Iterable[_css.Sheet], *, applies: Callable[[_css.Rule], bool]) -> None:
+        self._index: dict[str, list[tuple[_selectors.Selector, int, _css.Rule]]] = {}
+        self._room = MAX_MATCHES
+        for order, rule in enumerate(rule for sheet in sheets for rule in sheet.rules):
+            for source in rule.selectors if applies(rule) else ():
+                if selector := _selectors.compiled(source):
+                    self._index.setdefault(selector.key, []).append((selector, order, rule))
+
+    def blocks(self, element: Element) -> list[tuple[_css.Declaration, ...]]:
+        """Return the declarations of the rules that match, the weakest rule first."""
+        keys = ["*", element.name, *(f".{name}" for name in element.get("class").split()[:50])]
+        if identity := element.get("id"):
+            keys.append(f"#{identity}")
+        found: list[tuple[tuple[int, int, int], int, _css.Rule]] = []
+        for key in keys:
+            for selector, order, rule in self._index.get(key, ()):
+                self._room -= 1
+                if self._room > 0 and _selectors.matches(selector, element):
+                    found.append((selector.specificity, order, rule))
+        found.sort(key=lambda entry: entry[:2])
+        return [rule.declarations for *_, rule in found]
+
+
+class Cascade:
+    """The styles of all elements of a page.
+
+    Attributes:
+        responsive: Classes and ids that a media query shows or hides.
+    """
+
+    def __init__(self, tree: Tree, sheets: Sequence[_css.Sheet]) -> None:
+        self.responsive = {name for sheet in sheets for rule in sheet.rules for name in _responsive(rule)}
+        self._rules = RuleIndex(sheets, applies=_decides)
+        self.styles: dict[int, Style] = {id(tree.root): _START}
+        for element in tree.elements:
+            parent = element.parent or tree.root
+            self.styles[id(element)] = self._style(element, self.styles[id(parent)])
+
+    def style(self, node: Element | Text) -> Style:
+        """Return how an element, or a run of text, is drawn."""
+        element = node.parent if isinstance(node, Text) else node
+        return self.styles[id(element)]
+
+    def _style(self, element: Element, parent: Style) -> Style:
+        values = self._values(element)
+        size = _size(element, values, parent.size)
+        style = replace(
+            parent,
+            size=size,
+            color=_color(element, values, parent.color),
+            ground=_ground(element, values, parent.ground),
+            is_bold=_is_bold(element, values, inherited=parent.is_bold),
+        )
+        if not parent.hidden and (reason := _hidden(element, values)):
+            return replace(style, hidden=reason, hider=element)
+        return style
+
+    def _values(self, element: Element) -> dict[str, str]:
+        """Return the winning values of the properties that decide about being seen."""
+        blocks = self._rules.blocks(element)
+        if "style" in element.attributes:
+            blocks.append(_css.declarations(element.get("style")))
+        return _merged(blocks)
+
+
+def _decides(rule: _css.Rule) -> bool:
+    """Say whether a rule has anything to do with being seen on a wide, light screen."""
+    if SEEN.isdisjoint(declaration.name for declaration in rule.declarations):
+        return False
+    return all(map(_applies, rule.conditions))
+
+
+def _responsive(rule: _css.Rule) -> list[str]:
+    """Return the classes and ids that a rule shows or hides on another screen."""
+    switches = {"display", "max-height", "font-size", "visibility"}
+    if switches.isdisjoint(d.name for d in rule.declarations) or all(map(_applies, rule.conditions)):
+        return []
+    return re.findall(r"[.#]([\w-]{1,80})", " ".join(rule.selectors)[:2000])
+
+
+def _merged(blocks: list[tuple[_css.Declaration, ...]]) -> dict[str, str]:
+    """Let later declarations win, and important ones over all."""
+    values: dict[str, str] = {}
+    important: dict[str, str] = {}
+    for block in blocks:
+        for declaration in block:
+            if declaration.name in SEEN:
+                (important if declaration.is_important else values).update(_expanded(declaration))
+    return values | important
+
+
+def _expanded(declaration: _css.Declaration) -> dict[str, str]:
+    """Return what a declaration sets; a shorthand sets several."""
+    value = declaration.value.lower()
+    if declaration.name == "background":
+        image = value if "url(" in value or "gradient(" in value else "none"
+        return {"background-color": _color_word(value), "background-image": image}
+    if declaration.name == "font":
+        found = _FONT_SIZE.search(value)
+        return {"font-size": found[1] if found else "", "font-weight": "bold" if "bold" in value else ""}
+    return {declaration.name: value}
+
+
+def _color_word(value: str) -> str:
+    """Return the colour in the value of ``background``."""
+    if parse_color(value):
+        return value
+    outside = re.sub(r"url\([^()]{0,2000}\)", " ", value)
+    for word in re.findall(r"(?:rgb|hsl)a?\([^()]{1,80}\)|#[0-9a-f]{3,8}|[a-z]{3,25}", outside[:2000]):
+        if parse_color(word):
+            return str(word)
+    return "unknown" if "var(" in value else "transparent"
+
+
+def _applies(condition: str) -> bool:
+    """Say whether an at-rule lets its rules apply on a wide, light screen."""
+    if not condition.lower().startswith("@media"):
+        return condition.lower().startswith(("@supports", "@layer"))
+    return any(_query_applies(query) for query in condition[6:].lower().split(",")[:20])
+
+
+def _query_applies(query: str) -> bool:
+    if "print" in query or "not " in query:
+        return False
+    conditions = re.findall(r"\(([^()]{0,200})\)", query)
+    for condition in conditions:
+        width = _MEDIA_WIDTH.search(condition)
+        if not width:
+            return False
+        pixels = float(width[2]) * (16 if width[3] in {"em", "rem"} else 1)
+        if (pixels > _SCREEN) is (width[1] == "min"):
+            return False
+    return bool(conditions) or query.strip() in {"", "all", "screen", "only screen"}
+
+
+def _size(element: Element, values: dict[str, str], inherited: float) -> float:
+    """Return the size of the font in pixels."""
+    written = values.get("font-size") or ""
+    if written in _KEYWORDS:
+        return _KEYWORDS[written]
+    if match := _SIZE.match(written):
+        return _pixels(float(match[1]), match[2] or "px", inherited)
+    if element.name == "font" and (size := _FONT_SIZES.get(element.get("size"))):
+        return size
+    return inherited * _RELATIVE.get(written, _NATURAL.get(element.name, 1.0))
+
+
+def _pixels(number: float, unit: str, inherited: float) -> float:
+    scale = {"px": 1.0, "pt": 4 / 3, "em": inherited, "rem": 16.0, "%": inherited / 100}
+    return number * scale[unit]
+
+
+def _color(element: Element, values: dict[str, str], inherited: Color) -> Color:
+    written = values.get("color") or (element.get("color") if element.name == "font" else "")
+    if element.name == "body" and not written:
+        written = element.get("text")
+    if written and written != "inherit" and (found := parse_color(written)):
+        return found
+    is_link = element.name == "a" and "href" in element.attributes and written != "inherit"
+    return _LINK if is_link else inherited
+
+
+def _ground(element: Element, values: dict[str, str], inherited: Color | None) -> Color | None:
+    """Return the colour behind the text; a picture cannot be told."""
+    image = values.get("background-image", "")
+    if "(" in values.get("color", "") and parse_color(values["color"]) is None:
+        return None  # a variable: neither can be told, so that no contrast is judged
+    if "url(" in image or "gradient(" in image or "background" in element.attributes:
+        return None
+    written = values.get("background-color") or element.get("bgcolor")
+    if not written or written in {"inherit", "initial", "unset", "none"}:
+        return inherited
+    found = parse_color(written)
+    if found is None:
+        return None
+    if found.alpha >= 1:
+        return found
+    return found.over(inherited) if inherited else (inherited if found.alpha == 0 else None)
+
+
+def _is_bold(element: Element, values: dict[str, str], *, inherited: bool) -> bool:
+    written = values.get("font-weight", "")
+    if written in {"bold", "bolder"} or (written.isdecimal() and int(written[:4]) >= 600):
+        return True
+    if written in {"normal", "lighter"} or written.isdecimal():
+        return False
+    return inherited or element.name in _BOLD
+
+
+def _hidden(element: Element, values: dict[str, str]) -> str:
+    """Say what hides an element and all in it, or return an empty string."""
+    if element.name in _UNSEEN:
+        return element.name
+    if values.get("display") == "none" or ("hidden" in element.attributes and "display" not in values):
+        return "display:none"
+    if values.get("visibility") in {"hidden", "collapse"}:
+        return "visibility:hidden"
+    if _is_zero(values.get("opacity", ""), 0.05):
+        return "opacity:0"
+    if "hidden" in (values.get("overflow"), values.get("overflow-y")):
+        for name in ("max-height", "height", "max-width", "width"):
+            if _is_zero(values.get(name, ""), 1.0):
+                return f"{name}:0"
+    return "off the page" if _is_far_off(values) else ""
+
+
+def _is_zero(written: str, most: float) -> bool:
+    match = _SIZE.match(written)
+    return bool(match) and 0 <= float(match[1]) <= most  # type: ignore[index]
+
+
+def _is_far_off(values: dict[str, str]) -> bool:
+    names = ["text-indent", *(("left", "top") if values.get("position") == "absolute" else ())]
+    found = (_SIZE.match(values.get(name, "")) for name in names)
+    return any(float(match[1]) <= -500 for match in found if match)

@@ -1,0 +1,241 @@
+"""`fix`: repair what can be repaired without asking, and leave every other byte as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from mailflows import _source
+from mailflows._report import to_html, to_text
+from mailflows._splice import fields, spliced, text_parts, with_header, without_header
+from mailflows.content import _alternative, _repair
+from mailflows.content._unsubscribe import ONE_CLICK, targets
+from mailflows.errors import ConfigurationError
+from mailflows.flow import Flow
+from mailflows.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from mailflows.message import Source
+
+__all__ = ["REPAIRS", "FixResult", "fix"]
+
+
+@dataclass(frozen=True, slots=True)
+class FixResult:
+    """A repaired message.
+
+    Attributes:
+        data: Its bytes, ready to be signed and sent; the bytes that came in where nothing was to do.
+        done: The repairs that changed something, in order.
+        skipped: The repairs that were wanted and could not be made, each with the reason.
+    """
+
+    data: bytes
+    done: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def __bytes__(self) -> bytes:
+        return self.data
+
+    def __str__(self) -> str:
+        return f"repaired: {', '.join(self.done) or 'nothing'}"
+
+    def to_dict(self) -> dict[str, object]:
+        """Return what was done as JSON-ready data, without the message."""
+        return {"done": list(self.done), "skipped": dict(self.skipped), "bytes": len(self.data)}
+
+    def to_text(self) -> str:
+        """Return a table for a terminal."""
+        return to_text(["repair", "what became of it"], self._rows())
+
+    def _rows(self) -> list[list[str]]:
+        return [*([name, "done"] for name in self.done), *([name, why] for name, why in self.skipped)]
+
+    def _repr_html_(self) -> str:
+        return to_html(str(self), ["repair", "what became of it"], self._rows())
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is wanted, and what repairs need to know."""
+
+    flow: Flow | None
+    now: datetime
+    unsubscribe: str | None
+
+
+class _Impossible(Exception):  # noqa: N818 -- a reason, not an error of the caller
+    """Why a repair cannot be made."""
+
+
+def fix(
+    message: Source,
+    *,
+    only: Collection[str] | None = None,
+    flow: Flow | str | None = None,
+    unsubscribe: str | None = None,
+    now: datetime | None = None,
+) -> FixResult:
+    r"""Repair what `lint` calls fixable, byte by byte: what is not repaired stays as it is.
+
+    Visible text and links are unchanged, and a second run changes nothing. Repair before signing: a DKIM
+    signature covers what is changed here.
+
+    >>> result = fix(b"From: a@shop.example\n\nHello\n", only={"date"}, now=datetime(2026, 5, 4, tzinfo=UTC))
+    >>> result.data
+    b'From: a@shop.example\nDate: Mon, 04 May 2026 00:00:00 +0000\n\nHello\n'
+
+    Args:
+        message: What `lint` takes, but for a `Message`, which no longer has its bytes.
+        only: Names of repairs; by default all but ``inline-css``. `REPAIRS` lists them.
+        flow: The flow it is for: Auto-Submitted is set for transactional mail, List-Unsubscribe
+            for marketing.
+        unsubscribe: The https address that unsubscribes this recipient with one POST (RFC 8058), an opaque
+            token in it; without it List-Unsubscribe is skipped.
+        now: The moment for Date; by default the present one. Aware, as all moments.
+
+    Raises:
+        MessageError: If it is no message.
+        ConfigurationError: For a repair or a flow that does not exist, an address that is not https or
+            carries an address in clear, and for a `Message`.
+    """
+    if isinstance(message, Message):
+        msg = "a Message has no bytes that could be repaired; pass what it was read from"
+        raise ConfigurationError(msg, field="message")
+    order = _Order(_checked_flow(flow), now or datetime.now(UTC), _checked_address(unsubscribe))
+    names = _wanted(only)
+    raw = _source.read(message).data
+    Message.read(raw)  # refuses what is no message
+    done: list[str] = []
+    skipped: list[tuple[str, str]] = []
+    for name in names:
+        try:
+            fixed = _REPAIRS[name](raw, order)
+        except _Impossible as reason:
+            skipped.append((name, str(reason)))
+            continue
+        if fixed != raw:
+            done.append(name)
+            raw = fixed
+    return FixResult(raw, tuple(done), tuple(skipped))
+
+
+def _checked_flow(flow: Flow | str | None) -> Flow | None:
+    try:
+        return None if flow is None else Flow(flow)
+    except ValueError as problem:
+        msg = f"no flow is called {flow!r}; there are {', '.join(Flow)}"
+        raise ConfigurationError(msg, field="flow") from problem
+
+
+def _checked_address(address: str | None) -> str | None:
+    """Refuse what no receiver would post to, and what says whose it is."""
+    if address is None:
+        return None
+    if not address.startswith("https://") or not address.isascii() or not address.isprintable():
+        msg = "unsubscribe must be an https address in ASCII (RFC 8058 section 3.1)"
+        raise ConfigurationError(msg, field="unsubscribe")
+    if any(mark in address for mark in "<> ,@") or "%40" in address:
+        msg = "unsubscribe must carry an opaque token, and no mail address, comma, space or bracket"
+        raise ConfigurationError(msg, field="unsubscribe")
+    return address
+
+
+def _wanted(only: Collection[str] | None) -> list[str]:
+    if only is None:
+        return [name for name in REPAIRS if name != "inline-css"]
+    words = {only} if isinstance(only, str) else set(only)
+    if unknown := words - set(REPAIRS):
+        msg = f"no repair is called {min(unknown)!r}; there are {', '.join(REPAIRS)}"
+        raise ConfigurationError(msg, field="only")
+    return [name for name in REPAIRS if name in words]
+
+
+def _headers(raw: bytes) -> set[str]:
+    return {name for name, _, _ in fields(raw)}
+
+
+def _date(raw: bytes, order: _Order) -> bytes:
+    if "date" in _headers(raw):
+        return raw
+    return with_header(raw, "Date", format_datetime(order.now))
+
+
+def _message_id(raw: bytes, _: _Order) -> bytes:
+    if "message-id" in _headers(raw):
+        return raw
+    domain = Message.read(raw).sender.domain
+    if not domain or not domain.isascii():
+        msg = "From has no domain to make it of"
+        raise _Impossible(msg)
+    return with_header(raw, "Message-ID", f"<{uuid4().hex}@{domain}>")
+
+
+def _auto_submitted(raw: bytes, order: _Order) -> bytes:
+    if order.flow is not Flow.TRANSACTIONAL or "auto-submitted" in _headers(raw):
+        return raw
+    return with_header(raw, "Auto-Submitted", "auto-generated")
+
+
+def _list_unsubscribe(raw: bytes, order: _Order) -> bytes:
+    """Set the pair of RFC 8058; a mailto address that is there stays behind the new one."""
+    if order.flow is not Flow.MARKETING and order.unsubscribe is None:
+        return raw
+    message = Message.read(raw)
+    found = targets(message.get("list-unsubscribe"))
+    if not any(address[:8].lower() == "https://" for address in found):
+        if order.unsubscribe is None:
+            msg = "no https address was given (the argument unsubscribe)"
+            raise _Impossible(msg)
+        kept = [address for address in found if address[:7].lower() == "mailto:" and address.isascii()]
+        value = ", ".join(f"<{address}>" for address in (order.unsubscribe, *kept))
+        raw = with_header(without_header(raw, "List-Unsubscribe"), "List-Unsubscribe", value)
+    if message.get("list-unsubscribe-post").replace(" ", "").lower() != ONE_CLICK.lower():
+        raw = with_header(without_header(raw, "List-Unsubscribe-Post"), "List-Unsubscribe-Post", ONE_CLICK)
+    return raw
+
+
+def _plain_text(raw: bytes, _: _Order) -> bytes:
+    reason, fixed = _alternative.with_plain_text(raw)
+    if reason:
+        raise _Impossible(reason)
+    return fixed
+
+
+def _on_pages(edits: Callable[[_repair.Page], list[_repair.Edit]]) -> Callable[[bytes, _Order], bytes]:
+    """Return a repair that edits the source of every HTML part."""
+
+    def repair(raw: bytes, _: _Order) -> bytes:
+        pages = [part for part in text_parts(raw) if part.content_type == "text/html"]
+        return spliced(raw, [(part, edits(_repair.Page(part.text))) for part in pages])
+
+    return repair
+
+
+def _lang(raw: bytes, _: _Order) -> bytes:
+    pages = [part for part in text_parts(raw) if part.content_type == "text/html"]
+    changes = [(part, _repair.lang(_repair.Page(part.text), _repair.language(raw))) for part in pages]
+    return spliced(raw, changes)
+
+
+_REPAIRS: dict[str, Callable[[bytes, _Order], bytes]] = {
+    "active-content": _on_pages(_repair.active_content),
+    "forms": _on_pages(_repair.forms),
+    "roles": _on_pages(_repair.roles),
+    "spacer-alt": _on_pages(_repair.spacer_alt),
+    "lang": _lang,
+    "inline-css": _on_pages(_repair.inline_css),
+    "plain-text": _plain_text,
+    "date": _date,
+    "message-id": _message_id,
+    "auto-submitted": _auto_submitted,
+    "list-unsubscribe": _list_unsubscribe,
+}
+
+REPAIRS = tuple(_REPAIRS)
+"""The names of the repairs, in the order in which they are made: the page, then the text made of it."""

@@ -1,0 +1,187 @@
+"""A page as its reader sees it: text with its style, links, images, the hidden beginning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mailflows._html import seen, unescaped
+from mailflows.content import _css
+from mailflows.content._cascade import Cascade
+from mailflows.content._tree import Element, Text, parse, walk
+
+if TYPE_CHECKING:
+    from mailflows.content._cascade import Style
+
+__all__ = ["Link", "Page", "Run", "is_spacer", "pixels"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A piece of text between two tags.
+
+    Attributes:
+        text: Unescaped, white space folded, without characters that show nothing; never empty.
+        style: How it is drawn.
+        node: Where it stands.
+    """
+
+    text: str
+    style: Style
+    node: Text
+
+    @property
+    def why_hidden(self) -> str:
+        """What hides it, or an empty string."""
+        if self.style.hidden:
+            return self.style.hidden
+        if self.style.size <= 1:
+            return "font-size:0"
+        return "transparent" if self.style.color.alpha < 0.1 else ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Link:
+    """An anchor with a target.
+
+    Attributes:
+        href: The target, unescaped.
+        text: What is seen, alternative texts included.
+        element: Where it stands.
+        is_seen: Whether it is shown at all.
+    """
+
+    href: str
+    text: str
+    element: Element
+    is_seen: bool
+
+
+class Page:
+    """HTML, looked at once."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.tree = parse(source)
+
+    @cached_property
+    def sheets(self) -> tuple[_css.Sheet, ...]:
+        """The style sheets, in order; those for print are left out."""
+        found = []
+        for element in self.tree.named("style"):
+            media = element.get("media", "all").lower()
+            if "print" not in media:
+                content = "".join(child.raw for child in element.children if isinstance(child, Text))
+                found.append(_css.read_sheet(content))
+        return tuple(found)
+
+    @cached_property
+    def cascade(self) -> Cascade:
+        """The styles of the elements."""
+        return Cascade(self.tree, self.sheets)
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """All text of the body, hidden or not."""
+        found = []
+        for node in walk(self.tree.root):
+            if isinstance(node, Text) and not node.raw.isspace():
+                style = self.cascade.style(node)
+                if style.hidden in _NEVER_TEXT:
+                    continue
+                raw = unescaped(node.raw) if "&" in node.raw else node.raw
+                if text := " ".join((raw if raw.isascii() else seen(raw)).split()):
+                    found.append(Run(text, style, node))
+        return tuple(found)
+
+    @cached_property
+    def visible(self) -> tuple[Run, ...]:
+        """What is seen."""
+        return tuple(run for run in self.runs if not run.why_hidden)
+
+    @cached_property
+    def text(self) -> str:
+        """The visible text as one string."""
+        return " ".join(run.text for run in self.visible)
+
+    @cached_property
+    def hidden(self) -> tuple[Run, ...]:
+        """Text that is never seen: no beginning for previews, no other version for small screens."""
+        responsive = self.cascade.responsive
+        start = self.visible[0].node.start if self.visible else len(self.source)
+        late = (run for run in self.runs if run.why_hidden and run.node.start > start)
+        return tuple(run for run in late if not _is_responsive(run, responsive))
+
+    @cached_property
+    def preheader(self) -> str:
+        """What clients show beside the subject: the hidden beginning, or the first text."""
+        start = self.visible[0].node.start if self.visible else len(self.source)
+        before = " ".join(run.text for run in self.runs if run.node.start < start)
+        return before or (self.visible[0].text if self.visible else "")
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """The anchors and areas that have a target."""
+        found = []
+        for element in self.tree.named("a", "area"):
+            if "href" in element.attributes:
+                is_seen = not self.cascade.style(element).hidden
+                found.append(Link(element.get("href").strip(), self._label(element), element, is_seen))
+        return tuple(found)
+
+    def _label(self, element: Element) -> str:
+        words = []
+        for node in islice(walk(element), _LONGEST_LABEL):
+            if isinstance(node, Text):
+                if not self.cascade.style(node).hidden:
+                    words.append(unescaped(node.raw))
+            elif node.name == "img":
+                words.append(f" {node.get('alt')} ")
+        return " ".join(seen("".join(words)).split())
+
+    @cached_property
+    def images(self) -> tuple[Element, ...]:
+        """The images."""
+        return tuple(self.tree.named("img"))
+
+
+_LONGEST_LABEL = 500
+"""Nodes in a link that are read for its text; links may stand in links without end."""
+
+_NEVER_TEXT = frozenset("head style script title template select datalist".split())
+
+
+def _is_responsive(run: Run, responsive: set[str]) -> bool:
+    """Say whether a media query may show what is hidden, or anything around it."""
+    node: Element | None = run.node.parent
+    for _ in range(30):
+        if node is None:
+            return False
+        if not responsive.isdisjoint((*node.get("class").split(), node.get("id"))):
+            return True
+        node = node.parent
+    return False
+
+
+def pixels(element: Element, name: str) -> float | None:
+    """Return the width or height that an element states, in pixels.
+
+    The attribute counts, and the ``style`` attribute before it.
+    """
+    for declaration in reversed(_css.declarations(element.get("style"))):
+        if declaration.name == name and (number := _number(declaration.value.removesuffix("px"))) is not None:
+            return number
+    return _number(element.get(name).removesuffix("px"))
+
+
+def _number(text: str) -> float | None:
+    text = text.strip()
+    return float(text) if text.isascii() and text.replace(".", "", 1).isdigit() and len(text) < 10 else None
+
+
+def is_spacer(image: Element) -> bool:
+    """Say whether an image only takes room, or counts openings."""
+    width, height = pixels(image, "width"), pixels(image, "height")
+    return (width is not None and width <= 3) or (height is not None and height <= 3)

@@ -1,0 +1,121 @@
+"""Repairs of a page, as edits of its source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailflows._splice import Edit
+from mailflows.content._inline import inlined
+from mailflows.content._likeness import ACTIVE, is_active, is_handler
+from mailflows.content._page import Page, is_spacer
+from mailflows.content._visible import unmarked_tables
+from mailflows.message import Message
+from mailflows.signals import words
+
+if TYPE_CHECKING:
+    from mailflows.content._tree import Attribute, Element
+
+__all__ = ["Edit", "Page", "active_content", "forms", "inline_css", "lang", "language", "roles", "spacer_alt"]
+
+
+def active_content(page: Page) -> list[Edit]:
+    """Cut out scripts, frames and objects with all in them, and the attributes that run something."""
+    spans = [(e.start, e.end) for e in page.tree.named(*ACTIVE) if is_active(e)]
+    handlers = [
+        attribute
+        for element in page.tree.elements
+        for name, attribute in element.attributes.items()
+        if is_handler(name)
+    ]
+    spans += [(_before(page, attribute), attribute.end) for attribute in handlers]
+    return [Edit(start, end, "") for start, end in _outermost(spans)]
+
+
+def _before(page: Page, attribute: Attribute) -> int:
+    """Return where the white space before an attribute starts."""
+    start = attribute.start
+    while start and page.source[start - 1].isspace():
+        start -= 1
+    return start
+
+
+def _outermost(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Leave out the spans that stand inside others."""
+    kept: list[tuple[int, int]] = []
+    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if not kept or start >= kept[-1][1]:
+            kept.append((start, end))
+    return kept
+
+
+def forms(page: Page) -> list[Edit]:
+    """Take forms away and leave what a reader sees in them; what is typed or chosen goes."""
+    edits: list[Edit] = []
+    for element in page.tree.named("form", "button"):
+        edits += _unwrapped(element)
+    gone = page.tree.named("input", "select")
+    edits += [Edit(element.start, element.end, "") for element in gone]
+    for element in page.tree.named("textarea"):
+        content = page.source[element.inner : element.inner_end]
+        edits.append(Edit(element.start, element.end, content.replace("<", "&lt;")))
+    return _apart(edits)
+
+
+def _unwrapped(element: Element) -> list[Edit]:
+    edits = [Edit(element.start, element.inner, "")]
+    if element.is_closed:
+        edits.append(Edit(element.inner_end, element.end, ""))
+    return edits
+
+
+def _apart(edits: list[Edit]) -> list[Edit]:
+    """Sort edits, and leave out those inside of others."""
+    kept: list[Edit] = []
+    for edit in sorted(edits, key=lambda e: (e.start, -e.end)):
+        if not kept or edit.start >= kept[-1].end:
+            kept.append(edit)
+    return kept
+
+
+def roles(page: Page) -> list[Edit]:
+    """Say of the tables that only lay out that they do."""
+    return [_attribute(element, "role", "presentation") for element in unmarked_tables(page)]
+
+
+def spacer_alt(page: Page) -> list[Edit]:
+    """Give spacers and pixels the empty text that screen readers pass over."""
+    return [_attribute(i, "alt", "") for i in page.images if "alt" not in i.attributes and is_spacer(i)]
+
+
+def lang(page: Page, code: str) -> list[Edit]:
+    """Say the language of the page, where it could be told."""
+    root = page.tree.first("html")
+    if not code or root is None or root.get("lang").strip():
+        return []
+    if "lang" in root.attributes:
+        empty = root.attributes["lang"]
+        return [Edit(empty.start, empty.end, f'lang="{code}"')]
+    return [_attribute(root, "lang", code)]
+
+
+def language(raw: bytes) -> str:
+    """Return the language of a message as two letters, or an empty string."""
+    return words.read(Message.read(raw)).language
+
+
+def inline_css(page: Page) -> list[Edit]:
+    """Write what the style sheets say into ``style`` attributes."""
+    edits = []
+    for element, style in inlined(page):
+        known = element.attributes.get("style")
+        if known is None:
+            edits.append(_attribute(element, "style", style))
+        else:
+            edits.append(Edit(known.start, known.end, f'style="{style}"'))
+    return edits
+
+
+def _attribute(element: Element, name: str, value: str) -> Edit:
+    """Return the edit that gives an element one more attribute, behind its name."""
+    place = element.start + 1 + len(element.name)
+    return Edit(place, place, f' {name}="{value}"')

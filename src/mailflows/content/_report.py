@@ -1,0 +1,245 @@
+"""What linting says: findings, and their report."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from mailflows import _data
+from mailflows._report import to_html, to_text
+from mailflows.flow import Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Code", "Finding", "LintReport", "Severity", "Where", "codes"]
+
+
+class Severity(StrEnum):
+    """How much a finding matters; they compare by weight.
+
+    >>> Severity.ERROR > Severity.INFO
+    True
+    """
+
+    INFO = "info"
+    """Worth knowing."""
+
+    WARNING = "warning"
+    """Readers or filters will mind."""
+
+    ERROR = "error"
+    """Do not send it like this."""
+
+    @property
+    def weight(self) -> int:
+        """0 for info, 1 for warning, 2 for error."""
+        return list(Severity).index(self)
+
+    def __lt__(self, other: object) -> bool:
+        return isinstance(other, Severity) and self.weight < other.weight
+
+    def __le__(self, other: object) -> bool:
+        return isinstance(other, Severity) and self.weight <= other.weight
+
+    def __gt__(self, other: object) -> bool:
+        return isinstance(other, Severity) and self.weight > other.weight
+
+    def __ge__(self, other: object) -> bool:
+        return isinstance(other, Severity) and self.weight >= other.weight
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One thing that can be found.
+
+    Attributes:
+        name: The stable word, such as ``link-text-mismatch``.
+        family: headers, unsubscribe, links, images, size, support, visible, access, spam or flow.
+        sentence: What is wrong, for the author of the message.
+        reference: The standard, law or page that says so.
+        severities: By flow; the key `None` is for a message whose flow is not known. `None` as a value means
+            that it is not reported.
+        fix: The repair of `mailflows.content.fix` that removes it, or an empty string.
+    """
+
+    name: str
+    family: str
+    sentence: str
+    reference: str
+    severities: dict[Flow | None, Severity | None]
+    fix: str = ""
+
+
+@cache
+def codes() -> dict[str, Code]:
+    """Return every code by its name, in the order of the documentation."""
+    table = tomllib.loads(_data.read("content/codes.toml"))
+    return {name: _code(name, entry) for name, entry in table.items()}
+
+
+def _code(name: str, entry: dict[str, str]) -> Code:
+    flows: list[Flow | None] = [None, *Flow]
+    words = {flow: entry.get(flow.value if flow else "severity", entry["severity"]) for flow in flows}
+    severities = {flow: None if word == "off" else Severity(word) for flow, word in words.items()}
+    return Code(
+        name, entry["family"], entry["sentence"], entry["reference"], severities, entry.get("fix", "")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The place of a finding.
+
+    Attributes:
+        part: ``headers``, ``text`` or ``html``.
+        line: Line in the decoded part, from 1, or `None` where the whole part is meant.
+        snippet: The beginning of what stands there, at most 80 characters.
+    """
+
+    part: str
+    line: int | None = None
+    snippet: str = ""
+
+    def __str__(self) -> str:
+        return self.part if self.line is None else f"{self.part}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that should be changed, or known.
+
+    Attributes:
+        code: The stable word; `codes()` explains it.
+        severity: How much it matters in this flow.
+        sentence: What is wrong.
+        where: The first place.
+        count: How often it was found; one finding stands for all.
+        evidence: What it was judged by, such as the colours or the names of the features.
+        clients: The clients concerned, such as ``outlook/windows``; empty where it is not about clients.
+        reference: The standard, law or page that says so.
+        fix: The repair of `mailflows.content.fix` that removes it, or an empty string.
+    """
+
+    code: str
+    severity: Severity
+    sentence: str
+    where: Where
+    count: int = 1
+    evidence: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+    reference: str = ""
+    fix: str = ""
+
+    @property
+    def fixable(self) -> bool:
+        """Whether `mailflows.content.fix` can remove it."""
+        return bool(self.fix)
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.sentence} [{self.code}] at {self.where}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the finding as JSON-ready data."""
+        return {
+            "code": self.code,
+            "severity": self.severity.value,
+            "sentence": self.sentence,
+            "part": self.where.part,
+            "line": self.where.line,
+            "snippet": self.where.snippet,
+            "count": self.count,
+            "evidence": list(self.evidence),
+            "clients": list(self.clients),
+            "reference": self.reference,
+            "fix": self.fix,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LintReport:
+    """The findings of a message, the worst first.
+
+    Attributes:
+        findings: All that was found and not ignored.
+        flow: The flow whose profile was used, or `None`.
+        data_date: Day of the client support table, as in ``2026-06-29``.
+    """
+
+    findings: tuple[Finding, ...]
+    flow: Flow | None
+    data_date: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return not any(finding.severity is Severity.ERROR for finding in self.findings)
+
+    def at_least(self, severity: Severity) -> tuple[Finding, ...]:
+        """Return the findings that matter as much as this, or more."""
+        return tuple(finding for finding in self.findings if finding.severity >= severity)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, code: object) -> bool:
+        return any(finding.code == code for finding in self.findings)
+
+    def __str__(self) -> str:
+        counted = {word: len([f for f in self.findings if f.severity is word]) for word in Severity}
+        said = ", ".join(f"{counted[word]} {word}" for word in reversed(Severity) if counted[word])
+        return f"{said or 'nothing found'} ({self.flow or 'flow unknown'})"
+
+    def to_text(self) -> str:
+        """Return a table for a terminal."""
+        return to_text(_HEADER, self._rows()) if self.findings else str(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data."""
+        return {
+            "ok": self.ok,
+            "flow": self.flow.value if self.flow else None,
+            "data_date": self.data_date,
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+    def to_pandas(self) -> Any:  # noqa: ANN401 -- a DataFrame, where pandas is installed
+        """Return a DataFrame, one finding a row.
+
+        Raises:
+            MissingExtra: If pandas is not installed.
+        """
+        return frame([finding.to_dict() for finding in self.findings])
+
+    def _rows(self) -> list[list[str | int | None]]:
+        return [
+            [f.severity.value, f.code, f.sentence, f"{f.where}", f.count, ", ".join(f.evidence[:3])]
+            for f in self.findings
+        ]
+
+    def _repr_html_(self) -> str:
+        return to_html(str(self), _HEADER, self._rows())
+
+
+_HEADER = ["severity", "code", "what", "where", "times", "evidence"]
+
+
+def frame(rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 -- as above
+    """Return rows as a DataFrame."""
+    from mailflows.errors import MissingExtra  # noqa: PLC0415 -- beside its one use
+
+    try:
+        import pandas as pd  # noqa: PLC0415 -- an extra
+    except ImportError as problem:
+        extra = "notebook"
+        raise MissingExtra(extra, "pandas") from problem
+    return pd.DataFrame(rows)

@@ -1,0 +1,74 @@
+"""Unsubscribing: the header pair of RFC 8058, and a link that a reader sees."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from mailflows.content._draft import Note
+from mailflows.content._report import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailflows.content._draft import Draft
+
+__all__ = ["ONE_CLICK", "rules", "targets"]
+
+ONE_CLICK = "List-Unsubscribe=One-Click"
+"""The only value of List-Unsubscribe-Post (RFC 8058 section 3.1)."""
+
+_TARGET = re.compile(r"<\s{0,9}([^<>\s]{1,2000})\s{0,9}>")
+_HEADER = "List-Unsubscribe"
+
+
+def targets(header: str) -> list[str]:
+    """Return the addresses of a List-Unsubscribe header, in order (RFC 2369 section 2).
+
+    >>> targets("<https://example.org/u?t=x>, <mailto:u@example.org>")
+    ['https://example.org/u?t=x', 'mailto:u@example.org']
+    """
+    return _TARGET.findall(header)
+
+
+def rules(draft: Draft) -> Iterator[Note]:
+    """Yield what is wrong with the ways to unsubscribe."""
+    if not draft.is_template:
+        found = targets(draft.message.get("list-unsubscribe"))
+        yield from _present(draft, found) if found else [draft.header("unsubscribe-header-missing", _HEADER)]
+        if "list-id" not in draft.message:
+            yield draft.header("list-id-missing", "List-Id")
+    yield from _link(draft)
+
+
+def _present(draft: Draft, found: list[str]) -> Iterator[Note]:
+    secure = [address for address in found if address[:8].lower() == "https://"]
+    plain = [address for address in found if address[:7].lower() == "http://"]
+    posts = draft.message.get("list-unsubscribe-post").replace(" ", "").lower()
+    if posts != ONE_CLICK.lower():
+        yield draft.header("unsubscribe-one-click-missing", "List-Unsubscribe-Post", *found)
+    if plain:
+        yield draft.header("unsubscribe-not-https", _HEADER, *plain)
+    elif not secure:
+        yield draft.header("unsubscribe-mailto-only", _HEADER, *found)
+    recipients = {address.address.lower() for address in draft.message.recipients}
+    if any(address in unquote(u).lower() for u in secure + plain for address in recipients if address):
+        yield draft.header("unsubscribe-address-in-url", _HEADER)
+    if not draft.signals.get("words.closing.preferences"):
+        yield draft.header("unsubscribe-on-transactional", _HEADER)
+
+
+def _link(draft: Draft) -> Iterator[Note]:
+    offers = ("links.unsubscribe", "words.link.unsubscribe", "links.preferences", "words.link.preferences")
+    if any(draft.signals.get(name) for name in offers) or _tag_link(draft):
+        return
+    if not draft.html and draft.signals.get("words.closing.unsubscribe"):
+        return
+    yield Note("unsubscribe-link-missing", Where("html" if draft.html else "text"))
+
+
+def _tag_link(draft: Draft) -> bool:
+    """Say whether a merge tag or a place-holder stands for the link."""
+    words = ("unsub", "opt_out", "optout", "desinscri", "abmelde", "preferences")
+    return any(w in link.href.lower() or w in link.text.lower() for link in draft.page.links for w in words)

@@ -1,0 +1,113 @@
+"""What a reader sees first: subject, preview, colours, sizes; and what a screen reader needs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mailflows.content._color import contrast
+from mailflows.content._draft import Note
+from mailflows.content._report import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailflows.content._draft import Draft
+    from mailflows.content._page import Page, Run
+    from mailflows.content._tree import Element
+
+__all__ = ["rules", "unmarked_tables"]
+
+_LONGEST_SUBJECT = 70
+_SMALL = 12.0
+_REPLY = re.compile(r"(?:re|fwd?|aw|wg|tr|rv|sv|vs|antw|odp|enc)(?:\[\d{1,3}\])?\s{0,3}:", re.IGNORECASE)
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+def rules(draft: Draft) -> Iterator[Note]:
+    """Yield what is wrong with what is seen."""
+    if not draft.is_template:
+        yield from _subject(draft)
+    if draft.html.strip():
+        yield from _preheader(draft)
+        yield from _contrast(draft)
+        yield from _small(draft)
+        yield from _page(draft)
+
+
+def _subject(draft: Draft) -> Iterator[Note]:
+    subject = draft.message.subject.strip()
+    if len(subject) > _LONGEST_SUBJECT:
+        yield draft.header("subject-long", "Subject", f"{len(subject)} characters")
+    if _is_shouted(subject):
+        yield draft.header("subject-shouting", "Subject", subject[:60])
+    if subject.count("!") > 1 or "！！" in subject:
+        yield draft.header("subject-exclamations", "Subject", subject[:60])
+    if _REPLY.match(subject) and "in-reply-to" not in draft.message and "references" not in draft.message:
+        yield draft.header("subject-fake-reply", "Subject", subject[:60])
+
+
+def _is_shouted(subject: str) -> bool:
+    """Say whether a subject is all capitals; a code or a short name is not shouted."""
+    text = _REPLY.sub("", subject, count=1)
+    return len(text) >= 10 and len(text.split()) > 1 and text.isupper()
+
+
+def _preheader(draft: Draft) -> Iterator[Note]:
+    text = draft.page.preheader.strip().lower()
+    links = draft.page.links
+    first_link = links[0].text.lower() if links else ""
+    subject = draft.message.subject.strip().lower()
+    if not text or text == subject or (len(text) < 40 and text == first_link):
+        yield Note("preheader-missing", Where("html"), evidence=(text[:60],) if text else ())
+
+
+def _contrast(draft: Draft) -> Iterator[Note]:
+    low: dict[str, Run] = {}
+    weak: dict[str, Run] = {}
+    for run in draft.page.visible:
+        style = run.style
+        if style.ground is None or not _LETTER.search(run.text):
+            continue
+        color = style.color.over(style.ground)
+        ratio = contrast(color, style.ground)
+        is_large = style.size >= 24 or (style.size >= 18.5 and style.is_bold)
+        said = f"{color} on {style.ground}: {ratio:.1f}"
+        if ratio < (2.0 if is_large else 3.0):
+            low.setdefault(said, run)
+        elif ratio < (3.0 if is_large else 4.5):
+            weak.setdefault(said, run)
+    for code, found in (("contrast-low", low), ("contrast-weak", weak)):
+        if found:
+            yield draft.on(code, [run.node.parent for run in found.values()], *found)
+
+
+def _small(draft: Draft) -> Iterator[Note]:
+    small = [run for run in draft.page.visible if run.style.size < _SMALL and _LETTER.search(run.text)]
+    if small:
+        least = min(run.style.size for run in small)
+        yield draft.on("text-small", [run.node.parent for run in small], f"{least:g} pixels")
+
+
+def _page(draft: Draft) -> Iterator[Note]:
+    tree = draft.page.tree
+    root = tree.first("html")
+    if root is None or not root.get("lang").strip():
+        yield Note("lang-missing", draft.at(root))
+    title = tree.first("title")
+    if title is None or not title.text():
+        yield Note("title-missing", draft.at(title))
+    if unmarked := unmarked_tables(draft.page):
+        yield draft.on("role-missing", unmarked)
+
+
+def unmarked_tables(page: Page) -> list[Element]:
+    """Return the tables that only lay out and do not say so; one with headings holds data."""
+    inside = set()
+    for element in page.tree.named("th", "caption", "thead"):
+        node: Element | None = element
+        while node is not None and node.name != "table":
+            node = node.parent
+        if node is not None:
+            inside.add(id(node))
+    return [t for t in page.tree.named("table") if "role" not in t.attributes and id(t) not in inside]

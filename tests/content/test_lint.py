@@ -1,0 +1,299 @@
+"""Linting: each code is found where it should be, and not where it should not."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hostile import GENERATORS
+from mailflows import ConfigurationError, Flow, Message, MessageError
+from mailflows.content import LintReport, Severity, codes, lint, lint_html
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PLAIN = (
+    "Dear Ada, your order of books has left our house today and should arrive tomorrow. Shop, 1 High Street"
+)
+PAGE = f"<html lang=en><title>Order</title><body><p>{PLAIN}</p>"
+HEAD = {
+    "From": "Shop <news@shop.example>",
+    "To": "ada@example.org",
+    "Subject": "Your order has left",
+    "Date": "Mon, 04 May 2026 10:00:00 +0000",
+    "Message-ID": "<1@shop.example>",
+}
+
+
+def written(html: str = "", text: str = PLAIN, **headers: str) -> bytes:
+    """Return a complete message; a header that is empty is left out."""
+    message = EmailMessage()
+    for name, value in (HEAD | {n.replace("_", "-"): v for n, v in headers.items()}).items():
+        if value:
+            message[name] = value
+    if text:
+        message.set_content(text)
+    if html and text:
+        message.add_alternative(html, subtype="html")
+    elif html:
+        message.set_content(html, subtype="html")
+    return message.as_bytes()
+
+
+def test_a_good_message_has_no_finding_that_matters() -> None:
+    """A receipt with both parts, complete headers and readable colours."""
+    assert lint(written(PAGE), flow="transactional").at_least(Severity.WARNING) == ()
+
+
+CASES = {
+    "missing-from": written(From=""),
+    "missing-to": written(To=""),
+    "missing-subject": written(Subject=""),
+    "missing-date": written(Date=""),
+    "missing-message-id": written(Message_ID=""),
+    "invalid-date": b"Date: 4 May 26 10:00 +0000\nFrom: a@b.example\n\nHello",
+    "invalid-message-id": b"Message-ID: <no-domain>\nFrom: a@b.example\n\nHello",
+    "html-only": written(PAGE, text=""),
+    "html-tag-missing": written("<p>Hello</p>"),
+    "empty-message": b"From: a@b.example\n\n  \n",
+    "plain-part-differs": written(
+        PAGE, text="Quite another text that stands for nothing in this page at all"
+    ),
+    "long-line": b"From: a@b.example\n\n" + b"x" * 1200,
+    "base64-text": b"From: a@b.example\nContent-Transfer-Encoding: base64\n\nSGVsbG8gQWRh\n",
+    "undeclared-charset": b"From: a@b.example\nContent-Type: text/plain\n\nd\xc3\xa9j\xc3\xa0",
+    "reply-to-elsewhere": written(Reply_To="x@other.example"),
+    "subject-shouting": written(Subject="NEW PRICES TODAY"),
+    "subject-exclamations": written(Subject="New prices!!"),
+    "subject-long": written(Subject="word " * 20),
+    "link-only": written(text="https://example.org/a"),
+    "merge-tag-unresolved": written(text="Dear {{ name }}, hello"),
+    "shouting-text": written(text="BUY OUR NEW THINGS " * 20),
+}
+
+
+@pytest.mark.parametrize(("code", "raw"), CASES.items(), ids=CASES)
+def test_what_is_wrong_with_a_message_is_found(code: str, raw: bytes) -> None:
+    """Each code in a message that has just this fault."""
+    assert code in lint(raw)
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_a_good_message_has_not_that_fault(code: str) -> None:
+    """The same code is not found in a message without the fault."""
+    assert code not in lint(written(PAGE))
+
+
+PAGES = {
+    "link-text-mismatch": "<a href='https://evil.example/x'>https://bank.example</a>",
+    "link-insecure": "<a href='http://example.org/x'>our page</a>",
+    "link-shortener": "<a href='https://bit.ly/x'>our page</a>",
+    "link-numeric-host": "<a href='https://192.0.2.1/x'>our page</a>",
+    "link-escaped-host": "<a href='https://ex%61mple.org/x'>our page</a>",
+    "link-look-alike": "<a href='https://ex\u0430mple.org/x'>our page</a>",
+    "link-userinfo": "<a href='https://bank.example@evil.example/x'>our page</a>",
+    "link-dangerous-scheme": "<a href=' java\nscript:alert(1)'>our page</a>",
+    "link-empty": "<a href='#'>our page</a>",
+    "link-relative": "<a href='page.html'>our page</a>",
+    "link-generic-text": "<a href='https://example.org/x'>Click here</a>",
+    "image-alt-missing": "<img src='https://example.org/a.png' width=200>",
+    "spacer-alt-missing": "<img src='https://example.org/a.gif' width=1 height=1>",
+    "image-size-missing": "<img src='https://example.org/a.png' alt=''>",
+    "image-only": "<img src='https://example.org/a.png' alt='' width=600 height=800>",
+    "image-relative": "<img src='a.png' alt='' width=20>",
+    "page-large": f"<p>{'word ' * 17_000}</p>",
+    "page-clipped": f"<p>{'word ' * 22_000}</p>",
+    "layout-unsupported": "<div style='display: grid'>text</div>",
+    "css-unsupported": "<p style='gap: 1px'>text</p>",
+    "html-unsupported": "<dialog open>text</dialog>",
+    "image-unsupported": "<img src='https://example.org/a.webp' alt='' width=20>",
+    "contrast-low": "<p style='color: #ccc'>text</p>",
+    "contrast-weak": "<p style='color: #888'>text</p>",
+    "text-small": "<p style='font-size: 9px'>text</p>",
+    "lang-missing": "<html><p>text</p>",
+    "title-missing": "<html><p>text</p>",
+    "role-missing": "<table><tr><td>text</td></tr></table>",
+    "hidden-text": "<p>text</p><p style='display:none'>a lot of words that nobody will ever see</p>",
+    "active-content": "<script>alert(1)</script>",
+    "form": "<form><input type=text></form>",
+    "saved-page": "<!-- saved from url=(0014)about:internet --><p>text</p>",
+    "split-words": "<p>t<!-- -->e<!-- -->x<!-- -->t</p>",
+}
+
+
+@pytest.mark.parametrize(("code", "page"), PAGES.items(), ids=PAGES)
+def test_what_is_wrong_with_a_page_is_found(code: str, page: str) -> None:
+    """Each code in a page that has just this fault."""
+    assert code in lint_html(page)
+
+
+@pytest.mark.parametrize("code", PAGES)
+def test_a_good_page_has_not_that_fault(code: str) -> None:
+    """The same code is not found in a page without the fault."""
+    links = "<a href='https://example.org/x'>your order</a> <a href='https://www.example.org'>example.org</a>"
+    page = "<p>text</p>" if code.endswith("unsupported") else f"<!-- note -->{PAGE}{links}"
+    assert code not in lint_html(page)
+
+
+FLOWS = {
+    "unsubscribe-header-missing": (Flow.MARKETING, written(PAGE)),
+    "unsubscribe-link-missing": (Flow.MARKETING, written(PAGE)),
+    "list-id-missing": (Flow.MARKETING, written(PAGE)),
+    "preheader-missing": (Flow.MARKETING, written("<img src='https://example.org/a.png'>")),
+    "postal-address-missing": (Flow.MARKETING, written(text="Hello Ada, new books are here.")),
+    "subject-fake-reply": (Flow.MARKETING, written(Subject="Re: our talk")),
+    "unsubscribe-one-click-missing": (Flow.MARKETING, written(List_Unsubscribe="<https://shop.example/u>")),
+    "unsubscribe-mailto-only": (Flow.MARKETING, written(List_Unsubscribe="<mailto:u@shop.example>")),
+    "unsubscribe-not-https": (Flow.MARKETING, written(List_Unsubscribe="<http://shop.example/u>")),
+    "unsubscribe-address-in-url": (
+        Flow.MARKETING,
+        written(List_Unsubscribe="<https://shop.example/u?a=ada%40example.org>"),
+    ),
+    "recipients-in-clear": (Flow.MARKETING, written(To="a@example.org, b@example.org")),
+    "auto-submitted-missing": (Flow.TRANSACTIONAL, written(PAGE)),
+    "unsubscribe-on-transactional": (
+        Flow.TRANSACTIONAL,
+        written(List_Unsubscribe="<https://shop.example/u>"),
+    ),
+    "tracking-pixel": (
+        Flow.PROFESSIONAL,
+        written(f"{PAGE}<img src='https://shop.example/o?u=123' width=1 height=1>"),
+    ),
+    "promotion-in-transactional": (
+        Flow.TRANSACTIONAL,
+        written(text=f"{PLAIN}\nSpecial offer: 20% off everything, only today! Discover our new collection."),
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "case"), FLOWS.items(), ids=FLOWS)
+def test_what_does_not_fit_a_flow_is_found(code: str, case: tuple[Flow, bytes]) -> None:
+    """Each code in a message of the flow that minds it."""
+    flow, raw = case
+    assert code in lint(raw, flow=flow)
+
+
+def test_every_code_has_a_test() -> None:
+    """No code is listed that nothing can find; what is left is about bytes or about both parts."""
+    elsewhere = {"html-before-plain", "empty-plain-part", "broken-mime", "message-large"}
+    assert set(codes()) - set(CASES) - set(PAGES) - set(FLOWS) == elsewhere
+
+
+MULTIPART = b"From: a@b.example\nContent-Type: multipart/alternative; boundary=x\n\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "raw"),
+    [
+        (
+            "html-before-plain",
+            MULTIPART
+            + b"--x\nContent-Type: text/html\n\n<p>Hi</p>\n--x\nContent-Type: text/plain\n\nHi\n--x--",
+        ),
+        (
+            "empty-plain-part",
+            MULTIPART
+            + b"--x\nContent-Type: text/plain\n\n\n--x\nContent-Type: text/html\n\n<p>Hi</p>\n--x--",
+        ),
+        ("broken-mime", b"From: a@b.example\nContent-Type: multipart/mixed\n\nHello"),
+        ("message-large", b"From: a@b.example\n\n" + b"Hello Ada\n" * 1_100_000),
+    ],
+)
+def test_faults_of_the_structure_are_found(code: str, raw: bytes) -> None:
+    """Each code in a message that has just this fault."""
+    assert code in lint(raw)
+
+
+def test_a_receipt_needs_no_way_to_unsubscribe() -> None:
+    """No finding of that family is an error in transactional mail."""
+    found = [f for f in lint(written(PAGE), flow="transactional") if codes()[f.code].family == "unsubscribe"]
+    assert found == []
+
+
+def test_severity_depends_on_the_flow() -> None:
+    """What is an error in one flow is silent in another."""
+    raw = written(List_Unsubscribe="<https://shop.example/u>")
+    found = {flow: [f.severity for f in lint(raw, flow=flow) if "one-click" in f.code] for flow in Flow}
+    assert found[Flow.MARKETING] == [Severity.ERROR]
+    assert found[Flow.TRANSACTIONAL] == []
+
+
+@pytest.mark.parametrize("text", ["Node.js", "v1.2", "John", "example.org", "www.example.org", "Sale 20.05."])
+def test_a_text_that_is_no_other_address_is_no_mismatch(text: str) -> None:
+    """Names with dots, and the same domain."""
+    assert "link-text-mismatch" not in lint_html(f"<a href='https://shop.example.org/x'>{text}</a>")
+
+
+def test_findings_of_one_kind_are_one_with_a_count() -> None:
+    """Nine images without a description are one thing to do."""
+    report = lint_html("<img src='https://example.org/a.png' width=90>" * 9)
+    assert [f.count for f in report if f.code == "image-alt-missing"] == [9]
+
+
+def test_a_finding_says_where() -> None:
+    """Part, line and the beginning of what stands there."""
+    report = lint_html("<p>text</p>\n<script>alert(1)</script>")
+    where = next(f.where for f in report if f.code == "active-content")
+    assert (where.part, where.line, where.snippet) == ("html", 2, "<script>")
+
+
+def test_codes_and_families_can_be_ignored() -> None:
+    """Each in the same list."""
+    report = lint_html("<p style='color:#ccc'>x</p><a href='#'>y</a>", ignore=("contrast-low", "links"))
+    assert "contrast-low" not in report
+    assert "link-empty" not in report
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [({"flow": "bulk"}, "flow"), ({"clients": "lotus"}, "clients"), ({"ignore": ["no-such"]}, "ignore")],
+)
+def test_a_wrong_word_is_refused(options: dict[str, object], field: str) -> None:
+    """With the name of the argument and what there is."""
+    call: Callable[..., LintReport] = lint_html
+    with pytest.raises(ConfigurationError, match=r"there are|lists them") as raised:
+        call("<p>x</p>", **options)
+    assert raised.value.field == field
+
+
+def test_what_is_no_message_is_refused() -> None:
+    """An empty page and bytes without headers."""
+    with pytest.raises(MessageError):
+        lint(b"no headers here")
+    with pytest.raises(MessageError):
+        lint_html("  ")
+
+
+def test_a_message_that_was_read_is_linted_like_its_bytes() -> None:
+    """But for what only the bytes show."""
+    raw = written(PAGE)
+    assert lint(Message.read(raw)).findings == lint(raw).findings
+
+
+def test_a_report_says_the_same_in_every_form() -> None:
+    """Text, data, length and membership."""
+    report = lint(written(Date=""))
+    assert len(report.to_dict()["findings"]) == len(report) == len(report.to_pandas())
+    assert "missing-date" in report.to_text()
+    assert "missing-date" in report._repr_html_()
+    assert report.to_dict()["data_date"] == report.data_date
+    assert bool(report)
+
+
+def test_severities_compare_by_weight() -> None:
+    """The worst is the greatest."""
+    assert max(Severity) is Severity.ERROR
+    assert Severity.INFO <= Severity.WARNING < Severity.ERROR
+    assert Severity.ERROR >= Severity.ERROR > Severity.INFO
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_hostile_messages_have_an_answer(name: str) -> None:
+    """A report or a MessageError, whatever somebody wrote to make a reader hang."""
+    try:
+        report = lint(GENERATORS[name](60_000), flow="marketing", clients="all")
+    except MessageError:
+        return
+    assert isinstance(report, LintReport)
