@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pickle
 import smtplib
 from typing import Any
 
 import pytest
 
-from mailflows import ConfigurationError, Flow, Gate, Refused, StoreError
+from mailflows import ConfigurationError, Envelope, Flow, Gate, Refused, StoreError
 from mailflows.feedback import Action, Event, EventType, SuppressionList, from_reply
 from mailflows.flows import Metric, Reputation
 from mailflows.limits import Limit, Limiter, MemoryStore, SenderControl
@@ -207,3 +208,34 @@ def test_a_decorated_function_writes_to_all_or_to_nobody() -> None:
     assert called == []
     assert isinstance(found.limiter, Limiter)
     assert found.limiter.check(to=ADDRESS).remaining == 1
+
+
+def test_blast_radius_is_zero() -> None:
+    """With marketing at 30 % invalid recipients, every message of the other flows passes the whole gate."""
+    store = MemoryStore()
+    found = Gate(
+        three_flows(),
+        senders=SenderControl(store),
+        suppressions=SuppressionList(store),
+        reputation=Reputation(store),
+    )
+    passed = dict.fromkeys(Flow, 0)
+    mails = {Flow.TRANSACTIONAL: reset(), Flow.MARKETING: newsletter(), Flow.PROFESSIONAL: note()}
+    for number in range(150):
+        for flow, mail in mails.items():
+            envelope = Envelope("", (f"p{number}@babbage.example",))
+            verdict = found.check(mail, envelope=envelope, flow=flow)
+            is_bad = flow is Flow.MARKETING and number % 10 < 3
+            passed[flow] += bool(verdict)
+            if verdict:
+                found.report(verdict, (550, "5.1.1 User unknown") if is_bad else "sent")
+    assert passed[Flow.PROFESSIONAL] == passed[Flow.TRANSACTIONAL] == 150
+    assert passed[Flow.MARKETING] < 50
+
+
+def test_a_refusal_survives_a_queue() -> None:
+    """A worker's result is pickled: the verdict comes with it."""
+    with pytest.raises(Refused) as caught:
+        gate().ensure(newsletter(), flow="transactional")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert again.verdict == caught.value.verdict
