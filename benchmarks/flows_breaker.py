@@ -60,6 +60,19 @@ def by_sender_control(chance: random.Random, limit: int) -> int:
     return limit + 1
 
 
+def by_both(chance: random.Random, limit: int) -> int:
+    """Return the message after which either stops it, as behind a gate that has both."""
+    store = MemoryStore()
+    reputation, control = Reputation(store, clock=lambda: 1e9), SenderControl(store, clock=lambda: 1e9)
+    for number in range(1, limit + 1):
+        event = reply(chance, BAD)
+        reputation.report(event, flow="professional", sender="a sender")
+        is_allowed = control.report("a sender", event).allowed
+        if not (is_allowed and reputation.acquire("professional", sender="a sender")):
+            return number
+    return limit + 1
+
+
 def by_best_test(chance: random.Random, limit: int) -> int:
     """Return the message after which Wald's test of 20 % against 2 % at one in 10,000 decides (1945).
 
@@ -132,6 +145,7 @@ def main() -> None:
         "sender_at_20_percent_invalid": {
             "reputation": until_stopped(by_reputation, options.runs),
             "sender_control": until_stopped(by_sender_control, options.runs),
+            "both": until_stopped(by_both, options.runs),
             "best_possible": until_stopped(by_best_test, options.runs),
         },
         "one_flow_at_30_percent_invalid": blast_radius(),

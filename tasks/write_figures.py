@@ -176,7 +176,12 @@ def breaker() -> str:
     """Return what the breakers do to clean flows and to bad senders."""
     found = result("flows_breaker")
     days, radius = found["clean_days"], found["one_flow_at_30_percent_invalid"]["messages_of_1000"]
-    names = {"reputation": "`Reputation`", "sender_control": "`SenderControl`", "best_possible": "best test"}
+    names = {
+        "reputation": "`Reputation`",
+        "sender_control": "`SenderControl`",
+        "both": "both, as behind the gate",
+        "best_possible": "Wald's test with one false alarm in 10,000",
+    }
     rows: list[list[object]] = [
         ["clean days on which a flow is stopped", f"{days['false_trips']} of {days['days']}"]
     ]
