@@ -106,3 +106,17 @@ def test_nobody_to_write_to(monkeypatch: pytest.MonkeyPatch) -> None:
     message = mail()
     message.to = []
     assert django_mail.get_connection().send_messages([message]) == 0
+
+
+def test_in_front_of_anymail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its backends get those who are accepted, and what they note is on the message that was sent."""
+    monkeypatch.setattr(settings, "ANYMAIL", {}, raising=False)
+    suppressions = SuppressionList(MemoryStore())
+    suppressions.add("gone@babbage.example")
+    gate = Gate(three_flows(), suppressions=suppressions)
+    configure(monkeypatch, GATE=gate, BACKEND="anymail.backends.test.EmailBackend")
+    message = mail(["ada@babbage.example", "gone@babbage.example"])
+    message.tags = ["reset"]
+    assert message.send() == 1
+    assert set(message.anymail_status.recipients) == {"ada@babbage.example"}
+    assert django_mail.outbox[0].anymail_test_params["tags"] == ["reset"]

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import aiosmtplib
+from mailflows.errors import MissingExtra
+
+try:
+    import aiosmtplib
+except ImportError as problem:
+    extra = "aiosmtplib"
+    raise MissingExtra(extra, "aiosmtplib") from problem
 
 from mailflows.integrations._road import needs_utf8, relay_of, replies, source_of, transferable
 from mailflows.message import Envelope, Message

@@ -18,13 +18,18 @@ import copy
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from django import conf  # its settings as a name of this module would be read by whoever inspects it
-from django.core.mail import get_connection
-from django.core.mail.backends.base import BaseEmailBackend
-from django.core.mail.message import sanitize_address
-from django.utils.module_loading import import_string
+from mailflows.errors import ConfigurationError, MailflowsError, MissingExtra
 
-from mailflows.errors import ConfigurationError, MailflowsError
+try:
+    from django import conf  # its settings as a name of this module would be read by whoever inspects it
+    from django.core.mail import get_connection
+    from django.core.mail.backends.base import BaseEmailBackend
+    from django.core.mail.message import sanitize_address
+    from django.utils.module_loading import import_string
+except ImportError as problem:
+    extra = "django"
+    raise MissingExtra(extra, "Django") from problem
+
 from mailflows.gate import Gate
 from mailflows.integrations._road import transferable
 from mailflows.integrations.smtplib import GateSMTP
@@ -86,15 +91,20 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
         if path is None:
             msg = f"MAILFLOWS['BACKEND'] names no backend for the {verdict.flow} flow"
             raise ConfigurationError(msg, field="BACKEND")
+        copied = _only_to(verdict.accepted, message)
         try:
-            sent = get_connection(path, **self._arguments).send_messages(
-                [_only_to(verdict.accepted, message)]
-            )
+            sent = get_connection(path, **self._arguments).send_messages([copied])
         except BaseException as problem:
             self._gate.report(verdict, problem)
             raise
+        finally:  # what a backend notes, such as anymail_status, is looked for on the message that was given
+            for name in vars(copied).keys() - _OURS:
+                setattr(message, name, getattr(copied, name))
         self._gate.report(verdict, "sent" if sent else ())
         return bool(sent)
+
+
+_OURS = frozenset({"to", "cc", "bcc", "connection"})
 
 
 def _only_to(accepted: tuple[str, ...], message: EmailMessage) -> EmailMessage:
