@@ -1,4 +1,4 @@
-"""Write the measured figures into README.md, MODEL.md and docs/feedback.md: no number there is typed by hand.
+"""Write the measured figures into README.md, MODEL.md and docs/: no number there is typed by hand.
 
 Usage: python tasks/write_figures.py [--check]
 
@@ -12,16 +12,16 @@ import argparse
 import contextlib
 import csv
 import io
-import json
 import os
 from pathlib import Path
 from typing import Any
+
+from figures import MORE, number, percent, result, table
 
 from mailflows.__main__ import main as command
 from mailflows.classifier import Model
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
 FLOWS = ("professional", "marketing", "transactional")
 VIEWS = {"as_sent": "as sent, with headers", "bare": "bare", "partial": "half of the headers"}
 SPLITS = {
@@ -32,27 +32,6 @@ SPLITS = {
     ("tool", "open"): "open corpus, one tool family left out",
     ("random", "open"): "open corpus, random split (flatters)",
 }
-
-
-def result(name: str) -> dict[str, Any]:
-    """Read a result file."""
-    return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-
-
-def table(header: list[str], rows: list[list[object]]) -> str:
-    """Set a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
-def number(value: float) -> str:
-    """Write a share with three places."""
-    return f"{value:.3f}"
-
-
-def percent(value: float) -> str:
-    """Write a share as a percentage with one place."""
-    return f"{value * 100:.1f} %"
 
 
 def first_command() -> str:
@@ -172,44 +151,6 @@ def feedback() -> str:
     return table(["on outside bounces", "measured"], rows)
 
 
-def breaker() -> str:
-    """Return what the breakers do to clean flows and to bad senders."""
-    found = result("flows_breaker")
-    days, radius = found["clean_days"], found["one_flow_at_30_percent_invalid"]["messages_of_1000"]
-    names = {
-        "reputation": "`Reputation`",
-        "sender_control": "`SenderControl`",
-        "both": "both, as behind the gate",
-        "best_possible": "Wald's test with one false alarm in 10,000",
-    }
-    rows: list[list[object]] = [
-        ["clean days on which a flow is stopped", f"{days['false_trips']} of {days['days']}"]
-    ]
-    for name, row in found["sender_at_20_percent_invalid"].items():
-        said = f"median {row['median']:.0f}, 90 % by {row['p90']}, {percent(row['within_50'])} within 50"
-        rows.append([f"messages of a sender at 20 % invalid until it is stopped: {names[name]}", said])
-    rows.append(
-        [
-            "messages of 1000 that pass, marketing at 30 % invalid",
-            ", ".join(f"{f} {n}" for f, n in radius.items()),
-        ]
-    )
-    return table(["simulated", "measured"], rows)
-
-
-def gate_speed() -> str:
-    """Return what the gate costs."""
-    found = result("gate_speed")
-    parts = {
-        "classification_cpu_ms": "reading and classifying a message",
-        "check_adds_cpu_ms": "what `check` adds, with every part, in memory",
-        "without_templates_cpu_ms": "the same without the memory of templates",
-        "report_cpu_ms": "`report`",
-    }
-    rows: list[list[object]] = [[said, *found[name].values()] for name, said in parts.items()]
-    return table(["milliseconds of processor time", "median", "p90", "p99"], rows)
-
-
 def corrected() -> str:
     """Return the labels that were changed after reading the message."""
     path = ROOT / "tasks" / "labels-corrected.tsv"
@@ -272,7 +213,7 @@ def main() -> int:
         },
         "MODEL.md": card(found),
         "docs/feedback.md": {"feedback": feedback()},
-        "docs/gate.md": {"breaker": breaker(), "gate-speed": gate_speed()},
+        **{page: {name: make() for name, make in makers.items()} for page, makers in MORE.items()},
     }
     changed = False
     for name, figures in marks.items():

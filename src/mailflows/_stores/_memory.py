@@ -78,7 +78,9 @@ class MemoryStore:
         look: bool = False,
     ) -> Outcome:
         """See `Store.decide`."""
-        with self._lock:
+        lock = self._lock
+        lock.acquire()  # «with» takes twice the time
+        try:
             now = self._clock() + self._offset
             if now < self._last:
                 now = self._now()
@@ -88,6 +90,8 @@ class MemoryStore:
                 if outcome is not None:
                     return outcome
             return self._weigh(charges, now, within, lease, look=look)
+        finally:
+            lock.release()
 
     def _take(self, charges: Sequence[Charge], now: float) -> Outcome | None:
         """Take everything now if it fits: the common case, in as few steps as Python allows."""

@@ -74,14 +74,15 @@ class Attempt:
         ('ada@example.org',)
     """
 
-    __slots__ = ("_cost", "_spelled", "keys", "message")
+    __slots__ = ("_cost", "_spelled", "costs_one", "keys", "message")
 
     def __init__(self, message: Source | object | None, keys: Keys) -> None:
         self.message = message
         self.keys = keys
         self._spelled: dict[str, str] | None = None
-        # Many attempts are only counted by who makes them: those cost one, and nothing is looked up.
-        self._cost = None if message is not None or "to" in keys or "cost" in keys else 1
+        self._cost: int | None = None
+        # Many attempts are only counted by who makes them: nothing is looked up for those.
+        self.costs_one = message is None and "to" not in keys and "cost" not in keys
         if not keys.keys() <= _KNOWN:
             unknown = ", ".join(sorted(keys.keys() - _KNOWN))
             msg = f"limits count by {', '.join(sorted(_KNOWN))}; got {unknown}"
@@ -227,7 +228,9 @@ _MAPPED = bytes(10) + b"\xff\xff"
 
 def text_key(value: object) -> str:
     """Return a value as a key of bounded length."""
-    text = value if type(value) is str else _spelled(value)
+    if isinstance(value, str) and len(value) <= _LONGEST:
+        return value
+    text = _spelled(value)
     return text if len(text) <= _LONGEST else _hash(text)
 
 

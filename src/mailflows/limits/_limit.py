@@ -140,7 +140,7 @@ class Limit:
             value = attempt.keys.get(self._key)
             if value is not None:
                 key = self._canonical(value)
-                cost = 1 if self._per_message else attempt.cost
+                cost = 1 if self._per_message or attempt.costs_one else attempt.cost
                 for meter in self.meters:
                     charges.append((meter, key, cost))  # noqa: PERF401 -- faster for one or two
                 return

@@ -1,0 +1,199 @@
+"""The tables of measured figures that stand in docs/; `write_figures.py` puts them there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def result(name: str) -> dict[str, Any]:
+    """Read a result file."""
+    return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+
+
+def table(header: list[str], rows: list[list[object]]) -> str:
+    """Set a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def number(value: float) -> str:
+    """Write a share with three places."""
+    return f"{value:.3f}"
+
+
+def percent(value: float) -> str:
+    """Write a share as a percentage with one place."""
+    return f"{value * 100:.1f} %"
+
+
+def limits() -> str:
+    """Return what a decision costs in each store."""
+    memory, sqlite, redis = result("limits_memory"), result("limits_sqlite"), result("limits_redis")
+    peer = memory["fastest_correct_peer"]
+    rows: list[list[object]] = []
+    for count in ("1", "5"):
+        times = memory[f"microseconds_{count}_rule{'s' * (count != '1')}"]
+        rows += [
+            [f"memory, {count} rule{'s' * (count != '1')}: `acquire`", f"{times['mailflows']} µs"],
+            ["… the store alone", f"{times['mailflows engine']} µs"],
+            [f"… {peer}, the fastest peer that passes the races", f"{times[peer]} µs"],
+        ]
+    for kind, words in (("steady", "a steady rate"), ("exact_3", "an exact window of 3")):
+        rows.append([f"memory: bytes per key of {words}", memory[kind]["mean"]])
+    rows.append(["memory: longest call while a million keys come", f"{memory['worst_pause_ms']} ms"])
+    for processes, row in sqlite["processes"].items():
+        said = f"{row['per_second']:,} a second, 99 % within {row['p99_ms']} ms"
+        rows.append([f"SQLite, {processes} process{'es' * (processes != '1')} together", said])
+    times = redis["microseconds_5_rules"]
+    rows += [
+        ["Redis on loopback, 5 rules, one command", f"{times['mailflows']} µs"],
+        [f"… {redis['fastest_peer']}, five commands", f"{times[redis['fastest_peer']]} µs"],
+    ]
+    return table(["decision", "measured"], rows)
+
+
+def senders() -> str:
+    """Return what the default policy means for honest senders and for others."""
+    found = result("sender_control")
+    honest, stolen = found["invalid"]["honest"], found["stolen"]
+    who = (
+        f"{honest['senders']:,} senders at {honest['share']:.0%} invalid, {honest['recipients']:,} recipients"
+    )
+    rows: list[list[object]] = [[who, f"{honest['blocked']} stopped"]]
+    for share in ("0.1", "0.2", "0.3"):
+        row = found["invalid"][f"share_{share}"]
+        said = f"median after {row['median']:.0f}; {percent(row['within_50'])} within 50"
+        rows.append([f"a sender at {float(share):.0%} invalid is stopped", said])
+    rows += [
+        [
+            f"{stolen['accounts']:,} accounts, an ordinary month",
+            f"{stolen['false_alarms_in_a_month']} stopped",
+        ],
+        [
+            "a stolen account is stopped",
+            f"median after {stolen['found_after_median']:.0f}; {percent(stolen['within_30'])} within 30",
+        ],
+    ]
+    return table(["simulated", "measured"], rows)
+
+
+def pacing() -> str:
+    """Return what the pacer makes of a provider whose capacity it does not know."""
+    rows: list[list[object]] = [
+        [name, percent(run["capacity_used"]), percent(run["deferral_share"])]
+        for name, run in result("limits_pacing")["runs"].items()
+    ]
+    return table(["hidden capacity", "used", "deferred"], rows)
+
+
+def content() -> str:
+    """Return how linting and repairing did on outside pages."""
+    found, speed = result("content_quality"), result("content_speed")
+    support, templates, pairs, fix = (found[k] for k in ("support", "templates", "pairs", "fix"))
+    medians = {name: f"{row['microseconds'] / 1000:.1f} ms" for name, row in speed["medians"].items()}
+    rows: list[list[object]] = [
+        ["features of caniemail's pages that are named", f"{support['named']} of {support['features']}"],
+        [
+            "warnings and errors per good template, mean and most",
+            f"{templates['warnings_mean']:.1f}, {templates['warnings_most']}",
+        ],
+        ["pages that say the same after inlining", f"{pairs['equal']} of {pairs['pairs']}"],
+        ["least agreement with SpamAssassin, of the rules claimed", percent(found["spamassassin"]["least"])],
+        ["pages that a second repair changes", f"{fix['changed_by_second_run']} of {fix['pages']}"],
+        ["`lint`, per template, processor time", medians["lint"]],
+        ["`fix`, per template, processor time", medians["fix"]],
+    ]
+    return table(["on outside pages", "measured"], rows)
+
+
+def flows() -> str:
+    """Return how the guard and the templates over time did."""
+    guard, templates = result("flows_guard"), result("flows_templates")
+    rows: list[list[object]] = []
+    for name in ("outside corpus", "open corpus"):
+        row = guard[name]["refuse"]
+        found, clean = percent(row["written blocks found"]), percent(row["clean"])
+        rows.append(
+            [f"a promotional block in transactional mail, {name}", f"{found} refused; {clean} of the clean"]
+        )
+    for name in ("outside corpus", "outside pages", "open corpus"):
+        row = templates[name]
+        found, clean = percent(row["injected found"]), percent(row["clean flagged"])
+        rows.append(
+            [f"foreign text in a slot, templates of the {name}", f"{found} found; {clean} of the clean"]
+        )
+    return table(["what was tried", "measured"], rows)
+
+
+def tracking() -> str:
+    """Return what holds for tokens, and how well intervals cover the truth."""
+    forged, covered = result("forged_tokens"), result("tracking_intervals")
+    wilson, newcombe = (
+        [percent(covered[name][key]) for key in ("mean", "lowest", "highest")]
+        for name in ("wilson", "newcombe")
+    )
+    rows: list[list[object]] = [
+        ["forged tokens that were accepted", f"{forged['accepted']} of {forged['mutations']:,}"],
+        ["Wilson's interval holds the true share (95 % are wanted), mean", wilson[0]],
+        ["… lowest and highest of the cases", ", ".join(wilson[1:])],
+        ["Newcombe's holds the true difference, mean", newcombe[0]],
+        ["… lowest and highest (careful with few recipients)", ", ".join(newcombe[1:])],
+    ]
+    return table(["simulated", "measured"], rows)
+
+
+def breaker() -> str:
+    """Return what the breakers do to clean flows and to bad senders."""
+    found = result("flows_breaker")
+    days, radius = found["clean_days"], found["one_flow_at_30_percent_invalid"]["messages_of_1000"]
+    names = {
+        "reputation": "`Reputation`",
+        "sender_control": "`SenderControl`",
+        "both": "both, as behind the gate",
+        "best_possible": "Wald's test with one false alarm in 10,000",
+    }
+    rows: list[list[object]] = [
+        ["clean days on which a flow is stopped", f"{days['false_trips']} of {days['days']}"]
+    ]
+    for name, row in found["sender_at_20_percent_invalid"].items():
+        said = f"median {row['median']:.0f}, 90 % by {row['p90']}, {percent(row['within_50'])} within 50"
+        rows.append([f"messages of a sender at 20 % invalid until it is stopped: {names[name]}", said])
+    rows.append(
+        [
+            "messages of 1000 that pass, marketing at 30 % invalid",
+            ", ".join(f"{f} {n}" for f, n in radius.items()),
+        ]
+    )
+    return table(["simulated", "measured"], rows)
+
+
+def gate_speed() -> str:
+    """Return what the gate costs."""
+    found = result("gate_speed")
+    parts = {
+        "classification_cpu_ms": "reading and classifying a message",
+        "check_adds_cpu_ms": "what `check` adds, with every part, in memory",
+        "without_templates_cpu_ms": "the same without the memory of templates",
+        "report_cpu_ms": "`report`",
+    }
+    rows: list[list[object]] = [[said, *found[name].values()] for name, said in parts.items()]
+    return table(["milliseconds of processor time", "median", "p90", "p99"], rows)
+
+
+MORE: dict[str, dict[str, Callable[[], str]]] = {
+    "docs/limits.md": {"limits": limits, "sender-control": senders},
+    "docs/pacing.md": {"pacing": pacing},
+    "docs/content.md": {"content": content},
+    "docs/flows.md": {"flows": flows},
+    "docs/tracking.md": {"tracking": tracking},
+    "docs/gate.md": {"breaker": breaker, "gate-speed": gate_speed},
+}
+"""What stands in which page."""
