@@ -150,11 +150,50 @@ def tracking() -> str:
     return table(["simulated", "measured"], rows)
 
 
+def breaker() -> str:
+    """Return what the breakers do to clean flows and to bad senders."""
+    found = result("flows_breaker")
+    days, radius = found["clean_days"], found["one_flow_at_30_percent_invalid"]["messages_of_1000"]
+    names = {
+        "reputation": "`Reputation`",
+        "sender_control": "`SenderControl`",
+        "both": "both, as behind the gate",
+        "best_possible": "Wald's test with one false alarm in 10,000",
+    }
+    rows: list[list[object]] = [
+        ["clean days on which a flow is stopped", f"{days['false_trips']} of {days['days']}"]
+    ]
+    for name, row in found["sender_at_20_percent_invalid"].items():
+        said = f"median {row['median']:.0f}, 90 % by {row['p90']}, {percent(row['within_50'])} within 50"
+        rows.append([f"messages of a sender at 20 % invalid until it is stopped: {names[name]}", said])
+    rows.append(
+        [
+            "messages of 1000 that pass, marketing at 30 % invalid",
+            ", ".join(f"{f} {n}" for f, n in radius.items()),
+        ]
+    )
+    return table(["simulated", "measured"], rows)
+
+
+def gate_speed() -> str:
+    """Return what the gate costs."""
+    found = result("gate_speed")
+    parts = {
+        "classification_cpu_ms": "reading and classifying a message",
+        "check_adds_cpu_ms": "what `check` adds, with every part, in memory",
+        "without_templates_cpu_ms": "the same without the memory of templates",
+        "report_cpu_ms": "`report`",
+    }
+    rows: list[list[object]] = [[said, *found[name].values()] for name, said in parts.items()]
+    return table(["milliseconds of processor time", "median", "p90", "p99"], rows)
+
+
 MORE: dict[str, dict[str, Callable[[], str]]] = {
     "docs/limits.md": {"limits": limits, "sender-control": senders},
     "docs/pacing.md": {"pacing": pacing},
     "docs/content.md": {"content": content},
     "docs/flows.md": {"flows": flows},
     "docs/tracking.md": {"tracking": tracking},
+    "docs/gate.md": {"breaker": breaker, "gate-speed": gate_speed},
 }
 """What stands in which page."""

@@ -99,5 +99,4 @@ def test_third_party_packages_have_one_door() -> None:
     assert doors.get("dns", set()) <= {"_dns"}
     assert doors.get("email_validator", set()) <= {"recipients"}
     assert doors.get("publicsuffixlist", set()) <= {"signals", "recipients"}
-    assert doors.get("cryptography", set()) <= {"feedback"}
     assert doors.get("disposable_email_domains", set()) <= {"recipients"}

@@ -26,6 +26,7 @@ from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     from mailflows.classifier import Classification, Classifier, Reason, classify
+    from mailflows.gate import Gate, Verdict
     from mailflows.message import Envelope, Message
     from mailflows.recipients import (
         RecipientChecker,
@@ -44,6 +45,7 @@ __all__ = [
     "ConfigurationError",
     "Envelope",
     "Flow",
+    "Gate",
     "LimitExceeded",
     "MailflowsError",
     "Message",
@@ -55,6 +57,7 @@ __all__ = [
     "Refused",
     "StoreError",
     "TokenError",
+    "Verdict",
     "acheck_recipient",
     "check_list",
     "check_recipient",
@@ -67,9 +70,11 @@ _HOMES = {
     "Classification": "classifier",
     "Classifier": "classifier",
     "Envelope": "message",
+    "Gate": "gate",
     "Message": "message",
     "Reason": "classifier",
     "RecipientChecker": "recipients",
+    "Verdict": "gate",
     "acheck_recipient": "recipients",
     "check_list": "recipients",
     "check_recipient": "recipients",

@@ -21,6 +21,7 @@ from mailflows._report import to_text
 from mailflows._source import SIZE_LIMIT
 from mailflows.content import _command as content_commands
 from mailflows.flows import _command as flow_commands
+from mailflows.gate import _command as gate_commands
 from mailflows.recipients import _command as recipient_commands
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     recipient_commands.add_commands(commands)
     flow_commands.add_command(commands)
     content_commands.add_commands(commands)
+    gate_commands.add_command(commands)
     return parser
 
 

@@ -117,12 +117,13 @@ class Message:
     """
 
     __slots__ = (
-        *("_by_name", "_document", "_recipients", "_sender"),
+        *("_by_name", "_document", "_measured", "_recipients", "_sender"),
         *("defects", "envelope", "headers", "html", "parts", "size", "text"),
     )
 
     _by_name: dict[str, str]
     _document: _html.Document | None
+    _measured: dict[str, float] | None  # kept for mailflows.signals, which several parts ask
     _recipients: tuple[Address, ...] | None
     _sender: Address | None
     headers: tuple[tuple[str, str], ...]
@@ -161,6 +162,7 @@ class Message:
         copy = Message.__new__(Message)
         for name in Message.__slots__:
             object.__setattr__(copy, name, getattr(self, name))
+        object.__setattr__(copy, "_measured", None)
         if headers is not None:
             pairs = tuple(headers)
             object.__setattr__(copy, "headers", pairs)
@@ -237,7 +239,7 @@ class Message:
         return self.text.strip() or self.document.text
 
 
-_LATER: dict[str, object] = {"_document": None, "_recipients": None, "_sender": None}
+_LATER: dict[str, object] = {"_document": None, "_measured": None, "_recipients": None, "_sender": None}
 """What a message reads on first use, and neither copies nor sends to another process."""
 
 

@@ -10,11 +10,23 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import mailflows
-from mailflows import Classification, Classifier, Envelope, Flow, Message, Reason, content, limits
+from mailflows import (
+    Classification,
+    Classifier,
+    Envelope,
+    Flow,
+    Gate,
+    Message,
+    Reason,
+    Verdict,
+    content,
+    limits,
+)
 from mailflows.feedback import (
     Action,
     BounceReason,
     Event,
+    EventType,
     ImportResult,
     Suppression,
     SuppressionList,
@@ -36,11 +48,17 @@ from mailflows.flows import (
     GuardDecision,
     GuardReason,
     Observation,
+    Reputation,
+    ReputationVerdict,
     RouteDecision,
     SlotAlarm,
+    Standing,
     TemplateMemory,
     check_fields,
 )
+from mailflows.gate import Finding as ScanFinding
+from mailflows.gate import GateDecision, GateReason, RefusedRecipient
+from mailflows.integrations.smtplib import GateSMTP
 from mailflows.limits import Decision, Limit, Limiter, MemoryStore
 from mailflows.message import Address, Part
 from mailflows.signals import SIGNALS, Signal, measure
@@ -178,3 +196,35 @@ assert_type(limiter.acquire(EmailMessage(), partial=True).accepted, tuple[str, .
 assert_type(limiter.check(to=["a@b.example"]).retry_after, float | None)
 with limiter.sending(to="a@b.example") as decision:
     assert_type(decision, Decision)
+
+reputation = Reputation(MemoryStore())
+assert_type(reputation.acquire("marketing", recipients=["a@b.example"]), ReputationVerdict)
+assert_type(reputation.count(Flow.MARKETING, sent=10), Standing)
+
+
+def scan(raw: bytes) -> ScanFinding | None:
+    """Scan a message."""
+    return ScanFinding("virus", "x", GateDecision.HOLD) if b"x" in raw else None
+
+
+gate = Gate(flows, limiter={Flow.MARKETING: limiter}, reputation=reputation, scanners=[scan], dry_run=True)
+assert_type(Gate.from_toml("flows.toml", dry_run=False), Gate)
+verdict = gate.check(EmailMessage(), envelope=Envelope("a@b.example", ("c@d.example",)), flow="marketing")
+assert_type(verdict, Verdict)
+assert_type(verdict.decision, GateDecision)
+assert_type(verdict.accepted, tuple[str, ...])
+assert_type(verdict.refused, tuple[RefusedRecipient, ...])
+assert_type(verdict.reasons, tuple[GateReason, ...])
+assert_type(gate.report(verdict, "sent"), tuple[Event, ...])
+assert_type(gate.report(None, [Event(EventType.SENT)]), tuple[Event, ...])
+
+
+@gate.guard("mail", flow=lambda _: "marketing")
+def send(mail: bytes) -> int:
+    """Send a message."""
+    return len(mail)
+
+
+assert_type(send(b""), int)
+with GateSMTP(gate) as smtp:
+    assert_type(smtp.send_message(EmailMessage(), flow="marketing"), dict[str, tuple[int, bytes]])

@@ -108,7 +108,9 @@ def fix(
     if isinstance(message, Message):
         msg = "a Message has no bytes that could be repaired; pass what it was read from"
         raise ConfigurationError(msg, field="message")
-    order = _Order(_checked_flow(flow), now or datetime.now(UTC), _checked_address(unsubscribe))
+    order = _Order(
+        None if flow is None else Flow(flow), now or datetime.now(UTC), _checked_address(unsubscribe)
+    )
     names = _wanted(only, REPAIRS)
     raw = _source.read(message).data
     Message.read(raw)  # refuses what is no message

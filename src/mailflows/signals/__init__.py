@@ -31,12 +31,17 @@ SIGNALS: dict[str, Signal] = {s.name: s for family in _FAMILIES for s in family.
 def measure(message: Message, *, reading: Reading | None = None) -> dict[str, float]:
     """Measure every signal of a message; those that are zero are left out.
 
+    A message that is asked about again is not measured again.
+
     Args:
         message: The message as it was read.
         reading: Its words, where the caller has found them already.
     """
-    reading = reading or words.read(message)
-    found: dict[str, float] = {}
-    for family in _FAMILIES:
-        found |= family.measure(message, reading)
-    return found
+    kept = message._measured  # noqa: SLF001 -- its place; a message never changes
+    if kept is None:
+        reading = reading or words.read(message)
+        kept = {}
+        for family in _FAMILIES:
+            kept |= family.measure(message, reading)
+        object.__setattr__(message, "_measured", kept)
+    return dict(kept)

@@ -1,0 +1,10 @@
+"""Integrations: the gate in front of what already sends your mail.
+
+Each is a module of its own, which imports its partner at the top: `mailflows.integrations.smtplib`,
+`mailflows.integrations.aiosmtplib`, `mailflows.integrations.django` and `mailflows.integrations.aiosmtpd`.
+For a provider's SDK, `Gate.guard` decorates the call.
+"""
+
+from __future__ import annotations
+
+__all__: list[str] = []

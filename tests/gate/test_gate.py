@@ -1,0 +1,491 @@
+"""The gate: every part asked, one verdict, and nothing that ends in a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hostile import GENERATORS
+from mailflows import ConfigurationError, Envelope, Flow, Gate, Message, Refused, StoreError, Verdict
+from mailflows.feedback import SuppressionList
+from mailflows.flows import Reputation, TemplateMemory
+from mailflows.gate import Finding, GateDecision
+from mailflows.limits import Limit, Limiter, MemoryStore, SenderControl, presets
+from mailflows.recipients import RecipientChecker
+from mailflows.testing import FakeDns, FixedClock
+from three_flows import newsletter, note, reset, three_flows
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+    from pathlib import Path
+
+ADDRESS = "ada@babbage.example"
+
+
+class DeadStore(MemoryStore):
+    """A store that cannot be reached."""
+
+    def load(self, key: str) -> bytes | None:  # noqa: ARG002 -- as every store
+        """Fail."""
+        msg = "gone"
+        raise StoreError(msg, store="dead")
+
+    decide = load  # type: ignore[assignment]
+
+
+def codes(verdict: Verdict) -> set[str]:
+    """Return part and code of what stopped a message."""
+    return {f"{reason.part}/{reason.code}" for reason in verdict.why}
+
+
+def full(store: MemoryStore | None = None, **parts: Any) -> Gate:
+    """Return a gate with every part."""
+    kept = store or MemoryStore()
+    dns = FakeDns(
+        {"babbage.example": {"MX": ["10 mx.babbage.example"]}, "mx.babbage.example": {"A": ["93.184.216.34"]}}
+    )
+    made: dict[str, Any] = {
+        "recipients": RecipientChecker(resolver=dns),
+        "limiter": {"transactional": presets.web_form(kept)},
+        "senders": SenderControl(kept),
+        "suppressions": SuppressionList(kept),
+        "reputation": Reputation(kept),
+        "templates": TemplateMemory(kept),
+        "scanners": [clean],
+    }
+    return Gate(three_flows(), **made | parts)
+
+
+def clean(_: bytes) -> None:
+    """Find nothing."""
+
+
+def broken(_: bytes) -> None:
+    """Fail as a scanner does."""
+    msg = f"no route to the scanner of {ADDRESS}"
+    raise RuntimeError(msg)
+
+
+@pytest.mark.parametrize(
+    ("mail", "flow"),
+    [(reset(), Flow.TRANSACTIONAL), (newsletter(), Flow.MARKETING), (note(), Flow.PROFESSIONAL)],
+    ids=str,
+)
+def test_each_flow_is_accepted_on_its_road(mail: EmailMessage, flow: Flow) -> None:
+    """Three good messages, told apart by From and content."""
+    verdict = Gate(three_flows()).check(mail, flow=flow)
+    assert (verdict.decision, verdict.flow, verdict.accepted) == (GateDecision.ACCEPT, flow, (ADDRESS,))
+    assert verdict.route is not None
+    assert verdict.route.flow == flow
+
+
+def test_every_part_says_something() -> None:
+    """An operator sees all parts in their order, also those against which nothing speaks."""
+    verdict = full().check(reset(), flow="transactional", client="192.0.2.1")
+    assert verdict.decision is GateDecision.ACCEPT, verdict
+    assert [r.part for r in verdict.reasons] == (
+        "message classifier route suppressions recipients templates guard reputation scanners limits".split()
+    )
+
+
+def test_sync_and_async_agree() -> None:
+    """One brain: the same verdict from both drivers."""
+    for mail in (reset(), newsletter(), note()):
+        one = full().check(mail, client="192.0.2.1")
+        two = asyncio.run(full().acheck(mail, client="192.0.2.1"))
+        assert one.to_dict() == two.to_dict()
+
+
+def test_an_advert_on_the_transactional_flow() -> None:
+    """It is refused, and the reason names the flow of its content."""
+    advert = newsletter()
+    advert.replace_header("From", "noreply@notify.lovelace.example")
+    verdict = Gate(three_flows()).check(advert, flow="transactional")
+    assert verdict.decision is GateDecision.REJECT
+    assert "guard/marketing-on-transactional" in codes(verdict)
+
+
+def test_never_routed_in_silence() -> None:
+    """From is of one flow and the content another's: a person looks at it."""
+    advert = newsletter()
+    advert.replace_header("From", "noreply@notify.lovelace.example")
+    verdict = Gate(three_flows()).check(advert)
+    assert verdict.route is None
+    assert "route/conflict" in codes(verdict)
+    assert not verdict
+
+
+def test_a_conflict_may_be_rejected() -> None:
+    """What becomes of a conflict is a setting."""
+    gate = Gate(three_flows(), on_conflict="reject")
+    assert gate.check(note(), flow="marketing").decision is GateDecision.REJECT
+
+
+@pytest.mark.parametrize(
+    ("raw", "decision", "code"),
+    [
+        (b"To: a@b.example\nSubject: x\n\nHello", "reject", "message/no-from"),
+        (b"From: \nTo: a@b.example\n\nHello", "reject", "message/no-from"),
+        (b"From: a@lovelace.example\n" * 10 + b"To: a@b.example\n\nHi", "reject", "message/several-from"),
+        (
+            b"From: "
+            + b", ".join(b"p%d@lovelace.example" % n for n in range(10))
+            + b"\nTo: a@b.example\n\nHi",
+            "hold",
+            "route/conflict",
+        ),
+        (
+            b"From: a@lovelace.example\nSender: eve@elsewhere.example\nTo: a@b.example\n\nHi",
+            "hold",
+            "route/conflict",
+        ),
+        (b"From: a@lovelace.example\nSubject: x\n\nHello", "reject", "message/no-recipients"),
+        (b"", "reject", "message/unreadable"),
+        (b'{"not": "mail"}', "reject", "message/unreadable"),
+    ],
+    ids="no-from empty-from ten-fields ten-mailboxes forged-sender no-recipients nothing json".split(),
+)
+def test_a_bad_message_gets_a_verdict(raw: bytes, decision: str, code: str) -> None:
+    """Never a crash: the verdict says what is wrong."""
+    verdict = Gate(three_flows()).check(raw, flow="professional")
+    assert verdict.decision == decision
+    assert code in codes(verdict)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_hostile_bytes_get_a_verdict(name: str) -> None:
+    """Whatever comes, all parts answer, in bounded time."""
+    started = time.process_time()
+    assert isinstance(full().check(GENERATORS[name](20_000), client="192.0.2.1"), Verdict)
+    assert time.process_time() - started < 5.0
+
+
+def test_recipients_are_left_out_one_by_one() -> None:
+    """The suppressed and the undeliverable are refused, each with its reason; the others get the message."""
+    gate = full(limiter=None)
+    assert gate.suppressions is not None
+    gate.suppressions.add("gone@babbage.example")
+    to = (ADDRESS, "gone@babbage.example", "x@nowhere.example", "no-address@")
+    verdict = gate.check(reset(), envelope=Envelope("", to))
+    assert verdict.accepted == (ADDRESS,)
+    assert [(r.address, r.part) for r in verdict.refused] == [
+        ("gone@babbage.example", "suppressions"),
+        ("x@nowhere.example", "recipients"),
+        ("no-address@", "recipients"),
+    ]
+    assert {r.reply[0] for r in verdict.refused} == {550}
+
+
+def test_nobody_left_is_a_refusal() -> None:
+    """A message for suppressed recipients only does not leave."""
+    gate = full()
+    assert gate.suppressions is not None
+    gate.suppressions.add(ADDRESS)
+    verdict = gate.check(reset(), client="192.0.2.1")
+    assert (verdict.decision, verdict.accepted) == (GateDecision.REJECT, ())
+
+
+def test_suppressed_for_one_flow() -> None:
+    """Who left the newsletter still gets the password reset."""
+    suppressions = SuppressionList(MemoryStore())
+    suppressions.add(ADDRESS, reason="unsubscribed", flow=Flow.MARKETING)
+    gate = Gate(three_flows(), suppressions=suppressions)
+    assert not gate.check(newsletter(), flow="marketing")
+    assert gate.check(reset(), flow="transactional")
+
+
+def test_the_envelope_counts() -> None:
+    """With an envelope, its recipients are meant, not those of the headers."""
+    envelope = Envelope("bounces@notify.lovelace.example", ("grace@babbage.example",))
+    verdict = Gate(three_flows()).check(reset(), envelope=envelope, flow="transactional")
+    assert verdict.accepted == ("grace@babbage.example",)
+
+
+def test_limits_defer_and_say_when() -> None:
+    """The refusal comes with the seconds to wait."""
+    gate = full()
+    for _ in range(6):
+        verdict = gate.check(reset(), flow="transactional", client="192.0.2.1")
+    assert verdict.decision is GateDecision.DEFER
+    assert verdict.retry_after is not None
+    assert codes(verdict) == {"limits/limited"}
+
+
+def test_what_stays_here_costs_no_limit() -> None:
+    """Limits are asked last: a refused message takes nothing."""
+    limiter = Limiter(Limit("1/day", per="recipient"))
+    gate = Gate(three_flows(), limiter=limiter)
+    assert not gate.check(newsletter(), flow="transactional")
+    assert gate.check(reset(), flow="transactional")
+
+
+def test_a_limit_for_some_recipients() -> None:
+    """Who was written to too often is left out for now; the others get the message."""
+    gate = Gate(three_flows(), limiter=Limiter(Limit("1/day", per="recipient")))
+    gate.check(newsletter(), flow="marketing")
+    verdict = gate.check(newsletter(f"{ADDRESS}, grace@babbage.example"), flow="marketing")
+    assert verdict.accepted == ("grace@babbage.example",)
+    (refused,) = verdict.refused
+    assert refused.retry_after is not None
+    assert refused.reply[0] == 450
+
+
+def test_a_missing_key_is_said_and_held() -> None:
+    """A limit per client without a client must not be wide open, and must not crash."""
+    verdict = full().check(reset(), flow="transactional")
+    assert verdict.decision is GateDecision.HOLD
+    assert "client" in str(verdict)
+    assert verdict.degraded == ("limits",)
+
+
+def test_a_stopped_flow_defers() -> None:
+    """The breaker of a flow stops it, and no other."""
+    gate = full(limiter=None)
+    assert gate.reputation is not None
+    gate.reputation.count("marketing", sent=1000, bounced=200)
+    verdict = gate.check(newsletter(), flow="marketing")
+    assert (verdict.decision, verdict.retry_after) == (GateDecision.DEFER, pytest.approx(3600, abs=5))
+    assert gate.check(reset(), flow="transactional")
+
+
+def test_a_blocked_sender_is_stopped() -> None:
+    """A person with many invalid recipients waits; a block for good is a refusal."""
+    gate = full()
+    assert gate.senders is not None
+    gate.senders.report("charles@lovelace.example", invalid=8, valid=2)
+    assert gate.check(note(), flow="professional").decision is GateDecision.DEFER
+    gate.senders.unblock("charles@lovelace.example")
+    gate.senders.block("charles@lovelace.example")
+    assert gate.check(note(), flow="professional").decision is GateDecision.REJECT
+
+
+def test_an_abused_slot_is_refused() -> None:
+    """A name field that suddenly holds an advert with a link stops the mail of a form."""
+    gate = full(limiter=None, recipients=None)
+    text = "Hello {},\n\nwelcome to the library. Your card number is {}. Please confirm your address soon.\n"
+    for number, name in enumerate("Ada Grace Mary Emmy Marie Lise Rosa Anne".split()):
+        mail = reset()
+        mail.set_content(text.format(name, 1000 + number))
+        gate.check(mail, flow="transactional")
+    mail.set_content(text.format("WIN A PHONE http://prize.example/x", 2000))
+    assert "guard/form-abuse" in codes(gate.check(mail, flow="transactional"))
+
+
+def test_scanners_are_heard() -> None:
+    """What a scanner finds decides as it says; its bytes are those of the message."""
+    seen: list[bytes] = []
+
+    def virus(raw: bytes) -> list[Finding]:
+        seen.append(raw)
+        return [Finding("virus", "Eicar-Test"), Finding("spam", "a little", GateDecision.HOLD)]
+
+    verdict = Gate(three_flows(), scanners=[virus]).check(reset().as_bytes(), flow="transactional")
+    assert verdict.decision is GateDecision.REJECT
+    assert codes(verdict) == {"scanners/virus", "scanners/spam"}
+    assert seen == [reset().as_bytes()]
+
+
+def test_an_async_scanner() -> None:
+    """Coroutine functions are awaited by acheck(); check() says what to use, and does not crash."""
+
+    async def scan(_: bytes) -> Finding:
+        await asyncio.sleep(0)
+        return Finding("virus", "x")
+
+    gate = Gate(three_flows(), scanners=[scan])
+    assert codes(asyncio.run(gate.acheck(reset(), flow="transactional"))) == {"scanners/virus"}
+    assert "acheck()" in str(gate.check(reset(), flow="transactional"))
+
+
+@pytest.mark.parametrize(
+    ("parts", "part", "decision"),
+    [
+        ({"scanners": [broken]}, "scanners", "defer"),
+        ({"suppressions": SuppressionList(DeadStore())}, "suppressions", "defer"),
+        ({"templates": TemplateMemory(DeadStore())}, "templates", "accept"),
+        ({"reputation": Reputation(DeadStore())}, "reputation", "accept"),
+        ({"reputation": Reputation(DeadStore(), on_error="deny")}, "reputation", "defer"),
+        ({"senders": SenderControl(DeadStore())}, "senders", "accept"),
+        ({"limiter": Limiter(Limit("1/day", per="global"), store=DeadStore())}, "limits", "hold"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_part_that_fails(parts: dict[str, Any], part: str, decision: str) -> None:
+    """Its policy decides, the verdict says so, and no address is told."""
+    verdict = full(**{"limiter": None} | parts).check(note(), flow="professional")
+    assert verdict.decision == decision, verdict
+    assert part in verdict.degraded or "looked up" in str(verdict)
+    assert ADDRESS not in str(verdict)
+
+
+def test_the_policy_of_a_part_is_a_setting() -> None:
+    """A scanner that is down may be passed over."""
+    gate = Gate(three_flows(), scanners=[broken], on_error={"scanners": "accept"})
+    verdict = gate.check(reset(), flow="transactional")
+    assert verdict
+    assert verdict.degraded == ("scanners",)
+
+
+def test_dns_that_is_down_harms_nobody() -> None:
+    """A resolver without answers makes recipients doubtful, never refused."""
+    gate = full(recipients=RecipientChecker(resolver=FakeDns(default="servfail")), limiter=None)
+    verdict = gate.check(reset(), flow="transactional")
+    assert verdict.accepted == (ADDRESS,)
+    assert "recipients" in {reason.part for reason in verdict.findings}
+
+
+def test_the_time_for_recipients_is_bounded() -> None:
+    """A mailing to many is not held up: who was not checked in time is said."""
+    clock = FixedClock()
+
+    class Slow(RecipientChecker):
+        def check(self, address: str) -> Any:
+            clock.advance(4)
+            return super().check(address)
+
+    gate = Gate(three_flows(), recipients=Slow(dns=False), clock=clock.monotonic)
+    to = ", ".join(f"p{number}@babbage.example" for number in range(10))
+    verdict = gate.check(newsletter(to), flow="marketing")
+    assert "8 recipients were not checked" in str(verdict)
+    assert len(verdict.accepted) == 10
+
+
+def test_a_dry_run_accepts_and_says() -> None:
+    """For a first week: everything passes, and the verdict says what would have been."""
+    verdict = Gate(three_flows(), dry_run=True).check(newsletter(), flow="transactional")
+    assert (verdict.decision, verdict.would_be) == (GateDecision.ACCEPT, GateDecision.REJECT)
+    assert verdict.accepted == (ADDRESS,)
+    assert str(verdict).startswith("dry run, would be reject: accept transactional")
+
+
+def test_a_message_needs_bytes_for_scanners() -> None:
+    """A Message has none: the scanners' policy decides."""
+    gate = Gate(three_flows(), scanners=[clean])
+    assert gate.check(Message.read(reset()), flow="transactional").degraded == ("scanners",)
+
+
+def test_every_kind_of_source(tmp_path: Path) -> None:
+    """Bytes, text, a file, an open file and an object are the same message."""
+    file = tmp_path / "a.eml"
+    file.write_bytes(reset().as_bytes())
+    gate = Gate(three_flows(), scanners=[clean])
+    with file.open("rb") as handle:
+        sources: list[Any] = [reset(), reset().as_bytes(), reset().as_string(), file, handle]
+        said = [gate.check(source, flow="transactional").to_dict() for source in sources]
+    assert said == [said[0]] * 5
+
+
+def test_no_address_in_what_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the line, nor the table, nor the data, nor the log holds an address."""
+    gate = full()
+    assert gate.suppressions is not None
+    gate.suppressions.add(ADDRESS)
+    with caplog.at_level(logging.DEBUG):
+        verdict = gate.check(reset(f"{ADDRESS}, eve@nowhere.example"), client="192.0.2.1")
+        said = (
+            f"{verdict}{verdict!r}{verdict.explain()}{verdict.to_dict()}{verdict._repr_html_()}{caplog.text}"
+        )
+    assert [name for name in (ADDRESS, "eve@", "noreply@") if name in said] == []
+
+
+def test_a_hostile_sentence_is_shown_as_text() -> None:
+    """What a scanner says cannot run in a notebook or move the cursor of a terminal."""
+
+    def evil(_: bytes) -> Finding:
+        return Finding("virus", "<script>\x1b[2J")
+
+    verdict = Gate(three_flows(), scanners=[evil]).check(reset(), flow="transactional")
+    assert "<script>" not in verdict._repr_html_()
+    assert "\x1b" not in str(verdict) + verdict.explain()
+
+
+def test_hooks_get_every_verdict() -> None:
+    """For metrics; one that fails stops no mail."""
+    seen: list[Verdict] = []
+
+    def bad(_: Verdict) -> None:
+        raise RuntimeError
+
+    gate = Gate(three_flows(), hooks=[bad, seen.append])
+    gate.check(reset(), flow="transactional")
+    gate.check(b"")
+    assert [bool(verdict) for verdict in seen] == [True, False]
+
+
+def test_ensure_raises_with_the_verdict() -> None:
+    """The raise-style twin, sync and async."""
+    gate = Gate(three_flows())
+    with pytest.raises(Refused) as caught:
+        gate.ensure(newsletter(), flow="transactional")
+    assert caught.value.verdict.decision is GateDecision.REJECT
+    assert asyncio.run(gate.aensure(reset(), flow="transactional"))
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        (lambda: Gate(three_flows(), on_conflict="perhaps"), "on_conflict"),
+        (lambda: Gate(three_flows(), on_error={"dns": "accept"}), "on_error"),
+        (lambda: Gate(three_flows(), on_error={"limits": "maybe"}), "on_error"),
+        (lambda: Gate(three_flows()).check(b"", flow="adverts"), "flow"),
+    ],
+)
+def test_misuse(make: Any, field: str) -> None:
+    """What cannot be meant is raised, with the field."""
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    assert caught.value.field == field
+
+
+class Broken:
+    """Fails at whatever it is asked."""
+
+    def classify(self, *_: Any, **__: Any) -> None:
+        """Fail."""
+        raise KeyError
+
+    check = classify
+
+
+@pytest.mark.parametrize(("flow", "decision"), [("transactional", "accept"), (None, "hold")])
+def test_a_classifier_that_fails(flow: str | None, decision: str) -> None:
+    """A declared flow needs none; without one, a person looks at the message."""
+    broken: Any = Broken()
+    verdict = Gate(three_flows(), classifier=broken).check(reset(), flow=flow)
+    assert (verdict.decision, verdict.degraded) == (decision, ("classifier",))
+
+
+def test_a_checker_of_recipients_that_fails() -> None:
+    """Nobody is left out because of a fault of ours."""
+    broken: Any = Broken()
+    verdict = Gate(three_flows(), recipients=broken).check(reset(), flow="transactional")
+    assert (verdict.accepted, verdict.degraded) == ((ADDRESS,), ("recipients",))
+
+
+def test_an_unsure_classifier_without_a_road() -> None:
+    """What belongs to no flow at all is held, and the reason says so."""
+    bare = b"From: a@elsewhere.example\nTo: b@babbage.example\n\nx"
+    verdict = Gate(three_flows()).check(bare)
+    assert verdict.decision is GateDecision.HOLD
+    assert verdict.why[0].part == "route"
+
+
+def test_a_conflict_that_is_accepted_needs_a_road() -> None:
+    """Where nothing says by which road, a message is held, whatever becomes of conflicts."""
+    advert = newsletter()
+    advert.replace_header("From", "noreply@notify.lovelace.example")
+    verdict = Gate(three_flows(), on_conflict="accept").check(advert)
+    assert "route/no-flow" in codes(verdict)
+
+
+def test_a_dry_run_has_a_road() -> None:
+    """A message that would be held is sent by the flow it seems to be of."""
+    advert = newsletter()
+    advert.replace_header("From", "noreply@notify.lovelace.example")
+    verdict = Gate(three_flows(), dry_run=True).check(advert)
+    assert verdict
+    assert verdict.route is not None

@@ -1,0 +1,118 @@
+"""``flows.toml``: the tables that say which parts a gate has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mailflows import ConfigurationError, Gate
+from mailflows.gate import GateDecision
+from mailflows.limits import Limiter, MemoryStore
+from three_flows import newsletter, reset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FLOWS = """\
+[flows.transactional]
+domains = ["notify.lovelace.example"]
+[flows.marketing]
+domains = ["news.lovelace.example"]
+"""
+
+
+def written(folder: Path, tables: str = "") -> Path:
+    """Write a file of settings."""
+    file = folder / "flows.toml"
+    file.write_text(FLOWS + tables)
+    return file
+
+
+def test_the_flows_alone_make_a_gate(tmp_path: Path) -> None:
+    """Five lines protect: all that needs no decision of the user is on, and nothing asks the network."""
+    gate = Gate.from_toml(written(tmp_path))
+    assert gate.check(reset(), flow="transactional")
+    assert not gate.check(newsletter(), flow="transactional")
+    assert gate.recipients is not None
+    assert gate.recipients.dns is False
+    assert all((gate.suppressions, gate.reputation, gate.senders, gate.templates))
+    assert gate.limiter is None
+
+
+def test_everything_that_can_be_said(tmp_path: Path) -> None:
+    """Every table and key is heard."""
+    file = written(
+        tmp_path,
+        """
+[gate]
+store = "state.db"
+dry_run = true
+on_conflict = "reject"
+senders = false
+templates = false
+on_error = { scanners = "accept" }
+[limits]
+transactional = "web_form"
+marketing = "campaign"
+on_error = "deny"
+[recipients]
+dns = true
+budget = 2
+[guard]
+flag_recipients = 5
+[classifier]
+heuristic = true
+threshold = 0.8
+""",
+    )
+    gate = Gate.from_toml(file)
+    assert (tmp_path / "state.db").exists() or gate.check(reset(), flow="transactional")
+    assert (gate.dry_run, gate.on_conflict, gate.senders, gate.templates) == (
+        True,
+        GateDecision.REJECT,
+        None,
+        None,
+    )
+    assert gate.on_error["scanners"] is GateDecision.ACCEPT
+    assert isinstance(gate.limiter, dict)
+    assert all(isinstance(one, Limiter) for one in gate.limiter.values())
+    assert gate.recipients_budget == 2.0
+    assert gate.guard_settings is not None
+    assert gate.guard_settings.flag_recipients == 5
+
+
+def test_arguments_go_before_the_file(tmp_path: Path) -> None:
+    """A test gives its own store and no dry run."""
+    file = written(tmp_path, '[gate]\nstore = "state.db"\ndry_run = true\n')
+    Gate.from_toml(file, store=MemoryStore(), dry_run=False).check(reset(), flow="transactional")
+    assert [path.name for path in tmp_path.iterdir()] == ["flows.toml"]
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ("[gate]\ndry_runs = true\n", "line 6: [gate] unknown key dry_runs: did you mean dry_run?"),
+        ("[gate]\nxyz = 1\n", "unknown key xyz: known are store"),
+        ('[gate]\ndry_run = "yes"\n', "line 6: [gate] dry_run is true or false; got 'yes'"),
+        (
+            '[gate]\non_conflict = "perhaps"\n',
+            "flows.toml: on_conflict is one of accept, defer, hold, reject",
+        ),
+        ('[gate]\non_error = { dns = "accept" }\n', "on_error names the parts message"),
+        ('[limits]\ntransactional = "form"\n', "line 6: [limits] transactional names a preset, web_form"),
+        ('[limits]\nmarketting = "campaign"\n', "did you mean marketing?"),
+        ('[limits]\nprofessional = "professional"\n', "professional, which has no route"),
+        ("[recipients]\nbudget = true\n", "budget is a number"),
+        ("[guard]\nflag_recipients = 500\n", "it would never flag"),
+        ("[classifier]\nthreshold = 2.0\n", "threshold"),
+        ("[gates]\n", "unknown table [gates]: did you mean gate?"),
+        ("[gate\n", "flows.toml: "),
+        ("gate = 1\n", "flows.toml"),
+    ],
+)
+def test_what_cannot_be_meant(tmp_path: Path, tables: str, said: str) -> None:
+    """The error names the file, the line or the key, and what to write instead."""
+    with pytest.raises(ConfigurationError) as caught:
+        Gate.from_toml(written(tmp_path, tables))
+    assert said in str(caught.value)

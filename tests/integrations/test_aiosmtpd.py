@@ -1,0 +1,81 @@
+"""aiosmtpd: the gate as a filter in front of the relays of the flows."""
+
+from __future__ import annotations
+
+import smtplib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mailflows import Gate
+from mailflows.feedback import SuppressionList
+from mailflows.integrations.aiosmtpd import GateHandler
+from mailflows.limits import Limit, Limiter, MemoryStore
+from smtp_server import SmtpServer
+from three_flows import newsletter, note, reset, three_flows
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+
+def submit(gate: Gate, mail: EmailMessage) -> dict[str, tuple[int, bytes]]:
+    """Send a message to the filter, as an application does."""
+    server = SmtpServer("127.0.0.5", handler=GateHandler(gate))
+    with server, smtplib.SMTP(server.host, server.port, timeout=10) as smtp:
+        return smtp.send_message(mail)
+
+
+def test_messages_leave_by_their_flows(relays: dict[str, SmtpServer], urls: dict[str, str]) -> None:
+    """What comes in at one door leaves by the road of its flow, told by From and content."""
+    gate = Gate(three_flows(**urls))
+    submit(gate, newsletter())
+    submit(gate, note())
+    assert [d.source for d in relays["marketing"].deliveries] == ["127.0.0.12"]
+    assert [d.source for d in relays["professional"].deliveries] == ["127.0.0.13"]
+
+
+def test_what_belongs_to_no_flow_stays_with_its_sender(
+    relays: dict[str, SmtpServer], urls: dict[str, str]
+) -> None:
+    """A held message is answered 451, so that it stays in the queue of who sent it."""
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        submit(Gate(three_flows(**urls)), reset(sender="Eve <eve@elsewhere.example>"))
+    assert caught.value.smtp_code == 451
+    assert [relay.deliveries for relay in relays.values()] == [[], [], []]
+
+
+def test_a_limit_answers_with_a_deferral(urls: dict[str, str]) -> None:
+    """Too many from one client: try again later."""
+    gate = Gate(three_flows(**urls), limiter=Limiter(Limit("1/day", per="client")))
+    submit(gate, newsletter())
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        submit(gate, newsletter())
+    assert caught.value.smtp_code == 450
+
+
+def test_partly_refused_is_refused_whole(relays: dict[str, SmtpServer], urls: dict[str, str]) -> None:
+    """One reply must be true for all recipients: nobody gets it, and the sender knows."""
+    suppressions = SuppressionList(MemoryStore())
+    suppressions.add("gone@babbage.example")
+    limiter = Limiter(Limit("1/day", per="client"))
+    gate = Gate(three_flows(**urls), suppressions=suppressions, limiter=limiter)
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        submit(gate, newsletter("ada@babbage.example, gone@babbage.example"))
+    assert caught.value.smtp_code == 550
+    assert relays["marketing"].deliveries == []
+    assert limiter.check(client="127.0.0.1").remaining == 1
+
+
+def test_the_relays_own_answer_is_passed_on(urls: dict[str, str]) -> None:
+    """What the relay says of the recipient, the application hears."""
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        submit(Gate(three_flows(**urls)), newsletter("unknown@babbage.example"))
+    assert (caught.value.smtp_code, caught.value.smtp_error) == (550, b"5.1.1 User unknown")
+
+
+def test_a_relay_that_is_down(urls: dict[str, str]) -> None:
+    """The message stays with who sent it."""
+    gate = Gate(three_flows(**urls | {"marketing": "smtp://127.0.0.9:1"}))
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        submit(gate, newsletter())
+    assert caught.value.smtp_code == 451

@@ -1,0 +1,121 @@
+"""TLS and login: what a relay with a password sees, over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import smtplib
+import ssl
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiosmtpd.smtp import AuthResult, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from mailflows import Gate
+from mailflows.flows import FlowRoute, FlowSet
+from mailflows.integrations.aiosmtplib import send
+from mailflows.integrations.smtplib import GateSMTP
+from smtp_server import SmtpServer
+from three_flows import reset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOST = "127.0.0.6"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a key and a certificate for the relay's address, made now."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "relay")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "relay.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
+    """Take one name with one password."""
+    return AuthResult(success=data == LoginPassword(b"app", b"secret"), handled=False)
+
+
+@pytest.fixture
+def relay(certificate: Path) -> Iterator[SmtpServer]:
+    """Start a relay that wants TLS and a login."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    server = SmtpServer(
+        HOST, tls_context=context, require_starttls=True, authenticator=authenticate, auth_required=True
+    )
+    with server:
+        yield server
+
+
+def gate(relay: SmtpServer, password: str) -> Gate:
+    """Return a gate whose only flow leaves by the relay."""
+    url = f"smtp://app@{relay.host}:{relay.port}"
+    return Gate(
+        FlowSet(
+            FlowRoute(
+                "transactional", domains="notify.lovelace.example", relay=url, password=lambda: password
+            )
+        )
+    )
+
+
+def trusting(certificate: Path) -> ssl.SSLContext:
+    """Return how TLS is spoken where the relay's certificate is known."""
+    return ssl.create_default_context(cafile=str(certificate))
+
+
+def test_login_over_tls(relay: SmtpServer, certificate: Path) -> None:
+    """The message is taken after STARTTLS and login."""
+    with GateSMTP(gate(relay, "secret"), tls=trusting(certificate)) as smtp:
+        smtp.send_message(reset(), flow="transactional")
+    assert len(relay.deliveries) == 1
+
+
+def test_login_over_tls_in_an_event_loop(relay: SmtpServer, certificate: Path) -> None:
+    """So it is with aiosmtplib."""
+    asyncio.run(send(gate(relay, "secret"), reset(), flow="transactional", tls=trusting(certificate)))
+    assert len(relay.deliveries) == 1
+
+
+def test_a_certificate_that_nobody_knows(relay: SmtpServer) -> None:
+    """Certificates are checked by default: the password is not said."""
+    with GateSMTP(gate(relay, "secret")) as smtp, pytest.raises(ssl.SSLCertVerificationError):
+        smtp.send_message(reset(), flow="transactional")
+    assert relay.deliveries == []
+
+
+def test_a_wrong_password(relay: SmtpServer, certificate: Path) -> None:
+    """The error of the relay is raised, and says no password."""
+    with (
+        GateSMTP(gate(relay, "wrong"), tls=trusting(certificate)) as smtp,
+        pytest.raises(smtplib.SMTPAuthenticationError) as caught,
+    ):
+        smtp.send_message(reset(), flow="transactional")
+    assert "wrong" not in str(caught.value)
