@@ -30,7 +30,6 @@ from mailflows.flows._breaker import (
     trial_failed,
 )
 from mailflows.flows._reputation_record import Counts, ReputationRecord, Tally, tally_of, tally_of_counts
-from mailflows.flows._route import flow_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -195,7 +194,7 @@ class Reputation:
         Raises:
             ConfigurationError: If *flow* is no flow.
         """
-        named, to = flow_named(flow), tuple(recipients)
+        named, to = Flow(flow), tuple(recipients)
         at = {recipient: provider_of(recipient) for recipient in to}
         try:
             stops = [s for scope in self._scopes(named, sender) if (s := self._ask(*scope, None, len(to)))]
@@ -231,7 +230,7 @@ class Reputation:
         providers: dict[tuple[str, str], str | None] = {}
         seen: list[str] = []
         for event in (events,) if isinstance(events, Event) else events:
-            of = event.flow or (flow_named(flow) if flow else None)
+            of = event.flow or (Flow(flow) if flow else None)
             key = self._seen_key(event)
             if of is None or event.verified is False or (key and (key in seen or self._store.load(key))):
                 continue
@@ -259,7 +258,7 @@ class Reputation:
         if not numbers.keys() <= set(Counts.__slots__) or min(numbers.values(), default=0) < 0:
             msg = f"numbers of recipients are {', '.join(Counts.__slots__)}, each at least 0; got {numbers}"
             raise ConfigurationError(msg, field="numbers")
-        key, name = self._scope(flow_named(flow), None)
+        key, name = self._scope(Flow(flow), None)
         return self._count(key, name, None, tally_of_counts(Counts(**numbers)))
 
     def check(self, flow: Flow | str, *, sender: str | None = None, provider: str | None = None) -> Standing:
@@ -268,7 +267,7 @@ class Reputation:
         Raises:
             StoreError: If the store could not answer.
         """
-        named = flow_named(flow)
+        named = Flow(flow)
         key, name = self._scopes(named, sender)[-1] if sender else self._scope(named, provider)
         record = advanced(ReputationRecord.read(self._store.load(key)), self.policy, self._clock())
         return _standing(name, record)
@@ -295,7 +294,7 @@ class Reputation:
         return self._ordered(flow, lambda _: ReputationRecord())
 
     def _ordered(self, flow: Flow | str, change: Callable[[ReputationRecord], ReputationRecord]) -> Standing:
-        key, name = self._scope(flow_named(flow), None)
+        key, name = self._scope(Flow(flow), None)
         document = update(
             self._store, key, lambda old: change(ReputationRecord.read(old)).write(), ttl=REMEMBER
         )
