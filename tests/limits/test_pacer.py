@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import smtplib
 from collections import Counter
 from itertools import count, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailflows.errors import ConfigurationError
+from mailflows.errors import ConfigurationError, StoreError
 from mailflows.limits import MemoryStore, Pacer, SQLiteStore
 from mailflows.limits._pace import Pace, read_pace
 from mailflows.testing import FakeDns
 from throttling_provider import Clock, simulate
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
     from pathlib import Path
 
 RATES = {"google": "10/s", "yahoo": "1/s", "default": "5/s"}
@@ -302,3 +304,171 @@ def test_a_look_ahead_of_nothing_is_refused(clock: Clock) -> None:
     """A stream holds at least one message."""
     with pytest.raises(ValueError, match="at least 1"):
         pacer(clock).stream([], look_ahead=0)
+
+
+def test_a_source_that_fails_loses_nothing_that_was_read(clock: Clock) -> None:
+    """What was read before is sent, and then the error is raised."""
+
+    def failing() -> Iterator[str]:
+        yield from (f"{n}@gmail.com" for n in range(5))
+        raise RuntimeError("the database is gone")  # noqa: EM101, TRY003 -- a test's own
+
+    sent: list[str] = []
+    with pytest.raises(RuntimeError, match="the database is gone"):
+        _drain(pacer(clock), failing(), sent)
+    assert len(sent) == 5
+
+
+def test_async_a_source_that_fails_loses_nothing(clock: Clock) -> None:
+    """The async stream does the same."""
+
+    async def failing() -> AsyncIterator[str]:
+        for n in range(5):
+            yield f"{n}@gmail.com"
+        raise RuntimeError("the database is gone")  # noqa: EM101, TRY003 -- a test's own
+
+    sent: list[str] = []
+
+    async def send() -> None:
+        async for address, slot in pacer(clock).astream(failing()):
+            slot.sent()
+            sent.append(address)
+
+    with pytest.raises(RuntimeError, match="the database is gone"):
+        asyncio.run(send())
+    assert len(sent) == 5
+
+
+def _drain(paced: Pacer, messages: Iterable[str], sent: list[str]) -> None:
+    for address, slot in paced.stream(messages):
+        slot.sent()
+        sent.append(address)
+
+
+@pytest.mark.parametrize("bad", [b"no message", "", 5, "no address"])
+def test_one_message_that_cannot_be_read_stops_no_other(clock: Clock, bad: Any) -> None:
+    """It is given out in its turn, so that its sender finds out, and the run can end."""
+    given = [item for item, _ in pacer(clock).stream(["a@gmail.com", bad, "b@yahoo.com"], resume="news")]
+    assert set(given) == {"a@gmail.com", bad, "b@yahoo.com"}
+
+
+class _Failing(MemoryStore):
+    """A store whose documents cannot be written for a while."""
+
+    fails = False
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None) -> bool:
+        """Fail, or do as a store does."""
+        if self.fails:
+            msg = "down"
+            raise StoreError(msg, store="test")
+        return super().swap(key, old, new, ttl=ttl)
+
+
+def test_what_a_store_did_not_keep_can_be_said_again(clock: Clock) -> None:
+    """A slot whose store was down is told again, and its message then is done."""
+    store = _Failing(clock=clock)
+    paced = pacer(clock, store=store)
+    ((_, slot),) = paced.stream(["a@gmail.com"], resume="news")
+    store.fails = True
+    with pytest.raises(StoreError):
+        slot.sent()
+    store.fails = False
+    slot.sent()
+    assert list(paced.stream(["a@gmail.com"], resume="news")) == []
+
+
+def test_a_store_that_is_down_closes_the_connection_all_the_same(clock: Clock) -> None:
+    """A connection that was closed is free for the next message, whatever could be kept of it."""
+    store = _Failing(clock=clock)
+    given = 0
+    start = clock.now
+    for _, slot in pacer(clock, store=store, connections={"google": 1}).stream(["a@gmail.com"] * 3):
+        given += 1
+        store.fails = True
+        with pytest.raises(StoreError):
+            slot.result(*TOO_FAST)
+        store.fails = False
+    assert (given, clock.now - start < 60) == (3, True)
+
+
+def test_a_clock_that_is_set_back_holds_up_no_stream(clock: Clock) -> None:
+    """Turns that were booked in a wrong year are taken in the right one."""
+    clock.now += 365 * 86_400
+    sent = []
+    for address, slot in pacer(clock).stream(f"{n}@yahoo.com" for n in range(4)):
+        if not sent:
+            clock.now -= 365 * 86_400
+            right = clock.now
+        slot.sent()
+        sent.append(address)
+    assert (len(sent), clock.now - right < 60) == (4, True)
+
+
+def test_a_pause_of_a_wrong_year_is_forgotten(clock: Clock) -> None:
+    """A provider that deferred while the clock was a year ahead is written to once it is right."""
+    paced = pacer(clock)
+    clock.now += 365 * 86_400
+    paced.schedule("a@gmail.com").result(*TOO_FAST)
+    clock.now -= 365 * 86_400
+    right = clock.now
+    for _, slot in paced.stream(["b@gmail.com"]):
+        slot.sent()
+    assert clock.now - right < 60
+
+
+@pytest.mark.parametrize("damage", [b"{", b"[1]", b"{}", b"[NaN, []]", b'["x", []]'])
+def test_a_damaged_position_is_a_clear_error(clock: Clock, damage: bytes) -> None:
+    """A run never begins again by itself; who forgets its position says so."""
+    paced = pacer(clock)
+    for _, slot in paced.stream(["a@gmail.com"], resume="news"):
+        slot.sent()
+    ((key, document),) = paced.store.scan("position:")
+    paced.store.swap(key, document, damage)
+    with pytest.raises(StoreError, match="the position of this run is damaged"):
+        list(paced.stream(["a@gmail.com"], resume="news"))
+    paced.forget("news")
+    assert len(list(paced.stream(["a@gmail.com"], resume="news"))) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b'["a", 1, 1, 1, 1, 1, 1, 1]', b"[1, 1, 1, 1, 1, 1, NaN, 1]"])
+def test_a_damaged_pace_is_as_none(damage: bytes) -> None:
+    """A pace that cannot be read never stops a run."""
+    assert read_pace(damage) == Pace()
+
+
+@pytest.mark.parametrize("settings", [{"connections": {"google": n}} for n in ("5", math.nan, None, 0.5, 0)])
+def test_connections_that_are_no_number(settings: dict[str, Any]) -> None:
+    """Whatever is no whole number of at least 1 is told what is expected."""
+    with pytest.raises(ConfigurationError, match="connections= are whole numbers"):
+        Pacer(**settings)
+
+
+@pytest.mark.parametrize("number", [math.nan, 2.5, "x", None, 0])
+def test_a_look_ahead_that_is_no_number(number: Any) -> None:
+    """With not-a-number nothing would be read, and nothing sent, in silence."""
+    with pytest.raises(ValueError, match="look_ahead is a number of messages"):
+        Pacer().stream(["a@gmail.com"], look_ahead=number)
+
+
+def test_a_turn_within_no_number_of_seconds() -> None:
+    """Not-a-number compares with nothing, so that no turn would be too late."""
+    with pytest.raises(ValueError, match="within is a number of seconds"):
+        Pacer().schedule("a@gmail.com", within=math.nan)
+
+
+@pytest.mark.parametrize(
+    "refused", [{"a@gmail.com": None}, {"a@gmail.com": ("x", "y")}, {"a@gmail.com": (550,)}]
+)
+def test_an_exception_without_a_reply_says_nothing_about_the_pace(
+    clock: Clock, refused: dict[str, Any]
+) -> None:
+    """Whatever a library puts there, the slot is told, and the sender goes on."""
+    assert (
+        pacer(clock).schedule("a@gmail.com").failed(smtplib.SMTPRecipientsRefused(refused)).action == "retry"
+    )
+
+
+def test_a_reply_without_text_is_judged_by_its_code(clock: Clock) -> None:
+    """A server that says nothing but a number is understood."""
+    assert pacer(clock).schedule("a@gmail.com").result(250, None).action == "none"  # type: ignore[arg-type]

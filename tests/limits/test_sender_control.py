@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -361,3 +362,106 @@ def test_any_object_with_type_and_reason_is_an_event() -> None:
     """Events of another library are understood by the same words."""
     bounce = SimpleNamespace(type="bounced", reason="mailbox-unknown")
     assert control(FixedClock()).report(ADA, bounce).invalid == 1
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e20])
+def test_a_block_beyond_a_century_is_for_good(seconds: float) -> None:
+    """Infinity is no moment of a calendar; the sender is stopped, and can still be asked about."""
+    senders = control(FixedClock())
+    senders.block(ADA, seconds=seconds)
+    assert (senders.check(ADA).allowed, senders.check(ADA).until) == (False, None)
+
+
+@pytest.mark.parametrize("seconds", [math.nan, -5.0, 0, "4h", timedelta(hours=4)])
+def test_a_block_of_no_time_is_refused(seconds: Any) -> None:
+    """An order that would stop nobody is an error, not silence."""
+    with pytest.raises(ValueError, match="seconds is a number above 0"):
+        control(FixedClock()).block(ADA, seconds=seconds)
+
+
+@pytest.mark.parametrize("number", [math.nan, 1.5, "3", None, 10**400, -1])
+def test_a_number_of_recipients_that_is_none(number: Any) -> None:
+    """What cannot be counted is told what is expected, and the sender is as before."""
+    senders = control(FixedClock())
+    with pytest.raises(ValueError, match="a number of recipients is a whole one"):
+        senders.report(ADA, invalid=number)
+    assert senders.check(ADA).outcomes == 0
+
+
+@pytest.mark.parametrize("sender", [None, "", "  "])
+def test_a_sender_without_a_name_is_refused(sender: Any) -> None:
+    """All who are not known would share one record, and one block."""
+    with pytest.raises(ValueError, match="sender is an address or the name of an account"):
+        control(FixedClock()).acquire(sender, to=["charles@example.org"])
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"blocks": (math.inf,)},
+        {"blocks": (-1.0,)},
+        {"remember": math.nan},
+        {"min_invalid": math.nan},
+        {"times": math.nan},
+        {"certainty": -1.0},
+        {"busy": 2.5},
+    ],
+)
+def test_a_policy_that_stops_nobody_is_refused(setting: dict[str, Any]) -> None:
+    """Not-a-number and infinity compare in ways that nobody means."""
+    with pytest.raises(ConfigurationError):
+        SenderPolicy(**setting)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"\xff", b"[]", b"null", b'{"recent": 5}', b'{"blocks": [{}]}', b'{"days": []}']
+)
+def test_a_damaged_record_begins_again(damage: bytes) -> None:
+    """A record that cannot be read stops nobody from sending, and the next one is whole."""
+    senders = control(FixedClock())
+    senders._store.swap(senders._key(ADA), None, damage)
+    assert senders.acquire(ADA, to=["charles@example.org"])
+    assert senders.report(ADA, valid=1).outcomes == 1
+
+
+def test_a_record_of_a_later_version_is_read() -> None:
+    """While a new version is rolled out, an old one leaves out what it does not know."""
+    senders = control(FixedClock())
+    later = json.loads(SenderRecord(recent="01").write()) | {"mood": "good"}
+    assert SenderRecord.read(json.dumps(later).encode()).recent == "01"
+    senders._store.swap(senders._key(ADA), None, json.dumps(later).encode())
+    assert senders.acquire(ADA, to=["charles@example.org"])
+
+
+@pytest.mark.parametrize("known", ["!", "abc", "é"])
+def test_a_damaged_filter_begins_again(known: str) -> None:
+    """A filter of another length or alphabet is as if nobody had been written to."""
+    record = SenderRecord(known=known).with_attempt(["charles@example.org"], None, 0.0)
+    assert record.new == 1
+
+
+class TestAClockThatWasAYearAhead:
+    """A machine's clock jumps a year, and is set right again."""
+
+    def test_a_block_lasts_as_long_as_it_should(self) -> None:
+        """Four hours that began in the wrong year are four hours from now."""
+        clock = FixedClock()
+        senders = control(clock, store=MemoryStore())
+        clock.advance(365 * DAY)
+        senders.report(ADA, invalid=8, valid=2)
+        clock.advance(-365 * DAY)
+        assert not senders.acquire(ADA, to=["charles@example.org"])
+        clock.advance(4 * HOUR + 1)
+        assert senders.acquire(ADA, to=["charles@example.org"])
+
+    def test_hours_go_on(self) -> None:
+        """What is sent in the right year is counted by its own hours, not all together for a year."""
+        record = SenderRecord().with_attempt(["a@example.org"], None, 800 * DAY)
+        for hour in range(5):
+            record = record.with_attempt([f"{hour}@example.org"], None, 435 * DAY + hour * HOUR)
+        assert record.sent == 1
+
+    def test_a_little_back_counts_nothing_twice(self) -> None:
+        """A clock that is set back by an hour stays in the hour that it had reached."""
+        record = SenderRecord().with_attempt(["a@example.org"], None, 800 * DAY)
+        assert record.with_attempt(["b@example.org"], None, 800 * DAY - HOUR).sent == 2

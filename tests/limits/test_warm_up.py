@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import threading
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -231,3 +232,30 @@ def test_an_impossible_number_is_refused(clock: FixedClock, n: int) -> None:
     """Fewer than one message, or a part of one, cannot be asked for."""
     with pytest.raises(ValueError, match="at least 1"):
         warm_up(clock).acquire(n)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, 1.5, 3.0, "3", None, 0, -1])
+def test_a_number_of_messages_that_is_none(clock: FixedClock, number: Any) -> None:
+    """Whatever is no whole number of at least 1 is told what is expected."""
+    with pytest.raises(ValueError, match="n is a whole number of messages"):
+        warm_up(clock).acquire(number)
+
+
+def test_a_clock_that_was_a_year_ahead_stops_nobody_for_a_year(clock: FixedClock) -> None:
+    """Once it is right again, the warm-up goes on at its step with the day after."""
+    warm = warm_up(clock)
+    clock.advance(365 * DAY)
+    warm.acquire(10)
+    clock.advance(-365 * DAY)
+    assert [warm.acquire().granted, warm.state().step] == [0, 1]
+    clock.advance(DAY)
+    assert [warm.acquire(20).granted, warm.state().step] == [20, 2]
+
+
+def test_a_damaged_place_begins_again(clock: FixedClock) -> None:
+    """A place out of all calendars is as if there were none."""
+    warm = warm_up(clock)
+    warm.acquire(10)
+    ((key, document),) = warm.store.scan("warm-up:")
+    warm.store.swap(key, document, b"[Infinity, 1, 1, 1, 1]")
+    assert warm.acquire(10).granted == 10

@@ -26,6 +26,9 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 300.0
 """Seconds: the pause after a deferral, twice as long for each that follows at once."""
 
+FAR = 2 * 86_400.0
+"""Seconds: further ahead lies nothing that a reply can ask for, unless a clock was wrong."""
+
 LOWEST = 1 / 600
 """Messages per second: so slow, a pace still finds out that it may be faster."""
 
@@ -53,6 +56,10 @@ class Pace:
     pause: float = 0.0
     connections: int = 0
     connections_until: float = 0.0
+
+    def by(self, now: float) -> Pace:
+        """Return the pace by a clock that had been far ahead: no provider asks for a pause so long."""
+        return self if max(self.resumed, self.start, self.since) <= now + FAR else Pace()
 
     def rate(self, ceiling: float, now: float) -> float:
         """Return the messages per second that may be sent now."""
@@ -110,8 +117,9 @@ def suspended(pace: Pace, *, ceiling: float, now: float, seconds: float) -> Pace
 def read_pace(document: bytes | None) -> Pace:
     """Return the pace that a document holds; a damaged one is as if there were none."""
     try:
-        return Pace(*json.loads(document or b""))
-    except (ValueError, TypeError):
+        numbers = json.loads(document or b"")
+        return Pace() if any(map(math.isnan, numbers)) else Pace(*numbers)
+    except (ValueError, TypeError, OverflowError):
         return Pace()
 
 

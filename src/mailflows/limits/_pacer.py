@@ -85,7 +85,7 @@ class Pacer:
         self._resolver = resolver
         self._rates = {name: _per_second(rate) for name, rate in (rates or {}).items()}
         self._connections = dict(connections or {})
-        if any(number < 1 for number in self._connections.values()):
+        if not all(map(_is_count, self._connections.values())):
             msg = f"connections= are whole numbers of at least 1; got {self._connections!r:.120}"
             raise ConfigurationError(msg, field="connections")
         self._clock = clock
@@ -139,6 +139,9 @@ class Pacer:
             to: Returns the address or message whose provider counts; by default the item itself.
             look_ahead: Messages that are held at most.
 
+        What cannot be read is given out like a message without a recipient. If *messages* itself fails,
+        what was read before is given first, and then the error raised.
+
         Raises:
             ValueError: If *look_ahead* is less than 1.
             StoreError: If the store could not answer.
@@ -155,7 +158,7 @@ class Pacer:
         """
         line: Line[T] = self._line(resume, look_ahead)
         return run(
-            line, messages, lambda item: self._provider(_domain(to(item) if to else item)), self._sleep
+            line, messages, lambda item: self._provider(_any_domain(to(item) if to else item)), self._sleep
         )
 
     def astream(
@@ -170,16 +173,16 @@ class Pacer:
         line: Line[T] = self._line(resume, look_ahead)
 
         async def provider(item: T) -> Provider:
-            return await self._aprovider(_domain(to(item) if to else item))
+            return await self._aprovider(_any_domain(to(item) if to else item))
 
         return arun(line, messages, provider, self._asleep, self._away)
 
     def forget(self, resume: str) -> None:
         """Forget the position of a run, so that it begins again."""
-        Position(self.store, self._key(f"run\n{resume}")).forget()
+        Position.forget(self.store, self._key(f"run\n{resume}"))
 
     def _line(self, resume: str | None, look_ahead: int) -> Line[Any]:
-        if look_ahead < 1:
+        if not _is_count(look_ahead):
             msg = f"look_ahead is a number of messages, at least 1; got {look_ahead!r}"
             raise ValueError(msg)
         position = None if resume is None else Position(self.store, self._key(f"run\n{resume}"))
@@ -190,9 +193,7 @@ class Pacer:
         now = self._clock()
         pace = self._pace(provider.name)
         meter = self._meter(1.0 / pace.rate(provider.rate, now))
-        outcome = self.store.decide(
-            [(meter, provider.name, 1)], within=min(max(within, 0.0), sys.float_info.max)
-        )
+        outcome = self.store.decide([(meter, provider.name, 1)], within=_most(within))
         delay = outcome.wait if outcome.at is not None else math.inf
         is_limited = pace.connections and now < pace.connections_until
         return Slot(
@@ -212,7 +213,7 @@ class Pacer:
 
         def change(old: bytes | None) -> bytes | None:
             nonlocal before, after
-            before = read_pace(old)
+            before = read_pace(old).by(now)
             after = _changed(before, reply, provider, now, slot)
             return old if after == before else written(after)
 
@@ -227,7 +228,7 @@ class Pacer:
         return self._pace(name).resumed
 
     def _pace(self, name: str) -> Pace:
-        return read_pace(self.store.load(self._pace_key(name)))
+        return read_pace(self.store.load(self._pace_key(name))).by(self._clock())
 
     def _pace_key(self, name: str) -> str:
         return f"pace:{self._key(name)}"
@@ -301,6 +302,18 @@ def _changed(pace: Pace, reply: Reply, provider: Provider, now: float, slot: Slo
     return deferred(pace, ceiling=provider.rate, now=now, sent_at=slot.not_before)
 
 
+def _most(within: float) -> float:
+    """Return how long to wait at most, as a store can reckon with it."""
+    if math.isnan(within):
+        msg = "within is a number of seconds; got nan"
+        raise ValueError(msg)
+    return min(max(within, 0.0), sys.float_info.max)
+
+
+def _is_count(number: object) -> bool:
+    return isinstance(number, int) and number >= 1
+
+
 def _per_second(rate: str) -> float:
     """Return a rate as messages per second."""
     rates = parse_rates(rate)
@@ -308,6 +321,17 @@ def _per_second(rate: str) -> float:
         msg = f"a pace is one rate such as '10/s' or '100/min'; got {rate!r}"
         raise ConfigurationError(msg, field="rates")
     return rates[0].limit / rates[0].period
+
+
+def _any_domain(to: Any) -> str:
+    """Return the domain, or an empty text for what cannot be read: that is given out in its turn, too.
+
+    Its sender finds out what is wrong with it, and it holds up nobody else.
+    """
+    try:
+        return _domain(to)
+    except ValueError:
+        return ""
 
 
 def _domain(to: Any) -> str:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from mailflows._stores import update
+from mailflows.errors import StoreError
 
 if TYPE_CHECKING:
     from mailflows._stores import Documents
@@ -23,8 +24,13 @@ class Position:
 
     def __init__(self, store: Documents, name: str) -> None:
         self._store = store
-        self._key = f"position:{store.digest(name)}"
+        self._key = self.key_of(store, name)
         self._before, self._after = _read(store.load(self._key))
+
+    @staticmethod
+    def key_of(store: Documents, name: str) -> str:
+        """Return the key of the document."""
+        return f"position:{store.digest(name)}"
 
     def has(self, index: int) -> bool:
         """Return whether a message was done when the run began."""
@@ -34,16 +40,22 @@ class Position:
         """Keep that a message is done."""
         update(self._store, self._key, lambda old: _with(old, index))
 
-    def forget(self) -> None:
-        """Begin again the next time."""
-        update(self._store, self._key, lambda _: None)
+    @classmethod
+    def forget(cls, store: Documents, name: str) -> None:
+        """Begin again the next time, even if what is kept cannot be read."""
+        update(store, cls.key_of(store, name), lambda _: None)
 
 
 def _read(document: bytes | None) -> tuple[int, frozenset[int]]:
     if document is None:
         return 0, frozenset()
-    before, after = json.loads(document)
-    return before, frozenset(after)
+    try:
+        before, after = json.loads(document)
+        return int(before), frozenset(map(int, after))
+    except (ValueError, TypeError, OverflowError) as problem:
+        # To begin again by itself would write to everybody a second time.
+        msg = "the position of this run is damaged; find out how far it came, then Pacer.forget() it"
+        raise StoreError(msg, store="position") from problem
 
 
 def _with(document: bytes | None, index: int) -> bytes:

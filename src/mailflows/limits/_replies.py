@@ -128,9 +128,9 @@ def classify_reply(code: int, text: str | bytes = "", provider: str | None = Non
     return Reply(ReplyAction.NONE, is_permanent=code >= 500)  # pragma: no cover -- the table ends with all
 
 
-def _plain(text: str | bytes) -> str:
-    """Return a reply in lower case, on one line, without its codes."""
-    head = text[:LONGEST]
+def _plain(text: object) -> str:
+    """Return a reply in lower case, on one line, without its codes; of what is no text, nothing."""
+    head = text[:LONGEST] if isinstance(text, str | bytes) else ""
     words = head.decode("utf-8", "replace") if isinstance(head, bytes) else head
     return " ".join(_CODE.sub(" ", words).lower().split())
 

@@ -15,7 +15,7 @@ from mailflows._stores import update
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.limits._attempt import Attempt, network_key, text_key
 from mailflows.limits._replies import ReplyAction, classify_reply
-from mailflows.limits._sender_record import Block, SenderRecord
+from mailflows.limits._sender_record import LONGEST, Block, SenderRecord
 from mailflows.limits._sender_rules import SenderPolicy, SenderReason, block_for, how_long, judge
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ __all__ = ["SenderControl", "SenderStatus", "SenderVerdict"]
 
 _INVALID = frozenset({"mailbox-unknown", "domain-unknown"})
 _OUTCOMES = frozenset({"delivered", "bounced", "rejected"})
+
+MOST = 10**9
+"""Recipients of one report."""
 
 _log = logging.getLogger("mailflows.limits")
 
@@ -152,7 +155,7 @@ class SenderControl:
             client: The network address that the sender comes from, for the signs of a stolen account.
 
         Raises:
-            ValueError: If the client is no network address.
+            ValueError: If the client is no network address, or the sender is empty.
         """
         attempt = Attempt(message, {"to": to})
         network = None if client is None else network_key(client)
@@ -194,14 +197,13 @@ class SenderControl:
             invalid: who do not exist, where they were counted.
 
         Raises:
-            ValueError: If a number is negative.
+            ValueError: If a number is no whole one of at least 0.
         """
         if code is not None:
             is_unknown = classify_reply(code, text).action is ReplyAction.INVALID_RECIPIENT
             valid, invalid = valid + (code < 400), invalid + is_unknown
-        if valid < 0 or invalid < 0:
-            msg = f"numbers of recipients are at least 0; got valid={valid}, invalid={invalid}"
-            raise ValueError(msg)
+        for number in (valid, invalid):
+            _require_count(number)
         if event is not None and event.type in _OUTCOMES:
             is_invalid = event.reason in _INVALID
             valid, invalid = valid + (not is_invalid), invalid + is_invalid
@@ -215,10 +217,11 @@ class SenderControl:
         """Block a sender, for good unless *seconds* are given.
 
         Raises:
+            ValueError: If *seconds* is no number above 0.
             StoreError: If the store could not answer: an order of yours is not dropped in silence.
         """
         now = self._clock()
-        block = Block(now, None if seconds is None else now + seconds, reason)
+        block = Block(now, _end(seconds, now), reason)
         return self._ordered(sender, lambda record: record.at(now).with_block(block))
 
     def unblock(self, sender: str) -> SenderVerdict:
@@ -247,8 +250,12 @@ class SenderControl:
         """Do what `report` does without blocking the event loop."""
         return await asyncio.to_thread(self.report, sender, event, valid=valid, invalid=invalid)
 
-    def _key(self, sender: str) -> str:
-        return f"sender:{self._store.digest(text_key(sender).strip().lower())}"
+    def _key(self, sender: object) -> str:
+        name = text_key(sender).strip().lower()
+        if sender is None or not name:
+            msg = f"sender is an address or the name of an account; got {sender!r}"
+            raise ValueError(msg)
+        return f"sender:{self._store.digest(name)}"
 
     def _change(
         self,
@@ -263,10 +270,12 @@ class SenderControl:
 
         def changed(document: bytes | None) -> bytes | None:
             nonlocal was_on
-            record = SenderRecord.read(document).at(now)
+            known = SenderRecord.read(document)
+            record = known.at(now)
             was_on = record.block is not None and record.block.is_on(now)
             if was_on and is_attempt:
-                return document  # who is blocked and tries again is not remembered for it
+                # Who is blocked and tries again is not remembered for it; that the clock was set back is.
+                return record.write() if record.hour < known.hour else document
             record = change(record, now)
             block = None if was_on else block_for(judge(record, self.policy), record, self.policy, now)
             return (record if block is None else record.with_block(block)).write()
@@ -339,3 +348,19 @@ class SenderControl:
                 hook(sender, verdict)
             except Exception:  # noqa: BLE001 -- of whatever kind: a broken message to an administrator stops no mail
                 _log.exception("a hook failed")
+
+
+def _require_count(number: object) -> None:
+    if not isinstance(number, int) or not 0 <= number <= MOST:
+        msg = f"a number of recipients is a whole one of at least 0, and at most {MOST}; got {number!r:.60}"
+        raise ValueError(msg)
+
+
+def _end(seconds: object, now: float) -> float | None:
+    """Return when a block ends; `None` for never, which is what more than a century comes to."""
+    if seconds is None:
+        return None
+    if not isinstance(seconds, int | float) or not seconds > 0:
+        msg = f"seconds is a number above 0, or None for good; got {seconds!r}"
+        raise ValueError(msg)
+    return now + seconds if seconds <= LONGEST else None

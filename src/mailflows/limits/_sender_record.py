@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,6 +16,9 @@ __all__ = ["DAY", "Block", "SenderRecord"]
 
 HOUR = 3600.0
 DAY = 86_400.0
+
+LONGEST = 100 * 365 * DAY
+"""Seconds: a block that is longer is for good."""
 
 RECENT = 100
 """Outcomes that are kept one by one, so that who was good for years is judged by now, too."""
@@ -31,6 +35,7 @@ FILTER_FULL = 1500
 """Recipients after which the filter takes one new one in a hundred for known; then it says nothing more."""
 
 _PROBES = 4
+_log = logging.getLogger("mailflows.limits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,20 @@ class Block:
     def is_on(self, now: float) -> bool:
         """Return whether it stops the sender now."""
         return self.until is None or now < self.until
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Block:
+        """Return the block that values make; one that ends after all calendars never ends."""
+        until = values["until"]
+        if until is not None and not until - values["since"] <= LONGEST:
+            until = None
+        return cls(float(values["since"]), until, str(values["reason"]))
+
+    def by(self, now: float) -> Block:
+        """Return the block by a clock that was ahead when it began: as long, from now on."""
+        if self.since <= now:
+            return self
+        return Block(now, None if self.until is None else now + self.until - self.since, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +106,23 @@ class SenderRecord:
         """Read a record; of a sender who was never seen, an empty one."""
         if document is None:
             return cls()
-        values = json.loads(document)
-        values["blocks"] = tuple(Block(**block) for block in values["blocks"])
-        values["networks"] = tuple(values["networks"])
-        return cls(**values)
+        try:
+            return cls._of(json.loads(document))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            _log.warning("the record of a sender is damaged, and begins again")
+            return cls()
+
+    @classmethod
+    def _of(cls, values: dict[str, Any]) -> SenderRecord:
+        """Return the record that values make; what a later version added is left out."""
+        known = {name: values[name] for name in cls.__slots__ if name in values}
+        known["blocks"] = tuple(Block.of(block) for block in known.get("blocks", ()))
+        known["networks"] = tuple(known.get("networks", ()))
+        record = cls(**known)
+        for name in cls.__slots__:
+            if not isinstance(getattr(record, name), type(getattr(_EMPTY, name))):
+                raise TypeError(name)
+        return record
 
     def write(self) -> bytes:
         """Return the record as a document."""
@@ -109,7 +141,9 @@ class SenderRecord:
     def at(self, now: float) -> SenderRecord:
         """Return the record with the hours and days that have passed closed."""
         hour = int(now // HOUR)
-        if hour <= self.hour:  # also where a clock was set back: nothing is counted twice
+        if hour < self.hour - DAY / HOUR:
+            return self._set_back(now)
+        if hour <= self.hour:  # also where a clock was set back a little: nothing is counted twice
             return self
         before, today = self.hour // 24, hour // 24
         busiest = self.busiest
@@ -125,10 +159,23 @@ class SenderRecord:
             days={day: counts for day, counts in self.days.items() if int(day) > today - WEEK},
         )
 
+    def _set_back(self, now: float) -> SenderRecord:
+        """Return the record by a clock that had been far ahead: nothing waits for that time to come."""
+        today = int(now // DAY)
+        return replace(
+            self,
+            hour=int(now // HOUR),
+            sent=0,
+            new=0,
+            days={day: counts for day, counts in self.days.items() if int(day) <= today},
+            busiest={day: most for day, most in self.busiest.items() if int(day) <= today},
+            blocks=tuple(block.by(now) for block in self.blocks),
+        )
+
     def with_attempt(self, recipients: Iterable[str], network: str | None, now: float) -> SenderRecord:
         """Return the record after an attempt to send."""
         record = self.at(now)
-        bits = bytearray(base64.b85decode(record.known) if record.known else bytes(FILTER_BYTES))
+        bits = _bits(record.known)
         tried = list(recipients)
         new = sum(_add(bits, recipient) for recipient in tried)
         networks = record.networks
@@ -164,6 +211,18 @@ class SenderRecord:
         if self.block is None or not self.block.is_on(now):
             return self
         return replace(self, blocks=(*self.blocks[:-1], replace(self.block, until=now)))
+
+
+_EMPTY = SenderRecord()
+
+
+def _bits(known: str) -> bytearray:
+    """Return the filter that a record holds; an empty one for what is none."""
+    try:
+        bits = bytearray(base64.b85decode(known))
+    except ValueError:
+        bits = bytearray()
+    return bits if len(bits) == FILTER_BYTES else bytearray(FILTER_BYTES)
 
 
 def _add(bits: bytearray, recipient: str) -> bool:

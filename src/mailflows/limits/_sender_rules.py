@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from mailflows._interval import wilson
 from mailflows.errors import ConfigurationError
 from mailflows.limits._rates import duration
-from mailflows.limits._sender_record import DAY, FILTER_FULL, HISTORY, Block, SenderRecord
+from mailflows.limits._sender_record import DAY, FILTER_FULL, HISTORY, LONGEST, Block, SenderRecord
 
 __all__ = ["SenderPolicy", "SenderReason", "block_for", "judge"]
 
@@ -73,8 +74,16 @@ class SenderPolicy:
             msg = "blocks names the seconds of at least one block, such as (14400, None)"
             raise ConfigurationError(msg, field="blocks")
         for name in ("min_invalid", "max_recipients", "busy", "networks", "volume"):
-            if getattr(self, name) < 1:
-                msg = f"{name} is at least 1; got {getattr(self, name)}"
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                msg = f"{name} is a whole number of at least 1; got {getattr(self, name)!r}"
+                raise ConfigurationError(msg, field=name)
+        for seconds in (*self.blocks, self.remember):
+            if seconds is not None and not 0.0 < seconds <= LONGEST:
+                msg = f"a time is above 0 and at most {LONGEST:.0f} seconds; got {seconds!r}"
+                raise ConfigurationError(msg, field="remember" if seconds is self.remember else "blocks")
+        for name in ("certainty", "times", "new_share"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                msg = f"{name} is a number above 0; got {getattr(self, name)!r}"
                 raise ConfigurationError(msg, field=name)
 
 

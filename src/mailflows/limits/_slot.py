@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
+from mailflows.errors import StoreError
 from mailflows.limits._replies import Reply, ReplyAction, classify_reply
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Slot:
         connections: Connections to the provider that may be open at once.
     """
 
-    __slots__ = ("_reported", "_tell", "connections", "delay", "not_before", "provider")
+    __slots__ = ("_tell", "connections", "delay", "not_before", "provider")
 
     def __init__(
         self,
@@ -40,7 +41,6 @@ class Slot:
         self.not_before = not_before
         self.connections = connections
         self._tell = [tell]
-        self._reported = False
 
     def result(self, code: int, text: str | bytes = "") -> Reply:
         """Feed back what the server replied, and return what it asks for.
@@ -51,7 +51,7 @@ class Slot:
 
         Raises:
             ValueError: If the code is none, see `classify_reply`.
-            StoreError: If the store could not keep it.
+            StoreError: If the store could not keep it; say it again.
         """
         return self._report(classify_reply(code, text, self.provider))
 
@@ -75,11 +75,20 @@ class Slot:
         return self.result(code, text) if code else self._report(Reply(ReplyAction.RETRY))
 
     def _report(self, reply: Reply) -> Reply:
-        """Tell everybody who waits for this; the pace first, since the others may go on then."""
-        if not self._reported:
-            self._reported = True
-            for tell in self._tell:
+        """Tell everybody who waits for this, once; the pace first, since the others may go on then.
+
+        Whoever could not be told is told the next time, if the caller tries again.
+        """
+        waiting, self._tell = self._tell, []
+        problems: list[StoreError] = []
+        for tell in waiting:
+            try:
                 tell(self, reply)
+            except StoreError as problem:
+                problems.append(problem)
+                self._tell.append(tell)
+        if problems:
+            raise problems[0]
         return reply
 
     def _also(self, tell: Callable[[Slot, Reply], None]) -> None:
@@ -97,8 +106,17 @@ def _reply_of(problem: BaseException) -> tuple[int, str | bytes]:
     """Return the reply that an exception holds; 0 for none."""
     refused = getattr(problem, "recipients", None)
     if isinstance(refused, dict) and refused:
-        code, text = next(iter(refused.values()))  # of smtplib.SMTPRecipientsRefused
-        return code, text
+        reply = next(iter(refused.values()))  # of smtplib.SMTPRecipientsRefused
+        return reply if _is_reply(reply) else (0, "")
     code = getattr(problem, "smtp_code", None) or getattr(problem, "code", None)
     text = getattr(problem, "smtp_error", None) or getattr(problem, "message", None) or str(problem)
-    return (code, text) if isinstance(code, int) and code in range(200, 600) else (0, "")
+    found = (code, text)
+    return found if _is_reply(found) else (0, "")
+
+
+def _is_reply(reply: object) -> TypeGuard[tuple[int, str | bytes]]:
+    """Return whether something is the code and the text of a reply."""
+    if not isinstance(reply, tuple) or len(reply) != 2:
+        return False
+    code, text = reply
+    return isinstance(code, int) and code in range(200, 600) and isinstance(text, str | bytes)

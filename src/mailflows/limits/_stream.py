@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -51,6 +52,7 @@ class Line(Generic[T]):
         self._position = position
         self._room = room
         self._size = 0
+        self._last = -math.inf
         self._waiting: dict[str, deque[tuple[int, T]]] = {}
         self._turns: list[tuple[float, str]] = []
         self._booked: dict[str, tuple[Provider, Slot]] = {}
@@ -75,7 +77,7 @@ class Line(Generic[T]):
 
     def step(self) -> tuple[T, Slot] | float | None:
         """Return the message whose turn it is, else the seconds until then; `None` for no message."""
-        now = self._clock()
+        now = self._now()
         while self._turns and self._turns[0][0] <= now:
             _, name = heappop(self._turns)
             later = self._later(name, now)
@@ -83,6 +85,17 @@ class Line(Generic[T]):
                 return self._give(name, now)
             heappush(self._turns, (later, name))
         return self._turns[0][0] - now if self._turns else None
+
+    def _now(self) -> float:
+        """Return the present moment; where the clock was set back, all that waits for a moment is, too."""
+        now = self._clock()
+        back = self._last - now
+        if back > 0.0:
+            self._turns = [(moment - back, name) for moment, name in self._turns]
+            for slots in self._open.values():
+                slots.update({slot: since - back for slot, since in slots.items()})
+        self._last = now
+        return now
 
     def _later(self, name: str, now: float) -> float:
         """Return when a provider can be sent to: not in a pause, nor while its connections are all open."""
@@ -123,9 +136,13 @@ def run(
     provider: Callable[[T], Provider],
     sleep: Callable[[float], object],
 ) -> Iterator[tuple[T, Slot]]:
-    """Give each message when it is its turn; the sync driver."""
+    """Give each message when it is its turn; the sync driver.
+
+    What was read before reading failed is given first.
+    """
     source = enumerate(messages)
     is_read = False
+    failure: Exception | None = None
     while True:
         step = line.step()
         if isinstance(step, tuple):
@@ -133,12 +150,18 @@ def run(
         elif not is_read and line.has_room:
             try:
                 index, item = next(source)
+                taken_by = None if line.is_done(index) else provider(item)
             except StopIteration:
                 is_read = True
                 continue
-            if not line.is_done(index):
-                line.add(index, item, provider(item))
+            except Exception as problem:  # noqa: BLE001 -- of the caller's own: raised when all is given
+                is_read, failure = True, problem
+                continue
+            if taken_by is not None:
+                line.add(index, item, taken_by)
         elif step is None:
+            if failure is not None:
+                raise failure
             return
         else:
             sleep(step)
@@ -155,6 +178,7 @@ async def arun(
     source = _aiter(messages)
     index = -1
     is_read = False
+    failure: Exception | None = None
     while True:
         step = await away(line.step)
         if isinstance(step, tuple):
@@ -162,13 +186,19 @@ async def arun(
         elif not is_read and line.has_room:
             try:
                 item = await anext(source)
+                index += 1
+                taken_by = None if line.is_done(index) else await provider(item)
             except StopAsyncIteration:
                 is_read = True
                 continue
-            index += 1
-            if not line.is_done(index):
-                await away(line.add, index, item, await provider(item))
+            except Exception as problem:  # noqa: BLE001 -- of the caller's own: raised when all is given
+                is_read, failure = True, problem
+                continue
+            if taken_by is not None:
+                await away(line.add, index, item, taken_by)
         elif step is None:
+            if failure is not None:
+                raise failure
             return
         else:
             await sleep(step)

@@ -8,6 +8,7 @@ import math
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailflows._report import to_html, to_text
@@ -118,10 +119,19 @@ class _Place(NamedTuple):
     used: int = 0
     last: float = -math.inf
 
+    def by(self, now: float, period: int) -> _Place:
+        """Return the place by a clock that had been far ahead: the same step, and it is today's.
+
+        Else nothing would leave until the time comes that the clock once showed.
+        """
+        if self.last - now <= DAY:
+            return self
+        return self._replace(day=int(now // DAY), period=int(now // period), last=now)
+
     def at(self, now: float, period: int) -> _Place:
         """Return the place of a message that leaves now.
 
-        A clock that was set back stays in the newest day and period.
+        A clock that was set back a little stays in the newest day and period.
         """
         now = max(now, self.last)
         if self.day < 0 or now - self.last > IDLE:
@@ -182,16 +192,16 @@ class WarmUp:
             ValueError: If *n* is not a whole number of at least 1.
             StoreError: If the store could not answer; nothing is granted then.
         """
-        if n != int(n) or n < 1:
-            msg = f"n is a whole number of messages, at least 1; got {n!r}"
-            raise ValueError(msg)
+        n = _whole(n)
         now = self._clock()
         answer: list[Allowance] = []
 
         def change(old: bytes | None) -> bytes | None:
-            place, allowance = _granted(self.schedule, _read(old), n, now)
+            kept = _read(old)
+            place, allowance = _granted(self.schedule, kept, n, now)
             answer[:] = [allowance]
-            return old if allowance.granted == 0 else _written(place)
+            is_same = allowance.granted == 0 and kept == kept.by(now, self.schedule.period)
+            return old if is_same else _written(place)
 
         update(self.store, self._key(provider), change)
         return answer[0]
@@ -209,7 +219,7 @@ class WarmUp:
         Raises:
             StoreError: If the store could not answer.
         """
-        kept = _read(self.store.load(self._key(provider)))
+        kept = _read(self.store.load(self._key(provider))).by(self._clock(), self.schedule.period)
         place = kept.at(self._clock(), self.schedule.period)
         limit = _limit(self.schedule, place.step)
         return WarmUpState(
@@ -232,12 +242,21 @@ class WarmUp:
         return f"<WarmUp of {self.name}: {len(self.schedule.limits)} days, in {self.store!r}>"
 
 
+def _whole(n: object) -> int:
+    """Return a number of messages, of any type that counts."""
+    if isinstance(n, Integral) and (number := int(n)) >= 1:
+        return number
+    msg = f"n is a whole number of messages, at least 1; got {n!r:.60}"
+    raise ValueError(msg)
+
+
 def _limit(schedule: Schedule, step: int) -> int | None:
     return schedule.limits[step] if step < len(schedule.limits) else None
 
 
 def _granted(schedule: Schedule, kept: _Place, n: int, now: float) -> tuple[_Place, Allowance]:
     """Grant what the place allows, and return the place afterwards."""
+    kept = kept.by(now, schedule.period)
     place = kept.at(now, schedule.period)
     limit = _limit(schedule, place.step)
     now = max(now, kept.last)
@@ -258,7 +277,7 @@ def _read(document: bytes | None) -> _Place:
     try:
         step, day, period, used, last = json.loads(document or b"")
         return _Place(int(step), int(day), int(period), int(used), float(last))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return _Place()
 
 
