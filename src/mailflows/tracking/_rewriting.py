@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailflows._header import listed_urls, parameters
-from mailflows._splice import Edit, decoded, fields, sources_of, text_parts
+from mailflows._splice import Edit, fields, sources_of, text_parts
 from mailflows._tags import tags
 from mailflows._token import Purpose
+from mailflows._transfer import decoded
 from mailflows.errors import ConfigurationError
 from mailflows.tracking._addresses import CLICK_FIELDS, HONEYPOT, PRINTABLE, Addresses
 from mailflows.tracking._links import Link, Rules
