@@ -22,6 +22,7 @@ LAYERS = (
     "classifier recipients limits content feedback",
     "signals",
     "message _splice",
+    "_transfer",
     "_header _source _dns _stores _tags _token",
     "_charset _html _data _interval _mailbox _report flow",
     "_suggestion errors",

@@ -17,7 +17,7 @@ from mailflows._charset import decode, is_known
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Address", "addresses", "decode_base64", "decode_value", "mailbox", "parameters"]
+__all__ = ["Address", "addresses", "decode_base64", "decode_value", "listed_urls", "mailbox", "parameters"]
 
 _WORD_TEXT = r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?="
 _WORD = re.compile(_WORD_TEXT)
@@ -45,6 +45,7 @@ _PLAIN = re.compile(
 _SEPARATORS = re.compile(r"[\s<>,;:\"()]+")
 _ESCAPED = re.compile(r"\\(.)")
 _PARAMETER = re.compile(r';\s{0,99}([\w*-]{1,40})\s{0,9}=\s{0,9}("(?:[^"\\]|\\.)*"?|[^;"\s][^;]*|)')
+_LISTED = re.compile(r"<([^<>]{1,2000})>")
 _PARAMETER_LIMIT = 8192
 _MAX_SEGMENTS = 100
 _WORD_LIMIT = 1000
@@ -230,6 +231,19 @@ def _address(text: str) -> str:
         # «<mailto:ada@lovelace.uk>», «<@relay,@other:ada@lovelace.uk>», «ada@lovelace.uk wrote»
         text = next((w for w in _SEPARATORS.split(text) if "@" in w.strip("@")), "")
     return text.strip("'.").lower()
+
+
+def listed_urls(value: str) -> tuple[str, ...]:
+    r"""Return the addresses of List-Unsubscribe or another List header, in order.
+
+    White space inside the brackets, such as that of a folded line, is no part of an address (RFC 2369
+    section 2).
+
+    >>> listed_urls("<https://example.org/u?\r\n t=x>, <mailto:u@example.org>")
+    ('https://example.org/u?t=x', 'mailto:u@example.org')
+    """
+    found = ("".join(url.split()) for url in _LISTED.findall(value))
+    return tuple(url for url in found if url)
 
 
 def parameters(value: str) -> tuple[str, dict[str, str]]:

@@ -324,6 +324,13 @@ def test_what_another_key_signed_stays() -> None:
     assert TRACKER.undo(sent) == sent
 
 
+def test_a_folded_unsubscribe_address_is_known() -> None:
+    """A line end inside the brackets of List-Unsubscribe is no part of the address (RFC 2369)."""
+    head = b"List-Unsubscribe: <https://shop.example/\r\n leave/42>\r\nContent-Type: text/html\r\n\r\n"
+    raw = head + b'<a href="https://shop.example/leave/42">x</a>'
+    assert [link.skipped for link in TRACKER.links(raw)] == ["unsubscribe"]
+
+
 def test_unsubscribe_headers() -> None:
     """The pair of RFC 8058, whose address unsubscribes and does nothing else."""
     headers = TRACKER.unsubscribe_headers(campaign="spring", recipient="42")

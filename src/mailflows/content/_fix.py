@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from mailflows import _source
+from mailflows._header import listed_urls
 from mailflows._report import to_html, to_text
 from mailflows._splice import fields, spliced, text_parts, with_header, without_header
 from mailflows.content import _alternative, _repair
-from mailflows.content._unsubscribe import ONE_CLICK, targets
+from mailflows.content._unsubscribe import ONE_CLICK, is_one_click
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.message import Message
@@ -211,7 +212,7 @@ def _list_unsubscribe(raw: bytes, order: _Order) -> bytes:
     if order.flow is not Flow.MARKETING and order.unsubscribe is None:
         return raw
     message = Message.read(raw)
-    found = targets(message.get("list-unsubscribe"))
+    found = listed_urls(message.get("list-unsubscribe"))
     if not any(address[:8].lower() == "https://" for address in found):
         if order.unsubscribe is None:
             msg = "no https address was given (the argument unsubscribe)"
@@ -219,7 +220,7 @@ def _list_unsubscribe(raw: bytes, order: _Order) -> bytes:
         kept = [address for address in found if address[:7].lower() == "mailto:" and address.isascii()]
         value = ", ".join(f"<{address}>" for address in (order.unsubscribe, *kept))
         raw = with_header(without_header(raw, "List-Unsubscribe"), "List-Unsubscribe", value)
-    if message.get("list-unsubscribe-post").replace(" ", "").lower() != ONE_CLICK.lower():
+    if not is_one_click(message):
         raw = with_header(without_header(raw, "List-Unsubscribe-Post"), "List-Unsubscribe-Post", ONE_CLICK)
     return raw
 

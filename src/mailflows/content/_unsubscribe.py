@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from mailflows._header import listed_urls
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
 
@@ -13,40 +13,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailflows.content._draft import Draft
+    from mailflows.message import Message
 
-__all__ = ["ONE_CLICK", "rules", "targets"]
+__all__ = ["ONE_CLICK", "is_one_click", "rules"]
 
 ONE_CLICK = "List-Unsubscribe=One-Click"
 """The only value of List-Unsubscribe-Post (RFC 8058 section 3.1)."""
 
-_TARGET = re.compile(r"<\s{0,9}([^<>\s]{1,2000})\s{0,9}>")
 _HEADER = "List-Unsubscribe"
 
 
-def targets(header: str) -> list[str]:
-    """Return the addresses of a List-Unsubscribe header, in order (RFC 2369 section 2).
-
-    >>> targets("<https://example.org/u?t=x>, <mailto:u@example.org>")
-    ['https://example.org/u?t=x', 'mailto:u@example.org']
-    """
-    return _TARGET.findall(header)
+def is_one_click(message: Message) -> bool:
+    """Say whether a message has the header that lets a provider unsubscribe by itself."""
+    return message.get("list-unsubscribe-post").replace(" ", "").lower() == ONE_CLICK.lower()
 
 
 def rules(draft: Draft) -> Iterator[Note]:
     """Yield what is wrong with the ways to unsubscribe."""
     if not draft.is_template:
-        found = targets(draft.message.get("list-unsubscribe"))
+        found = listed_urls(draft.message.get("list-unsubscribe"))
         yield from _present(draft, found) if found else [draft.header("unsubscribe-header-missing", _HEADER)]
         if "list-id" not in draft.message:
             yield draft.header("list-id-missing", "List-Id")
     yield from _link(draft)
 
 
-def _present(draft: Draft, found: list[str]) -> Iterator[Note]:
+def _present(draft: Draft, found: tuple[str, ...]) -> Iterator[Note]:
     secure = [address for address in found if address[:8].lower() == "https://"]
     plain = [address for address in found if address[:7].lower() == "http://"]
-    posts = draft.message.get("list-unsubscribe-post").replace(" ", "").lower()
-    if posts != ONE_CLICK.lower():
+    if not is_one_click(draft.message):
         yield draft.header("unsubscribe-one-click-missing", "List-Unsubscribe-Post", *found)
     if plain:
         yield draft.header("unsubscribe-not-https", _HEADER, *plain)

@@ -54,6 +54,19 @@ def export_suppressions(suppressions: SuppressionList, file: IO[str]) -> int:
     Args:
         suppressions: The list.
         file: An open text file.
+
+    Raises:
+        StoreError: If the store could not answer.
+
+    Example:
+        >>> import io
+        >>> from mailflows.feedback import SuppressionList
+        >>> from mailflows.limits import MemoryStore
+        >>> suppressions = SuppressionList(MemoryStore())
+        >>> entry = suppressions.add("ada@example.org", reason="complaint")
+        >>> file = io.StringIO()
+        >>> export_suppressions(suppressions, file)
+        1
     """
     writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -67,7 +80,7 @@ def export_suppressions(suppressions: SuppressionList, file: IO[str]) -> int:
 def import_suppressions(
     suppressions: SuppressionList, file: IO[str], *, reason: str = "imported", flow: Flow | None = None
 ) -> ImportResult:
-    """Read a suppression list from CSV: one of ours, or a provider's export with a column of addresses.
+    r"""Read a suppression list from CSV: one of ours, or a provider's export with a column of addresses.
 
     Args:
         suppressions: The list to add to.
@@ -78,6 +91,17 @@ def import_suppressions(
     Raises:
         ConfigurationError: If there is no column of addresses or keys.
         StoreError: If the store could not answer; the rows before are kept.
+
+    Example:
+        >>> import io
+        >>> from mailflows.feedback import SuppressionList
+        >>> from mailflows.limits import MemoryStore
+        >>> suppressions = SuppressionList(MemoryStore())
+        >>> file = io.StringIO("email\nada@example.org\nno address\n")
+        >>> print(import_suppressions(suppressions, file))
+        1 added, 1 skipped
+        >>> "ada@example.org" in suppressions
+        True
     """
     reader = csv.DictReader(file)
     names = {name.strip().lower().lstrip("\ufeff"): name for name in _header(reader) if name}

@@ -6,24 +6,32 @@ and what slots held, never a word of a message.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mailflows._report import to_html
 from mailflows._stores import update
+from mailflows._token import utc_now
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows._skeleton import Gap, Skeleton, Slot, Token, align, begun, gaps, learned, tokens_of
 from mailflows.flows._slots import LONGEST, SlotAlarm, SlotKind, alarms_of
+from mailflows.flows._template_documents import (
+    MARK_BYTES,
+    Entry,
+    packed,
+    read_index,
+    read_template,
+    write_index,
+    write_template,
+)
 from mailflows.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from mailflows._stores import Documents
     from mailflows.message import Source
@@ -46,7 +54,6 @@ _LEAST_ALIKE = 0.5
 _LEAST_FIXED = 8
 """Fixed words below which two messages are not called alike."""
 
-_BYTES = 3
 _WHOLE_LINE_LOST = 6
 _FREE_TEXT = 300
 """Characters from which a slot is taken for free text."""
@@ -119,17 +126,6 @@ class Observation:
         return to_html(str(self), ["slot", "code", "what"], rows)
 
 
-@dataclass(slots=True)
-class _Entry:
-    """A template in the index of its sender: enough to tell which one a message may be of."""
-
-    name: str
-    sketch: set[int]
-
-    def likeness(self, marks: set[int]) -> float:
-        return len(self.sketch & marks) / max(1, len(self.sketch))
-
-
 class TemplateMemory:
     r"""Remembers the templates that senders use, and what their slots hold.
 
@@ -165,7 +161,7 @@ class TemplateMemory:
         many: int = MANY,
         window: float = WINDOW,
         kept_for: float = KEPT_FOR,
-        clock: Callable[[], datetime] | None = None,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         settings = {"learn": learn, "many": many, "window": window, "kept_for": kept_for}
         for name, value in settings.items():
@@ -177,7 +173,7 @@ class TemplateMemory:
         self._many = many
         self._window = window
         self._kept_for = kept_for
-        self._clock = clock or _now
+        self._clock = clock
         self._key = store.digest("templates").encode("ascii")[:32]
 
     def observe(
@@ -211,21 +207,21 @@ class TemplateMemory:
         return self._go_on(place, name, tokens, accept=accept)
 
     def _mark(self, word: str) -> int:
-        found = hashlib.blake2s(word.encode("utf-8", "replace"), key=self._key, digest_size=_BYTES)
+        found = hashlib.blake2s(word.encode("utf-8", "replace"), key=self._key, digest_size=MARK_BYTES)
         return int.from_bytes(found.digest())
 
     def _find(self, place: str, tokens: list[Token]) -> str | None:
         """Return the name of the template that a message may be of."""
         marks = {token.mark for token in tokens}
-        entries = _read_index(self._store.load(f"templates:{place}"))
+        entries = read_index(self._store.load(f"templates:{place}"))
         best = max(entries, key=lambda entry: entry.likeness(marks), default=None)
         return best.name if best and best.likeness(marks) >= _LEAST_ALIKE else None
 
     def _begin(self, place: str, tokens: list[Token]) -> Observation:
         """Remember a message as the first of a series."""
         skeleton = begun(tokens)
-        name = hashlib.blake2s(_packed(skeleton.fixed), digest_size=4).hexdigest()
-        content = _written(skeleton, (self._seconds(), 1))
+        name = hashlib.blake2s(packed(skeleton.fixed), digest_size=4).hexdigest()
+        content = write_template(skeleton, (self._seconds(), 1))
         update(self._store, f"template:{place}:{name}", lambda _: content, ttl=self._kept_for)
         self._note(place, name, skeleton)
         return Observation(Series.UNIQUE, 1, 1, (), (), name)
@@ -238,7 +234,7 @@ class TemplateMemory:
 
         def change(old: bytes | None) -> bytes | None:
             nonlocal result, better
-            skeleton, counted = _restored(old) if old else (Skeleton([]), (0.0, 0))
+            skeleton, counted = read_template(old) if old else (Skeleton([]), (0.0, 0))
             pairs, share = align(skeleton, tokens)
             result, better = None, None
             if share < _LEAST_ALIKE or len(pairs) < _LEAST_FIXED:
@@ -249,7 +245,7 @@ class TemplateMemory:
             counted = self._counted(counted)
             better = skeleton if alarms and not accept else learned(skeleton, found, pairs)
             result = self._observation(name, better, found, alarms, counted[1])
-            return _written(better, counted)
+            return write_template(better, counted)
 
         update(self._store, key, change, ttl=self._kept_for)
         if result is None or better is None:
@@ -282,14 +278,10 @@ class TemplateMemory:
         sketch = set(sorted(set(skeleton.fixed))[:_SKETCH])
 
         def change(old: bytes | None) -> bytes:
-            others = [entry for entry in _read_index(old) if entry.name != name]
-            return _write_index([_Entry(name, sketch), *others][:KEEP])
+            others = [entry for entry in read_index(old) if entry.name != name]
+            return write_index([Entry(name, sketch), *others][:KEEP])
 
         update(self._store, f"templates:{place}", change, ttl=self._kept_for)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _is_specific(slot: Slot) -> bool:
@@ -325,52 +317,3 @@ def _alarms(gap: Gap, values: list[str]) -> list[SlotAlarm]:
     if values and gap.length > longest:
         found += alarms_of(gap.name, "x" * gap.length, known=slot.kinds, longest=longest)
     return found
-
-
-def _packed(marks: list[int]) -> bytes:
-    return b"".join(mark.to_bytes(_BYTES) for mark in marks)
-
-
-def _coded(marks: list[int]) -> str:
-    return base64.b64encode(_packed(marks)).decode("ascii")
-
-
-def _decoded(text: str) -> list[int]:
-    data = base64.b64decode(text)
-    return [int.from_bytes(data[i : i + _BYTES]) for i in range(0, len(data), _BYTES)]
-
-
-def _written(skeleton: Skeleton, counted: tuple[float, int]) -> bytes:
-    slots = {
-        str(place): [slot.seen, slot.kinds.value, slot.longest, _coded(sorted(slot.known))]
-        for place, slot in skeleton.slots.items()
-    }
-    content = {
-        "n": skeleton.seen,
-        "c": round(skeleton.strictness, 3),
-        "w": counted,
-        "f": _coded(skeleton.fixed),
-        "s": slots,
-    }
-    return json.dumps(content, separators=(",", ":")).encode("ascii")
-
-
-def _restored(document: bytes) -> tuple[Skeleton, tuple[float, int]]:
-    content = json.loads(document)
-    slots = {
-        int(place): Slot(seen, SlotKind(kinds), longest, set(_decoded(known)))
-        for place, (seen, kinds, longest, known) in content["s"].items()
-    }
-    start, count = content["w"]
-    return Skeleton(_decoded(content["f"]), slots, content["n"], content["c"]), (start, count)
-
-
-def _read_index(document: bytes | None) -> list[_Entry]:
-    if document is None:
-        return []
-    return [_Entry(name, set(_decoded(sketch))) for name, sketch in json.loads(document)]
-
-
-def _write_index(entries: list[_Entry]) -> bytes:
-    content = [[entry.name, _coded(sorted(entry.sketch))] for entry in entries]
-    return json.dumps(content, separators=(",", ":")).encode("ascii")

@@ -147,6 +147,10 @@ class _Program:
     exact: tuple[str, ...]
     networks: tuple[IPv4Network | IPv6Network, ...]
 
+    def goes_by(self, agent: str) -> bool:
+        """Say whether it calls itself so; the user agent is in lower case."""
+        return agent in self.exact or any(part in agent for part in self.agents)
+
 
 @cache
 def _programs() -> tuple[_Program, ...]:
@@ -196,8 +200,7 @@ def judge_hit(
         *_burst(hit, others, links),
     )
     reasons = tuple(reason for reason in looks if reason)
-    order = list(HitKind)
-    kind = max((reason.kind for reason in reasons), key=order.index, default=HitKind.HUMAN)
+    kind = _least_human(reason.kind for reason in reasons)
     return HitVerdict(hit, kind, tuple(reason for reason in reasons if reason.kind is kind))
 
 
@@ -213,6 +216,15 @@ def judge_hits(
         hits: Requests, in any order; all are read first.
         delivered: When each message was delivered, by campaign and recipient.
         links: How many tracked links the message has, if you know it.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> from mailflows.tracking import Tracker
+        >>> tracker = Tracker([bytes(32)], "https://t.shop.example/")
+        >>> trap = tracker.honeypot_url(campaign="spring", recipient="42")
+        >>> hits = [Hit(tracker.decode(trap, "click"), datetime.now(UTC), user_agent="curl/8.5.0")]
+        >>> [str(verdict.kind) for verdict in judge_hits(hits)]
+        ['scanner']
     """
     groups: dict[tuple[str, str], list[Hit]] = {}
     for hit in sorted(hits, key=_time):
@@ -252,7 +264,7 @@ def _agent(hit: Hit) -> Iterator[HitReason]:
     if not agent:
         yield HitReason("no-user-agent", "the client did not name itself", "", HitKind.SCANNER)
     for program in _programs():
-        if agent in program.exact or any(part in agent for part in program.agents):
+        if program.goes_by(agent):
             sentence = f"the client is known: {program.name}"
             yield HitReason(f"agent-{program.kind}", sentence, hit.user_agent[:200], program.kind)
 
@@ -260,7 +272,10 @@ def _agent(hit: Hit) -> Iterator[HitReason]:
 def kind_of_agent(user_agent: str) -> HitKind:
     """Return who fetches with this user agent, where nothing else is known."""
     agent = user_agent.strip().lower()
-    kinds = [p.kind for p in _programs() if agent in p.exact or any(part in agent for part in p.agents)]
+    return _least_human(program.kind for program in _programs() if program.goes_by(agent))
+
+
+def _least_human(kinds: Iterable[HitKind]) -> HitKind:
     return max(kinds, key=list(HitKind).index, default=HitKind.HUMAN)
 
 

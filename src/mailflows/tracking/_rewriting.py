@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailflows._header import parameters
-from mailflows._splice import Edit, decoded, fields, sources_of, text_parts
+from mailflows._header import listed_urls, parameters
+from mailflows._splice import Edit, fields, sources_of, text_parts
 from mailflows._tags import tags
 from mailflows._token import Purpose
+from mailflows._transfer import decoded
 from mailflows.errors import ConfigurationError
 from mailflows.tracking._addresses import CLICK_FIELDS, HONEYPOT, PRINTABLE, Addresses
 from mailflows.tracking._links import Link, Rules
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mailflows._splice import TextPart
     from mailflows._tags import Tag
 
-__all__ = ["Rewriting", "has_pixel", "is_sealed", "listed_urls", "pages", "undone"]
+__all__ = ["Rewriting", "has_pixel", "is_sealed", "pages", "undone", "unsubscribe_urls"]
 
 LINE_LIMIT = 998
 """Octets of a line (RFC 5322 section 2.1.1)."""
@@ -40,10 +41,10 @@ def is_sealed(raw: bytes) -> bool:
     return parameters(" ".join(value.split()))[0] in _SEALED
 
 
-def listed_urls(raw: bytes) -> frozenset[str]:
+def unsubscribe_urls(raw: bytes) -> frozenset[str]:
     """Return what a message itself calls its unsubscribe links (RFC 2369 section 3.2)."""
     rows = [raw[a:b].decode("latin-1") for name, a, b in fields(raw) if name == "list-unsubscribe"]
-    return frozenset(piece.partition(">")[0].strip() for row in rows for piece in row.split("<")[1:])
+    return frozenset(url for row in rows for url in listed_urls(row))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.tracking._addresses import HONEYPOT, Addresses, Tracked, check_ids
 from mailflows.tracking._links import Link, Rules
-from mailflows.tracking._rewriting import Rewriting, has_pixel, is_sealed, listed_urls, pages, undone
+from mailflows.tracking._rewriting import Rewriting, has_pixel, is_sealed, pages, undone, unsubscribe_urls
 
 if TYPE_CHECKING:
     import os
@@ -216,7 +216,7 @@ class Tracker:
         return self._addresses.make(Purpose.CLICK, campaign, recipient, "", HONEYPOT, "")
 
     def _rewriting(self, raw: bytes, campaign: str, recipient: str) -> Rewriting:
-        rules = replace(self._rules, listed=listed_urls(raw))
+        rules = replace(self._rules, listed=unsubscribe_urls(raw))
         added = "" if self._utm is None else urlencode({"utm_campaign": campaign} | self._utm)
         return Rewriting(self._addresses, rules, campaign, recipient, added)
 
