@@ -380,3 +380,11 @@ def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
     lost = [number for number in acknowledged if f"user{number}@one.example" not in suppressions]
     store.close()
     assert (700 <= len(acknowledged) < 10_000, lost) == (True, [])
+
+
+def test_a_list_says_where_it_lies() -> None:
+    """And nothing of what it holds."""
+    suppressions = SuppressionList(MemoryStore(), clear=True)
+    suppressions.add(ADA)
+    assert repr(suppressions) == f"<SuppressionList in {suppressions._store!r}>"
+    assert ADA not in repr(suppressions)

@@ -361,3 +361,10 @@ def test_functions_are_told_apart_by_the_name_of_their_limit() -> None:
     assert len(named.acquire().readings) == 2
     with pytest.raises(ConfigurationError, match="name="):
         limiter(Limit("1/hour", per=lambda _: "x"), Limit("1/hour", per=lambda _: "y"))
+
+
+@pytest.mark.parametrize("given", ["3/hour", [Limit("3/hour", per="global")]])
+def test_what_is_no_limit_is_refused(given: Any) -> None:
+    """A rate without its key, or a list, is told what a limiter takes."""
+    with pytest.raises(ConfigurationError, match=f"takes Limit objects, .* got {type(given).__name__}"):
+        Limiter(given)

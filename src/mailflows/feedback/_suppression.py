@@ -294,6 +294,9 @@ class SuppressionList:
         """Say whether an address is suppressed everywhere: for `RecipientChecker(bounced=…)`."""
         return self.is_suppressed(address)
 
+    def __repr__(self) -> str:
+        return f"<SuppressionList in {self._store!r}>"
+
     def __contains__(self, address: object) -> bool:
         return isinstance(address, str) and self.is_suppressed(address)
 

@@ -16,6 +16,7 @@ from mailflows.limits._attempt import Attempt
 from mailflows.limits._decision import Decision
 from mailflows.limits._guard import guarded
 from mailflows.limits._keeper import Keeper, OnError
+from mailflows.limits._limit import Limit
 from mailflows.limits._partly import partly
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from mailflows._stores import Charge, Outcome, Store
     from mailflows.limits._attempt import Keys
-    from mailflows.limits._limit import Limit
     from mailflows.message import Source
 
 __all__ = ["Limiter"]
@@ -81,6 +81,9 @@ class Limiter:
     ) -> None:
         if not limits:
             msg = "a limiter has at least one Limit"
+            raise ConfigurationError(msg, field="limits")
+        if other := [type(limit).__name__ for limit in limits if not isinstance(limit, Limit)]:
+            msg = f"a limiter takes Limit objects, each as an argument of its own; got {other[0]}"
             raise ConfigurationError(msg, field="limits")
         self.limits = limits
         self.store: Store = MemoryStore() if store is None else store
