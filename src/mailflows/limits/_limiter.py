@@ -82,9 +82,7 @@ class Limiter:
         if not limits:
             msg = "a limiter has at least one Limit"
             raise ConfigurationError(msg, field="limits")
-        if other := [type(limit).__name__ for limit in limits if not isinstance(limit, Limit)]:
-            msg = f"a limiter takes Limit objects, each as an argument of its own; got {other[0]}"
-            raise ConfigurationError(msg, field="limits")
+        _require_limits(limits)
         self.limits = limits
         self.store: Store = MemoryStore() if store is None else store
         self.dry_run = dry_run
@@ -369,6 +367,13 @@ class Limiter:
 def _most(within: float) -> float:
     """Return how long to wait at most; what never fits is not waited for."""
     return min(within, sys.float_info.max)
+
+
+def _require_limits(limits: tuple[object, ...]) -> None:
+    for limit in limits:
+        if not isinstance(limit, Limit):
+            msg = f"a limiter takes Limit objects, each as an argument of its own; got {type(limit).__name__}"
+            raise ConfigurationError(msg, field="limits")
 
 
 def _by_meter(limits: Iterable[Limit]) -> dict[str, Limit]:
