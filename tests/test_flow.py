@@ -22,6 +22,6 @@ def test_a_flow_is_its_word(flow: Flow) -> None:
 
 
 def test_unknown_word() -> None:
-    """Another word is no flow."""
-    with pytest.raises(ValueError, match="newsletter"):
+    """Another word is no flow, and the error says which are."""
+    with pytest.raises(ValueError, match="'newsletter'; there are professional, marketing, transactional"):
         Flow("newsletter")

@@ -174,7 +174,7 @@ class SuppressionList:
         address: str,
         *,
         reason: str = "manual",
-        flow: Flow | None = None,
+        flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
         time: datetime | None = None,
         expires: float | timedelta | datetime | None = None,
@@ -191,6 +191,7 @@ class SuppressionList:
 
         Raises:
             ConfigurationError: If it is no address.
+            ValueError: If *flow* is none of the three.
             StoreError: If the store could not answer.
         """
         if "@" not in address:
@@ -204,7 +205,7 @@ class SuppressionList:
             reason=str(reason),
             time=time or now,
             expires=now + expires if isinstance(expires, timedelta) else expires,
-            flow=flow if list is None else None,
+            flow=None if flow is None or list is not None else Flow(flow),
             list=list,
             address=address if self._clear else None,
         )
@@ -233,7 +234,7 @@ class SuppressionList:
         self,
         address: str,
         *,
-        flow: Flow | None = None,
+        flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
     ) -> bool:
         """Allow an address again, in one scope, and say whether it was suppressed there.
@@ -254,7 +255,7 @@ class SuppressionList:
         self,
         address: str,
         *,
-        flow: Flow | None = None,
+        flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
     ) -> Suppression | None:
         """Return why an address is suppressed: everywhere, for a flow, or for a list; or `None`.
@@ -280,12 +281,13 @@ class SuppressionList:
         self,
         address: str,
         *,
-        flow: Flow | None = None,
+        flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
     ) -> bool:
         """Say whether an address must not be written to.
 
         Raises:
+            ValueError: If *flow* is none of the three.
             StoreError: If the store could not answer.
         """
         return self.find(address, flow=flow, list=list) is not None
@@ -351,11 +353,11 @@ class SuppressionList:
     def _digest(self, address: str) -> str:
         return self._store.digest(mailbox_key(address))
 
-    def _key(self, digest: str, flow: Flow | None, name: str | None) -> str:
+    def _key(self, digest: str, flow: Flow | str | None, name: str | None) -> str:
         """Return the key of an entry; the name of a list may be anything, so it is hashed."""
         if name is not None:
             return f"suppressed:list:{self._store.digest(f'list {name}')}:{digest}"
-        return f"suppressed:global:{digest}" if flow is None else f"suppressed:flow:{flow}:{digest}"
+        return f"suppressed:global:{digest}" if flow is None else f"suppressed:flow:{Flow(flow)}:{digest}"
 
 
 def _nothing(_: bytes | None) -> None:
