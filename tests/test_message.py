@@ -175,6 +175,12 @@ class TestRefusals:
             with pytest.raises(MessageError, match=r"pathlib\.Path"):
                 Message.read(name)
 
+    @pytest.mark.parametrize("source", ["<p>Hello</p>", b"\n<style>p { color: red }</style>\n"])
+    def test_a_page_is_told_from_a_message(self, source: str | bytes) -> None:
+        """Whoever passes a template is told what takes one."""
+        with pytest.raises(MessageError, match="fix_html"):
+            Message.read(source)
+
     @pytest.mark.parametrize("source", [None, 5, ["From: a"], object()])
     def test_other_types(self, source: Any) -> None:
         """A type that holds no message is named."""

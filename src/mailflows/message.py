@@ -324,7 +324,9 @@ class _Reader:
         raise MessageError(msg, position=start)
 
     def _hint(self) -> str:
-        """Return what to do about a text of one line, which may be meant as a path."""
+        """Return what to do about a page, or a text of one line, which may be meant as a path."""
+        if self.raw[:256].lstrip()[:1] == b"<":
+            return "; a page is no message: lint_html() and fix_html() of mailflows.content take templates"
         is_line = self.is_text and b"\n" not in self.raw
         return "; for a file, pass pathlib.Path(...)" if is_line else ""
 

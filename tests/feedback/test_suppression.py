@@ -492,3 +492,27 @@ def test_damaged_days_begin_again(suppressions: SuppressionList, clock: FixedClo
     ((key, document),) = suppressions._store.scan("bounces:")
     suppressions._store.swap(key, document, b"{")
     assert suppressions.apply(soft(clock)) is None
+
+
+def test_a_list_says_where_it_lies() -> None:
+    """And nothing of what it holds."""
+    suppressions = SuppressionList(MemoryStore(), clear=True)
+    suppressions.add(ADA)
+    assert repr(suppressions) == f"<SuppressionList in {suppressions._store!r}>"
+    assert ADA not in repr(suppressions)
+
+
+def test_a_flow_may_be_its_word(store: Documents) -> None:
+    """And a word that is none never means «not suppressed»."""
+    suppressions = SuppressionList(store)
+    suppressions.add(ADA, flow="marketing")
+    assert suppressions.is_suppressed(ADA, flow=Flow.MARKETING)
+    with pytest.raises(ValueError, match="newsletter"):
+        suppressions.is_suppressed(ADA, flow="newsletter")
+
+
+def test_an_event_has_a_flow_that_exists() -> None:
+    """A word becomes the flow, and another is told before it is kept anywhere."""
+    assert Event(EventType.COMPLAINED, ADA, flow="marketing").flow is Flow.MARKETING  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="newsletter"):
+        Event(EventType.COMPLAINED, ADA, flow="newsletter")  # type: ignore[arg-type]

@@ -417,3 +417,10 @@ def test_recipients_of_a_wrong_type_are_a_clear_error() -> None:
     """A number in the place of recipients is told what is expected."""
     with pytest.raises(ValueError, match="a recipient is text; got int"):
         limiter(Limit("2/hour", per="recipient")).acquire(to=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", ["3/hour", [Limit("3/hour", per="global")]])
+def test_what_is_no_limit_is_refused(given: Any) -> None:
+    """A rate without its key, or a list, is told what a limiter takes."""
+    with pytest.raises(ConfigurationError, match=f"takes Limit objects, .* got {type(given).__name__}"):
+        Limiter(given)

@@ -94,6 +94,14 @@ def test_a_role_account_weighs_only_in_marketing() -> None:
     assert Trait.ROLE in report.traits
 
 
+def test_the_word_of_a_flow_is_the_flow() -> None:
+    """A str judges as the flow does, and a word that is none is told."""
+    judged = RecipientChecker(dns=False, flow="marketing").check("info@shop.fr")
+    assert judged.verdict == RecipientChecker(dns=False, flow=Flow.MARKETING).check("info@shop.fr").verdict
+    with pytest.raises(ValueError, match="newsletter"):
+        RecipientChecker(dns=False, flow="newsletter")
+
+
 def test_an_address_known_to_bounce_is_undeliverable() -> None:
     """A suppression list may be a set, a mapping or a function."""
     for bounced in ({"ada@shop.fr"}, {"ada@shop.fr": "550"}, lambda address: address == "ada@shop.fr"):

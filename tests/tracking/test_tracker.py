@@ -385,3 +385,21 @@ def test_damaged_messages_do_not_raise(raw: bytes) -> None:
     """Whatever comes is sent as it came, or tracked, and restored."""
     sent = TRACKER.rewrite(raw, campaign="spring", recipient="42")
     assert TRACKER.undo(sent) == raw
+
+
+@pytest.mark.parametrize(
+    ("recipient", "said"),
+    [
+        (42, "int: write it as text"),
+        (None, "NoneType"),
+        ("ada@example.org", "an address: use an id"),
+        ("", "0 characters"),
+        ("x" * 101, "101 characters"),
+        ("a\nb", "control characters"),
+    ],
+)
+def test_an_id_that_is_none_is_told_why(recipient: object, said: str) -> None:
+    """What came is said, and what to do, and no address is repeated."""
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        TRACKER.rewrite(b"Subject: x\n\nx", campaign="spring", recipient=recipient)  # type: ignore[arg-type]
+    assert "example.org" not in str(caught.value)

@@ -8,12 +8,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mailflows._report import to_html
+from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from mailflows._report import Cell
-    from mailflows.flow import Flow
 
 __all__ = ["Action", "BounceReason", "Event", "EventType"]
 
@@ -125,6 +125,10 @@ class Event:
     verified: bool | None = None
     provider: str = ""
     raw: Mapping[str, Any] | bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.flow is not None:  # a word of it is as good, and a wrong one is told here
+            object.__setattr__(self, "flow", Flow(self.flow))
 
     @property
     def written_to(self) -> str | None:

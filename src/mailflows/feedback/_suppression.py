@@ -190,7 +190,7 @@ class SuppressionList:
         address: str,
         *,
         reason: str = "manual",
-        flow: Flow | None = None,
+        flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
         time: datetime | None = None,
         expires: float | timedelta | datetime | None = None,
@@ -207,7 +207,7 @@ class SuppressionList:
                 than a century away.
 
         Raises:
-            ConfigurationError: If it is no address, or a moment has no time zone.
+            ConfigurationError: If it is no address, *flow* is no flow, or a moment has no time zone.
             StoreError: If the store could not answer.
         """
         _require_address(address)
@@ -217,7 +217,7 @@ class SuppressionList:
             reason=str(reason),
             time=time or now,
             expires=_end(expires, now),
-            flow=flow if list is None else None,
+            flow=None if flow is None or list is not None else Flow(flow),
             list=list,
             address=address if self._clear else None,
         )
@@ -249,7 +249,7 @@ class SuppressionList:
         self,
         address: str,
         *,
-        flow: Flow | None = None,
+        flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
     ) -> bool:
         """Allow an address again, in one scope, and say whether it was suppressed there.
@@ -270,7 +270,7 @@ class SuppressionList:
         self,
         address: str,
         *,
-        flow: Flow | None = None,
+        flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
     ) -> Suppression | None:
         """Return why an address is suppressed: everywhere, for a flow, or for a list; or `None`.
@@ -298,12 +298,13 @@ class SuppressionList:
         self,
         address: str,
         *,
-        flow: Flow | None = None,
+        flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
     ) -> bool:
         """Say whether an address must not be written to.
 
         Raises:
+            ValueError: If *flow* is none of the three.
             StoreError: If the store could not answer.
         """
         return self.find(address, flow=flow, list=list) is not None
@@ -311,6 +312,9 @@ class SuppressionList:
     def __call__(self, address: str) -> bool:
         """Say whether an address is suppressed everywhere: for `RecipientChecker(bounced=…)`."""
         return self.is_suppressed(address)
+
+    def __repr__(self) -> str:
+        return f"<SuppressionList in {self._store!r}>"
 
     def __contains__(self, address: object) -> bool:
         return isinstance(address, str) and self.is_suppressed(address)
@@ -369,11 +373,11 @@ class SuppressionList:
         _require_text(address)
         return self._store.digest(mailbox_key(address))
 
-    def _key(self, digest: str, flow: Flow | None, name: str | None) -> str:
+    def _key(self, digest: str, flow: Flow | str | None, name: str | None) -> str:
         """Return the key of an entry; the name of a list may be anything, so it is hashed."""
         if name is not None:
             return f"suppressed:list:{self._store.digest(f'list {name}')}:{digest}"
-        return f"suppressed:global:{digest}" if flow is None else f"suppressed:flow:{flow}:{digest}"
+        return f"suppressed:global:{digest}" if flow is None else f"suppressed:flow:{Flow(flow)}:{digest}"
 
 
 def _nothing(_: bytes | None) -> None:

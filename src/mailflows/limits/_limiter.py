@@ -16,6 +16,7 @@ from mailflows.limits._attempt import Attempt
 from mailflows.limits._decision import Decision
 from mailflows.limits._guard import guarded
 from mailflows.limits._keeper import Keeper, OnError
+from mailflows.limits._limit import Limit
 from mailflows.limits._partly import partly
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from mailflows._stores import Charge, Outcome, Store
     from mailflows.limits._attempt import Keys
-    from mailflows.limits._limit import Limit
     from mailflows.message import Source
 
 __all__ = ["Limiter"]
@@ -82,6 +82,7 @@ class Limiter:
         if not limits:
             msg = "a limiter has at least one Limit"
             raise ConfigurationError(msg, field="limits")
+        _require_limits(limits)
         self.limits = limits
         self.store: Store = MemoryStore() if store is None else store
         self.dry_run = dry_run
@@ -382,6 +383,13 @@ def _lasting(lease: float | None) -> None:
     if lease is not None and not lease > 0.0:
         msg = f"a lease is a number of seconds above 0; got {lease!r}"
         raise ValueError(msg)
+
+
+def _require_limits(limits: tuple[object, ...]) -> None:
+    for limit in limits:
+        if not isinstance(limit, Limit):
+            msg = f"a limiter takes Limit objects, each as an argument of its own; got {type(limit).__name__}"
+            raise ConfigurationError(msg, field="limits")
 
 
 def _by_meter(limits: Iterable[Limit]) -> dict[str, Limit]:

@@ -74,7 +74,7 @@ class RecipientChecker:
         *,
         resolver: Door | None = None,
         dns: bool = True,
-        flow: Flow | None = None,
+        flow: Flow | str | None = None,
         bounced: History | None = None,
         overrides: Overrides = NONE,
         budget: float = BUDGET,
@@ -82,8 +82,8 @@ class RecipientChecker:
     ) -> None:
         self._resolver = resolver
         self.dns = dns
-        self._judge = Judge(overrides=overrides, flow=flow)
-        self._flow = flow
+        self._flow = None if flow is None else Flow(flow)
+        self._judge = Judge(overrides=overrides, flow=self._flow)
         if isinstance(bounced, str | bytes):
             msg = "bounced is a set of addresses, a mapping or a function, not one string"
             raise ConfigurationError(msg, field="bounced")
@@ -269,7 +269,7 @@ def check_list(  # noqa: PLR0913 -- the settings of one list
     *,
     column: str | None = None,
     dns: bool = True,
-    flow: Flow | None = Flow.MARKETING,
+    flow: Flow | str | None = Flow.MARKETING,
     bounced: History | None = None,
     progress: bool | Callable[[int, int], None] | None = None,
 ) -> ListReport:

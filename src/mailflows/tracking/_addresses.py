@@ -123,7 +123,14 @@ def check_ids(campaign: object, recipient: object) -> None:
     for field, text in (("campaign", campaign), ("recipient", recipient)):
         if isinstance(text, str) and 0 < len(text) <= _MAX_ID and "@" not in text and text.isprintable():
             continue
-        is_address = isinstance(text, str) and "@" in text
-        found = "an address" if is_address else f"{type(text).__name__} of another kind"
-        msg = f"{field} must be 1 to {_MAX_ID} printable characters, not {found}: it can be read in the links"
+        msg = f"{field} is text of 1 to {_MAX_ID} printable characters, for all to read; got {_found(text)}"
         raise ConfigurationError(msg, field=field)
+
+
+def _found(text: object) -> str:
+    """Return what came instead of an id, and not the thing itself."""
+    if not isinstance(text, str):
+        return f"{type(text).__name__}: write it as text" if isinstance(text, int) else type(text).__name__
+    if "@" in text:
+        return "an address: use an id of yours for it"
+    return f"{len(text)} characters" if text.isprintable() else "text with control characters"
