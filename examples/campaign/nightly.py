@@ -21,10 +21,11 @@ from email.utils import localtime, make_msgid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailflows import Flow
+from mailflows import Flow, check_recipient
 from mailflows.content import lint
 from mailflows.feedback import SuppressionList, from_smtp_exception
 from mailflows.limits import Pacer, SQLiteStore
+from mailflows.recipients import Verdict
 from mailflows.tracking import Tracker
 
 if TYPE_CHECKING:
@@ -62,6 +63,14 @@ def compose(tracker: Tracker, campaign: str, recipient: str, address: str) -> by
     return tracker.rewrite(message.as_bytes(policy=policy.SMTP), campaign=campaign, recipient=recipient)
 
 
+def why_not(address: str, suppressions: SuppressionList) -> str:
+    """Return in a word why nothing is sent to an address, or an empty string."""
+    # An address beyond ASCII needs SMTPUTF8 (RFC 6531), which is left out here.
+    if not address.isascii() or check_recipient(address, dns=False).verdict is Verdict.UNDELIVERABLE:
+        return "invalid"
+    return "suppressed" if suppressions.is_suppressed(address, flow=Flow.MARKETING) else ""
+
+
 def send(  # noqa: PLR0913 -- the parts that a mailing is made of
     smtp: smtplib.SMTP,
     people: Iterable[tuple[str, str]],
@@ -71,12 +80,12 @@ def send(  # noqa: PLR0913 -- the parts that a mailing is made of
     pacer: Pacer,
     suppressions: SuppressionList,
 ) -> Counter[str]:
-    """Write to everybody who is not suppressed, and count what became of it."""
+    """Write to everybody who may be written to, and count what became of it."""
     count: Counter[str] = Counter()
     for (recipient, address), slot in pacer.stream(people, resume=campaign, to=lambda row: row[1]):
-        if suppressions.is_suppressed(address, flow=Flow.MARKETING):
+        if reason := why_not(address, suppressions):
             slot.skipped()
-            count["skipped"] += 1
+            count[reason] += 1
             continue
         message = compose(tracker, campaign, recipient, address)
         return_path = tracker.bounce_address(RETURN_PATH, campaign=campaign, recipient=recipient)

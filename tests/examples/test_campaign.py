@@ -90,7 +90,16 @@ def test_a_campaign_writes_to_nobody_twice_and_skips_the_dead(
     _, port = server
     with smtplib.SMTP("127.0.0.1", port, timeout=10) as smtp:
         counts = [example.send(smtp, PEOPLE, campaign, **parts) for campaign in ("7", "7", "8")]
-    assert counts == [{"sent": 9, "refused": 1}, {}, {"sent": 9, "skipped": 1}]
+    assert counts == [{"sent": 9, "refused": 1}, {}, {"sent": 9, "suppressed": 1}]
+
+
+def test_bad_rows_stop_nobody(example: ModuleType, server: tuple[Server, int], parts: dict[str, Any]) -> None:
+    """What cannot be written to is counted, and those behind it get their message."""
+    handler, port = server
+    people = [("1", ""), ("2", "no address"), ("3", "josé@host.example"), ("4", "a@host.example")]
+    with smtplib.SMTP("127.0.0.1", port, timeout=10) as smtp:
+        assert example.send(smtp, people, "7", **parts) == {"invalid": 3, "sent": 1}
+    assert [envelope.rcpt_tos for envelope in handler.taken] == [["a@host.example"]]
 
 
 def test_the_message_on_the_wire(

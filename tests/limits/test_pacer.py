@@ -204,6 +204,13 @@ def test_a_slow_provider_does_not_block(clock: Clock) -> None:
     assert "".join(order[:11]).count("b") >= 9
 
 
+@pytest.mark.parametrize("row", ["", "no address", "@", "a@", "a@b@c"])
+def test_a_bad_row_stops_nobody(clock: Clock, row: str) -> None:
+    """What is no address has its turn like the others, whose mail goes out."""
+    rows = ["a@gmail.com", row, "b@gmail.com"]
+    assert Counter(item for item, _ in pacer(clock).stream(rows)) == Counter(rows)
+
+
 def test_a_stream_is_lazy(clock: Clock) -> None:
     """An endless source is read no farther than what is given and looked ahead."""
     read = []

@@ -336,6 +336,8 @@ def _any_domain(to: Any) -> str:
 
 def _domain(to: Any) -> str:
     """Return the domain of an address, or of the first recipient of a message; empty if there is none."""
-    is_address = isinstance(to, str) and "\n" not in to and "@" in to
-    recipients = Attempt(None, {"to": to}).recipients if is_address else Attempt(to, {}).recipients
+    is_line = isinstance(to, str) and "\n" not in to
+    if is_line and "@" not in to:
+        return ""  # a bad row of a list has its turn, and is refused by whoever sends it: the others go on
+    recipients = Attempt(None, {"to": to}).recipients if is_line else Attempt(to, {}).recipients
     return recipients[0].rpartition("@")[2] if recipients else ""
