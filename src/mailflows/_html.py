@@ -85,8 +85,7 @@ class Document:
 
 def scan(source: str) -> Document:
     """Read HTML, any HTML, and never raise."""
-    # "İ".lower() is two characters, and offsets would differ; it is the only letter that grows.
-    lower = source.replace("İ", "i").lower() if "İ" in source else source.lower()
+    lower = lowered(source)
     source, style = _without_hidden(source, lower)
     pieces = _TAG.findall(source)
     start = source.find("<")
@@ -107,6 +106,16 @@ def scan(source: str) -> Document:
         style=style,
         lower=lower,
     )
+
+
+def lowered(source: str) -> str:
+    """Return a text in lower case, as long as it was, so that offsets are the same in both.
+
+    >>> len(lowered("İ <B>"))
+    5
+    """
+    # "İ".lower() is two characters; it is the only letter that grows.
+    return source.replace("İ", "i").lower() if "İ" in source else source.lower()
 
 
 def plain(text: str) -> str:

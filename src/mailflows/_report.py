@@ -14,7 +14,7 @@ from mailflows.errors import MissingExtra
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Bar", "Cell", "to_frame", "to_html", "to_text"]
+__all__ = ["Bar", "Cell", "printable", "to_frame", "to_html", "to_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,21 @@ def to_frame(rows: Iterable[object], columns: Sequence[str]) -> Any:  # noqa: AN
     return pd.DataFrame(list(rows), columns=list(columns))
 
 
+def printable(text: str) -> str:
+    r"""Return a text on one line, without the control characters that would drive a terminal.
+
+    >>> printable("Offers\x1b[2J") == "Offers\ufffd[2J"
+    True
+    """
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def _plain(cell: Cell) -> str:
-    """Return a cell as one line of text; control characters would break a terminal."""
+    """Return a cell as one line of text."""
     if cell is None:
         return "-"
     text = str(cell) if not isinstance(cell, float) else f"{cell:.3g}"
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return printable(text)
 
 
 def _html_cell(cell: Cell) -> str:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mailflows._report import printable
 from mailflows.content._fix import REPAIRS, fix, fix_html
 from mailflows.content._lint import lint, lint_html
 from mailflows.content._report import Severity
@@ -102,9 +103,7 @@ def _bytes(name: str) -> bytes:
 def _shown(name: str, report: LintReport, *, show_all: bool) -> str:
     findings = report.findings if show_all else report.at_least(Severity.WARNING)
     lines = [f"{name}: {report}", *(f"  {finding}" for finding in findings)]
-    return "".join(
-        c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in "\n".join(lines)
-    )
+    return "\n".join(map(printable, lines))
 
 
 def run_fix(options: argparse.Namespace) -> int:

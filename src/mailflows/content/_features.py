@@ -30,7 +30,6 @@ _MEDIA = re.compile(
 _COMBINATOR = re.compile(r"\s*+([>+~])\s*+|(\s++)")
 _PSEUDO = re.compile(r"::?(-?[a-z][a-z-]{1,30})")
 _ENDING = re.compile(r"\.([a-z0-9]{2,5})\Z")
-_CSS_LINK = "stylesheet"
 _ADDRESSES = ("src", "href", "background", "poster", "data", "srcset")
 
 

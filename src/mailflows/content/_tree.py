@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mailflows._html import unescaped, unescaped_attribute
+from mailflows._html import lowered, unescaped, unescaped_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,7 +155,7 @@ def parse(source: str) -> Tree:
 class _Builder:
     def __init__(self, source: str) -> None:
         self.source = source
-        self.lower = source.lower() if "İ" not in source else source.replace("İ", "i").lower()
+        self.lower = lowered(source)
         self.root = Element("", {}, None, 0, 0)
         self.current = self.root
         self.tree = Tree(source, self.root, [], [], "", 0)

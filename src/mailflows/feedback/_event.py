@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import to_html
+from mailflows._report import printable, to_html
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Event:
         why = " ".join(filter(None, (self.reason, self.status or str(self.smtp_code or ""))))
         to_do = "" if self.action is Action.NONE else f", {self.action}"
         line = f"{self.type}: {self.recipient or 'unknown recipient'}" + (f" ({why})" if why else "") + to_do
-        return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+        return printable(line)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the event as plain data, ready for JSON; *raw* is left out where it is bytes."""

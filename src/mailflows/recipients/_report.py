@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import to_html
+from mailflows._report import printable, to_html
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -191,7 +191,7 @@ class RecipientReport:
 def _printable(text: str) -> str:
     """Replace what would break a terminal or a log line, and cut what nobody reads to the end."""
     shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
+    return printable(shown)
 
 
 _SHOWN = 300

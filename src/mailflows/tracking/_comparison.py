@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import to_html, to_text
+from mailflows._report import printable, to_html, to_text
 from mailflows.errors import ConfigurationError
 from mailflows.tracking._intervals import newcombe
 from mailflows.tracking._stats import METRICS
@@ -118,8 +118,7 @@ class Comparison:
         return to_html(title, self._header(), [_row(difference) for difference in self.differences])
 
     def _header(self) -> list[str]:
-        names = ("".join(c if c.isprintable() else "\ufffd" for c in name) for name in self._names())
-        return ["rate", *names, "difference from", "to", "clear"]
+        return ["rate", *map(printable, self._names()), "difference from", "to", "clear"]
 
 
 def compare(first: CampaignStats, second: CampaignStats, *, confidence: float = 0.95) -> Comparison:

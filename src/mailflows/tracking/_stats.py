@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import Bar, to_frame, to_html, to_text
+from mailflows._report import Bar, printable, to_frame, to_html, to_text
 from mailflows.errors import ConfigurationError, MissingExtra
 from mailflows.tracking._intervals import wilson
 from mailflows.tracking._people import Person, gather
@@ -241,7 +241,7 @@ class CampaignStats:
         return rates + (to_html("By domain", ["domain", *_BY_DOMAIN], rows) if rows else "")
 
     def _title(self) -> str:
-        name = f"Campaign «{_one_line(self.campaign)}»" if self.campaign else "All campaigns"
+        name = f"Campaign «{printable(self.campaign)}»" if self.campaign else "All campaigns"
         return f"{name}, {self.confidence:.0%} intervals; an open is «at least fetched»"
 
 
@@ -305,8 +305,3 @@ def _row(rate: Rate, *, bar: bool = False) -> list[Cell]:
 def _percent(share: float) -> str:
     """Write a share as a percentage that keeps small ones apart."""
     return f"{share * 100:.2f} %" if 0 < share < 0.001 else f"{share * 100:.1f} %"
-
-
-def _one_line(text: str) -> str:
-    """Replace what would break a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
