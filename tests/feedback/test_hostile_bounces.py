@@ -127,3 +127,8 @@ def test_a_mutated_report(number: int) -> None:
     except MessageError:  # nothing of a message was left
         return
     assert all(str(event) for event in events)
+
+
+def test_a_field_of_many_lines_is_read_in_linear_time() -> None:
+    """A megabyte of continuation lines takes no longer than any other report."""
+    assert took(DSN + FAILED + b"Diagnostic-Code:\n" + b" a\n" * 340_000) < SECONDS

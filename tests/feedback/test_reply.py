@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 from datetime import UTC, datetime
+from typing import Any
 
 import aiosmtplib
 import pytest
@@ -133,3 +134,22 @@ def test_a_broken_connection_is_a_deferral(error: BaseException) -> None:
         "retry",
         None,
     )
+
+
+@pytest.mark.parametrize("reply", [None, (99, b"x"), ("550", b"x"), (0, b""), (550,), "x"])
+def test_a_refusal_without_a_reply_blames_nobody(reply: object) -> None:
+    """Where a library has no reply of a recipient, it is a deferral, and the others are read."""
+    error = smtplib.SMTPRecipientsRefused({"ada@one.example": reply, "bob@two.example": UNKNOWN})  # type: ignore[dict-item]
+    assert [event.type for event in from_smtp_exception(error)] == ["deferred", "bounced"]
+
+
+@pytest.mark.parametrize("code", [None, "550", 550.5, 10**400])
+def test_a_code_of_a_wrong_type_is_a_clear_error(code: Any) -> None:
+    """What is no whole number from 200 to 599 is told what is expected."""
+    with pytest.raises(ConfigurationError, match="is no SMTP reply code"):
+        from_reply(code)
+
+
+def test_a_reply_without_text_says_nothing() -> None:
+    """The word «None» is nobody's answer."""
+    assert from_reply(550, None).smtp_reply == ""  # type: ignore[arg-type]

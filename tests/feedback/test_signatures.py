@@ -223,3 +223,15 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
     with pytest.raises(MissingExtra, match="webhooks"):
         verify_webhook("sendgrid", **sendgrid())
+
+
+@pytest.mark.parametrize("stamp", ["inf", "9" * 400, "nan", "-1e999"])
+def test_a_time_that_is_no_number_is_not_signed(stamp: str) -> None:
+    """A stamp beyond all numbers is refused like any forgery."""
+    headers = {"svix-id": "x", "svix-timestamp": stamp, "svix-signature": "v1,x"}
+    assert verify_webhook("resend", BODY, key="whsec_aaaa", headers=headers) is False
+
+
+def test_a_body_nested_without_end_is_not_signed() -> None:
+    """A hundred thousand brackets are no notification, and no crash."""
+    assert verify_webhook("amazon_ses", b"[" * 100_000, key="x") is False

@@ -343,3 +343,27 @@ def test_any_json_is_events_or_an_error_of_ours(provider: str, payload: object) 
     except MessageError:
         return
     assert all(event.provider == provider for event in events)
+
+
+@pytest.mark.parametrize("bad", [None, 5, "x", [1]])
+def test_one_damaged_event_costs_no_other(bad: Any) -> None:
+    """Of a batch the good events are read, and what is damaged is kept as it came."""
+    good = {"event": "bounce", "email": "ada@one.example", "reason": "550 5.1.1 unknown user"}
+    events = from_webhook("sendgrid", [good, bad, good])
+    assert [event.type for event in events] == ["bounced", "other", "bounced"]
+    assert events[1].to_dict()["raw"] == {"damaged": bad}
+
+
+def test_a_damaged_notification_costs_no_other() -> None:
+    """The same where an object has another shape than the provider's."""
+    good = {"event": "hard_bounce", "msg": {"email": "ada@one.example"}, "ts": SECONDS}
+    events = from_webhook("sparkpost", [{"msys": 5}, {"msys": {"message_event": {"type": "bounce"}}}])
+    assert [event.type for event in events] == ["other", "bounced"]
+    assert len(from_webhook("mandrill", [good, None])) == 2
+
+
+@pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_out_of_the_calendar_is_none(stamp: str) -> None:
+    """A moment that UTC has no date for is not known, and the event is read."""
+    (event,) = from_webhook("sendgrid", [{"event": "bounce", "email": "ada@one.example", "timestamp": stamp}])
+    assert (event.type, event.time) == ("bounced", None)

@@ -404,7 +404,7 @@ def test_a_clock_that_is_set_back_holds_up_no_stream(clock: Clock) -> None:
     clock.now += 365 * 86_400
     sent = []
     for address, slot in pacer(clock).stream(f"{n}@yahoo.com" for n in range(4)):
-        if not sent:
+        if len(sent) == 1:  # all are read by then, and the next turn is booked
             clock.now -= 365 * 86_400
             right = clock.now
         slot.sent()

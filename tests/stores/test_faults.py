@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailflows.errors import StoreError
+from mailflows.errors import ConfigurationError, StoreError
 from mailflows.limits import Limit, Limiter, RedisStore, SQLiteStore
 from mailflows.limits._keeper import Keeper
 from redis_server import RedisServer, wanted
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 PER_ACCOUNT = Limit("3/day", per="account")
 FOREVER = """
 import sys
+import threading
 from mailflows.limits import SQLiteStore
 store = SQLiteStore(sys.argv[1], timeout=30.0)
 number = 0
@@ -177,3 +180,44 @@ def test_breaker_leaves_a_dead_store_alone() -> None:
         keeper.decide([])
         asked.append(store.asked)
     assert asked == [1, 2, 2, 3, 3, 3, 3, 4, 5]
+
+
+@pytest.mark.parametrize("timeout", [math.nan, math.inf, 0, -1.0, None, "1"])
+def test_a_timeout_that_never_ends_is_refused(tmp_path: Path, timeout: Any) -> None:
+    """With not-a-number a decision would wait for ever for a lock."""
+    with pytest.raises(ConfigurationError, match="timeout is a number of seconds"):
+        SQLiteStore(tmp_path / "limits.db", timeout=timeout)
+    with pytest.raises(ConfigurationError, match="timeout is a number of seconds"):
+        RedisStore(_Slow(), timeout=timeout)
+
+
+def test_a_path_with_a_zero_is_no_file() -> None:
+    """No system has such a file, and none is asked for it later."""
+    with pytest.raises(ConfigurationError, match="path is a file"):
+        SQLiteStore("a\0b")
+
+
+class _Slow:
+    """A client that stands still until it is let go, and whose connections cannot be copied."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+        self.go = threading.Event()
+
+    def execute_command(self, *command: object) -> bytes:
+        """Note what was asked, and stand still."""
+        self.asked.append(command)
+        self.go.wait(20.0)
+        return b""
+
+
+def test_what_came_too_late_is_not_done_later() -> None:
+    """Of a client that stands still, only what had begun is done when it goes on."""
+    client = _Slow()
+    store = RedisStore(client, timeout=0.02)
+    for number in range(12):
+        with pytest.raises(StoreError, match="TimeoutError"):
+            store.load(f"{number}")
+    client.go.set()
+    store._pool().shutdown()
+    assert len(client.asked) == 4

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
 from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
-from mailflows._stores._store import Outcome, hash_key
+from mailflows._stores._store import Outcome, hash_key, seconds_to_wait
 from mailflows.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
 
     from mailflows._stores._store import Charge
 
@@ -66,7 +67,7 @@ class RedisStore:
             raise ConfigurationError(msg, field="scope")
         self.is_async = inspect.iscoroutinefunction(client.execute_command)
         self.name = f"Redis {scope}"
-        self._timeout = timeout
+        self._timeout = seconds_to_wait(timeout)
         self._client, self._is_bounded = _bounded(client, timeout)
         self._prefix = f"{{{scope}}}:"
         self._key = None if secret is None else hash_key(secret)
@@ -227,9 +228,16 @@ class RedisStore:
         try:
             if self._is_bounded:
                 return self._client.execute_command(*command)
-            return self._pool().submit(self._client.execute_command, *command).result(self._timeout)
+            return self._in_time(self._pool().submit(self._client.execute_command, *command))
         except Exception as problem:  # the client is of a library that we do not know
             raise self._error(problem) from problem
+
+    def _in_time(self, answer: Future[Any]) -> Any:
+        """Return an answer; what has not begun in time shall not be done later, when nobody waits for it."""
+        try:
+            return answer.result(self._timeout)
+        finally:
+            answer.cancel()
 
     async def _arun(self, *command: object) -> Any:
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
 from mailflows._stores._sqlite_file import SQLiteFile
-from mailflows._stores._store import Outcome, hash_key, stamp_of, steady
+from mailflows._stores._store import Outcome, hash_key, seconds_to_wait, stamp_of, steady
 from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class SQLiteStore:
         clock: Returns seconds; where they go back, the store goes on from the last moment that is noted.
 
     Raises:
-        ConfigurationError: If the path is no file, such as ``:memory:``.
+        ConfigurationError: If the path is no file, such as ``:memory:``, or the timeout is no time.
 
     Example:
         >>> from mailflows.limits import Limit, Limiter
@@ -70,10 +70,10 @@ class SQLiteStore:
         secret: bytes | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if str(path) in {"", ":memory:"}:
+        if str(path) in {"", ":memory:"} or "\0" in str(path):
             msg = f"path is a file that processes share; got {str(path)!r}: use MemoryStore() for one process"
             raise ConfigurationError(msg, field="path")
-        self._file = SQLiteFile(path, timeout=timeout)
+        self._file = SQLiteFile(path, timeout=seconds_to_wait(timeout))
         self.name = self._file.name
         self._key = None if secret is None else hash_key(secret)
         self._clock = clock

@@ -12,7 +12,17 @@ if TYPE_CHECKING:
 
     from mailflows._stores._meter import Meter, State
 
-__all__ = ["Charge", "Documents", "Outcome", "Store", "hash_key", "stamp_of", "steady", "update"]
+__all__ = [
+    "Charge",
+    "Documents",
+    "Outcome",
+    "Store",
+    "hash_key",
+    "seconds_to_wait",
+    "stamp_of",
+    "steady",
+    "update",
+]
 
 Charge: TypeAlias = "tuple[Meter, str, int | tuple[str, ...]]"
 """A meter, the key it counts for, and what to take: units, or the values that a distinct meter shall see.
@@ -147,6 +157,18 @@ def steady(clock: float, last: float, offset: float) -> tuple[float, float]:
     """
     now = clock + offset
     return (now, offset) if now >= last else (last, last - clock)
+
+
+def seconds_to_wait(timeout: object) -> float:
+    """Return a timeout that ends.
+
+    Raises:
+        ConfigurationError: If it is no number of seconds above 0, and at most an hour.
+    """
+    if isinstance(timeout, int | float) and 0.0 < timeout <= 3600.0:
+        return float(timeout)
+    msg = f"timeout is a number of seconds above 0, and at most 3600; got {timeout!r}"
+    raise ConfigurationError(msg, field="timeout")
 
 
 def hash_key(secret: bytes) -> bytes:

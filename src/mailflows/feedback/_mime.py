@@ -127,8 +127,8 @@ def blocks(text: str) -> list[dict[str, str]]:
     >>> blocks("Reporting-MTA: dns; a\n\nAction: failed\nStatus:\n 5.1.1\n")
     [{'reporting-mta': 'dns; a'}, {'action': 'failed', 'status': '5.1.1'}]
     """
-    groups: list[dict[str, str]] = []
-    group: dict[str, str] = {}
+    groups: list[dict[str, list[str]]] = []
+    group: dict[str, list[str]] = {}
     last = ""
     for line in [*text.split("\n"), ""]:
         if not line.strip():
@@ -136,14 +136,14 @@ def blocks(text: str) -> list[dict[str, str]]:
                 groups.append(group)
             group, last = {}, ""
         elif line[0] in " \t" and last:
-            group[last] = f"{group[last]} {line.strip()}".strip()
+            group[last].append(line.strip())  # put together once, at the end: a field may have many lines
         elif match := _FIELD.fullmatch(line.rstrip()):
             last = match[1].lower()
             if last in group:
                 last = ""
             else:
-                group[last] = match[2].strip()
-    return groups
+                group[last] = [match[2].strip()]
+    return [{name: " ".join(lines).strip() for name, lines in group.items()} for group in groups]
 
 
 def returned_headers(text: str) -> dict[str, str]:

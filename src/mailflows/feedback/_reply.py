@@ -50,10 +50,10 @@ def from_reply(  # noqa: PLR0913 -- what an event may say beside the reply
         >>> print(from_reply(450, "4.2.0 Greylisted, try again later", recipient="ada@example.org"))
         deferred: ada@example.org (temporary 4.2.0), retry
     """
-    if not 200 <= code < 600:
-        msg = f"code {code!r} is no SMTP reply code; it is a number from 200 to 599"
+    if code not in range(200, 600):
+        msg = f"code {code!r:.60} is no SMTP reply code; it is a number from 200 to 599"
         raise ConfigurationError(msg, field="code")
-    said = text.decode("utf-8", "replace") if isinstance(text, bytes | bytearray) else str(text)
+    said = text.decode("utf-8", "replace") if isinstance(text, bytes | bytearray) else str(text or "")
     common: dict[str, Any] = {
         "recipient": recipient,
         "smtp_code": code,
@@ -123,12 +123,21 @@ def _refused(error: object) -> list[tuple[str, int, str | bytes]]:
     """Return address, code and text of the recipients that an exception or a dictionary names."""
     rows = error if isinstance(error, Mapping) else getattr(error, "recipients", None)
     if isinstance(rows, Mapping):  # smtplib
-        return [(str(name), int(reply[0]), reply[1]) for name, reply in rows.items()]
+        return [(str(name), *_row(reply)) for name, reply in rows.items()]
     if isinstance(rows, list | tuple):  # aiosmtplib: a list of exceptions, each of one recipient
         return [(str(one.recipient), int(one.code), one.message) for one in rows if hasattr(one, "recipient")]
     one = getattr(error, "recipient", None)
     code, text = _reply_of(error)
     return [(str(one), code, text)] if isinstance(one, str) and code is not None else []
+
+
+def _row(reply: object) -> tuple[int, str | bytes]:
+    """Return code and text of a reply; what is none is a connection that broke, and nobody's fault."""
+    if isinstance(reply, tuple) and len(reply) == 2:
+        code, text = reply
+        if isinstance(code, int) and 200 <= code < 600:
+            return code, text if isinstance(text, str | bytes) else ""
+    return 451, ""
 
 
 def _reply_of(error: object) -> tuple[int | None, str | bytes]:

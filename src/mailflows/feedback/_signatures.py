@@ -71,11 +71,11 @@ def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs
     if not secret:
         msg = "key is empty; pass the signing key that the provider shows in its settings"
         raise ConfigurationError(msg, field="key")
-    low = {name.lower(): str(value) for name, value in (headers or {}).items()}
+    low = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
     request = {"body": body, "headers": low, "url": url, "form": form}
     try:
         signed_at = check(request, secret)
-    except (KeyError, ValueError, TypeError, AttributeError, binascii.Error):
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError, binascii.Error):
         return False
     if signed_at is None or max_age is None or signed_at == _TIMELESS:
         return signed_at is not None

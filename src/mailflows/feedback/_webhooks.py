@@ -63,7 +63,8 @@ def from_webhook(
 
     Raises:
         ConfigurationError: If the provider is not known.
-        MessageError: If the payload is not what the provider posts.
+        MessageError: If the payload is not what the provider posts. Of a batch of which only some parts are
+            damaged, those are events of the type `EventType.OTHER`, which keep what came.
 
     Example:
         >>> body = b'[{"event": "bounce", "email": "ada@example.org", "reason": "550 5.1.1 unknown user"}]'
@@ -75,12 +76,40 @@ def from_webhook(
         msg = f"provider {provider!r} is not known; it is one of {', '.join(PROVIDERS)}"
         raise ConfigurationError(msg, field="provider")
     table = provider_table()[name]
-    low = {key.lower(): value for key, value in (headers or {}).items()}
+    low = {str(key).lower(): value for key, value in (headers or {}).items()}
+    parsed = _parsed(payload, name)
     try:
-        items = list(_items(table, _parsed(payload, name)))
-        return tuple(_event(name, table, item, low, flow) for item in items)
-    except (AttributeError, KeyError, TypeError) as problem:
+        batch = _batch(table, parsed)
+    except _SHAPES as problem:
         raise _damaged(name, f"its parts are not as {name} sends them") from problem
+    found: list[tuple[Event, ...] | None] = [_read(name, table, item, low, flow) for item in batch]
+    if found and all(events is None for events in found):
+        raise _damaged(name, f"its parts are not as {name} sends them")
+    return tuple(
+        event
+        for item, events in zip(batch, found, strict=True)
+        for event in ((_unread(name, item, flow),) if events is None else events)
+    )
+
+
+_SHAPES = (AttributeError, KeyError, TypeError, IndexError, RecursionError)
+"""What reading values of other types than expected ends in."""
+
+
+def _read(
+    name: str, table: _Item, item: object, headers: Mapping[str, str], flow: Flow | None
+) -> tuple[Event, ...] | None:
+    """Return the events of one part of a payload, or `None` where it is damaged."""
+    try:
+        return tuple(_event(name, table, one, headers, flow) for one in _items(table, item))
+    except _SHAPES:
+        return None
+
+
+def _unread(name: str, item: object, flow: Flow | None) -> Event:
+    """Return the event of a damaged part, which is kept as it came; the parts around it are good."""
+    raw = item if isinstance(item, Mapping) else {"damaged": item}
+    return Event(EventType.OTHER, flow=flow, provider=name, raw=raw)
 
 
 @cache
@@ -123,22 +152,26 @@ def _form(text: str) -> dict[str, list[str]]:
         return {}
 
 
-def _items(table: _Item, payload: Any) -> Iterator[_Item]:  # noqa: ANN401 -- parsed JSON
-    """Yield the single events of a payload."""
-    unpack = table.get("unpack", "")
-    if unpack == "mandrill_events" and isinstance(payload, Mapping):
+def _batch(table: _Item, payload: Any) -> list[Any]:  # noqa: ANN401 -- parsed JSON
+    """Return the parts of a payload."""
+    if table.get("unpack") == "mandrill_events" and isinstance(payload, Mapping):
         payload = _json(_last(payload["mandrill_events"]))
-    for item in payload if isinstance(payload, list | tuple) else [payload]:
-        if not isinstance(item, Mapping):
-            raise TypeError
-        if unpack == "sns":
-            yield from _notified(item)
-        elif unpack == "event-data" and "event-data" in item:
-            yield {"signature": item.get("signature") or {}, **item["event-data"]}
-        elif unpack == "msys":
-            yield from item["msys"].values()
-        elif item:
-            yield item
+    return list(payload) if isinstance(payload, list | tuple) else [payload]
+
+
+def _items(table: _Item, item: object) -> Iterator[_Item]:
+    """Yield the single events of one part of a payload."""
+    unpack = table.get("unpack", "")
+    if not isinstance(item, Mapping):
+        raise TypeError
+    if unpack == "sns":
+        yield from _notified(item)
+    elif unpack == "event-data" and "event-data" in item:
+        yield {"signature": item.get("signature") or {}, **item["event-data"]}
+    elif unpack == "msys":
+        yield from item["msys"].values()
+    elif item:
+        yield item
 
 
 def _notified(item: _Item) -> Iterator[_Item]:
@@ -312,6 +345,6 @@ def _moment(value: object) -> datetime | None:
 def _iso(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the latter beyond the years 1 to 9999
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
