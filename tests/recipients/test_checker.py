@@ -7,7 +7,9 @@ import asyncio
 import pytest
 
 from mailflows.errors import AddressError, ConfigurationError
+from mailflows.feedback import SuppressionList
 from mailflows.flow import Flow
+from mailflows.limits import MemoryStore
 from mailflows.recipients import (
     DomainState,
     Overrides,
@@ -183,3 +185,14 @@ def test_one_string_is_no_set_of_addresses() -> None:
 def test_a_name_before_the_address_is_not_glued_to_it(text: str) -> None:
     """A suggestion is for slips that leave no choice."""
     assert check_recipient(text, dns=False).suggestion is None
+
+
+def test_a_suppression_list_is_asked_for_the_flow() -> None:
+    """Who left the newsletter is not written to on that flow, and still gets a receipt."""
+    suppressions = SuppressionList(MemoryStore())
+    suppressions.add("ada@example.org", flow=Flow.MARKETING)
+    verdicts = [
+        RecipientChecker(dns=False, flow=flow, bounced=suppressions).check("Ada@Example.org").verdict
+        for flow in (Flow.MARKETING, Flow.TRANSACTIONAL)
+    ]
+    assert verdicts == [Verdict.UNDELIVERABLE, Verdict.UNKNOWN]

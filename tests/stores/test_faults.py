@@ -221,3 +221,9 @@ def test_what_came_too_late_is_not_done_later() -> None:
     client.go.set()
     store._pool().shutdown()
     assert len(client.asked) == 4
+
+
+def test_folder_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+    """A path that can never open is a mistake, not a store that is down."""
+    with pytest.raises(ConfigurationError, match="folder of the file does not exist"):
+        SQLiteStore(tmp_path / "missing" / "limits.db")

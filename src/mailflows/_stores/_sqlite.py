@@ -74,6 +74,9 @@ class SQLiteStore:
             msg = f"path is a file that processes share; got {str(path)!r}: use MemoryStore() for one process"
             raise ConfigurationError(msg, field="path")
         self._file = SQLiteFile(path, timeout=seconds_to_wait(timeout))
+        if not self._file.path.parent.is_dir():  # would never open, and never count
+            msg = f"the folder of the file does not exist: {self._file.path.parent}"
+            raise ConfigurationError(msg, field="path")
         self.name = self._file.name
         self._key = None if secret is None else hash_key(secret)
         self._clock = clock

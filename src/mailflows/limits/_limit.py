@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mailflows._stores import DistinctMeter, GcraMeter, WindowMeter
+from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.limits._attempt import BY_ATTEMPT, BY_RECIPIENT, KINDS, Attempt, keys_of, text_key
 from mailflows.limits._rates import Rate, duration, parse_rates
@@ -203,7 +204,8 @@ def _kind(per: Per) -> str:
     kinds = _kinds(per)
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown or not kinds:
-        msg = f"per= is one of {', '.join(KINDS)}, a tuple of them, or a function; got {per!r}"
+        meant = f" ({did_you_mean(unknown[0], KINDS)})" if unknown else ""
+        msg = f"per= is one of {', '.join(KINDS)}, a tuple of them, or a function; got {per!r}{meant}"
         raise ConfigurationError(msg, field="per")
     if len(set(kinds)) < len(kinds) or sum(kind in BY_RECIPIENT for kind in kinds) > 1:
         msg = f"kinds that count together are different, and one at most is of recipients; got {per!r}"

@@ -182,6 +182,10 @@ class RecipientChecker:
         if self._bounced is None or finding.profile is None:
             return False
         plain = f"{finding.local}@{finding.profile.ascii}"
+        # A suppression list also knows who left one flow, or complained about it.
+        is_suppressed = getattr(self._bounced, "is_suppressed", None)
+        if is_suppressed is not None:
+            return bool(is_suppressed(plain, flow=self._flow))
         spellings = (finding.text, plain, plain.lower())
         if callable(self._bounced):
             return any(map(self._bounced, spellings))
