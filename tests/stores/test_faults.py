@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -221,3 +222,35 @@ def test_what_came_too_late_is_not_done_later() -> None:
     client.go.set()
     store._pool().shutdown()
     assert len(client.asked) == 4
+
+
+FORKS = """
+import os, sys, threading
+from mailflows.limits import SQLiteStore
+store = SQLiteStore(sys.argv[1], timeout=2.0)
+store.swap("there", None, b"1")
+is_over = threading.Event()
+def write():
+    while not is_over.is_set():
+        store.swap("busy", store.load("busy"), os.urandom(8))
+writers = [threading.Thread(target=write) for _ in range(3)]
+for writer in writers:
+    writer.start()
+codes = []
+for _ in range(8):
+    if (child := os.fork()) == 0:
+        os._exit(0 if store.load("there") == b"1" else 1)
+    codes.append(os.waitpid(child, 0)[1])
+is_over.set()
+for writer in writers:
+    writer.join()
+print(codes)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_that_is_made_while_others_write_can_write(tmp_path: Path) -> None:
+    """A process that forks while its threads use the file has children to whom it is not locked."""
+    command = [sys.executable, "-W", "ignore", "-c", FORKS, str(tmp_path / "limits.db")]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert found.stdout.strip() == str([0] * 8), found.stderr
