@@ -153,10 +153,22 @@ class SQLiteFile:
     def _cursor(self) -> sqlite3.Cursor:
         """Return this thread's own cursor, in this process."""
         mine: _Connection | None = getattr(self._mine, "connection", None)
-        if mine is None or mine.owner != os.getpid():
-            mine = self._mine.connection = _Connection(self._open())
+        if mine is None or mine.owner != os.getpid() or mine.file != self.identity():
+            self._mine.connection = (
+                None  # of a file that was deleted or replaced: closed before it is forgotten
+            )
+            cursor = self._open()
+            mine = self._mine.connection = _Connection(cursor, self.identity())
             self._opened.add(mine)
         return mine.cursor
+
+    def identity(self) -> tuple[int, int] | None:
+        """Return what tells the file from another one that is put in its place; `None` for no file."""
+        try:
+            found = os.stat(self.path)  # noqa: PTH116 -- asked at every step: faster
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _open(self) -> sqlite3.Cursor:
         """Open the file, and make its tables."""
@@ -173,10 +185,11 @@ class SQLiteFile:
 class _Connection:
     """A connection of one thread in one process, which closes it when the thread ends."""
 
-    __slots__ = ("__weakref__", "cursor", "owner")
+    __slots__ = ("__weakref__", "cursor", "file", "owner")
 
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
+    def __init__(self, cursor: sqlite3.Cursor, file: tuple[int, int] | None) -> None:
         self.cursor = cursor
+        self.file = file
         self.owner = os.getpid()
 
     def close(self) -> None:
