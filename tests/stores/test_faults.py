@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.limits import Limit, Limiter, RedisStore, SQLiteStore
@@ -227,3 +229,69 @@ def test_folder_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
     """A path that can never open is a mistake, not a store that is down."""
     with pytest.raises(ConfigurationError, match="folder of the file does not exist"):
         SQLiteStore(tmp_path / "missing" / "limits.db")
+
+
+FORKS = """
+import os, sys, threading
+from mailflows.limits import SQLiteStore
+store = SQLiteStore(sys.argv[1], timeout=2.0)
+store.swap("there", None, b"1")
+is_over = threading.Event()
+def write():
+    while not is_over.is_set():
+        store.swap("busy", store.load("busy"), os.urandom(8))
+writers = [threading.Thread(target=write) for _ in range(3)]
+for writer in writers:
+    writer.start()
+codes = []
+for _ in range(8):
+    if (child := os.fork()) == 0:
+        os._exit(0 if store.load("there") == b"1" else 1)
+    codes.append(os.waitpid(child, 0)[1])
+is_over.set()
+for writer in writers:
+    writer.join()
+print(codes)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_that_is_made_while_others_write_can_write(tmp_path: Path) -> None:
+    """A process that forks while its threads use the file has children to whom it is not locked."""
+    command = [sys.executable, "-W", "ignore", "-c", FORKS, str(tmp_path / "limits.db")]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert found.stdout.strip() == str([0] * 8), found.stderr
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_file_that_goes_while_it_is_open(tmp_path: Path, *, is_replaced: bool) -> None:
+    """What is kept after the file was deleted or replaced is in the new file, where others find it."""
+    path = tmp_path / "limits.db"
+    store = SQLiteStore(path)
+    store.digest("ada")
+    if is_replaced:
+        SQLiteStore(tmp_path / "other.db").digest("ada")
+        (tmp_path / "other.db").replace(path)
+    else:
+        path.unlink()
+    store.swap(f"block:{store.digest('ada')}", None, b"for good")
+    other = SQLiteStore(path)
+    assert other.load(f"block:{other.digest('ada')}") == b"for good"
+
+
+class _Pool(redis.ConnectionPool):
+    """A pool that only its own factory can make."""
+
+    def __init__(self, *, is_made_by_factory: bool = False, **settings: Any) -> None:
+        if not is_made_by_factory:
+            msg = "use the factory"
+            raise ValueError(msg)
+        super().__init__(**settings)
+
+
+def test_a_pool_that_cannot_be_copied_is_bounded_by_a_thread(server: RedisServer) -> None:
+    """Whatever a client's pool raises when it is made again, the store works."""
+    client = redis.Redis(connection_pool=_Pool(is_made_by_factory=True, port=server.port))
+    store = RedisStore(client)
+    store.swap("a", None, b"1")
+    assert store.load("a") == b"1"

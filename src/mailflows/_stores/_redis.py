@@ -301,7 +301,7 @@ def _bounded(client: Any, timeout: float) -> tuple[Any, bool]:
         }
         own = type(pool)(connection_class=pool.connection_class, **(pool.connection_kwargs | limits))
         return type(client)(connection_pool=own), True
-    except (ImportError, AttributeError, TypeError):
+    except Exception:  # noqa: BLE001 -- of a library that we do not know
         return client, False  # of another make: bounded by a thread
 
 

@@ -79,6 +79,8 @@ class SQLiteStore:
             raise ConfigurationError(msg, field="path")
         self.name = self._file.name
         self._key = None if secret is None else hash_key(secret)
+        self._has_own_key = secret is not None
+        self._known_file: tuple[int, int] | None = None
         self._clock = clock
         self._writes = 0
 
@@ -167,8 +169,9 @@ class SQLiteStore:
 
     def _learn_key(self) -> None:
         """Learn the key of the hashes before anything is looked for."""
-        if self._key is None:
+        if not self._has_own_key and (self._key is None or self._file.identity() != self._known_file):
             self._key = hash_key(self._file.secret())
+            self._known_file = self._file.identity()
 
     def _write(
         self, cursor: sqlite3.Cursor, now: float, states: Sequence[tuple[Meter, bytes, State]]

@@ -33,6 +33,52 @@ _inherited: list[sqlite3.Connection] = []
 section 2.6)."""
 
 
+class _Gate:
+    """Keeps a fork out of the middle of a step.
+
+    SQLite notes in the process's own memory who holds a lock. A child that is made while another thread
+    holds one inherits the note, and not the thread: to it, the file would be locked for ever.
+    """
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin with nobody inside, as a child does."""
+        self._changed = threading.Condition(threading.Lock())
+        self._inside = 0
+        self._is_closed = False
+
+    def __enter__(self) -> None:
+        with self._changed:
+            while self._is_closed:
+                self._changed.wait()
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._inside -= 1
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let nobody in, and wait for those inside; not for ever, should the forking thread be one."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.wait_for(lambda: self._inside == 0, timeout=LONGEST_STEP)
+
+    def open(self) -> None:
+        """Let all in again."""
+        with self._changed:
+            self._is_closed = False
+            self._changed.notify_all()
+
+
+LONGEST_STEP = 1.0
+"""Seconds for which a fork waits for the steps that have begun."""
+
+_gate = _Gate()
+
+
 class SQLiteFile:
     """An SQLite file, opened on first use by each thread and process for itself.
 
@@ -51,6 +97,10 @@ class SQLiteFile:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:
         """Hold the file for one step; whatever goes wrong, it is as before, and a `StoreError`."""
+        with _gate:
+            yield from self._step()
+
+    def _step(self) -> Iterator[sqlite3.Cursor]:
         try:
             cursor = self._cursor()
             self._patiently(lambda: cursor.execute("BEGIN IMMEDIATE"))
@@ -103,10 +153,22 @@ class SQLiteFile:
     def _cursor(self) -> sqlite3.Cursor:
         """Return this thread's own cursor, in this process."""
         mine: _Connection | None = getattr(self._mine, "connection", None)
-        if mine is None or mine.owner != os.getpid():
-            mine = self._mine.connection = _Connection(self._open())
+        if mine is None or mine.owner != os.getpid() or mine.file != self.identity():
+            self._mine.connection = (
+                None  # of a file that was deleted or replaced: closed before it is forgotten
+            )
+            cursor = self._open()
+            mine = self._mine.connection = _Connection(cursor, self.identity())
             self._opened.add(mine)
         return mine.cursor
+
+    def identity(self) -> tuple[int, int] | None:
+        """Return what tells the file from another one that is put in its place; `None` for no file."""
+        try:
+            found = os.stat(self.path)  # noqa: PTH116 -- asked at every step: faster
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _open(self) -> sqlite3.Cursor:
         """Open the file, and make its tables."""
@@ -123,10 +185,11 @@ class SQLiteFile:
 class _Connection:
     """A connection of one thread in one process, which closes it when the thread ends."""
 
-    __slots__ = ("__weakref__", "cursor", "owner")
+    __slots__ = ("__weakref__", "cursor", "file", "owner")
 
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
+    def __init__(self, cursor: sqlite3.Cursor, file: tuple[int, int] | None) -> None:
         self.cursor = cursor
+        self.file = file
         self.owner = os.getpid()
 
     def close(self) -> None:
@@ -148,3 +211,7 @@ def _prepare(cursor: sqlite3.Cursor) -> None:
         cursor.executescript(_SCHEMA)
     if cursor.execute("SELECT 1 FROM facts WHERE name = 'secret'").fetchone() is None:
         cursor.execute("INSERT OR IGNORE INTO facts VALUES ('secret', ?)", (secrets.token_bytes(32),))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_gate.close, after_in_parent=_gate.open, after_in_child=_gate.renew)
