@@ -135,10 +135,12 @@ class SQLiteFile:
     def _patiently(self, step: Callable[[], object]) -> None:
         """Take a step that needs the lock; where others hold it, try again soon, each at another moment.
 
-        SQLite's own busy handler sleeps up to 100 ms at a time, and the same for all.
+        SQLite's own busy handler sleeps up to 100 ms at a time, and the same for all. A rare collision is over
+        in a moment, so the first pause is short; where many write, each hand-over makes the next one read the
+        file anew, so longer pauses let each do several decisions in a row (benchmarks/limits_sqlite.py).
         """
         deadline = time.monotonic() + self._timeout
-        pause = 0.0002
+        pause = 0.001
         while True:
             try:
                 step()
@@ -146,7 +148,7 @@ class SQLiteFile:
                 if problem.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                     raise
                 time.sleep(pause * random.random())  # noqa: S311 -- no secret
-                pause = min(pause * 1.5, 0.005)
+                pause = 0.01
             else:
                 return
 
