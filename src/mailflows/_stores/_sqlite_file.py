@@ -135,7 +135,7 @@ class SQLiteFile:
     def _patiently(self, step: Callable[[], object]) -> None:
         """Take a step that needs the lock; where others hold it, try again soon, each at another moment.
 
-        SQLite's own busy handler sleeps up to 100 ms at a time, and the same for all. A rare collision is over
+        SQLite's own busy handler sleeps up to 100 ms at a time, and the same for all. A rare collision ends
         in a moment, so the first pause is short; where many write, each hand-over makes the next one read the
         file anew, so longer pauses let each do several decisions in a row (benchmarks/limits_sqlite.py).
         """
