@@ -26,7 +26,7 @@ def test_every_key_goes_by_itself_and_has_one_hash_tag(redis_client: Callable[[]
     """All keys but the secret have a time to live, and all lie in one slot of a cluster."""
     with redis_client() as client:
         limiter = Limiter(*LIMITS, store=RedisStore(client, scope="shop"))
-        limiter.acquire(to="ada@example.org", account="charles")
+        limiter.acquire(to="hypatia@example.org", account="charles")
         keys = list(client.scan_iter())
         assert len(keys) == 5
         assert all(key.startswith(b"{shop}:") for key in keys)
@@ -37,12 +37,12 @@ def test_no_key_or_value_names_anybody(redis_client: Callable[[], Any]) -> None:
     """Whoever reads the server finds no address and no account."""
     with redis_client() as client:
         store = RedisStore(client)
-        Limiter(*LIMITS, store=store).acquire(to="ada@example.org", account="charles")
-        SuppressionList(store).add("ada@example.org", reason="mailbox-unknown")
-        SenderControl(store).acquire("charles", to="ada@example.org")
+        Limiter(*LIMITS, store=store).acquire(to="hypatia@example.org", account="charles")
+        SuppressionList(store).add("hypatia@example.org", reason="mailbox-unknown")
+        SenderControl(store).acquire("charles", to="hypatia@example.org")
         kept = b"".join(client.dump(key) + key for key in client.scan_iter())
     assert kept
-    assert [name for name in (b"ada", b"example", b"charles") if name in kept] == []
+    assert [name for name in (b"hypatia", b"example", b"charles") if name in kept] == []
 
 
 def test_a_client_that_decodes_is_understood(redis_client: Callable[..., Any]) -> None:
