@@ -421,3 +421,14 @@ def test_expired_documents_leave_the_file(tmp_path: Path) -> None:
     with store._file.transaction() as cursor:
         assert cursor.execute("SELECT count(*) FROM documents").fetchone() == (1,)
     store.close()
+
+
+def test_a_rate_that_slows_down_is_not_forgotten(store: Store, clock: FixedClock) -> None:
+    """A meter whose interval grows, as a pace does, limits for the longer time."""
+    quick, slow = GcraMeter("pace", 1, 1.0, 1), GcraMeter("pace", 1, 100.0, 1)
+    take(store, quick)
+    clock.advance(5)
+    take(store, slow)
+    for _ in range(9):
+        clock.advance(10)
+        assert take(store, quick, 1).wait > 0.0

@@ -112,6 +112,8 @@ class MemoryStore:
             state = meter.take(state, now, units)
             if state is None:
                 return None
+            if meter is not shard.meter:
+                shard.hold(meter, now)
             places.append((shard.new, number))
             states.append(state)
         for (table, number), state in zip(places, states):  # noqa: B905 -- strict costs time here
@@ -143,8 +145,8 @@ class MemoryStore:
             # Found again: two newcomers of this decision may share a counter.
             state = shard.new[number] = meter.spend(shard.find(number), now, amount, at, stamp)
             states.append(state)
-            if at > now:
-                shard.booked_until = max(shard.booked_until, at + meter.span)
+            if at > now or meter is not shard.meter:
+                shard.hold(meter, at)
         return Outcome(charges, now, wait, states, at, lease)
 
     def _find(self, charge: Charge, now: float) -> _Found:
@@ -249,6 +251,11 @@ class _Shard:
             for number, state in (self.old | self.new).items()
             if self.meter.reading(state, now)[1] > self.meter.span
         }
+
+    def hold(self, meter: Meter, at: float) -> None:
+        """Keep what is taken at a moment to come, or by a meter of the same identity that limits longer."""
+        if at + meter.span > self.turn_at + self.meter.span:
+            self.booked_until = max(self.booked_until, at + meter.span)
 
     def find(self, number: int) -> State | None:
         """Return a state of either generation."""

@@ -92,8 +92,6 @@ class Pacer:
         self._sleep = sleep
         self._asleep = asleep
         self._known: dict[str, tuple[float, Provider]] = {}
-        # A store in memory takes the span of the first meter it sees as that of all with its identity.
-        self.store.decide([(self._meter(LONGEST), "", 1)], look=True)
 
     def schedule(self, to: Any, *, within: float = math.inf) -> Slot:
         """Book the next turn for a recipient's provider.
