@@ -19,8 +19,8 @@ from typing import Any
 
 from recording import ROOT, write
 
-from mailflows import MessageError
-from mailflows.content import Severity, codes, fix, lint, lint_html
+from mailflows import MessageError, Severity
+from mailflows.content import codes, fix, lint, lint_html
 from mailflows.content._page import Page
 from mailflows.content._support import clients_named
 

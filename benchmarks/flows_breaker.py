@@ -16,10 +16,11 @@ from recording import write
 
 from mailflows.feedback import Event, EventType, from_reply
 from mailflows.flow import Flow
-from mailflows.flows import BreakerPolicy, Reputation
-from mailflows.flows._breaker import judged, thresholds_for
-from mailflows.flows._reputation_record import Counts, ReputationRecord, Tally
-from mailflows.limits import MemoryStore, SenderControl
+from mailflows.limits import MemoryStore
+from mailflows.reputation import BreakerPolicy, Reputation
+from mailflows.reputation._breaker import judged, thresholds_for
+from mailflows.reputation._record import Counts, ReputationRecord, Tally
+from mailflows.senders import SenderControl
 
 if TYPE_CHECKING:
     from collections.abc import Callable

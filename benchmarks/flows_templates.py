@@ -22,9 +22,9 @@ from pathlib import Path
 import recording
 
 from mailflows.errors import MessageError
-from mailflows.flows import TemplateMemory
 from mailflows.limits import MemoryStore
 from mailflows.message import Message
+from mailflows.templates import TemplateMemory
 
 CLEAN = 30
 INJECTED = 6

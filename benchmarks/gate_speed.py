@@ -16,9 +16,12 @@ from recording import ROOT, write
 
 from mailflows import Classifier, Flow, Gate, Message
 from mailflows.feedback import SuppressionList
-from mailflows.flows import FlowRoute, FlowSet, Reputation, TemplateMemory
-from mailflows.limits import Limit, Limiter, MemoryStore, SenderControl
+from mailflows.flows import FlowRoute, FlowSet
+from mailflows.limits import Limit, Limiter, MemoryStore
 from mailflows.recipients import RecipientChecker
+from mailflows.reputation import Reputation
+from mailflows.senders import SenderControl
+from mailflows.templates import TemplateMemory
 
 if TYPE_CHECKING:
     from mailflows import Verdict

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from recording import interleaved, messages, table, write
 
 from mailflows import Message
-from mailflows._html import scan
+from mailflows._html.scan import scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

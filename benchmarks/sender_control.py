@@ -14,9 +14,9 @@ import statistics
 
 from recording import write
 
-from mailflows.limits import SenderPolicy
-from mailflows.limits._sender_record import DAY, SenderRecord
-from mailflows.limits._sender_rules import block_for, judge
+from mailflows.senders import SenderPolicy
+from mailflows.senders._record import DAY, SenderRecord
+from mailflows.senders._rules import block_for, judge
 
 POLICY = SenderPolicy()
 START = 1_767_225_600.0  # 1 January 2026

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from sphinx.application import Sphinx
 
-    from mailflows import Flow
-    from mailflows.content import Severity
+    from mailflows import Flow, Severity
 
 project = "mailflows"
 author = "The mailflows authors"

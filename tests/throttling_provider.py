@@ -8,7 +8,8 @@ from heapq import heappop, heappush
 from itertools import repeat
 from typing import TYPE_CHECKING
 
-from mailflows.limits import MemoryStore, Pacer
+from mailflows.limits import MemoryStore
+from mailflows.pacing import Pacer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

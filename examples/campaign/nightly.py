@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 from mailflows import Flow, check_recipient
 from mailflows.content import lint
 from mailflows.feedback import SuppressionList, from_smtp_exception
-from mailflows.limits import Pacer, SQLiteStore
+from mailflows.limits import SQLiteStore
+from mailflows.pacing import Pacer
 from mailflows.recipients import Verdict
 from mailflows.tracking import Tracker
 

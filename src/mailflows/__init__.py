@@ -25,6 +25,7 @@ from mailflows.errors import (
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
+    from mailflows._result import Severity
     from mailflows.classifier import Classification, Classifier, Reason, classify
     from mailflows.gate import Gate, Verdict
     from mailflows.message import Envelope, Message
@@ -55,6 +56,7 @@ __all__ = [
     "Reason",
     "RecipientChecker",
     "Refused",
+    "Severity",
     "StoreError",
     "TokenError",
     "Verdict",
@@ -74,6 +76,7 @@ _HOMES = {
     "Message": "message",
     "Reason": "classifier",
     "RecipientChecker": "recipients",
+    "Severity": "_result",
     "Verdict": "gate",
     "acheck_recipient": "recipients",
     "check_list": "recipients",

@@ -22,18 +22,22 @@ import hashlib
 import hmac
 import math
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mailflows._clock import to_datetime
 from mailflows.errors import ConfigurationError, TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LOCAL_ROOM", "MAX_LOCAL", "MAX_URL", "Purpose", "Signer", "Token", "text_of", "utc_now"]
+    from mailflows._clock import Clock
+
+__all__ = ["LOCAL_ROOM", "MAX_LOCAL", "MAX_URL", "Purpose", "Signer", "Token", "text_of"]
 
 VERSION = 1
 MAX_URL = 4096
@@ -85,18 +89,13 @@ class Token:
     expires: datetime | None
 
 
-def utc_now() -> datetime:
-    """Return the present moment, in UTC."""
-    return datetime.now(UTC)
-
-
 class Signer:
     """Makes tokens and knows them again.
 
     Args:
         keys: Secrets of at least 16 bytes, such as ``secrets.token_bytes(32)``. The first one signs; the
             others are older, and still accepted until you remove them.
-        clock: Returns the present moment, in UTC.
+        clock: Returns the present moment in Unix seconds.
 
     Raises:
         ConfigurationError: If there is no key, or one is too short.
@@ -113,7 +112,7 @@ class Signer:
 
     __slots__ = ("_clock", "_keys")
 
-    def __init__(self, keys: Iterable[bytes], *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, keys: Iterable[bytes], *, clock: Clock = time.time) -> None:
         self._keys = tuple(_derived(_checked(key)) for key in _several(keys))
         self._clock = clock
 
@@ -202,7 +201,7 @@ class Signer:
 
     def _sign(self, purpose: Purpose, fields: tuple[str, ...], lifetime: float | None) -> bytes:
         """Return the bytes of a token."""
-        issued = _stamp(self._clock())
+        issued = _stamp(to_datetime(self._clock()))
         kind = VERSION << 4 | _PURPOSES.index(purpose)
         head = bytes((kind,)) + issued.to_bytes(4, "big") + _hours(lifetime).to_bytes(2, "big")
         body = head + b"".join(map(_packed, fields))
@@ -231,7 +230,7 @@ class Signer:
 
     def _in_time(self, token: Token) -> Token:
         """Return a token that has not expired."""
-        if token.expires is not None and self._clock() >= token.expires:
+        if token.expires is not None and self._clock() >= token.expires.timestamp():
             msg = f"this token expired on {token.expires:%Y-%m-%d at %H:%M} UTC"
             raise TokenError(msg, reason="expired")
         return token

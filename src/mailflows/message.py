@@ -13,9 +13,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
-from mailflows import _html, _source
-from mailflows._charset import decode
-from mailflows._header import Address, addresses, decode_base64, decode_value, mailbox, parameters
+from mailflows._html.scan import Document, scan
+from mailflows._mail import source as raw_source
+from mailflows._mail.charset import decode
+from mailflows._mail.header import Address, addresses, decode_base64, decode_value, mailbox, parameters
 from mailflows.errors import MessageError
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Message:
     )
 
     _by_name: dict[str, str]
-    _document: _html.Document | None
+    _document: Document | None
     _measured: dict[str, float] | None  # kept for mailflows.signals, which several parts ask
     _recipients: tuple[Address, ...] | None
     _sender: Address | None
@@ -149,7 +150,7 @@ class Message:
         """
         if isinstance(source, Message):
             return source if envelope is None else source.replace(envelope=envelope)
-        return _Reader(_source.read(source)).message(envelope)
+        return _Reader(raw_source.read(source)).message(envelope)
 
     def replace(
         self,
@@ -225,11 +226,11 @@ class Message:
         return cast("tuple[Address, ...]", self._recipients)
 
     @property
-    def document(self) -> _html.Document:
+    def document(self) -> Document:
         """What can be seen in the HTML; of an empty document where there is none."""
         if self._document is None:
-            object.__setattr__(self, "_document", _html.scan(self.html))
-        return cast("_html.Document", self._document)
+            object.__setattr__(self, "_document", scan(self.html))
+        return cast("Document", self._document)
 
     @property
     def body(self) -> str:
@@ -254,15 +255,15 @@ def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 class _Reader:
     """Splits raw bytes into headers and decoded text."""
 
-    def __init__(self, source: _source.Raw) -> None:
+    def __init__(self, source: raw_source.Raw) -> None:
         if not source.data.strip():
             msg = "an empty input is not a message"
             raise MessageError(msg, position=0)
         self.size = len(source.data)
-        self.raw = source.data[: _source.SIZE_LIMIT]
+        self.raw = source.data[: raw_source.SIZE_LIMIT]
         self.is_text = source.is_text
         self.defects: dict[str, None] = {source.defect: None} if source.defect else {}
-        if self.size > _source.SIZE_LIMIT:
+        if self.size > raw_source.SIZE_LIMIT:
             self.note("long-message")
         self.parts: list[Part] = []
         self.texts: list[str] = []

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mailflows._clock import to_datetime, to_unix
 from mailflows._dns import Answer, Question, Status, one_by_one, zone_records
 from mailflows._stores import MemoryStore, Outcome
 
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 
 class FixedClock:
-    """A clock that moves only when it is told to.
+    """A clock and a timer that move only when they are told to; it fits every ``clock=`` and ``timer=``.
 
     Args:
         start: An aware moment; 1 January 2026 in UTC by default.
@@ -32,24 +33,25 @@ class FixedClock:
     Example:
         >>> clock = FixedClock()
         >>> clock.advance(90)
-        >>> clock().isoformat()
-        '2026-01-01T00:01:30+00:00'
+        >>> clock(), clock.now.isoformat()
+        (1767225690.0, '2026-01-01T00:01:30+00:00')
     """
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
-        self._now = start
+        self._now = to_unix(start, name="start")
 
-    def __call__(self) -> datetime:
-        """Return the present moment, in UTC."""
+    def __call__(self) -> float:
+        """Return the present moment in Unix seconds."""
         return self._now
 
-    def monotonic(self) -> float:
-        """Return the same moment as seconds, for what counts them."""
-        return self._now.timestamp()
+    @property
+    def now(self) -> datetime:
+        """The present moment, in UTC."""
+        return to_datetime(self._now)
 
     def advance(self, seconds: float | timedelta) -> None:
-        """Let time pass."""
-        self._now += seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)
+        """Let time pass; a negative number sets the clock back."""
+        self._now += seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
 
 
 class AllowAll(MemoryStore):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailflows.content import Severity, codes, fix, lint_html
+from mailflows import Severity
+from mailflows.content import codes, fix, lint_html
 from mailflows.content._page import Page
 from shared_cases import ROOT
 

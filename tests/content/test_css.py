@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailflows._html.tree import parse
 from mailflows.content._color import Color, contrast, parse_color
 from mailflows.content._css import declarations, read_sheet
 from mailflows.content._selectors import compiled, matches
-from mailflows.content._tree import parse
 
 
 def names(source: str) -> list[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hostile import GENERATORS
-from mailflows import ConfigurationError, Flow, Message, MessageError
-from mailflows.content import LintReport, Severity, codes, lint, lint_html
+from mailflows import ConfigurationError, Flow, Message, MessageError, Severity
+from mailflows.content import LintReport, codes, lint, lint_html
 
 if TYPE_CHECKING:
     from collections.abc import Callable

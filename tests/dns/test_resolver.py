@@ -147,7 +147,7 @@ def test_a_question_is_asked_once_for_all_conversations(server: DnsServer, resol
 def test_the_cache_forgets_in_time() -> None:
     """An answer is kept for its TTL; what may not be kept is not."""
     clock = FixedClock()
-    cache = Cache(size=2, clock=clock.monotonic)
+    cache = Cache(size=2, timer=clock)
     question = Question("a.org", "MX")
     cache.put(question, Answer(Status.OK, ("10 mx.a.org",), 60.0))
     cache.put(Question("b.org", "MX"), Answer(Status.SERVFAIL, (), 60.0))

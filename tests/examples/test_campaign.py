@@ -13,7 +13,8 @@ from aiosmtpd.controller import Controller
 
 from mailflows.content import lint
 from mailflows.feedback import SuppressionList
-from mailflows.limits import Pacer, SQLiteStore
+from mailflows.limits import SQLiteStore
+from mailflows.pacing import Pacer
 from mailflows.tracking import Tracker
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ def empty(tmp_path: Path) -> Iterator[Callable[..., SuppressionList]]:
 
     def make(*, clear: bool = False) -> SuppressionList:
         stores.append(SQLiteStore(tmp_path / f"{len(stores)}.db", secret=SECRET))
-        return SuppressionList(stores[-1], clear=clear, now=FixedClock(NOW))
+        return SuppressionList(stores[-1], clear=clear, clock=FixedClock(NOW))
 
     yield make
     for store in stores:

@@ -48,7 +48,7 @@ def test_facts_of_the_message_are_kept() -> None:
     """What the caller knows of the message stands in the event."""
     error = smtplib.SMTPRecipientsRefused({"ada@one.example": UNKNOWN})
     clock = FixedClock()
-    (event,) = from_smtp_exception(error, message_id="1@x", flow=Flow.TRANSACTIONAL, now=clock)
+    (event,) = from_smtp_exception(error, message_id="1@x", flow=Flow.TRANSACTIONAL, clock=clock)
     assert (event.message_id, event.flow, event.time, event.provider) == (
         "1@x",
         "transactional",

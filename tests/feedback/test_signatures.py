@@ -125,7 +125,7 @@ TIMED = [amazon_ses, mailgun, resend, sendgrid]
 @pytest.mark.parametrize("request_of", REQUESTS, ids=lambda made: made.__name__)
 def test_a_true_signature(request_of: Any) -> None:
     """What the provider signed is accepted."""
-    assert verify_webhook(request_of.__name__, **request_of(), now=clock)
+    assert verify_webhook(request_of.__name__, **request_of(), clock=clock)
 
 
 @pytest.mark.parametrize("request_of", REQUESTS, ids=lambda made: made.__name__)
@@ -139,7 +139,7 @@ def test_another_body(request_of: Any) -> None:
         .replace(b"%5B", b"%5B1")
         .replace(b'"{}"', b'"{1}"')
     )
-    assert not verify_webhook(request_of.__name__, **request | {"body": body}, now=clock)
+    assert not verify_webhook(request_of.__name__, **request | {"body": body}, clock=clock)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_another_body(request_of: Any) -> None:
 )
 def test_another_key(request_of: Any) -> None:
     """What somebody else signed is not accepted."""
-    assert not verify_webhook(request_of.__name__, **request_of() | {"key": "b3RoZXI="}, now=clock)
+    assert not verify_webhook(request_of.__name__, **request_of() | {"key": "b3RoZXI="}, clock=clock)
 
 
 @pytest.mark.parametrize(
@@ -155,20 +155,20 @@ def test_another_key(request_of: Any) -> None:
 )
 def test_no_signature(request_of: Any) -> None:
     """What nobody signed is not accepted."""
-    assert not verify_webhook(request_of.__name__, **request_of() | {"headers": {}}, now=clock)
+    assert not verify_webhook(request_of.__name__, **request_of() | {"headers": {}}, clock=clock)
 
 
 @pytest.mark.parametrize("request_of", TIMED, ids=lambda made: made.__name__)
 @pytest.mark.parametrize("away", [-301, 301])
 def test_an_old_signature(request_of: Any, away: float) -> None:
     """What was signed long ago, or will be, is not accepted: somebody plays it again."""
-    assert not verify_webhook(request_of.__name__, **request_of(NOW + away), now=clock)
+    assert not verify_webhook(request_of.__name__, **request_of(NOW + away), clock=clock)
 
 
 @pytest.mark.parametrize("request_of", TIMED, ids=lambda made: made.__name__)
 def test_any_time(request_of: Any) -> None:
     """Without a limit the time of a signature does not matter."""
-    assert verify_webhook(request_of.__name__, **request_of(NOW - 1e6), now=clock, max_age=None)
+    assert verify_webhook(request_of.__name__, **request_of(NOW - 1e6), clock=clock, max_age=None)
 
 
 def test_the_old_form_of_mailgun() -> None:
@@ -180,7 +180,7 @@ def test_the_old_form_of_mailgun() -> None:
 
 def test_the_first_version_of_sns() -> None:
     """Amazon SNS signs with SHA-1 unless it was told otherwise."""
-    assert verify_webhook("amazon_ses", **amazon_ses(version="1"), now=clock)
+    assert verify_webhook("amazon_ses", **amazon_ses(version="1"), clock=clock)
 
 
 def test_a_form_that_was_read_before() -> None:
@@ -205,7 +205,7 @@ def test_a_form_in_parts() -> None:
 )
 def test_a_certificate_from_elsewhere(url: str) -> None:
     """Only a certificate of Amazon's host may be named."""
-    assert not verify_webhook("amazon_ses", **amazon_ses(url=url), now=clock)
+    assert not verify_webhook("amazon_ses", **amazon_ses(url=url), clock=clock)
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,9 @@ def clock() -> FixedClock:
 def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FixedClock) -> Iterator[Documents]:
     """Return each kind of store in turn."""
     if request.param == "memory":
-        yield MemoryStore(clock=clock.monotonic)
+        yield MemoryStore(clock=clock)
         return
-    opened = SQLiteStore(tmp_path / "list.db", clock=clock.monotonic)
+    opened = SQLiteStore(tmp_path / "list.db", clock=clock)
     yield opened
     opened.close()
 
@@ -50,12 +50,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FixedClock) -> 
 @pytest.fixture
 def suppressions(store: Documents, clock: FixedClock) -> SuppressionList:
     """Return an empty list."""
-    return SuppressionList(store, now=clock)
+    return SuppressionList(store, clock=clock)
 
 
 def soft(clock: FixedClock, reason: BounceReason = BounceReason.MAILBOX_FULL) -> Event:
     """Return a soft bounce of this moment."""
-    return Event(EventType.BOUNCED, ADA, reason=reason, action=Action.RETRY, time=clock())
+    return Event(EventType.BOUNCED, ADA, reason=reason, action=Action.RETRY, time=clock.now)
 
 
 def test_a_dead_mailbox(suppressions: SuppressionList) -> None:
@@ -197,7 +197,7 @@ def test_tokens_that_are_required(
     store: Documents, clock: FixedClock, *, verified: bool | None, found: bool
 ) -> None:
     """Where tokens are required, only they suppress."""
-    suppressions = SuppressionList(store, require_verified=True, now=clock)
+    suppressions = SuppressionList(store, require_verified=True, clock=clock)
     suppressions.apply(replace(DEAD, verified=verified))
     assert (ADA in suppressions) is found
 
@@ -224,7 +224,7 @@ def test_an_event_that_nothing_names(suppressions: SuppressionList) -> None:
 
 def test_an_event_that_its_message_names(suppressions: SuppressionList, clock: FixedClock) -> None:
     """Without an id, message and time name an event, so that its second copy changes nothing."""
-    event = replace(DEAD, message_id="1@sender.example", time=clock())
+    event = replace(DEAD, message_id="1@sender.example", time=clock.now)
     suppressions.apply(event)
     suppressions.remove(ADA)
     assert suppressions.apply(event) is None
@@ -293,7 +293,7 @@ def test_no_address_in_the_store(tmp_path: Path) -> None:
 
 def test_addresses_in_clear(store: Documents, clock: FixedClock) -> None:
     """On request the addresses are kept, to be read again."""
-    suppressions = SuppressionList(store, clear=True, now=clock)
+    suppressions = SuppressionList(store, clear=True, clock=clock)
     suppressions.add(ADA)
     assert [entry.address for entry in suppressions] == [ADA]
 
@@ -344,7 +344,7 @@ EVENTS = st.lists(
 @given(EVENTS)
 def test_twice_is_once(events: list[Event]) -> None:
     """A feed that is played twice leaves the list as playing it once does."""
-    once, twice = (SuppressionList(MemoryStore(), now=FixedClock()) for _ in range(2))
+    once, twice = (SuppressionList(MemoryStore(), clock=FixedClock()) for _ in range(2))
     for event in events:
         once.apply(event)
     for event in [*events, *events]:
@@ -404,7 +404,7 @@ def test_an_impossible_time_neither_fails_nor_counts_twice(
 
 def test_half_a_character_is_kept_in_clear(store: Documents, clock: FixedClock) -> None:
     """A lone surrogate, as JSON may hold one, is suppressed like any other address."""
-    suppressions = SuppressionList(store, clear=True, now=clock)
+    suppressions = SuppressionList(store, clear=True, clock=clock)
     suppressions.apply(replace(DEAD, recipient="\ud800@one.example"), list="\ud800")
     assert [entry.address for entry in suppressions] == ["\ud800@one.example"]
 

@@ -9,15 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailflows import Classification, ConfigurationError, Envelope, Flow, Message
-from mailflows.flows import (
-    FlowRoute,
-    FlowSet,
-    GuardSettings,
-    Observation,
-    Outcome,
-    Series,
-    SlotAlarm,
-)
+from mailflows.flows import FlowRoute, FlowSet, GuardSettings, Outcome
+from mailflows.templates import Observation, Series, SlotAlarm
 
 FLOWS = FlowSet(
     FlowRoute("professional", domains="example.org"),

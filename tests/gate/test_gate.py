@@ -12,10 +12,12 @@ import pytest
 from hostile import GENERATORS
 from mailflows import ConfigurationError, Envelope, Flow, Gate, Message, Refused, StoreError, Verdict
 from mailflows.feedback import SuppressionList
-from mailflows.flows import Reputation, TemplateMemory
 from mailflows.gate import Finding, GateDecision
-from mailflows.limits import Limit, Limiter, MemoryStore, SenderControl, presets
+from mailflows.limits import Limit, Limiter, MemoryStore, presets
 from mailflows.recipients import RecipientChecker
+from mailflows.reputation import Reputation
+from mailflows.senders import SenderControl
+from mailflows.templates import TemplateMemory
 from mailflows.testing import FakeDns, FixedClock
 from three_flows import newsletter, note, reset, three_flows
 
@@ -73,7 +75,7 @@ def broken(_: bytes) -> None:
 @pytest.mark.parametrize(
     ("mail", "flow"),
     [(reset(), Flow.TRANSACTIONAL), (newsletter(), Flow.MARKETING), (note(), Flow.PROFESSIONAL)],
-    ids=str,
+    ids=["transactional", "marketing", "professional"],
 )
 def test_each_flow_is_accepted_on_its_road(mail: EmailMessage, flow: Flow) -> None:
     """Three good messages, told apart by From and content."""
@@ -347,7 +349,7 @@ def test_the_time_for_recipients_is_bounded() -> None:
             clock.advance(4)
             return super().check(address)
 
-    gate = Gate(three_flows(), recipients=Slow(dns=False), clock=clock.monotonic)
+    gate = Gate(three_flows(), recipients=Slow(dns=False), timer=clock)
     to = ", ".join(f"p{number}@babbage.example" for number in range(10))
     verdict = gate.check(newsletter(to), flow="marketing")
     assert "8 recipients were not checked" in str(verdict)

@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from mailflows import Envelope, Flow, Gate
 from mailflows.feedback import SuppressionList
-from mailflows.flows import Reputation, TemplateMemory
 from mailflows.gate import GateDecision
-from mailflows.limits import Limit, Limiter, MemoryStore, SenderControl
+from mailflows.limits import Limit, Limiter, MemoryStore
 from mailflows.recipients import RecipientChecker
+from mailflows.reputation import Reputation
+from mailflows.senders import SenderControl
+from mailflows.templates import TemplateMemory
 from three_flows import reset, three_flows
 
 ADDRESSES = st.lists(

@@ -12,8 +12,9 @@ import pytest
 
 from mailflows import ConfigurationError, Envelope, Flow, Gate, Refused, StoreError
 from mailflows.feedback import Action, Event, EventType, SuppressionList, from_reply
-from mailflows.flows import Metric, Reputation
-from mailflows.limits import Limit, Limiter, MemoryStore, SenderControl
+from mailflows.limits import Limit, Limiter, MemoryStore
+from mailflows.reputation import Metric, Reputation
+from mailflows.senders import SenderControl
 from three_flows import newsletter, note, reset, three_flows
 
 ADDRESS = "ada@babbage.example"

@@ -9,9 +9,10 @@ import pytest
 
 from mailflows import ConfigurationError, Gate, Refused
 from mailflows.feedback import SuppressionList
-from mailflows.flows import Reputation
 from mailflows.integrations.smtplib import GateSMTP
-from mailflows.limits import Limit, Limiter, MemoryStore, SenderControl
+from mailflows.limits import Limit, Limiter, MemoryStore
+from mailflows.reputation import Reputation
+from mailflows.senders import SenderControl
 from three_flows import newsletter, note, reset, three_flows
 
 if TYPE_CHECKING:

@@ -23,13 +23,13 @@ def vectors(kind: str) -> list[Any]:
 def play(steps: list[Any], meters: list[Any]) -> list[tuple[bool, int]]:
     """Return for each step whether it was allowed, and how much is left in the first meter."""
     clock = FixedClock()
-    start = clock.monotonic()
-    store = MemoryStore(clock=clock.monotonic)
+    start = clock()
+    store = MemoryStore(clock=clock)
     found = []
     for step in steps:
         clock.advance(step.get("sleep", 0))
         if "now" in step:
-            clock.advance(start + step["now"] - clock.monotonic())
+            clock.advance(start + step["now"] - clock())
         for _ in range(step.get("repeat", 1)):
             charges = [(meter, step.get("key", "k"), step.get("cost", 1)) for meter in meters]
             outcome = store.decide(charges, look=step.get("dry_run", False))

@@ -27,7 +27,7 @@ HOST = {"mx.host.fr": {"A": ["93.184.216.34"]}}
 
 def checker(records: dict[str, object] | None = None, **settings: object) -> RecipientChecker:
     """Return a checker over a DNS from memory."""
-    return RecipientChecker(resolver=FakeDns({**HOST, **(records or {})}), now=FixedClock(), **settings)
+    return RecipientChecker(resolver=FakeDns({**HOST, **(records or {})}), clock=FixedClock(), **settings)
 
 
 def test_a_good_address_is_deliverable() -> None:
@@ -39,7 +39,7 @@ def test_a_good_address_is_deliverable() -> None:
     assert report.domain_state is DomainState.OK
     assert report.mail_hosts == ("mx.host.fr",)
     assert report.duplicate_key == "ada.lovelace@shop.fr"
-    assert report.checked_at == FixedClock()()
+    assert report.checked_at == FixedClock().now
     assert report.reasons == ()
 
 

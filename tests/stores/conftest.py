@@ -27,14 +27,14 @@ def clock() -> FixedClock:
 def store(request: pytest.FixtureRequest, clock: FixedClock, tmp_path: Path) -> Iterator[Store]:
     """Return each store in turn, empty, with the clock of the test."""
     if request.param == "memory":
-        yield MemoryStore(clock=clock.monotonic)
+        yield MemoryStore(clock=clock)
     elif request.param == "sqlite":
-        on_disk = SQLiteStore(tmp_path / "limits.db", clock=clock.monotonic)
+        on_disk = SQLiteStore(tmp_path / "limits.db", clock=clock)
         yield on_disk
         on_disk.close()
     else:
         with request.getfixturevalue("redis_client")() as client:
-            yield RedisStore(ClockedClient(client, clock.monotonic), timeout=5.0)
+            yield RedisStore(ClockedClient(client, clock), timeout=5.0)
 
 
 @pytest.fixture(params=["sqlite", "redis"])

@@ -79,10 +79,10 @@ def test_sqlite_agrees_with_memory(steps: list[Any]) -> None:
     """Any history has the same answers in SQLite as in memory."""
     clocks = FixedClock(), FixedClock()
     with tempfile.TemporaryDirectory() as folder:
-        store = SQLiteStore(Path(folder) / "limits.db", clock=clocks[1].monotonic)
+        store = SQLiteStore(Path(folder) / "limits.db", clock=clocks[1])
         answers = history(store, clocks[1], steps)
         store.close()
-    memory = MemoryStore(clock=clocks[0].monotonic)
+    memory = MemoryStore(clock=clocks[0])
     assert answers == pytest.approx(history(memory, clocks[0], steps), abs=1e-4)
 
 
@@ -95,8 +95,8 @@ def test_redis_agrees_with_memory(redis_client: Callable[..., Any]) -> None:
     @given(steps=STEPS)
     def agree(steps: list[Any]) -> None:
         clocks = FixedClock(), FixedClock()
-        memory = MemoryStore(clock=clocks[0].monotonic)
-        clocked = ClockedClient(client, clocks[1].monotonic)
+        memory = MemoryStore(clock=clocks[0])
+        clocked = ClockedClient(client, clocks[1])
         store = RedisStore(clocked, scope=f"s{next(scopes)}", timeout=5.0, secret=b"fixed for this test")
         assert history(store, clocks[1], steps) == pytest.approx(history(memory, clocks[0], steps), abs=1e-4)
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
+from mailflows._stores._keeper import Keeper
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.limits import Limit, Limiter, RedisStore, SQLiteStore
-from mailflows.limits._keeper import Keeper
 from redis_server import RedisServer, wanted
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def test_breaker_leaves_a_dead_store_alone() -> None:
     """After a failure the store is asked again after 1 s, then 2 s, then 4 s, then it answers."""
     now = [0.0]
     store: Any = Flaky(3)
-    keeper = Keeper(store, on_error="deny", clock=lambda: now[0])
+    keeper = Keeper(store, on_error="deny", timer=lambda: now[0])
     asked = []
     for tick in range(9):
         now[0] = float(tick)

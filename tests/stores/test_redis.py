@@ -10,7 +10,8 @@ import redis.asyncio
 
 from mailflows.errors import ConfigurationError
 from mailflows.feedback import SuppressionList
-from mailflows.limits import Limit, Limiter, RedisStore, SenderControl
+from mailflows.limits import Limit, Limiter, RedisStore
+from mailflows.senders import SenderControl
 
 if TYPE_CHECKING:
     from collections.abc import Callable

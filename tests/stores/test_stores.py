@@ -413,7 +413,7 @@ def test_short_secret_is_refused(tmp_path: Path) -> None:
 def test_expired_documents_leave_the_file(tmp_path: Path) -> None:
     """What has ended is dropped when the next document with an end is written."""
     clock = FixedClock()
-    store = SQLiteStore(tmp_path / "limits.db", clock=clock.monotonic)
+    store = SQLiteStore(tmp_path / "limits.db", clock=clock)
     for number in range(100):
         store.swap(f"old:{number}", None, b"x", ttl=10)
     clock.advance(11)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailflows import Flow
-from mailflows._splice import text_parts
+from mailflows._mail.edit import text_parts
 from mailflows.errors import ConfigurationError, MessageError, TokenError
 from mailflows.testing import FixedClock
 from mailflows.tracking import SKIPPED, Purpose, Tracker

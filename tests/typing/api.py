@@ -19,9 +19,12 @@ from mailflows import (
     Message,
     Reason,
     Verdict,
+    audit,
     content,
     limits,
+    pacing,
 )
+from mailflows.audit import AuditReport, Finding
 from mailflows.feedback import (
     Action,
     BounceReason,
@@ -40,28 +43,15 @@ from mailflows.feedback import (
     parse_bounce,
     verify_webhook,
 )
-from mailflows.flows import (
-    AuditReport,
-    Finding,
-    FlowRoute,
-    FlowSet,
-    GuardDecision,
-    GuardReason,
-    Observation,
-    Reputation,
-    ReputationVerdict,
-    RouteDecision,
-    SlotAlarm,
-    Standing,
-    TemplateMemory,
-    check_fields,
-)
+from mailflows.flows import FlowRoute, FlowSet, GuardDecision, GuardReason, RouteDecision
 from mailflows.gate import Finding as ScanFinding
 from mailflows.gate import GateDecision, GateReason, RefusedRecipient
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.limits import Decision, Limit, Limiter, MemoryStore
 from mailflows.message import Address, Part
+from mailflows.reputation import Reputation, ReputationVerdict, Standing
 from mailflows.signals import SIGNALS, Signal, measure
+from mailflows.templates import Observation, SlotAlarm, TemplateMemory, check_fields
 from mailflows.tracking import (
     CampaignStats,
     Comparison,
@@ -157,24 +147,24 @@ assert_type(FlowSet.from_toml(Path("flows.toml")), FlowSet)
 assert_type(flows[Flow.MARKETING], FlowRoute)
 assert_type(flows.route(b"", declared="marketing"), RouteDecision)
 assert_type(flows.route(b"").route, FlowRoute | None)
-assert_type(flows.audit(), AuditReport)
-assert_type(flows.audit().findings, tuple[Finding, ...])
+assert_type(audit.audit(flows), AuditReport)
+assert_type(audit.audit(flows).findings, tuple[Finding, ...])
 memory = TemplateMemory(MemoryStore())
 assert_type(memory.observe(b"", flow="marketing", sender="form"), Observation)
 assert_type(flows.guard(b"", Flow.MARKETING), GuardDecision)
 assert_type(flows.guard(b"", Flow.MARKETING).reasons, tuple[GuardReason, ...])
 assert_type(check_fields({"name": "Ada"}).alarms, tuple[SlotAlarm, ...])
-pacer = limits.Pacer(limits.MemoryStore(), rates={"google": "10/s"}, connections={"google": 5})
-assert_type(pacer.schedule("ada@example.org", within=3.0), limits.Slot)
-assert_type(pacer.schedule("ada@example.org").failed(ValueError()), limits.Reply)
+pacer = pacing.Pacer(limits.MemoryStore(), rates={"google": "10/s"}, connections={"google": 5})
+assert_type(pacer.schedule("ada@example.org", within=3.0), pacing.Slot)
+assert_type(pacer.schedule("ada@example.org").failed(ValueError()), pacing.Reply)
 pacer.schedule("ada@example.org").skipped()
-assert_type(pacer.stream(["ada@example.org"], resume="x"), Iterator[tuple[str, limits.Slot]])
-assert_type(pacer.schedule("ada@example.org").result(250), limits.Reply)
-assert_type(limits.classify_reply(550, b"5.1.1 no").action, limits.ReplyAction)
-assert_type(limits.provider_of("example.org"), limits.Provider)
-warm_up = limits.WarmUp("ses", store=limits.MemoryStore(), name="192.0.2.1")
-assert_type(warm_up.acquire(5, provider="google"), limits.Allowance)
-assert_type(warm_up.state(), limits.WarmUpState)
+assert_type(pacer.stream(["ada@example.org"], resume="x"), Iterator[tuple[str, pacing.Slot]])
+assert_type(pacer.schedule("ada@example.org").result(250), pacing.Reply)
+assert_type(pacing.classify_reply(550, b"5.1.1 no").action, pacing.ReplyAction)
+assert_type(pacing.provider_of("example.org"), pacing.Provider)
+warm_up = pacing.WarmUp("ses", store=limits.MemoryStore(), name="192.0.2.1")
+assert_type(warm_up.acquire(5, provider="google"), pacing.Allowance)
+assert_type(warm_up.state(), pacing.WarmUpState)
 tracker = Tracker([b"k" * 32], "https://t.shop.example/", Flow.MARKETING, utm={"utm_source": "news"})
 assert_type(tracker.rewrite(b"", campaign="spring", recipient="42"), bytes)
 assert_type(tracker.rewrite(EmailMessage(), campaign="spring", recipient="42", do_not_track=True), bytes)

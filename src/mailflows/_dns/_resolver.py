@@ -6,12 +6,15 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from mailflows._dns._exchange import Exchange, Pace, Packet
 from mailflows._dns._sockets import AsyncSockets, Sockets
 from mailflows._dns._wire import Answer, Question, Status
 from mailflows.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from mailflows._clock import Timer
 
 __all__ = ["Cache", "Conversation", "Door", "Resolver", "one_by_one"]
 
@@ -43,12 +46,12 @@ class Cache:
 
     Args:
         size: Most answers kept; the longest unused leave first.
-        clock: Seconds on any scale that only goes forward.
+        timer: Seconds on any scale that only goes forward.
     """
 
-    def __init__(self, *, size: int = 100_000, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, size: int = 100_000, timer: Timer = time.monotonic) -> None:
         self._size = size
-        self._clock = clock
+        self._timer = timer
         self._kept: OrderedDict[Question, tuple[float, Answer]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -59,7 +62,7 @@ class Cache:
         entry = self._kept.get(question)
         if entry is None:
             return None
-        if entry[0] <= self._clock():
+        if entry[0] <= self._timer():
             self._kept.pop(question, None)
             return None
         return entry[1]
@@ -68,7 +71,7 @@ class Cache:
         """Keep an answer for its TTL, unless it may not be kept."""
         if not answer.is_final or answer.ttl <= 0:
             return
-        self._kept[question] = (self._clock() + answer.ttl, answer)
+        self._kept[question] = (self._timer() + answer.ttl, answer)
         if len(self._kept) > self._size:
             self._kept.popitem(last=False)
 
@@ -85,7 +88,7 @@ class Resolver:
         window: Most questions under way at once.
         attempts: How often one question is asked.
         cache: Answers kept between calls; `None` for a new one.
-        clock: Seconds on any scale that only goes forward.
+        timer: Seconds on any scale that only goes forward.
 
     Attributes:
         is_system: Whether the system's resolvers are asked.
@@ -104,7 +107,7 @@ class Resolver:
         window: int = 400,
         attempts: int = 3,
         cache: Cache | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        timer: Timer = time.monotonic,
     ) -> None:
         self.is_system = not nameservers
         found, system_port = (tuple(nameservers), 53) if nameservers else _system()
@@ -115,8 +118,8 @@ class Resolver:
         self.rate = rate or (PUBLIC_RATE if is_public else None)
         self._window = window
         self._attempts = attempts
-        self.cache = Cache(clock=clock) if cache is None else cache
-        self._clock = clock
+        self.cache = Cache(timer=timer) if cache is None else cache
+        self._timer = timer
 
     def run(
         self, conversations: Iterable[Conversation[T] | None], *, budget: float | None = None
@@ -126,7 +129,7 @@ class Resolver:
         Args:
             conversations: Taken up as there is room for them. `None` stands for «none just now»: a source
                 that has to work for its next conversation gives it, so that answers are heard meanwhile.
-            budget: Seconds of wall-clock time for all of them; what is open then is a timeout.
+            budget: Seconds of wall-timer time for all of them; what is open then is a timeout.
         """
         session = self._session(conversations, budget)
         yield from session.begin()
@@ -171,7 +174,7 @@ class Resolver:
             attempts=self._attempts,
             servers=len(self.nameservers),
         )
-        return _Session(iter(conversations), exchange, self.cache, self._clock, budget, room=2 * self._window)
+        return _Session(iter(conversations), exchange, self.cache, self._timer, budget, room=2 * self._window)
 
 
 def one_by_one(conversation: Conversation[T], answer: Callable[[Question], Answer]) -> T:
@@ -193,7 +196,7 @@ class _Session(Generic[T]):
         conversations: Iterator[Conversation[T] | None],
         exchange: Exchange,
         cache: Cache,
-        clock: Callable[[], float],
+        timer: Timer,
         budget: float | None,
         *,
         room: int,
@@ -201,8 +204,8 @@ class _Session(Generic[T]):
         self._conversations: Iterator[Conversation[T] | None] | None = conversations
         self._exchange = exchange
         self._cache = cache
-        self._clock = clock
-        self._ends_at = None if budget is None else clock() + budget
+        self._timer = timer
+        self._ends_at = None if budget is None else timer() + budget
         self._room = room
         self._open: dict[int, tuple[Conversation[T], dict[Question, Answer], int]] = {}
         self._waiting: dict[Question, list[int]] = {}
@@ -224,7 +227,7 @@ class _Session(Generic[T]):
 
     def packets(self) -> list[Packet]:
         """Return what may be sent now."""
-        now = self._clock()
+        now = self._timer()
         self._exchange.expire(now)
         if self._ends_at is not None and now >= self._ends_at and not self._spent:
             self._spent = True
@@ -237,13 +240,13 @@ class _Session(Generic[T]):
         has_more = self._conversations is not None and len(self._open) < self._room
         if self._results or self._exchange.is_idle or has_more:
             return 0.0
-        now = self._clock()
+        now = self._timer()
         moments = [m for m in (self._exchange.wakes_at(now), self._ends_at) if m is not None]
         return max(0.0, min(moments, default=now + 1.0) - now)
 
     def take(self, arrived: Iterable[tuple[str, int, bytes]]) -> None:
         """Take in what the sockets bring."""
-        now = self._clock()
+        now = self._timer()
         for what, ident, wire in arrived:
             if what == "failed":
                 self._exchange.failed(ident)

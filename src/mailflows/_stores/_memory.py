@@ -15,8 +15,9 @@ from mailflows._stores._meter import HASH_BITS
 from mailflows._stores._store import Outcome, stamp_of, steady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from mailflows._clock import Clock
     from mailflows._stores._meter import Amount, Meter, State
     from mailflows._stores._store import Charge
 
@@ -56,7 +57,7 @@ class MemoryStore:
 
     name = "memory"
 
-    def __init__(self, *, max_keys: int = 1_000_000, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, max_keys: int = 1_000_000, clock: Clock = time.time) -> None:
         self.overflowed = 0
         self._room = max(1, max_keys // SHARDS)
         self._clock = clock

@@ -16,8 +16,9 @@ from mailflows.errors import ConfigurationError
 if TYPE_CHECKING:
     import os
     import sqlite3
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from mailflows._clock import Clock
     from mailflows._stores._meter import Amount, Meter, State
     from mailflows._stores._store import Charge
 
@@ -68,7 +69,7 @@ class SQLiteStore:
         *,
         timeout: float = 0.25,
         secret: bytes | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = time.time,
     ) -> None:
         if str(path) in {"", ":memory:"} or "\0" in str(path):
             msg = f"path is a file that processes share; got {str(path)!r}: use MemoryStore() for one process"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import Bar, to_html
+from mailflows._result import Bar, to_html
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
-    from mailflows._report import Cell
+    from mailflows._result import Cell
 
 __all__ = ["Classification", "Reason"]
 

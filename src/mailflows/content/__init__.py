@@ -5,7 +5,7 @@ from __future__ import annotations
 from mailflows.content._fix import REPAIRS, FixResult, fix, fix_html
 from mailflows.content._lint import lint, lint_html
 from mailflows.content._plain import plain_text
-from mailflows.content._report import Code, Finding, LintReport, Severity, Where, codes
+from mailflows.content._report import Code, Finding, LintReport, Where, codes
 
 __all__ = [
     "REPAIRS",
@@ -13,7 +13,6 @@ __all__ = [
     "Finding",
     "FixResult",
     "LintReport",
-    "Severity",
     "Where",
     "codes",
     "fix",

@@ -7,12 +7,12 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from mailflows._splice import Edit, fields, newline_of, spliced, text_parts
+from mailflows._mail.edit import Edit, fields, newline_of, spliced, text_parts
 from mailflows.content._page import Page
 from mailflows.content._plain import text_of
 
 if TYPE_CHECKING:
-    from mailflows._splice import TextPart
+    from mailflows._mail.edit import TextPart
 
 __all__ = ["with_plain_text"]
 

@@ -12,14 +12,14 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mailflows._html.tree import Element, Text
 from mailflows.content import _css, _selectors
 from mailflows.content._color import BLACK, WHITE, Color, parse_color
-from mailflows.content._tree import Element, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from mailflows.content._tree import Tree
+    from mailflows._html.tree import Tree
 
 __all__ = ["Cascade", "RuleIndex", "Style"]
 

@@ -11,7 +11,7 @@ from mailflows.content._report import Where
 from mailflows.signals import measure
 
 if TYPE_CHECKING:
-    from mailflows.content._tree import Element
+    from mailflows._html.tree import Element
     from mailflows.flow import Flow
     from mailflows.message import Message
 

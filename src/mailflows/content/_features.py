@@ -11,8 +11,8 @@ from mailflows.content import _css
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailflows._html.tree import Element
     from mailflows.content._page import Page
-    from mailflows.content._tree import Element
 
 __all__ = ["Use", "uses"]
 

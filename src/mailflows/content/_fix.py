@@ -8,10 +8,10 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from mailflows import _source
-from mailflows._header import listed_urls
-from mailflows._report import to_html, to_text
-from mailflows._splice import fields, spliced, text_parts, with_header, without_header
+from mailflows._mail import source as raw_source
+from mailflows._mail.edit import fields, spliced, text_parts, with_header, without_header
+from mailflows._mail.header import listed_urls
+from mailflows._result import to_html, to_text
 from mailflows.content import _alternative, _repair
 from mailflows.content._unsubscribe import ONE_CLICK, is_one_click
 from mailflows.errors import ConfigurationError
@@ -113,7 +113,7 @@ def fix(
         None if flow is None else Flow(flow), now or datetime.now(UTC), _checked_address(unsubscribe)
     )
     names = _wanted(only, REPAIRS)
-    raw = _source.read(message).data
+    raw = raw_source.read(message).data
     Message.read(raw)  # refuses what is no message
     return _repaired(raw, names, order)
 

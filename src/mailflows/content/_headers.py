@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mailflows._html import plain
-from mailflows._splice import text_parts
+from mailflows._domain import registrable_domain
+from mailflows._html.scan import plain
+from mailflows._mail.edit import text_parts
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
 from mailflows.message import addresses
-from mailflows.signals.links import registrable_domain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

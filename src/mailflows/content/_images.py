@@ -13,8 +13,8 @@ from mailflows.content._report import Where
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailflows._html.tree import Element
     from mailflows.content._draft import Draft
-    from mailflows.content._tree import Element
     from mailflows.message import Part
 
 __all__ = ["TRACKED_LINK", "rules"]

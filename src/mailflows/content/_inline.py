@@ -15,8 +15,8 @@ from mailflows.content._cascade import RuleIndex
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailflows._html.tree import Element
     from mailflows.content._page import Page
-    from mailflows.content._tree import Element
 
 __all__ = ["inlined"]
 

@@ -15,9 +15,9 @@ from mailflows.message import addresses
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailflows._html.tree import Element
     from mailflows.content._draft import Draft
     from mailflows.content._page import Run
-    from mailflows.content._tree import Element
 
 __all__ = ["ACTIVE", "FORMS", "is_active", "is_handler", "rules"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from mailflows import _data
-from mailflows._html import seen
+from mailflows._domain import registrable_domain
+from mailflows._html.scan import seen
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
-from mailflows.signals.links import registrable_domain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

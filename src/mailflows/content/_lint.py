@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailflows import _source
+from mailflows._mail import source as raw_source
 from mailflows.content import _headers, _images, _likeness, _links, _support, _unsubscribe, _visible
 from mailflows.content._draft import Draft
 from mailflows.content._report import Finding, LintReport, codes
@@ -53,7 +53,7 @@ def lint(
     if isinstance(message, Message):
         read, raw = message, b""
     else:
-        found = _source.read(message)
+        found = raw_source.read(message)
         read, raw = Message.read(message if isinstance(message, str) else found.data), found.data
     named = None if flow is None else Flow(flow)
     return _report(Draft(read, raw, named, read.html, _support.clients_named(clients)), ignore)

@@ -7,10 +7,10 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mailflows._html import seen, unescaped
+from mailflows._html.scan import seen, unescaped
+from mailflows._html.tree import Element, Text, parse, walk
 from mailflows.content import _css
 from mailflows.content._cascade import Cascade
-from mailflows.content._tree import Element, Text, parse, walk
 
 if TYPE_CHECKING:
     from mailflows.content._cascade import Style

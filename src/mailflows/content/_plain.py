@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailflows._html import seen, unescaped
+from mailflows._html.scan import seen, unescaped
+from mailflows._html.tree import Element, Text
 from mailflows.content._page import Page
-from mailflows.content._tree import Element, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailflows._splice import Edit
+from mailflows._mail.edit import Edit
 from mailflows.content._inline import inlined
 from mailflows.content._likeness import ACTIVE, is_active, is_handler
 from mailflows.content._page import Page, is_spacer
@@ -13,7 +13,7 @@ from mailflows.message import Message
 from mailflows.signals import words
 
 if TYPE_CHECKING:
-    from mailflows.content._tree import Attribute, Element
+    from mailflows._html.tree import Attribute, Element
 
 __all__ = ["Edit", "Page", "active_content", "forms", "inline_css", "lang", "language", "roles", "spacer_alt"]
 

@@ -4,52 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
-from mailflows._report import to_frame, to_html, to_text
+from mailflows._result import Severity, to_frame, to_html, to_text
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Code", "Finding", "LintReport", "Severity", "Where", "codes"]
-
-
-class Severity(StrEnum):
-    """How much a finding matters; they compare by weight.
-
-    >>> Severity.ERROR > Severity.INFO
-    True
-    """
-
-    INFO = "info"
-    """Worth knowing."""
-
-    WARNING = "warning"
-    """Readers or filters will mind."""
-
-    ERROR = "error"
-    """Do not send it like this."""
-
-    @property
-    def weight(self) -> int:
-        """0 for info, 1 for warning, 2 for error."""
-        return list(Severity).index(self)
-
-    def __lt__(self, other: object) -> bool:
-        return isinstance(other, Severity) and self.weight < other.weight
-
-    def __le__(self, other: object) -> bool:
-        return isinstance(other, Severity) and self.weight <= other.weight
-
-    def __gt__(self, other: object) -> bool:
-        return isinstance(other, Severity) and self.weight > other.weight
-
-    def __ge__(self, other: object) -> bool:
-        return isinstance(other, Severity) and self.weight >= other.weight
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailflows.content._tree import Element
+    from mailflows._html.tree import Element
 
 __all__ = ["Compound", "Selector", "compiled", "matches"]
 

@@ -18,8 +18,8 @@ from mailflows.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from mailflows._html.tree import Element
     from mailflows.content._draft import Draft
-    from mailflows.content._tree import Element
 
 __all__ = ["DEFAULT", "Feature", "clients_named", "data_date", "rules"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from mailflows._header import listed_urls
+from mailflows._mail.header import listed_urls
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
 

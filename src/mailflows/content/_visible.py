@@ -12,9 +12,9 @@ from mailflows.content._report import Where
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailflows._html.tree import Element
     from mailflows.content._draft import Draft
     from mailflows.content._page import Page, Run
-    from mailflows.content._tree import Element
 
 __all__ = ["rules", "unmarked_tables"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailflows._header import mailbox
+from mailflows._mail.header import mailbox
 from mailflows.feedback import _mime
 from mailflows.feedback._event import Event, EventType
 from mailflows.feedback._layouts import is_from_robot

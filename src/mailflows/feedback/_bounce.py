@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from mailflows import _header
+from mailflows._mail import header as _header
 from mailflows.feedback import _mime
 from mailflows.feedback._autoreply import is_autoreply
 from mailflows.feedback._complaint import complaints

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import printable, to_html
+from mailflows._result import printable, to_html
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mailflows._report import Cell
+    from mailflows._result import Cell
 
 __all__ = ["Action", "BounceReason", "Event", "EventType"]
 

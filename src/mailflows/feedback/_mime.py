@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from mailflows import _html, _source
-from mailflows._header import decode_value
+from mailflows._html.scan import scan
+from mailflows._mail import source as raw_source
+from mailflows._mail.header import decode_value
 from mailflows.errors import MessageError
 from mailflows.message import Part, Source, _Reader
 
@@ -70,7 +71,7 @@ class _Parts(_Reader):
         self.found = Report(headers, self.raw)
         self.room = 2 * STATUS_LIMIT
         self._walk(headers, body, len(self.raw))
-        page = "" if any(text.strip() for text in self.texts) else _html.scan("\n".join(self.pages)).text
+        page = "" if any(text.strip() for text in self.texts) else scan("\n".join(self.pages)).text
         self.found.text = ("\n".join(self.texts) + page)[:TEXT_LIMIT]
         return self.found
 
@@ -106,7 +107,7 @@ def read(source: Source) -> Report:
     Raises:
         MessageError: If it is not a message at all.
     """
-    return _Parts(_source.read(source)).report()
+    return _Parts(raw_source.read(source)).report()
 
 
 def inner(report: Report) -> Report | None:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from functools import partial
+from time import time as system_time
 from typing import TYPE_CHECKING, Any
 
+from mailflows._clock import to_datetime
 from mailflows.errors import ConfigurationError
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
 from mailflows.feedback._reasons import diagnose, to_do
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from datetime import datetime
 
+    from mailflows._clock import Clock
     from mailflows.flow import Flow
 
 __all__ = ["from_reply", "from_smtp_exception"]
-
-_now = partial(datetime.now, UTC)
 
 
 def from_reply(  # noqa: PLR0913 -- what an event may say beside the reply
@@ -83,7 +82,7 @@ def from_smtp_exception(
     recipients: Iterable[str] = (),
     message_id: str | None = None,
     flow: Flow | None = None,
-    now: Callable[[], datetime] = _now,
+    clock: Clock = system_time,
 ) -> tuple[Event, ...]:
     """Turn what smtplib or aiosmtplib raised into events, one a recipient.
 
@@ -96,7 +95,7 @@ def from_smtp_exception(
         recipients: Whom the message was for; needed where the exception does not name them.
         message_id: The Message-ID of the message.
         flow: The flow of the message.
-        now: What says the time.
+        clock: Returns the present moment in Unix seconds.
 
     Example:
         >>> import smtplib
@@ -104,10 +103,10 @@ def from_smtp_exception(
         >>> print(*from_smtp_exception(refused))
         bounced: ada@example.org (mailbox-unknown 5.1.1), suppress
     """
-    time = now()
+    now = to_datetime(clock())
 
     def event(recipient: str | None, code: int, text: str | bytes) -> Event:
-        return from_reply(code, text, recipient=recipient, message_id=message_id, flow=flow, time=time)
+        return from_reply(code, text, recipient=recipient, message_id=message_id, flow=flow, time=now)
 
     if refused := _refused(error):
         return tuple(event(*row) for row in refused)

@@ -9,12 +9,15 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from mailflows.errors import ConfigurationError, MissingExtra
+
+if TYPE_CHECKING:
+    from mailflows._clock import Clock
 
 __all__ = ["verify_webhook"]
 
@@ -34,7 +37,7 @@ def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs
     url: str = "",
     form: Mapping[str, str] | None = None,
     max_age: float | None = MAX_AGE,
-    now: Callable[[], float] = time.time,
+    clock: Clock = time.time,
 ) -> bool:
     """Say whether a provider signed a webhook with your key.
 
@@ -51,7 +54,7 @@ def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs
         form: The fields of a form, where the framework has read the body already (Mandrill).
         max_age: Seconds that a signed time may lie in the past or the future; `None` for any. Mandrill and
             MailerSend sign no time.
-        now: What says the time, in seconds since 1970.
+        clock: Returns the present moment in Unix seconds.
 
     Raises:
         ConfigurationError: If the provider signs nothing, or the key is not one.
@@ -79,7 +82,7 @@ def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs
         return False
     if signed_at is None or max_age is None or signed_at == _TIMELESS:
         return signed_at is not None
-    return abs(now() - signed_at) <= max_age
+    return abs(clock() - signed_at) <= max_age
 
 
 _TIMELESS = float("inf")

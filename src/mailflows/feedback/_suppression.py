@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import math
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mailflows._clock import to_datetime
 from mailflows._mailbox import mailbox_key
 from mailflows._stores import update
 from mailflows.errors import ConfigurationError
@@ -17,14 +18,14 @@ from mailflows.feedback._event import Action, BounceReason, Event, EventType
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from mailflows._clock import Clock
     from mailflows._stores import Documents
 
 __all__ = ["Suppression", "SuppressionList"]
 
 DAY = 86400.0
-_now = partial(datetime.now, UTC)
 _log = logging.getLogger("mailflows.feedback")
 
 LONGEST = 100 * 365 * DAY
@@ -114,7 +115,7 @@ class SuppressionList:
         require_verified: Whether only events with a valid token of ours suppress (`Verp`). What was
             looked at and found forged never does.
         clear: Whether to keep addresses in clear, beside their keyed hashes.
-        now: What says the time.
+        clock: Returns the present moment in Unix seconds.
 
     Example:
         >>> from mailflows.feedback import from_reply
@@ -136,7 +137,7 @@ class SuppressionList:
         remember: float = 30 * DAY,
         require_verified: bool = False,
         clear: bool = False,
-        now: Callable[[], datetime] = _now,
+        clock: Clock = time.time,
     ) -> None:
         for name, value in (("soft_limit", soft_limit), ("disabled_limit", disabled_limit)):
             _require_whole(name, value)
@@ -152,7 +153,7 @@ class SuppressionList:
         self._remember = remember
         self._require_verified = require_verified
         self._clear = clear
-        self._now = now
+        self._clock = clock
 
     def apply(
         self,
@@ -211,7 +212,7 @@ class SuppressionList:
             StoreError: If the store could not answer.
         """
         _require_address(address)
-        now = self._now()
+        now = to_datetime(self._clock())
         entry = Suppression(
             key=self._digest(address),
             reason=str(reason),
@@ -235,7 +236,9 @@ class SuppressionList:
         for name in ("time", "expires"):
             _require_zone(name, getattr(entry, name))
         document = _written(entry)
-        seconds = None if entry.expires is None else (entry.expires - self._now()).total_seconds()
+        seconds = (
+            None if entry.expires is None else (entry.expires - to_datetime(self._clock())).total_seconds()
+        )
         if seconds is not None and seconds <= 0:
             return
 
@@ -284,7 +287,7 @@ class SuppressionList:
             keys.append(self._key(digest, flow, None))
         if list is not None:
             keys.append(self._key(digest, None, list))
-        now = self._now()
+        now = to_datetime(self._clock())
         for key in keys:
             document = self._store.load(key)
             if document is None:
@@ -321,7 +324,7 @@ class SuppressionList:
 
     def __iter__(self) -> Iterator[Suppression]:
         """Yield every entry that holds, in no order."""
-        now = self._now()
+        now = to_datetime(self._clock())
         for key, document in self._store.scan("suppressed:"):
             entry = _read(document)
             if entry is None:
@@ -347,7 +350,7 @@ class SuppressionList:
 
     def _count(self, event: Event, mailbox: str) -> Suppression | None:
         """Note a day with a soft bounce, and suppress the address after enough of them."""
-        moment = _sensible(event.time, self._now())
+        moment = _sensible(event.time, to_datetime(self._clock()))
         today, oldest = (
             t.date().isoformat() for t in (moment, moment - timedelta(seconds=self._soft_window))
         )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mailflows._token import Purpose, Signer, text_of, utc_now
+from mailflows._token import Purpose, Signer, text_of
 from mailflows.errors import ConfigurationError, TokenError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from datetime import datetime
+    from collections.abc import Iterable
 
+    from mailflows._clock import Clock
     from mailflows._token import Token
     from mailflows.feedback._event import Event
 
@@ -35,7 +36,7 @@ class Verp:
         keys: Secrets of at least 16 bytes. The first one signs; the others are older, and still accepted.
         lifetime: Seconds that a return path holds; `None` for always. 30 days by default: bounces come
             within five, complaints later.
-        clock: What says the time.
+        clock: Returns the present moment in Unix seconds.
 
     Raises:
         ConfigurationError: If there is no domain or no key, or a key is too short.
@@ -53,7 +54,7 @@ class Verp:
         *,
         keys: Iterable[bytes],
         lifetime: float | None = LIFETIME,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = time.time,
     ) -> None:
         if not _DOMAIN.fullmatch(text_of(domain)):
             msg = f"domain {domain!r} is no domain; pass the one of the return path, without @"

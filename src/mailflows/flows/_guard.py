@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import to_html
+from mailflows._domain import host_of
+from mailflows._result import to_html
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows._blocks import most_promotional, shipped_blocks
-from mailflows.flows._templates import Observation, Series
 from mailflows.signals import measure
-from mailflows.signals.links import host_of
+from mailflows.templates._memory import Observation, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
-from mailflows.flows._audit import judge
-from mailflows.flows._audit_facts import audit_conversations
 from mailflows.flows._guard import GuardSettings, guard
 from mailflows.flows._route import FlowRoute
 from mailflows.flows._routing import route
@@ -20,18 +18,13 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
 
-    from mailflows._dns import Door
     from mailflows.classifier import Classification, Classifier
-    from mailflows.flows._audit_report import AuditReport
     from mailflows.flows._guard import GuardDecision
     from mailflows.flows._routing import RouteDecision
-    from mailflows.flows._templates import Observation
     from mailflows.message import Source
+    from mailflows.templates._memory import Observation
 
 __all__ = ["FlowSet"]
-
-AUDIT_BUDGET = 30.0
-"""Seconds that an audit may take by default: a DNS that is half down is waited for."""
 
 _KEYS = tuple(
     "domains source_ips ehlo dkim_selector dkim_domain return_path relay password_env esp stream "
@@ -198,29 +191,8 @@ class FlowSet:
             tracking_hosts=frozenset(hosts),
         )
 
-    def audit(self, *, resolver: Door | None = None, budget: float = AUDIT_BUDGET) -> AuditReport:
-        """Look up what the flows have published, and say what is missing, weak or shared.
-
-        Args:
-            resolver: Who is asked; the system's resolvers by default.
-            budget: Seconds of wall-clock time; what has no answer by then is «unanswered».
-        """
-        results = _door(resolver).run(audit_conversations(tuple(self)), budget=budget)
-        return judge(tuple(self), dict(results))
-
-    async def aaudit(self, *, resolver: Door | None = None, budget: float = AUDIT_BUDGET) -> AuditReport:
-        """Do what `audit` does without blocking the event loop."""
-        results = _door(resolver).arun(audit_conversations(tuple(self)), budget=budget)
-        return judge(tuple(self), {number: facts async for number, facts in results})
-
 
 _SUGGESTED = {Flow.PROFESSIONAL: "mail", Flow.MARKETING: "news", Flow.TRANSACTIONAL: "notify"}
-
-
-def _door(resolver: Door | None) -> Door:
-    from mailflows._dns import Resolver  # noqa: PLC0415 -- only where the DNS is asked
-
-    return Resolver() if resolver is None else resolver
 
 
 class _MisplacedError(ConfigurationError):

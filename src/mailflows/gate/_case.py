@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from mailflows.classifier import Classification
     from mailflows.flow import Flow
-    from mailflows.flows import FlowRoute, Observation
+    from mailflows.flows import FlowRoute
     from mailflows.limits import Decision
     from mailflows.message import Message
+    from mailflows.templates import Observation
 
 __all__ = ["DEFAULT_RETRY", "Case"]
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from mailflows import _source
+from mailflows._mail import source as raw_source
 from mailflows.classifier import Classifier
 from mailflows.errors import ConfigurationError, MessageError, Refused
 from mailflows.flow import Flow
@@ -26,13 +26,17 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
+    from mailflows._clock import Timer
     from mailflows.feedback import Event, SuppressionList
-    from mailflows.flows import GuardSettings, Reputation, TemplateMemory
+    from mailflows.flows import GuardSettings
     from mailflows.gate._outcome import Outcome
     from mailflows.gate._parts import Steps
-    from mailflows.limits import Limiter, SenderControl, Store
+    from mailflows.limits import Limiter, Store
     from mailflows.message import Source
     from mailflows.recipients import RecipientChecker
+    from mailflows.reputation import Reputation
+    from mailflows.senders import SenderControl
+    from mailflows.templates import TemplateMemory
 
 __all__ = ["Gate"]
 
@@ -79,7 +83,7 @@ class Gate:
             road was found for takes that of the flow it seems to be of.
         recipients_budget: Seconds of wall-clock time for all recipients of one message.
         hooks: Functions that are given every `Verdict`, for metrics; what they raise is logged, no more.
-        clock: Monotonic seconds.
+        timer: Returns monotonic seconds, for the budgets.
 
     Raises:
         ConfigurationError: If *on_error* names no part or no decision, or a limiter is for no flow.
@@ -117,7 +121,7 @@ class Gate:
         dry_run: bool = False,
         recipients_budget: float = 5.0,
         hooks: Iterable[Callable[[Verdict], object]] = (),
-        clock: Callable[[], float] = time.monotonic,
+        timer: Timer = time.monotonic,
     ) -> None:
         self.flows = flows
         self.classifier = classifier or Classifier()
@@ -136,7 +140,7 @@ class Gate:
         self.dry_run = dry_run
         self.recipients_budget = recipients_budget
         self.hooks = tuple(hooks)
-        self.clock = clock
+        self.timer = timer
         self._limiters = _by_flow(limiter, flows)
 
     @classmethod
@@ -325,7 +329,7 @@ class Gate:
         """Read a message, or return the verdict on what is none."""
         declared = _declared(flow, self.flows)
         try:
-            raw = None if isinstance(message, Message) else _source.read(message).data
+            raw = None if isinstance(message, Message) else raw_source.read(message).data
             # A text says more than its bytes, and a file that is open is read once.
             seen = message if raw is None or isinstance(message, str | Message) else raw
             read = Message.read(seen, envelope=envelope)

@@ -140,9 +140,9 @@ def recipients(gate: Gate, case: Case) -> Steps:
     """Leave out addresses that will bounce."""
     gone: dict[tuple[str, str], list[str]] = {}
     doubts: dict[str, int] = {}
-    started, unchecked = gate.clock(), 0
+    started, unchecked = gate.timer(), 0
     for address in case.open:
-        if gate.clock() - started > gate.recipients_budget:  # a DNS that is down must not hold a mailing
+        if gate.timer() - started > gate.recipients_budget:  # a DNS that is down must not hold a mailing
             unchecked += 1
             continue
         report = yield Call(gate.recipients, "check", address)

@@ -13,10 +13,13 @@ from mailflows.classifier import Classifier
 from mailflows.errors import ConfigurationError
 from mailflows.feedback import SuppressionList
 from mailflows.flow import Flow
-from mailflows.flows import GuardSettings, Reputation, TemplateMemory
+from mailflows.flows import GuardSettings
 from mailflows.gate._parts import PARTS
-from mailflows.limits import Limiter, MemoryStore, SenderControl, SQLiteStore, presets
+from mailflows.limits import Limiter, MemoryStore, SQLiteStore, presets
 from mailflows.recipients import RecipientChecker
+from mailflows.reputation import Reputation
+from mailflows.senders import SenderControl
+from mailflows.templates import TemplateMemory
 
 if TYPE_CHECKING:
     import os

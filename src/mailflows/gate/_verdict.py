@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import to_html, to_text
+from mailflows._result import to_html, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mailflows._report import Cell
+    from mailflows._result import Cell
     from mailflows.classifier import Classification
     from mailflows.flow import Flow
     from mailflows.flows import FlowRoute

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import Cell, to_html
-from mailflows.limits._rates import duration
+from mailflows._rates import duration
+from mailflows._result import Cell, to_html
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

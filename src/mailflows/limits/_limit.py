@@ -6,11 +6,11 @@ import copy
 from collections import Counter
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from mailflows._rates import Rate, duration, parse_rates
 from mailflows._stores import DistinctMeter, GcraMeter, WindowMeter
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.limits._attempt import BY_ATTEMPT, BY_RECIPIENT, KINDS, Attempt, keys_of, text_key
-from mailflows.limits._rates import Rate, duration, parse_rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

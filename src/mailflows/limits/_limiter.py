@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mailflows._stores import MemoryStore
+from mailflows._stores._keeper import Keeper, OnError
 from mailflows.errors import ConfigurationError, LimitExceeded
 from mailflows.limits._attempt import Attempt
 from mailflows.limits._decision import Decision
 from mailflows.limits._guard import guarded
-from mailflows.limits._keeper import Keeper, OnError
 from mailflows.limits._limit import Limit
 from mailflows.limits._partly import partly
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from mailflows._stores import Store
+    from mailflows._stores._keeper import OnError
     from mailflows.limits._decision import Decision
-    from mailflows.limits._keeper import OnError
 
 __all__ = ["BIG_PROVIDERS", "Settings", "campaign", "professional", "web_form"]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
+from mailflows._clock import to_datetime
 from mailflows.errors import AddressError, ConfigurationError
 from mailflows.flow import Flow
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
@@ -19,6 +18,7 @@ from mailflows.recipients._traits import NONE, Overrides
 if TYPE_CHECKING:
     import os
 
+    from mailflows._clock import Clock
     from mailflows._dns import Conversation, Door
     from mailflows.recipients._list_report import ListReport
     from mailflows.recipients._rows import Rows
@@ -43,7 +43,6 @@ _PROBE_EVERY = 600.0
 """Seconds after which the resolver is tried with names that do not exist again."""
 
 
-utc_now = partial(datetime.now, UTC)
 """Returns the present moment, in UTC."""
 
 
@@ -60,7 +59,7 @@ class RecipientChecker:
         bounced: Addresses that are known to bounce, such as a suppression list.
         overrides: What you know better than the lists.
         budget: Seconds of wall-clock time for one address, kept even if no answer comes.
-        now: What says the time.
+        clock: Returns the present moment in Unix seconds.
 
     Example:
         >>> checker = RecipientChecker(dns=False)
@@ -78,7 +77,7 @@ class RecipientChecker:
         bounced: History | None = None,
         overrides: Overrides = NONE,
         budget: float = BUDGET,
-        now: Callable[[], datetime] = utc_now,
+        clock: Clock = time.time,
     ) -> None:
         self._resolver = resolver
         self.dns = dns
@@ -89,7 +88,7 @@ class RecipientChecker:
             raise ConfigurationError(msg, field="bounced")
         self._bounced = bounced
         self._budget = budget
-        self.now = now
+        self.clock = clock
         self._probed_at = float("-inf")
         self._health = WELL
 
@@ -175,7 +174,7 @@ class RecipientChecker:
     def conclude(self, finding: Finding, facts: DomainFacts) -> RecipientReport:
         """Say the verdict when the DNS has been heard; the second half of a check."""
         suppressed = self._bounced is not None and self.is_bounced(finding)
-        return self._judge.report(finding, facts, now=self.now(), is_suppressed=suppressed)
+        return self._judge.report(finding, facts, now=to_datetime(self.clock()), is_suppressed=suppressed)
 
     def is_bounced(self, finding: Finding) -> bool:
         """Return whether an address is known to bounce."""

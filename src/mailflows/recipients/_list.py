@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
+from mailflows._clock import to_datetime
+from mailflows._domain import registrable_domain
 from mailflows.recipients import _lists, _policies
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
 from mailflows.recipients._health import WELL, Health, diagnose, probes, trusted
@@ -56,7 +58,7 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
     progress: bool | Callable[[int, int], None] | None,
 ) -> ListReport:
     """Check a list with the settings of a checker; see `RecipientChecker.check_list`."""
-    now = checker.now()
+    now = to_datetime(checker.clock())
     spool = Spool(cache, now=now.timestamp())
     tally = _Tally()
     domains = _take_in(checker, spool, read_rows(rows, column=column), tally)
@@ -320,7 +322,7 @@ def _provider(host: str) -> str:
     if known is None:
         if len(_PROVIDERS) > _MOST_COUNTED:
             _PROVIDERS.clear()
-        known = _PROVIDERS[host] = _lists.registrable(host)
+        known = _PROVIDERS[host] = registrable_domain(host)
     return known
 
 

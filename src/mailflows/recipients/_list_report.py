@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import Bar, to_frame, to_html, to_text
+from mailflows._result import Bar, to_frame, to_html, to_text
 from mailflows.errors import MissingExtra
 from mailflows.recipients._policies import Advice
 from mailflows.recipients._report import Verdict
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from mailflows._report import Cell
+    from mailflows._result import Cell
     from mailflows.recipients._list import Judged
     from mailflows.recipients._lists import DataSource
     from mailflows.recipients._policies import PolicyVerdict

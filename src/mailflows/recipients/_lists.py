@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from mailflows import _data
+from mailflows._domain import is_known_ending
 
 __all__ = ["DataSource", "sources"]
 
@@ -162,24 +163,4 @@ def is_known_tld(label: str) -> bool:
     (True, False)
     """
     # Some registries have rules for the second level only, such as .za.
-    suffixes = _public_suffixes()
-    return any(
-        suffixes.publicsuffix(f"x.{second}{label}", accept_unknown=False) is not None
-        for second in ("", "co.", "com.", "org.", "ac.", "gov.")
-    )
-
-
-def registrable(domain: str) -> str:
-    """Return the part of a domain that is registered, or the domain itself where that cannot be told.
-
-    >>> registrable("mail.shop.co.uk")
-    'shop.co.uk'
-    """
-    return _public_suffixes().privatesuffix(domain) or domain
-
-
-@cache
-def _public_suffixes():  # type: ignore[no-untyped-def] # noqa: ANN202 -- the package has no types
-    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 -- reads its list
-
-    return PublicSuffixList(only_icann=True)
+    return any(is_known_ending(f"{second}{label}") for second in ("", "co.", "com.", "org.", "ac.", "gov."))

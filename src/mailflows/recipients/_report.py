@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import printable, to_html
+from mailflows._result import printable, to_html
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mailflows._report import Cell
+    from mailflows._result import Cell
 
 __all__ = ["DomainState", "Reason", "RecipientReport", "Trait", "Verdict"]
 

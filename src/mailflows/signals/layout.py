@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mailflows.signals._signal import Signal, bucket, some
 
 if TYPE_CHECKING:
-    from mailflows._html import Document
+    from mailflows._html.scan import Document
     from mailflows.message import Message
     from mailflows.signals.words import Reading
 

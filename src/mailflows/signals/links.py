@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mailflows._domain import host_of, registrable_domain
 from mailflows.signals._signal import Signal, bucket, some
 
 if TYPE_CHECKING:
-    from mailflows._html import Link
+    from mailflows._html.scan import Link
     from mailflows.message import Message
     from mailflows.signals.words import Reading
 
-__all__ = ["SIGNALS", "measure", "registrable_domain"]
+__all__ = ["SIGNALS", "measure"]
 
 _URL = re.compile(r"https?://[^\s<>\"'\])}»]{3,2000}")
 _WORD = re.compile(r"[a-z]{4,}")
@@ -130,40 +130,6 @@ SIGNALS = tuple(
         "links.to_anchor": "links lead to places inside the message",
     }.items()
 )
-
-
-@cache
-def _suffixes() -> Any:  # noqa: ANN401 -- publicsuffixlist has no type information
-    """Load the public suffix list on first use (it costs about 20 ms)."""
-    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 -- only where links are read
-
-    return PublicSuffixList()
-
-
-def registrable_domain(host: str) -> str:
-    """Return the domain that somebody registered, by the public suffix list.
-
-    >>> registrable_domain("news.shop.example.co.uk")
-    'example.co.uk'
-    """
-    host = host.rstrip(".").lower()
-    if len(host) > 253:
-        return host[-253:]
-    if len(_known) > 4096:
-        _known.clear()
-    if (found := _known.get(host)) is None:
-        found = _known[host] = _suffixes().privatesuffix(host) or host
-    return found
-
-
-_known: dict[str, str] = {}
-
-
-def host_of(url: str) -> str:
-    """Return the host of a web address, without user and port."""
-    rest = url.partition("//")[2]
-    end = min((i for c in "/?#" if (i := rest.find(c)) >= 0), default=len(rest))
-    return rest[:end].rpartition("@")[2].partition(":")[0].lower()
 
 
 def measure(message: Message, reading: Reading) -> dict[str, float]:

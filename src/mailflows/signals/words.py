@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mailflows import _data
-from mailflows._html import seen
+from mailflows._html.scan import seen
 from mailflows.signals._signal import Signal
 
 if TYPE_CHECKING:

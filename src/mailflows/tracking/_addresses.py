@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from mailflows._tags import attribute_value
+from mailflows._html.tags import attribute_value
+from mailflows._mail.transfer import decoded
 from mailflows._token import Purpose
-from mailflows._transfer import decoded
 from mailflows.errors import ConfigurationError, TokenError
 from mailflows.tracking._links import with_parameters
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import printable, to_html, to_text
+from mailflows._result import printable, to_html, to_text
 from mailflows.errors import ConfigurationError
 from mailflows.tracking._intervals import newcombe
 from mailflows.tracking._stats import METRICS
@@ -13,7 +13,7 @@ from mailflows.tracking._stats import METRICS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mailflows._report import Cell
+    from mailflows._result import Cell
     from mailflows.tracking._stats import CampaignStats, Rate
 
 __all__ = ["Comparison", "Difference", "compare"]

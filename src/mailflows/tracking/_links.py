@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
 from mailflows import _data
-from mailflows._tags import attribute_value
+from mailflows._html.tags import attribute_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mailflows._tags import Attribute, Tag
+    from mailflows._html.tags import Attribute, Tag
 
 __all__ = ["SKIPPED", "Link", "Rules", "with_parameters"]
 

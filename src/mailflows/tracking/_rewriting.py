@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailflows._header import listed_urls, parameters
-from mailflows._splice import Edit, fields, sources_of, text_parts
-from mailflows._tags import tags
+from mailflows._html.tags import tags
+from mailflows._mail.edit import Edit, fields, sources_of, text_parts
+from mailflows._mail.header import listed_urls, parameters
+from mailflows._mail.transfer import decoded
 from mailflows._token import Purpose
-from mailflows._transfer import decoded
 from mailflows.errors import ConfigurationError
 from mailflows.tracking._addresses import CLICK_FIELDS, HONEYPOT, PRINTABLE, Addresses
 from mailflows.tracking._links import Link, Rules
 
 if TYPE_CHECKING:
-    from mailflows._splice import TextPart
-    from mailflows._tags import Tag
+    from mailflows._html.tags import Tag
+    from mailflows._mail.edit import TextPart
 
 __all__ = ["Rewriting", "has_pixel", "is_sealed", "pages", "undone", "unsubscribe_urls"]
 

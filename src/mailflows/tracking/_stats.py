@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mailflows._report import Bar, printable, to_frame, to_html, to_text
+from mailflows._result import Bar, printable, to_frame, to_html, to_text
 from mailflows.errors import ConfigurationError, MissingExtra
 from mailflows.tracking._intervals import wilson
 from mailflows.tracking._people import Person, gather
@@ -15,7 +15,7 @@ from mailflows.tracking._people import Person, gather
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mailflows._report import Cell
+    from mailflows._result import Cell
     from mailflows.feedback import Event
 
 __all__ = ["METRICS", "CampaignStats", "Moment", "Rate"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
-from mailflows import _source
-from mailflows._splice import spliced
-from mailflows._token import Purpose, Signer, utc_now
+from mailflows._mail import source as raw_source
+from mailflows._mail.edit import spliced
+from mailflows._token import Purpose, Signer
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.tracking._addresses import HONEYPOT, Addresses, Tracked, check_ids
@@ -17,11 +18,11 @@ from mailflows.tracking._rewriting import Rewriting, has_pixel, is_sealed, pages
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping
     from email.message import Message as StdlibMessage
 
-    from mailflows._splice import Edit, TextPart
+    from mailflows._clock import Clock
+    from mailflows._mail.edit import Edit, TextPart
 
 __all__ = ["Tracker"]
 
@@ -49,7 +50,7 @@ class Tracker:
         hosts: Hosts whose links are tracked, with those below them; all by default.
         skip_hosts: Hosts whose links are left alone, with those below them.
         lifetime: Seconds that links and pixels hold; two years by default. Unsubscribing always works.
-        clock: Returns the present moment, in UTC.
+        clock: Returns the present moment in Unix seconds.
 
     Raises:
         ConfigurationError: If the keys are weak, the address is none, or the flow is not to be tracked.
@@ -78,7 +79,7 @@ class Tracker:
         hosts: Iterable[str] = (),
         skip_hosts: Iterable[str] = (),
         lifetime: float = 2 * YEAR,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = time.time,
     ) -> None:
         base_url = _checked_base(base_url)
         self.flow = _checked_flow(flow, any_flow=any_flow)
@@ -108,7 +109,7 @@ class Tracker:
             MessageError: If it is no message.
         """
         check_ids(campaign, recipient)
-        raw = _source.read(message).data
+        raw = raw_source.read(message).data
         if do_not_track or is_sealed(raw):
             return raw
         parts = [part for part in pages(raw) if part.is_regular and part.text.strip()]
@@ -130,7 +131,7 @@ class Tracker:
         Raises:
             MessageError: If it is no message.
         """
-        raw = _source.read(message).data
+        raw = raw_source.read(message).data
         work = self._rewriting(raw, _PREVIEW, _PREVIEW)
         found: list[Link] = []
         for part in pages(raw):
@@ -146,7 +147,7 @@ class Tracker:
         Raises:
             MessageError: If it is no message.
         """
-        raw = _source.read(message).data
+        raw = raw_source.read(message).data
         if is_sealed(raw):
             return raw
         return spliced(raw, [(part, undone(part, self._addresses)) for part in pages(raw)])

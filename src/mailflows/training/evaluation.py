@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mailflows._report import to_html, to_text
+from mailflows._result import to_html, to_text
 from mailflows.classifier._model import FLOWS
 from mailflows.errors import ConfigurationError
 from mailflows.training.fitting import Recipe, see, softmax

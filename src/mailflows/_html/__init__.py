@@ -1,0 +1,1 @@
+"""The two readings of HTML: a fast scan for signals, and a tree for lint and repair."""

@@ -1,0 +1,1 @@
+"""How a message is read and written: the one place that knows its structure."""

@@ -1,0 +1,315 @@
+r"""Editing a raw message by splicing: what is not edited keeps its bytes.
+
+A parser that writes a message again changes line endings, folding, boundaries and transfer encoding,
+and with them signatures and layouts that worked. Here the text parts are found in the raw bytes, their
+text is edited by offsets, and only the bytes under an edit are written anew:
+
+* 7bit, 8bit: the bytes of the replaced characters;
+* quoted-printable: the same, with soft line breaks where a line would grow beyond 76 (RFC 2045 section 6.7);
+* base64: the part, in lines as long as they were, because every byte behind an edit moves.
+
+>>> raw = b"Subject: x\nContent-Transfer-Encoding: quoted-printable\n\ncaf=E9 =3D br=\nown\n"
+>>> part, = text_parts(raw)
+>>> part.text
+'caf\udce9 = brown\n'
+>>> spliced(raw, [(part, [Edit(7, 12, "black")])])
+b'Subject: x\nContent-Transfer-Encoding: quoted-printable\n\ncaf=E9 =3D black\n'
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mailflows._mail.charset import is_known
+from mailflows._mail.header import parameters
+from mailflows._mail.transfer import Places, as_base64, decoded, spliced_data, spliced_printable
+from mailflows.errors import ConfigurationError, MessageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from mailflows._mail.transfer import ByteEdit
+
+__all__ = [
+    "Edit",
+    "TextPart",
+    "fields",
+    "newline_of",
+    "sources_of",
+    "spliced",
+    "text_parts",
+    "with_header",
+    "without_header",
+]
+
+MAX_PARTS = 200
+MAX_DEPTH = 20
+
+_FIELD = re.compile(rb"^([!-9;-~]{1,200})[ \t]{0,20}:[^\n]*+(?:\n[ \t][^\n]*+)*+\n?", re.MULTILINE)
+_BLANK_LINE = re.compile(rb"^\r?\n", re.MULTILINE)
+_BOUNDARY_END = re.compile(rb"(--)?[ \t]{0,99}(?:\r?\n|\Z)")
+_META_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Characters of a part's text that are replaced.
+
+    Attributes:
+        start: Offset in the text.
+        end: Where the replaced characters end; the same as *start* for an insertion.
+        text: What stands there then.
+        verbatim: The bytes of the message that stand there then, instead of *text*: what `sources_of` gave.
+    """
+
+    start: int
+    end: int
+    text: str
+    verbatim: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A text of a message that a reader sees, and where it stands in the raw bytes.
+
+    Attributes:
+        content_type: ``text/plain`` or ``text/html``.
+        encoding: ``quoted-printable``, ``base64`` or, for all that is transferred as it is, empty.
+        codec: The codec of the text. Bytes that do not fit it are lone surrogates (PEP 383), so that
+            writing the text again gives the same bytes.
+        start: Offset of the body in the message.
+        stop: Where the body ends.
+        text: The decoded text, line endings as they are.
+        is_regular: Whether writing the part anew gives the bytes that it has; always so unless it is base64
+            with uneven lines.
+    """
+
+    content_type: str
+    encoding: str
+    codec: str
+    start: int
+    stop: int
+    text: str = field(repr=False)
+    is_regular: bool
+
+
+def fields(raw: bytes) -> Iterator[tuple[str, int, int]]:
+    r"""Yield the header fields of a message: lower-case name, start and end, folded lines included.
+
+    >>> list(fields(b"From: a@example.org\nSubject: a\n b\n\nText: no"))
+    [('from', 0, 20), ('subject', 20, 34)]
+    """
+    return _fields(raw, 0, len(raw))
+
+
+def with_header(raw: bytes, name: str, value: str) -> bytes:
+    r"""Return a message with one more header field behind those that it has.
+
+    >>> with_header(b"Subject: x\r\n\r\ntext", "X-Kind", "test")
+    b'Subject: x\r\nX-Kind: test\r\n\r\ntext'
+
+    Raises:
+        ConfigurationError: If the value is not one line of ASCII.
+    """
+    if not (value.isascii() and value.isprintable()):
+        msg = f"the value of {name} must be one line of printable ASCII, not {value[:40]!r}"
+        raise ConfigurationError(msg, field=name)
+    ends = [end for _, _, end in fields(raw)]
+    place = ends[-1] if ends else 0
+    newline = newline_of(raw)
+    before = b"" if not place or raw.endswith(b"\n", 0, place) else newline
+    return raw[:place] + before + f"{name}: {value}".encode() + newline + raw[place:]
+
+
+def without_header(raw: bytes, name: str) -> bytes:
+    r"""Return a message without its header fields of this name, in any case.
+
+    >>> without_header(b"A: 1\nB: 2\nA: 3\n\n", "a")
+    b'B: 2\n\n'
+    """
+    position = 0
+    kept = []
+    for found, start, end in fields(raw):
+        if found == name.lower():
+            kept.append(raw[position:start])
+            position = end
+    return b"".join((*kept, raw[position:]))
+
+
+def text_parts(raw: bytes) -> tuple[TextPart, ...]:
+    """Return the texts of a message in order, attachments left out; any bytes, bounded in depth and parts."""
+    found: list[TextPart] = []
+    seen = 0
+    todo = [(*_content(raw, 0, len(raw)), 0)]
+    while todo and seen < MAX_PARTS:
+        headers, start, stop, depth = todo.pop()
+        kind, options = parameters(headers.get("content-type", "text/plain"))
+        if not kind.startswith("multipart/"):
+            seen += 1
+            if part := _text_part(raw, headers, start, stop):
+                found.append(part)
+        elif depth < MAX_DEPTH and (boundary := options.get("boundary", "")):
+            spans = _children(raw, boundary.encode("utf-8", "replace"), start, stop)
+            todo += [(*_content(raw, *span), depth + 1) for span in reversed(spans)]
+    return tuple(found)
+
+
+def sources_of(raw: bytes, part: TextPart, spans: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Return the bytes of the message that hold some characters of a part's text.
+
+    Put back as `Edit.verbatim`, they make the message what it was, soft line breaks included. For base64,
+    where characters have no bytes of their own, these are the bytes of the text.
+
+    Args:
+        raw: The message.
+        part: A part, as `text_parts` gave it for this message.
+        spans: Start and end of the characters, in order, not overlapping.
+    """
+    body = raw[part.start : part.stop]
+    if part.encoding == "base64":
+        body = decoded(body, "base64")
+    place = Places(body) if part.encoding == "quoted-printable" else int
+    found = _in_bytes(part, [Edit(start, end, "") for start, end in spans])
+    return [body[place(start) : place(end)] for start, end, _, _ in found]
+
+
+def spliced(raw: bytes, changes: Iterable[tuple[TextPart, Sequence[Edit]]]) -> bytes:
+    """Return a message with the texts of some of its parts edited.
+
+    Args:
+        raw: The message.
+        changes: Parts, as `text_parts` gave them for this message, each with its edits in order; no two edits
+            of a part may overlap.
+
+    Raises:
+        MessageError: If a text cannot be written in the charset of its part. In HTML that cannot happen,
+            character references stand in.
+    """
+    for part, edits in sorted(changes, key=lambda change: change[0].start, reverse=True):
+        if not edits:
+            continue
+        body = _edited(raw[part.start : part.stop], part, edits, newline_of(raw))
+        raw = raw[: part.start] + body + raw[part.stop :]
+    return raw
+
+
+def newline_of(raw: bytes) -> bytes:
+    """Return how a message ends its lines: as it ends the first."""
+    end = raw.find(b"\n")
+    return b"\r\n" if end > 0 and raw[end - 1] == ord("\r") else b"\n"
+
+
+def _fields(raw: bytes, start: int, stop: int) -> Iterator[tuple[str, int, int]]:
+    for match in _FIELD.finditer(raw, start, _head_end(raw, start, stop)):
+        yield match[1].decode("ascii").lower(), match.start(), match.end()
+
+
+def _head_end(raw: bytes, start: int, stop: int) -> int:
+    """Return where the empty line behind the headers starts."""
+    # «^» also matches where the search starts, and a part may begin with its empty line.
+    blank = _BLANK_LINE.search(raw, start, stop)
+    return blank.start() if blank else stop
+
+
+def _content(raw: bytes, start: int, stop: int) -> tuple[dict[str, str], int, int]:
+    """Return the headers of a part that say what it is, and the span of its body."""
+    headers: dict[str, str] = {}
+    for name, first, last in _fields(raw, start, stop):
+        if name.startswith("content-"):
+            value = raw[first:last].decode("utf-8", "replace").partition(":")[2]
+            headers.setdefault(name, " ".join(value.split()))
+    blank = _BLANK_LINE.search(raw, start, stop)
+    return headers, blank.end() if blank else stop, stop
+
+
+def _children(raw: bytes, boundary: bytes, start: int, stop: int) -> list[tuple[int, int]]:
+    """Return the spans of the parts between boundary lines, without the line ends before the boundaries."""
+    mark = b"--" + boundary
+    spans: list[tuple[int, int]] = []
+    opened = -1
+    found = raw.find(mark, start, stop)
+    while found >= 0 and len(spans) < MAX_PARTS:
+        end = _BOUNDARY_END.match(raw, found + len(mark), stop)
+        if end and (found == start or raw[found - 1] == ord("\n")):
+            if opened >= 0:
+                spans.append((opened, max(opened, _before_newline(raw, found))))
+            if end[1]:
+                return spans
+            opened = end.end()
+        found = raw.find(mark, found + len(mark), stop)
+    return [*spans, (opened, stop)] if opened >= 0 else spans
+
+
+def _before_newline(raw: bytes, position: int) -> int:
+    """Return where the line end in front of a position starts; it belongs to the boundary."""
+    return position - (2 if raw.endswith(b"\r\n", 0, position) else 1)
+
+
+def _text_part(raw: bytes, headers: dict[str, str], start: int, stop: int) -> TextPart | None:
+    """Return a leaf as text, or `None` for what is no text or a file."""
+    kind, options = parameters(headers.get("content-type", "text/plain"))
+    disposition, _ = parameters(headers.get("content-disposition", ""))
+    if kind not in {"text/plain", "text/html"} or disposition == "attachment":
+        return None
+    encoding = parameters(headers.get("content-transfer-encoding", ""))[0]
+    encoding = encoding if encoding in {"quoted-printable", "base64"} else ""
+    body = raw[start:stop]
+    data = decoded(body, encoding)
+    charset = options.get("charset", "")
+    if not charset and kind == "text/html" and (declared := _META_CHARSET.search(data, 0, 2048)):
+        charset = declared[1].decode("ascii")
+    text, codec = _text(data, charset)
+    is_regular = encoding != "base64" or as_base64(data, body) == body
+    return TextPart(kind, encoding, codec, start, stop, text, is_regular)
+
+
+def _text(data: bytes, charset: str) -> tuple[str, str]:
+    """Decode so that encoding gives the same bytes again, and return the codec that does so."""
+    codec = charset.lower()
+    if codec and is_known(codec):
+        try:
+            text = data.decode(codec, "surrogateescape")
+            # UTF-16, which RFC 2046 section 4.1.1 forbids here, has a mark in front of each piece.
+            if "<".encode(codec) == b"<" and text.encode(codec, "surrogateescape") == data:
+                return text, codec
+        except (UnicodeError, LookupError, RuntimeError):
+            pass
+    return data.decode("utf-8", "surrogateescape"), "utf-8"  # which gives any bytes back
+
+
+def _encoded(text: str, part: TextPart) -> bytes:
+    """Encode a piece of text in the charset of its part."""
+    try:
+        return text.encode(part.codec, "surrogateescape")
+    except UnicodeError as problem:
+        if part.content_type == "text/html":
+            return text.encode(part.codec, "xmlcharrefreplace")
+        msg = f"a text/plain part in {part.codec} cannot hold {text[:20]!r}; send it as UTF-8"
+        raise MessageError(msg) from problem
+
+
+def _edited(body: bytes, part: TextPart, edits: Sequence[Edit], newline: bytes) -> bytes:
+    """Return a part's body with its edits."""
+    if part.encoding == "base64":
+        data = spliced_data(decoded(body, "base64"), _in_bytes(part, edits))
+        return as_base64(data, body, newline=newline)
+    if part.encoding:
+        return spliced_printable(body, _in_bytes(part, edits), newline)
+    return spliced_data(body, _in_bytes(part, edits))
+
+
+def _in_bytes(part: TextPart, edits: Sequence[Edit]) -> list[ByteEdit]:
+    """Turn edits of characters into edits of the decoded bytes."""
+    found: list[ByteEdit] = []
+    position = offset = 0
+    for edit in edits:
+        start = offset + len(_encoded(part.text[position : edit.start], part))
+        offset = start + len(_encoded(part.text[edit.start : edit.end], part))
+        position = edit.end
+        if edit.verbatim is None:
+            found.append((start, offset, _encoded(edit.text, part), False))
+        else:
+            found.append((start, offset, edit.verbatim, True))
+    return found

@@ -1,0 +1,299 @@
+"""Header values: encoded words, mailboxes, and parameters, as real software writes them.
+
+Encoded words are decoded once, when a message is read. In a header with a structure the decoded text
+is set in quotation marks where it must not be taken for structure: a name that decodes to
+``boss@bank.example, `` does not become a second mailbox (RFC 2047 section 6.2).
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailflows._mail.charset import decode, is_known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Address", "addresses", "decode_base64", "decode_value", "listed_urls", "mailbox", "parameters"]
+
+_WORD_TEXT = r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?="
+_WORD = re.compile(_WORD_TEXT)
+# White space between two encoded words is no part of the text (RFC 2047 section 6.2).
+_WORDS = re.compile(r"(?:=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*\?=(?:[ \t\r\n]{1,99}(?==\?))?)+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SPECIAL = re.compile(r'[()<>\[\]:;@\\,"]')
+_STRUCTURED = frozenset(
+    (
+        "from to cc bcc reply-to sender return-path resent-from resent-to resent-cc mail-followup-to "
+        "disposition-notification-to content-type content-disposition"
+    ).split()
+)
+_NOT_BASE64 = bytes(
+    set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+)
+
+# A quoted string, a comment, an angle address, a separator, or anything else; no two of them begin
+# with the same character and none needs an end, so cutting a header into them is linear.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\((?:[^()\\]|\\.)*\)?|<[^<>]*>?|[,;]|[^",;(<]+')
+# What nearly every From is: «name <address>» or «"name" <address>». No backtracking either.
+_PLAIN = re.compile(
+    r'(?:"([^"\\<>]*)"[ \t]{0,9}|([^"<>(),;:\\@]*))<([^<>\s@,;:"()]{1,320}@[^<>\s@,;:"()]{1,320})>[ \t]{0,9}'
+)
+_SEPARATORS = re.compile(r"[\s<>,;:\"()]+")
+_ESCAPED = re.compile(r"\\(.)")
+_PARAMETER = re.compile(r';\s{0,99}([\w*-]{1,40})\s{0,9}=\s{0,9}("(?:[^"\\]|\\.)*"?|[^;"\s][^;]*|)')
+_LISTED = re.compile(r"<([^<>]{1,2000})>")
+_PARAMETER_LIMIT = 8192
+_MAX_SEGMENTS = 100
+_WORD_LIMIT = 1000
+_WITH_SPACES = frozenset({"filename", "name"})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A mailbox of a header: display name, and address in lower case.
+
+    >>> Address("Ada", "ada@lovelace.uk").domain
+    'lovelace.uk'
+    """
+
+    name: str
+    address: str
+
+    @property
+    def local(self) -> str:
+        """The part before the last «@»."""
+        return self.address.rpartition("@")[0]
+
+    @property
+    def domain(self) -> str:
+        """The part behind the last «@», or an empty string."""
+        return self.address.rpartition("@")[2] if "@" in self.address else ""
+
+
+def decode_value(name: str, value: str) -> str:
+    """Decode a header's encoded words and take out what no terminal or log should be sent.
+
+    >>> decode_value("subject", "=?utf-8?q?caf=C3=A9?= =?utf-8?q?_noir?=")
+    'café noir'
+    >>> decode_value("from", "=?utf-8?q?Doe=2C_Jane?= <jane@doe.example>")
+    '"Doe, Jane" <jane@doe.example>'
+
+    Args:
+        name: Lower-case name of the header.
+        value: Its unfolded value.
+    """
+    if "=?" in value:
+        value = _decode_structured(value) if name in _STRUCTURED else _WORDS.sub(_decoded, value)
+        value = value.strip()
+    return value if value.isprintable() else _CONTROL.sub(" ", value)
+
+
+def _decoded(match: re.Match[str]) -> str:
+    """Decode a run of encoded words; neighbours of one charset are joined first.
+
+    Some software cuts a character in two between words, against RFC 2047 section 5.
+    """
+    texts: list[str] = []
+    pieces: list[bytes] = []
+    last = unfinished = ""
+    for charset, kind, coded in _WORD.findall(match[0]):
+        name = charset.partition("*")[0].lower()  # RFC 2231 section 5: charset*language
+        if name != last and pieces:
+            texts.append(decode(b"".join(pieces), last)[0])
+            pieces, unfinished = [], ""
+        last = name
+        if unfinished:
+            pieces.pop()
+        text = unfinished + coded
+        pieces.append(_word_bytes(text, kind, name))
+        unfinished = text if kind in "bB" and len(text) % 4 and len(text) < _WORD_LIMIT else ""
+    texts.append(decode(b"".join(pieces), last)[0])
+    return "".join(texts)
+
+
+def _word_bytes(coded: str, kind: str, charset: str) -> bytes:
+    """Return the bytes that one encoded word stands for."""
+    if coded.isascii():
+        data = coded.encode("ascii")
+    else:  # raw letters in an encoded word: the header was read, so put them back
+        data = coded.encode(charset if is_known(charset) else "utf-8", "replace")
+    return decode_base64(data) if kind in "bB" else binascii.a2b_qp(data, header=True)
+
+
+def _decode_structured(value: str) -> str:
+    """Decode encoded words so that what they hold stays text, between quotation marks if need be."""
+    pieces: list[str] = []
+    position = 0
+    is_quoted = False
+    for match in _WORDS.finditer(value):
+        before = value[position : match.start()]
+        is_quoted ^= (before.count('"') - before.count('\\"')) % 2 == 1
+        text = _decoded(match)
+        if _SPECIAL.search(text):
+            text = text.replace("\\", "\\\\").replace('"', '\\"')
+            text = text if is_quoted else f'"{text}"'
+        pieces += before, text
+        position = match.end()
+    return "".join((*pieces, value[position:]))
+
+
+def decode_base64(data: bytes) -> bytes:
+    """Decode base64 that may be cut off or hold foreign characters."""
+    try:
+        return binascii.a2b_base64(data)
+    except binascii.Error:
+        pass
+    clean = data.translate(None, _NOT_BASE64)
+    # Two or three characters of a last, broken quartet still are one or two bytes; one is none.
+    clean = clean[:-1] if len(clean) % 4 == 1 else clean
+    return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
+
+
+def addresses(value: str) -> tuple[Address, ...]:
+    """Read the mailboxes of an address header; what is not one is left out.
+
+    >>> addresses('"Lovelace, Ada" <Ada@Lovelace.uk>, charles@babbage.uk (Charles)')
+    (Address(name='Lovelace, Ada', address='ada@lovelace.uk'),
+     Address(name='Charles', address='charles@babbage.uk'))
+    """
+    if "@" not in value:
+        return ()
+    if plain := _PLAIN.fullmatch(value):
+        return (Address(_name((plain[1] or plain[2] or "",)), plain[3].strip("'.").lower()),)
+    found: list[Address] = []
+    piece: list[str] = []
+    for token in (*_TOKEN.findall(value), ","):
+        if token not in {",", ";"}:
+            piece.append(token)
+            continue
+        if piece and (box := _mailbox(piece)).address:
+            found.append(box)
+        piece = []
+    return tuple(found)
+
+
+def mailbox(value: str) -> Address:
+    """Read the one mailbox of a header; its address is empty where there is none.
+
+    >>> mailbox('"Mailer" <$$$>')
+    Address(name='Mailer', address='')
+    """
+    found = addresses(value)
+    return found[0] if found else _mailbox(_TOKEN.findall(value))
+
+
+def _mailbox(tokens: list[str]) -> Address:
+    """Read «name <address>», «address (name)» or a bare address from the tokens of one mailbox."""
+    words: list[str] = []
+    comments: list[str] = []
+    address = ""
+    bare = ""
+    quoted = ""
+    for token in tokens:
+        start = token[:1]
+        if start == "<":
+            address = _address(token.strip("<>")) or address
+        elif start == "(":
+            comments.append(_ESCAPED.sub(r"\1", token.strip("()")).strip())
+        elif start == '"':
+            quoted = token
+            words.append(_unquoted(token))
+        else:
+            bare = bare or _address(quoted + token if token[0] == "@" else token)
+            words.append(token.strip())
+    if address or not bare:
+        return Address(_name(words) or _name(comments), address)
+    return Address(_name(comments) or _name(w for w in words if "@" not in w), bare)
+
+
+def _name(words: Iterable[str]) -> str:
+    """Join the words of a display name."""
+    name = " ".join(word for word in words if word).strip()
+    return name[1:-1].strip() if name[:1] == name[-1:] == "'" else name
+
+
+def _unquoted(token: str) -> str:
+    """Take the quotation marks off a quoted string (RFC 5322 section 3.2.4)."""
+    inner = token[1:-1] if len(token) > 1 and token.endswith('"') else token[1:]
+    return _ESCAPED.sub(r"\1", inner).strip()
+
+
+def _address(text: str) -> str:
+    """Return the address in a text, in lower case, or an empty string."""
+    text = text.strip()
+    if "@" not in text:
+        return ""
+    if text[0] != '"':
+        # «<mailto:ada@lovelace.uk>», «<@relay,@other:ada@lovelace.uk>», «ada@lovelace.uk wrote»
+        text = next((w for w in _SEPARATORS.split(text) if "@" in w.strip("@")), "")
+    return text.strip("'.").lower()
+
+
+def listed_urls(value: str) -> tuple[str, ...]:
+    r"""Return the addresses of List-Unsubscribe or another List header, in order.
+
+    White space inside the brackets, such as that of a folded line, is no part of an address (RFC 2369
+    section 2).
+
+    >>> listed_urls("<https://example.org/u?\r\n t=x>, <mailto:u@example.org>")
+    ('https://example.org/u?t=x', 'mailto:u@example.org')
+    """
+    found = ("".join(url.split()) for url in _LISTED.findall(value))
+    return tuple(url for url in found if url)
+
+
+def parameters(value: str) -> tuple[str, dict[str, str]]:
+    """Split a structured header into its lower-case value and its parameters (RFC 2045, 2231).
+
+    >>> parameters('Text/HTML; charset="UTF-8"')
+    ('text/html', {'charset': 'UTF-8'})
+    >>> parameters("attachment; filename*0*=utf-8''caf%C3%A9; filename*1=.pdf; filename=cafe.pdf")
+    ('attachment', {'filename': 'café.pdf'})
+    """
+    kind, semicolon, rest = value.partition(";")
+    words = kind.split(None, 1)
+    kind = words[0].lower() if words else ""
+    if not semicolon:
+        return kind, {}
+    plain: dict[str, str] = {}
+    segments: dict[str, dict[int, tuple[str, bool]]] = {}
+    for name, raw in _PARAMETER.findall(";" + rest[:_PARAMETER_LIMIT]):
+        key, star, number = name.lower().partition("*")
+        text = _parameter_text(key, raw)
+        if not star:
+            plain.setdefault(key, text)
+            continue
+        digits = number.rstrip("*") or "0"
+        if digits.isdecimal() and len(digits) < len(str(_MAX_SEGMENTS)):
+            is_encoded = not number or number.endswith("*")
+            segments.setdefault(key, {}).setdefault(int(digits), (text, is_encoded))
+    return kind, plain | {key: _extended(parts) for key, parts in segments.items()}
+
+
+def _parameter_text(key: str, raw: str) -> str:
+    """Return the value of a parameter without its quotation marks."""
+    if raw[:1] == '"':
+        inner = raw[1:-1] if len(raw) > 1 and raw.endswith('"') else raw[1:]
+        # Not every backslash escapes: Windows software writes whole paths.
+        return inner.replace("\\\\", "\\").replace('\\"', '"')
+    words = raw.split(None, 1)
+    return raw.strip() if key in _WITH_SPACES or not words else words[0]
+
+
+def _extended(parts: dict[int, tuple[str, bool]]) -> str:
+    """Join and decode the segments of a parameter: charset'language'percent-encoded."""
+    from urllib.parse import unquote_to_bytes  # noqa: PLC0415 -- rare, and slow to import
+
+    charset = ""
+    pieces: list[bytes] = []
+    for index, number in enumerate(sorted(parts)):
+        text, is_encoded = parts[number]
+        if index == 0 and text.count("'") > 1:
+            charset, _, rest = text.partition("'")
+            text = rest.partition("'")[2]
+        pieces.append(unquote_to_bytes(text) if is_encoded else text.encode("utf-8", "replace"))
+    return _CONTROL.sub(" ", decode(b"".join(pieces), charset)[0])

@@ -1,0 +1,281 @@
+"""What every result is: a value that compares, pickles, becomes JSON, and shows itself.
+
+A message may be hostile; everything that reaches HTML is escaped here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime
+from enum import Enum, StrEnum
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mailflows.errors import MissingExtra
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "Bar",
+    "Cell",
+    "Permission",
+    "Reason",
+    "Result",
+    "Severity",
+    "Table",
+    "plain",
+    "printable",
+    "to_frame",
+    "to_html",
+    "to_text",
+]
+
+
+class Severity(StrEnum):
+    """How much something that was found matters; they compare by weight.
+
+    >>> Severity.ERROR > Severity.INFO
+    True
+    """
+
+    INFO = "info"
+    """Worth knowing."""
+
+    WARNING = "warning"
+    """Readers, filters or receivers will mind."""
+
+    ERROR = "error"
+    """Do not send like this."""
+
+    @property
+    def weight(self) -> int:
+        """0 for info, 1 for warning, 2 for error."""
+        return list(Severity).index(self)
+
+    def __lt__(self, other: object) -> bool:
+        return isinstance(other, Severity) and self.weight < other.weight
+
+    def __le__(self, other: object) -> bool:
+        return isinstance(other, Severity) and self.weight <= other.weight
+
+    def __gt__(self, other: object) -> bool:
+        return isinstance(other, Severity) and self.weight > other.weight
+
+    def __ge__(self, other: object) -> bool:
+        return isinstance(other, Severity) and self.weight >= other.weight
+
+
+class Result:
+    """The base of every result: what a frozen, slotted dataclass needs to be shown and kept.
+
+    Equality, pickling and copying come from the fields. A subclass gives `__str__`, one line, and
+    `_table`, what a notebook shows.
+    """
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every field as plain data, ready for JSON; every key is always there."""
+        return {one.name: plain(getattr(self, one.name)) for one in fields(self) if one.repr or one.compare}  # type: ignore[arg-type]
+
+    def to_flat(self) -> dict[str, Any]:
+        """Return `to_dict` on one level, as a row of a table: ``reasons.0.code`` for what lies deeper."""
+        return dict(_flat(self.to_dict(), ""))
+
+    def save_html(self, path: str | os.PathLike[str]) -> None:
+        """Write what a notebook shows as a page of its own, without scripts or outside resources."""
+        page = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>mailflows</title>{_STYLE}"
+        Path(path).write_text(f"{page}<body>{self._repr_html_()}</body></html>\n", "utf-8")
+
+    def _repr_html_(self) -> str:
+        """Return the result as a small escaped table, for a notebook."""
+        title, header, rows = self._table()
+        return to_html(title, header, rows)
+
+    def _table(self) -> Table:
+        """Return title, header and rows of what a notebook shows; by default one row a field."""
+        return str(self), ["field", "value"], [(name, str(value)) for name, value in self.to_flat().items()]
+
+
+class Permission(Result):
+    """A result whose question is "may it?": it is true exactly where it is allowed."""
+
+    __slots__ = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it may."""
+        raise NotImplementedError
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Reason(Result):
+    """One thing that was found, and how much it counts.
+
+    Attributes:
+        code: A stable word in kebab-case, unique within its part, such as ``null-mx``.
+        sentence: What it means, in plain English.
+        part: The part of the library that says so, such as ``recipients``.
+        parameters: What the sentence is filled with, for a translation of your own.
+        weight: How much it counts, where a score was added up; else `None`.
+        severity: How much it matters, where that is known beforehand; else `None`.
+        evidence: What was seen: a record, a passage, a line of a list.
+    """
+
+    code: str
+    sentence: str
+    part: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    weight: float | None = None
+    severity: Severity | None = None
+    evidence: tuple[str, ...] = ()
+
+    def __hash__(self) -> int:
+        return hash((self.part, self.code, self.sentence, self.evidence))
+
+    def __str__(self) -> str:
+        return printable(self.sentence)
+
+    def _table(self) -> Table:
+        rows = [(self.code, self.sentence, "; ".join(self.evidence))]
+        return self.sentence, ["code", "what was found", "evidence"], rows
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 -- any field of any result
+    """Return a value as JSON has it: enums as their words, moments in ISO 8601, infinities as `None`.
+
+    >>> plain({"wait": math.inf, "found": frozenset({"b", "a"})})
+    {'wait': None, 'found': ['a', 'b']}
+    """
+    if isinstance(value, Mapping):
+        return {str(plain(key)): plain(one) for key, one in value.items()}
+    if isinstance(value, AbstractSet):
+        return sorted(map(plain, value))
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    if is_dataclass(value):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    return _plain_scalar(value)
+
+
+def _plain_scalar(value: Any) -> Any:  # noqa: ANN401 -- any field of any result
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, int | str) else str(value)
+
+
+def _flat(value: Any, name: str) -> Iterable[tuple[str, Any]]:  # noqa: ANN401 -- of plain data
+    """Yield the leaves of plain data with their dotted names; an empty branch is `None`."""
+    if isinstance(value, dict | list) and value:
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, one in pairs:
+            yield from _flat(one, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, None if isinstance(value, dict | list) else value
+
+
+_STYLE = (
+    "<style>:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:2em}"
+    "table{border-collapse:collapse;margin:.5em 0}th,td{padding:.2em .8em .2em 0;vertical-align:top}"
+    "th{border-bottom:1px solid}</style>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A quantity in [-1, 1] that is drawn: to the right where it is positive."""
+
+    value: float
+    label: str = ""
+
+    def __str__(self) -> str:
+        return self.label or f"{self.value:+.2f}"
+
+
+Cell = str | Bar | float | int | None
+"""What may stand in a row."""
+
+Table = tuple[str, "Sequence[str]", "Sequence[Sequence[Cell]]"]
+"""Title, header and rows."""
+
+
+def to_text(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    """Set rows as a plain table with aligned columns.
+
+    >>> print(to_text(["flow", "share"], [["marketing", 0.5]]))
+    flow       share
+    marketing  0.5
+    """
+    lines = [list(header), *([_plain(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def to_html(title: str, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    """Set rows as a small HTML table without scripts or outside resources."""
+    head = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in header)
+    body = "".join(f"<tr>{''.join(_html_cell(cell) for cell in row)}</tr>" for row in rows)
+    return (
+        f"<div><strong>{escape(title)}</strong>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def to_frame(rows: Iterable[object], columns: Sequence[str]) -> Any:  # noqa: ANN401 -- pandas is an extra
+    """Return rows, tuples or dictionaries, as a pandas DataFrame.
+
+    Raises:
+        MissingExtra: If pandas is not installed.
+    """
+    try:
+        import pandas as pd  # noqa: PLC0415 -- an extra
+    except ImportError as error:
+        raise MissingExtra("notebook", "pandas") from error  # noqa: EM101 -- a name, no message
+    return pd.DataFrame(list(rows), columns=list(columns))
+
+
+def printable(text: str) -> str:
+    r"""Return a text on one line, without the control characters that would drive a terminal.
+
+    >>> printable("Offers\x1b[2J") == "Offers\ufffd[2J"
+    True
+    """
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _plain(cell: Cell) -> str:
+    """Return a cell as one line of text."""
+    if cell is None:
+        return "-"
+    text = str(cell) if not isinstance(cell, float) else f"{cell:.3g}"
+    return printable(text)
+
+
+def _html_cell(cell: Cell) -> str:
+    if not isinstance(cell, Bar):
+        return f"<td style='text-align:left'>{escape(_plain(cell))}</td>"
+    share = min(1.0, abs(cell.value))
+    colour = "#4c78a8" if cell.value >= 0 else "#e45756"
+    return (
+        "<td style='text-align:left'>"
+        f"<span style='display:inline-block;width:{share * 8:.2f}em;height:.7em;background:{colour}'></span>"
+        f" {escape(str(cell))}</td>"
+    )

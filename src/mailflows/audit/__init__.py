@@ -1,0 +1,18 @@
+"""The audit of flows: SPF, DKIM, DMARC and what two flows share."""
+
+from __future__ import annotations
+
+from mailflows.audit._audit import AUDIT_BUDGET, aaudit, audit
+from mailflows.audit._report import AuditReport, Finding
+from mailflows.audit._spf import SpfCheck, SpfResult, check_host
+
+__all__ = [
+    "AUDIT_BUDGET",
+    "AuditReport",
+    "Finding",
+    "SpfCheck",
+    "SpfResult",
+    "aaudit",
+    "audit",
+    "check_host",
+]

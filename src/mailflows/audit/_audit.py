@@ -1,0 +1,144 @@
+"""The audit of a set of flows: what each lacks in the DNS, and what two of them share."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from mailflows._domain import registrable_domain
+from mailflows.audit._checks import flow_findings
+from mailflows.audit._dkim import read_key
+from mailflows.audit._facts import audit_conversations, key_name
+from mailflows.audit._report import AuditReport, finding
+from mailflows.audit._spf_networks import overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mailflows._dns import Door
+    from mailflows.audit._facts import RouteFacts
+    from mailflows.audit._report import Finding
+    from mailflows.flows import FlowRoute, FlowSet
+
+__all__ = ["AUDIT_BUDGET", "aaudit", "audit", "judge"]
+
+AUDIT_BUDGET = 30.0
+"""Seconds that an audit may take by default: a DNS that is half down is waited for."""
+
+
+def audit(flows: FlowSet, *, resolver: Door | None = None, budget: float = AUDIT_BUDGET) -> AuditReport:
+    """Look up what the flows have published, and say what is missing, weak or shared.
+
+    Args:
+        flows: The flows, as they are declared.
+        resolver: Who is asked; the system's resolvers by default.
+        budget: Seconds of wall-clock time; what has no answer by then is "unanswered".
+    """
+    routes = tuple(flows)
+    return judge(routes, dict(_door(resolver).run(audit_conversations(routes), budget=budget)))
+
+
+async def aaudit(
+    flows: FlowSet, *, resolver: Door | None = None, budget: float = AUDIT_BUDGET
+) -> AuditReport:
+    """Do what `audit` does without blocking the event loop."""
+    routes = tuple(flows)
+    results = _door(resolver).arun(audit_conversations(routes), budget=budget)
+    return judge(routes, {number: facts async for number, facts in results})
+
+
+def _door(resolver: Door | None) -> Door:
+    from mailflows._dns import Resolver  # noqa: PLC0415 -- only where the DNS is asked
+
+    return Resolver() if resolver is None else resolver
+
+
+def judge(routes: Sequence[FlowRoute], facts: Mapping[int, RouteFacts]) -> AuditReport:
+    """Say what is missing, weak or shared.
+
+    Args:
+        routes: The routes, in the order of their conversations.
+        facts: What each conversation found, by its number.
+    """
+    known = [facts[number] for number in range(len(routes))]
+    findings = [found for one in known for found in flow_findings(one)]
+    for one, other in combinations(known, 2):
+        findings += [*_declared(one.route, other.route), *_published(one, other), *_organisation(one, other)]
+    return AuditReport.of(findings)
+
+
+def _declared(one: FlowRoute, other: FlowRoute) -> Iterator[Finding]:
+    """Compare what the routes say themselves."""
+    flows = (one.flow, other.flow)
+    for ip in one.source_ips:
+        if ip in other.source_ips:
+            yield finding("shared.source-ip", flows, ip=ip)
+    if one.return_path == other.return_path:
+        yield finding("shared.return-path", flows, domain=one.return_path)
+    if one.tracking_host and one.tracking_host == other.tracking_host:
+        yield finding("shared.tracking-host", flows, host=one.tracking_host)
+    if one.ehlo and one.ehlo == other.ehlo:
+        yield finding("shared.ehlo", flows, host=one.ehlo)
+    if one.server and one.server == other.server:
+        yield finding("shared.relay", flows, host=one.server.host)
+    if one.esp and (one.esp.lower(), one.stream) == (other.esp.lower(), other.stream):
+        yield finding("shared.stream", flows, esp=one.esp)
+    if one.list_id and one.list_id == other.list_id:
+        yield finding("shared.list-id", flows, list_id=one.list_id)
+
+
+def _published(one: RouteFacts, other: RouteFacts) -> Iterator[Finding]:
+    """Compare keys and networks."""
+    flows = (one.route.flow, other.route.flow)
+    keys, others = _keys(one), _keys(other)
+    same_names = [name for name in keys if name in others]
+    for name in same_names:
+        yield finding("shared.dkim-selector", flows, name=name)
+    same_keys = [(a, b) for a in keys for b in others if a != b and keys[a] and keys[a] == others[b]]
+    if same_keys:
+        yield finding("shared.dkim-key", flows, evidence=[f"{a} = {b}" for a, b in same_keys])
+    if one.route.return_path == other.route.return_path:
+        return  # one record, said above
+    shared = overlap(one.spf.networks, other.spf.networks)
+    if shared:
+        yield finding(
+            "shared.spf-networks", flows, evidence=[_where(network, one, other) for network in shared]
+        )
+
+
+def _where(network: object, one: RouteFacts, other: RouteFacts) -> str:
+    """Return a shared network, and by which records it is let in."""
+    paths = [
+        " → ".join(path)
+        for facts in (one, other)
+        for known, path in facts.spf.networks.items()
+        if known == network
+    ]
+    return f"{network} ({'; '.join(paths)})"
+
+
+def _keys(facts: RouteFacts) -> dict[str, bytes]:
+    """Map the name of each key record to the key, empty where it cannot be read."""
+    found = {}
+    for selector in facts.route.dkim_selector:
+        name = key_name(facts.route, selector)
+        records = facts.answer(name, "TXT").records
+        found[name] = read_key(records[0]).key if len(records) == 1 else b""
+    return found
+
+
+def _organisation(one: RouteFacts, other: RouteFacts) -> Iterator[Finding]:
+    """Say which flows are separate only by sub-domains."""
+    shared = [organisation for organisation in _organisations(one) if organisation in _organisations(other)]
+    for domain in shared:
+        yield finding("shared.organisation", (one.route.flow, other.route.flow), domain=domain)
+
+
+def _organisations(facts: RouteFacts) -> list[str]:
+    """Return the organisations of the From domains; by the public suffix list where DMARC has no record."""
+    return list(
+        dict.fromkeys(
+            facts.walks[domain].organisation if facts.walks[domain].records else registrable_domain(domain)
+            for domain in facts.route.domains
+        )
+    )

@@ -1,0 +1,247 @@
+"""The checks of one flow: each looks at the facts and yields what it finds."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from mailflows._dns import Status
+from mailflows.audit._dkim import DkimKey, read_key
+from mailflows.audit._dmarc import REMOVED
+from mailflows.audit._facts import key_name, report_permissions
+from mailflows.audit._report import finding
+from mailflows.audit._spf import LOOKUP_LIMIT, VOID_LIMIT, SpfResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailflows.audit._dmarc import DmarcRecord, Walk
+    from mailflows.audit._facts import RouteFacts
+    from mailflows.audit._report import Finding
+
+__all__ = ["flow_findings"]
+
+_WIDEST = {4: 16, 6: 28}
+"""Shortest prefixes that are not «very large»: a /16 of IPv4 is 65,536 addresses."""
+
+_LEAST_BITS = 1024
+_GOOD_BITS = 2048
+
+
+def flow_findings(facts: RouteFacts) -> Iterator[Finding]:
+    """Yield all that is missing or weak on one flow."""
+    for check in (_spf, _spf_reach, _sources, _dkim, _domains, _hosts, _addresses, _unanswered):
+        yield from check(facts)
+
+
+def _spf(facts: RouteFacts) -> Iterator[Finding]:
+    """Look at the record itself."""
+    spf, flows, domain = facts.spf, (facts.route.flow,), facts.spf.domain
+    if domain in spf.unanswered:
+        return
+    if not spf.records:
+        yield finding("spf.missing", flows, domain=domain)
+    elif len(spf.records) > 1:
+        yield finding("spf.several", flows, domain=domain, count=len(spf.records), evidence=spf.records)
+    elif domain in spf.broken:
+        problem = spf.broken[domain]
+        yield finding("spf.malformed", flows, domain=domain, problem=problem, evidence=spf.records)
+    else:
+        yield from _spf_tree(facts)
+
+
+def _spf_tree(facts: RouteFacts) -> Iterator[Finding]:
+    """Look at a record that can be read, and at what it includes."""
+    spf, flows, domain = facts.spf, (facts.route.flow,), facts.spf.domain
+    for where, problem in spf.broken.items():
+        told = f"{where}: {problem}"
+        yield finding("spf.broken-include", flows, domain=domain, problem=told, evidence=spf.records)
+    if spf.lookups > LOOKUP_LIMIT:
+        yield finding("spf.too-many-lookups", flows, domain=domain, count=spf.lookups, evidence=spf.records)
+    if spf.voids:
+        code = "spf.too-many-voids" if len(spf.voids) > VOID_LIMIT else "spf.void"
+        evidence = [f"{name} has no {kind}" for name, kind in spf.voids.items()]
+        yield finding(code, flows, domain=domain, count=len(spf.voids), evidence=evidence)
+    ending = {"+": "spf.pass-all", "?": "spf.neutral-all", "": "spf.no-all"}.get(spf.last)
+    if ending and not (ending == "spf.no-all" and spf.broken):
+        yield finding(ending, flows, domain=domain, evidence=spf.records)
+
+
+def _spf_reach(facts: RouteFacts) -> Iterator[Finding]:
+    """Look at whom the record lets send."""
+    spf, flows = facts.spf, (facts.route.flow,)
+    wide = [network for network in spf.networks if network.prefixlen < _WIDEST[network.version]]
+    if wide:
+        yield finding("spf.too-wide", flows, domain=spf.domain, evidence=map(str, wide))
+    names = [term for term in spf.unexpanded if term.startswith("ptr:")]
+    if names:
+        yield finding("spf.ptr", flows, domain=spf.domain, evidence=names)
+    others = [term for term in spf.unexpanded if not term.startswith("ptr:")]
+    if others:
+        yield finding("spf.not-expanded", flows, domain=spf.domain, evidence=others)
+
+
+def _sources(facts: RouteFacts) -> Iterator[Finding]:
+    """Look whether the flow's own addresses may send; where the record is void, that was said."""
+    spf = facts.spf
+    if len(spf.records) != 1 or spf.broken:
+        return
+    refused = (SpfResult.FAIL, SpfResult.SOFTFAIL, SpfResult.NEUTRAL)
+    for ip, check in facts.sources.items():
+        if check.result in refused:
+            yield finding(
+                "spf.source-refused",
+                (facts.route.flow,),
+                domain=spf.domain,
+                result=f"{ip}, {check.result}",
+                evidence=(str(check), *spf.records),
+            )
+
+
+def _dkim(facts: RouteFacts) -> Iterator[Finding]:
+    """Look at the keys."""
+    route = facts.route
+    if not route.dkim_selector and not route.esp:
+        yield finding("dkim.no-selector", (route.flow,))
+    for selector in route.dkim_selector:
+        name = key_name(route, selector)
+        answer = facts.answer(name, "TXT")
+        if not answer.is_final:
+            continue
+        if len(answer.records) == 1:
+            yield from _key(facts, name, read_key(answer.records[0]), answer.records)
+        elif answer.records:
+            count = len(answer.records)
+            yield finding("dkim.several", (route.flow,), name=name, count=count, evidence=answer.records)
+        else:
+            yield finding("dkim.missing", (route.flow,), name=name)
+
+
+def _key(facts: RouteFacts, name: str, key: DkimKey, evidence: tuple[str, ...]) -> Iterator[Finding]:
+    flows = (facts.route.flow,)
+    if key.problem:
+        yield finding("dkim.malformed", flows, name=name, problem=key.problem, evidence=evidence)
+    elif key.is_revoked:
+        yield finding("dkim.revoked", flows, name=name, evidence=evidence)
+    elif key.kind == "rsa" and key.bits < _GOOD_BITS:
+        code = "dkim.short-key" if key.bits < _LEAST_BITS else "dkim.weak-key"
+        yield finding(code, flows, name=name, bits=key.bits, evidence=evidence)
+    if key.is_testing:
+        yield finding("dkim.testing", flows, name=name, evidence=evidence)
+    if key.hashes and "sha256" not in key.hashes:
+        yield finding("dkim.sha1", flows, name=name, evidence=evidence)
+
+
+def _domains(facts: RouteFacts) -> Iterator[Finding]:
+    """Look at each From domain."""
+    flows = (facts.route.flow,)
+    for domain in facts.route.domains:
+        found = facts.walks[domain]
+        mx = facts.answer(domain, "MX")
+        if mx.status is Status.NXDOMAIN:
+            yield finding("dns.no-domain", flows, domain=domain)
+        elif mx.is_final and not _takes_mail(mx.records):
+            yield finding("dns.no-mx", flows, domain=domain, evidence=mx.records)
+        yield from _dmarc(facts, domain, found)
+        if found.record is not None:
+            yield from _alignment(facts, domain, found.record)
+
+
+def _takes_mail(records: tuple[str, ...]) -> bool:
+    """Say whether there is an MX, and not the null MX (RFC 7505)."""
+    return any(record.partition(" ")[2] not in {"", "."} for record in records)
+
+
+def _dmarc(facts: RouteFacts, domain: str, found: Walk) -> Iterator[Finding]:
+    flows = (facts.route.flow,)
+    for name in found.several:
+        yield finding("dmarc.several", flows, domain=name)
+    for name, problem in found.malformed.items():
+        yield finding("dmarc.malformed", flows, domain=name, problem=problem)
+    record = found.record
+    if record is None:
+        if not (found.several or found.malformed or found.unanswered):
+            yield finding("dmarc.missing", flows, domain=domain)
+        return
+    evidence = ("; ".join(f"{name}={content}" for name, content in record.tags.items()),)
+    if record.policy_for(domain) == "none":
+        yield finding("dmarc.policy-none", flows, domain=domain, evidence=evidence)
+    if not record.report_domains:
+        yield finding("dmarc.no-reports", flows, domain=record.domain, evidence=evidence)
+    if record.tags.get("t", "n").lower() == "y":
+        yield finding("dmarc.testing", flows, domain=record.domain, evidence=evidence)
+    removed = [tag for tag in REMOVED if tag in record.tags]
+    if removed:
+        tags = ", ".join(removed)
+        yield finding("dmarc.removed-tag", flows, domain=record.domain, tags=tags, evidence=evidence)
+    yield from _reports(facts, record.domain, found)
+
+
+def _reports(facts: RouteFacts, domain: str, found: Walk) -> Iterator[Finding]:
+    """Look whether those outside who shall take reports have agreed."""
+    for target, name in report_permissions(found):
+        answer = facts.answer(name, "TXT")
+        agreed = any(text.lower().replace(" ", "").startswith("v=dmarc1") for text in answer.records)
+        if answer.is_final and not agreed:
+            yield finding(
+                "dmarc.report-refused", (facts.route.flow,), target=target, domain=domain, name=name
+            )
+
+
+def _alignment(facts: RouteFacts, domain: str, record: DmarcRecord) -> Iterator[Finding]:
+    """Look whether SPF and DKIM count for a From domain (RFC 9989 section 4.4)."""
+    route = facts.route
+    if route.return_path != domain and not _are_aligned(facts, domain, route.return_path, record, "aspf"):
+        yield finding("dmarc.spf-misaligned", (route.flow,), path=route.return_path, domain=domain)
+    if route.dkim_domain != domain and not _are_aligned(facts, domain, route.dkim_domain, record, "adkim"):
+        yield finding("dmarc.dkim-misaligned", (route.flow,), signer=route.dkim_domain, domain=domain)
+
+
+def _are_aligned(facts: RouteFacts, domain: str, other: str, record: DmarcRecord, mode: str) -> bool:
+    if record.is_strict(mode):
+        return False
+    walks = facts.walks
+    return walks[domain].organisation == walks[other].organisation or walks[other].unanswered
+
+
+def _hosts(facts: RouteFacts) -> Iterator[Finding]:
+    """Look at the return-path, the EHLO name and the tracking host."""
+    route, flows = facts.route, (facts.route.flow,)
+    mx = facts.answer(route.return_path, "MX")
+    if route.return_path not in route.domains and mx.is_final and not _takes_mail(mx.records):
+        yield finding("dns.no-return-mx", flows, domain=route.return_path, evidence=mx.records)
+    if route.tracking_host:
+        answers = [facts.answer(route.tracking_host, kind) for kind in ("A", "AAAA")]
+        if all(answer.is_final and not answer.records for answer in answers):
+            yield finding("dns.no-tracking-host", flows, host=route.tracking_host)
+
+
+def _addresses(facts: RouteFacts) -> Iterator[Finding]:
+    """Look at the names of the source addresses."""
+    route, flows = facts.route, (facts.route.flow,)
+    for ip in route.source_ips:
+        address = ip_address(ip)
+        kind = "A" if address.version == 4 else "AAAA"
+        pointer = facts.answer(address.reverse_pointer, "PTR")
+        names = pointer.records
+        if pointer.is_final and not names:
+            yield finding("dns.no-ptr", flows, ip=ip)
+        answers = [facts.answer(name, kind) for name in names]
+        if names and all(a.is_final and ip not in a.records for a in answers):
+            yield finding("dns.ptr-unconfirmed", flows, ip=ip, evidence=names)
+        elif names and route.ehlo and route.ehlo not in names:
+            yield finding("dns.ehlo-mismatch", flows, ip=ip, ehlo=route.ehlo, names=", ".join(names))
+        if route.ehlo:
+            forward = facts.answer(route.ehlo, kind)
+            if forward.is_final and ip not in forward.records:
+                yield finding("dns.ehlo-address", flows, ehlo=route.ehlo, ip=ip, evidence=forward.records)
+
+
+def _unanswered(facts: RouteFacts) -> Iterator[Finding]:
+    """Say what could not be looked at."""
+    open_names = [q.name for q, answer in facts.answers.items() if not answer.is_final]
+    open_names += facts.spf.unanswered
+    if open_names:
+        names = list(dict.fromkeys(open_names))
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        yield finding("dns.unanswered", (facts.route.flow,), names=shown, evidence=names)

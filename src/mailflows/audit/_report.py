@@ -1,0 +1,153 @@
+"""What an audit found, for a terminal, a notebook and a program."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from mailflows import _data
+from mailflows._result import Severity, to_frame, to_html, to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mailflows._result import Cell
+    from mailflows.flow import Flow
+
+__all__ = ["AuditReport", "Finding", "Severity", "finding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that an audit found.
+
+    Attributes:
+        code: Stable name such as ``spf.missing``.
+        severity: How bad it is.
+        flows: The flows that it touches.
+        sentence: What was found, for a reader.
+        evidence: What the DNS said, in the words of the records.
+        advice: What to do.
+        reference: Where it is written.
+    """
+
+    code: str
+    severity: Severity
+    flows: tuple[Flow, ...]
+    sentence: str
+    evidence: tuple[str, ...]
+    advice: str
+    reference: str
+
+    def __str__(self) -> str:
+        return f"{self.severity} {self.code}: {self.sentence}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, ready for JSON."""
+        return {
+            "code": self.code,
+            "severity": self.severity.value,
+            "flows": [flow.value for flow in self.flows],
+            "sentence": self.sentence,
+            "evidence": list(self.evidence),
+            "advice": self.advice,
+            "reference": self.reference,
+        }
+
+
+@cache
+def _table() -> dict[str, dict[str, str]]:
+    return tomllib.loads(_data.read("flows/findings.toml"))
+
+
+def finding(code: str, flows: Iterable[Flow], *, evidence: Iterable[str] = (), **words: object) -> Finding:
+    """Return a finding of the table, its words filled in.
+
+    >>> from mailflows.flow import Flow
+    >>> print(finding("spf.missing", [Flow.MARKETING], domain="news.example.org"))
+    error spf.missing: news.example.org has no SPF record
+    """
+    entry = _table()[code]
+    named = tuple(flows)
+    words.setdefault("flows", " and ".join(named))
+    return Finding(
+        code=code,
+        severity=Severity(entry["severity"]),
+        flows=named,
+        sentence=entry["sentence"].format_map(words),
+        evidence=tuple(str(text) for text in evidence),
+        advice=entry["advice"].format_map(words),
+        reference=entry["reference"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What an audit of the flows found, the worst first.
+
+    Attributes:
+        findings: All of them.
+    """
+
+    findings: tuple[Finding, ...]
+
+    @classmethod
+    def of(cls, findings: Iterable[Finding]) -> AuditReport:
+        """Return a report of findings, each told once, the worst first."""
+        told = {(f.code, f.sentence): f for f in findings}
+        return cls(tuple(sorted(told.values(), key=lambda f: -f.severity.weight)))
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is neither an error nor a warning."""
+        return all(f.severity is Severity.INFO for f in self.findings)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes that were found, each once, sorted."""
+        return tuple(sorted({f.code for f in self.findings}))
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def rows(self) -> list[list[Cell]]:
+        """Return the findings as rows: severity, code, flows, what was found, what to do."""
+        return [[f.severity.value, f.code, ", ".join(f.flows), f.sentence, f.advice] for f in self.findings]
+
+    def __str__(self) -> str:
+        if not self.findings:
+            return _ALL_WELL
+        return to_text(_HEADER[:4], [row[:4] for row in self.rows()])
+
+    def _repr_html_(self) -> str:
+        return to_html(self.summary, _HEADER, self.rows())
+
+    @property
+    def summary(self) -> str:
+        """One line: how many findings of each severity."""
+        counts = {s: sum(f.severity is s for f in self.findings) for s in Severity}
+        told = [f"{count} {s}{'s' * (count > 1 and s is not Severity.INFO)}" for s, count in counts.items()]
+        return (
+            ", ".join(text for text, count in zip(told, counts.values(), strict=True) if count) or _ALL_WELL
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, ready for JSON."""
+        return {"ok": self.ok, "findings": [f.to_dict() for f in self.findings]}
+
+    def to_pandas(self) -> Any:  # noqa: ANN401 -- pandas is an extra
+        """Return a pandas DataFrame with a row for each finding.
+
+        Raises:
+            MissingExtra: If pandas is not installed.
+        """
+        return to_frame((f.to_dict() for f in self.findings), Finding.__slots__)
+
+
+_HEADER = ["severity", "code", "flows", "what was found", "what to do"]
+_ALL_WELL = "nothing is missing, weak or shared"

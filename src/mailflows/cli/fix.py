@@ -1,0 +1,73 @@
+"""``mailflows fix``: repair a message or a template.
+
+Exit status: 0 a message was written, 2 wrong usage or what cannot be read.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mailflows.cli.lint import PAGES
+from mailflows.cli.messages import read_bytes
+from mailflows.content import REPAIRS, fix, fix_html
+from mailflows.errors import MessageError
+from mailflows.flow import Flow
+
+if TYPE_CHECKING:
+    import argparse
+
+    from mailflows.content import FixResult
+
+__all__ = ["add_command"]
+
+
+def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to a parser; it sets ``run``, which returns the exit status."""
+    command = commands.add_parser(
+        "fix",
+        help="repair a message or a template",
+        description=f"Repair a message, or the page of a template (.html). Repairs: {', '.join(REPAIRS)}.",
+        epilog="Exit status: 0 a message was written, 2 wrong usage or what cannot be read.",
+    )
+    command.add_argument("message", metavar="MESSAGE", help="a file, or - for standard input")
+    command.add_argument("--out", metavar="FILE", help="where to write; standard output by default")
+    command.add_argument("--only", help="repairs, with commas between; all but inline-css by default")
+    command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow it is for")
+    command.add_argument("--unsubscribe", metavar="URL", help="the https address for List-Unsubscribe")
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Repair the message or template that is named."""
+    try:
+        result = _fixed(options)
+        if options.out:
+            Path(options.out).write_bytes(result.data)
+        else:
+            sys.stdout.buffer.write(result.data)
+    except (MessageError, OSError) as problem:
+        print(f"mailflows: {problem}", file=sys.stderr)
+        return 2
+    print(result, file=sys.stderr)
+    for name, reason in result.skipped:
+        print(f"  skipped {name}: {reason}", file=sys.stderr)
+    return 0
+
+
+def _fixed(options: argparse.Namespace) -> FixResult:
+    only = [word for word in options.only.split(",") if word] if options.only else None
+    raw = read_bytes(options.message)
+    if options.message.lower().endswith(PAGES):
+        return fix_html(_text(raw), only=only)
+    return fix(raw, only=only, flow=options.flow, unsubscribe=options.unsubscribe)
+
+
+def _text(raw: bytes) -> str:
+    """Return a template that can be written again as it was."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        msg = f"the template is not UTF-8 at byte {problem.start}; write it in UTF-8 first"
+        raise MessageError(msg, position=problem.start) from problem

@@ -1,0 +1,78 @@
+"""``mailflows list``: say what a mailing base is worth.
+
+Exit status: 0 the list may be mailed, 1 it should not be mailed as it is, 2 wrong usage or a file that
+cannot be read.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mailflows.cli.check import STATUS, add_checker_options, checker_of
+from mailflows.errors import ConfigurationError
+from mailflows.flow import Flow
+from mailflows.recipients import Advice
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_command"]
+
+
+def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to a parser; it sets ``run``, which returns the exit status."""
+    base = commands.add_parser(
+        "list",
+        help="say what a mailing base is worth",
+        description="Check a CSV file of addresses: counts, predicted bounces, each provider's rule.",
+        epilog=STATUS,
+    )
+    base.add_argument("file", metavar="FILE.csv", help="a CSV file, or - for standard input")
+    base.add_argument("--column", help="name of the column with the addresses; found by default")
+    base.add_argument("--out", metavar="FILE.csv", help="write every row with its verdict to this file")
+    base.add_argument("--clean", metavar="FILE.txt", help="write the safe addresses to this file, one a line")
+    base.add_argument(
+        "--cache", metavar="FILE", help="keep what the DNS said here, to go on after an interruption"
+    )
+    base.set_defaults(run=_run)
+    add_checker_options(base)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Check the file that is named."""
+    checker = checker_of(options, default=Flow.MARKETING)
+    try:
+        _require_apart(options)
+        rows = sys.stdin.buffer if options.file == "-" else options.file
+        report = checker.check_list(rows, column=options.column, cache=options.cache)
+        if options.out:
+            report.to_csv(options.out)
+        if options.clean:
+            with open(options.clean, "w", encoding="utf-8", newline="\n") as opened:  # noqa: PTH123 -- as the user names it
+                opened.writelines(f"{address}\n" for address in report.clean())
+    except ConfigurationError as problem:
+        print(f"mailflows: {problem}", file=sys.stderr)
+        return 2
+    except OSError as problem:
+        print(
+            f"mailflows: {problem.filename or options.file}: {problem.strerror or problem}", file=sys.stderr
+        )
+        return 2
+    print(json.dumps(report.to_dict(), ensure_ascii=False) if options.json else report)
+    return int(report.advice is not Advice.GO)
+
+
+def _require_apart(options: argparse.Namespace) -> None:
+    """Refuse to write over the list that is read, or two results into one file."""
+    named = [options.file, options.out, options.clean, options.cache]
+    paths = [Path(name).resolve() for name in named if name and name != "-"]
+    if len(set(paths)) < len(paths):
+        msg = "the list, --out, --clean and --cache name the same file"
+        raise ConfigurationError(msg, field="out")
+    for path in paths[1:]:
+        if not path.parent.is_dir():
+            msg = f"{path.parent} is no folder to write into"
+            raise ConfigurationError(msg, field="out")

@@ -1,0 +1,18 @@
+"""The reputation of a flow, and the circuit breaker that stops what harms it."""
+
+from __future__ import annotations
+
+from mailflows.reputation._breaker import BreakerPolicy, BreakerState, Metric, Rate, Threshold
+from mailflows.reputation._reputation import Reputation, ReputationVerdict, Standing, Stop
+
+__all__ = [
+    "BreakerPolicy",
+    "BreakerState",
+    "Metric",
+    "Rate",
+    "Reputation",
+    "ReputationVerdict",
+    "Standing",
+    "Stop",
+    "Threshold",
+]

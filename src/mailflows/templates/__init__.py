@@ -1,0 +1,8 @@
+"""The watch over templates: what a template always says, and what its fields may hold."""
+
+from __future__ import annotations
+
+from mailflows.templates._memory import Observation, Series, TemplateMemory
+from mailflows.templates._slots import FieldReport, SlotAlarm, check_fields
+
+__all__ = ["FieldReport", "Observation", "Series", "SlotAlarm", "TemplateMemory", "check_fields"]

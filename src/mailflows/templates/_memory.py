@@ -1,0 +1,317 @@
+"""A memory of templates: what kind of series a message belongs to, and which slot is being abused.
+
+Kept in a store as an index for each sender and flow, and a document for each template: keyed hashes of words
+and what slots held, never a word of a message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from mailflows._result import to_html
+from mailflows._stores import update
+from mailflows.errors import ConfigurationError
+from mailflows.flow import Flow
+from mailflows.message import Message
+from mailflows.templates._documents import (
+    MARK_BYTES,
+    Entry,
+    packed,
+    read_index,
+    read_template,
+    write_index,
+    write_template,
+)
+from mailflows.templates._skeleton import Gap, Skeleton, Slot, Token, align, begun, gaps, learned, tokens_of
+from mailflows.templates._slots import LONGEST, SlotAlarm, SlotKind, alarms_of
+
+if TYPE_CHECKING:
+    from mailflows._clock import Clock
+    from mailflows._stores import Documents
+    from mailflows.message import Source
+
+__all__ = ["Observation", "Series", "TemplateMemory"]
+
+LEARN = 6
+"""Messages of a template that are learned before its slots are judged."""
+
+MANY = 10
+"""Messages of one text within the window that are a mailing."""
+
+WINDOW = 86_400.0
+KEPT_FOR = 90 * 86_400.0
+KEEP = 24
+"""Templates of a sender and flow that are kept; the longest unused leave first."""
+
+_SKETCH = 24
+_LEAST_ALIKE = 0.5
+_LEAST_FIXED = 8
+"""Fixed words below which two messages are not called alike."""
+
+_WHOLE_LINE_LOST = 6
+_FREE_TEXT = 300
+"""Characters from which a slot is taken for free text."""
+
+_STRICT = 0.45
+"""Share of fixed words from which a series follows a strict model, and its slots are judged."""
+
+_LEAST_SEEN = 3
+"""Values of a slot from which it says something by itself."""
+
+
+class Series(StrEnum):
+    """What kind of series a message belongs to."""
+
+    UNIQUE = "unique"
+    """Nothing like it was seen: a person's message, or the first of a series."""
+
+    ALIKE = "alike"
+    """Something like it was seen, too rarely to say more."""
+
+    TRANSACTIONAL = "transactional"
+    """A known text with new numbers, dates or links."""
+
+    MAILING = "mailing"
+    """One text to many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a memory of templates saw in a message.
+
+    Attributes:
+        series: What kind of series it belongs to.
+        seen: Messages of the series within the window, with this one.
+        total: All that were learned, with this one.
+        slots: The fixed words around each slot.
+        alarms: Slots that hold what they never held; such a message is not learned.
+        template: Names the template; empty for a message without one.
+    """
+
+    series: Series
+    seen: int
+    total: int
+    slots: tuple[str, ...]
+    alarms: tuple[SlotAlarm, ...]
+    template: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether no slot is being abused, as far as can be seen."""
+        return not self.alarms
+
+    def __str__(self) -> str:
+        alarm = f"; {self.alarms[0].sentence}" if self.alarms else ""
+        return f"{self.series}, number {self.total} with {len(self.slots)} slots{alarm}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, ready for JSON."""
+        return {
+            "series": self.series.value,
+            "seen": self.seen,
+            "total": self.total,
+            "slots": list(self.slots),
+            "alarms": [alarm.to_dict() for alarm in self.alarms],
+            "template": self.template,
+        }
+
+    def _repr_html_(self) -> str:
+        rows = [[alarm.slot, alarm.code, alarm.sentence] for alarm in self.alarms]
+        return to_html(str(self), ["slot", "code", "what"], rows)
+
+
+class TemplateMemory:
+    r"""Remembers the templates that senders use, and what their slots hold.
+
+    Args:
+        store: Where they are kept: any store of `mailflows.limits`.
+        learn: Messages of a template that are learned before its slots are judged.
+        many: Messages of one text within the window that are a mailing.
+        window: Seconds in which messages are counted; a day by default.
+        kept_for: Seconds after which an unused template is forgotten; 90 days by default.
+        clock: Returns the present moment in Unix seconds.
+
+    Raises:
+        ConfigurationError: If a number is not positive.
+
+    Example:
+        >>> from mailflows.limits import MemoryStore
+        >>> memory = TemplateMemory(MemoryStore())
+        >>> text = "From: a@b.example\nSubject: Welcome\n\nHello {}, your account number is {}."
+        >>> for n, name in enumerate("Ada Grace Mary Emmy Marie Lise Rosa".split()):
+        ...     seen = memory.observe(text.format(name, 1000 + n).encode(), flow="transactional")
+        >>> seen.series, seen.ok
+        (<Series.TRANSACTIONAL: 'transactional'>, True)
+        >>> bad = memory.observe(text.format("WIN http://x.example/", 1).encode(), flow="transactional")
+        >>> print(bad.alarms[0].sentence)
+        «Hello …, your account» holds a link, and never did
+    """
+
+    def __init__(  # noqa: PLR0913 -- the settings of a memory
+        self,
+        store: Documents,
+        *,
+        learn: int = LEARN,
+        many: int = MANY,
+        window: float = WINDOW,
+        kept_for: float = KEPT_FOR,
+        clock: Clock = time.time,
+    ) -> None:
+        settings = {"learn": learn, "many": many, "window": window, "kept_for": kept_for}
+        for name, value in settings.items():
+            if value <= 0:
+                msg = f"{name} is a positive number, not {value!r}"
+                raise ConfigurationError(msg, field=name)
+        self._store = store
+        self._learn = learn
+        self._many = many
+        self._window = window
+        self._kept_for = kept_for
+        self._clock = clock
+        self._key = store.digest("templates").encode("ascii")[:32]
+
+    def observe(
+        self,
+        message: Source,
+        *,
+        flow: Flow | str,
+        sender: str | None = None,
+        accept: bool = False,
+    ) -> Observation:
+        """Say what series a message belongs to and which slots are abused, and learn from it.
+
+        Args:
+            message: What is to be sent.
+            flow: The flow by which it leaves: each has its own templates.
+            sender: Who sends: an address, a form, a tenant; the address of From by default.
+            accept: Learn it although a slot raises an alarm: a person has looked at it.
+
+        Raises:
+            MessageError: If *message* is no message.
+            StoreError: If the store could not answer.
+        """
+        read = Message.read(message)
+        place = f"{Flow(flow)}:{self._store.digest(sender or read.sender.address)}"
+        tokens = tokens_of(read, self._mark)
+        if len(tokens) < _LEAST_FIXED:
+            return Observation(Series.UNIQUE, 1, 1, (), (), "")
+        name = self._find(place, tokens)
+        if name is None:
+            return self._begin(place, tokens)
+        return self._go_on(place, name, tokens, accept=accept)
+
+    def _mark(self, word: str) -> int:
+        found = hashlib.blake2s(word.encode("utf-8", "replace"), key=self._key, digest_size=MARK_BYTES)
+        return int.from_bytes(found.digest())
+
+    def _find(self, place: str, tokens: list[Token]) -> str | None:
+        """Return the name of the template that a message may be of."""
+        marks = {token.mark for token in tokens}
+        entries = read_index(self._store.load(f"templates:{place}"))
+        best = max(entries, key=lambda entry: entry.likeness(marks), default=None)
+        return best.name if best and best.likeness(marks) >= _LEAST_ALIKE else None
+
+    def _begin(self, place: str, tokens: list[Token]) -> Observation:
+        """Remember a message as the first of a series."""
+        skeleton = begun(tokens)
+        name = hashlib.blake2s(packed(skeleton.fixed), digest_size=4).hexdigest()
+        content = write_template(skeleton, (self._seconds(), 1))
+        update(self._store, f"template:{place}:{name}", lambda _: content, ttl=self._kept_for)
+        self._note(place, name, skeleton)
+        return Observation(Series.UNIQUE, 1, 1, (), (), name)
+
+    def _go_on(self, place: str, name: str, tokens: list[Token], *, accept: bool) -> Observation:
+        """Compare a message with its template, and learn from it."""
+        key = f"template:{place}:{name}"
+        result: Observation | None = None
+        better: Skeleton | None = None
+
+        def change(old: bytes | None) -> bytes | None:
+            nonlocal result, better
+            skeleton, counted = read_template(old) if old else (Skeleton([]), (0.0, 0))
+            pairs, share = align(skeleton, tokens)
+            result, better = None, None
+            if share < _LEAST_ALIKE or len(pairs) < _LEAST_FIXED:
+                return old
+            found = gaps(skeleton, tokens, pairs)
+            is_known = skeleton.seen >= self._learn and skeleton.strictness >= _STRICT
+            alarms = _judge(skeleton, found) if is_known else ()
+            counted = self._counted(counted)
+            better = skeleton if alarms and not accept else learned(skeleton, found, pairs)
+            result = self._observation(name, better, found, alarms, counted[1])
+            return write_template(better, counted)
+
+        update(self._store, key, change, ttl=self._kept_for)
+        if result is None or better is None:
+            return self._begin(place, tokens)
+        self._note(place, name, better)
+        return result
+
+    def _observation(
+        self, name: str, skeleton: Skeleton, found: list[Gap], alarms: tuple[SlotAlarm, ...], seen: int
+    ) -> Observation:
+        series = Series.ALIKE
+        if skeleton.seen >= 3 and any(_is_specific(slot) for slot in skeleton.slots.values()):
+            series = Series.TRANSACTIONAL
+        elif seen >= self._many:
+            series = Series.MAILING
+        total = skeleton.seen + bool(alarms)
+        return Observation(series, seen, total, tuple(gap.name for gap in found), alarms, name)
+
+    def _counted(self, counted: tuple[float, int]) -> tuple[float, int]:
+        """Count one more message in the window."""
+        start, count = counted
+        now = self._seconds()
+        return (now, 1) if now - start > self._window else (start, count + 1)
+
+    def _seconds(self) -> float:
+        return round(self._clock(), 1)
+
+    def _note(self, place: str, name: str, skeleton: Skeleton) -> None:
+        """Put a template first in the index of its sender."""
+        sketch = set(sorted(set(skeleton.fixed))[:_SKETCH])
+
+        def change(old: bytes | None) -> bytes:
+            others = [entry for entry in read_index(old) if entry.name != name]
+            return write_index([Entry(name, sketch), *others][:KEEP])
+
+        update(self._store, f"templates:{place}", change, ttl=self._kept_for)
+
+
+def _is_specific(slot: Slot) -> bool:
+    """Say whether a slot holds what is of one reader alone: a number, a date, an address."""
+    return slot.seen >= 2 and bool(slot.kinds & (SlotKind.DIGITS | SlotKind.EMAIL))
+
+
+def _judge(skeleton: Skeleton, found: list[Gap]) -> tuple[SlotAlarm, ...]:
+    """Return the slots that hold what they never held."""
+    vocabulary = skeleton.vocabulary()
+    alarms: list[SlotAlarm] = []
+    for gap in found:
+        if _is_judged(gap):
+            alarms += _alarms(gap, gap.values(vocabulary))
+    return tuple({alarm.code: alarm for alarm in alarms}.values())
+
+
+def _is_judged(gap: Gap) -> bool:
+    """Say whether a place is a slot that holds short values, or may be one that never changed so far.
+
+    A block of its own lines is none, as a template may have parts that are not always there; nor is a
+    slot of free text, such as the comment that a notification passes on.
+    """
+    if gap.slot and gap.slot.seen >= _LEAST_SEEN:
+        return gap.slot.longest <= _FREE_TEXT
+    return gap.is_inline and gap.lost <= _WHOLE_LINE_LOST
+
+
+def _alarms(gap: Gap, values: list[str]) -> list[SlotAlarm]:
+    slot = gap.slot or Slot()
+    longest = max(LONGEST, 2 * slot.longest)
+    found = [a for v in values for a in alarms_of(gap.name, v, known=slot.kinds, longest=longest)]
+    if values and gap.length > longest:
+        found += alarms_of(gap.name, "x" * gap.length, known=slot.kinds, longest=longest)
+    return found

@@ -1,0 +1,192 @@
+"""What stands in a slot of a template: links, telephone numbers, line breaks, long text, markup.
+
+The «name» of a sign-up form is a line of a message that the form's owner sends, so whoever fills it may
+write to anybody in the owner's name. A name has none of these: that holds in any language.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import TYPE_CHECKING, Any
+
+from mailflows._result import to_html, to_text
+from mailflows.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["FieldReport", "SlotAlarm", "SlotKind", "check_fields", "kinds_of"]
+
+LONGEST = 80
+"""Characters of a field by default: no name and no street is longer than a line."""
+
+_MOST = 4_000
+"""Characters of a value that are looked at; more is long text anyhow."""
+
+# A scheme, «www.», or a host with a path; a bare host only with a well-known ending, as «Dr.Who» is a name.
+_LINK = re.compile(
+    r"[a-z][a-z0-9+.-]{1,20}://|(?<!\w)www\d?\.\w|(?<![\w.])(?:[\w-]{1,63}\.){1,5}[a-z]{2,24}/"
+    r"|(?<![\w.])(?:[\w-]{1,63}\.){1,5}(?:com|net|org|info|biz|xyz|top|shop|site|online|club|io|me|ru|cn|link|live|"
+    r"click|icu|vip|app|fr|de|es|it|nl|pl|br|uk|eu)(?![\w.@-])",
+    re.IGNORECASE,
+)
+_EMAIL = re.compile(r"[\w+-]@[\w-]{1,63}\.\w")
+_PHONE = re.compile(r"(?<![\w.])\+?\(?\d(?:[ ().\-\u00a0/]{0,3}\d){7,14}(?!\w)")
+_MARKUP = re.compile(r"</?[a-z][a-z0-9]{0,10}(?:[\s/][^<>@]{0,500})?>|<!--|\]\(|\[url", re.IGNORECASE)
+_BREAK = re.compile(r"[\n\r\u2028\u2029\x0b\x0c\x85]")
+
+
+class SlotKind(Flag):
+    """What a value holds."""
+
+    NOTHING = 0
+    LINK = auto()
+    EMAIL = auto()
+    PHONE = auto()
+    BREAK = auto()
+    MARKUP = auto()
+    DIGITS = auto()
+
+
+_WORDS = {
+    SlotKind.LINK: ("slot.link", "a link"),
+    SlotKind.EMAIL: ("slot.email", "a mail address"),
+    SlotKind.PHONE: ("slot.phone", "a telephone number"),
+    SlotKind.BREAK: ("slot.line-break", "a line break"),
+    SlotKind.MARKUP: ("slot.markup", "markup"),
+}
+LONG = "slot.long-text"
+CODES = (*(code for code, _ in _WORDS.values()), LONG)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotAlarm:
+    """A slot that holds what it should not.
+
+    Attributes:
+        code: ``slot.link``, ``slot.phone``, ``slot.line-break``, ``slot.long-text``, ``slot.email`` or
+            ``slot.markup``.
+        slot: Which one: a field's name, or the fixed words around it, as «Hello … ,».
+        sentence: What it holds, for a reader; without the value.
+    """
+
+    code: str
+    slot: str
+    sentence: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        return {"code": self.code, "slot": self.slot, "sentence": self.sentence}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReport:
+    """What the fields of a form hold.
+
+    Attributes:
+        alarms: What should not stand there; empty if all is well.
+    """
+
+    alarms: tuple[SlotAlarm, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the fields may be put into a template."""
+        return not self.alarms
+
+    def __str__(self) -> str:
+        if self.ok:
+            return "nothing speaks against these fields"
+        return to_text(["field", "code", "what"], [[a.slot, a.code, a.sentence] for a in self.alarms])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, ready for JSON."""
+        return {"ok": self.ok, "alarms": [alarm.to_dict() for alarm in self.alarms]}
+
+    def _repr_html_(self) -> str:
+        rows = [[a.slot, a.code, a.sentence] for a in self.alarms]
+        return to_html("fields", ["field", "code", "what"], rows)
+
+
+def kinds_of(text: str) -> SlotKind:
+    """Return what a value holds, besides words.
+
+    >>> kinds_of("Ada Lovelace")
+    <SlotKind.NOTHING: 0>
+    >>> SlotKind.LINK in kinds_of("Win now! prizes.example/x")
+    True
+    """
+    found = SlotKind.NOTHING
+    head = text[:_MOST]
+    for kind, expression in (
+        (SlotKind.LINK, _LINK),
+        (SlotKind.EMAIL, _EMAIL),
+        (SlotKind.PHONE, _PHONE),
+        (SlotKind.MARKUP, _MARKUP),
+        (SlotKind.BREAK, _BREAK),
+    ):
+        if expression.search(head):
+            found |= kind
+    if any(letter.isdigit() for letter in head):
+        found |= SlotKind.DIGITS
+    return found
+
+
+def alarms_of(slot: str, text: str, *, known: SlotKind, longest: int) -> Iterator[SlotAlarm]:
+    """Yield what a value holds that its slot never held.
+
+    Args:
+        slot: Its name, for the reader.
+        text: The value.
+        known: What the slot has held before, or may hold.
+        longest: Characters that are not too long.
+    """
+    for kind in kinds_of(text) & ~known:
+        if kind in _WORDS:
+            code, what = _WORDS[kind]
+            yield SlotAlarm(code, slot, f"{slot} holds {what}, and never did")
+    if len(text) > longest:
+        yield SlotAlarm(LONG, slot, f"{slot} holds {len(text)} characters, and {longest} would be much")
+
+
+def check_fields(
+    fields: Mapping[str, object],
+    *,
+    allow: Mapping[str, Iterable[str]] | None = None,
+    longest: int = LONGEST,
+) -> FieldReport:
+    """Look at the values of a form before they are put into a template.
+
+    Args:
+        fields: Name → value; what is no text is looked at as text.
+        allow: Field → codes that are meant to stand there, such as ``{"comment": ["slot.line-break"]}``.
+        longest: Characters of a field, 80 by default; a field that allows ``slot.long-text`` may be longer.
+
+    Raises:
+        ConfigurationError: If *allow* names a field or a code that does not exist.
+
+    Example:
+        >>> report = check_fields({"name": "Win a phone: prizes.example/x", "city": "Lyon"})
+        >>> [(alarm.slot, alarm.code) for alarm in report.alarms]
+        [('name', 'slot.link')]
+    """
+    allowed = {name: frozenset(codes) for name, codes in (allow or {}).items()}
+    for name, codes in allowed.items():
+        if name not in fields:
+            msg = f"allow names the field {name!r}, which is none of {', '.join(fields)}"
+            raise ConfigurationError(msg, field="allow")
+        if not codes <= set(CODES):
+            msg = f"allow[{name!r}] is of {', '.join(CODES)}, not {', '.join(sorted(codes - set(CODES)))}"
+            raise ConfigurationError(msg, field="allow")
+    alarms = []
+    for name, value in fields.items():
+        text = "" if value is None else str(value)
+        found = alarms_of(name, text, known=SlotKind.NOTHING, longest=longest)
+        alarms += [
+            SlotAlarm(a.code, a.slot, a.sentence.replace(", and never did", ""))
+            for a in found
+            if a.code not in allowed.get(name, ())
+        ]
+    return FieldReport(tuple(alarms))

@@ -1,0 +1,150 @@
+"""The audit on a real name server: every planted fault is found, and none is invented."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from audit.zones import FAULTS, PARTLY, SEPARATE, Setup, clean, rsa_key
+from dns_server import DnsServer, closed_port
+from mailflows import Severity
+from mailflows._dns import Resolver
+from mailflows.audit import AuditReport, aaudit, audit
+from mailflows.testing import FakeDns
+
+
+def _audit(setup: Setup) -> AuditReport:
+    zones: dict[str, Any] = {"": setup.zone()}
+    with DnsServer(**zones) as server:
+        return audit(setup.flows(), resolver=Resolver(["127.0.0.1"], port=server.port))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_found(name: str) -> None:
+    """The fault is found by its code, and nothing else is."""
+    break_it, codes = FAULTS[name]
+    setup = clean(SEPARATE)
+    break_it(setup)
+    report = _audit(setup)
+    assert set(report.codes) == codes, str(report)
+
+
+def _with_ipv6(setup: Setup) -> None:
+    setup.routes["marketing"]["source_ips"] = "2001:db8::20"
+    setup.put("bounces.firm-news.example", "TXT", "v=spf1 ip6:2001:db8::20 -all")
+    setup.put("out.firm-news.example", "AAAA", "2001:db8::20")
+    setup.put("0.2.0.0" + ".0" * 20 + ".8.b.d.0.1.0.0.2.ip6.arpa", "PTR", "out.firm-news.example")
+
+
+def _with_includes(setup: Setup) -> None:
+    setup.put("bounces.firm-news.example", "TXT", "v=spf1 include:_spf.firm-news.example ~all")
+    setup.put("_spf.firm-news.example", "TXT", "v=spf1 ip4:192.0.2.20 mx:firm-news.example ?all")
+    setup.put("mx.firm-news.example", "A", "203.0.113.5")
+
+
+def _with_agreed_reports(setup: Setup) -> None:
+    setup.put("_dmarc.firm-news.example", "TXT", "v=DMARC1;p=quarantine;rua=mailto:a@dmarc.example!10m")
+    setup.put("firm-news.example._report._dmarc.dmarc.example", "TXT", "v=DMARC1;")
+
+
+def _with_a_short_setup(setup: Setup) -> None:
+    """A provider sends, signs and takes bounces in the flow's own name."""
+    route = setup.routes["marketing"]
+    for name in ("source_ips", "ehlo", "relay", "tracking_host"):
+        del route[name]
+    route["esp"], route["stream"] = "Postmark", "broadcast"
+
+
+def _with_an_edwards_key(setup: Setup) -> None:
+    key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+    setup.put("s2._domainkey.firm-news.example", "TXT", f"v=DKIM1; k=ed25519; p={key}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [None, _with_ipv6, _with_includes, _with_agreed_reports, _with_a_short_setup, _with_an_edwards_key],
+)
+def test_nothing_is_invented(change: Any) -> None:
+    """Flows that are well kept apart have no finding."""
+    setup = clean(SEPARATE, seed=40)
+    if change:
+        change(setup)
+    report = _audit(setup)
+    assert report.codes == (), str(report)
+    assert report.ok
+
+
+def test_subdomains_are_partly_separate() -> None:
+    """Sub-domains of one organisation are no fault, and the report says what they are."""
+    report = _audit(clean(PARTLY))
+    assert report.codes == ("shared.organisation",), str(report)
+    assert report.ok
+    assert "partly separate" in str(report)
+
+
+def test_a_subdomain_inherits_by_the_tree_walk() -> None:
+    """A sub-domain without a record of its own has the policy that its organisation wants for it."""
+    setup = clean(PARTLY)
+    del setup.records["_dmarc.news.firm.example"]
+    setup.put("_dmarc.firm.example", "TXT", "v=DMARC1; p=reject; sp=none; rua=mailto:r@firm.example")
+    report = _audit(setup)
+    assert set(report.codes) == {"dmarc.policy-none", "shared.organisation"}, str(report)
+    assert [f.flows for f in report if f.code == "dmarc.policy-none"] == [("marketing",)]
+
+
+def test_both_drivers_find_the_same() -> None:
+    """The async audit and one without a network see what the sync one sees."""
+    setup = clean(SEPARATE)
+    FAULTS["11 look-ups"][0](setup)
+    zones: dict[str, Any] = {"": setup.zone()}
+    with DnsServer(**zones) as server:
+        resolver = Resolver(["127.0.0.1"], port=server.port)
+        sync = audit(setup.flows(), resolver=resolver)
+        in_loop = asyncio.run(aaudit(setup.flows(), resolver=resolver))
+    faked = audit(setup.flows(), resolver=FakeDns(setup.records))
+    assert sync == in_loop == faked
+
+
+def test_a_resolver_that_is_down_is_said() -> None:
+    """Without answers there is one finding a flow, and no accusation."""
+    resolver = Resolver(["127.0.0.1"], port=closed_port())
+    report = audit(clean(SEPARATE).flows(), resolver=resolver)
+    assert report.codes == ("dns.unanswered",)
+    assert not report.ok
+
+
+def test_a_report_can_be_shown_and_stored() -> None:
+    """A report is a table, HTML, plain data and a data frame."""
+    setup = clean(SEPARATE)
+    setup.put("_dmarc.firm-news.example", "TXT", "v=DMARC1; p=none; rua=mailto:r@firm-news.example; x=<b>")
+    report = audit(setup.flows(), resolver=FakeDns(setup.records))
+    assert json.loads(json.dumps(report.to_dict()))["findings"][0]["code"] == "dmarc.policy-none"
+    assert "dmarc.policy-none" in report._repr_html_()
+    assert list(report.to_pandas()["code"]) == ["dmarc.policy-none"]
+    assert report.summary == "1 warning"
+    assert next(iter(report)).severity is Severity.WARNING
+    assert len(report) == 1
+
+
+def test_key_lengths_are_read() -> None:
+    """The length of a key is that of its modulus."""
+    from mailflows.audit._dkim import read_key
+
+    assert [read_key("p=" + rsa_key(bits)).bits for bits in (512, 1024, 1536, 2048, 4096)] == [
+        512,
+        1024,
+        1536,
+        2048,
+        4096,
+    ]
+
+
+@pytest.mark.parametrize("text", ["p=AAAA", "p=!!", "p=MIIB", "k=ed25519; p=AAAA", "v=DKIM2; p=AAAA", ""])
+def test_a_broken_key_is_said(text: str) -> None:
+    """Whatever stands in a key record, reading it ends with a problem."""
+    from mailflows.audit._dkim import read_key
+
+    assert read_key(text).problem

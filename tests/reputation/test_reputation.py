@@ -1,0 +1,337 @@
+"""Reputation: what became of a flow's mail, and the breaker that stops it."""
+
+from __future__ import annotations
+
+import logging
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailflows import ConfigurationError, StoreError, _data
+from mailflows.feedback import Action, BounceReason, Event, EventType, from_reply, from_smtp_exception
+from mailflows.flow import Flow
+from mailflows.limits import MemoryStore, SQLiteStore
+from mailflows.reputation import BreakerPolicy, BreakerState, Metric, Reputation, Standing, Threshold
+from mailflows.reputation._breaker import provider_of, thresholds_for
+from mailflows.reputation._record import Counts, ReputationRecord, Tally
+from mailflows.testing import FixedClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = from_reply(250, "2.0.0 Ok", recipient="ada@babbage.example")
+BAD = from_reply(550, "5.1.1 User unknown", recipient="bob@babbage.example")
+
+
+class DeadStore(MemoryStore):
+    """A store that cannot be reached."""
+
+    def load(self, key: str) -> bytes | None:  # noqa: ARG002 -- as every store
+        """Fail."""
+        msg = "gone"
+        raise StoreError(msg, store="dead")
+
+
+def reputation(clock: FixedClock | None = None, **settings: object) -> Reputation:
+    """Return a reputation with a clock of its own."""
+    return Reputation(MemoryStore(), clock=clock or FixedClock(), **settings)  # type: ignore[arg-type]
+
+
+def stopped(flow: str = "marketing", **settings: object) -> tuple[Reputation, FixedClock]:
+    """Return a reputation with one flow that was just stopped."""
+    clock = FixedClock()
+    found = reputation(clock, **settings)
+    assert found.count(flow, sent=1000, bounced=200).state is BreakerState.OPEN
+    return found, clock
+
+
+@pytest.mark.parametrize(
+    ("numbers", "code"),
+    [
+        ({"sent": 1000, "bounced": 150}, "bounces"),
+        ({"sent": 10_000, "complained": 50}, "complaints"),
+        ({"sent": 1000, "blocked": 150}, "blocks"),
+        ({"sent": 100, "deferred": 900}, "deferrals"),
+    ],
+)
+def test_a_rate_that_is_certainly_too_high_stops(numbers: dict[str, int], code: str) -> None:
+    """Each published rate opens the breaker, and the sentence names it."""
+    standing = reputation().count("marketing", **numbers)
+    assert standing.state is BreakerState.OPEN
+    assert code in standing.reason
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"sent": 300, "complained": 1},
+        {"sent": 3, "bounced": 3},
+        {"sent": 10_000, "bounced": 200, "complained": 8, "deferred": 2000},
+        {"complained": 3},
+        {},
+    ],
+    ids=["one complaint in 300", "three typing errors", "a usual day", "late complaints", "nothing"],
+)
+def test_bad_luck_stops_nothing(numbers: dict[str, int]) -> None:
+    """The bound decides, not the share that was counted."""
+    assert reputation().count("marketing", **numbers).state is BreakerState.CLOSED
+
+
+def test_blast_radius_is_zero() -> None:
+    """With one flow at 30 % invalid recipients, every message of the others passes."""
+    found = reputation()
+    passed = dict.fromkeys(Flow, 0)
+    for number in range(1000):
+        for flow in Flow:
+            if found.acquire(flow, sender="same@lovelace.example", recipients=["ada@gmail.com"]):
+                passed[flow] += 1
+                is_bad = flow is Flow.MARKETING and number % 10 < 3
+                found.report(BAD if is_bad else GOOD, flow=flow, sender="same@lovelace.example")
+    assert passed[Flow.MARKETING] < 50
+    assert passed[Flow.PROFESSIONAL] == passed[Flow.TRANSACTIONAL] == 1000
+
+
+def test_a_good_history_hides_no_bad_turn() -> None:
+    """Ten thousand good messages do not buy a thousand bad ones: the last hundred count, too."""
+    found = reputation()
+    found.count("marketing", sent=10_000)
+    for number in range(1, 200):
+        found.report(BAD if number % 5 == 0 else GOOD, flow="marketing")
+        if not found.acquire("marketing"):
+            break
+    assert number <= 100
+
+
+def test_bounces_in_a_heap_after_a_mailing() -> None:
+    """Reports of failures that come hours later, without the successes between, are no bad turn."""
+    found = reputation()
+    found.count("marketing", sent=10_000)
+    late = Event(
+        EventType.BOUNCED, "x@y.example", reason=BounceReason.MAILBOX_UNKNOWN, permanent=True, provider="dsn"
+    )
+    found.report([late] * 200, flow="marketing")
+    assert found.check("marketing").state is BreakerState.CLOSED
+
+
+def test_one_sender_is_stopped_and_the_flow_goes_on() -> None:
+    """Within a flow, who is bad is stopped for itself."""
+    found = reputation()
+    found.count("professional", sent=2000)
+    for _ in range(10):
+        found.report(BAD, flow="professional", sender="eve@lovelace.example")
+    assert not found.acquire("professional", sender="Eve@Lovelace.example")
+    assert found.acquire("professional", sender="ada@lovelace.example")
+    assert found.check("professional", sender="eve@lovelace.example").state is BreakerState.OPEN
+
+
+def test_one_provider_is_stopped_and_others_get_their_mail() -> None:
+    """Complaints at one big provider stop the mail to it alone."""
+    found = reputation()
+    found.count("marketing", sent=100_000)
+    sent = Event(EventType.SENT, "ada@gmail.com", provider="smtp")
+    found.report([sent] * 1000, flow="marketing")
+    found.report([Event(EventType.COMPLAINED, "ada@gmail.com")] * 20, flow="marketing")
+    verdict = found.acquire("marketing", recipients=["bob@gmail.com", "bob@babbage.example"])
+    assert (verdict.accepted, verdict.refused) == (("bob@babbage.example",), ("bob@gmail.com",))
+    assert not found.acquire("marketing", recipients=["bob@gmail.com"])
+    assert found.check("marketing", provider="gmail").state is BreakerState.OPEN
+
+
+def test_open_then_half_open_then_closed() -> None:
+    """After the stop a trial passes; if it goes well, everything does."""
+    found, clock = stopped(policy=BreakerPolicy(trial=10))
+    assert found.acquire("marketing").retry_after == 3600.0
+    clock.advance(3600)
+    assert [bool(found.acquire("marketing")) for _ in range(11)] == [True] * 10 + [False]
+    found.report([GOOD] * 10, flow="marketing")
+    assert found.check("marketing").state is BreakerState.HALF_OPEN
+    clock.advance(900)
+    assert found.check("marketing").state is BreakerState.CLOSED
+    assert found.acquire("marketing")
+
+
+def test_a_trial_that_fails_stops_for_longer() -> None:
+    """Two bad recipients in a trial are enough, and the second stop is longer."""
+    found, clock = stopped()
+    clock.advance(3600)
+    assert found.acquire("marketing")
+    found.report([GOOD, BAD, BAD], flow="marketing")
+    assert found.acquire("marketing").retry_after == 4 * 3600.0
+
+
+def test_a_trial_of_which_nobody_reports_is_tried_again() -> None:
+    """A sender that feeds nothing back is not stopped for ever."""
+    found, clock = stopped(policy=BreakerPolicy(trial=1))
+    clock.advance(3600)
+    assert [bool(found.acquire("marketing")) for _ in range(2)] == [True, False]
+    clock.advance(900)
+    assert found.acquire("marketing")
+
+
+def test_what_was_under_way_does_not_count_twice() -> None:
+    """Bounces that come in while the flow is stopped make the stop no longer."""
+    found, clock = stopped()
+    found.report([BAD] * 100, flow="marketing")
+    clock.advance(3600)
+    assert found.check("marketing").state is BreakerState.HALF_OPEN
+
+
+def test_an_event_counts_once() -> None:
+    """Providers send webhooks twice; the second copy changes nothing."""
+    found = reputation()
+    event = Event(EventType.COMPLAINED, "ada@babbage.example", event_id="1", flow=Flow.MARKETING)
+    found.report([event, event])
+    found.report(event)
+    rates = {rate.metric: rate.hits for rate in found.check("marketing").rates}
+    assert rates[Metric.COMPLAINTS] == 1
+
+
+def test_events_of_nobody_are_left_out() -> None:
+    """Without a flow, or with a forged token, an event is counted nowhere."""
+    found = reputation()
+    found.report(BAD)
+    found.report(Event(EventType.COMPLAINED, "a@b.example", verified=False), flow="marketing")
+    assert [rate.hits for standing in found for rate in standing.rates] == [0] * 12
+
+
+def test_who_is_to_blame() -> None:
+    """A full mailbox is nobody's fault; a block is the sender's."""
+    found = reputation()
+    full = Event(EventType.BOUNCED, reason=BounceReason.MAILBOX_FULL, permanent=True, provider="smtp")
+    block = Event(
+        EventType.BOUNCED, reason=BounceReason.BLOCKED_REPUTATION, action=Action.PAUSE_FLOW, provider="smtp"
+    )
+    found.report([full, block], flow="marketing")
+    rates = {rate.metric: (rate.hits, rate.total) for rate in found.check("marketing").rates}
+    assert (rates[Metric.BOUNCES], rates[Metric.BLOCKS]) == ((0, 2), (1, 2))
+
+
+def test_days_leave_the_window() -> None:
+    """After a week, what was is forgotten."""
+    clock = FixedClock()
+    found = reputation(clock)
+    found.count("marketing", sent=100, bounced=4)
+    clock.advance(8 * 86_400)
+    assert found.count("marketing", sent=1).rates[0].total == 1
+
+
+def test_by_hand() -> None:
+    """An operator stops a flow and lets it go on."""
+    found = reputation()
+    assert found.open("marketing", seconds=60, reason="a wrong link").state is BreakerState.OPEN
+    assert "a wrong link" in str(found.acquire("marketing"))
+    found.close("marketing")
+    assert found.acquire("marketing")
+
+
+def test_it_outlives_the_process(tmp_path: Path) -> None:
+    """A stop is still there when the program starts again."""
+    Reputation(SQLiteStore(tmp_path / "state.db")).count("marketing", sent=1000, bounced=200)
+    assert not Reputation(SQLiteStore(tmp_path / "state.db")).acquire("marketing")
+
+
+def test_no_address_is_kept(tmp_path: Path) -> None:
+    """Neither sender nor recipient stands in the store in clear."""
+    file = tmp_path / "state.db"
+    found = Reputation(SQLiteStore(file))
+    event = Event(EventType.BOUNCED, "bob@gmail.com", event_id="7", provider="smtp")
+    found.report(event, flow="marketing", sender="eve@lovelace.example")
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"reputation:marketing" in kept
+    assert b"eve@" not in kept
+    assert b"bob@" not in kept
+
+
+@pytest.mark.parametrize(("on_error", "passes"), [("allow", True), ("deny", False)])
+def test_a_store_that_is_down(on_error: str, *, passes: bool) -> None:
+    """The policy decides, and the verdict says so."""
+    found = Reputation(DeadStore(), on_error=on_error)  # type: ignore[arg-type]
+    verdict = found.acquire("marketing", recipients=["ada@babbage.example"])
+    assert (bool(verdict), verdict.degraded) == (passes, True)
+
+
+def test_an_administrator_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Hooks get the standing when a breaker opens; one that fails is logged, no more."""
+    told: list[Standing] = []
+
+    def broken(_: Standing) -> None:
+        raise RuntimeError
+
+    found = reputation(hooks=[broken, told.append])
+    with caplog.at_level(logging.WARNING):
+        found.count("marketing", sent=1000, bounced=200)
+        found.count("marketing", sent=1000, bounced=200)
+    assert [standing.scope for standing in told] == ["marketing"]
+    assert "stopped: marketing" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        (lambda: Reputation(MemoryStore(), on_error="perhaps"), "on_error"),  # type: ignore[arg-type]
+        (lambda: BreakerPolicy(pauses=()), "pauses"),
+        (lambda: BreakerPolicy(trial=0), "trial"),
+        (lambda: Threshold(Metric.BOUNCES, 0.2, 0.1), "warn"),
+        (lambda: reputation().count("marketing", sent=-1), "numbers"),
+        (lambda: reputation().count("marketing", send=1), "numbers"),
+        (lambda: reputation().acquire("adverts"), "flow"),
+    ],
+)
+def test_misuse(make: object, field: str) -> None:
+    """What cannot be meant is said, with the field."""
+    with pytest.raises(ConfigurationError) as caught:
+        make()  # type: ignore[operator]
+    assert caught.value.field == field
+
+
+def test_shown_in_a_notebook_and_as_data() -> None:
+    """One structure: a line, plain data, and an escaped table."""
+    standing = reputation().count("marketing", sent=100, bounced=1)
+    assert str(standing) == "marketing: closed"
+    assert standing.to_dict()["rates"]["bounces"]["total"] == 100
+    assert "<table>" in standing._repr_html_()
+
+
+def test_published_rates_have_their_source() -> None:
+    """Every rate names where and when it was read."""
+    rows = tomllib.loads(_data.read("flows/thresholds.toml"))["rates"]
+    assert [row for row in rows if not row["source"] or not row["date"]] == []
+
+
+def test_a_provider_is_held_to_its_own_rate() -> None:
+    """Gmail's rate holds for mail to Gmail; the strictest for the flow as a whole."""
+    mine = [
+        Threshold(Metric.COMPLAINTS, 0.001, 0.002, "x"),
+        Threshold(Metric.COMPLAINTS, 0.002, 0.004, "gmail"),
+    ]
+    assert [t.stop for t in thresholds_for("gmail", mine)] == [0.004]
+    assert [t.stop for t in thresholds_for(None, mine)] == [0.002]
+    assert provider_of("Ada@GoogleMail.com") == "gmail"
+    assert provider_of("ada@babbage.example") is None
+
+
+@pytest.mark.property
+@given(st.lists(st.tuples(st.integers(0, 5), st.text("01", max_size=120)), max_size=20))
+def test_a_record_stays_small_and_is_read_again(rows: list[tuple[int, str]]) -> None:
+    """Whatever is counted, a record is bounded, and the document says it all."""
+    record = ReputationRecord()
+    for day, recent in rows:
+        record = record.after(Tally(Counts(sent=len(recent)), recent), window=7, now=86_400.0 * day)
+    assert len(record.recent) <= 100
+    assert len(record.days) <= 7
+    assert ReputationRecord.read(record.write()) == record
+
+
+def test_a_relay_that_is_down_stops_no_flow() -> None:
+    """When nothing was answered, nobody else has put the mail off."""
+    found = reputation()
+    found.report(
+        from_smtp_exception(ConnectionRefusedError(), recipients=["a@b.example"]) * 50, flow="marketing"
+    )
+    assert found.check("marketing").state is BreakerState.CLOSED
+    busy = from_reply(451, "4.7.0 too many messages", recipient="a@b.example")
+    found.report([busy] * 50, flow="marketing")
+    assert found.check("marketing").state is BreakerState.OPEN

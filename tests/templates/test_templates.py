@@ -1,0 +1,252 @@
+"""Templates over time: what kind of series a message belongs to, and which slot is abused."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailflows import ConfigurationError
+from mailflows.limits import MemoryStore, SQLiteStore
+from mailflows.message import Message
+from mailflows.templates import Series, TemplateMemory, check_fields
+from mailflows.templates._skeleton import align, begun, gaps, learned, tokens_of
+from mailflows.testing import FixedClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = [
+    "Ada",
+    "José",
+    "Anne-Marie",
+    "Li Wei",
+    "Jean de La Tour",
+    "Łukasz",
+    "山田太郎",
+    "",
+    "O'Connor",
+    "Zoë",
+]
+FORM = """From: Shop <hello@shop.example>
+Subject: Welcome to the shop, {name}
+
+Hello {name},
+
+thank you for opening an account with us on day {number}.
+Your customer number is {number}. To confirm your address, follow this link:
+https://shop.example/confirm?token={number}
+
+If it was not you, simply ignore this message.
+"""
+
+
+def _form(name: str, number: int = 0) -> Message:
+    subject, _, body = FORM.partition("\n\n")
+    head = subject.format(name=name.split("\n", maxsplit=1)[0].strip(), number=number)
+    return Message.read(f"{head}\n\n{body.format(name=name, number=number)}")
+
+
+def _trained(store: Any = None, **options: Any) -> TemplateMemory:
+    memory = TemplateMemory(store or MemoryStore(), **options)
+    for number, name in enumerate(NAMES):
+        seen = memory.observe(_form(name, 51_000 + 7 * number), flow="transactional")
+        assert seen.ok, str(seen)
+    return memory
+
+
+def test_a_known_skeleton_with_new_slots_is_transactional() -> None:
+    """One text with other numbers each time is a strict model at work."""
+    seen = _trained().observe(_form("Grace", 99_123), flow="transactional")
+    assert (seen.series, seen.total, seen.ok) == (Series.TRANSACTIONAL, len(NAMES) + 1, True)
+
+
+def test_one_text_to_many_is_a_mailing() -> None:
+    """The same text again and again, but for a name, is a mailing."""
+    memory = TemplateMemory(MemoryStore())
+    text = "From: a@b.example\nSubject: News\n\nDear {},\nour autumn programme is out. Come and see us.\n"
+    for name in (*NAMES, *NAMES):
+        seen = memory.observe(text.format(name), flow="professional")
+    assert seen.series is Series.MAILING
+    assert seen.seen == 2 * len(NAMES)
+
+
+def test_what_people_write_is_unique() -> None:
+    """Messages that have nothing in common make no series."""
+    memory = TemplateMemory(MemoryStore())
+    texts = [
+        "Could you send me the plans of the barn before Friday?",
+        "The dog is well again, thanks to you!",
+    ]
+    for text in texts:
+        seen = memory.observe(f"From: a@b.example\nSubject: x\n\n{text}\nYours", flow="professional")
+        assert seen.series is Series.UNIQUE
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("You won! http://prizes.example/claim", "slot.link"),
+        ("www.prizes.example", "slot.link"),
+        ("bit.ly/3xyz", "slot.link"),
+        ("Call +44 20 7946 0958", "slot.phone"),
+        ("Ada\n\nDear customer, your account is locked", "slot.line-break"),
+        (
+            "Make money from home, thousands do it already and it takes ten minutes of your time each day",
+            "slot.long-text",
+        ),
+        ("<b>Ada</b>", "slot.markup"),
+    ],
+)
+def test_an_abused_slot_is_said(value: str, code: str) -> None:
+    """A name that holds somebody's message raises an alarm that says which slot it is."""
+    seen = _trained().observe(_form(value, 52_000), flow="transactional")
+    assert code in {alarm.code for alarm in seen.alarms}, str(seen)
+    assert any("Hello" in alarm.slot or "shop" in alarm.slot for alarm in seen.alarms)
+
+
+def test_an_abused_message_is_not_learned() -> None:
+    """Repeating the abuse does not make it usual; a person may accept a value, and then it is."""
+    memory = _trained()
+    for _ in range(20):
+        assert not memory.observe(_form("see prizes.example/x", 1), flow="transactional").ok
+    memory.observe(_form("Ada /k. GmbH www.ada.example", 1), flow="transactional", accept=True)
+    assert memory.observe(_form("Bob GmbH www.bob.example", 1), flow="transactional").ok
+
+
+def test_a_part_that_is_not_always_there_raises_no_alarm() -> None:
+    """A block of its own lines, with a link, may come and go."""
+    memory = TemplateMemory(MemoryStore())
+    block = "\nYour voucher is waiting: https://shop.example/voucher\nIt ends soon.\n"
+    for number in range(30):
+        message = _form(NAMES[number % len(NAMES)], 60_000 + number)
+        text = FORM.partition("\n\n")[0].format(name="x", number=1) + "\n\n" + message.text
+        seen = memory.observe(text + (block if number % 3 == 2 else ""), flow="transactional")
+        assert seen.ok, str(seen)
+
+
+def test_flows_and_senders_have_their_own_templates() -> None:
+    """What one sender or flow has taught says nothing of another."""
+    memory = _trained()
+    assert memory.observe(_form("Ada", 1), flow="marketing").series is Series.UNIQUE
+    assert memory.observe(_form("Ada", 1), flow="transactional", sender="form-7").series is Series.UNIQUE
+
+
+def test_counting_is_by_window() -> None:
+    """After the window a series is counted anew, and is still known."""
+    clock = FixedClock()
+    memory = _trained(window=3600, clock=clock)
+    clock.advance(3601)
+    seen = memory.observe(_form("Grace", 99_123), flow="transactional")
+    assert (seen.seen, seen.total) == (1, len(NAMES) + 1)
+
+
+def test_the_memory_outlives_a_process(tmp_path: Path) -> None:
+    """A second memory on the same file knows the template, and no word of a message is in it."""
+    path = tmp_path / "templates.db"
+    _trained(SQLiteStore(path))
+    memory = TemplateMemory(SQLiteStore(path))
+    assert not memory.observe(_form("see prizes.example/x", 1), flow="transactional").ok
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"customer" not in content
+    assert b"shop.example" not in content
+
+
+def test_documents_stay_small_and_few() -> None:
+    """A sender that never repeats itself leaves a bounded index, and a template some thousand bytes."""
+    store = MemoryStore()
+    memory = TemplateMemory(store)
+    for number in range(60):
+        words = " ".join(f"w{chr(97 + number % 26)}{chr(97 + number // 26)}{n}x" for n in range(900))
+        memory.observe(f"From: a@b.example\nSubject: x\n\n{words}", flow="professional")
+    index = dict(store.scan("templates:"))
+    assert max(len(document) for document in index.values()) < 8_000
+    assert max(len(document) for _, document in store.scan("template:")) < 40_000
+
+
+@pytest.mark.parametrize("content", [{"learn": 0}, {"many": -1}, {"window": 0}, {"kept_for": 0}])
+def test_settings_are_positive(content: dict[str, Any]) -> None:
+    """A number that makes no sense is refused by its name."""
+    with pytest.raises(ConfigurationError) as caught:
+        TemplateMemory(MemoryStore(), **content)
+    assert caught.value.field == next(iter(content))
+
+
+def test_an_observation_can_be_shown_and_stored() -> None:
+    """An observation is a line, plain data and escaped HTML."""
+    seen = _trained().observe(_form("<b>x</b> http://x.example", 1), flow="transactional")
+    assert seen.to_dict()["series"] == "transactional"
+    assert "holds a link" in str(seen) + str(seen.to_dict())
+    assert "<b>" not in seen._repr_html_()
+
+
+def test_hostile_messages_take_bounded_time() -> None:
+    """Words that repeat without end do not make aligning slow."""
+    memory = TemplateMemory(MemoryStore())
+    texts = ["a b " * 50_000, "a " * 100_000, "a.b@" * 50_000, "http://" * 30_000, "1 a " * 50_000]
+    start = time.perf_counter()
+    for text in texts * 3:
+        memory.observe(f"From: a@b.example\nSubject: x\n\n{text}", flow="professional")
+    assert time.perf_counter() - start < 10
+
+
+WORDS = st.lists(st.sampled_from("red green blue the a sea , . 7 12 http://x.example/1".split()), max_size=40)
+
+
+@pytest.mark.property
+@settings(max_examples=200)
+@given(WORDS, WORDS)
+def test_alignment_keeps_order_and_words(first: list[str], second: list[str]) -> None:
+    """Pairs rise on both sides, pair equal words, and learning leaves only what both have."""
+    one, two = (
+        tokens_of(Message.read("Subject: s\n\n" + " ".join(words)), lambda word: hash(word) & 0xFFFFFF)
+        for words in (first, second)
+    )
+    skeleton = begun(one)
+    pairs, share = align(skeleton, two)
+    assert pairs == sorted(pairs)
+    assert len({a for a, _ in pairs}) == len({b for _, b in pairs}) == len(pairs)
+    assert all(skeleton.fixed[a] == two[b].mark for a, b in pairs)
+    assert 0 <= share <= 1
+    after = learned(skeleton, gaps(skeleton, two, pairs), pairs)
+    assert len(after.fixed) == len(pairs)
+    assert align(after, two)[1] == 1.0 or not after.fixed
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Ada",
+        "José María",
+        "O'Connor-Smith",
+        "Dr. H. Weiß",
+        "山田太郎",
+        "12 rue de la Paix",
+        "75002",
+        None,
+        "J.R.R.",
+    ],
+)
+def test_usual_values_of_a_form_are_well(value: object) -> None:
+    """Names, streets and towns raise no alarm."""
+    assert check_fields({"field": value}).ok
+
+
+def test_fields_may_be_allowed_more() -> None:
+    """A comment may have lines and a length; the name beside it may not."""
+    fields = {"name": "Ada\nx", "comment": "One line.\nAnother. " + "word " * 40}
+    report = check_fields(fields, allow={"comment": ["slot.line-break", "slot.long-text"]})
+    assert [(alarm.slot, alarm.code) for alarm in report.alarms] == [("name", "slot.line-break")]
+    assert "name" in str(report)
+    assert report.to_dict()["ok"] is False
+    assert "<table>" in report._repr_html_()
+
+
+@pytest.mark.parametrize("allow", [{"nmae": ["slot.link"]}, {"name": ["link"]}])
+def test_a_wrong_allowance_is_refused(allow: dict[str, list[str]]) -> None:
+    """A misspelt field or code is said."""
+    with pytest.raises(ConfigurationError):
+        check_fields({"name": "Ada"}, allow=allow)
