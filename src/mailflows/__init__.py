@@ -25,8 +25,8 @@ from mailflows.errors import (
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
-    from mailflows._result import Severity
-    from mailflows.classifier import Classification, Classifier, Reason, classify
+    from mailflows._result import Reason, Severity
+    from mailflows.classifier import Classification, Classifier, classify
     from mailflows.gate import Gate, Verdict
     from mailflows.message import Envelope, Message
     from mailflows.recipients import (
@@ -74,7 +74,7 @@ _HOMES = {
     "Envelope": "message",
     "Gate": "gate",
     "Message": "message",
-    "Reason": "classifier",
+    "Reason": "_result",
     "RecipientChecker": "recipients",
     "Severity": "_result",
     "Verdict": "gate",

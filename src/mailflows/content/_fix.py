@@ -11,7 +11,7 @@ from uuid import uuid4
 from mailflows._mail import source as raw_source
 from mailflows._mail.edit import fields, spliced, text_parts, with_header, without_header
 from mailflows._mail.header import listed_urls
-from mailflows._result import to_html, to_text
+from mailflows._result import Result, to_html, to_text
 from mailflows.content import _alternative, _repair
 from mailflows.content._unsubscribe import ONE_CLICK, is_one_click
 from mailflows.errors import ConfigurationError
@@ -27,7 +27,7 @@ __all__ = ["REPAIRS", "FixResult", "fix", "fix_html"]
 
 
 @dataclass(frozen=True, slots=True)
-class FixResult:
+class FixResult(Result):
     """A repaired message or template.
 
     Attributes:

@@ -21,7 +21,7 @@ __all__ = [
     "BreakerPolicy",
     "BreakerState",
     "Metric",
-    "Rate",
+    "MetricRate",
     "Threshold",
     "advanced",
     "judged",
@@ -80,7 +80,7 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class MetricRate:
     """A rate with what the counted number says about the true one.
 
     Attributes:
@@ -175,10 +175,10 @@ def thresholds_for(provider: str | None, given: Iterable[Threshold] | None = Non
     return tuple(found.values())
 
 
-def rates(counts: Counts) -> tuple[Rate, ...]:
+def rates(counts: Counts) -> tuple[MetricRate, ...]:
     """Return every rate of what was counted, with its interval."""
     return tuple(
-        Rate(metric, hits, total, *wilson(hits, total, 1.96))
+        MetricRate(metric, hits, total, *wilson(hits, total, 1.96))
         for metric, (hits, total) in _shares(counts).items()
     )
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from mailflows._mailbox import mailbox_key
-from mailflows._result import to_html
+from mailflows._result import Permission, Result, to_html
 from mailflows._stores import update
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.feedback import Event
@@ -19,7 +19,7 @@ from mailflows.flow import Flow
 from mailflows.reputation._breaker import (
     BreakerPolicy,
     BreakerState,
-    Rate,
+    MetricRate,
     Threshold,
     advanced,
     judged,
@@ -46,7 +46,7 @@ _log = logging.getLogger("mailflows.flows")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Result):
     """How a flow, or a part of it, stands.
 
     Attributes:
@@ -59,7 +59,7 @@ class Standing:
 
     scope: str
     state: BreakerState
-    rates: tuple[Rate, ...]
+    rates: tuple[MetricRate, ...]
     reason: str
     until: datetime | None
 
@@ -89,7 +89,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Result):
     """One breaker that lets nothing pass now.
 
     Attributes:
@@ -106,7 +106,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class ReputationVerdict:
+class ReputationVerdict(Permission):
     """Whether mail of a flow may pass. A verdict is true if it may, at least to some.
 
     Attributes:
@@ -122,9 +122,6 @@ class ReputationVerdict:
     refused: tuple[str, ...]
     stops: tuple[Stop, ...]
     degraded: bool = False
-
-    def __bool__(self) -> bool:
-        return self.allowed
 
     @property
     def retry_after(self) -> float:
