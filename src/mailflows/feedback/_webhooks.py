@@ -16,7 +16,7 @@ from mailflows import _data
 from mailflows.errors import ConfigurationError, MessageError
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
 from mailflows.feedback._finding import ADDRESS
-from mailflows.feedback._reasons import diagnose, to_do
+from mailflows.feedback._reasons import diagnose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -268,7 +268,7 @@ def _verdict(table: _Item, item: _Item, kind: EventType, force: str, reply: str)
         "status": said.status,
         "smtp_code": said.code,
         "permanent": {"hard": True, "soft": False}.get(force, said.permanent),
-        "action": to_do(reason, final=final),
+        "action": reason.action(final=final),
     }
 
 
