@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mailflows import _data
 from mailflows._interval import wilson
+from mailflows._providers import provider_of
 from mailflows.errors import ConfigurationError
 from mailflows.reputation._record import DAY, Counts, ReputationRecord
 
@@ -24,8 +25,8 @@ __all__ = [
     "Threshold",
     "advanced",
     "judged",
+    "large_provider_of",
     "opened",
-    "provider_of",
     "rates",
     "thresholds_for",
     "trial_failed",
@@ -155,14 +156,14 @@ def _published() -> tuple[Threshold, ...]:
 
 
 @cache
-def _providers() -> dict[str, str]:
-    table = tomllib.loads(_data.read("flows/thresholds.toml"))["providers"]
-    return {domain: name for name, domains in table.items() for domain in domains}
+def _large() -> frozenset[str]:
+    return frozenset(tomllib.loads(_data.read("flows/thresholds.toml"))["large"])
 
 
-def provider_of(address: str) -> str | None:
-    """Return the big provider of an address, or `None`: the many others share the flow's own count."""
-    return _providers().get(address.rpartition("@")[2].lower())
+def large_provider_of(address: str) -> str | None:
+    """Return the large provider of an address, or `None`: the many others share the flow's own count."""
+    name = provider_of(address.rpartition("@")[2]).name
+    return name if name in _large() else None
 
 
 def thresholds_for(provider: str | None, given: Iterable[Threshold] | None = None) -> tuple[Threshold, ...]:

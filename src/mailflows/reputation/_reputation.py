@@ -23,8 +23,8 @@ from mailflows.reputation._breaker import (
     Threshold,
     advanced,
     judged,
+    large_provider_of,
     opened,
-    provider_of,
     rates,
     thresholds_for,
     trial_failed,
@@ -193,7 +193,7 @@ class Reputation:
             ConfigurationError: If *flow* is no flow.
         """
         named, to = Flow(flow), tuple(recipients)
-        at = {recipient: provider_of(recipient) for recipient in to}
+        at = {recipient: large_provider_of(recipient) for recipient in to}
         try:
             stops = [s for scope in self._scopes(named, sender) if (s := self._ask(*scope, None, len(to)))]
             for provider, number in Counter(filter(None, at.values())).items() if not stops else ():
@@ -233,7 +233,7 @@ class Reputation:
             if of is None or event.verified is False or (key and (key in seen or self._store.load(key))):
                 continue
             seen += [key] if key else []
-            provider = provider_of(event.written_to or "")
+            provider = large_provider_of(event.written_to or "")
             for scope in (*self._scopes(of, sender), *((self._scope(of, provider),) if provider else ())):
                 found[scope] = found.get(scope, Tally()) + tally_of(event)
                 providers[scope] = provider if scope[1].endswith(f" to {provider}") else None
