@@ -55,7 +55,10 @@ REPLIES = [
     ("550 5.7.23 SPF validation failed", "auth-failure"),
     ("550 5.7.509 Access denied, sending domain x.example does not pass DMARC verification", "auth-failure"),
     ("554 5.7.1 <ada@one.example>: Relay access denied", "relay-denied"),
-    ("553 5.1.8 <news@x.example>... Domain of sender address news@x.example does not exist", "sender-invalid"),
+    (
+        "553 5.1.8 <news@x.example>... Domain of sender address news@x.example does not exist",
+        "sender-invalid",
+    ),
     ("550 5.7.1 Sender address rejected: unknown sender", "sender-invalid"),
     ("530 5.7.0 Must issue a STARTTLS command first", "auth-failure"),
     ("421 4.7.28 Our system has detected an unusual rate of unsolicited mail", "rate"),
@@ -69,7 +72,10 @@ REPLIES = [
         "SMTP error after MAIL FROM:<x@b.example>: 550 5.1.0 b.example does not exist",
         "sender-invalid",
     ),
-    ("host mx.b.example[192.0.2.1] said: 550 5.1.1 User unknown (in reply to MAIL FROM command)", "sender-invalid"),
+    (
+        "host mx.b.example[192.0.2.1] said: 550 5.1.1 User unknown (in reply to MAIL FROM command)",
+        "sender-invalid",
+    ),
     ("550 5.2.3 RESOLVER.RST.RecipSizeLimit; message too large for this recipient", "too-big"),
     ("The address may not exist", "other"),
     ("550 5.1.1 User unknown -- this mail was scanned for spam and viruses by a gateway", "mailbox-unknown"),
@@ -88,7 +94,7 @@ def test_reason(reply: str, reason: str) -> None:
 def test_every_reason_is_in_the_table(reason: BounceReason) -> None:
     """Each reason can be found by words or by a status."""
     table = _table()
-    assert reason in {rule.reason for rule in table["said"]} | set(table["status"].values())
+    assert reason in {rule.reason for rule in table.said} | set(table.status.values())
 
 
 @pytest.mark.parametrize(

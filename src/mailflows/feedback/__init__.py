@@ -1,7 +1,8 @@
 """Feedback: everything that comes back after sending, as one kind of `Event` with an action.
 
-Bounces and complaints (`parse_bounce`), the replies of SMTP servers (`from_reply`, `from_smtp_exception`, `read_reply`)
-and the webhooks of providers (`from_webhook`) all become events; a `SuppressionList` learns from them.
+Bounces and complaints (`parse_bounce`), the replies of SMTP servers (`read_reply`, `from_reply`,
+`from_smtp_exception`) and the webhooks of providers (`from_webhook`) all become events; a `SuppressionList`
+learns from them.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ _URL = re.compile(r"https?://\S{1,1000}")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")  # Exchange's "RecipientNotFound", Google's "?p=NoSuchUser"
 _ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:@]{1,128}@[^\s<>()\[\]\"',;:]{1,255}")
 
+
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """What a reply means.
@@ -66,6 +67,21 @@ class _Rule:
         return found and not any(word in text for word in self.unless)
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What the data file says; see there."""
+
+    said: tuple[_Rule, ...]
+    vague: tuple[_Rule, ...]
+    veto: tuple[_Rule, ...]
+    before_recipient: tuple[str, ...]
+    empty: tuple[str, ...]
+    clear: tuple[str, ...]
+    of_the_sender: frozenset[str]
+    status: dict[str, str]
+    code: dict[str, str]
+
+
 def diagnose(text: str, *, status: str | None = None, code: int | None = None) -> Diagnosis:
     """Say what a reply means.
 
@@ -101,35 +117,35 @@ def codes(text: str) -> tuple[str | None, int | None]:
 def _whose(text: str, subject: str, code: int | None) -> BounceReason:
     """Return the class of a reply; that an address is unknown counts only where nobody else is accused."""
     table = _table()
-    if subject in table["of_the_sender"]:
+    if subject in table.of_the_sender:
         return BounceReason.SENDER_INVALID
     bare = _URL.sub(" ", text)
     reason = _reason(text, bare, subject, code)
     if not reason.is_unknown:
         return reason
-    if any(stage in text for stage in table["before_recipient"]):
+    if any(stage in text for stage in table.before_recipient):
         return BounceReason.SENDER_INVALID
-    accused = next((rule.reason for rule in table["veto"] if rule.holds(bare, subject)), None)
+    accused = next((rule.reason for rule in table.veto if rule.holds(bare, subject)), None)
     if accused is not None:
         return accused
-    if subject.startswith(_OF_THE_MESSAGE) and not any(phrase in bare for phrase in table["clear"]):
-        return BounceReason(table["status"].get(subject, "policy"))
+    if subject.startswith(_OF_THE_MESSAGE) and not any(phrase in bare for phrase in table.clear):
+        return BounceReason(table.status.get(subject, "policy"))
     return reason
 
 
 def _reason(text: str, bare: str, subject: str, code: int | None) -> BounceReason:
     """Ask the tables in turn: clear words, the status, vague words, the reply code."""
     table = _table()
-    for rule in table["said"]:
+    for rule in table.said:
         if rule.holds(bare if rule.reason.is_unknown else text, subject):
             return rule.reason
-    by_status = table["status"].get(subject)
+    by_status = table.status.get(subject)
     if by_status not in {None, "other"}:
         return BounceReason(by_status)
-    for rule in table["vague"]:
+    for rule in table.vague:
         if rule.holds(bare, subject):
             return rule.reason
-    return BounceReason(table["code"].get(str(code), "temporary" if code and code < 500 else "other"))
+    return BounceReason(table.code.get(str(code), "temporary" if code and code < 500 else "other"))
 
 
 @lru_cache(maxsize=512)
@@ -138,7 +154,7 @@ def folded(text: str) -> str:
     plain = _CAMEL.sub(" ", _ADDRESS.sub("@", _LINE_CODE.sub(" ", text[:_LOOK])))
     folded = " ".join(plain.replace("’", "'").lower().split())  # Exchange writes it so
     folded = folded.replace("e-mail", "email")
-    for empty in (*_table()["wrappers"], *_table()["courtesies"]):
+    for empty in _table().empty:
         folded = folded.replace(empty, "")
     return folded
 
@@ -164,10 +180,20 @@ def _follow(parts: tuple[str, ...], text: str) -> bool:
 
 
 @cache
-def _table() -> dict[str, Any]:
+def _table() -> _Table:
     """Return the rules of the data file, made ready."""
     raw = tomllib.loads(_data.read("feedback/reasons.toml"))
-    return raw | {name: tuple(map(_rule, raw[name])) for name in ("said", "vague", "veto")}
+    return _Table(
+        said=tuple(map(_rule, raw["said"])),
+        vague=tuple(map(_rule, raw["vague"])),
+        veto=tuple(map(_rule, raw["veto"])),
+        before_recipient=tuple(raw["before_recipient"]),
+        empty=(*raw["wrappers"], *raw["courtesies"]),
+        clear=tuple(raw["clear"]),
+        of_the_sender=frozenset(raw["of_the_sender"]),
+        status=raw["status"],
+        code=raw["code"],
+    )
 
 
 def _rule(entry: dict[str, Any]) -> _Rule:

@@ -30,7 +30,7 @@ class Reply(Result):
     """What the reply of an SMTP server means.
 
     Attributes:
-        code: Reply code, such as 550.
+        code: Reply code, such as 550; `None` where the connection broke before there was one.
         text: What the server said.
         status: Enhanced status code (RFC 3463) such as ``5.1.1``, or `None`.
         reason: The class of the refusal or deferral; `None` where the message was taken.
@@ -43,7 +43,7 @@ class Reply(Result):
         rule: Name of the rule of the pace table that says so, or an empty string.
     """
 
-    code: int
+    code: int | None
     text: str = ""
     status: str | None = None
     reason: BounceReason | None = None
@@ -68,7 +68,9 @@ class Reply(Result):
         """Return one line: code, class, what to do."""
         why = f" {self.reason}" if self.reason else ""
         to_do = "" if self.action is Action.NONE else f", {self.action}"
-        return printable(f"{self.status or self.code}{why}{to_do}" + (f", {self.pace}" if self.pace else ""))
+        return printable(
+            f"{self.status or self.code or 'no reply'}{why}{to_do}" + (f", {self.pace}" if self.pace else "")
+        )
 
 
 def read_reply(code: int, text: str | bytes = "", *, provider: str | None = None) -> Reply:
@@ -90,7 +92,7 @@ def read_reply(code: int, text: str | bytes = "", *, provider: str | None = None
         >>> str(reply.fault), str(reply.pace), reply.rate, reply.seconds
         ('sender', 'throttle', '10/min', 1800.0)
     """
-    if not isinstance(code, int) or code not in range(200, 600):
+    if code not in range(200, 600):
         msg = f"code {code!r:.60} is no SMTP reply code; it is a number from 200 to 599"
         raise ConfigurationError(msg, field="code")
     said = text.decode("utf-8", "replace") if isinstance(text, bytes | bytearray) else str(text or "")
