@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mailflows._result import to_html
+from mailflows._result import Result, to_html
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
@@ -39,7 +39,7 @@ class DecidedBy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RouteDecision:
+class RouteDecision(Result):
     """By which road a message leaves.
 
     Attributes:
