@@ -26,6 +26,9 @@ AT_ONCE = 32
 """Commands in flight at once, or fewer where the client's pool is smaller. More gain nothing, since the
 server executes one after another, and would make the last of them look like a server that is slow."""
 
+TICKS = 25
+"""Parts of a time limit in an event loop: enough for the steps of a connection that is made (about 20)."""
+
 THREADS = 4
 """Threads that bound a client whose connections we cannot."""
 
@@ -153,7 +156,7 @@ class RedisClient:
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                async with self._aplace(places, deadline), asyncio.timeout(self._timeout):
+                async with self._aplace(places, deadline), _in_time(self._timeout):
                     return await client.execute_command(*command)
             except StoreError:
                 raise
@@ -191,7 +194,7 @@ class RedisClient:
         with self._lock:
             client, _ = self._loops.pop(asyncio.get_running_loop(), (self._client, None))
         if client is not self._client:
-            await client.aclose()
+            await client.connection_pool.disconnect()  # of a pool that was handed over, aclose() does not
 
     def _busy(self) -> StoreError:
         msg = f"{self._name}: busy; all connections were in use for {self._patience:g} s"
@@ -200,6 +203,30 @@ class RedisClient:
     def _failed(self, problem: Exception) -> StoreError:
         said = str(problem) or type(problem).__name__
         return StoreError(f"{self._name}: {said[:200]}", store=self._name)
+
+
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
+    """Give up after a time in which the event loop had its turns.
+
+    A loop that was held up by other work has not looked for the answer yet; that time is not the server's.
+    So the time is counted in ticks, and however late a tick comes, it counts as one.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as limit:
+        ticks: list[asyncio.TimerHandle] = []
+
+        def tick() -> None:
+            if len(ticks) > TICKS:
+                limit.reschedule(loop.time())
+            else:
+                ticks.append(loop.call_later(seconds / TICKS, tick))
+
+        tick()
+        try:
+            yield
+        finally:
+            ticks[-1].cancel()
 
 
 def _is_contention(problem: Exception) -> bool:

@@ -10,12 +10,12 @@ import time
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from mailflows._guarded import guarded
 from mailflows._stores import MemoryStore
 from mailflows._stores._keeper import Keeper, OnError
 from mailflows.errors import ConfigurationError, LimitExceeded
-from mailflows.limits._attempt import Attempt
+from mailflows.limits._attempt import KEYS, Attempt
 from mailflows.limits._decision import Decision
-from mailflows.limits._guard import guarded
 from mailflows.limits._limit import Limit
 from mailflows.limits._partly import partly
 
@@ -328,7 +328,9 @@ class Limiter:
         """
 
         def decorate(function: F) -> F:
-            return cast("F", guarded(self, function, keys))
+            names = {"message", *KEYS}
+            behind = guarded(function, keys, names=names, sending=self.sending, asending=self.asending)
+            return cast("F", behind)
 
         return decorate
 
