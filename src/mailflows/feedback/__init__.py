@@ -16,7 +16,7 @@ from mailflows.feedback._reply import Reply, from_reply, from_smtp_exception, re
 from mailflows.feedback._signatures import verify_webhook
 from mailflows.feedback._suppression import Suppression, SuppressionList
 from mailflows.feedback._verp import Verp
-from mailflows.feedback._webhooks import PROVIDERS, from_webhook
+from mailflows.feedback._webhooks import from_webhook
 
 __all__ = [
     "PROVIDERS",
@@ -41,3 +41,16 @@ __all__ = [
     "read_reply",
     "verify_webhook",
 ]
+
+PROVIDERS: tuple[str, ...]
+"""The names that `from_webhook` knows, read from the table when they are first asked for."""
+
+
+def __getattr__(name: str) -> tuple[str, ...]:
+    """Return `PROVIDERS`; a table is not read before it is needed."""
+    if name == "PROVIDERS":
+        from mailflows.feedback._webhook_table import providers  # noqa: PLC0415 -- not at import
+
+        return providers()
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

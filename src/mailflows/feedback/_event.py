@@ -32,6 +32,8 @@ class EventType(StrEnum):
     DELIVERED = "delivered"
     COMPLAINED = "complained"
     UNSUBSCRIBED = "unsubscribed"
+    SUBSCRIBED = "subscribed"
+    """Somebody joined a list or came back, or the provider writes to the address again."""
     OPENED = "opened"
     CLICKED = "clicked"
     AUTOREPLIED = "autoreplied"
