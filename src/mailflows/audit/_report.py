@@ -69,7 +69,7 @@ def finding(
 
     >>> from mailflows.flow import Flow
     >>> print(finding("spf-missing", [Flow.MARKETING], domain="news.example.org"))
-    error spf.missing: news.example.org has no SPF record
+    error spf-missing: news.example.org has no SPF record
     """
     entry = _table()[code]
     named = tuple(flows)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from mailflows._guarded import guarded
 from mailflows._mail import source as raw_source
 from mailflows.classifier import Classifier
 from mailflows.errors import ConfigurationError, MessageError, Refused
@@ -17,7 +18,6 @@ from mailflows.flows import FlowSet
 from mailflows.flows._file import SettingsFile
 from mailflows.gate._case import Case
 from mailflows.gate._drivers import arun, run
-from mailflows.gate._guarded import guarded
 from mailflows.gate._outcome import events_of, learn
 from mailflows.gate._parts import PARTS, Failure
 from mailflows.gate._verdict import GateDecision, GateReason, Verdict
@@ -274,7 +274,15 @@ class Gate:
         """
 
         def decorate(function: F) -> F:
-            return cast("F", guarded(self, function, {"message": message, **known}))
+            behind = guarded(
+                function,
+                {"message": message, **known},
+                names=_KNOWN,
+                sending=self.sending,
+                asending=self.asending,
+                require=_require_all,
+            )
+            return cast("F", behind)
 
         return decorate
 
@@ -400,3 +408,15 @@ def _by_flow(
             raise ConfigurationError(msg, field="limiter")
         found[route.flow] = one
     return found
+
+
+_KNOWN = ("message", "envelope", "client", "form", "account", "flow")
+"""What `Gate.guard` takes."""
+
+
+def _require_all(verdict: Verdict) -> None:
+    """Refuse a message for which only some recipients are accepted: the function would write to all."""
+    if verdict.refused and not verdict.dry_run:
+        one = verdict.refused[0]
+        msg = f"recipients that are refused: {len(verdict.refused)} ({one.part}: {one.sentence})"
+        raise Refused(msg, verdict=verdict)
