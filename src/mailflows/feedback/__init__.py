@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from mailflows.feedback._autoreply import parse_autoreply
 from mailflows.feedback._bounce import parse_bounce
+from mailflows.feedback._brake import BrakePolicy, Braking
 from mailflows.feedback._csv import ImportResult, export_suppressions, import_suppressions
+from mailflows.feedback._entry import Suppression
 from mailflows.feedback._event import Action, BounceReason, Event, EventType, Fault
 from mailflows.feedback._reply import from_reply, from_smtp_exception
+from mailflows.feedback._selection import Undone
 from mailflows.feedback._signatures import verify_webhook
-from mailflows.feedback._suppression import Suppression, SuppressionList
+from mailflows.feedback._suppression import SuppressionList
 from mailflows.feedback._verp import Verp
 from mailflows.feedback._webhooks import from_webhook
 
@@ -20,12 +23,15 @@ __all__ = [
     "PROVIDERS",
     "Action",
     "BounceReason",
+    "BrakePolicy",
+    "Braking",
     "Event",
     "EventType",
     "Fault",
     "ImportResult",
     "Suppression",
     "SuppressionList",
+    "Undone",
     "Verp",
     "export_suppressions",
     "from_reply",
