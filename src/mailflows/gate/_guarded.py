@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import functools
 import inspect
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from mailflows._context import Context
 from mailflows.errors import ConfigurationError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
-    from mailflows.gate._gate import Gate
     from mailflows.gate._verdict import Verdict
 
 __all__ = ["guarded"]
 
-_KNOWN = ("message", "envelope", "client", "form", "account", "flow")
+_KNOWN = ("message", "envelope", *(one.name for one in fields(Context)))
 
 
 def guarded(
-    gate: Gate,
     function: Callable[..., Any],
+    sending: Callable[..., AbstractContextManager[Verdict]],
+    asending: Callable[..., AbstractAsyncContextManager[Verdict]],
     known: Mapping[str, str | Callable[[Mapping[str, Any]], object]],
 ) -> Callable[..., Any]:
-    """Return a function that asks the gate before it calls the given one, sync or async as that is."""
+    """Return a function that is called within `Gate.sending`, sync or async as it is."""
     signature = inspect.signature(function)
     _check(signature, known)
 
@@ -38,7 +41,7 @@ def guarded(
 
         @functools.wraps(function)
         async def behind(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- of any function
-            async with gate.asending(**asked(args, kwargs)) as verdict:
+            async with asending(**asked(args, kwargs)) as verdict:
                 _require_all(verdict)
                 return await function(*args, **kwargs)
 
@@ -46,7 +49,7 @@ def guarded(
 
         @functools.wraps(function)
         def behind(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- of any function
-            with gate.sending(**asked(args, kwargs)) as verdict:
+            with sending(**asked(args, kwargs)) as verdict:
                 _require_all(verdict)
                 return function(*args, **kwargs)
 
