@@ -35,6 +35,4 @@ class Context:
 
     def known(self) -> dict[str, object]:
         """Return what is known, by name."""
-        return {
-            one.name: value for one in fields(self) if (value := getattr(self, one.name)) is not None
-        }
+        return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) is not None}

@@ -89,9 +89,8 @@ def test_every_part_says_something() -> None:
     """An operator sees all parts in their order, also those against which nothing speaks."""
     verdict = full().check(reset(), flow="transactional", client="192.0.2.1")
     assert verdict.decision is GateDecision.ACCEPT, verdict
-    parts = "message classifier route identity suppressions recipients templates guard reputation scanners limits"
-    assert [r.part for r in verdict.reasons] == parts.split()
-    )
+    first = "message classifier route identity suppressions recipients templates guard"
+    assert [r.part for r in verdict.reasons] == [*first.split(), "reputation", "scanners", "limits"]
 
 
 def test_sync_and_async_agree() -> None:
@@ -239,7 +238,10 @@ def test_a_limit_for_some_recipients() -> None:
 def test_a_preset_fits_where_it_stands() -> None:
     """Mail of a background job has no client: the limits per client do not apply to it, the others do."""
     gate = full(recipients=None)
-    verdicts = [gate.check(reset(), flow="transactional") for _ in range(4)]
+    mails = [reset() for _ in range(4)]
+    for number, mail in enumerate(mails):
+        mail.set_content(f"Hello Ada,\n\nyour code is {number}06117. It expires in ten minutes.\n")
+    verdicts = [gate.check(mail, flow="transactional") for mail in mails]
     assert [verdict.decision for verdict in verdicts] == ["accept", "accept", "accept", "defer"]
 
 

@@ -32,6 +32,8 @@ class EventType(StrEnum):
     DELIVERED = "delivered"
     COMPLAINED = "complained"
     UNSUBSCRIBED = "unsubscribed"
+    SUBSCRIBED = "subscribed"
+    """Somebody joined a list or came back, or the provider writes to the address again."""
     OPENED = "opened"
     CLICKED = "clicked"
     AUTOREPLIED = "autoreplied"
@@ -112,8 +114,12 @@ class BounceReason(StrEnum):
         Args:
             final: Whether the server refused for good, or gave up.
         """
-        action = Action(_classes()[self]["action"])
-        return action if final or action in {Action.PAUSE_FLOW, Action.FIX_CONFIG} else Action.RETRY
+        entry = _classes()[self]
+        action = Action(entry["action"])
+        if final:
+            return action
+        is_about_us = action in {Action.PAUSE_FLOW, Action.FIX_CONFIG}
+        return Action(entry.get("deferred", action if is_about_us else Action.RETRY))
 
 
 class Action(StrEnum):

@@ -131,7 +131,12 @@ def _is_sent_for_a_person(message: Message) -> bool:
 
 
 _FOR_A_PERSON = frozenset(
-    ("message/disposition-notification", "message/delivery-status", "message/global-delivery-status", "text/calendar")
+    (
+        "message/disposition-notification",
+        "message/delivery-status",
+        "message/global-delivery-status",
+        "text/calendar",
+    )
 )
 
 

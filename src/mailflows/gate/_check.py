@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mailflows._context import Context
 from mailflows.gate._verdict import (
     GateDecision,
     GateReason,
@@ -19,6 +18,7 @@ from mailflows.message import Envelope, addresses
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mailflows._context import Context
     from mailflows.classifier import Classification
     from mailflows.flow import Flow
     from mailflows.flows import FlowRoute
@@ -109,7 +109,7 @@ class Check:
             reason = replace(reason, decision=GateDecision.ACCEPT)
         self.reasons.append(reason)
 
-    def say(
+    def say(  # noqa: PLR0913 -- the fields of a reason
         self,
         part: str,
         code: str,
@@ -121,9 +121,7 @@ class Check:
     ) -> None:
         """Note what a part said, in words."""
         self.add(
-            GateReason(
-                code, sentence, part, decision=decision, retry_after=retry_after, degraded=degraded
-            )
+            GateReason(code, sentence, part, decision=decision, retry_after=retry_after, degraded=degraded)
         )
 
     def refuse(

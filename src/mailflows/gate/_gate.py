@@ -7,9 +7,11 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mailflows._context import Context
+from mailflows._guarded import guarded
 from mailflows._mail import source as raw_source
 from mailflows._stores import MemoryStore
 from mailflows.classifier import Classifier
@@ -18,7 +20,6 @@ from mailflows.flow import Flow
 from mailflows.flows import FlowSet
 from mailflows.flows._file import SettingsFile
 from mailflows.gate._check import Check
-from mailflows.gate._guarded import guarded
 from mailflows.gate._keys import require_keys
 from mailflows.gate._outcome import events_of, learn
 from mailflows.gate._parts import CLOSING, PARTS, Parts
@@ -93,8 +94,8 @@ class Gate:
         scanners: Functions of the message's bytes that return what they found: `None`, a `Finding` or
             several. Coroutine functions are for `acheck` only.
         guard_settings: Thresholds of the guard.
-        unsubscribe: What gives a mailing of one recipient the List-Unsubscribe fields that it lacks: a function
-            of recipient and context for each flow, such as ``{"marketing": lambda to, context:
+        unsubscribe: What gives a mailing to one recipient the List-Unsubscribe fields that it lacks: a
+            function of recipient and context for each flow, such as ``{"marketing": lambda to, context:
             tracker.unsubscribe_headers(campaign=context.campaign, recipient=ids[to])}``.
         held: Where messages wait for manual review: a `HeldMail`; by default one in memory, which ends with
             the process. `None` for no such place.
@@ -102,7 +103,8 @@ class Gate:
             belong together; it is held by default, for a person to look at.
         on_missing_unsubscribe: What becomes of marketing that nobody can unsubscribe from with one click.
         on_error: What becomes of a message where a part fails, by the name of the part: ``{"recipients":
-            "defer"}``. By default suppressions, scanners, limits and held defer, route holds, the others accept.
+            "defer"}``. By default suppressions, scanners, limits and held defer, route holds, the
+            others accept.
         dry_run: Accept everything and change nothing, and only say what would have been: for a first week.
             True for all flows, or names of some. A message that no route was found for takes that of the
             flow it seems to be of.
@@ -352,9 +354,15 @@ class Gate:
         """
 
         def decorate(function: F) -> F:
-            return cast(
-                "F", guarded(function, self.sending, self.asending, {"message": message, **known})
+            behind = guarded(
+                function,
+                {"message": message, **known},
+                names=_KNOWN,
+                sending=self.sending,
+                asending=self.asending,
+                require=_require_all,
             )
+            return cast("F", behind)
 
         return decorate
 
@@ -366,9 +374,9 @@ class Gate:
 
         Args:
             verdict: What `check` said, or `None` for events that come later, such as bounces.
-            outcome: ``"sent"``, ``"unknown"`` where the relay's answer to the whole message was lost, an exception of smtplib or aiosmtplib, the dictionary of refused recipients
-                that smtplib returns, a reply as (code, text), an `Event`, or several; ``()`` for what was
-                not sent after all.
+            outcome: ``"sent"``, ``"unknown"`` where the relay's answer to the whole message was lost, an
+                exception of smtplib or aiosmtplib, the dictionary of refused recipients that smtplib returns,
+                a reply as (code, text), an `Event`, or several; ``()`` for what was not sent after all.
 
         Raises:
             TypeError: If the outcome is none of these.
@@ -394,8 +402,8 @@ class Gate:
         holding = [self.on_conflict, self._parts.on_missing_unsubscribe, *self.on_error.values()]
         if self.held is None and GateDecision.HOLD in holding:
             msg = (
-                f"{who}: this gate may hold messages and has no place for them: give held=HeldMail(store), or "
-                'on_conflict="reject" and on_error={"route": "defer"}'
+                f"{who}: this gate may hold messages and has no place for them: give held=HeldMail(store), "
+                'or on_conflict="reject" and on_error={"route": "defer"}'
             )
             raise ConfigurationError(msg, field="held")
         if self.held is not None and not self.held.is_lasting and GateDecision.HOLD in holding:
@@ -449,11 +457,11 @@ class Gate:
             try:
                 hook(verdict)
             except Exception as problem:  # noqa: BLE001 -- of whatever kind: a broken metric must not stop mail
-                _log.error("a hook failed: %s", type(problem).__name__)  # noqa: TRY400 -- a text may hold anything
+                _log.error("a hook failed: %s", type(problem).__name__)
         return verdict
 
     def _road_of(self, check: Check) -> FlowRoute | None:
-        """Return the route that a message in a dry run takes where none was found: that of what it seems to be."""
+        """Return the route for a dry run where none was found: that of the flow it seems to be of."""
         likely = check.classification.likely if check.classification else None
         wanted = (check.flow, check.declared, likely)
         return next((found for flow in wanted if flow and (found := self.flows.get(flow))), None)
@@ -530,3 +538,15 @@ def _by_flow(
             raise ConfigurationError(msg, field="limiter")
         found[route.flow] = one
     return found
+
+
+_KNOWN = ("message", "envelope", *(one.name for one in fields(Context)))
+"""What `Gate.guard` takes."""
+
+
+def _require_all(verdict: Verdict) -> None:
+    """Refuse a message for which only some recipients are accepted: the function would write to all."""
+    if verdict.refused and not verdict.dry_run:
+        one = verdict.refused[0]
+        msg = f"recipients that are refused: {len(verdict.refused)} ({one.part}: {one.sentence})"
+        raise Refused(msg, verdict=verdict)

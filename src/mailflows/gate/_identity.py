@@ -1,4 +1,4 @@
-"""Whether a message is who it says: what the flow declares is checked against envelope, fields and signatures."""
+"""Whether a message is who it says: what the flow declares against envelope, fields and signatures."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _ONCE = (
     "from sender reply-to to cc bcc date message-id in-reply-to references subject mime-version content-type "
     "content-transfer-encoding content-id content-description list-id list-unsubscribe list-unsubscribe-post"
 ).split()
-"""Fields that stand once at most: RFC 5322 section 3.6, RFC 2045 section 4, RFC 2369 section 3.4, RFC 2919 section
-3, RFC 8058 section 3.1. From twice is refused before."""
+"""Fields that stand once at most: RFC 5322 section 3.6, RFC 2045 section 4, RFC 2369 section 3.4,
+RFC 2919 section 3, RFC 8058 section 3.1. From twice is refused before."""
 
 _RECEIVERS = (
     "authentication-results return-path received-spf delivered-to x-original-to arc-authentication-results "
     "arc-message-signature arc-seal"
 ).split()
-"""Fields that only a receiver, or a forwarder, writes: RFC 8601 section 5, RFC 5321 section 4.4, RFC 7208 section 9.1,
-RFC 9228 section 5, RFC 8617 section 4."""
+"""Fields that only a receiver, or a forwarder, writes: RFC 8601 section 5, RFC 5321 section 4.4, RFC 7208
+section 9.1, RFC 9228 section 5, RFC 8617 section 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Doubt:
     Attributes:
         code: Its name.
         sentence: What was seen, for a reader.
-        is_conflict: Whether it belongs to another sender or flow, so that ``on_conflict`` decides; else it is told.
+        is_conflict: Whether it belongs to another sender or flow, so that ``on_conflict`` decides.
     """
 
     code: str
@@ -106,10 +106,14 @@ def _signatures(flows: FlowSet, route: FlowRoute, message: Message) -> Iterator[
     from_domain = registrable_domain(message.sender.domain.lower())
     aligned = {(d, s) for d, s in keys if registrable_domain(d) == from_domain}
     if keys and not aligned:
-        sentence = f"it is signed for {min(keys)[0] or 'no domain'}, which is not aligned with From (RFC 7489 3.1)"
+        sentence = (
+            f"it is signed for {min(keys)[0] or 'no domain'}, which is not aligned with From (RFC 7489 3.1)"
+        )
         yield Doubt("dkim-not-aligned", sentence, is_conflict=True)
     elif aligned and route.dkim_selector and not aligned & _keys(route):
-        yield Doubt("dkim-unknown-key", f"it is signed with a key that the {route.flow} flow does not declare")
+        yield Doubt(
+            "dkim-unknown-key", f"it is signed with a key that the {route.flow} flow does not declare"
+        )
 
 
 def _keys(route: FlowRoute) -> set[tuple[str, str]]:
@@ -125,7 +129,9 @@ def _list_fields(flows: FlowSet, route: FlowRoute, message: Message) -> Iterator
         yield Doubt("foreign-list-id", f"List-Id is {named}{whose}", is_conflict=True)
     if route.esp:  # a provider's own hosts
         return
-    hosts = {host_of(uri.strip(" <>")) or _mail_domain(uri) for uri in message.get("list-unsubscribe").split(",")}
+    hosts = {
+        host_of(uri.strip(" <>")) or _mail_domain(uri) for uri in message.get("list-unsubscribe").split(",")
+    }
     own = _own(route) | {registrable_domain(route.tracking_host)}
     foreign = sorted(host for host in hosts if host and registrable_domain(host) not in own)
     if foreign:

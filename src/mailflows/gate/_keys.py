@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["absent_keys", "fitted", "needs_of", "require_keys"]
 
-_SAID = {"client": "client", "client_network": "client", "account": "account", "form": "form", "template": "template"}
+_SAID = {
+    "client": "client",
+    "client_network": "client",
+    "account": "account",
+    "form": "form",
+    "template": "template",
+}
 """Kind of key → what must be said of a message; the other kinds are in the message itself."""
 
 _log = logging.getLogger("mailflows.gate")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "events_of", "learn"]
 
 Outcome: TypeAlias = (
-    "Literal['sent', 'unknown'] | BaseException | Mapping[str, tuple[int, bytes | str]] | tuple[int, str | bytes] "
-    "| Event | Iterable[Event]"
+    "Literal['sent', 'unknown'] | BaseException | Mapping[str, tuple[int, bytes | str]] "
+    "| tuple[int, str | bytes] | Event | Iterable[Event]"
 )
 """What a sender may say became of a message."""
 
@@ -29,7 +29,9 @@ _NOT_TAKEN = frozenset({EventType.BOUNCED, EventType.REJECTED, EventType.DEFERRE
 _log = logging.getLogger("mailflows.gate")
 
 
-def events_of(verdict: Verdict | None, outcome: Outcome) -> tuple[tuple[Event, ...], bool]:
+def events_of(  # noqa: PLR0911 -- one a form
+    verdict: Verdict | None, outcome: Outcome
+) -> tuple[tuple[Event, ...], bool]:
     """Return an outcome as events, and whether somebody took the message.
 
     Raises:
@@ -58,7 +60,8 @@ def events_of(verdict: Verdict | None, outcome: Outcome) -> tuple[tuple[Event, .
             events = tuple(outcome)
             if all(isinstance(event, Event) for event in events):
                 return events, any(event.type not in _NOT_TAKEN for event in events)
-    msg = f"an outcome is 'sent', 'unknown', an exception, a reply (code, text) or events; got {type(outcome).__name__}"
+    kind = type(outcome).__name__
+    msg = f"an outcome is 'sent', 'unknown', an exception, a reply (code, text) or events; got {kind}"
     raise TypeError(msg)
 
 
@@ -72,9 +75,7 @@ def _replied(code: int, text: str | bytes, to: Iterable[str], facts: dict[str, A
     return tuple(from_reply(code, text, recipient=r, time=now, **facts) for r in tuple(to) or (None,))
 
 
-def learn(
-    parts: Parts, verdict: Verdict | None, events: tuple[Event, ...], *, was_taken: bool
-) -> None:
+def learn(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...], *, was_taken: bool) -> None:
     """Let the parts know; each by itself, so that one that fails costs the others nothing."""
     tellers = (
         ("limits", partial(_limits, parts, verdict, was_taken)),

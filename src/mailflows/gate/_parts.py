@@ -42,7 +42,7 @@ __all__ = ["CLOSING", "PARTS", "Finding", "Parts", "Unsubscribe", "degraded"]
 ACCEPT, DEFER, HOLD, REJECT = GateDecision
 
 Unsubscribe: TypeAlias = "Callable[[str, Context], Mapping[str, str]]"
-"""Returns List-Unsubscribe and List-Unsubscribe-Post for a recipient, as `Tracker.unsubscribe_headers` does."""
+"""Returns List-Unsubscribe and List-Unsubscribe-Post for a recipient, as `Tracker.unsubscribe_headers`."""
 
 MOST_FINDINGS = 100
 """Findings of one scanner that are read: a generator without an end must not fill the memory."""
@@ -117,7 +117,9 @@ def headers(_parts: Parts, check: Check) -> Steps:
     read = {spelled: mailbox_of(spelled) for spelled in check.open}
     check.mailboxes = {spelled: found for spelled, found in read.items() if found}
     unread = [spelled for spelled, found in read.items() if not found]
-    check.refuse("message", "unreadable-address", "the address cannot be read (RFC 5321 section 4.1.2)", unread)
+    check.refuse(
+        "message", "unreadable-address", "the address cannot be read (RFC 5321 section 4.1.2)", unread
+    )
     if not check.reasons:
         check.say("message", "ok", f"recipients: {len(check.open)}, bytes: {check.message.size}")
     yield from ()
@@ -319,9 +321,7 @@ def reputation(parts: Parts, check: Check) -> Steps:
     if check.flow is None or not check.goes_on:
         return
     sender = check.sender or None
-    found = yield Call(
-        parts.reputation, "acquire", check.flow, sender=sender, recipients=tuple(check.open)
-    )
+    found = yield Call(parts.reputation, "acquire", check.flow, sender=sender, recipients=tuple(check.open))
     if isinstance(found, Failure):
         degraded(parts, check, "reputation", found)
         return
@@ -402,8 +402,8 @@ def limits(parts: Parts, check: Check) -> Steps:
     if fits is None:
         needed = needs_of(limiter, absent)
         msg = (
-            f"a limit of the {check.flow} flow counts per {needed}, and this message has none: give {needed}=, or "
-            "write optional=True in the limit"
+            f"a limit of the {check.flow} flow counts per {needed}, which this message lacks: give {needed}=, "
+            "or write optional=True in the limit"
         )
         raise ConfigurationError(msg, field=needed)
     if not fits.limits:

@@ -66,7 +66,8 @@ class TrialReport(Result):
         """Return one line: "in the last 7 days, of 9,210 messages 14 would have been held"."""
         verbs = {"defer": "deferred", "hold": "held", "reject": "rejected"}
         said = " and ".join(f"{n:,} would have been {verbs[d]}" for d, n in sorted(self.stopped.items()))
-        return f"in the last {self.days} days, of {self.messages:,} messages {said or 'none would have been stopped'}"
+        whole = f"in the last {self.days} days, of {self.messages:,} messages"
+        return f"{whole} {said or 'none would have been stopped'}"
 
     def _table(self) -> Table:
         rows = [(c.flow, c.decision, c.part, c.code, c.messages) for c in self.reasons]
@@ -113,7 +114,10 @@ class Trial:
             document = self._store.load(self._key(self._clock() - number * DAY))
             total.update(json.loads(document) if document else {})
         rows = [
-            TrialCount(*name.split("|")[1:5], count) for name, count in total.items() if name[:4] == "why|"
+            TrialCount(flow, decision, part, code, count)
+            for name, count in total.items()
+            if name.startswith("why|")
+            for _, flow, decision, part, code in (name.split("|"),)
         ]
         stopped = {
             name.partition("|")[2]: count

@@ -8,7 +8,8 @@ from hashlib import blake2b
 __all__ = ["fingerprint"]
 
 _FRESH = re.compile(
-    rb"^(?:date|message-id|received|return-path|dkim-signature|x-mailflows-flow):[^\n]*\n(?:[ \t][^\n]*\n)*",
+    rb"^(?:date|message-id|received|return-path|dkim-signature|x-mailflows-flow):"
+    rb"[^\n]*\n(?:[ \t][^\n]*\n)*",
     re.IGNORECASE | re.MULTILINE,
 )
 """Header fields that a program may write anew for each attempt, as `EmailMessage` of Django does."""
@@ -16,6 +17,7 @@ _FRESH = re.compile(
 _BOUNDARY = re.compile(rb"boundary\s*=\s*\"?([\w=.]{10,70})(?=[\"\s;]|\Z)", re.IGNORECASE)
 """A boundary as programs make them, anew each time; one that could be read as words or as a link is content."""
 
+_BEFORE, _AFTER = rb"(\n--|boundary\s*=\s*\"?)", rb"(?=(?:--)?(?:\n|\Z)|[\"\s;])"
 _MOST_BOUNDARIES = 50
 
 
@@ -30,5 +32,5 @@ def fingerprint(raw: bytes) -> str:
     header, blank, body = content.partition(b"\n\n")
     said = _FRESH.sub(b"", header + b"\n") + blank + body
     for boundary in list(dict.fromkeys(_BOUNDARY.findall(said)))[:_MOST_BOUNDARIES]:
-        said = re.sub(rb"(\n--|boundary\s*=\s*\"?)" + re.escape(boundary) + rb"(?=(?:--)?(?:\n|\Z)|[\"\s;])", rb"\1", said)
+        said = re.sub(_BEFORE + re.escape(boundary) + _AFTER, rb"\1", said)
     return blake2b(said, digest_size=16).hexdigest()

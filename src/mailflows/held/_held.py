@@ -93,7 +93,7 @@ class HeldMessage(Result):
 
 
 class HeldMail:
-    """Keeps messages until a person has looked at them; see `mailflows.gate.Gate`.
+    r"""Keeps messages until a person has looked at them; see `mailflows.gate.Gate`.
 
     A message that was answered with 451 stays in the queue of whoever sent it, and leaves with the next
     attempt after `release`; one that was taken is sent by whoever releases it. Files and documents hold the
@@ -106,8 +106,8 @@ class HeldMail:
 
     Example:
         >>> held = HeldMail()
-        >>> raw = b"From: a@example.org\\nTo: b@example.net\\nSubject: Hello\\n\\nHi"
-        >>> found = held.hold(raw, recipients=["b@example.net"], subject="Hello", why="no flow")
+        >>> raw = b"From: a@example.org\nTo: b@example.net\nSubject: Hello\n\nHi"
+        >>> found = held.hold(raw, recipients=["b@example.net"], subject="Hello", flow="marketing")
         >>> [one.subject for one in held.list()], held.release(found.id).state
         (['Hello'], <HeldState.RELEASED: 'released'>)
     """
@@ -206,7 +206,7 @@ class HeldMail:
         known = self._known(id)
         chosen = known.flow if flow is None else Flow(flow)
         if chosen is None:
-            msg = f"held message {id} belongs to no flow: say by which it shall leave, such as --flow professional"
+            msg = f"held message {id} belongs to no flow: say by which, such as --flow professional"
             raise ConfigurationError(msg, field="flow")
         return self._change(id, lambda one: replace(one, state=HeldState.RELEASED, flow=chosen))
 
@@ -291,7 +291,9 @@ class HeldMail:
             self.hold, raw, recipients=recipients, mail_from=mail_from, subject=subject, flow=flow, why=why
         )
 
-    async def afind(self, raw: bytes, *, recipients: Iterable[str], mail_from: str = "") -> HeldMessage | None:
+    async def afind(
+        self, raw: bytes, *, recipients: Iterable[str], mail_from: str = ""
+    ) -> HeldMessage | None:
         """Do what `find` does without blocking the event loop."""
         return await asyncio.to_thread(self.find, raw, recipients=recipients, mail_from=mail_from)
 
