@@ -16,6 +16,9 @@ __all__ = ["FlowRoute", "Relay", "read_domain"]
 
 _PORTS = {"smtp": 25, "smtps": 465}
 
+TLS_MODES = ("opportunistic", "require", "verify")
+"""As Postfix has them: may, encrypt, secure."""
+
 
 @dataclass(frozen=True, slots=True)
 class Relay:
@@ -45,10 +48,17 @@ class FlowRoute:
         ehlo: Name said in EHLO, which should lead to the source address and back.
         dkim_selector: Selector of the key that signs; several may be given.
         dkim_domain: Domain that signs (``d=``); the first of *domains* by default.
+        dkim_key: File with the private key, in PEM, where messages are signed here; the first selector is
+            its own. By default somebody behind signs.
         return_path: Domain of the envelope sender; the first of *domains* by default.
         relay: ``smtp://user@host:port`` or ``smtps://…``; a password never stands in it.
         password_env: Environment variable that holds the relay's password.
         password: A function that returns the password, for secrets kept elsewhere.
+        tls: How TLS is spoken with the relay: ``opportunistic`` (where the relay offers it; a relay without,
+            or with a certificate that cannot be checked, is logged), ``require`` (never in clear) or
+            ``verify`` (and its certificate is checked). By default ``verify`` where there is a login or a
+            *tls_ca*, else ``opportunistic``. A password never travels in clear.
+        tls_ca: File with the certificates that are trusted, in PEM; those of the system by default.
         esp: Name of the provider, where one sends instead of a relay.
         stream: The provider's word for a separate stream: stream, sub-account, configuration set.
         tracking_host: Host of rewritten links and pixels.
@@ -69,10 +79,13 @@ class FlowRoute:
     ehlo: str = ""
     dkim_selector: tuple[str, ...] = ()
     dkim_domain: str = ""
+    dkim_key: str = field(default="", repr=False)
     return_path: str = ""
     relay: str = ""
     password_env: str = ""
     password: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    tls: str = ""
+    tls_ca: str = ""
     esp: str = ""
     stream: str = ""
     tracking_host: str = ""
@@ -87,10 +100,13 @@ class FlowRoute:
         ehlo: str = "",
         dkim_selector: str | Iterable[str] = (),
         dkim_domain: str = "",
+        dkim_key: str = "",
         return_path: str = "",
         relay: str = "",
         password_env: str = "",
         password: Callable[[], str] | None = None,
+        tls: str = "",
+        tls_ca: str = "",
         esp: str = "",
         stream: str = "",
         tracking_host: str = "",
@@ -107,10 +123,13 @@ class FlowRoute:
             "ehlo": _optional(ehlo, "ehlo", read_domain),
             "dkim_selector": _several(dkim_selector, "dkim_selector", _selector),
             "dkim_domain": _optional(dkim_domain, "dkim_domain", read_domain) or named[0],
+            "dkim_key": _optional(dkim_key, "dkim_key", _text),
             "return_path": _optional(return_path, "return_path", read_domain) or named[0],
             "relay": _optional(relay, "relay", _relay_url),
             "password_env": _optional(password_env, "password_env", _variable),
             "password": password,
+            "tls": _optional(tls, "tls", _tls_mode),
+            "tls_ca": _optional(tls_ca, "tls_ca", _text),
             "esp": _optional(esp, "esp", _word),
             "stream": _optional(stream, "stream", _word),
             "tracking_host": _optional(tracking_host, "tracking_host", read_domain),
@@ -134,6 +153,12 @@ class FlowRoute:
         if self.relay and self.esp:
             msg = "relay and esp are both given: a flow leaves by one of them"
             raise ConfigurationError(msg, field="esp")
+        if self.dkim_key and not self.dkim_selector:
+            msg = "dkim_key is given and no dkim_selector: name where its public half stands in the DNS"
+            raise ConfigurationError(msg, field="dkim_selector")
+        if (self.tls or self.tls_ca) and not self.relay:
+            msg = "tls is given and no relay: it says how TLS is spoken with one"
+            raise ConfigurationError(msg, field="tls" if self.tls else "tls_ca")
         if self.stream and not self.esp:
             msg = "stream is given and no esp: name the provider whose stream it is"
             raise ConfigurationError(msg, field="stream")
@@ -150,6 +175,12 @@ class FlowRoute:
             is_tls=parts.scheme == "smtps",
             username=unquote(parts.username or ""),
         )
+
+    @property
+    def tls_mode(self) -> str:
+        """How TLS is spoken with the relay: what *tls* says, or what fits where it says nothing."""
+        needs_check = self.tls_ca or "@" in self.relay
+        return self.tls or ("verify" if needs_check else "opportunistic")
 
     def secret(self) -> str:
         """Return the relay's password, fetched now; empty where none is set.
@@ -262,6 +293,14 @@ def _variable(value: object, name: str) -> str:
     text = _text(value, name)
     if not text.isidentifier():
         msg = f"{name} is the name of an environment variable such as SMTP_PASSWORD"
+        raise ConfigurationError(msg, field=name)
+    return text
+
+
+def _tls_mode(value: object, name: str) -> str:
+    text = _text(value, name)
+    if text not in TLS_MODES:
+        msg = f"{name} is one of {', '.join(TLS_MODES)}; got {text!r}"
         raise ConfigurationError(msg, field=name)
     return text
 
