@@ -28,7 +28,7 @@ LAYERS = (
     "_mail _stores _token",
     "_providers",
     "_dns _html _result _rates",
-    "_domain _clock _data _interval _mailbox flow",
+    "_domain _clock _data _guarded _interval _mailbox flow",
     "_suggestion errors",
 )
 """From the top down; parts on one line never import each other."""

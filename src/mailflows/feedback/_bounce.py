@@ -15,7 +15,7 @@ from mailflows.feedback._autoreply import is_autoreply
 from mailflows.feedback._complaint import complaints
 from mailflows.feedback._event import BounceReason, Event, EventType
 from mailflows.feedback._layouts import by_layout, has_subject_of_report, is_from_robot, split_returned
-from mailflows.feedback._reasons import diagnose, to_do
+from mailflows.feedback._reasons import diagnose
 from mailflows.feedback._status import by_fields, fields_in_text
 from mailflows.feedback._webhooks import from_webhook
 
@@ -186,7 +186,7 @@ def _event(found: Finding, told: str, provider: str, message_id: str | None) -> 
         smtp_code=said.code,
         smtp_reply=_cut(found.said),
         permanent=said.permanent if said.permanent is not None else found.final or None,
-        action=to_do(said.reason, final=found.final),
+        action=said.reason.action(final=found.final),
         **common,  # type: ignore[arg-type]
     )
 

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from mailflows._guarded import guarded
 from mailflows._mail import source as raw_source
 from mailflows.classifier import Classifier
 from mailflows.errors import ConfigurationError, MessageError, Refused
 from mailflows.flow import Flow
 from mailflows.flows import FlowSet
+from mailflows.flows._file import SettingsFile
 from mailflows.gate._case import Case
 from mailflows.gate._drivers import arun, run
-from mailflows.gate._guarded import guarded
 from mailflows.gate._outcome import events_of, learn
 from mailflows.gate._parts import PARTS, Failure
 from mailflows.gate._verdict import GateDecision, GateReason, Verdict
@@ -157,14 +158,12 @@ class Gate:
             ConfigurationError: If the file is no TOML, has an unknown key, or contradicts itself.
             OSError: If it cannot be read.
         """
-        from mailflows.gate._settings import parts_from_toml  # noqa: PLC0415 -- only for files
+        from mailflows.gate._settings import parts_from_file  # noqa: PLC0415 -- only for files
 
-        flows, found = FlowSet.from_toml(path), parts_from_toml(path, store)
-        try:
+        file = SettingsFile(path)
+        flows, found = FlowSet.from_file(file), parts_from_file(file, store)
+        with file.at("gate"):
             return cls(flows, **found | parts)
-        except ConfigurationError as error:
-            msg = f"{path}: {error}"
-            raise ConfigurationError(msg, field=error.field) from error
 
     def check(  # noqa: PLR0913 -- what may be known of a message
         self,
@@ -275,7 +274,15 @@ class Gate:
         """
 
         def decorate(function: F) -> F:
-            return cast("F", guarded(self, function, {"message": message, **known}))
+            behind = guarded(
+                function,
+                {"message": message, **known},
+                names=_KNOWN,
+                sending=self.sending,
+                asending=self.asending,
+                require=_require_all,
+            )
+            return cast("F", behind)
 
         return decorate
 
@@ -401,3 +408,15 @@ def _by_flow(
             raise ConfigurationError(msg, field="limiter")
         found[route.flow] = one
     return found
+
+
+_KNOWN = ("message", "envelope", "client", "form", "account", "flow")
+"""What `Gate.guard` takes."""
+
+
+def _require_all(verdict: Verdict) -> None:
+    """Refuse a message for which only some recipients are accepted: the function would write to all."""
+    if verdict.refused and not verdict.dry_run:
+        one = verdict.refused[0]
+        msg = f"recipients that are refused: {len(verdict.refused)} ({one.part}: {one.sentence})"
+        raise Refused(msg, verdict=verdict)
