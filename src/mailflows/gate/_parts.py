@@ -402,7 +402,7 @@ def limits(parts: Parts, check: Check) -> Steps:
     if fits is None:
         needed = needs_of(limiter, absent)
         msg = (
-            f"a limit of the {check.flow} flow counts per {needed}, which this message lacks: give {needed}=, "
+            f"a limit of the {check.flow} flow counts per {needed}, and it has none: give {needed}=, "
             "or write optional=True in the limit"
         )
         raise ConfigurationError(msg, field=needed)

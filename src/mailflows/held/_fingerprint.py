@@ -15,7 +15,7 @@ _FRESH = re.compile(
 """Header fields that a program may write anew for each attempt, as `EmailMessage` of Django does."""
 
 _BOUNDARY = re.compile(rb"boundary\s*=\s*\"?([\w=.]{10,70})(?=[\"\s;]|\Z)", re.IGNORECASE)
-"""A boundary as programs make them, anew each time; one that could be read as words or as a link is content."""
+"""A boundary as programs make them, anew each time; what could be read as a link is content."""
 
 _BEFORE, _AFTER = rb"(\n--|boundary\s*=\s*\"?)", rb"(?=(?:--)?(?:\n|\Z)|[\"\s;])"
 _MOST_BOUNDARIES = 50
