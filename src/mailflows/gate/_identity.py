@@ -91,7 +91,7 @@ def _envelope(flows: FlowSet, route: FlowRoute, mail_from: str) -> Iterator[Doub
         yield Doubt("return-path-of-other-flow", sentence, is_conflict=True)
     elif registrable_domain(domain) not in _own(route):
         sentence = f"MAIL FROM is of {domain}, which is none of ours: SPF would be a stranger's"
-        yield Doubt("foreign-return-path", sentence, is_conflict=True)
+        yield Doubt("foreign-return-path", sentence)
 
 
 def _signatures(flows: FlowSet, route: FlowRoute, message: Message) -> Iterator[Doubt]:

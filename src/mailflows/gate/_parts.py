@@ -184,8 +184,7 @@ def identity(parts: Parts, check: Check) -> Steps:
     for doubt in found:
         decision = parts.on_conflict if doubt.is_conflict else ACCEPT
         check.say("identity", doubt.code, doubt.sentence, decision)
-    if not any(doubt.code.endswith("return-path") for doubt in found):
-        check.mail_from = check.route.mail_from(sender)
+    check.mail_from = check.route.mail_from(sender)
     check.headers |= check.route.headers(check.message)
     if check.flow is Flow.MARKETING and not has_one_click(check.message):
         _unsubscribe(parts, check)
