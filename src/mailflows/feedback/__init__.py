@@ -1,7 +1,8 @@
 """Feedback: everything that comes back after sending, as one kind of `Event` with an action.
 
-Bounces and complaints (`parse_bounce`), the replies of SMTP servers (`from_reply`, `from_smtp_exception`)
-and the webhooks of providers (`from_webhook`) all become events; a `SuppressionList` learns from them.
+Bounces and complaints (`parse_bounce`), the replies of SMTP servers (`read_reply`, `from_reply`,
+`from_smtp_exception`) and the webhooks of providers (`from_webhook`) all become events; a `SuppressionList`
+learns from them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from mailflows.feedback._brake import BrakePolicy, Braking
 from mailflows.feedback._csv import ImportResult, export_suppressions, import_suppressions
 from mailflows.feedback._entry import Suppression
 from mailflows.feedback._event import Action, BounceReason, Event, EventType, Fault
-from mailflows.feedback._reply import from_reply, from_smtp_exception
+from mailflows.feedback._pace import PaceChange
+from mailflows.feedback._reply import Reply, from_reply, from_smtp_exception, read_reply
 from mailflows.feedback._selection import Undone
 from mailflows.feedback._signatures import verify_webhook
 from mailflows.feedback._suppression import SuppressionList
@@ -29,6 +31,8 @@ __all__ = [
     "EventType",
     "Fault",
     "ImportResult",
+    "PaceChange",
+    "Reply",
     "Suppression",
     "SuppressionList",
     "Undone",
@@ -40,6 +44,7 @@ __all__ = [
     "import_suppressions",
     "parse_autoreply",
     "parse_bounce",
+    "read_reply",
     "verify_webhook",
 ]
 
