@@ -49,6 +49,7 @@ from mailflows.feedback import (
 from mailflows.flows import FlowRoute, FlowSet, GuardDecision, GuardReason, RouteDecision
 from mailflows.gate import Finding as ScanFinding
 from mailflows.gate import GateDecision, GateReason, RefusedRecipient
+from mailflows.integrations import Delivery
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.limits import Decision, Limit, Limiter, MemoryStore
 from mailflows.message import Address, Part
@@ -220,4 +221,4 @@ def send(mail: bytes) -> int:
 
 assert_type(send(b""), int)
 with GateSMTP(gate) as smtp:
-    assert_type(smtp.send_message(EmailMessage(), flow="marketing"), dict[str, tuple[int, bytes]])
+    assert_type(smtp.send_message(EmailMessage(), flow="marketing"), Delivery)

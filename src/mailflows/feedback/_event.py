@@ -37,6 +37,9 @@ class EventType(StrEnum):
     OPENED = "opened"
     CLICKED = "clicked"
     AUTOREPLIED = "autoreplied"
+    UNKNOWN = "unknown"
+    """The relay's answer was lost after the whole message was sent (RFC 1047)."""
+
     OTHER = "other"
 
 
