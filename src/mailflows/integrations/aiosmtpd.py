@@ -154,8 +154,8 @@ class GateHandler:
         try:
             if not self._gate.dry_run:
                 require_lines(raw)
-            if declared is None and not transaction.sender:
-                declared = _flow_of_from(self._gate, raw)  # automatic mail is of the flow of its domain
+            if declared is None:
+                declared = _flow_of_automatic(self._gate, transaction.sender, raw)
             verdict = await self._gate.acheck(
                 raw,
                 envelope=Envelope(transaction.sender, tuple(envelope.rcpt_tos)),
@@ -328,8 +328,18 @@ def _route_of_sender(gate: Gate, sender: str) -> FlowRoute | None:
     return found[0] if len(found) == 1 else None
 
 
-def _flow_of_from(gate: Gate, raw: bytes) -> Flow | None:
-    route = gate.flows.of_domain(Message.read(raw).sender.domain)
+def _flow_of_automatic(gate: Gate, sender: str, raw: bytes) -> Flow | None:
+    """Return the flow of what programs send for people: that of its domain, however it reads.
+
+    Reports and receipts have the null sender (RFC 3464, RFC 8098), answers say so (RFC 3834), invitations
+    are calendar data (RFC 6047).
+    """
+    message = Message.read(raw)
+    is_answer = message.get("auto-submitted").strip().lower().startswith("auto-replied")
+    is_invitation = any(part.content_type == "text/calendar" for part in message.parts)
+    if sender and not is_answer and not is_invitation:
+        return None
+    route = gate.flows.of_domain(message.sender.domain)
     return route.flow if route else None
 
 
