@@ -5,8 +5,8 @@ Usage: TRACKING_KEY=<64 hexadecimal digits> python examples/campaign/nightly.py 
 The file has a column "email"; the name stands for this mailing, a number or a short word. Start it again
 after a crash, or when it says that some are open, with the same name and file: it goes on where it was. What
 a relay did not take for now (421, 4xx, a lost connection) stays open and has its next turn in the next run,
-up to ten. SMTP_HOST and SMTP_PORT name the server, localhost and 25 by default. What was sent, what bounced and
-the pace of each provider lie in the file campaign.db, what is open in campaign-open.db.
+up to ten. SMTP_HOST and SMTP_PORT name the server, localhost and 25 by default. What was sent, what bounced
+and the pace of each provider lie in the file campaign.db, what is open in campaign-open.db.
 """
 
 from __future__ import annotations
