@@ -108,7 +108,7 @@ def failure_of(problem: Exception) -> RecipientOutcome:
 
 def reported(
     delivery: Delivery, problem: BaseException | None = None
-) -> Literal[unknown] | Mapping[str, tuple[int, bytes | str]] | BaseException | tuple[()]:
+) -> Literal["unknown"] | Mapping[str, tuple[int, bytes | str]] | BaseException | tuple[()]:
     """Return what the gate is told of a delivery."""
     if delivery.unknown:
         return "unknown"
