@@ -1,7 +1,7 @@
 """``mailflows status``: say how flows, senders, held mail, suppressions and limits stand.
 
-Exit status: 0 nothing waits for somebody, 1 a breaker is open, a sender is blocked or a message is held, 2 wrong
-usage or a bad file.
+Exit status: 0 nothing waits for somebody, 1 a breaker is open, a sender is blocked or a message is held,
+2 wrong usage or a bad file.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mailflows._result import Result
 from mailflows.held import HeldState
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["GateStatus", "LimitUse", "status_of"]
 
 LITTLE = 0.2
-"""Share of a limit with which it is near its end: own choice, early enough to act within its period."""
+"""Share of a limit with which it is near its end. choice: early enough to act within its period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,9 @@ class GateStatus(Result):
         rows += [("blocked senders", reason, number) for reason, number in sorted(self.blocked.items())]
         since = f", the oldest since {self.oldest:%Y-%m-%d %H:%M}" if self.oldest else ""
         rows.append(("held", "waiting", f"{self.waiting}{since}"))
-        rows += [("stopped", f"{c.flow} {c.decision} {c.part}/{c.code}", c.messages) for c in self.stopped.reasons]
+        rows += [
+            ("stopped", f"{c.flow} {c.decision} {c.part}/{c.code}", c.messages) for c in self.stopped.reasons
+        ]
         if self.dry_run.messages:
             rows.append(("dry run", "all flows", str(self.dry_run)))
             rows += [
@@ -111,7 +113,7 @@ def _left(use: LimitUse) -> str:
 def status_of(parts: Parts, tally: Tally) -> GateStatus:
     """Return how everything stands."""
     waiting = [one for one in parts.held.list() if one.state is HeldState.WAITING] if parts.held else []
-    blocked = parts.senders.blocked() if parts.senders else []
+    blocked: list[Any] = getattr(parts.senders, "blocked", list)()
     return GateStatus(
         breakers=tuple(parts.reputation or ()),
         blocked=dict(Counter(verdict.reasons[0].code for _, verdict in blocked if verdict.reasons)),
@@ -133,6 +135,8 @@ def _uses(parts: Parts) -> list[LimitUse]:
             continue
         common = limiter.without(lambda limit: limit.per not in {"global", "flow"})
         if common.limits:
-            for reading in common.check(flow=route.flow).readings:
-                found.append(LimitUse(str(route.flow), reading.rule, reading.remaining, reading.limit))
+            found += [
+                LimitUse(str(route.flow), reading.rule, reading.remaining, reading.limit)
+                for reading in common.check(flow=route.flow).readings
+            ]
     return found

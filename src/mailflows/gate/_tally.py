@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mailflows._clock import to_datetime
 from mailflows._result import Result
-from mailflows._stores import update
+from mailflows._stores import DocumentKeeper
 
 if TYPE_CHECKING:
     from mailflows._clock import Clock
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Tally", "TallyCount", "TallyReport"]
 
 REMEMBER = 35 * 86_400.0
-"""Seconds: a month can be looked back on."""
+"""Seconds. choice: a month can be looked back on."""
 
 DAY = 86_400.0
 
@@ -88,7 +88,7 @@ class Tally:
     """
 
     def __init__(self, store: Documents, *, clock: Clock = time.time) -> None:
-        self._store = store
+        self._keeper = DocumentKeeper(store, kind="gate-tally", ttl=REMEMBER)
         self._clock = clock
 
     def note(self, verdict: Verdict) -> None:
@@ -108,7 +108,7 @@ class Tally:
             counts.update(names)
             return json.dumps(counts).encode()
 
-        update(self._store, self._key(self._clock(), dry_run=verdict.dry_run), counted, ttl=REMEMBER)
+        self._keeper.update(_key(self._clock(), dry_run=verdict.dry_run), counted)
 
     def report(self, *, days: int = 7, dry_run: bool = False) -> TallyReport:
         """Return what was counted.
@@ -122,7 +122,7 @@ class Tally:
         """
         total: Counter[str] = Counter()
         for number in range(days):
-            document = self._store.load(self._key(self._clock() - number * DAY, dry_run=dry_run))
+            document = self._keeper.load(_key(self._clock() - number * DAY, dry_run=dry_run))
             total.update(json.loads(document) if document else {})
         rows = [
             TallyCount(flow, decision, part, code, count)
@@ -146,6 +146,6 @@ class Tally:
         """Do what `report` does without blocking the event loop."""
         return await asyncio.to_thread(self.report, days=days, dry_run=dry_run)
 
-    @staticmethod
-    def _key(moment: float, *, dry_run: bool) -> str:
-        return f"gate-tally:{'dry-run' if dry_run else 'stopped'}:{to_datetime(moment):%Y-%m-%d}"
+
+def _key(moment: float, *, dry_run: bool) -> str:
+    return f"gate-tally:{'dry-run' if dry_run else 'stopped'}:{to_datetime(moment):%Y-%m-%d}"
