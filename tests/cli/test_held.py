@@ -13,7 +13,6 @@ from mailflows.__main__ import main
 from mailflows.held import HeldMail
 from mailflows.integrations.aiosmtpd import GateHandler
 from mailflows.limits import SQLiteStore
-from mailflows.senders import SenderControl
 from smtp_server import SmtpServer
 from three_flows import newsletter, note, reset
 
@@ -61,7 +60,7 @@ def attempt(file: Path, mail: EmailMessage) -> int:
     server = SmtpServer("127.0.0.5", handler=GateHandler(Gate.from_toml(file)))
     with server, smtplib.SMTP(server.host, server.port, timeout=10) as smtp:
         try:
-            smtp.sendmail("charles@lovelace.example", ["ada@babbage.example"], mail.as_bytes())
+            smtp.sendmail("charles@elsewhere.example", ["ada@babbage.example"], mail.as_bytes())
         except smtplib.SMTPResponseException as problem:
             return problem.smtp_code
         except smtplib.SMTPRecipientsRefused as problem:
@@ -75,17 +74,14 @@ def held(file: Path, capsys: pytest.CaptureFixture[str], *arguments: str, status
     return capsys.readouterr().out.splitlines()
 
 
-def test_released_it_leaves_once(
-    file: Path, relay: SmtpServer, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_released_it_leaves_once(file: Path, relay: SmtpServer, capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever was told 451 tries again, and the relay gets it once."""
     assert attempt(file, stranger()) == 451
     (line,) = held(file, capsys)
     name, flow, sender = line.split()[:3]
-    assert (flow, sender) == ("-", "charles@lovelace.example")
+    assert (flow, sender) == ("professional", "charles@elsewhere.example")
     assert "Re: Tuesday" in line
-    held(file, capsys, "release", name, status=2)
-    held(file, capsys, "release", name, "--flow", "professional")
+    held(file, capsys, "release", name)
     assert attempt(file, stranger()) == 250
     assert len(relay.deliveries) == 1
     assert held(file, capsys) == []
@@ -93,9 +89,7 @@ def test_released_it_leaves_once(
     assert len(relay.deliveries) == 1
 
 
-def test_dropped_it_never_leaves(
-    file: Path, relay: SmtpServer, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_dropped_it_never_leaves(file: Path, relay: SmtpServer, capsys: pytest.CaptureFixture[str]) -> None:
     """The next attempt is refused for good."""
     attempt(file, stranger())
     name = held(file, capsys)[0].split()[0]
@@ -116,7 +110,7 @@ def test_what_was_taken_is_sent_at_once(
     )
     place.take(one.id)
     held(file, capsys, "release", one.id, "--flow", "professional")
-    assert [d.recipients for d in relay.deliveries] == [["ada@babbage.example"]]
+    assert [d.recipients for d in relay.deliveries] == [("ada@babbage.example",)]
     assert held(file, capsys, "--all") == []
     held(file, capsys, "release", one.id, status=2)
 
@@ -166,7 +160,7 @@ def test_status_says_what_waits(file: Path, capsys: pytest.CaptureFixture[str]) 
     assert "babbage" not in json.dumps(found)
 
 
-def test_status_lets_a_flow_go_on(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_lets_a_flow_go_on(file: Path) -> None:
     """An operator closes the breaker of a flow."""
     gate = Gate.from_toml(file)
     assert gate.reputation is not None
@@ -192,6 +186,6 @@ def test_status_of_senders_limits_and_a_dry_run(tmp_path: Path) -> None:
     assert not gate.check(reset(), flow="marketing")
     status = gate.status()
     assert str(status.dry_run) == "in the last 7 days 1 of 1 would have been rejected"
-    assert [(c.flow, c.part) for c in status.dry_run.reasons if c.part == "guard"] == [("transactional", "guard")]
+    assert {(c.flow, c.part) for c in status.dry_run.reasons} == {("transactional", "guard")}
     assert [(use.flow, use.units) for use in status.limits] == [("transactional", 2000)]
     assert not status.limits[0].is_near_its_end

@@ -204,7 +204,9 @@ def from_smtp_exception(
     if code is None:
         return tuple(_on_the_way(event(name, 451, text)) for name in names)
     found = tuple(event(name, code, text) for name in names)
-    return tuple(map(_unblamed, found)) if _blames_sender(error) else found
+    if _blames_sender(error):
+        return tuple(map(_unblamed, found))
+    return found if len(found) == 1 else tuple(map(_of_all, found))
 
 
 def _refused(error: object) -> list[tuple[str, int, str | bytes]]:
@@ -246,9 +248,22 @@ def _unblamed(event: Event) -> Event:
     """Return an event that was not about its recipient, without what would suppress it."""
     if event.action is not Action.SUPPRESS:
         return event
-    return replace(event, reason=BounceReason.POLICY, action=Action.FIX_CONFIG)
+    return replace(event, reason=BounceReason.SENDER_INVALID, action=Action.FIX_CONFIG)
+
+
+def _of_all(event: Event) -> Event:
+    """Return the event of one of several recipients whom a reply to the whole message is for.
+
+    One reply after DATA accuses nobody in particular, but for the only one whom it names.
+    """
+    if event.action is not Action.SUPPRESS:
+        return event
+    said = event.smtp_reply.lower()
+    if event.recipient and said.count("@") == 1 and f"<{event.recipient.lower()}>" in said:
+        return event
+    return replace(event, reason=BounceReason.OTHER, action=Action.NONE)
 
 
 def _on_the_way(event: Event) -> Event:
     """Return an event without a reply: nobody said anything."""
-    return replace(event, smtp_code=None, status=None, reason=BounceReason.TEMPORARY, action=Action.RETRY)
+    return replace(event, smtp_code=None, status=None, reason=BounceReason.CONNECTION, action=Action.RETRY)

@@ -491,7 +491,7 @@ _OPTIONAL = ("held", "suppressions", "recipients", "templates", "senders", "repu
 
 def _absent(parts: Parts) -> set[str]:
     """Return the parts that a gate does not have."""
-    absent = {name for name in _OPTIONAL if not getattr(parts, name)}
+    absent = {name for name in _OPTIONAL if getattr(parts, name) is None or getattr(parts, name) == ()}
     return absent if parts.limiters else absent | {"limits"}
 
 
