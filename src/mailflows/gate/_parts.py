@@ -320,7 +320,10 @@ def reputation(parts: Parts, check: Check) -> Steps:
     if check.flow is None or not check.goes_on:
         return
     sender = check.sender or None
-    found = yield Call(parts.reputation, "acquire", check.flow, sender=sender, recipients=tuple(check.open))
+    to = tuple(check.open)
+    found = yield Call(
+        parts.reputation, "acquire", check.flow, sender=sender, recipients=to, context=check.context
+    )
     if isinstance(found, Failure):
         degraded(parts, check, "reputation", found)
         return
