@@ -182,6 +182,7 @@ class Check:
                 self.sender or None,
                 self.message.get("message-id").strip(" <>") or None,
                 self.released.id if self.released else None,
+                self.context,
             ),
         )
 

@@ -12,6 +12,7 @@ from mailflows._result import Permission, Reason, printable, to_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mailflows._context import Context
     from mailflows._result import Cell, Table
     from mailflows.classifier import Classification
     from mailflows.flow import Flow
@@ -114,6 +115,7 @@ class Receipt:
     account: str | None = None
     message_id: str | None = None
     released: str | None = None
+    context: Context | None = None
 
 
 @dataclass(frozen=True, slots=True)
