@@ -18,7 +18,7 @@ __all__ = ["Rows", "split"]
 
 _DELIMITERS = ",;\t|"
 _MOST_LINES = 50
-"""Lines that one quoted cell may take, such as a long reply of a server."""
+"""Lines that one quoted cell may take, such as a long reply of a server (bound: what a stray mark costs)."""
 
 
 @dataclass(slots=True)
