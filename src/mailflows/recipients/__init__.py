@@ -19,8 +19,7 @@ from mailflows.recipients._list_report import ListReport
 from mailflows.recipients._lists import DataSource
 from mailflows.recipients._policies import Advice, Policy, PolicyVerdict
 from mailflows.recipients._prediction import Prediction
-from mailflows.recipients._probe import ProbeResult, ProbeVerdict, Reply, SmtpProbe, smtplib_connector
-from mailflows.recipients._report import DomainState, Reason, RecipientReport, Trait, Verdict
+from mailflows.recipients._report import DomainState, RecipientReason, RecipientReport, Trait, Verdict
 from mailflows.recipients._traits import Overrides
 
 __all__ = [
@@ -32,14 +31,10 @@ __all__ = [
     "Policy",
     "PolicyVerdict",
     "Prediction",
-    "ProbeResult",
-    "ProbeVerdict",
-    "Reason",
+    "RecipientReason",
     "RecipientChecker",
     "RecipientReport",
-    "Reply",
     "Resolver",
-    "SmtpProbe",
     "Trait",
     "Verdict",
     "acheck_recipient",
@@ -47,5 +42,4 @@ __all__ = [
     "check_list",
     "check_recipient",
     "ensure_recipient",
-    "smtplib_connector",
 ]

@@ -13,7 +13,17 @@ from mailflows._domain import is_known_ending
 __all__ = ["DataSource", "sources"]
 
 _DATE = re.compile(r"\b(20\d\d)-(\d\d)-(\d\d)\b")
-_FILES = ("alias-relays", "free-mail", "no-reply", "roles", "roles-by-language", "typo-targets", "well-known")
+_FILES = (
+    "alias-relays",
+    "free-mail",
+    "mail-hosts",
+    "no-reply",
+    "roles",
+    "roles-by-language",
+    "sms-gateways",
+    "typo-targets",
+    "well-known",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,35 @@ def disposable() -> frozenset[str]:
 def alias_relays() -> frozenset[str]:
     """Return the domains of services that forward to a real mailbox."""
     return _words("alias-relays")
+
+
+@cache
+def sms_gateways() -> frozenset[str]:
+    """Return the domains that turn mail into text messages."""
+    return _words("sms-gateways")
+
+
+def kind_of_mail_host(host: str) -> str | None:
+    """Return what a mail host says of the domains whose mail goes there: disposable, parked, or nothing.
+
+    >>> kind_of_mail_host("mail.mailinator.com"), kind_of_mail_host("mx.parkingcrew.net")
+    ('disposable', 'parked')
+    """
+    labels = host.split(".")
+    for place in range(len(labels) - 1):
+        name = ".".join(labels[place:])
+        for kind, names in _mail_hosts().items():
+            if name in names:
+                return kind
+        if name in disposable():
+            return "disposable"
+    return None
+
+
+@cache
+def _mail_hosts() -> dict[str, frozenset[str]]:
+    sections = _data.read_sections("recipients/mail-hosts.txt")
+    return {kind: frozenset(" ".join(lines).split()) for kind, lines in sections.items() if kind}
 
 
 @cache
