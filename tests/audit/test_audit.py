@@ -126,7 +126,7 @@ def test_a_report_can_be_shown_and_stored() -> None:
     assert list(report.to_pandas()["code"]) == ["dmarc.policy-none"]
     assert report.summary == "1 warning"
     assert next(iter(report)).severity is Severity.WARNING
-    assert len(report) == 1
+    assert len(report.findings) == 1
 
 
 def test_key_lengths_are_read() -> None:

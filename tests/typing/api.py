@@ -24,7 +24,7 @@ from mailflows import (
     limits,
     pacing,
 )
-from mailflows.audit import AuditReport, Finding
+from mailflows.audit import AuditFinding, AuditReport
 from mailflows.feedback import (
     Action,
     BounceReason,
@@ -74,7 +74,7 @@ assert_type(result.flow, Flow | None)
 assert_type(result.confidence, float)
 assert_type(result.probabilities, dict[Flow, float])
 assert_type(result.reasons, tuple[Reason, ...])
-assert_type(result.reasons[0].weight, float)
+assert_type(result.reasons[0].weight, float | None)
 assert_type(result.to_dict(), dict[str, Any])
 assert_type(str(result), str)
 
@@ -110,7 +110,7 @@ assert_type(export_suppressions(suppressions, io.StringIO()), int)
 mailflows.RecipientChecker(bounced=suppressions)
 lint_report = content.lint(b"Subject: x\n\nHello", flow="marketing", clients=["gmail"], ignore={"links"})
 assert_type(lint_report, content.LintReport)
-assert_type(lint_report.findings, tuple[content.Finding, ...])
+assert_type(lint_report.findings, tuple[content.LintFinding, ...])
 assert_type(lint_report.ok, bool)
 assert_type(content.lint_html("<p>x</p>", flow=Flow.MARKETING), content.LintReport)
 assert_type(content.codes(), dict[str, content.Code])
@@ -148,7 +148,7 @@ assert_type(flows[Flow.MARKETING], FlowRoute)
 assert_type(flows.route(b"", declared="marketing"), RouteDecision)
 assert_type(flows.route(b"").route, FlowRoute | None)
 assert_type(audit.audit(flows), AuditReport)
-assert_type(audit.audit(flows).findings, tuple[Finding, ...])
+assert_type(audit.audit(flows).findings, tuple[AuditFinding, ...])
 memory = TemplateMemory(MemoryStore())
 assert_type(memory.observe(b"", flow="marketing", sender="form"), Observation)
 assert_type(flows.guard(b"", Flow.MARKETING), GuardDecision)

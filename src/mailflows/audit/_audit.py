@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mailflows._dns import Door
     from mailflows.audit._facts import RouteFacts
-    from mailflows.audit._report import Finding
+    from mailflows.audit._report import AuditFinding
     from mailflows.flows import FlowRoute, FlowSet
 
 __all__ = ["AUDIT_BUDGET", "aaudit", "audit", "judge"]
@@ -67,7 +67,7 @@ def judge(routes: Sequence[FlowRoute], facts: Mapping[int, RouteFacts]) -> Audit
     return AuditReport.of(findings)
 
 
-def _declared(one: FlowRoute, other: FlowRoute) -> Iterator[Finding]:
+def _declared(one: FlowRoute, other: FlowRoute) -> Iterator[AuditFinding]:
     """Compare what the routes say themselves."""
     flows = (one.flow, other.flow)
     for ip in one.source_ips:
@@ -87,7 +87,7 @@ def _declared(one: FlowRoute, other: FlowRoute) -> Iterator[Finding]:
         yield finding("shared.list-id", flows, list_id=one.list_id)
 
 
-def _published(one: RouteFacts, other: RouteFacts) -> Iterator[Finding]:
+def _published(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:
     """Compare keys and networks."""
     flows = (one.route.flow, other.route.flow)
     keys, others = _keys(one), _keys(other)
@@ -127,7 +127,7 @@ def _keys(facts: RouteFacts) -> dict[str, bytes]:
     return found
 
 
-def _organisation(one: RouteFacts, other: RouteFacts) -> Iterator[Finding]:
+def _organisation(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:
     """Say which flows are separate only by sub-domains."""
     shared = [organisation for organisation in _organisations(one) if organisation in _organisations(other)]
     for domain in shared:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mailflows.audit._dmarc import DmarcRecord, Walk
     from mailflows.audit._facts import RouteFacts
-    from mailflows.audit._report import Finding
+    from mailflows.audit._report import AuditFinding
 
 __all__ = ["flow_findings"]
 
@@ -28,13 +28,13 @@ _LEAST_BITS = 1024
 _GOOD_BITS = 2048
 
 
-def flow_findings(facts: RouteFacts) -> Iterator[Finding]:
+def flow_findings(facts: RouteFacts) -> Iterator[AuditFinding]:
     """Yield all that is missing or weak on one flow."""
     for check in (_spf, _spf_reach, _sources, _dkim, _domains, _hosts, _addresses, _unanswered):
         yield from check(facts)
 
 
-def _spf(facts: RouteFacts) -> Iterator[Finding]:
+def _spf(facts: RouteFacts) -> Iterator[AuditFinding]:
     """Look at the record itself."""
     spf, flows, domain = facts.spf, (facts.route.flow,), facts.spf.domain
     if domain in spf.unanswered:
@@ -50,7 +50,7 @@ def _spf(facts: RouteFacts) -> Iterator[Finding]:
         yield from _spf_tree(facts)
 
 
-def _spf_tree(facts: RouteFacts) -> Iterator[Finding]:
+def _spf_tree(facts: RouteFacts) -> Iterator[AuditFinding]:
     """Look at a record that can be read, and at what it includes."""
     spf, flows, domain = facts.spf, (facts.route.flow,), facts.spf.domain
     for where, problem in spf.broken.items():
@@ -67,7 +67,7 @@ def _spf_tree(facts: RouteFacts) -> Iterator[Finding]:
         yield finding(ending, flows, domain=domain, evidence=spf.records)
 
 
-def _spf_reach(facts: RouteFacts) -> Iterator[Finding]:
+def _spf_reach(facts: RouteFacts) -> Iterator[AuditFinding]:
     """Look at whom the record lets send."""
     spf, flows = facts.spf, (facts.route.flow,)
     wide = [network for network in spf.networks if network.prefixlen < _WIDEST[network.version]]
@@ -81,7 +81,7 @@ def _spf_reach(facts: RouteFacts) -> Iterator[Finding]:
         yield finding("spf.not-expanded", flows, domain=spf.domain, evidence=others)
 
 
-def _sources(facts: RouteFacts) -> Iterator[Finding]:
+def _sources(facts: RouteFacts) -> Iterator[AuditFinding]:
     """Look whether the flow's own addresses may send; where the record is void, that was said."""
     spf = facts.spf
     if len(spf.records) != 1 or spf.broken:
@@ -98,7 +98,7 @@ def _sources(facts: RouteFacts) -> Iterator[Finding]:
             )
 
 
-def _dkim(facts: RouteFacts) -> Iterator[Finding]:
+def _dkim(facts: RouteFacts) -> Iterator[AuditFinding]:
     """Look at the keys."""
     route = facts.route
     if not route.dkim_selector and not route.esp:
@@ -117,7 +117,7 @@ def _dkim(facts: RouteFacts) -> Iterator[Finding]:
             yield finding("dkim.missing", (route.flow,), name=name)
 
 
-def _key(facts: RouteFacts, name: str, key: DkimKey, evidence: tuple[str, ...]) -> Iterator[Finding]:
+def _key(facts: RouteFacts, name: str, key: DkimKey, evidence: tuple[str, ...]) -> Iterator[AuditFinding]:
     flows = (facts.route.flow,)
     if key.problem:
         yield finding("dkim.malformed", flows, name=name, problem=key.problem, evidence=evidence)
@@ -132,7 +132,7 @@ def _key(facts: RouteFacts, name: str, key: DkimKey, evidence: tuple[str, ...]) 
         yield finding("dkim.sha1", flows, name=name, evidence=evidence)
 
 
-def _domains(facts: RouteFacts) -> Iterator[Finding]:
+def _domains(facts: RouteFacts) -> Iterator[AuditFinding]:
     """Look at each From domain."""
     flows = (facts.route.flow,)
     for domain in facts.route.domains:
@@ -152,7 +152,7 @@ def _takes_mail(records: tuple[str, ...]) -> bool:
     return any(record.partition(" ")[2] not in {"", "."} for record in records)
 
 
-def _dmarc(facts: RouteFacts, domain: str, found: Walk) -> Iterator[Finding]:
+def _dmarc(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFinding]:
     flows = (facts.route.flow,)
     for name in found.several:
         yield finding("dmarc.several", flows, domain=name)
@@ -177,7 +177,7 @@ def _dmarc(facts: RouteFacts, domain: str, found: Walk) -> Iterator[Finding]:
     yield from _reports(facts, record.domain, found)
 
 
-def _reports(facts: RouteFacts, domain: str, found: Walk) -> Iterator[Finding]:
+def _reports(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFinding]:
     """Look whether those outside who shall take reports have agreed."""
     for target, name in report_permissions(found):
         answer = facts.answer(name, "TXT")
@@ -188,7 +188,7 @@ def _reports(facts: RouteFacts, domain: str, found: Walk) -> Iterator[Finding]:
             )
 
 
-def _alignment(facts: RouteFacts, domain: str, record: DmarcRecord) -> Iterator[Finding]:
+def _alignment(facts: RouteFacts, domain: str, record: DmarcRecord) -> Iterator[AuditFinding]:
     """Look whether SPF and DKIM count for a From domain (RFC 9989 section 4.4)."""
     route = facts.route
     if route.return_path != domain and not _are_aligned(facts, domain, route.return_path, record, "aspf"):
@@ -204,7 +204,7 @@ def _are_aligned(facts: RouteFacts, domain: str, other: str, record: DmarcRecord
     return walks[domain].organisation == walks[other].organisation or walks[other].unanswered
 
 
-def _hosts(facts: RouteFacts) -> Iterator[Finding]:
+def _hosts(facts: RouteFacts) -> Iterator[AuditFinding]:
     """Look at the return-path, the EHLO name and the tracking host."""
     route, flows = facts.route, (facts.route.flow,)
     mx = facts.answer(route.return_path, "MX")
@@ -216,7 +216,7 @@ def _hosts(facts: RouteFacts) -> Iterator[Finding]:
             yield finding("dns.no-tracking-host", flows, host=route.tracking_host)
 
 
-def _addresses(facts: RouteFacts) -> Iterator[Finding]:
+def _addresses(facts: RouteFacts) -> Iterator[AuditFinding]:
     """Look at the names of the source addresses."""
     route, flows = facts.route, (facts.route.flow,)
     for ip in route.source_ips:
@@ -237,7 +237,7 @@ def _addresses(facts: RouteFacts) -> Iterator[Finding]:
                 yield finding("dns.ehlo-address", flows, ehlo=route.ehlo, ip=ip, evidence=forward.records)
 
 
-def _unanswered(facts: RouteFacts) -> Iterator[Finding]:
+def _unanswered(facts: RouteFacts) -> Iterator[AuditFinding]:
     """Say what could not be looked at."""
     open_names = [q.name for q, answer in facts.answers.items() if not answer.is_final]
     open_names += facts.spf.unanswered

@@ -9,7 +9,7 @@ from __future__ import annotations
 from mailflows.feedback._autoreply import parse_autoreply
 from mailflows.feedback._bounce import parse_bounce
 from mailflows.feedback._csv import ImportResult, export_suppressions, import_suppressions
-from mailflows.feedback._event import Action, BounceReason, Event, EventType
+from mailflows.feedback._event import Action, BounceReason, Event, EventType, Fault
 from mailflows.feedback._reply import from_reply, from_smtp_exception
 from mailflows.feedback._signatures import verify_webhook
 from mailflows.feedback._suppression import Suppression, SuppressionList
@@ -22,6 +22,7 @@ __all__ = [
     "BounceReason",
     "Event",
     "EventType",
+    "Fault",
     "ImportResult",
     "Suppression",
     "SuppressionList",

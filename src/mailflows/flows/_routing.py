@@ -1,4 +1,4 @@
-"""Which road a message takes: declared, by its headers, by its From domain, by its content."""
+"""Which route a message takes: declared, by its headers, by its From domain, by its content."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mailflows._result import to_html
+from mailflows._result import Result, to_html
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
+from mailflows.flows._esp import stream_headers
 from mailflows.message import addresses
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ __all__ = ["FLOW_HEADER", "DecidedBy", "RouteDecision", "route"]
 FLOW_HEADER = "X-Mailflows-Flow"
 """Header in which an application may declare the flow; take it out before sending."""
 
-_STREAM_HEADERS = ("x-pm-message-stream", "x-mc-subaccount", "x-ses-configuration-set")
-"""Where providers' clients name the stream: Postmark, Mandrill, Amazon SES."""
-
 
 class DecidedBy(StrEnum):
     """What decided about the flow of a message."""
@@ -39,8 +37,8 @@ class DecidedBy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RouteDecision:
-    """By which road a message leaves.
+class RouteDecision(Result):
+    """By which route a message leaves.
 
     Attributes:
         flow: The flow, or `None` where it could not be told.
@@ -157,7 +155,7 @@ def _by_headers(flows: _Routes, message: Message) -> dict[Flow, str]:
     found: dict[Flow, str] = {}
     named = message.get(FLOW_HEADER).strip().lower()
     list_id = message.get("list-id").rpartition("<")[2].partition(">")[0].strip().lower()
-    streams = {message.get(name).strip() for name in _STREAM_HEADERS} - {""}
+    streams = {message.get(name).strip() for name in stream_headers()} - {""}
     for known in flows:
         if named == known.flow:
             found[known.flow] = f"{FLOW_HEADER} says so"

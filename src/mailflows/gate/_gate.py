@@ -14,6 +14,7 @@ from mailflows.classifier import Classifier
 from mailflows.errors import ConfigurationError, MessageError, Refused
 from mailflows.flow import Flow
 from mailflows.flows import FlowSet
+from mailflows.flows._file import SettingsFile
 from mailflows.gate._case import Case
 from mailflows.gate._drivers import arun, run
 from mailflows.gate._guarded import guarded
@@ -157,14 +158,12 @@ class Gate:
             ConfigurationError: If the file is no TOML, has an unknown key, or contradicts itself.
             OSError: If it cannot be read.
         """
-        from mailflows.gate._settings import parts_from_toml  # noqa: PLC0415 -- only for files
+        from mailflows.gate._settings import parts_from_file  # noqa: PLC0415 -- only for files
 
-        flows, found = FlowSet.from_toml(path), parts_from_toml(path, store)
-        try:
+        file = SettingsFile(path)
+        flows, found = FlowSet.from_file(file), parts_from_file(file, store)
+        with file.at("gate"):
             return cls(flows, **found | parts)
-        except ConfigurationError as error:
-            msg = f"{path}: {error}"
-            raise ConfigurationError(msg, field=error.field) from error
 
     def check(  # noqa: PLR0913 -- what may be known of a message
         self,

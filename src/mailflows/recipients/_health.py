@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailflows._dns._wire import Question, Status
-from mailflows.recipients import _lists
+from mailflows._providers import large_mailbox_domains
 from mailflows.recipients._domain import DomainFacts, ask_about
 from mailflows.recipients._report import DEAD, DomainState
 
@@ -83,7 +83,7 @@ def trusted(domain: str, facts: DomainFacts, health: Health) -> DomainFacts:
     """Return the facts, or "unknown" where they say more about the resolver than about the domain."""
     if health.invents or (health.trouble and facts.state in _DOUBTFUL):
         return DomainFacts(DomainState.UNKNOWN, f"{facts.evidence or facts.state}, but {health.trouble}")
-    if facts.state in _DOUBTFUL and domain in _lists.large_providers():
+    if facts.state in _DOUBTFUL and domain in large_mailbox_domains():
         return DomainFacts(
             DomainState.UNKNOWN, f"{facts.evidence} for a large provider: the resolver is at fault"
         )
@@ -104,7 +104,7 @@ class Census:
     def count(self, domain: str, facts: DomainFacts) -> None:
         """Count one domain."""
         self._states[facts.state] += 1
-        if facts.state is DomainState.IMPLICIT and domain in _lists.large_providers():
+        if facts.state is DomainState.IMPLICIT and domain in large_mailbox_domains():
             self._stripped = domain
 
     def judge(self) -> Health:

@@ -9,13 +9,13 @@ from functools import cache
 
 from mailflows import _data
 from mailflows._domain import is_known_ending
+from mailflows._providers import free_mail_domains, large_mailbox_domains
 
 __all__ = ["DataSource", "sources"]
 
 _DATE = re.compile(r"\b(20\d\d)-(\d\d)-(\d\d)\b")
 _FILES = (
     "alias-relays",
-    "free-mail",
     "mail-hosts",
     "no-reply",
     "roles",
@@ -53,21 +53,23 @@ def sources() -> tuple[DataSource, ...]:
     >>> [source.name for source in sources()][:2]
     ['disposable-email-domains', 'publicsuffixlist']
     """
-    own = tuple(
-        DataSource(f"recipients/{name}.txt", len(_words(name)), str(_date_of(name)), _date_of(name))
-        for name in _FILES
-    )
+    own = tuple(_own(f"recipients/{name}.txt", len(_words(name))) for name in _FILES)
     return (
         _package("disposable-email-domains", len(disposable())),
         _package("publicsuffixlist", 0),
+        _own("providers.toml", len(large_mailbox_domains())),
+        _own("free-mail.txt", len(free_mail_domains() - large_mailbox_domains())),
         *own,
     )
 
 
-def _date_of(name: str) -> dt.date | None:
-    head = "\n".join(
-        line for line in _data.read(f"recipients/{name}.txt").splitlines() if line.startswith("#")
-    )
+def _own(path: str, entries: int) -> DataSource:
+    day = _date_of(path)
+    return DataSource(path, entries, str(day), day)
+
+
+def _date_of(path: str) -> dt.date | None:
+    head = "\n".join(line for line in _data.read(path).splitlines() if line.startswith("#"))
     found = _DATE.search(head)
     return dt.date(*map(int, found.groups())) if found else None
 
@@ -138,21 +140,9 @@ def _mail_hosts() -> dict[str, frozenset[str]]:
 
 
 @cache
-def free_mail() -> frozenset[str]:
-    """Return the domains of free and consumer mailboxes."""
-    return _words("free-mail") | large_providers()
-
-
-@cache
-def large_providers() -> frozenset[str]:
-    """Return the domains of the large providers of mailboxes."""
-    return frozenset(word for line in _data.read_sections("free-mail.txt")[""] for word in line.split())
-
-
-@cache
 def well_known() -> frozenset[str]:
     """Return the domains that are never called disposable or a typing error."""
-    return _words("well-known") | _words("typo-targets") | large_providers()
+    return _words("well-known") | _words("typo-targets") | large_mailbox_domains()
 
 
 @cache
@@ -192,6 +182,15 @@ def squeeze(local: str) -> str:
     'serviceclient'
     """
     return local.translate(_SEPARATORS)
+
+
+def is_real_ending(ending: str) -> bool:
+    """Return whether a registry gives names under an ending of one or two labels.
+
+    >>> is_real_ending("com.br"), is_real_ending("con.br"), is_real_ending("ne")
+    (True, False, True)
+    """
+    return is_known_ending(ending) or is_known_tld(ending)
 
 
 @cache

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from mailflows._providers import is_free_mail
 from mailflows.errors import ConfigurationError
 from mailflows.recipients import _lists
 from mailflows.recipients._confusables import looks_like
@@ -121,7 +122,7 @@ def domain_traits(domain: str, *, unicode: str, overrides: Overrides = NONE) -> 
     listed = _listed(domain, overrides)
     if listed is not None:
         reasons.append(listed)
-    if domain in _lists.free_mail() and (listed is None or listed.code != Trait.DISPOSABLE):
+    if is_free_mail(domain) and (listed is None or listed.code != Trait.DISPOSABLE):
         reasons.append(make_reason("free-mail", domain))
     meant, found = _spelling(domain, unicode, overrides)
     reasons += found
@@ -166,7 +167,7 @@ def _spelling(domain: str, unicode: str, overrides: Overrides) -> tuple[str | No
     meant = looks_like(unicode)
     if meant:
         reasons.append(make_reason("confusable", domain, meant=meant))
-    elif domain not in overrides.known and domain not in _lists.free_mail():
+    elif domain not in overrides.known and not is_free_mail(domain):
         meant = correct_domain(domain, known=known)
         if meant:
             reasons.append(make_reason("typo", domain, meant=meant))
