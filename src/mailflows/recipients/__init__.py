@@ -9,6 +9,7 @@ from __future__ import annotations
 from mailflows._dns import Resolver
 from mailflows.recipients._checker import (
     RecipientChecker,
+    acheck_list,
     acheck_recipient,
     aensure_recipient,
     check_list,
@@ -37,6 +38,7 @@ __all__ = [
     "Resolver",
     "Trait",
     "Verdict",
+    "acheck_list",
     "acheck_recipient",
     "aensure_recipient",
     "check_list",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from mailflows.recipients._traits import NONE, Overrides
 
 if TYPE_CHECKING:
     import os
+    from datetime import datetime
 
     from mailflows._clock import Clock, Timer
     from mailflows._dns import Conversation, Door
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "History",
     "RecipientChecker",
+    "acheck_list",
     "acheck_recipient",
     "aensure_recipient",
     "check_list",
@@ -184,6 +187,20 @@ class RecipientChecker:
 
         return check_rows(self, rows, column=column, delivered=delivered, cache=cache, progress=progress)
 
+    async def acheck_list(
+        self,
+        rows: Rows,
+        *,
+        column: str | None = None,
+        delivered: History | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        progress: bool | Callable[[int, int], None] | None = None,
+    ) -> ListReport:
+        """Do what `check_list` does without blocking the event loop: in a thread of its own."""
+        return await asyncio.to_thread(
+            self.check_list, rows, column=column, delivered=delivered, cache=cache, progress=progress
+        )
+
     def find(self, address: object) -> Finding:
         """Find out about an address offline; the first half of a check."""
         return self._judge.find(address)
@@ -195,13 +212,14 @@ class RecipientChecker:
         *,
         meant: DomainFacts = NOT_ASKED,
         further: tuple[RecipientReason, ...] = (),
+        now: datetime | None = None,
     ) -> RecipientReport:
         """Say the verdict when the DNS has been heard; the second half of a check."""
         suppressed = self._bounced is not None and self.is_bounced(finding)
         return self._judge.report(
             finding,
             facts,
-            now=to_datetime(self.clock()),
+            now=to_datetime(self.clock()) if now is None else now,
             is_suppressed=suppressed,
             meant=meant,
             further=further,
@@ -353,3 +371,17 @@ def check_list(  # noqa: PLR0913 -- the settings of one list
     """
     checker = RecipientChecker(dns=dns, flow=flow, bounced=bounced)
     return checker.check_list(rows, column=column, progress=progress)
+
+
+async def acheck_list(  # noqa: PLR0913 -- the settings of one list
+    rows: Rows,
+    *,
+    column: str | None = None,
+    dns: bool = True,
+    flow: Flow | str | None = Flow.MARKETING,
+    bounced: History | None = None,
+    progress: bool | Callable[[int, int], None] | None = None,
+) -> ListReport:
+    """Do what `check_list` does without blocking the event loop."""
+    checker = RecipientChecker(dns=dns, flow=flow, bounced=bounced)
+    return await checker.acheck_list(rows, column=column, progress=progress)

@@ -253,9 +253,8 @@ class Judge:
         reasons = self._domain_reasons(profile, facts)
         profile.weighed = self._weigh(reasons)
         profile.traits = frozenset(_TRAIT_OF[reason.code] for reason in reasons if reason.code in _TRAIT_OF)
-        profile.provider = (
-            provider_of(profile.ascii, mail_hosts=facts.mail_hosts).name if facts.mail_hosts else None
-        )
+        provider = provider_of(profile.ascii, mail_hosts=facts.mail_hosts)
+        profile.provider = provider.name if provider.is_known or facts.mail_hosts else None
         profile.facts = facts
 
     def _domain_reasons(self, profile: Profile, facts: DomainFacts) -> tuple[RecipientReason, ...]:
