@@ -2,9 +2,10 @@
 
     python benchmarks/recipients_prediction.py [lists a kind]
 
-A list is drawn by its history, not by the predictor's model: how old it is, how fast mailboxes and domains die
-there, how much of it was made up or read wrongly; then every address gets its own fate. The predictor sees
-what a check shows: the classes of the addresses, and the domains that died. The truth is counted, never told.
+A list is drawn by its history, not by the predictor's model: how old it is, how fast mailboxes and domains
+die there, how much of it was made up or read wrongly; then every address gets its own fate. The predictor
+sees what a check shows: the classes of the addresses, and the domains that died. The truth is counted,
+never told.
 
 The ranges are wider than the published figures that they enclose:
 
@@ -16,7 +17,8 @@ The ranges are wider than the published figures that they enclose:
 * an unchecked form of a public service: 1.8 % of 83,000 confirmations failed
   (https://github.com/alphagov/govuk-coronavirus-vulnerable-people-form/pull/350); of a start-up: about 3 %
   (https://github.com/Kilo-Org/cloud/pull/1499);
-* domains of firms die a tenth to a third as fast as their mailboxes; nobody publishes it, so the range is wide.
+* domains of firms die a tenth to a third as fast as their mailboxes; nobody publishes it, so the range is
+wide.
 """
 
 from __future__ import annotations
@@ -54,12 +56,36 @@ class Kind:
 
 
 KINDS = {
-    "corporate": Kind((1, 18), (0.002, 0.021), (0.0003, 0.003), (0.8, 1.0), (0.0005, 0.005), (0.0001, 0.005), (0.0001, 0.003)),
-    "consumer": Kind((1, 36), (0.0005, 0.006), (0.0002, 0.002), (0.08, 0.3), (0.001, 0.012), (0.002, 0.02), (0.0005, 0.01)),
-    "scraped": Kind((6, 60), (0.004, 0.021), (0.0005, 0.004), (0.6, 0.95), (0.005, 0.04), (0.01, 0.06), (0.005, 0.05)),
-    "five years old": Kind((54, 66), (0.004, 0.021), (0.0005, 0.004), (0.3, 0.9), (0.001, 0.01), (0.001, 0.02), (0.0005, 0.01)),
-    "role-heavy": Kind((1, 24), (0.0005, 0.006), (0.0003, 0.003), (0.9, 1.0), (0.0005, 0.005), (0.0001, 0.005), (0.0001, 0.003)),
-    "purchased": Kind((12, 60), (0.004, 0.021), (0.0005, 0.004), (0.5, 0.9), (0.01, 0.06), (0.02, 0.1), (0.002, 0.03)),
+    "corporate": Kind(
+        (1, 18),
+        (0.002, 0.021),
+        (0.0003, 0.003),
+        (0.8, 1.0),
+        (0.0005, 0.005),
+        (0.0001, 0.005),
+        (0.0001, 0.003),
+    ),
+    "consumer": Kind(
+        (1, 36), (0.0005, 0.006), (0.0002, 0.002), (0.08, 0.3), (0.001, 0.012), (0.002, 0.02), (0.0005, 0.01)
+    ),
+    "scraped": Kind(
+        (6, 60), (0.004, 0.021), (0.0005, 0.004), (0.6, 0.95), (0.005, 0.04), (0.01, 0.06), (0.005, 0.05)
+    ),
+    "five years old": Kind(
+        (54, 66), (0.004, 0.021), (0.0005, 0.004), (0.3, 0.9), (0.001, 0.01), (0.001, 0.02), (0.0005, 0.01)
+    ),
+    "role-heavy": Kind(
+        (1, 24),
+        (0.0005, 0.006),
+        (0.0003, 0.003),
+        (0.9, 1.0),
+        (0.0005, 0.005),
+        (0.0001, 0.005),
+        (0.0001, 0.003),
+    ),
+    "purchased": Kind(
+        (12, 60), (0.004, 0.021), (0.0005, 0.004), (0.5, 0.9), (0.01, 0.06), (0.02, 0.1), (0.002, 0.03)
+    ),
 }
 
 
@@ -105,7 +131,9 @@ def drawn(rng: random.Random, kind: Kind) -> tuple[dict[str, int], dict[str, int
     seen["ordinary"] = size - sum(seen.values())
     gone_own = binomial(rng, min(seen["ordinary"], own - dead), lost)
     free = seen["ordinary"] - min(seen["ordinary"], own - dead)
-    gone_free = binomial(rng, free, lost * rng.uniform(0.2, 0.8))  # providers close mailboxes more slowly than firms
+    gone_free = binomial(
+        rng, free, lost * rng.uniform(0.2, 0.8)
+    )  # providers close mailboxes more slowly than firms
     never = binomial(rng, seen["ordinary"] - gone_own - gone_free, between(rng, *kind.misread))
     bounces += gone_own + gone_free + never
     evidence = {"dead": dead_domains, "asked": domains}

@@ -36,17 +36,17 @@ class Liar(DnsServer):
         self._lie(answer, name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(kind))
 
 
-def says_nothing(answer: dns.message.Message, name: str, kind: str) -> None:
+def says_nothing(_: dns.message.Message, _name: str, _kind: str) -> None:
     """NOERROR without any record."""
 
 
-def refers_to_the_root(answer: dns.message.Message, name: str, kind: str) -> None:
+def refers_to_the_root(answer: dns.message.Message, _name: str, _kind: str) -> None:
     """A referral, as a server gives that does not recurse."""
     answer.flags &= ~dns.flags.RA
     answer.authority.append(dns.rrset.from_text(".", 300, "IN", "NS", "a.root-servers.net."))
 
 
-def knows_no_name(answer: dns.message.Message, name: str, kind: str) -> None:
+def knows_no_name(answer: dns.message.Message, _name: str, _kind: str) -> None:
     """NXDOMAIN for everything."""
     answer.set_rcode(dns.rcode.NXDOMAIN)
     answer.authority.append(dns.rrset.from_text(".", 300, "IN", "SOA", "a. h. 1 1 1 1 300"))
@@ -96,14 +96,15 @@ cold MX 5 mx
 
 
 class OldServer(DnsServer):
-    """A server from before EDNS, which answers FORMERR to a question with OPT; and one that is slow at first."""
+    """A server from before EDNS, which answers FORMERR to a question with OPT, and is slow at first."""
 
     def reply(self, wire: bytes, *, over_tcp: bool) -> bytes | None:
+        """Return the bytes of the answer."""
         query = dns.message.from_wire(wire)
         name = query.question[0].name.to_text()
         if name.startswith("old") and query.edns >= 0:
             refused = dns.message.make_response(query)
-            refused.use_edns(False)
+            refused.use_edns(-1)
             refused.set_rcode(dns.rcode.FORMERR)
             return refused.to_wire()
         if name.startswith("cold") and not self._second(name + str(query.question[0].rdtype)):

@@ -40,7 +40,7 @@ class Status(StrEnum):
     """A referral instead of an answer: the server does not serve the zone (RFC 2308 section 2.2)."""
 
     FORMERR = "formerr"
-    """The server could not read the question; one from before EDNS is asked again without (RFC 6891 section 7)."""
+    """The server could not read the question; one from before EDNS is asked without it (RFC 6891 7)."""
 
 
 class Question(NamedTuple):

@@ -152,7 +152,7 @@ def recipients(gate: Gate, case: Case) -> Steps:
         reason = report.reasons[0] if report.reasons else None
         if report.verdict is RecipientVerdict.UNDELIVERABLE and reason:
             gone.setdefault((reason.code, reason.sentence), []).append(address)
-        elif report.verdict is not RecipientVerdict.DELIVERABLE and reason and reason.code != "not_asked":
+        elif report.verdict is not RecipientVerdict.DELIVERABLE and reason and reason.code != "not-asked":
             doubts[reason.code] = doubts.get(reason.code, 0) + 1
     for (code, sentence), listed in gone.items():
         case.refuse("recipients", code, sentence, listed)

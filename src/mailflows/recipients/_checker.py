@@ -50,6 +50,7 @@ _PROBE_EVERY = 600.0
 REFUSED: frozenset[str] = frozenset()
 """Codes that `ensure_recipient` refuses beside what is undeliverable, by default."""
 
+
 class RecipientChecker:
     """Says whether to write to an address, and why.
 

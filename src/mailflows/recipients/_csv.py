@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["delimiter_of", "records"]
 
@@ -15,7 +18,7 @@ _CELL = 4 * 1024 * 1024
 
 
 def delimiter_of(sample: str) -> str:
-    """Return the delimiter that divides the lines of a sample most evenly, a comma where there is none.
+    r"""Return the delimiter that divides the lines of a sample most evenly, a comma where there is none.
 
     >>> delimiter_of("a;b;c\\nd;e;f"), delimiter_of("ada@shop.fr")
     (';', ',')
@@ -37,8 +40,8 @@ def delimiter_of(sample: str) -> str:
 def records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str], str]]:
     """Yield (line, cells, what is wrong) for each record.
 
-    A quoted cell may hold line breaks (RFC 4180); a quote that is never closed, or is closed in the middle of a
-    cell far below, costs the one line that it stands in.
+    A quoted cell may hold line breaks (RFC 4180); a quote that is never closed, or is closed in the middle
+    of a cell far below, costs the one line that it stands in.
     """
     source = iter(lines)
     waiting: list[str] = []
@@ -86,7 +89,7 @@ def _parse(text: str, delimiter: str) -> list[str] | None:
 
 
 def _parse_loosely(text: str, delimiter: str) -> list[str] | None:
-    """Read a record with quotes inside a cell, as ``"Ada" <ada@shop.fr>,1``; the quotes must pair off in a line."""
+    """Read a record with quotes inside a cell, as ``"Ada" <a@shop.fr>,1``; they must pair off."""
     bare = text.rstrip("\r\n")
     if "\n" in bare or bare.count('"') % 2:
         return None

@@ -34,7 +34,7 @@ def diagnose(text: str) -> tuple[str, Parameters]:
     return _of_length(text, domain)
 
 
-def _of_whole(text: str) -> str | None:
+def _of_whole(text: str) -> str | None:  # noqa: PLR0911 -- one line a kind of fault
     if "\n" in text.strip() or "\r" in text.strip():
         return "line-break"
     kinds = {unicodedata.category(character) for character in text}
@@ -90,7 +90,7 @@ def _of_domain(domain: str) -> str | None:  # noqa: PLR0911 -- one line a kind o
     return None
 
 
-def _of_length(text: str, domain: str) -> tuple[str, Parameters]:
+def _of_length(text: str, domain: str) -> tuple[str, Parameters]:  # noqa: PLR0911 -- likewise
     labels = domain.split(".")
     if len(domain) > _MAX_DOMAIN:
         return "domain-too-long", (("limit", _MAX_DOMAIN),)

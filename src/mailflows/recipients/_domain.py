@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["DomainFacts", "ask_about"]
 
 _MAX_HOSTS = 10
-"""Mail hosts that answer before a domain is judged: a sender tries no more either. Hosts that do not exist are not
-counted, as Postfix drops failed look-ups before its limit (smtp_mx_address_limit)."""
+"""Mail hosts that answer before a domain is judged: a sender tries no more either. Hosts that do not exist
+are not counted, as Postfix drops failed look-ups before its limit (smtp_mx_address_limit)."""
 
 _MOST_ASKED = 30
 """Mail hosts that are looked up at all, so that a domain with hundreds cannot take the budget of a list."""
@@ -95,7 +95,9 @@ def _by_hosts(records: Iterable[str]) -> Conversation[DomainFacts]:
     if "unknown" in seen:
         return DomainFacts(DomainState.UNKNOWN, f"no address for the mail host {hosts[0]}: no answer", hosts)
     if len(seen) < len(hosts):
-        return DomainFacts(DomainState.UNKNOWN, f"the first {len(seen)} of {len(hosts)} mail hosts are gone", hosts)
+        return DomainFacts(
+            DomainState.UNKNOWN, f"the first {len(seen)} of {len(hosts)} mail hosts are gone", hosts
+        )
     if "private" in seen:
         return DomainFacts(DomainState.MX_PRIVATE, f"MX {hosts[0]} has no public address", hosts)
     return DomainFacts(DomainState.MX_BROKEN, f"MX {hosts[0]} does not exist", hosts)

@@ -1,4 +1,4 @@
-"""Which kind of file is this? Packed text and workbooks are opened; what is no text is refused by its name."""
+"""Which kind of file is this? Packed text and workbooks are opened; what is no text is refused by name."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import gzip
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from mailflows.errors import ConfigurationError, MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["read_objects", "unpack", "workbook_rows"]
 
@@ -44,7 +43,8 @@ _LISTS = (".csv", ".tsv", ".txt", ".tab", ".jsonl", ".json")
 
 
 def _refuse(what: str) -> ConfigurationError:
-    return ConfigurationError(f"this is {what}: it cannot be read as a list", field="rows")
+    msg = f"this is {what}: it cannot be read as a list"
+    return ConfigurationError(msg, field="rows")
 
 
 def unpack(binary: IO[bytes]) -> tuple[IO[bytes], bool]:
@@ -57,7 +57,7 @@ def unpack(binary: IO[bytes]) -> tuple[IO[bytes], bool]:
     head = binary.read(512)
     binary.seek(start)
     if head.startswith(_GZIP):
-        return io.BufferedReader(gzip.GzipFile(fileobj=binary)), False  # type: ignore[type-var] # it reads
+        return io.BufferedReader(gzip.GzipFile(fileobj=binary)), False
     if head.startswith(_ZIP):
         return _of_zip(binary)
     for mark, what in _OTHERS:

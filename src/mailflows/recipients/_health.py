@@ -117,11 +117,15 @@ class Census:
         if asked >= _FEW and unanswered > _SICK * asked:
             return Health(f"the resolver left {unanswered} of {asked} domains without an answer")
         if self._stripped:
-            return Health(f"the resolver says that {self._stripped} has no mail host: it holds MX records back")
+            return Health(
+                f"the resolver says that {self._stripped} has no mail host: it holds MX records back"
+            )
         if asked >= _FEW and dead == asked:
             return Health(f"the resolver says of all {asked} domains that they take no mail")
         if asked >= _FEW and self._states[DomainState.IMPLICIT] == asked:
-            return Health(f"the resolver knows no mail host of any of {asked} domains: it holds MX records back")
+            return Health(
+                f"the resolver knows no mail host of any of {asked} domains: it holds MX records back"
+            )
         return WELL
 
 
@@ -129,5 +133,5 @@ _FEW = 20
 """Domains from which their answers together say something of the resolver; our judgement."""
 
 _SICK = 0.3
-"""From this share of unanswered domains the resolver itself is sick; silent name servers of a list are 1 to 3 in a
-hundred (benchmarks/recipients_dns.py serves 1.3 %)."""
+"""From this share of unanswered domains the resolver itself is sick; silent name servers of a list are 1 to
+3 in a hundred (benchmarks/recipients_dns.py serves 1.3 %)."""

@@ -6,16 +6,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mailflows._mailbox import fold, key_rule
-from mailflows.flow import Flow
 from mailflows._providers import provider_of
+from mailflows.flow import Flow
 from mailflows.recipients import _lists
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts
 from mailflows.recipients._grammar import grammar_of
 from mailflows.recipients._repair import repair, strip_markup
-from mailflows.recipients._report import DomainState, RecipientReason, RecipientReport, Trait, Verdict, make_reason
+from mailflows.recipients._report import (
+    DomainState,
+    RecipientReason,
+    RecipientReport,
+    Trait,
+    Verdict,
+    make_reason,
+)
 from mailflows.recipients._syntax import (
     MAX_OCTETS,
-    Address,
     Unreadable,
     is_special_use,
     read_address,
@@ -152,7 +158,7 @@ class Judge:
             self._plain[domain] = profile
         return profile
 
-    def report(
+    def report(  # noqa: PLR0913 -- what is known of an address
         self,
         finding: Finding,
         facts: DomainFacts,
@@ -180,7 +186,9 @@ class Judge:
         verdict, reasons = self.weigh(finding, facts, is_suppressed=is_suppressed, further=further)
         normalized = f"{local}@{profile.unicode}"
         ascii_form = normalized if profile.is_plain else f"{local}@{profile.ascii}"
-        more = finding.about.traits.union(Trait(reason.code) for reason in further if reason.code in _TRAIT_CODES)
+        more = finding.about.traits.union(
+            Trait(reason.code) for reason in further if reason.code in _TRAIT_CODES
+        )
         return RecipientReport(
             address=finding.text,
             verdict=verdict,
@@ -188,7 +196,9 @@ class Judge:
             normalized=normalized,
             ascii=None if finding.needs_smtputf8 else ascii_form,
             domain=profile.ascii,
-            suggestion=self._suggestion(finding, facts, meant) if verdict is not Verdict.DELIVERABLE else None,
+            suggestion=self._suggestion(finding, facts, meant)
+            if verdict is not Verdict.DELIVERABLE
+            else None,
             traits=profile.traits | more if more else profile.traits,
             domain_state=facts.state,
             mail_hosts=facts.mail_hosts,

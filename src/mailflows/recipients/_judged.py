@@ -119,7 +119,9 @@ class Judged:
     def _unpack(self, number: int) -> dict[str, Any]:
         facts: dict[str, Any] = json.loads(self.spool.outcome(number))
         facts["reasons"] = tuple(
-            replace(make_reason(code, *evidence, **parameters), verdict=None if best is None else Verdict(best))
+            replace(
+                make_reason(code, *evidence, **parameters), verdict=None if best is None else Verdict(best)
+            )
             for code, parameters, evidence, best in facts["reasons"]
         )
         facts["traits"] = frozenset(map(Trait, facts["traits"]))

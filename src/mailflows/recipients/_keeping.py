@@ -34,9 +34,7 @@ def save_report(report: ListReport, path: str | os.PathLike[str]) -> None:
     if place.exists():
         raise FileExistsError(17, "the file exists", str(place))
     judged = report.judged
-    facts = {
-        one.name: _data(getattr(report, one.name)) for one in fields(report) if one.name != "judged"
-    }
+    facts = {one.name: _data(getattr(report, one.name)) for one in fields(report) if one.name != "judged"}
     kept = {"schema": _SCHEMA, "columns": list(judged.columns), "facts": facts}
     judged.spool.write_meta("report", json.dumps(kept, ensure_ascii=False))
     judged.spool.database.execute("VACUUM INTO ?", (str(place),))

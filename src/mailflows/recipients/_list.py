@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
@@ -24,7 +23,7 @@ from mailflows.recipients._tally import CLASS_NAMES, SUPPRESSED, Tally, class_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mailflows._dns import Door
     from mailflows.recipients._checker import History, RecipientChecker
@@ -72,10 +71,10 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
     finally:
         domains.close()
     moment = to_datetime(now)
-    judged = Judged(
-        spool, columns=table.columns, column=table.column, checked_at=moment, frame=table.frame
+    judged = Judged(spool, columns=table.columns, column=table.column, checked_at=moment, frame=table.frame)
+    return _report(
+        checker, table, tally, judged, health, duplicates, digest, find_patterns(tally, serial, duplicates)
     )
-    return _report(checker, table, tally, judged, health, duplicates, digest, find_patterns(tally, serial, duplicates))
 
 
 def _report(  # noqa: PLR0913, PLR0917 -- all that was found
@@ -101,7 +100,7 @@ def _report(  # noqa: PLR0913, PLR0917 -- all that was found
         rows=tally.rows,
     )
     policies = tuple(
-        _policies.judge(policy, prediction, is_certain=checker.dns, trouble=health.trouble)
+        _policies.judge(policy, prediction, is_certain=checker.dns, is_believed=not health.trouble)
         for policy in _policies.known_policies()
     )
     return ListReport(
@@ -266,7 +265,7 @@ class _Judging:
     def _judge(self, finding: Finding) -> RecipientReport:
         further: tuple[RecipientReason, ...] = ()
         if self._serial and (shape := shape_of(finding)) in self._serial:
-            further = (self._serial[shape],)  # type: ignore[index] # it is among them
+            further = (self._serial[shape],)
         wanted = finding.meant_domain
         return self._checker.conclude(
             finding,
@@ -287,7 +286,7 @@ class _Judging:
         return known
 
     def _count_domain(self, report: RecipientReport, tally: Tally) -> None:
-        """Count the domains that tell of the list's age: those of its own, dead or with ordinary addresses."""
+        """Count a domain that tells of the list's age: one of its own, dead or with ordinary addresses."""
         domain = report.domain
         if domain is None or domain in self._counted or is_free_mail(domain):
             return

@@ -98,6 +98,11 @@ class ListReport(Result):
     judged: Judged = field(repr=False, compare=False)
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all columns of the list; empty for a list without."""
+        return self.judged.columns
+
+    @property
     def advice(self) -> Advice:
         """The advice of the strictest policy that does not forbid large mailings altogether."""
         order = list(Advice)
@@ -119,8 +124,8 @@ class ListReport(Result):
                 otherwise, unless that mailbox stands in the list.
 
         Yields:
-            Addresses as text for a list without columns; else whole rows, a dictionary each, with the address in
-            its column.
+            Addresses as text for a list without columns; else whole rows, a dictionary each, with the
+            address in its column.
         """
         kept = {Verdict.DELIVERABLE}
         if risky:
@@ -149,7 +154,8 @@ class ListReport(Result):
         """Divide the list, and say how each part does.
 
         Args:
-            column: A column of the list, such as the source or the year of a sign-up; by default who takes the
+            column: A column of the list, such as the source or the year of a sign-up; by default who takes
+            the
                 mail is taken.
 
         Returns:
@@ -165,12 +171,13 @@ class ListReport(Result):
 
         Args:
             path: File to write.
-            guard_formulas: Whether to put an apostrophe before a cell that a spreadsheet would take for a formula.
+            guard_formulas: Whether to put an apostrophe before a cell that a spreadsheet would take for a
+            formula.
         """
         write_csv(self.judged, path, guard_formulas=guard_formulas)
 
     def to_pandas(self) -> Any:  # noqa: ANN401 -- pandas is optional
-        """Return every input row with its verdict as a data frame, one row an input row, with the index it had.
+        """Return a data frame of every input row with its verdict, one row each, with the index it had.
 
         Raises:
             MissingExtra: If pandas is not installed.
@@ -190,7 +197,7 @@ class ListReport(Result):
         return draw(self, ax, dark=dark)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the report with all its rows to one file, an SQLite database; it holds the addresses in clear.
+        """Write the report with all its rows to one SQLite file, which holds the addresses in clear.
 
         Raises:
             FileExistsError: If the file exists.
@@ -209,7 +216,9 @@ class ListReport(Result):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.rows > _MOST_PICKLED:
-            msg = f"a report on more than {_MOST_PICKLED} rows is not pickled; use save() and ListReport.load()"
+            msg = (
+                f"a report on more than {_MOST_PICKLED} rows is not pickled; use save() and ListReport.load()"
+            )
             raise ConfigurationError(msg, field="report")
         facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "judged"}
         kept = self.judged
@@ -318,7 +327,10 @@ class ListReport(Result):
 
 
 def _made_again(
-    facts: dict[str, Any], data: bytes, columns: tuple[str, ...], frame: Any  # noqa: ANN401 -- pandas is optional
+    facts: dict[str, Any],
+    data: bytes,
+    columns: tuple[str, ...],
+    frame: Any,  # noqa: ANN401 -- pandas is optional
 ) -> ListReport:
     judged = Judged(
         Judged.spool_of(data),

@@ -1,4 +1,4 @@
-"""What a list shows as a whole: numbered addresses, one firm with thousands, too many roles, …"""
+"""What a list shows as a whole: numbered addresses, one firm with thousands, too many roles."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def find_patterns(tally: Tally, serial: dict[str, int], duplicates: int) -> tupl
         count = sum(serial.values())
         shapes = list(serial)[:3]
         sentence = (
-            f"{count} addresses ({count / max(1, total):.0%}) differ from others only in a number. Such lists are made "
-            "up by a program: do not mail these rows."
+            f"{count} addresses ({count / max(1, total):.0%}) differ from others only in a number. Such "
+            "lists are made up by a program: do not mail these rows."
         )
         found.append(_finding("serial-addresses", sentence, Severity.ERROR, shapes, count=count))
     found += _one_firm(tally, total)
@@ -58,26 +58,40 @@ def _one_firm(tally: Tally, total: int) -> list[Reason]:
         if is_free_mail(domain) or count < _ONE_FIRM_ROWS or count < _ONE_FIRM_SHARE * total:
             continue
         sentence = (
-            f"{count} addresses ({count / total:.0%}) are at {domain}. Make sure that its owner wants this mail; "
-            "one complaint there stops it all."
+            f"{count} addresses ({count / total:.0%}) are at {domain}. Make sure that its owner wants this "
+            "mail; one complaint there stops it all."
         )
         return [_finding("one-domain", sentence, Severity.WARNING, (domain,), count=count, domain=domain)]
     return []
 
 
 def _shares(tally: Tally, total: int, duplicates: int) -> list[Reason]:
-    made_up = tally.traits[Trait.SUSPICIOUS]
-    shares = (
-        ("many-role-accounts", tally.traits[Trait.ROLE], _ROLE_SHARE, "are role accounts. Lists of people who signed up have few; such a share is usual for addresses read off web sites."),
-        ("many-made-up", made_up, _MADE_UP_SHARE, "look made up, such as runs on the keyboard. Protect the form that they came from."),
-        ("many-disposable", tally.traits[Trait.DISPOSABLE], _DISPOSABLE_SHARE, "are disposable. Ask for a confirmation before an address joins the list."),
-        ("many-duplicates", duplicates, _DUPLICATE_SHARE, "stand further up in another spelling or the same. Mail each mailbox once."),
-    )
+    counts = {
+        "many-role-accounts": (tally.traits[Trait.ROLE], _ROLE_SHARE),
+        "many-made-up": (tally.traits[Trait.SUSPICIOUS], _MADE_UP_SHARE),
+        "many-disposable": (tally.traits[Trait.DISPOSABLE], _DISPOSABLE_SHARE),
+        "many-duplicates": (duplicates, _DUPLICATE_SHARE),
+    }
     return [
-        _finding(code, f"{count} addresses ({count / total:.0%}) {rest}", Severity.WARNING, (), count=count)
-        for code, count, usual, rest in shares
+        _finding(code, _share_sentence(code, count, total), Severity.WARNING, (), count=count)
+        for code, (count, usual) in counts.items()
         if count > usual * total
     ]
+
+
+def _share_sentence(code: str, count: int, total: int) -> str:
+    return f"{count} addresses ({count / total:.0%}) {_SHARES[code]}"
+
+
+_SHARES = {
+    "many-role-accounts": (
+        "are role accounts. Lists of people who signed up have few; such a share is usual for addresses that "
+        "were read off web sites."
+    ),
+    "many-made-up": "look made up, such as runs on the keyboard. Protect the form that they came from.",
+    "many-disposable": "are disposable. Ask for a confirmation before an address joins the list.",
+    "many-duplicates": "stand further up in another spelling or the same. Mail each mailbox once.",
+}
 
 
 def _finding(

@@ -37,5 +37,7 @@ def draw(report: ListReport, ax: Any, *, dark: bool) -> Any:  # noqa: ANN401 -- 
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         handles = [Patch(color=colour, label=f"advice: {advice}") for advice, colour in _COLOURS.items()]
         labels = ["predicted rate", "90 % interval of the prediction"]
-        ax.legend([line, band, *handles], labels + [handle.get_label() for handle in handles], fontsize="small")
+        ax.legend(
+            [line, band, *handles], labels + [handle.get_label() for handle in handles], fontsize="small"
+        )
     return ax

@@ -98,7 +98,7 @@ def known_policies() -> tuple[Policy, ...]:
 
 
 def judge(
-    policy: Policy, prediction: Prediction, *, is_certain: bool = True, trouble: str = ""
+    policy: Policy, prediction: Prediction, *, is_certain: bool = True, is_believed: bool = True
 ) -> PolicyVerdict:
     """Say what a policy means for a list.
 
@@ -106,15 +106,15 @@ def judge(
         policy: The rule.
         prediction: What is expected of the list.
         is_certain: Whether the DNS was asked; else nothing is better than a sample.
-        trouble: Why the DNS cannot be believed; then the list must be checked again before it is mailed.
+        is_believed: Whether the resolver can be believed; else the list must be checked again first.
     """
     limit, low, high = policy.hard_bounce, prediction.low, prediction.high
     if not prediction.addresses:
         return _stop(policy, "there is nothing to mail")
     if policy.max_recipients is not None and prediction.rows > policy.max_recipients:
         return _stop(policy, f"{prediction.rows} recipients; at most {policy.max_recipients} are tolerated")
-    if trouble:
-        return _stop(policy, f"the domains could not be checked ({trouble}); check the list again first")
+    if not is_believed:
+        return _stop(policy, "the resolver cannot be believed; check the list again before mailing it")
     expected = f"between {low:.1%} and {high:.1%} will bounce; the limit is {limit:.0%}"
     if low > limit:
         return _stop(policy, expected)
@@ -140,8 +140,8 @@ _MOST_SAMPLED = 2000
 def sample_size(addresses: int, limit: float, *, expected: float = 0.0) -> tuple[int, int]:
     """Return how many random addresses to mail first, and how many of them may bounce at most.
 
-    The smallest sample that a list just above the limit passes with a chance of 5 % and a list that bounces as
-    expected with 80 %, drawn without putting back: of a short list a smaller sample tells as much.
+    The smallest sample that a list just above the limit passes with a chance of 5 % and a list that bounces
+    as expected with 80 %, drawn without putting back: of a short list a smaller sample tells as much.
 
     >>> sample_size(1_000_000, 0.02), sample_size(200, 0.02)
     ((149, 0), (90, 0))

@@ -8,10 +8,10 @@ list shares, its *quality*, which has three unknown parts:
 * how many mailboxes die while one domain dies;
 * how many addresses never existed, seen in what looks made up or broken.
 
-Fixed draws from these distributions give the distribution of the list's bounce rate; its 5 % and 95 % quantiles
-are the interval, for the headline and for every policy. No class bounces less than an ordinary address, and the
-chance of a list of this length is that of all its rows: so a good row that is replaced by a bad one can only
-raise both ends.
+Fixed draws from these distributions give the distribution of the list's bounce rate; its 5 % and 95 %
+quantiles are the interval, for the headline and for every policy. No class bounces less than an ordinary
+address, and the chance of a list of this length is that of all its rows: so a good row that is replaced by
+a bad one can only raise both ends.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ CLASSES: dict[str, tuple[float, float]] = {
     "typo": (3.2, 1.8),  # typo domains often exist, and some of them take any mail
     "undeliverable": (96.0, 2.0),  # no address, or a dead domain: a few come back to life
 }
-"""Class → Beta prior of its bounce rate, the mildest class first. Nobody publishes such rates: means and widths are
-judgements, with the reason beside them.
+"""Class → Beta prior of its bounce rate, the mildest class first. Nobody publishes such rates: means and
+widths are judgements, with the reason beside them.
 
 Addresses of none of these classes are "ordinary"; those known to bounce are not mailed.
 """
 
 _TIME, _TIME_SPREAD = math.log(0.006), 1.5
-"""Log of the share of domains that died, before any is seen: half of all lists between 0.2 and 1.7 %, 90 % between
-0.05 and 7 %. A list of this year to one of five years, at 0.3 to 4 % of firms' domains a year."""
+"""Log of the share of domains that died, before any is seen: half of all lists between 0.2 and 1.7 %, 90 %
+between 0.05 and 7 %. A list of this year to one of five years, at 0.3 to 4 % of firms' domains a year."""
 
 _RATIO, _RATIO_SPREAD = math.log(3.0), 1.3
-"""Log of how many mailboxes die while a domain dies: many at firms, few where boxes belong to functions or providers keep
-them. Mailboxes of firms: 22.5 % a year (MarketingSherpa, as quoted at
-https://savoirfaire-us.com/blog/email-list-decay-inevitable-not-necessarily-bad/, 2026-11-28); domains of firms 1 to
-10 % a year, our judgement, hence the spread."""
+"""Log of how many mailboxes die while a domain dies: many at firms, few where boxes belong to functions or
+providers keep them. Mailboxes of firms: 22.5 % a year (MarketingSherpa, as quoted at
+https://savoirfaire-us.com/blog/email-list-decay-inevitable-not-necessarily-bad/, 2026-11-28); domains of
+firms 1 to 10 % a year, our judgement, hence the spread."""
 
 _NEVER, _NEVER_SPREAD = math.log(0.0028), 0.8
-"""Log of the share that never existed: Mailchimp's customers see 0.18 to 0.53 % hard bounces by industry (as quoted at
-https://datainnovation.io/en/email-bounce-rate-benchmark-by-industry-in-practice-lessons-from-high-volume-senders/,
+"""Log of the share that never existed: Mailchimp's customers see 0.18 to 0.53 % hard bounces by industry
+(as quoted at https://datainnovation.io/en/email-bounce-rate-benchmark-by-industry-in-practice-lessons-from-high-volume-senders/,
 2026-11-28), unchecked forms up to 1.8 % (alphagov/govuk-coronavirus-vulnerable-people-form#350)."""
 
 _HIDDEN, _HIDDEN_SPREAD = math.log(0.5), 0.8
@@ -161,7 +161,8 @@ def _quality(dead: int, asked: int, visible: float) -> Draws:
     ratio = np.exp(_RATIO + _RATIO_SPREAD * normal[0])
     never = np.exp(_NEVER + _NEVER_SPREAD * normal[1])
     never = np.minimum(0.5, never + visible * np.exp(_HIDDEN + _HIDDEN_SPREAD * normal[2]))
-    return 1.0 - (1.0 - never) * np.exp(-ratio * time)
+    quality: Draws = 1.0 - (1.0 - never) * np.exp(-ratio * time)
+    return quality
 
 
 def _weighed_by_history(quality: Draws, bounced: int, delivered: int) -> Draws:

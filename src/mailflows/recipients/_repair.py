@@ -1,4 +1,4 @@
-"""The addresses that were meant by text that is none: what stands in a cell, and slips that leave no choice."""
+"""The addresses that were meant by text that is none: those in a cell, and slips that leave no choice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ __all__ = ["addresses_in", "repair", "strip_markup"]
 _LONGEST = 1024
 """Longer text is not looked at: the limit of an address is 254 octets (RFC 5321 section 4.5.3.1)."""
 
-_FOUND = re.compile(r"[^\s<>()\[\]{},;:|\"\u201c\u201d\u201e\u00ab\u00bb]+@[^\s<>()\[\]{},;:|\"\u201c\u201d\u201e\u00ab\u00bb@]+")
+_FOUND = re.compile(
+    r"[^\s<>()\[\]{},;:|\"\u201c\u201d\u201e\u00ab\u00bb]+@[^\s<>()\[\]{},;:|\"\u201c\u201d\u201e\u00ab\u00bb@]+"
+)
 _GAP = re.compile(r"\s*@\s*")
 _SCHEME = re.compile(r"\b(?:mailto|email|e-mail|mail|smtp)\s*:\s*(?=\S+@)", re.IGNORECASE)
 _QUERY = re.compile(r"(?<=@)([^?\s]+)\?\S*")
@@ -71,7 +73,7 @@ def repair(text: object) -> str | None:
     if len(found) == 1 and plain.count("@") == 1 and "," not in plain.rpartition("@")[2]:
         inside = strip_markup(found[0].rpartition("@")[0])
         mended = f"{inside}@{found[0].rpartition('@')[2]}" if inside else found[0]
-        blanks_before = re.search(r"\S\s+\S+\s*@", plain) and not re.search(r"[<(:]", plain)
+        blanks_before = re.search(r"\S\s+\S+\s*@", plain) and not re.search(r"[<(]", plain)
         if mended != text and not blanks_before:
             return mended
     local, at, domain = _SCHEME.sub("", plain).strip("<>()[]\"'\u2018\u2019 ").partition("@")

@@ -145,7 +145,8 @@ class RecipientReport(Result):
         traits: What is known of local part and domain.
         domain_state: What the DNS says.
         mail_hosts: Names of the mail hosts, the preferred first.
-        mail_provider: Who takes the mail, by the mail hosts: a name of our table, such as ``google``, else the
+        mail_provider: Who takes the mail, by the mail hosts: a name of our table, such as ``google``, else
+        the
             domain that owns them; `None` where no mail host is known.
         duplicate_key: A key that two spellings of one mailbox share; never an address to mail to.
         needs_smtputf8: Whether every server on the way must speak SMTPUTF8 (RFC 6531).

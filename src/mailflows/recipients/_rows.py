@@ -30,7 +30,8 @@ _COLUMN_WORDS = frozenset(
     email, e-mail, e_mail, mail, courriel, emailaddress, email address, email_address, adresse email,
     adresse e-mail, adresse mail, correo, correo electronico, correo electrónico, e-mail-adresse, epost,
     indirizzo email, posta elettronica, endereco de email, recipient, address, destinataire, e-mail address,
-    e-mail 1 - value, email 1, primary email, emails, mail address, mailadresse, e-mailadresse, adres e-mail, subscriber
+    e-mail 1 - value, email 1, primary email, emails, mail address, mailadresse, e-mailadresse, adres
+    e-mail, subscriber
     """.replace("\n    ", " ")
     .strip()
     .split(", ")
@@ -69,7 +70,7 @@ class Table:
         share: Share of its first rows that hold an address.
         others: Further columns that hold addresses.
         frame: The data frame or series that was given, or `None`.
-        every_cell: Whether every cell of a row is an address, as of a pasted line.
+        every_cell: Whether there are no columns: every cell of a row is an address, as of a pasted line.
     """
 
     def __init__(self, rows: Iterator[Row], *, frame: Any = None) -> None:  # noqa: ANN401 -- pandas is optional
@@ -108,7 +109,8 @@ def read_table(rows: Rows, *, column: str | None = None) -> Table:
         column: Name of the column; found by its name and its content by default.
 
     Raises:
-        ConfigurationError: If there is no such column, none that holds addresses, or the file is of a kind that
+        ConfigurationError: If there is no such column, none that holds addresses, or the file is of a kind
+        that
             cannot be read.
         OSError: If the file cannot be read.
 
@@ -128,7 +130,7 @@ def read_table(rows: Rows, *, column: str | None = None) -> Table:
         table.frame = rows.copy(deep=False)  # type: ignore[union-attr] # a data frame
         table.rows = _read_frame(rows, table, column)
     elif hasattr(rows, "index") and hasattr(rows, "to_frame"):
-        table.frame = rows.to_frame()  # type: ignore[union-attr] # a series
+        table.frame = rows.to_frame()
         table.rows = (_checked(line, value) for line, value in enumerate(rows, 1))
     else:
         table.rows = _read_iterable(rows, table, column)
@@ -297,10 +299,9 @@ def _read_records(found: Iterator[Record], table: Table, column: str | None) -> 
     body = [cells for _, cells in sound[0 if header is None else header + 1 :]]
     width = max(len(cells) for _, cells in sound)
     names = _names(sound[header][1] if header is not None else [], width)
-    if header is None and column is None and width > 1 and _all_addresses(body):
-        table.every_cell = True
-        table.columns = names
-        place = 0
+    place = 0
+    if header is None and column is None and (width == 1 or _all_addresses(body)):
+        table.every_cell = True  # a list without columns
     else:
         place = table.take(names, body, column)
     begin = 0 if header is None else sound[header][0] + 1
@@ -309,12 +310,13 @@ def _read_records(found: Iterator[Record], table: Table, column: str | None) -> 
 
 
 def _of_record(line: int, cells: list[str], wrong: str, place: int, table: Table) -> Row:
+    if table.every_cell:
+        found = _checked(line, "; ".join(cell for cell in cells if cell.strip()))
+        return found._replace(text="", problem=wrong) if wrong else found
     while len(cells) > len(table.columns):
         table.columns.append(f"column {len(table.columns) + 1}")
     if wrong:
         return Row(line, "", cells, wrong)
-    if table.every_cell:
-        return _checked(line, "; ".join(cell for cell in cells if cell.strip()))._replace(cells=cells)
     if place < len(cells):
         return _checked(line, cells[place])._replace(cells=cells if len(table.columns) > 1 else None)
     return Row(line, "", cells, f"only {len(cells)} columns" if any(cells) else "empty")
@@ -351,9 +353,7 @@ def _header_at(rows: list[list[str]], column: str | None) -> int | None:
     return filled.index(max(filled))
 
 
-def _find_column(
-    names: list[str], rows: list[list[str]], column: str | None
-) -> tuple[int, list[float]]:
+def _find_column(names: list[str], rows: list[list[str]], column: str | None) -> tuple[int, list[float]]:
     """Return the place of the column, and the share of addresses in each."""
     lowered = [name.strip().strip("\ufeff").lower() for name in names]
     width = max(map(len, [names, *rows]))

@@ -1,8 +1,8 @@
-"""The rows of a list on disk, first as they were read, then as they were judged, so that memory does not grow.
+"""The rows of a list on disk, as they were read and as they were judged, so that memory does not grow.
 
-A temporary SQLite file holds the rows; it is gone when the report is, unless the report is saved. What the DNS
-said is kept in the same way or, where the user names a file, in that file: a list that was interrupted goes on
-from there.
+A temporary SQLite file holds the rows; it is gone when the report is, unless the report is saved. What the
+DNS said is kept in the same way or, where the user names a file, in that file: a list that was interrupted
+goes on from there.
 """
 
 from __future__ import annotations
@@ -240,4 +240,6 @@ class DomainCache:
         ).fetchone()
         if found is None:
             return self._unknown.get(domain, self.rest)
-        return DomainFacts(DomainState(str(found[0]).replace("_", "-")), found[1], tuple(json.loads(found[2])))
+        return DomainFacts(
+            DomainState(str(found[0]).replace("_", "-")), found[1], tuple(json.loads(found[2]))
+        )

@@ -111,9 +111,9 @@ def read_address(text: object) -> Address | Unreadable:
         >>> read_address("ada@Example.org").ascii_domain
         'example.org'
         >>> read_address("ada@shop").code
-        'syntax'
+        'no-dot-in-domain'
         >>> read_address(None).code
-        'not_text'
+        'not-text'
     """
     if not isinstance(text, str):
         return Unreadable("not-text", (("kind", type(text).__name__),))
@@ -159,7 +159,8 @@ def _names_special_use(text: str) -> bool:
 _HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\Z")
 
 _RESERVED = frozenset(
-    # RFC 2606, RFC 6761, RFC 6762 (and its appendix G), RFC 7686, RFC 8375, RFC 9476; `internal`: ICANN, 2024.
+    # RFC 2606, RFC 6761, RFC 6762 (and its appendix G), RFC 7686, RFC 8375, RFC 9476; `internal`: ICANN,
+    # 2024.
     "alt example internal intranet invalid lan local localdomain localhost onion private test corp home "
     "home.arpa example.com example.net example.org".split()
 )
@@ -173,5 +174,7 @@ def is_special_use(domain: str) -> bool:
     """
     labels = domain.split(".")
     return (
-        labels[-1] in _RESERVED or ".".join(labels[-2:]) in _RESERVED or (labels[-1] == "arpa" and len(labels) > 1)
+        labels[-1] in _RESERVED
+        or ".".join(labels[-2:]) in _RESERVED
+        or (labels[-1] == "arpa" and len(labels) > 1)
     )

@@ -43,7 +43,7 @@ class Overrides:
     traps: frozenset[str] = frozenset()
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 -- what a user may know better
         cls,
         *,
         disposable: Collection[str] = (),

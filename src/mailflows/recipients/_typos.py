@@ -37,12 +37,13 @@ _ENDINGS = tuple("com net org fr de it es eu be ch nl uk info ru pl br jp at se 
 """Endings to which an unknown one is mended, the most used first."""
 
 _SECOND_LEVEL = tuple(
-    "co.uk com.br com.au co.jp co.in com.mx co.id com.ar com.tr com.cn co.nz co.za com.tw com.hk com.sg co.kr com.co "
-    "com.my com.ph com.vn com.pe com.ve com.ec com.uy com.ua com.pl com.pt co.il co.th org.uk ac.uk gov.uk net.au "
-    "org.au edu.au net.br org.br gov.br ne.jp or.jp ac.jp com.sa com.eg com.pk com.ng co.ke".split()
+    "co.uk com.br com.au co.jp co.in com.mx co.id com.ar com.tr com.cn co.nz co.za com.tw com.hk com.sg "
+    "co.kr com.co com.my com.ph com.vn com.pe com.ve com.ec com.uy com.ua com.pl com.pt co.il co.th "
+    "org.uk ac.uk gov.uk net.au org.au edu.au net.br org.br gov.br ne.jp or.jp ac.jp com.sa com.eg "
+    "com.pk com.ng co.ke".split()
 )
-"""Endings of two labels to which an unknown one is mended, the most used first; all stand in the public suffix
-list."""
+"""Endings of two labels to which an unknown one is mended, the most used first; all stand in the public
+suffix list."""
 
 _REGISTRY_WORDS = ("com", "co", "net", "org")
 
@@ -102,13 +103,16 @@ def _same_name(domain: str) -> str | None:
     """
     name, _, ending = domain.partition(".")
     endings = _endings().get(name)
-    if endings is None or not ending:
+    if endings is None or not ending or ending in endings:
         return None
     if len(ending) == 1:
         return f"{name}.{endings[0]}"
     country = ending.rpartition(".")[2]
     costs = [
-        (_SWAP if ending == known.replace(".", "") else _distance(ending, known), known.rpartition(".")[2] != country)
+        (
+            _SWAP if ending == known.replace(".", "") else _distance(ending, known),
+            known.rpartition(".")[2] != country,
+        )
         for known in endings
     ]
     # The country is seldom wrong: hotmail.com.uk is meant for hotmail.co.uk, not for hotmail.com.hk.
@@ -123,7 +127,7 @@ def _ending_bound(name: str, ending: str, meant: str) -> float:
         return _OTHER + _DOUBLE
     if _SLIPS.get(ending) == meant and f"{name}.{meant}" in _labels().keys() | large_mailbox_domains():
         return _OTHER
-    has_no_owner = len(ending) > 2 and name in _LARGEST  # noqa: PLR2004 -- no country, so the name's owner has it
+    has_no_owner = len(ending) > 2 and name in _LARGEST
     return _DROP if has_no_owner else -1.0
 
 
@@ -135,7 +139,12 @@ _SLIPS = {"ne": "net", "cm": "com", "om": "com"}
 def _endings() -> dict[str, tuple[str, ...]]:
     """Return the endings of every known name, those of the large providers first."""
     found: dict[str, dict[str, None]] = {}
-    groups = ([domain for domain, _ in _targets()], large_mailbox_domains(), _lists.well_known(), free_mail_domains())
+    groups = (
+        [domain for domain, _ in _targets()],
+        large_mailbox_domains(),
+        _lists.well_known(),
+        free_mail_domains(),
+    )
     for group in groups:
         for domain in group if isinstance(group, list) else sorted(group):
             name, _, ending = domain.partition(".")
@@ -233,14 +242,14 @@ def _ending_cost(ending: str, wanted: str, section: str, *, real: bool) -> float
     return 0.6 if section == "one ending" and ending in _OPEN_ENDINGS else _TOO_MUCH
 
 
-def _mend_ending(domain: str) -> str | None:
+def _mend_ending(domain: str) -> str | None:  # noqa: PLR0911 -- one line a kind of slip
     """Mend the ending of any domain: an unknown one, or a slip before the code of a country.
 
     >>> [_mend_ending(f"acme.{end}") for end in ("con", "co.ukk", "comau", "con.br", "com.com", "de")]
     ['acme.com', 'acme.co.uk', 'acme.com.au', 'acme.com.br', 'acme.com', None]
     """
     labels = domain.split(".")
-    if len(labels) < 2 or not all(labels):  # noqa: PLR2004 -- a name and an ending
+    if len(labels) < 2 or not all(labels):
         return None
     *rest, last = labels
     if not _lists.is_known_tld(last):
@@ -256,21 +265,21 @@ def _mend_ending(domain: str) -> str | None:
     if len(rest) > 1 and not _lists.is_real_ending(f"{rest[-1]}.{last}"):
         return _mend_second_level(rest, last)
     head, tail = rest[-1][:-1], rest[-1][-1:] + last
-    if tail in ("com", "net") and len(head) > 2 and last in ("om", "et"):  # noqa: PLR2004 -- a name
+    if tail in ("com", "net") and len(head) > 2 and last in ("om", "et"):
         return ".".join([*rest[:-1], head, tail])
     return None
 
 
 def _mend_second_level(rest: list[str], last: str) -> str | None:
     """Mend ``firma.con.br``: the registry of the country gives names below ``com.br``."""
-    if len(rest[-1]) > 4 or not _lists.is_real_ending(f"com.{last}") or len(last) > 2:  # noqa: PLR2004 -- comn.br
+    if len(rest[-1]) > 4 or not _lists.is_real_ending(f"com.{last}") or len(last) > 2:
         return None
     slips = _distance(rest[-1], "com")
     return ".".join([*rest[:-1], "com", last]) if slips <= _DROP and rest[-1][:1] in "cxv" else None
 
 
 def _mend_top_level(last: str) -> str | None:
-    if len(last) < 2:  # noqa: PLR2004 -- one letter may be anything
+    if len(last) < 2:
         return None
     meant = _nearest(last, _ENDINGS, _OTHER)
     if meant is None and last.startswith("com") and len(last) <= _LONGEST_TAIL:
