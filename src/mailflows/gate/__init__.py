@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from mailflows.gate._gate import Gate
 from mailflows.gate._parts import Finding
+from mailflows.gate._status import GateStatus, LimitUse
+from mailflows.gate._tally import Tally, TallyCount, TallyReport
 from mailflows.gate._verdict import GateDecision, GateReason, RefusedRecipient, Verdict
 
-__all__ = ["Finding", "Gate", "GateDecision", "GateReason", "RefusedRecipient", "Verdict"]
+__all__ = [
+    "Finding",
+    "Gate",
+    "GateDecision",
+    "GateReason",
+    "GateStatus",
+    "LimitUse",
+    "RefusedRecipient",
+    "Tally",
+    "TallyCount",
+    "TallyReport",
+    "Verdict",
+]

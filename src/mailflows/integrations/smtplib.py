@@ -3,40 +3,54 @@
 from __future__ import annotations
 
 import smtplib
-import ssl
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from mailflows.integrations._road import needs_utf8, relay_of, replies, source_of, transferable
-from mailflows.message import Envelope, Message
+from mailflows.integrations._delivery import Delivery
+from mailflows.integrations._envelope import read_recipients, read_sender
+from mailflows.integrations._handing import failure_of, outgoing, reported, route_of
+from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, AnswerLost, Relays
+from mailflows.integrations._wire import as_given, envelope_of, require_lines
+from mailflows.message import Envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import ssl
+    from collections.abc import Iterable, Mapping
     from email.message import Message as StdlibMessage
 
-    from mailflows.flow import Flow
     from mailflows.gate import Gate, Verdict
 
-__all__ = ["GateSMTP"]
+__all__ = ["AnswerLost", "GateSMTP"]
 
 
 class GateSMTP:
     """Sends what the gate accepts, as `smtplib.SMTP` does: ``send_message`` and ``sendmail``.
 
     There is no host to connect to: each message goes to the relay of its flow, from the flow's source
-    address, with its EHLO name and login. Connections are kept until `quit`, one a flow. It is for one
-    thread, as an ``smtplib.SMTP`` is.
+    address, with its EHLO name and login. Connections are kept until `quit`; one that the relay has closed
+    since is made anew. It is for one thread, as an ``smtplib.SMTP`` is.
 
     Args:
         gate: The gate.
-        timeout: Seconds to wait for a relay.
-        tls: How TLS is spoken; certificates are checked by default.
+        timeout: Seconds to wait for each step before the end of a message.
+        answer_timeout: Seconds to wait for the answer to a whole message: ten minutes, as RFC 5321 section
+            4.5.3.2.6 has it. Who gives up earlier sends twice.
+        tls: ``opportunistic``, ``require`` or ``verify``, for flows that do not say it themselves; or a
+            context for TLS with every relay, whatever they say.
+        tls_ca: File with the certificates that are trusted, for flows that do not say it themselves.
     """
 
-    def __init__(self, gate: Gate, *, timeout: float = 30.0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        timeout: float = TIMEOUT,
+        answer_timeout: float = ANSWER_TIMEOUT,
+        tls: ssl.SSLContext | str | None = None,
+        tls_ca: str = "",
+    ) -> None:
+        gate.require_place("GateSMTP")
         self._gate = gate
-        self._timeout = timeout
-        self._tls = tls
-        self._connections: dict[Flow, smtplib.SMTP] = {}
+        self._relays = Relays(timeout=timeout, answer_timeout=answer_timeout, tls=tls, tls_ca=tls_ca)
 
     def __enter__(self) -> Self:
         return self
@@ -50,106 +64,84 @@ class GateSMTP:
         from_addr: str | None = None,
         to_addrs: str | Iterable[str] | None = None,
         **known: Any,  # noqa: ANN401 -- what Gate.check() takes
-    ) -> dict[str, tuple[int, bytes]]:
+    ) -> Delivery:
         """Send a message object.
 
         Args:
             msg: The message; its Bcc and its flow header are not sent.
-            from_addr: Envelope sender; the address of Sender or From by default.
-            to_addrs: Recipients; those of To, Cc and Bcc by default.
+            from_addr: Envelope sender; by default as smtplib finds it: Resent-Sender or Resent-From of a
+                message that is resent, else Sender or From.
+            to_addrs: Recipients; by default those of To, Cc and Bcc, or of their Resent- fields.
             known: ``client``, ``form``, ``account`` and ``flow``, as `Gate.check` takes them.
 
         Returns:
-            The recipients that were refused, by the gate or by the relay, each with code and text.
+            What became of each recipient. It reads as smtplib's dictionary of those who were refused.
 
         Raises:
             Refused: If the gate does not let it leave; its ``verdict`` says why.
             ConfigurationError: If the flow has no relay.
+            MessageError: If it cannot be said over SMTP.
+            AnswerLost: If the relay has the message perhaps.
             smtplib.SMTPException: If the relay takes it for nobody.
+            ValueError: If it was resent more than once, as in smtplib, or its sender cannot be read.
         """
-        seen = Message.read(msg)
-        sender = from_addr or msg.get("Sender") or seen.sender.address
-        sender = Message.read(f"From: {sender}\n\n").sender.address or sender
-        to = tuple(a.address for a in seen.recipients) if to_addrs is None else to_addrs
-        return self.sendmail(sender, to, transferable(msg), seen=msg, **known)
+        sender, recipients, content = envelope_of(msg, from_addr, to_addrs)
+        return self.sendmail(sender, recipients, content, **known)
 
     def sendmail(
         self,
         from_addr: str,
         to_addrs: str | Iterable[str],
         msg: bytes | str,
-        *,
-        seen: StdlibMessage | None = None,
         **known: Any,  # noqa: ANN401 -- what Gate.check() takes
-    ) -> dict[str, tuple[int, bytes]]:
+    ) -> Delivery:
         """Send the bytes of a message; see `send_message`.
 
         Args:
-            from_addr: Envelope sender.
-            to_addrs: Recipients.
+            from_addr: Envelope sender, in any spelling; empty for the null sender.
+            to_addrs: Recipients, in any spelling. One that cannot be read is refused.
             msg: The message.
-            seen: What the gate shall look at, where it is not what is sent.
             known: As `send_message`.
         """
-        to = (to_addrs,) if isinstance(to_addrs, str) else tuple(to_addrs)
-        verdict = self._gate.ensure(msg if seen is None else seen, envelope=Envelope(from_addr, to), **known)
-        return replies(verdict) | self.deliver(verdict, from_addr, transferable(msg))
+        is_dry = self._gate.dry_run
+        sender = from_addr if is_dry else read_sender(from_addr)
+        to = read_recipients(to_addrs)
+        content = as_given(msg)
+        if not is_dry:
+            require_lines(content)
+        verdict = self._gate.ensure(content, envelope=Envelope(sender, tuple(to)), **known)
+        return self.deliver(verdict, content, spelled=to)
 
-    def deliver(self, verdict: Verdict, from_addr: str, content: bytes) -> dict[str, tuple[int, bytes]]:
-        """Hand a message that was accepted to its relay, and report what became of it."""
-        options = ("SMTPUTF8", "BODY=8BITMIME") if needs_utf8((from_addr, *verdict.accepted)) else ()
+    def deliver(
+        self, verdict: Verdict, content: bytes, *, spelled: Mapping[str, str] | None = None
+    ) -> Delivery:
+        """Hand a message that was accepted to its relay, report what became of it, and return that.
+
+        Args:
+            verdict: What the gate said.
+            content: The message, as it was judged; what is private is taken out here.
+            spelled: How the caller spelled the recipients; in a dry run, the relay hears it.
+        """
+        names = spelled if spelled is not None and verdict.dry_run else {}
+        to = {names.get(address, address): address for address in verdict.accepted}
         try:
-            refused = self._connection(verdict).sendmail(from_addr, verdict.accepted, content, options)
-        except BaseException as problem:
-            self._gate.report(verdict, problem)
-            raise
-        self._gate.report(verdict, refused)
-        return refused
+            route = route_of(self._gate, verdict)
+            refused = self._relays.deliver(route, verdict.mail_from, to, outgoing(verdict, route, content))
+        except Exception as problem:  # noqa: BLE001 -- whatever it is, it is raised again
+            self._failed(verdict, problem, to)
+        delivery = Delivery.build(verdict, refused={to[a]: r for a, r in refused.items()})
+        self._gate.report(verdict, reported(delivery))
+        return delivery
 
     def quit(self) -> None:
         """Close every connection."""
-        while self._connections:
-            _, connection = self._connections.popitem()
-            try:
-                connection.quit()
-            except smtplib.SMTPException:
-                connection.close()
+        self._relays.close()
 
-    def _connection(self, verdict: Verdict) -> smtplib.SMTP:
-        """Return a connection to the relay of a verdict that is alive."""
-        route, _ = relay_of(verdict)
-        kept = self._connections.pop(route.flow, None)
-        if kept is None or not _is_alive(kept):
-            kept = self._connect(verdict)
-        self._connections[route.flow] = kept
-        return kept
-
-    def _connect(self, verdict: Verdict) -> smtplib.SMTP:
-        route, server = relay_of(verdict)
-        common: dict[str, Any] = {"timeout": self._timeout, "source_address": source_of(route)}
-        context = self._tls or ssl.create_default_context()
-        if server.is_tls:
-            connection: smtplib.SMTP = smtplib.SMTP_SSL(
-                server.host, server.port, route.ehlo or None, context=context, **common
-            )
-        else:
-            connection = smtplib.SMTP(server.host, server.port, route.ehlo or None, **common)
-        try:
-            connection.ehlo()
-            # A password never travels in clear: without STARTTLS there is no login.
-            if not server.is_tls and (server.username or connection.has_extn("starttls")):
-                connection.starttls(context=context)
-            if server.username:
-                connection.login(server.username, route.secret())
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
-def _is_alive(connection: smtplib.SMTP) -> bool:
-    try:
-        return connection.noop()[0] == 250
-    except (smtplib.SMTPException, OSError):
-        connection.close()
-        return False
+    def _failed(self, verdict: Verdict, problem: Exception, to: Mapping[str, str]) -> NoReturn:
+        """Report a message that nobody took, or perhaps somebody, and raise with what became of it."""
+        by_relay = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
+        refused = {to.get(address, address): reply for address, reply in by_relay.items()}
+        delivery = Delivery.build(verdict, refused=refused, failure=failure_of(problem))
+        self._gate.report(verdict, reported(delivery, problem))
+        problem.delivery = delivery  # type: ignore[attr-defined] # read by delivery_of()
+        raise problem

@@ -21,6 +21,7 @@ from mailflows.recipients._lists import DataSource
 from mailflows.recipients._policies import Advice, Policy, PolicyVerdict
 from mailflows.recipients._prediction import Prediction
 from mailflows.recipients._report import DomainState, RecipientReason, RecipientReport, Trait, Verdict
+from mailflows.recipients._segments import Segment
 from mailflows.recipients._traits import Overrides
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "RecipientReason",
     "RecipientReport",
     "Resolver",
+    "Segment",
     "Trait",
     "Verdict",
     "acheck_list",

@@ -65,7 +65,8 @@ def unpack(binary: IO[bytes]) -> tuple[IO[bytes], bool]:
             raise _refuse(what)
     refuse_text(head.lstrip(b"\xef\xbb\xbf").decode("latin-1"))
     if b"\0" in head and not _may_be_utf16(head):
-        raise _refuse("a binary file, no text")
+        what = "a binary file, no text"
+        raise _refuse(what)
     return binary, False
 
 

@@ -1,0 +1,70 @@
+"""Addresses of an envelope: however they are spelled, the mailbox is what counts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mailflows.message import addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["mailbox_of", "needs_utf8", "read_recipients", "read_sender"]
+
+_PLAIN = re.compile(r"[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]+@[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]+")
+_ATOM = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def mailbox_of(spelled: str) -> str | None:
+    r"""Return the address that a text stands for, as it is said in an envelope; `None` where it is not one.
+
+    >>> [mailbox_of(text) for text in ("Ada <ada@x.example>", "mailto:ada@x.example", '"ada"@x.example')]
+    ['ada@x.example', 'ada@x.example', 'ada@x.example']
+    >>> [mailbox_of(text) for text in ("ada", "ada@x.example, bob@x.example", "ada@x.example\r\nDATA")]
+    [None, None, None]
+    """
+    text = spelled.strip(" \t")
+    if _CONTROL.search(text):
+        return None
+    if text[:7].lower() == "mailto:":
+        text = text[7:].partition("?")[0]
+    text = text.removesuffix(".")
+    if _PLAIN.fullmatch(text):
+        return text
+    found = addresses(text)
+    address = found[0].address if len(found) == 1 else ""
+    local, at, domain = address.rpartition("@")
+    if not (local and at and domain) or ("@" in local and not local.startswith('"')):
+        return None
+    bare = local[1:-1] if local[:1] == '"' == local[-1:] and len(local) > 2 else ""
+    return f"{bare}@{domain}" if _ATOM.fullmatch(bare) else address
+
+
+def read_recipients(given: str | Iterable[str]) -> dict[str, str]:
+    """Return the mailboxes of recipients, each with its first spelling; the gate refuses what is none."""
+    known: dict[str, str] = {}
+    for spelled in (given,) if isinstance(given, str) else given:
+        known.setdefault(mailbox_of(spelled) or spelled, spelled)
+    return known
+
+
+def read_sender(given: str) -> str:
+    """Return the envelope sender for a text in any spelling; empty for the null sender.
+
+    Raises:
+        ValueError: If it cannot be read.
+    """
+    if not given.strip(" <>"):
+        return ""
+    found = mailbox_of(given)
+    if found is None:
+        msg = "the envelope sender cannot be read as an address"
+        raise ValueError(msg)
+    return found
+
+
+def needs_utf8(texts: Iterable[str]) -> bool:
+    """Return whether an address can only be said with SMTPUTF8 (RFC 6531)."""
+    return not all(text.isascii() for text in texts)

@@ -1,0 +1,118 @@
+"""What every integration does around handing a message to its relay: the route before, the report after."""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+import ssl
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mailflows._result import printable
+from mailflows.errors import ConfigurationError, MailflowsError, MessageError
+from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
+from mailflows.integrations._dkim import signed
+from mailflows.integrations._relay import server_of
+from mailflows.integrations._wire import transferable, with_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mailflows.flows import FlowRoute
+    from mailflows.gate import Gate, Verdict
+
+__all__ = ["cause_of", "failure_of", "is_ours", "outgoing", "reported", "route_of"]
+
+_log = logging.getLogger("mailflows.integrations")
+
+
+def route_of(gate: Gate, verdict: Verdict) -> FlowRoute:
+    """Return the route by which a message leaves; it has a relay.
+
+    In a dry run a message that belongs to no flow leaves as it would without a gate: by the relay that all
+    flows share.
+
+    Raises:
+        ConfigurationError: If there is none.
+    """
+    route = verdict.route
+    if verdict.dry_run and (route is None or route.server is None):
+        shared = {one.relay: one for one in gate.flows if one.server}
+        route = next(iter(shared.values())) if len(shared) == 1 else route
+    if route is None:
+        msg = f'the {verdict.flow or "unknown"} flow has no relay: write relay = "smtp://host" in its table'
+        raise ConfigurationError(msg, field="relay")
+    server_of(route)
+    return route
+
+
+def outgoing(verdict: Verdict, route: FlowRoute, content: bytes) -> bytes:
+    """Return the bytes that leave: in a dry run those that were given, else with what the flow declares.
+
+    Raises:
+        MessageError: If they cannot be said over SMTP.
+        ConfigurationError: If the flow's key cannot be used.
+    """
+    if verdict.dry_run:
+        return content
+    return signed(with_headers(transferable(content), verdict.headers), route)
+
+
+def cause_of(problem: BaseException) -> str:
+    """Return what went wrong, on one line and without an address.
+
+    The texts of errors that are not ours may hold one; of those the kind and the place are said.
+    """
+    if isinstance(problem, MailflowsError | ssl.SSLError):
+        return printable(f"{type(problem).__name__}: {problem}")
+    if isinstance(problem, OSError) and problem.strerror:
+        return printable(f"{type(problem).__name__}: {problem.strerror}")
+    frames = traceback.extract_tb(problem.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(problem).__name__}{place}"
+
+
+def is_ours(problem: BaseException) -> bool:
+    """Say whether it is our own settings that are wrong: the mail is still good, and waits for them."""
+    is_auth = isinstance(problem, smtplib.SMTPAuthenticationError | smtplib.SMTPNotSupportedError)
+    return is_auth or isinstance(problem, ConfigurationError | ssl.SSLError)
+
+
+def failure_of(problem: Exception) -> RecipientOutcome:
+    """Return what holds for every recipient whom no reply was about."""
+    deferred, refused = RecipientState.DEFERRED, RecipientState.REFUSED
+    if type(problem).__name__ == "AnswerLost":
+        return RecipientOutcome(
+            "", RecipientState.UNKNOWN, "relay", None, "4.4.2 The relay's answer was lost"
+        )
+    if isinstance(problem, smtplib.SMTPNotSupportedError) and "SMTPUTF8" in str(problem):
+        return RecipientOutcome(
+            "", refused, "relay", 553, "5.6.7 The relay cannot carry this address (SMTPUTF8)"
+        )
+    if is_ours(problem):
+        _log.error("mail is deferred until this is mended: %s", cause_of(problem))
+        return RecipientOutcome(
+            "", deferred, "settings", 451, "4.3.5 The way to the relay is not set up rightly"
+        )
+    if isinstance(problem, MessageError):
+        return RecipientOutcome("", refused, "envelope", 550, "5.6.0 The message cannot be said over SMTP")
+    code = getattr(problem, "smtp_code", getattr(problem, "code", None))
+    if not isinstance(code, int) or code not in range(400, 600):
+        _log.error("the relay cannot be reached: %s", cause_of(problem))
+        return RecipientOutcome("", deferred, "relay", 451, "4.4.1 The relay cannot be reached")
+    text = getattr(problem, "smtp_error", getattr(problem, "message", ""))
+    said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    return RecipientOutcome("", refused if code >= 500 else deferred, "relay", code, said)
+
+
+def reported(
+    delivery: Delivery, problem: BaseException | None = None
+) -> Literal["unknown"] | Mapping[str, tuple[int, bytes | str]] | BaseException | tuple[()]:
+    """Return what the gate is told of a delivery."""
+    if delivery.unknown:
+        return "unknown"
+    if problem is not None:
+        return () if is_ours(problem) or isinstance(problem, MessageError) else problem
+    by_relay = [one for one in delivery.recipients if one.by == "relay" and one.code is not None]
+    return {one.address: (one.code or 451, one.text) for one in by_relay}
