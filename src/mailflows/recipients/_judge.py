@@ -13,6 +13,7 @@ from mailflows.recipients._domain import NOT_ASKED, DomainFacts
 from mailflows.recipients._grammar import grammar_of
 from mailflows.recipients._repair import repair, strip_markup
 from mailflows.recipients._report import (
+    DEAD,
     DomainState,
     RecipientReason,
     RecipientReport,
@@ -23,6 +24,7 @@ from mailflows.recipients._report import (
 from mailflows.recipients._syntax import (
     MAX_OCTETS,
     Unreadable,
+    is_example,
     is_special_use,
     read_address,
     read_plain_local,
@@ -46,6 +48,8 @@ _MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 _SUPPRESSED = make_reason("suppressed", "history")
 _TRAP = make_reason("spam-trap", "your own list")
 _LONG_LOCAL = make_reason("long-local-part", "RFC 5321 section 4.5.3.1.1", limit=_MAX_LOCAL)
+_SPECIAL_USE = make_reason("special-use", "RFC 2606")
+_EXAMPLE = make_reason("documentation", "RFC 2606")
 _SMTPUTF8 = make_reason("smtputf8", "RFC 6531")
 
 _DELIVERABLE: tuple[Verdict, tuple[RecipientReason, ...]] = (Verdict.DELIVERABLE, ())
@@ -67,6 +71,7 @@ class Profile:
     is_plain: bool
     grammar: Grammar | None = None
     is_special: bool = False
+    is_example: bool = False
     # The verdict on an address of which nothing else is known, and the facts that it was made from.
     facts: DomainFacts | None = None
     weighed: tuple[Verdict, tuple[RecipientReason, ...]] = (Verdict.UNKNOWN, ())
@@ -153,6 +158,7 @@ class Judge:
             domain == unicode,
             grammar_of(domain),
             is_special_use(domain),
+            is_example(domain),
         )
         if "xn--" not in domain:
             self._plain[domain] = profile
@@ -200,7 +206,7 @@ class Judge:
             if verdict is not Verdict.DELIVERABLE
             else None,
             traits=profile.traits | more if more else profile.traits,
-            domain_state=facts.state,
+            domain_state=DomainState.SPECIAL_USE if profile.is_example else facts.state,
             mail_hosts=facts.mail_hosts,
             mail_provider=profile.provider,
             duplicate_key=fold(local, profile.rule),
@@ -228,7 +234,12 @@ class Judge:
         What the typed local part brings along, such as a role, is not the suggestion's fault.
         """
         found = self.find(suggested)
-        if found.profile is None or found.profile.is_special or found.profile.about.meant:
+        if (
+            found.profile is None
+            or found.profile.is_special
+            or found.profile.is_example
+            or found.profile.about.meant
+        ):
             return False
         verdict, _ = self._weigh(self._domain_reasons(found.profile, facts))
         return verdict in (Verdict.DELIVERABLE, Verdict.UNKNOWN)
@@ -274,6 +285,9 @@ class Judge:
             about = tuple(reason for reason in about if reason.code not in dropped)
         if facts.mail_hosts and not profile.about.traits & _KNOWN_SERVICES:
             about = (*about, *self._host_reasons(facts.mail_hosts[0]))
+        if profile.is_example:
+            # Its own resolver may serve it, as in a test; where the DNS is the world's, it takes no mail.
+            return (_SPECIAL_USE if facts.state in DEAD else _EXAMPLE, *about)
         return self._state_reasons(facts) + about
 
     def _host_reasons(self, host: str) -> tuple[RecipientReason, ...]:

@@ -61,7 +61,7 @@ class DomainState(StrEnum):
     """Its mail hosts have only addresses that are not reachable from outside."""
 
     SPECIAL_USE = "special-use"
-    """A name kept for documentation, tests or local use (RFC 2606, RFC 6761)."""
+    """A name reserved for documentation, tests or private networks (RFC 2606, RFC 6761)."""
 
     UNKNOWN = "unknown"
     """No usable answer: a timeout, SERVFAIL or REFUSED, or a resolver that is itself sick."""

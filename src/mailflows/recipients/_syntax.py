@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mailflows.recipients._diagnosis import diagnose
 
-__all__ = ["MAX_OCTETS", "Address", "Unreadable", "is_special_use", "read_address"]
+__all__ = ["MAX_OCTETS", "Address", "Unreadable", "is_example", "is_special_use", "read_address"]
 
 # A plain ASCII address that email-validator accepts unchanged but for the case of its domain; whatever
 # does not match is not refused but handed to email-validator. tests/recipients/test_syntax.py holds
@@ -159,17 +159,27 @@ def _names_special_use(text: str) -> bool:
 _HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\Z")
 
 _RESERVED = frozenset(
-    # RFC 2606, RFC 6761, RFC 6762 (and its appendix G), RFC 7686, RFC 8375, RFC 9476; `internal`: ICANN,
-    # 2024.
-    "alt example internal intranet invalid lan local localdomain localhost onion private test corp home "
-    "home.arpa example.com example.net example.org".split()
+    # RFC 6761, 6762 (and its appendix G), 7686, 8375, 9476; `internal`: ICANN, 2024.
+    "alt internal intranet invalid lan local localdomain localhost onion private test corp home "
+    "home.arpa".split()
 )
+_EXAMPLES = frozenset({"example", "example.com", "example.net", "example.org"})  # RFC 2606
+
+
+def is_example(domain: str) -> bool:
+    """Return whether a domain is reserved for documentation.
+
+    >>> is_example("mail.example.com"), is_example("babbage.example"), is_example("shop.fr")
+    (True, True, False)
+    """
+    labels = domain.split(".")
+    return labels[-1] in _EXAMPLES or ".".join(labels[-2:]) in _EXAMPLES
 
 
 def is_special_use(domain: str) -> bool:
-    """Return whether a domain is reserved for examples, tests or private networks.
+    """Return whether a domain is reserved for tests or private networks.
 
-    >>> is_special_use("mail.example.com"), is_special_use("foo.internal"), is_special_use("shop.fr")
+    >>> is_special_use("foo.internal"), is_special_use("home.arpa"), is_special_use("shop.fr")
     (True, True, False)
     """
     labels = domain.split(".")

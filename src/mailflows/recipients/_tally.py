@@ -127,6 +127,7 @@ _CLASS_OF = {
     "disposable-host": "disposable",
     "parked": "typo",
     "typo": "typo",
+    "documentation": "undeliverable",
     "markup": "typo",
     "confusable": "typo",
     "provider-grammar": "typo",
