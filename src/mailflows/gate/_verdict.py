@@ -23,7 +23,7 @@ __all__ = ["GateDecision", "GateReason", "Receipt", "RefusedRecipient", "Verdict
 
 _LOCAL_PART = re.compile(r"(?:\"[^\"@]{0,64}\"|[^\s<>()\[\],;:\"@]{1,64})@")
 _LONGEST = 500
-"""Characters of a sentence: a log line of a few of them stays readable, and a hostile one short."""
+"""Characters of a sentence. bound: a log line of a few of them stays readable, and a hostile one short."""
 
 
 def shown(text: str) -> str:
