@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mailflows._clock import to_datetime
 from mailflows._mailbox import mailbox_key
 from mailflows._providers import provider_of
-from mailflows._stores import update
+from mailflows._stores import DocumentKeeper
 from mailflows.errors import ConfigurationError
 from mailflows.feedback._address import address_in, addresses_in
 from mailflows.feedback._brake import Brake, BrakePolicy
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["SuppressionList"]
 
 DAY = 86400.0
+"""Seconds (bound: a calendar day)."""
+
 _log = logging.getLogger("mailflows.feedback")
 
 LONGEST = 100 * 365 * DAY
@@ -110,13 +112,15 @@ class SuppressionList:
             if lifetime is not None:
                 _require_lasting(name, lifetime)
         self._store = store
+        self._keeper = DocumentKeeper(
+            store, kind="suppressed", hooks=() if on_brake is None else (on_brake,), words=("raise",)
+        )
         self._limits = {BounceReason.MAILBOX_DISABLED: disabled_limit}
         self._soft_limit = soft_limit
         self._soft_window = soft_window
         self._remember = remember
         self._require_verified = require_verified
-        self._brake = None if brake is None else Brake(store, brake)
-        self._on_brake = on_brake
+        self._brake = None if brake is None else Brake(self._keeper, brake)
         self._clear = clear
         self._clock = clock
 
@@ -148,7 +152,7 @@ class SuppressionList:
         if mailbox is None:  # what a report names may be no address
             return None
         seen = self._seen_key(event, mailbox)
-        if seen and self._store.load(seen) is not None:
+        if seen and self._keeper.load(seen) is not None:
             return None
         caused = self._learn(event, mailbox, list)
         # Last, so that a crash in between repeats the event and does not lose it.
@@ -220,9 +224,7 @@ class SuppressionList:
         for name in ("time", "expires"):
             _require_zone(name, getattr(entry, name))
         document = written(entry)
-        seconds = (
-            None if entry.expires is None else (entry.expires - to_datetime(self._clock())).total_seconds()
-        )
+        seconds = None if entry.expires is None else (entry.expires - self.now).total_seconds()
         if seconds is not None and seconds <= 0:
             return False
 
@@ -230,7 +232,7 @@ class SuppressionList:
             kept = None if old is None else read_entry(old)
             return document if old is None or kept is None or not _lasts_longer(kept, entry) else old
 
-        update(self._store, self._key(entry.key, entry.flow, entry.list), change, ttl=seconds)
+        self._keeper.update(self._key(entry.key, entry.flow, entry.list), change, ttl=seconds)
         return True
 
     # -- ask -----------------------------------------------------------------------------------------
@@ -274,6 +276,11 @@ class SuppressionList:
         """
         return self.find(address, flow=flow, list=list) is not None
 
+    @property
+    def now(self) -> datetime:
+        """The present moment of the list's clock."""
+        return to_datetime(self._clock())
+
     def held(self) -> Iterator[Suppression]:
         """Yield the entries that wait for a decision: `confirm` or `undo` them."""
         return (entry for entry in self if entry.held)
@@ -284,8 +291,8 @@ class SuppressionList:
 
     def __iter__(self) -> Iterator[Suppression]:
         """Yield every entry that holds, in no order."""
-        now = to_datetime(self._clock())
-        for key, document in self._store.scan("suppressed:"):
+        now = self.now
+        for key, document in self._keeper.scan():
             entry = read_entry(document)
             if entry is None:
                 _log.warning("the entry %s is damaged; its address stays suppressed", key)
@@ -321,9 +328,9 @@ class SuppressionList:
         _require_text(address)
         digest = self._digest(address_in(address) or address)
         key = self._key(digest, flow, list)
-        was = self._store.load(key) is not None
-        update(self._store, key, _nothing)
-        update(self._store, f"bounces:{digest}", _nothing)
+        was = self._keeper.load(key) is not None
+        self._keeper.update(key, _nothing)
+        self._keeper.update(f"bounces:{digest}", _nothing)
         return was
 
     def undo(  # noqa: PLR0913 -- what may be known of an outage
@@ -396,9 +403,9 @@ class SuppressionList:
         """
         _require_text(address)
         digest = self._digest(address_in(address) or address)
-        update(self._store, f"bounces:{digest}", _nothing)
+        self._keeper.update(f"bounces:{digest}", _nothing)
         count = 0
-        for key, document in self._store.scan("suppressed:"):
+        for key, document in self._keeper.scan():
             if not key.endswith(f":{digest}"):
                 continue
             entry = read_entry(document)
@@ -419,7 +426,7 @@ class SuppressionList:
     def _learn(self, event: Event, mailbox: str, name: str | None) -> Suppression | None:
         """Do what an event asks for."""
         if event.type is EventType.DELIVERED:
-            update(self._store, f"bounces:{self._digest(mailbox)}", _nothing)
+            self._keeper.update(f"bounces:{self._digest(mailbox)}", _nothing)
         elif event.type is EventType.SUBSCRIBED:
             self._welcome(event, mailbox, name)
         elif event.action is Action.SUPPRESS:
@@ -452,7 +459,7 @@ class SuppressionList:
             at = self._moment(event)
             held, told, earlier = self._brake.unknown(_home(mailbox), entry.key, at)
             if held:
-                entry = replace(entry, held=True, expires=to_datetime(self._clock()) + self._brake.hold)
+                entry = replace(entry, held=True, expires=self.now + self._brake.hold)
             if told is not None:
                 self._hold_back(self._brake, earlier, told)
         self.put(entry)
@@ -460,7 +467,7 @@ class SuppressionList:
 
     def _hold_back(self, brake: Brake, digests: tuple[str, ...], told: Braking) -> None:
         """Hold those, too, that came before the brake was put on, and tell the operator."""
-        end = to_datetime(self._clock()) + brake.hold
+        end = self.now + brake.hold
 
         def change(old: bytes | None) -> bytes | None:
             entry = None if old is None else read_entry(old)
@@ -469,10 +476,9 @@ class SuppressionList:
             return written(replace(entry, held=True, expires=end))
 
         for digest in digests:
-            update(self._store, self._key(digest, None, None), change, ttl=brake.hold.total_seconds())
+            self._keeper.update(self._key(digest, None, None), change, ttl=brake.hold.total_seconds())
         _log.warning("%s", told)
-        if self._on_brake is not None:
-            self._on_brake(told)
+        self._keeper.tell(told)
 
     def _welcome(self, event: Event, mailbox: str, name: str | None) -> None:
         """Lift what the same provider had told before somebody came back; a complaint stays."""
@@ -487,7 +493,7 @@ class SuppressionList:
             return None if entry is not None and _is_lifted(entry, event) else old
 
         for key in keys:
-            update(self._store, key, change)
+            self._keeper.update(key, change)
 
     def _count(self, event: Event, mailbox: str) -> Suppression | None:
         """Note a day with a soft bounce, and suppress the address after enough of them."""
@@ -500,7 +506,7 @@ class SuppressionList:
             days = {day for day in _days(old) if day > oldest} | {today}
             return json.dumps(sorted(days)).encode()
 
-        days = update(self._store, f"bounces:{self._digest(mailbox)}", change, ttl=self._soft_window)
+        days = self._keeper.update(f"bounces:{self._digest(mailbox)}", change, ttl=self._soft_window)
         limit = self._limits.get(event.reason or BounceReason.OTHER, self._soft_limit)
         if len(_days(days)) < limit:
             return None
@@ -523,7 +529,7 @@ class SuppressionList:
         about: str | None = None,
     ) -> Suppression:
         """Return the entry that an address and an event make."""
-        now = to_datetime(self._clock())
+        now = self.now
         return Suppression(
             key=self._digest(mailbox),
             reason=reason,
@@ -543,10 +549,10 @@ class SuppressionList:
 
     def _ends(self, reason: str) -> datetime | None:
         """Return when a suppression of a reason ends that begins now, or `None` for never."""
-        return _end(self._lifetimes.get(reason), to_datetime(self._clock()))
+        return _end(self._lifetimes.get(reason), self.now)
 
     def _moment(self, event: Event) -> datetime:
-        return _sensible(event.time, to_datetime(self._clock()))
+        return _sensible(event.time, self.now)
 
     def _find(self, digest: str, flow: Flow | str | None, name: str | None) -> Suppression | None:
         keys = [self._key(digest, None, None)]
@@ -554,9 +560,9 @@ class SuppressionList:
             keys.append(self._key(digest, flow, None))
         if name is not None:
             keys.append(self._key(digest, None, name))
-        now = to_datetime(self._clock())
+        now = self.now
         for key in keys:
-            document = self._store.load(key)
+            document = self._keeper.load(key)
             if document is None:
                 continue
             entry = read_entry(document) or Suppression(digest, DAMAGED, now)
@@ -573,9 +579,9 @@ class SuppressionList:
             gone[0] = now is not None and now in chosen
             return None if gone[0] else old
 
-        update(self._store, self._key(entry.key, entry.flow, entry.list), change)
+        self._keeper.update(self._key(entry.key, entry.flow, entry.list), change)
         if gone[0]:
-            update(self._store, f"bounces:{entry.key}", _nothing)
+            self._keeper.update(f"bounces:{entry.key}", _nothing)
         return gone[0]
 
     def _seen_key(self, event: Event, mailbox: str) -> str | None:

@@ -43,10 +43,10 @@ _SAYS_LITTLE = frozenset(
 
 _ADDRESS = re.compile(ADDRESS)
 _MILLISECONDS = 1e11
-"""A number of seconds above this would be the year 5138; it is in milliseconds."""
+"""A number of seconds above this is in milliseconds; choice: it would be the year 5138."""
 
 _LONGEST_TAGS = 100
-"""Tags of one event that are kept; Mandrill, the most generous, allows 100 an account."""
+"""Tags of one event that are kept; bound: Mandrill allows 100 an account."""
 
 
 def from_webhook(
@@ -226,7 +226,7 @@ def _at(item: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 -- parsed JSON
     for key in path:
         if key[:1] == "@":
             return _of_header(item, key[1:])
-        if not isinstance(item, Mapping):
+        if type(item) is not dict and not isinstance(item, Mapping):  # the first alone is ten times as fast
             return None
         item = item.get(key)
     return item
