@@ -123,7 +123,7 @@ def fairness(providers: dict[str, Provider], *, each: int, look_ahead: int | Non
 def one_recipient(
     code: int, text: str, domain: str, *, messages: int = 1500, every: int | None = 30
 ) -> float:
-    """Send a campaign of which every thirtieth recipient alone gets the text, and return how long it lasts."""
+    """Send a campaign of which each *every*th recipient alone gets the text; return how long it lasts."""
     clock = Clock()
     pacer = Pacer(MemoryStore(clock=clock), clock=clock, sleep=clock.sleep)
     start = clock.now
