@@ -1,10 +1,11 @@
-"""How fast a whole list is checked offline, against email-validator in the same process, and in how much memory.
+"""How fast a list is checked offline, against email-validator in the same process, and in what memory.
 
     python benchmarks/recipients_list.py [rows]
 
-The list is made up while it is read, so that the memory is the checker's. email-validator checks the syntax of a part
-of the same rows, before and after, one by one; `check_list` reads, spools, finds duplicates and patterns, judges and
-predicts. Memory is what the process holds at most beyond what it held before.
+The list is made up while it is read, so that the memory is the checker's. email-validator checks the
+syntax of a part of the same rows, before and after, one by one; `check_list` reads, spools, finds
+duplicates and patterns, judges and predicts. Memory is what the process holds at most beyond what it held
+before.
 """
 
 from __future__ import annotations

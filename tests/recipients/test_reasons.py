@@ -94,7 +94,7 @@ def test_a_form_may_refuse_more() -> None:
     assert caught.value.reason == "disposable"
     with pytest.raises(AddressError, match="gmail"):
         ensure_recipient("ada@gmial.com", dns=False, refuse={"typo"})
-    with pytest.raises(ConfigurationError, match="language|sentences"):
+    with pytest.raises(ConfigurationError, match="there are no sentences"):
         ensure_recipient("ada@shop.fr", dns=False, language="xx")
 
 
@@ -146,7 +146,6 @@ def test_a_new_top_level_domain_exists_once_it_has_mail_hosts() -> None:
         ("u003eada@shop.fr", "ada@shop.fr"),
         ("%20ada@shop.fr", "ada@shop.fr"),
         ("www.ada@shop.fr", "ada@shop.fr"),
-        ("&gt;ada@shop.fr", "ada@shop.fr"),
         ("ada&quot@shop.fr", "ada@shop.fr"),
         ("ada.lovelace@www.gmail.com", "ada.lovelace@gmail.com"),
     ],
