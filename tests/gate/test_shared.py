@@ -10,8 +10,15 @@ from typing import Any
 
 import pytest
 
-from mailflows import Envelope, Gate, Verdict
+from mailflows import Envelope, Gate, StoreError, Verdict
+from mailflows.feedback import SuppressionList
 from mailflows.flows import FlowRoute, FlowSet
+from mailflows.gate import Tally
+from mailflows.held import HeldMail
+from mailflows.limits import Limit, Limiter, MemoryStore
+from mailflows.reputation import Reputation
+from mailflows.senders import SenderControl
+from mailflows.templates import TemplateMemory
 from shared_cases import ROOT, cases
 
 RIGHT = {
@@ -115,6 +122,39 @@ def test_what_programs_send_for_people() -> None:
         assert (verdict.allowed, verdict.flow, verdict.mail_from) == (True, "professional", sender), file.stem
 
 
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        (
+            "Auto-Submitted: auto-replied (vacation)",
+            "Bonjour, je suis absente jusqu'au 4 mai. Urgence : Tom.",
+        ),
+        ("X-Autoreply: yes\r\nPrecedence: auto_reply", "Dank voor uw bericht. Ik ben afwezig tot 4 mei."),
+        (
+            "Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All",
+            "I am out of office until Monday.",
+        ),
+        ("Content-Type: text/calendar; method=REPLY", "BEGIN:VCALENDAR\r\nMETHOD:REPLY\r\nEND:VCALENDAR"),
+    ],
+)
+def test_answers_in_other_shapes(fields: str, text: str) -> None:
+    """Vacation programs of all ages pass."""
+    top = "From: Helen <helen@example.org>\r\nTo: marcus@a.example.com\r\nSubject: Re: quotation\r\n"
+    envelope = Envelope("", ("marcus@a.example.com",))
+    verdict = Gate(flows()).check(f"{top}{fields}\r\n\r\n{text}\r\n".encode(), envelope=envelope)
+    assert (verdict.decision, verdict.flow) == ("accept", "professional")
+
+
+def test_an_advert_is_no_answer() -> None:
+    """One that says it is an answer to absence is refused for what it holds."""
+    field = "Auto-Submitted: auto-replied"
+    raw = (
+        "From: Helen <helen@example.org>\r\nTo: marcus@a.example.com\r\nSubject: Re: quotation\r\n"
+        f"{field}\r\n\r\n{RIGHT['marketing'][2]}Shop now: https://example.org/sale\r\n"
+    )
+    assert not Gate(flows()).check(raw.encode(), envelope=Envelope("", ("marcus@a.example.com",)))
+
+
 def test_what_is_told() -> None:
     """Fields twice, forged fields and a foreign From are told; the owner's own message is not."""
     wrong = []
@@ -153,6 +193,41 @@ def test_log_lines(kind: type[Exception], caplog: pytest.LogCaptureFixture) -> N
 
         with caplog.at_level(logging.DEBUG):
             Gate(flows(), scanners=[scan], hooks=[hook]).check(right("transactional").as_bytes())
+    assert caplog.records
+    assert unfit(caplog) == []
+
+
+def unfit(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return lines that a log must not have."""
     lines = [logging.Formatter().format(record) for record in caplog.records]
-    assert lines
-    assert [line for line in lines if not line.isprintable() or "victim" in line] == []
+    return [line for line in lines if not line.isprintable() or "victim" in line]
+
+
+@pytest.mark.parametrize("kind", [StoreError, ValueError, RuntimeError, OSError])
+def test_a_store_that_raises_anything(kind: type[Exception], caplog: pytest.LogCaptureFixture) -> None:
+    """No part ends in an exception, also where it is told afterwards, and the log stays fit to read."""
+    text = "cannot parse x\r2026 root: login ok for victim@example.com\x1b[2J\nCRITICAL"
+
+    class Broken(MemoryStore):
+        name = "broken"
+
+        def load(self, *_: Any, **__: Any) -> Any:
+            raise StoreError(text, store="x") if kind is StoreError else kind(text)
+
+        decide = load  # type: ignore[assignment]
+
+    parts: tuple[dict[str, Any], ...] = (
+        {"suppressions": SuppressionList(Broken())},
+        {"reputation": Reputation(Broken())},
+        {"senders": SenderControl(Broken())},
+        {"templates": TemplateMemory(Broken())},
+        {"limiter": Limiter(Limit("1/day", per="global"), store=Broken())},
+        {"held": HeldMail(Broken())},
+        {"tally": Tally(Broken()), "dry_run": True},
+    )
+    for part in parts:
+        gate = Gate(flows(), **part)
+        with caplog.at_level(logging.DEBUG):
+            verdict = gate.check(right("professional").as_bytes(), flow="professional")
+            gate.report(verdict, (550, "5.1.1 no such user"))
+    assert unfit(caplog) == []
