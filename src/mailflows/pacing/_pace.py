@@ -27,7 +27,7 @@ LONGEST_PAUSE = 300.0
 """Seconds: the pause after a deferral, twice as long for each that follows at once."""
 
 PROBES = 60.0
-"""Part of a penalty after which it is probed: half a minute of half an hour, 90 seconds of an hour and a half."""
+"""Part of a penalty after which it is probed: half a minute of half an hour."""
 
 FAR = 2 * 86_400.0
 """Seconds: further ahead lies nothing that a reply can ask for, unless a clock was wrong."""

@@ -40,8 +40,8 @@ KEPT = 7 * 86_400.0
 COHORT = 0.15
 FAILING = 0.35
 SUSPECTED_FOR = 1800.0
-"""Weight of the newest result; the share from which on unexplained deferrals slow a provider down: three in a
-row, or nearly half; and for how many seconds after that each one does (a deferral queue's usual half hour)."""
+"""Weight of the newest result; the share from which on unexplained deferrals slow a provider down: three
+in a row, or nearly half; and for how many seconds after that each one does: the usual time until a retry."""
 
 KNOWN_FOR = 3600.0
 MOST_KNOWN = 100_000
@@ -237,8 +237,8 @@ class Pacer:
     def _cohort(self, name: str, reply: Reply) -> bool:
         """Return whether deferrals that nobody knows repeat, so that they are about the pace.
 
-        Postfix counts failures in a row for a destination (its default_destination_concurrency_failed_cohort_limit);
-        one that concerns a recipient alone, such as a full mailbox or greylisting, is none.
+        Postfix counts failures in a row for a destination, too (concurrency_failed_cohort_limit). What concerns
+        a recipient alone, such as a full mailbox or greylisting, is none.
         """
         if reply.reason is None:
             share = self._failing.get(name, 0.0) * (1.0 - COHORT)
