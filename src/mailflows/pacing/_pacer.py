@@ -237,7 +237,7 @@ class Pacer:
     def _cohort(self, name: str, reply: Reply) -> bool:
         """Return whether deferrals that nobody knows repeat, so that they are about the pace.
 
-        Postfix counts failures in a row for a destination, too (concurrency_failed_cohort_limit). What concerns
+        Postfix counts failures in a row for a destination, too (its failed cohort limit). What concerns
         a recipient alone, such as a full mailbox or greylisting, is none.
         """
         if reply.reason is None:
