@@ -10,7 +10,7 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mailflows._mail.charset import decode, is_known
 
@@ -45,6 +45,8 @@ _PLAIN = re.compile(
 _SEPARATORS = re.compile(r"[\s<>,;:\"()]+")
 _ESCAPED = re.compile(r"\\(.)")
 _PARAMETER = re.compile(r';\s{0,99}([\w*-]{1,40})\s{0,9}=\s{0,9}("(?:[^"\\]|\\.)*"?|[^;"\s][^;]*|)')
+_OUTSIDE = re.compile(r'(?:[^"(\\]++|"(?:[^"\\]|\\.)*+"?+|\\.?+)*+', re.DOTALL)
+_COMMENT_MARK = re.compile(r"\\.|[()]", re.DOTALL)
 _LISTED = re.compile(r"<([^<>]{1,2000})>")
 _PARAMETER_LIMIT = 8192
 _MAX_SEGMENTS = 100
@@ -142,7 +144,13 @@ def _decode_structured(value: str) -> str:
 
 
 def decode_base64(data: bytes) -> bytes:
-    """Decode base64 that may be cut off or hold foreign characters."""
+    r"""Decode base64 that may be cut off, hold foreign characters, or go on behind its padding.
+
+    >>> decode_base64(b"SGVs\nbG8=\nIQ=="), decode_base64(b"SGVsbG8*h")
+    (b'Hello!', b'Hello!')
+    """
+    if has_inner_padding(data):  # some readers stop there, others go on
+        return b"".join(decode_base64(piece) for piece in data.split(b"=") if piece)
     try:
         return binascii.a2b_base64(data)
     except binascii.Error:
@@ -151,6 +159,12 @@ def decode_base64(data: bytes) -> bytes:
     # Two or three characters of a last, broken quartet still are one or two bytes; one is none.
     clean = clean[:-1] if len(clean) % 4 == 1 else clean
     return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
+
+
+def has_inner_padding(data: bytes) -> bool:
+    """Say whether something follows the padding of base64."""
+    first = data.find(b"=")
+    return first >= 0 and bool(data[first:].translate(None, _NOT_BASE64))
 
 
 def addresses(value: str) -> tuple[Address, ...]:
@@ -249,14 +263,22 @@ def listed_urls(value: str) -> tuple[str, ...]:
 def parameters(value: str) -> tuple[str, dict[str, str]]:
     """Split a structured header into its lower-case value and its parameters (RFC 2045, 2231).
 
+    A second boundary, of which readers take the one or the other, is called ``boundary*``.
+
     >>> parameters('Text/HTML; charset="UTF-8"')
     ('text/html', {'charset': 'UTF-8'})
+    >>> parameters('(x) base64'), parameters('"base64"')
+    (('base64', {}), ('base64', {}))
     >>> parameters("attachment; filename*0*=utf-8''caf%C3%A9; filename*1=.pdf; filename=cafe.pdf")
     ('attachment', {'filename': 'café.pdf'})
     """
+    if "(" in value:
+        value = without_comments(value)
     kind, semicolon, rest = value.partition(";")
-    words = kind.split(None, 1)
+    words = (kind.replace('"', " ") if '"' in kind else kind).split(None, 1)
     kind = words[0].lower() if words else ""
+    if len(words) > 1 and "/" in words[1][:1] + kind[-1:]:
+        kind = "".join((kind, *words[1].lower().split()))
     if not semicolon:
         return kind, {}
     plain: dict[str, str] = {}
@@ -265,13 +287,45 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
         key, star, number = name.lower().partition("*")
         text = _parameter_text(key, raw)
         if not star:
-            plain.setdefault(key, text)
+            if plain.setdefault(key, text) != text and key == "boundary":
+                plain["boundary*"] = text
             continue
         digits = number.rstrip("*") or "0"
         if digits.isdecimal() and len(digits) < len(str(_MAX_SEGMENTS)):
             is_encoded = not number or number.endswith("*")
             segments.setdefault(key, {}).setdefault(int(digits), (text, is_encoded))
+    if "boundary" in segments and "boundary" in plain:
+        plain["boundary*"] = plain["boundary"]
     return kind, plain | {key: _extended(parts) for key, parts in segments.items()}
+
+
+def without_comments(value: str) -> str:
+    r"""Take the comments out of a structured value (RFC 5322 section 3.2.2).
+
+    >>> without_comments('(a(b)) text/html; (c") name="(d)"')
+    ' text/html;  name="(d)"'
+    """
+    kept: list[str] = []
+    position = 0
+    while position < len(value):
+        match = cast("re.Match[str]", _OUTSIDE.match(value, position))  # which matches nothing, too
+        kept.append(match[0])
+        position = comment_end(value, match.end()) if match.end() < len(value) else len(value)
+    return "".join(kept)
+
+
+def comment_end(value: str, start: int) -> int:
+    r"""Return where a comment ends; comments nest, and a backslash quotes.
+
+    >>> comment_end(r"(a(b)\)) c", 0)
+    8
+    """
+    depth = 0
+    for mark in _COMMENT_MARK.finditer(value, start):
+        depth += (mark[0] == "(") - (mark[0] == ")")
+        if depth == 0 and mark[0] == ")":
+            return mark.end()
+    return len(value)
 
 
 def _parameter_text(key: str, raw: str) -> str:

@@ -7,8 +7,8 @@ import smtplib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mailflows._mail.handover import wire_form
 from mailflows.gate import GateDecision, Verdict
-from mailflows.integrations._road import transferable
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.message import Envelope
 
@@ -76,7 +76,7 @@ class GateHandler:
             await self._gate.areport(verdict, ())  # gives back what was taken
             code, text = verdict.refused[0].reply
             return _line(f"{code} {text} ({len(verdict.refused)} of {len(envelope.rcpt_tos)} recipients)")
-        return await asyncio.to_thread(self._handed_on, verdict, sender, transferable(raw))
+        return await asyncio.to_thread(self._handed_on, verdict, sender, wire_form(raw))
 
     def _handed_on(self, verdict: Verdict, sender: str, content: bytes) -> str:
         try:

@@ -12,7 +12,8 @@ except ImportError as problem:
     extra = "aiosmtplib"
     raise MissingExtra(extra, "aiosmtplib") from problem
 
-from mailflows.integrations._road import needs_utf8, relay_of, replies, source_of, transferable
+from mailflows._mail.handover import needs_utf8, wire_form
+from mailflows.integrations._road import relay_of, replies, source_of
 from mailflows.message import Envelope, Message
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ async def send(  # noqa: PLR0913 -- as aiosmtplib.send()
     mail_from = seen.sender.address if sender is None else sender
     verdict = await gate.aensure(message, envelope=Envelope(mail_from, to), **known)
     try:
-        refused = await _deliver(verdict, mail_from, transferable(message), timeout, tls)
+        refused = await _deliver(verdict, mail_from, wire_form(message), timeout, tls)
     except BaseException as problem:
         await gate.areport(verdict, problem)
         raise

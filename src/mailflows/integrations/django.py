@@ -30,8 +30,8 @@ except ImportError as problem:
     extra = "django"
     raise MissingExtra(extra, "Django") from problem
 
+from mailflows._mail.handover import wire_form
 from mailflows.gate import Gate
-from mailflows.integrations._road import transferable
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.message import Envelope, addresses
 
@@ -80,7 +80,7 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
         known = getattr(message, "mailflows", {})
         verdict = self._gate.ensure(written, envelope=Envelope(mail_from, to), **known)
         if self._backend is None:
-            smtp.deliver(verdict, mail_from, transferable(written))
+            smtp.deliver(verdict, mail_from, wire_form(written))
             return True
         return self._hand_on(verdict, message)
 

@@ -6,7 +6,8 @@ import smtplib
 import ssl
 from typing import TYPE_CHECKING, Any, Self
 
-from mailflows.integrations._road import needs_utf8, relay_of, replies, source_of, transferable
+from mailflows._mail.handover import needs_utf8, wire_form
+from mailflows.integrations._road import relay_of, replies, source_of
 from mailflows.message import Envelope, Message
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class GateSMTP:
         sender = from_addr or msg.get("Sender") or seen.sender.address
         sender = Message.read(f"From: {sender}\n\n").sender.address or sender
         to = tuple(a.address for a in seen.recipients) if to_addrs is None else to_addrs
-        return self.sendmail(sender, to, transferable(msg), seen=msg, **known)
+        return self.sendmail(sender, to, wire_form(msg), seen=msg, **known)
 
     def sendmail(
         self,
@@ -93,7 +94,7 @@ class GateSMTP:
         """
         to = (to_addrs,) if isinstance(to_addrs, str) else tuple(to_addrs)
         verdict = self._gate.ensure(msg if seen is None else seen, envelope=Envelope(from_addr, to), **known)
-        return replies(verdict) | self.deliver(verdict, from_addr, transferable(msg))
+        return replies(verdict) | self.deliver(verdict, from_addr, wire_form(msg))
 
     def deliver(self, verdict: Verdict, from_addr: str, content: bytes) -> dict[str, tuple[int, bytes]]:
         """Hand a message that was accepted to its relay, and report what became of it."""

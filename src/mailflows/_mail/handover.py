@@ -1,0 +1,46 @@
+"""What every integration does to a message before it hands it to a relay."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mailflows._mail import source as raw_source
+from mailflows._mail import structure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["PRIVATE", "needs_utf8", "wire_form"]
+
+PRIVATE = frozenset(("bcc", "resent-bcc", "x-mailflows-flow"))
+"""Fields that nobody outside may see: hidden recipients, and what an application says to the gate."""
+
+_LINE_FEED = re.compile(rb"(?<!\r)\n")
+
+
+def wire_form(message: object) -> bytes:
+    r"""Return the bytes of a message as a relay is given them: what `Message.read` read, and nothing else.
+
+    Lines end with CRLF, since a bare line feed can smuggle a second message past some servers. An odd form is
+    brought into its normal one, as it was for reading, and what is private is left out.
+
+    >>> wire_form("Subject: x\nBcc: ada@example.org,\n bob@example.org\nTo: c@example.org\n\nHi\n")
+    b'Subject: x\r\nTo: c@example.org\r\n\r\nHi\r\n'
+    >>> wire_form(b"\n\xef\xbb\xbfBcc : ada@example.org\rSubject: x\r\rHi")
+    b'Subject: x\r\n\r\nHi'
+
+    Args:
+        message: Bytes, text, or an email message object; see `mailflows.Message.read`.
+
+    Raises:
+        MessageError: If it has no normal form: no header, one that is too long, one with control characters.
+    """
+    raw, _ = structure.normal(raw_source.read(message).data)
+    found = structure.head(raw)
+    return _LINE_FEED.sub(b"\r\n", structure.written(raw, found, without=PRIVATE))
+
+
+def needs_utf8(addresses: Iterable[str]) -> bool:
+    """Return whether an address can only be said with SMTPUTF8 (RFC 6531)."""
+    return not all(address.isascii() for address in addresses)
