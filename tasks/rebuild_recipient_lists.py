@@ -69,7 +69,7 @@ def write_free_mail(domains: list[str]) -> None:
         "# copies; the data comes as is, without warranty).\n"
         f"# Date: {TODAY}, by tasks/rebuild_recipient_lists.py.\n"
     )
-    (DATA / "free-mail.txt").write_text(head + "\n".join(kept) + "\n", "utf-8")
+    (DATA.parent / "free-mail.txt").write_text(head + "\n".join(kept) + "\n", "utf-8")
 
 
 def write_roles(words: list[str]) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mailflows._providers import ask_for_provider, provider_of
+from mailflows._providers import _entries, ask_for_provider, is_free_mail, provider_of
+from mailflows.message import Message
+from mailflows.pacing import Pacer
+from mailflows.recipients import RecipientChecker, Trait
+from mailflows.signals import measure
 from mailflows.testing import FakeDns
 
 
@@ -41,3 +45,34 @@ def test_without_an_answer_the_domain_stands_for_itself(records: object) -> None
 def test_a_known_provider_has_its_rate() -> None:
     """A large provider is begun with faster than an unknown host."""
     assert provider_of("gmail.com").rate > provider_of("shop.example").rate > 0
+
+
+@pytest.mark.parametrize(
+    "domain", ["Gmail.com", "outlook.co.id", "laposte.net", "11mail.com", "verizon.net."]
+)
+def test_free_mailboxes_are_known(domain: str) -> None:
+    """Large providers and the many small ones are asked in one place, however the domain is written."""
+    assert is_free_mail(domain)
+    assert provider_of(domain).is_free
+
+
+def test_a_firm_at_a_large_host_is_no_free_mailbox() -> None:
+    """Google takes the mail of many firms; their domains are their own."""
+    firm = provider_of("shop.example", mail_hosts=("aspmx.l.google.com",))
+    assert (firm.name, firm.is_known, firm.is_free) == ("google", True, False)
+
+
+def test_each_domain_and_each_mail_host_has_one_provider() -> None:
+    """No domain and no suffix stands in two rows of the table."""
+    for kind in ("domains", "mx"):
+        stated = [key for entry in _entries().values() for key in entry.get(kind, ())]
+        assert len(stated) == len(set(stated))
+
+
+@pytest.mark.parametrize("domain", ["gmail.com", "hotmail.be", "yahoo.com.tw", "web.de", "free.fr"])
+def test_every_part_gives_one_answer(domain: str) -> None:
+    """Signals, the recipient checker and the pacer agree about who a domain belongs to."""
+    seen = measure(Message.read(f"From: Ada <ada@{domain}>\nSubject: x\n\nHello"))
+    assert "sender.free_mail" in seen
+    assert Trait.FREE_MAIL in RecipientChecker(dns=False).check(f"ada.lovelace@{domain}").traits
+    assert Pacer().schedule(f"ada@{domain}").provider == provider_of(domain).name

@@ -56,5 +56,5 @@ def test_everyday_names() -> None:
 
 
 def test_tab_completion_shows_the_public_names() -> None:
-    """`dir(mailflows)` is what is promised."""
-    assert sorted(mailflows.__all__) == sorted(dir(mailflows))
+    """`dir(mailflows)` has what is promised, and the parts."""
+    assert set(mailflows.__all__) < set(dir(mailflows))

@@ -25,8 +25,8 @@ from mailflows.errors import (
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
-    from mailflows._result import Severity
-    from mailflows.classifier import Classification, Classifier, Reason, classify
+    from mailflows._result import Reason, Severity
+    from mailflows.classifier import Classification, Classifier, classify
     from mailflows.gate import Gate, Verdict
     from mailflows.message import Envelope, Message
     from mailflows.recipients import (
@@ -74,7 +74,7 @@ _HOMES = {
     "Envelope": "message",
     "Gate": "gate",
     "Message": "message",
-    "Reason": "classifier",
+    "Reason": "_result",
     "RecipientChecker": "recipients",
     "Severity": "_result",
     "Verdict": "gate",
@@ -86,16 +86,24 @@ _HOMES = {
 }
 
 
+_PACKAGES = frozenset(
+    "audit classifier content errors feedback flows gate limits message pacing recipients reputation "
+    "senders signals templates testing tracking training".split()
+)
+
+
 def __getattr__(name: str) -> object:
+    from importlib import import_module  # noqa: PLC0415 -- only for the first use of a name
+
+    if name in _PACKAGES:
+        return import_module(f"mailflows.{name}")
     if name not in _HOMES:
         msg = f"module 'mailflows' has no attribute {name!r}"
         raise AttributeError(msg)
-    from importlib import import_module  # noqa: PLC0415 -- only for the first use of a name
-
     value = getattr(import_module(f"mailflows.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted([*__all__, *_PACKAGES])

@@ -1,4 +1,8 @@
-"""Destination providers: who takes the mail of a domain, by its mail hosts or by a table of domains."""
+"""Mailbox providers: who takes the mail of a domain, and who gives mailboxes to anyone; one table for all.
+
+The large ones stand in ``data/providers.toml``; thousands of small ones that give free mailboxes, of which
+no more is known, in ``data/free-mail.txt``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,14 @@ from mailflows._rates import parse_rates
 if TYPE_CHECKING:
     from mailflows._dns import Conversation
 
-__all__ = ["Provider", "ask_for_provider", "provider_of"]
+__all__ = [
+    "Provider",
+    "ask_for_provider",
+    "free_mail_domains",
+    "is_free_mail",
+    "large_mailbox_domains",
+    "provider_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +38,14 @@ class Provider:
         rate: Messages per second to begin with.
         connections: Connections at once.
         is_known: Whether it stands in the table.
+        is_free: Whether the domain gives mailboxes to anyone, or to the subscribers of a network.
     """
 
     name: str
     rate: float
     connections: int
     is_known: bool = True
+    is_free: bool = False
 
 
 def provider_of(domain: str, *, mail_hosts: tuple[str, ...] = ()) -> Provider:
@@ -49,15 +62,44 @@ def provider_of(domain: str, *, mail_hosts: tuple[str, ...] = ()) -> Provider:
         >>> provider_of("shop.example", mail_hosts=("aspmx.l.google.com",)).name
         'google'
     """
-    domain = domain.strip().rstrip(".").lower()
+    domain = _canonical(domain)
     table = _table()
     if mail_hosts:
-        host = mail_hosts[0].rstrip(".").lower()
+        host = _canonical(mail_hosts[0])
         labels = host.split(".")
         suffixes = (".".join(labels[i:]) for i in range(len(labels)))
         name = next((table["mx"][suffix] for suffix in suffixes if suffix in table["mx"]), None)
-        return _provider(name or _owner(host))
-    return _provider(table["domains"].get(domain, domain))
+        return _provider(name or _owner(host), domain)
+    return _provider(table["domains"].get(domain, domain), domain)
+
+
+def is_free_mail(domain: str) -> bool:
+    """Return whether a domain gives mailboxes to anyone, or to the subscribers of a network.
+
+    A firm whose mail Google takes is none: the domain counts, not who takes its mail.
+
+    >>> is_free_mail("Gmail.com"), is_free_mail("shop.example")
+    (True, False)
+    """
+    return _canonical(domain) in free_mail_domains()
+
+
+@cache
+def free_mail_domains() -> frozenset[str]:
+    """Return all domains of free and consumer mailboxes."""
+    return frozenset(_data.read_sections("free-mail.txt")[""]) | large_mailbox_domains()
+
+
+@cache
+def large_mailbox_domains() -> frozenset[str]:
+    """Return the domains of the large providers of free mailboxes: those of the table."""
+    return frozenset(
+        domain for entry in _entries().values() if entry.get("free") for domain in entry.get("domains", ())
+    )
+
+
+def _canonical(host: str) -> str:
+    return host.strip().rstrip(".").lower()
 
 
 def ask_for_provider(domain: str) -> Conversation[Provider]:
@@ -80,16 +122,21 @@ def _owner(host: str) -> str:
     return registrable_domain(host) or host
 
 
-def _provider(name: str) -> Provider:
-    entries = _entries()
-    entry = entries.get(name, entries["default"])
-    (rate,) = parse_rates(entry["rate"])
-    return Provider(name, rate.limit / rate.period, entry["connections"], name in entries)
+def _provider(name: str, domain: str) -> Provider:
+    entry = _entries().get(name) or _entries()["default"]
+    (rate,) = parse_rates(entry.get("rate", _entries()["default"]["rate"]))
+    return Provider(
+        name,
+        rate.limit / rate.period,
+        entry.get("connections", _entries()["default"]["connections"]),
+        is_known=name in _entries() and name != "default",
+        is_free=domain in free_mail_domains(),
+    )
 
 
 @cache
 def _entries() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(_data.read("limits/providers.toml"))
+    return tomllib.loads(_data.read("providers.toml"))
 
 
 @cache

@@ -108,10 +108,12 @@ class Permission(Result):
 
     __slots__ = ()
 
-    @property
-    def allowed(self) -> bool:
-        """Whether it may."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # a field or a property of the subclass; a property here would be taken for a default
+
+        @property
+        def allowed(self) -> bool:
+            """Whether it may."""
+            ...
 
     def __bool__(self) -> bool:
         return self.allowed

@@ -138,11 +138,14 @@ class StoreError(MailflowsError, OSError):
 
     Attributes:
         store: Which one, such as ``SQLite /var/lib/app/limits.db``.
+        is_busy: Whether it is well, and only others were in front for longer than the time to wait. Nothing
+            was changed then.
     """
 
-    def __init__(self, message: str, *, store: str) -> None:
+    def __init__(self, message: str, *, store: str, is_busy: bool = False) -> None:
         super().__init__(message)
         self.store = store
+        self.is_busy = is_busy
 
 
 class TokenError(MailflowsError, ValueError):

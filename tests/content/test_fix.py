@@ -14,6 +14,7 @@ from hostile import GENERATORS
 from mailflows import ConfigurationError, Message, MessageError
 from mailflows.content import REPAIRS, FixResult, codes, fix, fix_html, lint, lint_html
 from mailflows.content._page import Page
+from mailflows.testing import FixedClock
 
 NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
 HEAD = b"From: Shop <news@shop.example>\nTo: ada@example.org\nSubject: Your order\n"
@@ -30,7 +31,7 @@ ALL: dict[str, Any] = {
     "only": set(REPAIRS),
     "flow": "marketing",
     "unsubscribe": "https://shop.example/u/x7Qk2",
-    "now": NOW,
+    "clock": FixedClock(NOW),
 }
 
 
@@ -83,7 +84,7 @@ def test_visible_text_and_links_stay() -> None:
 def test_what_is_not_repaired_keeps_its_bytes() -> None:
     """A header is added; the rest is the same, byte for byte, odd as it is."""
     raw = b"from:a@shop.example\r\nX-Odd:  \t y\r\n z\r\n\r\nbody \xff\r\n"
-    fixed = fix(raw, only=["date"], now=NOW).data
+    fixed = fix(raw, only=["date"], clock=FixedClock(NOW)).data
     assert fixed.replace(b"Date: Mon, 04 May 2026 10:00:00 +0000\r\n", b"") == raw
 
 
@@ -198,7 +199,7 @@ def test_a_message_that_was_read_cannot_be_repaired() -> None:
 
 def test_a_result_says_what_was_done() -> None:
     """As text, as data, as HTML."""
-    result = fix(HTML_ONLY, only=["date", "list-unsubscribe"], flow="marketing", now=NOW)
+    result = fix(HTML_ONLY, only=["date", "list-unsubscribe"], flow="marketing", clock=FixedClock(NOW))
     assert bytes(result) == result.data
     assert str(result) == "repaired: date"
     assert result.to_dict()["done"] == ["date"]

@@ -275,7 +275,7 @@ def test_a_message_that_was_read_is_linted_like_its_bytes() -> None:
 def test_a_report_says_the_same_in_every_form() -> None:
     """Text, data, length and membership."""
     report = lint(written(Date=""))
-    assert len(report.to_dict()["findings"]) == len(report) == len(report.to_pandas())
+    assert len(report.to_dict()["findings"]) == len(report.findings) == len(report.to_pandas())
     assert "missing-date" in report.to_text()
     assert "missing-date" in report._repr_html_()
     assert report.to_dict()["data_date"] == report.data_date

@@ -9,15 +9,23 @@ from typing import Any
 import pytest
 from bounce_cases import judged
 
-from mailflows.feedback import PROVIDERS, from_webhook, parse_bounce, verify_webhook
+from mailflows.feedback import from_webhook, parse_bounce, verify_webhook
 from shared_cases import ROOT, cases
 
 BOUNCES = ROOT / "cases" / "feedback" / "bounces"
 
-WORDS = {"failed": "rejected", "unknown": "other", "autoresponded": "autoreplied", "subscribed": "other"}
+RECORDED = {
+    *("amazon_ses", "brevo", "mailersend", "mailgun", "mailjet"),
+    *("mandrill", "postmark", "resend", "sendgrid", "sparkpost"),
+}
+"""Providers whose payloads were recorded."""
+
+WORDS = {"failed": "rejected", "unknown": "other", "autoresponded": "autoreplied"}
 """Words of the outside cases that are others here."""
 
 ELSEWHERE = {
+    # An address that came onto Mandrill's blacklist is «unknown» there; here it is a refusal.
+    "MandrillTrackingTestCase.test_sync_event",
     # A time that the outside cases take for milliseconds, or do not read.
     "BrevoDeliveryTestCase.test_complaint",
     "BrevoDeliveryTestCase.test_error_email",
@@ -57,7 +65,7 @@ def test_what_is_no_bounce(number: str) -> None:
     assert parse_bounce(raw) == ()
 
 
-@pytest.mark.parametrize("provider", [name for name in PROVIDERS if name != "dolist"])
+@pytest.mark.parametrize("provider", sorted(RECORDED))
 def test_payloads(provider: str) -> None:
     """What a provider posts gives the expected events."""
     for case in json.loads(cases(f"feedback/webhooks/{provider}.json")):

@@ -43,7 +43,7 @@ def test_an_advert_in_a_receipt_is_refused() -> None:
     decision = FLOWS.guard(RECEIPT.format(ADVERT), "transactional", classification=_said(None))
     assert decision.codes == ("promotional-block",)
     assert decision.outcome is Outcome.REFUSE
-    assert "Summer sale" in decision.reasons[0].evidence
+    assert "Summer sale" in decision.reasons[0].evidence[0]
 
 
 def test_an_advert_is_found_far_below_the_beginning() -> None:
@@ -116,7 +116,7 @@ def test_an_abused_form_is_refused() -> None:
     decision = FLOWS.guard(
         RECEIPT.format(""), "transactional", classification=_said(None), observation=observation
     )
-    assert (decision.codes, decision.reasons[0].evidence) == (("form-abuse",), "«Hello …,»")
+    assert (decision.codes, decision.reasons[0].evidence) == (("form-abuse",), ("«Hello …,»",))
 
 
 TRACKED = """From: a@example.org

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailflows import ConfigurationError, Flow
+from mailflows import ConfigurationError, Flow, Message
 from mailflows.flows import FlowRoute, FlowSet
 
 if TYPE_CHECKING:
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
         ({"domains": "example.org", "dkim_selector": "-x"}, "dkim_selector"),
         ({"domains": "example.org", "relay": "relay.example"}, "relay"),
         ({"domains": "example.org", "relay": "smtps://u:hush@relay.example"}, "relay"),
-        ({"domains": "example.org", "relay": "smtp://r.example", "esp": "Postmark"}, "esp"),
+        ({"domains": "https://example.org/"}, "domains"),
+        ({"domains": "example.org", "relay": "smtp://r.example:99999"}, "relay"),
+        ({"domains": "example.org", "esp": "Postmrk"}, "esp"),
+        ({"domains": "example.org", "esp": "Postmark", "ip_pool": "one"}, "ip_pool"),
+        ({"domains": "example.org", "tls": "verfy"}, "tls"),
+        ({"domains": "example.org", "tls_ca": "ca.pem"}, "tls_ca"),
+        ({"domains": "example.org", "dry_run": "yes"}, "dry_run"),
+        ({"domains": "example.org", "account_may_send": ["ada"]}, "account_may_send"),
+        ({"domains": "example.org", "account_may_send": {"ada": "ada"}}, "account_may_send"),
         ({"domains": "example.org", "stream": "broadcast"}, "stream"),
         ({"domains": "example.org", "password_env": "P"}, "relay"),
         ({"domains": "example.org", "relay": "smtp://r.example", "password": "hush"}, "password"),
@@ -123,8 +132,9 @@ anything = "of another part"
 """
 
 
-def test_flows_are_read_from_a_file(tmp_path: Path) -> None:
+def test_flows_are_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file has a table for each flow; tables of other parts are left to them."""
+    monkeypatch.setenv("RELAY_SECRET", "hush")
     path = tmp_path / "flows.toml"
     path.write_text(GOOD, "utf-8")
     flows = FlowSet.from_toml(path)
@@ -146,8 +156,26 @@ def test_flows_are_read_from_a_file(tmp_path: Path) -> None:
             "line 3: flows.marketing: a password",
         ),
         ("[flows.markting]\ndomains = 'a.example'", "did you mean marketing?"),
-        ("[marketing]\ndomains = 'a.example'", "unknown table [marketing]: write [flows.marketing]"),
-        ("[flow.marketing]\ndomains = 'a.example'", "unknown table [flow]: did you mean flows?"),
+        ("[marketing]\ndomains = 'a.example'", "line 1: unknown table [marketing]: write [flows.marketing]"),
+        ("[flow.marketing]\ndomains = 'a.example'", "line 1: unknown table [flow]: did you mean flows?"),
+        (
+            "[flows.marketing]\ndomains = 'https://a.example/news'",
+            "line 2: flows.marketing: domains is a domain, not a URL: write 'a.example'",
+        ),
+        (
+            "[flows.marketing]\ndomains = 'a.example'\nrelay = 'smtp://r.example:0'",
+            "line 3: flows.marketing: relay: its port is a number from 1 to 65535",
+        ),
+        (
+            "[flows.marketing]\ndomains = 'a.example'\nesp = 'Postmrk'",
+            "line 3: flows.marketing: esp: 'Postmrk' is no provider in our table: did you mean postmark?",
+        ),
+        (
+            "[flows.marketing]\ndomains = 'a.example'\nrelay = 'smtp://r.example'\npassword_env = 'NOT_SET'",
+            "line 4: flows.marketing: password_env: the environment has no variable NOT_SET",
+        ),
+        ("\ufeff[flows.marketing]\ndomains = 'a.example'", "line 1: it begins with a byte order mark"),
+        ("x = 1\ny = " + "[" * 5000, "line 2: brackets are nested too deeply"),
         ("flows = 3", "there is no flow"),
         ("[flows]\nmarketing = 3", "expected a table"),
         ("[flows.marketing", "flows.toml: "),
@@ -166,3 +194,84 @@ def test_a_wrong_file_is_explained(tmp_path: Path, text: str, told: str) -> None
     assert str(path) in str(caught.value)
     assert told in str(caught.value)
     assert "hush" not in str(caught.value)
+
+
+def test_a_file_in_another_encoding_is_explained(tmp_path: Path) -> None:
+    """A file of an old editor is no crash, and the line with the first foreign byte is named."""
+    path = tmp_path / "flows.toml"
+    path.write_bytes("[flows.marketing]\n# Bücher\ndomains = 'a.example'".encode("latin-1"))
+    with pytest.raises(ConfigurationError, match="line 2: it is not UTF-8: save it in that encoding"):
+        FlowSet.from_toml(path)
+
+
+@pytest.mark.parametrize(
+    ("esp", "headers", "fields"),
+    [
+        ("postmark", {"X-PM-Message-Stream": "news"}, {"MessageStream": "news"}),
+        ("AWS SES", {"X-SES-CONFIGURATION-SET": "news"}, {"ConfigurationSetName": "news"}),
+        (
+            "Mandrill",
+            {"X-MC-Subaccount": "news", "X-MC-IpPool": "one"},
+            {"message": {"subaccount": "news"}, "ip_pool": "one"},
+        ),
+        (
+            "SendGrid",
+            {"X-SMTPAPI": '{"category": ["news"], "ip_pool": "one"}'},
+            {"categories": ["news"], "ip_pool_name": "one"},
+        ),
+        (
+            "brevo",
+            {"X-Mailin-Tag": "news", "X-Mailin-IP": "one"},
+            {"tags": ["news"], "headers": {"sender.ip": "one"}},
+        ),
+        ("Dolist", {}, {}),
+    ],
+)
+def test_a_provider_is_told_the_stream(esp: str, headers: dict[str, str], fields: dict[str, Any]) -> None:
+    """Over SMTP by its own header field, in its API by its own key, beside a relay or without one."""
+    pool = "one" if "one" in str(headers) else ""
+    route = FlowRoute(
+        "marketing", domains="a.example", esp=esp, stream="news", ip_pool=pool, relay="smtp://r.example"
+    )
+    assert (route.headers(), route.api_fields()) == (headers, fields)
+
+
+def test_other_keys_of_a_json_field_stay() -> None:
+    """What the application tells SendGrid about a message is not lost."""
+    route = FlowRoute("marketing", domains="a.example", esp="SendGrid", stream="news")
+    message = Message.read(b'From: a@a.example\nX-SMTPAPI: {"unique_args": {"order": "7"}}\n\nx')
+    assert json.loads(route.headers(message)["X-SMTPAPI"]) == {
+        "unique_args": {"order": "7"},
+        "category": ["news"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("no-reply@a.example", "no-reply@b.a.example"),
+        ("b1.xyz@b.a.example", "b1.xyz@b.a.example"),
+        ("", ""),
+    ],
+)
+def test_the_return_path_is_applied(given: str, sent: str) -> None:
+    """Mail leaves with the domain that was declared for bounces; VERP and the null sender stay."""
+    route = FlowRoute("marketing", domains="a.example", return_path="b.a.example")
+    assert route.mail_from(given) == sent
+    assert FlowRoute("marketing", domains="a.example").mail_from(given) == given
+
+
+def test_accounts_have_addresses_of_their_own() -> None:
+    """A table or a function says what an account may write into From; without one nobody knows."""
+    table = FlowRoute(
+        "professional", domains="a.example", account_may_send={"ada": ["Ada@a.example", "@team.a.example"]}
+    )
+    assert [
+        table.may_send(*pair)
+        for pair in [("ada", "ada@A.example"), ("ada", "x@team.a.example"), ("eve", "ada@a.example")]
+    ] == [True, True, False]
+    function = FlowRoute(
+        "professional", domains="a.example", account_may_send=lambda who, what: what.startswith(who)
+    )
+    assert function.may_send("eve", "ada@a.example") is False
+    assert FlowRoute("professional", domains="a.example").may_send("eve", "ada@a.example") is None

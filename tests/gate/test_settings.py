@@ -94,10 +94,10 @@ def test_arguments_go_before_the_file(tmp_path: Path) -> None:
     [
         ("[gate]\ndry_runs = true\n", "line 6: [gate] unknown key dry_runs: did you mean dry_run?"),
         ("[gate]\nxyz = 1\n", "unknown key xyz: known are store"),
-        ('[gate]\ndry_run = "yes"\n', "line 6: [gate] dry_run is true or false; got 'yes'"),
+        ('[gate]\ndry_run = "yes"\n', "line 6: [gate] dry_run is true or false or a list; got 'yes'"),
         (
             '[gate]\non_conflict = "perhaps"\n',
-            "flows.toml: on_conflict is one of accept, defer, hold, reject",
+            "flows.toml, line 6: on_conflict is one of accept, defer, hold, reject",
         ),
         ('[gate]\non_error = { dns = "accept" }\n', "on_error names the parts message"),
         ('[limits]\ntransactional = "form"\n', "line 6: [limits] transactional names a preset, web_form"),
@@ -106,8 +106,11 @@ def test_arguments_go_before_the_file(tmp_path: Path) -> None:
         ("[recipients]\nbudget = true\n", "budget is a number"),
         ("[guard]\nflag_recipients = 500\n", "it would never flag"),
         ("[classifier]\nthreshold = 2.0\n", "threshold"),
-        ("[gates]\n", "unknown table [gates]: did you mean gate?"),
+        ("[gates]\n", "line 5: unknown table [gates]: did you mean gate?"),
         ("[gate\n", "flows.toml: "),
+        ('[classifier]\nmodel = "gone.json"\n', "line 6: [classifier] model: there is no file"),
+        ('[gate]\nstore = "mysql://x"\n', "line 6: [gate] store is a file, or redis://host:port/0"),
+        ('[gate]\nstore = "redis://u:hush@x"\n', "does not belong into a file"),
         ("gate = 1\n", "flows.toml"),
     ],
 )
@@ -116,3 +119,10 @@ def test_what_cannot_be_meant(tmp_path: Path, tables: str, said: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Gate.from_toml(written(tmp_path, tables))
     assert said in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_state_is_kept_for_the_owner_only(tmp_path: Path) -> None:
+    """The file of the store holds mail and hashes of addresses: nobody else reads it."""
+    Gate.from_toml(written(tmp_path, '[gate]\nstore = "state.db"\n'))
+    assert (tmp_path / "state.db").stat().st_mode & 0o077 == 0

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailflows._mailbox import duplicate_key, spelling_differences
+from mailflows._providers import free_mail_domains, large_mailbox_domains
 from mailflows.recipients import RecipientChecker, Trait, _lists
 from mailflows.recipients._confusables import looks_like
 from mailflows.recipients._traits import NONE, PLAIN, _look_closely, is_ordinary, local_traits
@@ -101,7 +102,7 @@ def test_real_domains_are_let_be(domain: str) -> None:
 
 def test_no_well_known_domain_is_a_typing_error_or_disposable() -> None:
     """The guard list holds against every other list."""
-    for domain in _lists.well_known() | _lists.large_providers():
+    for domain in _lists.well_known() | large_mailbox_domains():
         report = CHECKER.check(f"ada@{domain}")
         assert report.suggestion is None, domain
         assert Trait.DISPOSABLE not in report.traits, domain
@@ -131,17 +132,17 @@ def test_shared_free_mail_domains_are_known() -> None:
     listed = [row["domain"] for row in rows("free_gold.jsonl")]
     known = [d for d in listed if CHECKER.check(f"ada@{d}").traits & {Trait.FREE_MAIL, Trait.DISPOSABLE}]
     assert len(known) >= 0.95 * len(listed)
-    assert not _lists.free_mail() & _lists.disposable()
+    assert not free_mail_domains() & _lists.disposable()
 
 
 def test_the_lists_keep_their_sizes_and_never_hold_what_they_must_not() -> None:
     """Upstream lists copy each other's errors: a rebuilt list must still make sense."""
     assert len(_lists.disposable()) > 5000
-    assert len(_lists.free_mail()) > 4000
+    assert len(free_mail_domains()) > 4000
     assert len(_lists.roles()) > 900
     assert "yopmail.com" in _lists.disposable()
     for domain in ("gmial.com", "yaho.com", "hotmial.com"):
-        assert domain not in _lists.free_mail()
+        assert domain not in free_mail_domains()
 
 
 def test_every_list_says_where_it_is_from() -> None:

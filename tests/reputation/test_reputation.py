@@ -15,7 +15,7 @@ from mailflows.feedback import Action, BounceReason, Event, EventType, from_repl
 from mailflows.flow import Flow
 from mailflows.limits import MemoryStore, SQLiteStore
 from mailflows.reputation import BreakerPolicy, BreakerState, Metric, Reputation, Standing, Threshold
-from mailflows.reputation._breaker import provider_of, thresholds_for
+from mailflows.reputation._breaker import large_provider_of, thresholds_for
 from mailflows.reputation._record import Counts, ReputationRecord, Tally
 from mailflows.testing import FixedClock
 
@@ -137,7 +137,7 @@ def test_one_provider_is_stopped_and_others_get_their_mail() -> None:
     verdict = found.acquire("marketing", recipients=["bob@gmail.com", "bob@babbage.example"])
     assert (verdict.accepted, verdict.refused) == (("bob@babbage.example",), ("bob@gmail.com",))
     assert not found.acquire("marketing", recipients=["bob@gmail.com"])
-    assert found.check("marketing", provider="gmail").state is BreakerState.OPEN
+    assert found.check("marketing", provider="google").state is BreakerState.OPEN
 
 
 def test_open_then_half_open_then_closed() -> None:
@@ -305,12 +305,12 @@ def test_a_provider_is_held_to_its_own_rate() -> None:
     """Gmail's rate holds for mail to Gmail; the strictest for the flow as a whole."""
     mine = [
         Threshold(Metric.COMPLAINTS, 0.001, 0.002, "x"),
-        Threshold(Metric.COMPLAINTS, 0.002, 0.004, "gmail"),
+        Threshold(Metric.COMPLAINTS, 0.002, 0.004, "google"),
     ]
-    assert [t.stop for t in thresholds_for("gmail", mine)] == [0.004]
+    assert [t.stop for t in thresholds_for("google", mine)] == [0.004]
     assert [t.stop for t in thresholds_for(None, mine)] == [0.002]
-    assert provider_of("Ada@GoogleMail.com") == "gmail"
-    assert provider_of("ada@babbage.example") is None
+    assert large_provider_of("Ada@GoogleMail.com") == "google"
+    assert large_provider_of("ada@babbage.example") is None
 
 
 @pytest.mark.property

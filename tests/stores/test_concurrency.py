@@ -205,13 +205,124 @@ def test_child_that_closes_leaves_the_parent_alone(tmp_path: Path) -> None:
     store.close()
 
 
-def test_threads_that_end_leave_no_connection(tmp_path: Path) -> None:
-    """A server that starts a thread for every request keeps no file open for those that ended."""
+def test_a_process_has_one_connection(tmp_path: Path) -> None:
+    """A server that starts a thread for every request keeps one file open, not one for each thread."""
     store = SQLiteStore(tmp_path / "limits.db")
     meter = GcraMeter("g", 10**6, 3600.0, 10**6)
-    for _ in range(50):
+    store.decide([(meter, "k", 1)])
+    first = store._file._cursor
+    for _ in range(20):
         thread = threading.Thread(target=store.decide, args=([(meter, "k", 1)],))
         thread.start()
         thread.join()
-    assert len(store._file._opened) <= 1
+    assert store._file._cursor is first
     store.close()
+
+
+def at_once(number: int, work: Callable[[], Any]) -> list[Any]:
+    """Return what each of many threads found that began in the same moment."""
+    barrier = threading.Barrier(number)
+
+    def one(_: int) -> Any:
+        barrier.wait()
+        return work()
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(one, range(number)))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_150_threads_wait_for_their_turn(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """More threads than a pool has connections are no outage, and get no fresh quota: five, none degraded."""
+    if kind == "redis":
+        client = request.getfixturevalue("redis_client")()
+        client.execute_command("CLIENT", "PAUSE", "60", "ALL")
+        store: Any = RedisStore(client)
+    else:
+        store = SQLiteStore(tmp_path / "limits.db")
+    limiter = Limiter(Limit("5/hour", per="account"), store=store)
+    found = at_once(150, lambda: limiter.acquire(account="ada"))
+    assert (sum(map(bool, found)), sum(d.degraded for d in found), sum(d.busy for d in found)) == (5, 0, 0)
+
+
+def test_a_thousand_tasks_wait_for_their_turn(redis_server: Any, redis_client: Any) -> None:
+    """A thousand tasks of one event loop share ten connections, and none takes that for an outage."""
+    import redis.asyncio
+
+    del redis_client  # it has emptied the server
+
+    async def attack() -> list[Any]:
+        async with redis.asyncio.Redis(port=redis_server.port, max_connections=10) as client:
+            limiter = Limiter(Limit("5/hour", per="account"), store=RedisStore(client))
+            return await asyncio.gather(*(limiter.aacquire(account="ada") for _ in range(1000)))
+
+    found = asyncio.run(attack())
+    assert (sum(map(bool, found)), sum(d.degraded for d in found), sum(d.busy for d in found)) == (5, 0, 0)
+
+
+OPENER = """
+import sys
+from mailflows.limits import Limit, Limiter, SQLiteStore
+print("ready", flush=True)
+sys.stdin.readline()
+limiter = Limiter(Limit("50/hour", per="account"), store=SQLiteStore(sys.argv[1]))
+found = [limiter.acquire(account="ada") for _ in range(30)]
+print(sum(map(bool, found)), sum(d.degraded for d in found), sum(d.busy for d in found))
+"""
+
+
+def test_a_new_file_is_opened_by_eight_processes_at_once(tmp_path: Path) -> None:
+    """Eight processes that race for a new file make one, and count together from the first attempt on."""
+    command = [sys.executable, "-c", OPENER, str(tmp_path / "new.db")]
+    openers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(8)
+    ]
+    for opener in openers:
+        assert opener.stdout is not None
+        opener.stdout.readline()
+    for opener in openers:
+        assert opener.stdin is not None
+        opener.stdin.write("\n")
+        opener.stdin.flush()
+    found = [list(map(int, opener.communicate(timeout=60)[0].split())) for opener in openers]
+    assert [sum(column) for column in zip(*found, strict=True)] == [50, 0, 0]
+
+
+def test_a_lock_that_is_held_too_long_is_busy_and_no_outage(tmp_path: Path) -> None:
+    """Who holds the file for too long makes others wait, and gives them no fresh quota."""
+    path = tmp_path / "limits.db"
+    limiter = Limiter(Limit("5/hour", per="account"), store=SQLiteStore(path, timeout=0.02))
+    other = SQLiteStore(path)
+    with other._file.transaction():
+        refused = limiter.acquire(account="ada")
+        allowed = Limiter(
+            Limit("5/hour", per="account"), store=SQLiteStore(path, timeout=0.02), on_error="allow"
+        ).acquire(account="ada")
+    assert (refused.allowed, refused.busy, refused.degraded, refused.retry_after) == (False, True, False, 1.0)
+    assert str(refused) == "The store of the limits is busy: try again in 1 second."
+    assert (allowed.allowed, allowed.busy, allowed.degraded) == (True, True, True)
+    after = limiter.acquire(account="ada")
+    assert (after.remaining, after.degraded) == (4, False)
+
+
+def test_tasks_of_several_event_loops_share_one_client(redis_server: Any, redis_client: Any) -> None:
+    """An asyncio client that was first used in one event loop serves the next one, too."""
+    import redis.asyncio
+
+    del redis_client
+    client = redis.asyncio.Redis(port=redis_server.port)
+    store = RedisStore(client)
+    limiter = Limiter(Limit("5/hour", per="account"), store=store)
+
+    async def one() -> Any:
+        decision = await limiter.aacquire(account="ada")
+        await store.aclose()
+        return decision
+
+    async def first() -> Any:
+        decision = await one()
+        await client.aclose()
+        return decision
+
+    found = [asyncio.run(first()), asyncio.run(one()), asyncio.run(one())]
+    assert [(d.remaining, d.degraded) for d in found] == [(4, False), (3, False), (2, False)]

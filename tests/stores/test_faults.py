@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
+from mailflows._stores import DistinctMeter, GcraMeter, WindowMeter
+from mailflows._stores._breaker import Breaker
 from mailflows._stores._keeper import Keeper
 from mailflows.errors import ConfigurationError, StoreError
-from mailflows.limits import Limit, Limiter, RedisStore, SQLiteStore
+from mailflows.limits import Limit, Limiter, MemoryStore, RedisStore, SQLiteStore
+from mailflows.testing import FixedClock
 from redis_server import RedisServer, wanted
 
 if TYPE_CHECKING:
@@ -77,7 +80,8 @@ def test_full_disk_loses_nothing(tmp_path: Path) -> None:
     store.swap("kept", None, b"x")
     with store._file.transaction() as cursor:
         (pages,) = cursor.execute("PRAGMA page_count").fetchone()
-    store._file._cursor().execute(f"PRAGMA max_page_count = {pages}")
+    assert store._file._cursor is not None
+    store._file._cursor.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="full"):
         store.swap("large", None, b"x" * 100_000)
     assert (store.load("kept"), store.load("large")) == (b"x", None)
@@ -124,10 +128,10 @@ def test_restarted_server_is_used_again(server: RedisServer) -> None:
 
 @pytest.mark.parametrize(
     ("policy", "allowed"),
-    [("deny", [False] * 4), ("allow", [True] * 4), ("local", [True, True, True, False])],
+    [("deny", [False] * 4), ("allow", [True] * 4), ("local", [True, False, False, False])],
 )
 def test_policy_of_a_dead_server(server: RedisServer, policy: Any, allowed: list[bool]) -> None:
-    """While the server is gone, decisions follow the policy and say that they do."""
+    """While the server is gone, decisions follow the policy and say that they do; "local" takes a share."""
     with server.client() as client:
         limiter = Limiter(PER_ACCOUNT, store=RedisStore(client, timeout=5.0), on_error=policy)
         server.stop()
@@ -221,7 +225,7 @@ def test_what_came_too_late_is_not_done_later() -> None:
         with pytest.raises(StoreError, match="TimeoutError"):
             store.load(f"{number}")
     client.go.set()
-    store._pool().shutdown()
+    store._client._pool().shutdown()
     assert len(client.asked) == 4
 
 
@@ -295,3 +299,78 @@ def test_a_pool_that_cannot_be_copied_is_bounded_by_a_thread(server: RedisServer
     store = RedisStore(client)
     store.swap("a", None, b"1")
     assert store.load("a") == b"1"
+
+
+def test_one_stall_counts_once() -> None:
+    """Eight calls that hang in the same stall are one failure: the store is tried again after a second."""
+    now = [0.0]
+    breaker = Breaker("flaky", timer=lambda: now[0])
+    tickets = [breaker.ticket() for _ in range(8)]
+    for ticket in tickets:
+        assert ticket is not None
+        breaker.failed(ticket, StoreError("gone", store="flaky"))
+    assert breaker.pause == 1.0
+    now[0] = 1.0
+    second = breaker.ticket()
+    assert second is not None
+    breaker.failed(second, StoreError("gone", store="flaky"))
+    assert breaker.pause == 2.0
+
+
+class _Failing:
+    """A store that is down when it is told to be."""
+
+    name = "failing"
+    is_down = False
+
+    def __init__(self, clock: FixedClock) -> None:
+        self._store = MemoryStore(clock=clock)
+
+    def decide(self, charges: Any, **how: Any) -> Any:
+        """Fail, or answer."""
+        if self.is_down:
+            raise StoreError("gone", store=self.name)  # noqa: EM101
+        return self._store.decide(charges, **how)
+
+
+@pytest.mark.parametrize("meter", [WindowMeter("w", 40, 3600.0), GcraMeter("g", 40, 3600.0, 40)])
+@pytest.mark.parametrize(("before", "during"), [(0, 10), (20, 5), (39, 1), (40, 0)])
+def test_local_goes_on_from_what_was_seen_and_takes_a_quarter(meter: Any, before: int, during: int) -> None:
+    """Without the store a process allows a quarter of what was left, and nothing where nothing was."""
+    clock = FixedClock()
+    store: Any = _Failing(clock)
+    keeper = Keeper(store, on_error="local", timer=clock)
+    taken = [keeper.decide([(meter, "k", 1)])[0].allowed for _ in range(before)]
+    assert all(taken)
+    store.is_down = True
+    found = [keeper.decide([(meter, "k", 1)]) for _ in range(45)]
+    assert sum(outcome.allowed for outcome, _ in found) == during
+    assert all(degraded for _, degraded in found)
+
+
+def test_local_gives_no_second_share_in_a_second_outage() -> None:
+    """A store that comes and goes does not hand out a share each time."""
+    clock = FixedClock()
+    store: Any = _Failing(clock)
+    keeper = Keeper(store, on_error="local", timer=clock)
+    meter = WindowMeter("w", 40, 3600.0)
+    allowed = []
+    for _ in range(3):
+        keeper.decide([(meter, "k", 1)])
+        store.is_down = True
+        allowed.append(sum(keeper.decide([(meter, "k", 1)])[0].allowed for _ in range(20)))
+        store.is_down = False
+        clock.advance(2.0)
+    assert sum(allowed) <= 10
+
+
+def test_local_counts_different_values_from_what_was_seen() -> None:
+    """A limit on different values goes on from their number."""
+    clock = FixedClock()
+    store: Any = _Failing(clock)
+    keeper = Keeper(store, on_error="local", timer=clock)
+    meter = DistinctMeter("d", 40, 3600.0)
+    keeper.decide([(meter, "k", tuple(map(str, range(32))))])
+    store.is_down = True
+    found = [keeper.decide([(meter, "k", (f"new {n}",))])[0].allowed for n in range(10)]
+    assert sum(found) == 2

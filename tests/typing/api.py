@@ -24,13 +24,15 @@ from mailflows import (
     limits,
     pacing,
 )
-from mailflows.audit import AuditReport, Finding
+from mailflows.audit import AuditFinding, AuditReport
 from mailflows.feedback import (
     Action,
     BounceReason,
     Event,
     EventType,
     ImportResult,
+    PaceChange,
+    Reply,
     Suppression,
     SuppressionList,
     Verp,
@@ -41,11 +43,13 @@ from mailflows.feedback import (
     import_suppressions,
     parse_autoreply,
     parse_bounce,
+    read_reply,
     verify_webhook,
 )
 from mailflows.flows import FlowRoute, FlowSet, GuardDecision, GuardReason, RouteDecision
 from mailflows.gate import Finding as ScanFinding
 from mailflows.gate import GateDecision, GateReason, RefusedRecipient
+from mailflows.integrations import Delivery
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.limits import Decision, Limit, Limiter, MemoryStore
 from mailflows.message import Address, Part
@@ -74,7 +78,7 @@ assert_type(result.flow, Flow | None)
 assert_type(result.confidence, float)
 assert_type(result.probabilities, dict[Flow, float])
 assert_type(result.reasons, tuple[Reason, ...])
-assert_type(result.reasons[0].weight, float)
+assert_type(result.reasons[0].weight, float | None)
 assert_type(result.to_dict(), dict[str, Any])
 assert_type(str(result), str)
 
@@ -110,7 +114,7 @@ assert_type(export_suppressions(suppressions, io.StringIO()), int)
 mailflows.RecipientChecker(bounced=suppressions)
 lint_report = content.lint(b"Subject: x\n\nHello", flow="marketing", clients=["gmail"], ignore={"links"})
 assert_type(lint_report, content.LintReport)
-assert_type(lint_report.findings, tuple[content.Finding, ...])
+assert_type(lint_report.findings, tuple[content.LintFinding, ...])
 assert_type(lint_report.ok, bool)
 assert_type(content.lint_html("<p>x</p>", flow=Flow.MARKETING), content.LintReport)
 assert_type(content.codes(), dict[str, content.Code])
@@ -148,7 +152,7 @@ assert_type(flows[Flow.MARKETING], FlowRoute)
 assert_type(flows.route(b"", declared="marketing"), RouteDecision)
 assert_type(flows.route(b"").route, FlowRoute | None)
 assert_type(audit.audit(flows), AuditReport)
-assert_type(audit.audit(flows).findings, tuple[Finding, ...])
+assert_type(audit.audit(flows).findings, tuple[AuditFinding, ...])
 memory = TemplateMemory(MemoryStore())
 assert_type(memory.observe(b"", flow="marketing", sender="form"), Observation)
 assert_type(flows.guard(b"", Flow.MARKETING), GuardDecision)
@@ -156,11 +160,11 @@ assert_type(flows.guard(b"", Flow.MARKETING).reasons, tuple[GuardReason, ...])
 assert_type(check_fields({"name": "Ada"}).alarms, tuple[SlotAlarm, ...])
 pacer = pacing.Pacer(limits.MemoryStore(), rates={"google": "10/s"}, connections={"google": 5})
 assert_type(pacer.schedule("ada@example.org", within=3.0), pacing.Slot)
-assert_type(pacer.schedule("ada@example.org").failed(ValueError()), pacing.Reply)
+assert_type(pacer.schedule("ada@example.org").failed(ValueError()), Reply)
 pacer.schedule("ada@example.org").skipped()
 assert_type(pacer.stream(["ada@example.org"], resume="x"), Iterator[tuple[str, pacing.Slot]])
-assert_type(pacer.schedule("ada@example.org").result(250), pacing.Reply)
-assert_type(pacing.classify_reply(550, b"5.1.1 no").action, pacing.ReplyAction)
+assert_type(pacer.schedule("ada@example.org").result(250), Reply)
+assert_type(read_reply(550, b"5.1.1 no").pace, PaceChange | None)
 assert_type(pacing.provider_of("example.org"), pacing.Provider)
 warm_up = pacing.WarmUp("ses", store=limits.MemoryStore(), name="192.0.2.1")
 assert_type(warm_up.acquire(5, provider="google"), pacing.Allowance)
@@ -217,4 +221,4 @@ def send(mail: bytes) -> int:
 
 assert_type(send(b""), int)
 with GateSMTP(gate) as smtp:
-    assert_type(smtp.send_message(EmailMessage(), flow="marketing"), dict[str, tuple[int, bytes]])
+    assert_type(smtp.send_message(EmailMessage(), flow="marketing"), Delivery)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from mailflows._mail import source as raw_source
 from mailflows._mail import structure
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["PRIVATE", "needs_utf8", "wire_form"]
+__all__ = ["PRIVATE", "wire_form"]
 
 PRIVATE = frozenset(("bcc", "resent-bcc", "x-mailflows-flow"))
 """Fields that nobody outside may see: hidden recipients, and what an application says to the gate."""
@@ -39,8 +35,3 @@ def wire_form(message: object) -> bytes:
     raw, _ = structure.normal(raw_source.read(message).data)
     found = structure.head(raw)
     return _LINE_FEED.sub(b"\r\n", structure.written(raw, found, without=PRIVATE))
-
-
-def needs_utf8(addresses: Iterable[str]) -> bool:
-    """Return whether an address can only be said with SMTPUTF8 (RFC 6531)."""
-    return not all(address.isascii() for address in addresses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mailflows._stores._documents import DocumentKeeper
 from mailflows._stores._memory import MemoryStore
 from mailflows._stores._meter import DistinctMeter, GcraMeter, Meter, WindowMeter
 from mailflows._stores._redis import RedisStore
@@ -11,6 +12,7 @@ from mailflows._stores._store import Charge, Documents, Outcome, Store, update
 __all__ = [
     "Charge",
     "DistinctMeter",
+    "DocumentKeeper",
     "Documents",
     "GcraMeter",
     "MemoryStore",

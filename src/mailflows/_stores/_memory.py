@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import secrets
 import threading
 import time
-import weakref
 from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeAlias
 
+from mailflows._stores import _forks
 from mailflows._stores._meter import HASH_BITS
 from mailflows._stores._store import Outcome, stamp_of, steady
 
@@ -30,8 +29,6 @@ OVERFLOW = 4096
 """Counters that all newcomers share once a meter is full; a hash is that small one time in 2 to the 48th."""
 
 _MASK = (1 << HASH_BITS) - 1
-
-_instances: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
 
 
 class MemoryStore:
@@ -68,7 +65,7 @@ class MemoryStore:
         self._documents: dict[str, tuple[bytes, float]] = {}
         self._secret = secrets.token_bytes(16)
         self._purge_at = 1024
-        _instances.add(self)
+        _forks.note(self)
 
     def decide(
         self,
@@ -222,6 +219,9 @@ class MemoryStore:
             return None
         return value
 
+    def _after_fork(self) -> None:
+        """Go on in a child with what was counted; the lock is new."""
+
     def __repr__(self) -> str:
         keys = sum(len(shard.new) + len(shard.old) for shards in self._tables.values() for shard in shards)
         return f"<MemoryStore, {keys} keys, {len(self._documents)} documents>"
@@ -284,13 +284,3 @@ def _refused(charges: Sequence[Charge], found: Sequence[_Found], now: float, *, 
             state = shard.new[number] = meter.overspend(state, now, amount)  # noqa: PLW2901
         known.append((*meter.reading(state, now), meter.wait(state, now, amount) if refuses else 0.0))
     return Outcome(charges, now, max((wait for *_, wait in known), default=0.0), known=known)
-
-
-def _renew_locks() -> None:
-    """Give a forked process locks of its own: one that another thread held would never be released."""
-    for store in _instances:
-        store._lock = threading.Lock()  # noqa: SLF001 -- its own module
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)

@@ -80,6 +80,10 @@ class Meter(ABC):
     def reading(self, state: Any, now: float) -> tuple[float, float]:
         """Return how much is used, and the seconds until nothing is."""
 
+    @abstractmethod
+    def part(self, share: float) -> Meter:
+        """Return a meter of the same identity that allows a part of it, and one unit at least."""
+
     def take(self, state: Any, now: float, amount: Any) -> Any:
         """Return the state after *amount* was taken now, or `None` if it does not fit."""
         return None if self.wait(state, now, amount) > 0.0 else self.spend(state, now, amount, now, now)
@@ -156,6 +160,11 @@ class GcraMeter(Meter):
         """See `Meter.overspend`; who knocks without end waits for one interval after the last time."""
         return min(self.spend(state, now, amount, now, now), now + self.span)
 
+    def part(self, share: float) -> GcraMeter:
+        """See `Meter.part`; it also drains as much more slowly."""
+        burst = max(1, int(self.capacity * share))
+        return GcraMeter(self.id, 1, self.interval / share, burst, strict=self.strict)
+
     def reading(self, state: float | None, now: float) -> tuple[float, float]:
         """See `Meter.reading`."""
         if state is None or state <= now:
@@ -230,6 +239,10 @@ class WindowMeter(Meter):
         """See `Meter.overspend`; more than the capacity at once is as bad as the capacity."""
         times = self.spend(state, now, min(amount, self.capacity), now, now)
         return times[max(0, bisect_right(times, now) - self.capacity) :]
+
+    def part(self, share: float) -> WindowMeter:
+        """See `Meter.part`."""
+        return WindowMeter(self.id, max(1, int(self.capacity * share)), self.span, strict=self.strict)
 
     def reading(self, state: tuple[float, ...] | None, now: float) -> tuple[float, float]:
         """See `Meter.reading`."""
@@ -325,6 +338,10 @@ class DistinctMeter(Meter):
         live = self.spend(state, now, (), now, now)
         oldest = sorted(live, key=lambda value: live[value])[: self._need(live, amount)]
         return live | dict.fromkeys(oldest, now)
+
+    def part(self, share: float) -> DistinctMeter:
+        """See `Meter.part`."""
+        return DistinctMeter(self.id, max(1, int(self.capacity * share)), self.span, strict=self.strict)
 
     def reading(self, state: dict[int, float] | None, now: float) -> tuple[float, float]:
         """See `Meter.reading`."""

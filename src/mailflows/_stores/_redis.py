@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import inspect
 import math
-import os
 import re
 import secrets
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from hashlib import blake2b, sha1
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
 from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
+from mailflows._stores._redis_client import RedisClient
 from mailflows._stores._store import Outcome, hash_key, seconds_to_wait
 from mailflows.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from concurrent.futures import Future
 
     from mailflows._stores._store import Charge
 
@@ -45,7 +41,8 @@ class RedisStore:
             clients, or ``redis.asyncio.Redis`` for the async verbs. Of a plain client the settings of its
             connections are used, with time limits of their own.
         scope: What separates applications on one server.
-        timeout: Seconds that a decision may take, connecting and stalls included.
+        timeout: Seconds after which a server that does not answer counts as down.
+        patience: Seconds to wait while all connections are in use; then a decision is refused as busy.
         secret: Key of the hashes that stand for addresses; by default one is made and kept on the server.
 
     Raises:
@@ -57,7 +54,13 @@ class RedisStore:
     """
 
     def __init__(
-        self, client: Any, *, scope: str = "mailflows", timeout: float = 0.25, secret: bytes | None = None
+        self,
+        client: Any,
+        *,
+        scope: str = "mailflows",
+        timeout: float = 0.25,
+        patience: float = 2.0,
+        secret: bytes | None = None,
     ) -> None:
         if not callable(getattr(client, "execute_command", None)):
             msg = f"client is a Redis or Valkey client object; got {type(client).__name__}"
@@ -65,14 +68,13 @@ class RedisStore:
         if not scope or any(c in "{}" or not c.isprintable() for c in scope):
             msg = f"scope is printable text without braces; got {scope!r}"
             raise ConfigurationError(msg, field="scope")
-        self.is_async = inspect.iscoroutinefunction(client.execute_command)
         self.name = f"Redis {scope}"
-        self._timeout = seconds_to_wait(timeout)
-        self._client, self._is_bounded = _bounded(client, timeout)
+        self._client = RedisClient(
+            client, name=self.name, timeout=seconds_to_wait(timeout), patience=seconds_to_wait(patience)
+        )
+        self.is_async = self._client.is_async
         self._prefix = f"{{{scope}}}:"
         self._key = None if secret is None else hash_key(secret)
-        self._threads: ThreadPoolExecutor | None = None
-        self._owner = 0
 
     def decide(
         self,
@@ -159,7 +161,7 @@ class RedisStore:
 
     def load(self, key: str) -> bytes | None:
         """See `Documents.load`."""
-        kept = self._run("GET", f"{self._prefix}d:{key}")
+        kept = self._client.run("GET", f"{self._prefix}d:{key}")
         return None if kept is None else _bytes(kept)
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None) -> bool:
@@ -176,7 +178,7 @@ class RedisStore:
         cursor = "0"
         seen: set[str] = set()
         while True:
-            cursor, keys = self._run("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+            cursor, keys = self._client.run("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
             for raw in keys:
                 key = _bytes(raw).decode()[len(head) :]
                 value = self.load(key) if key not in seen else None
@@ -190,14 +192,14 @@ class RedisStore:
         """Read the key of the hashes from the server, or put one there."""
         if self._key is None:
             name = f"{self._prefix}secret"
-            self._run("SET", name, secrets.token_hex(16), "NX")
-            self._key = hash_key(_bytes(self._run("GET", name)))
+            self._client.run("SET", name, secrets.token_hex(16), "NX")
+            self._key = hash_key(_bytes(self._client.run("GET", name)))
 
     async def _alearn_key(self) -> None:
         if self._key is None:
             name = f"{self._prefix}secret"
-            await self._arun("SET", name, secrets.token_hex(16), "NX")
-            self._key = hash_key(_bytes(await self._arun("GET", name)))
+            await self._client.arun("SET", name, secrets.token_hex(16), "NX")
+            self._key = hash_key(_bytes(await self._client.arun("GET", name)))
 
     # The server.
 
@@ -205,57 +207,24 @@ class RedisStore:
         """Run a script; a server that was restarted has forgotten it, and is told again."""
         rest = (len(keys), *keys, *arguments)
         try:
-            return self._run("EVALSHA", script.sha, *rest)
+            return self._client.run("EVALSHA", script.sha, *rest)
         except StoreError as problem:
             if not _is_forgotten(problem):
                 raise
-            return self._run("EVAL", script.text, *rest)
+            return self._client.run("EVAL", script.text, *rest)
 
     async def _ascript(self, script: _Script, keys: list[str], arguments: list[object]) -> Any:
         rest = (len(keys), *keys, *arguments)
         try:
-            return await self._arun("EVALSHA", script.sha, *rest)
+            return await self._client.arun("EVALSHA", script.sha, *rest)
         except StoreError as problem:
             if not _is_forgotten(problem):
                 raise
-            return await self._arun("EVAL", script.text, *rest)
+            return await self._client.arun("EVAL", script.text, *rest)
 
-    def _run(self, *command: object) -> Any:
-        """Execute a command within the time limit."""
-        if self.is_async:
-            msg = "this store has an async client: use the async verbs of the limiter (aacquire, asending, …)"
-            raise ConfigurationError(msg, field="client")
-        try:
-            if self._is_bounded:
-                return self._client.execute_command(*command)
-            return self._in_time(self._pool().submit(self._client.execute_command, *command))
-        except Exception as problem:  # the client is of a library that we do not know
-            raise self._error(problem) from problem
-
-    def _in_time(self, answer: Future[Any]) -> Any:
-        """Return an answer; what has not begun in time shall not be done later, when nobody waits for it."""
-        try:
-            return answer.result(self._timeout)
-        finally:
-            answer.cancel()
-
-    async def _arun(self, *command: object) -> Any:
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await self._client.execute_command(*command)
-        except Exception as problem:  # the client is of a library that we do not know
-            raise self._error(problem) from problem
-
-    def _error(self, problem: Exception) -> StoreError:
-        said = str(problem) or type(problem).__name__
-        return StoreError(f"{self.name}: {said[:200]}", store=self.name)
-
-    def _pool(self) -> ThreadPoolExecutor:
-        """Return threads that bound a client whose connections we cannot; of this process."""
-        if self._threads is None or self._owner != os.getpid():
-            self._threads = ThreadPoolExecutor(4, thread_name_prefix="mailflows-redis")
-            self._owner = os.getpid()
-        return self._threads
+    async def aclose(self) -> None:
+        """Close the connections that were made for this event loop, beside those of your own client."""
+        await self._client.aclose()
 
     def __repr__(self) -> str:
         return f"<RedisStore {self._prefix}>"
@@ -278,31 +247,6 @@ class _Script:
 
 _DECIDE = _Script("redis/decide.lua")
 _SWAP = _Script("redis/swap.lua")
-
-
-def _bounded(client: Any, timeout: float) -> tuple[Any, bool]:
-    """Return a client like this one whose connections give up in time, and whether there is one.
-
-    Connecting and the answer are waited for apart, so each gets half of the time; nothing is tried twice.
-    """
-    pool = getattr(client, "connection_pool", None)
-    if pool is None or inspect.iscoroutinefunction(client.execute_command):
-        return client, False
-    library = type(client).__module__.partition(".")[0]
-    try:
-        retry = importlib.import_module(f"{library}.retry").Retry
-        none = importlib.import_module(f"{library}.backoff").NoBackoff
-        limits = {
-            "socket_timeout": timeout / 2,
-            "socket_connect_timeout": timeout / 2,
-            "retry": retry(none(), 0),
-            "retry_on_error": [],
-            "decode_responses": False,
-        }
-        own = type(pool)(connection_class=pool.connection_class, **(pool.connection_kwargs | limits))
-        return type(client)(connection_pool=own), True
-    except Exception:  # noqa: BLE001 -- of a library that we do not know
-        return client, False  # of another make: bounded by a thread
 
 
 def _outcome(charges: Sequence[Charge], reply: Any, lease: float | None) -> Outcome:

@@ -40,13 +40,13 @@ _MASK = (1 << HASH_BITS) - 1
 class SQLiteStore:
     """Counters and documents in an SQLite file, exact for all threads and processes of one machine.
 
-    The file is opened on first use, by each thread and process for itself, in WAL mode. A killed process
+    The file is opened on first use, by each process for itself, in WAL mode. A killed process
     loses nothing that was decided; a power cut may lose the last moments (``synchronous=NORMAL``), never
     the file.
 
     Args:
         path: The file; made with its tables if it is not there. On a local disk: WAL needs shared memory.
-        timeout: Seconds after which a decision gives up because others hold the lock.
+        timeout: Seconds to wait while others are in the file; then a decision is refused as busy.
         secret: Key of the hashes that stand for addresses; by default one is made and kept in the file.
             With your own, kept elsewhere, the file alone tells nobody's address.
         clock: Returns seconds; where they go back, the store goes on from the last moment that is noted.
@@ -67,7 +67,7 @@ class SQLiteStore:
         self,
         path: str | os.PathLike[str],
         *,
-        timeout: float = 0.25,
+        timeout: float = 2.0,
         secret: bytes | None = None,
         clock: Clock = time.time,
     ) -> None:
@@ -247,7 +247,7 @@ class SQLiteStore:
         return bytes(row[0])
 
     def close(self) -> None:
-        """Close the connections that this process opened; the store opens them again on the next use."""
+        """Close the connection of this process; the store opens it again on the next use."""
         self._file.close()
 
     def __repr__(self) -> str:

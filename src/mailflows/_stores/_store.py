@@ -74,9 +74,10 @@ class Outcome:
         at: When it was taken, in seconds of the store's clock; `None` if nothing was.
         lease: Seconds after which a reservation is forgotten, or `None` for what was taken for good.
         is_settled: Whether it was kept or given back, which happens once.
+        is_busy: Whether nothing was decided because others were in front for too long.
     """
 
-    __slots__ = ("_known", "_states", "at", "charges", "is_settled", "lease", "now", "wait")
+    __slots__ = ("_known", "_states", "at", "charges", "is_busy", "is_settled", "lease", "now", "wait")
 
     def __init__(  # noqa: PLR0913, PLR0917 -- made a million times a second: positions are faster
         self,
@@ -87,6 +88,7 @@ class Outcome:
         at: float | None = None,
         lease: float | None = None,
         known: Sequence[tuple[float, float, float]] | None = None,
+        is_busy: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         self.charges = charges
         self.now = now
@@ -94,6 +96,7 @@ class Outcome:
         self.at = at
         self.lease = lease
         self.is_settled = at is None
+        self.is_busy = is_busy
         self._states = states
         self._known = known
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from mailflows.audit._audit import AUDIT_BUDGET, aaudit, audit
-from mailflows.audit._report import AuditReport, Finding
+from mailflows.audit._report import AuditFinding, AuditReport
 from mailflows.audit._spf import SpfCheck, SpfResult, check_host
 
 __all__ = [
     "AUDIT_BUDGET",
+    "AuditFinding",
     "AuditReport",
-    "Finding",
     "SpfCheck",
     "SpfResult",
     "aaudit",

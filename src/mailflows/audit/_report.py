@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
-from mailflows._result import Severity, to_frame, to_html, to_text
+from mailflows._result import Result, Severity, to_frame, to_html, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from mailflows._result import Cell
     from mailflows.flow import Flow
 
-__all__ = ["AuditReport", "Finding", "Severity", "finding"]
+__all__ = ["AuditFinding", "AuditReport", "Severity", "finding"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class AuditFinding(Result):
     """One thing that an audit found.
 
     Attributes:
-        code: Stable name such as ``spf.missing``.
+        code: Stable name such as ``spf-missing``.
         severity: How bad it is.
         flows: The flows that it touches.
         sentence: What was found, for a reader.
@@ -62,17 +62,19 @@ def _table() -> dict[str, dict[str, str]]:
     return tomllib.loads(_data.read("flows/findings.toml"))
 
 
-def finding(code: str, flows: Iterable[Flow], *, evidence: Iterable[str] = (), **words: object) -> Finding:
+def finding(
+    code: str, flows: Iterable[Flow], *, evidence: Iterable[str] = (), **words: object
+) -> AuditFinding:
     """Return a finding of the table, its words filled in.
 
     >>> from mailflows.flow import Flow
-    >>> print(finding("spf.missing", [Flow.MARKETING], domain="news.example.org"))
-    error spf.missing: news.example.org has no SPF record
+    >>> print(finding("spf-missing", [Flow.MARKETING], domain="news.example.org"))
+    error spf-missing: news.example.org has no SPF record
     """
     entry = _table()[code]
     named = tuple(flows)
     words.setdefault("flows", " and ".join(named))
-    return Finding(
+    return AuditFinding(
         code=code,
         severity=Severity(entry["severity"]),
         flows=named,
@@ -84,17 +86,17 @@ def finding(code: str, flows: Iterable[Flow], *, evidence: Iterable[str] = (), *
 
 
 @dataclass(frozen=True, slots=True)
-class AuditReport:
+class AuditReport(Result):
     """What an audit of the flows found, the worst first.
 
     Attributes:
         findings: All of them.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
 
     @classmethod
-    def of(cls, findings: Iterable[Finding]) -> AuditReport:
+    def of(cls, findings: Iterable[AuditFinding]) -> AuditReport:
         """Return a report of findings, each told once, the worst first."""
         told = {(f.code, f.sentence): f for f in findings}
         return cls(tuple(sorted(told.values(), key=lambda f: -f.severity.weight)))
@@ -109,11 +111,8 @@ class AuditReport:
         """The codes that were found, each once, sorted."""
         return tuple(sorted({f.code for f in self.findings}))
 
-    def __iter__(self) -> Iterator[Finding]:
+    def __iter__(self) -> Iterator[AuditFinding]:
         return iter(self.findings)
-
-    def __len__(self) -> int:
-        return len(self.findings)
 
     def rows(self) -> list[list[Cell]]:
         """Return the findings as rows: severity, code, flows, what was found, what to do."""
@@ -146,7 +145,7 @@ class AuditReport:
         Raises:
             MissingExtra: If pandas is not installed.
         """
-        return to_frame((f.to_dict() for f in self.findings), Finding.__slots__)
+        return to_frame((f.to_dict() for f in self.findings), AuditFinding.__slots__)
 
 
 _HEADER = ["severity", "code", "flows", "what was found", "what to do"]

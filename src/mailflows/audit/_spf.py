@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mailflows._dns import Answer, Conversation, Question, Status
 from mailflows.audit._spf_macros import Facts, expand, expand_domain, needs_name
@@ -20,6 +20,9 @@ from mailflows.audit._spf_record import (
     require_macros,
     select_spf,
 )
+
+if TYPE_CHECKING:
+    from mailflows._clock import Clock
 
 __all__ = ["LOOKUP_LIMIT", "VOID_LIMIT", "SpfCheck", "SpfResult", "check_host", "is_askable"]
 
@@ -92,7 +95,7 @@ def check_host(
     sender: str,
     helo: str,
     receiver: str = "unknown",
-    now: datetime | None = None,
+    clock: Clock = time.time,
 ) -> Conversation[SpfCheck]:
     """Evaluate SPF for one SMTP transaction (section 4).
 
@@ -101,7 +104,7 @@ def check_host(
         sender: MAIL FROM; for an empty one the name in *helo* is checked (section 2.4).
         helo: What the client called itself in HELO or EHLO.
         receiver: Name of the host that checks, for ``%{r}``.
-        now: Moment for ``%{t}``; the present by default.
+        clock: Returns the moment for ``%{t}`` in Unix seconds.
 
     >>> from mailflows.testing import FakeDns
     >>> dns = FakeDns({"example.org": {"TXT": ["v=spf1 ip4:192.0.2.0/24 -all"]}})
@@ -114,14 +117,13 @@ def check_host(
     local, at, domain = sender.rpartition("@")
     if not at:
         local, domain = "", sender or helo
-    moment = now or datetime.now(UTC)
     facts = Facts(
         ip=address,
         sender=f"{local or 'postmaster'}@{domain}",
         helo=helo,
         domain=domain,
         receiver=receiver,
-        seconds=int(moment.timestamp()),
+        seconds=int(clock()),
     )
     return _Evaluation().whole(facts)
 

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from mailflows.classifier._classification import Classification, Reason
+from mailflows.classifier._classification import Classification
 from mailflows.classifier._classifier import Classifier, classify
 from mailflows.classifier._model import Model
 
-__all__ = ["Classification", "Classifier", "Model", "Reason", "classify"]
+__all__ = ["Classification", "Classifier", "Model", "classify"]

@@ -5,38 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import Bar, to_html
+from mailflows._result import Bar, Reason, Result, to_html
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     from mailflows._result import Cell
 
-__all__ = ["Classification", "Reason"]
+__all__ = ["Classification"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """One share of a verdict.
-
-    Attributes:
-        code: Name of the signal, of a pair («a & b»), ``wording``, ``start``, ``others`` or
-            ``rule.…``, ``defect.…``.
-        sentence: What was seen, for a reader.
-        weight: Its share of the score of the most likely flow, in log odds against the mean of the
-            three; negative where it speaks against that flow.
-    """
-
-    code: str
-    sentence: str
-    weight: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the reason as plain data."""
-        return {"code": self.code, "sentence": self.sentence, "weight": self.weight}
-
-
-@dataclass(frozen=True, slots=True)
-class Classification:
+class Classification(Result):
     """Which flow a message belongs to, how sure that is, and why.
 
     Attributes:
@@ -82,7 +61,7 @@ class Classification:
             return f"{named}: {self.reasons[0].sentence}"
         if self.flow is None:
             named += f" (perhaps {self.likely.value})"
-        best = [r.sentence for r in self.reasons if r.weight > 0 and r.code not in _SUMS][:3]
+        best = [r.sentence for r in self.reasons if (r.weight or 0.0) > 0 and r.code not in _SUMS][:3]
         return f"{named} {self.confidence:.0%}: {'; '.join(best) or 'no single reason stands out'}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,12 +83,12 @@ class Classification:
         return [[f"{r.weight:+.2f}", r.code, r.sentence] for r in self.reasons]
 
     def _repr_html_(self) -> str:
-        largest = max((abs(r.weight) for r in self.reasons), default=1.0) or 1.0
+        largest = max((abs(r.weight or 0.0) for r in self.reasons), default=1.0) or 1.0
         shares: list[list[Cell]] = [
             [Bar(p, f"{p:.0%}"), flow.value, ""] for flow, p in self.probabilities.items()
         ]
         reasons: list[list[Cell]] = [
-            [Bar(r.weight / largest, f"{r.weight:+.2f}"), r.sentence, r.code] for r in self.reasons
+            [Bar((r.weight or 0.0) / largest, f"{r.weight:+.2f}"), r.sentence, r.code] for r in self.reasons
         ]
         named = self.flow.value if self.flow else "unsure"
         return to_html(f"{named}, {self.confidence:.0%}", ["weight", "what", "signal"], shares + reasons)

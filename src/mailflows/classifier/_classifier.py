@@ -8,7 +8,8 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mailflows.classifier._classification import Classification, Reason
+from mailflows._result import Reason
+from mailflows.classifier._classification import Classification
 from mailflows.classifier._heuristics import CERTAIN_CONFIDENCE, certain_case, heuristic_model
 from mailflows.classifier._model import FLOWS, Model
 from mailflows.classifier._wording import wording
@@ -186,7 +187,7 @@ class Classifier:
             likely=likely,
             confidence=confidence,
             probabilities=by_flow,
-            score=math.fsum(reason.weight for reason in reasons),
+            score=math.fsum(reason.weight or 0.0 for reason in reasons),
             reasons=reasons,
             defects=message.defects,
             language=language,
@@ -222,7 +223,7 @@ def _unreadable(why: str, defects: tuple[str, ...] = ()) -> Classification:
         confidence=1 / 3,
         probabilities=dict(_EVEN),
         score=0.0,
-        reasons=(Reason("defect.unreadable", why, 0.0),),
+        reasons=(_reason("defect.unreadable", why, 0.0),),
         defects=defects,
         language="",
     )
@@ -244,22 +245,22 @@ def _share(weights: Weights, index: int) -> float:
 def _reasons(score: Score, index: int, case: CertainCase | None) -> tuple[Reason, ...]:
     """Return the strongest contributions, the wording, and the sum of the rest."""
     shares = sorted((-abs(s := _share(w, index)), code, s) for code, w in score.contributions.items())
-    shown = [Reason(code, _sentence(code), share) for _, code, share in shares[:REASONS]]
+    shown = [(share, code, _sentence(code)) for _, code, share in shares[:REASONS]]
     others = math.fsum(share for _, _, share in shares[REASONS:])
-    wording_share = _share(score.wording, index)
-    if wording_share:
-        shown.append(Reason("wording", "its wording resembles messages of this flow", wording_share))
-        if wording_share < 0:
-            shown[-1] = Reason("wording", "its wording resembles messages of another flow", wording_share)
-    shown.sort(key=lambda reason: (-abs(reason.weight), reason.code))
+    if wording_share := _share(score.wording, index):
+        whose = "this flow" if wording_share > 0 else "another flow"
+        shown.append((wording_share, "wording", f"its wording resembles messages of {whose}"))
+    shown.sort(key=lambda row: (-abs(row[0]), row[1]))
     if case:
-        shown.insert(0, Reason(case.code, case.sentence, 0.0))
+        shown.insert(0, (0.0, case.code, case.sentence))
+    weaker = f"{max(0, len(shares) - REASONS)} weaker signals together"
     start = _share(score.start, index)
-    return (
-        *shown,
-        Reason("others", f"{max(0, len(shares) - REASONS)} weaker signals together", others),
-        Reason("start", "where every message starts", start),
-    )
+    rows = (*shown, (others, "others", weaker), (start, "start", "where every message starts"))
+    return tuple(_reason(code, sentence, weight) for weight, code, sentence in rows)
+
+
+def _reason(code: str, sentence: str, weight: float) -> Reason:
+    return Reason(code, sentence, part="classifier", weight=weight)
 
 
 def _sentence(code: str) -> str:

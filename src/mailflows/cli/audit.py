@@ -46,7 +46,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        flows = FlowSet.from_toml(options.file)
+        flows = FlowSet.from_toml(options.file, needs_passwords=False)
     except (OSError, UnicodeDecodeError) as problem:
         print(f"mailflows: {options.file}: {getattr(problem, 'strerror', None) or problem}", file=sys.stderr)
         return 2

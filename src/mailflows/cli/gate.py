@@ -26,7 +26,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     gate = commands.add_parser(
         "gate",
-        help="say whether messages may leave, by which road, and why",
+        help="say whether messages may leave, by which route, and why",
         description="Say whether messages may leave. Nothing is sent, and no state is changed.",
         epilog="Exit status: 0 all may leave, 1 one may not, 2 wrong usage or a bad file.",
     )
@@ -66,11 +66,16 @@ def _run(options: argparse.Namespace) -> int:
 
 def _gate(file: str) -> Gate:
     """Return the gate of a file over its own store, which is only looked at."""
-    from mailflows.gate._gate import Gate  # noqa: PLC0415 -- only for this command
-    from mailflows.gate._looking import Looking  # noqa: PLC0415
-    from mailflows.gate._settings import store_of  # noqa: PLC0415
+    from mailflows._stores._read_only import ReadOnlyStore  # noqa: PLC0415 -- only for this command
+    from mailflows.flows import FlowSet  # noqa: PLC0415
+    from mailflows.flows._file import SettingsFile  # noqa: PLC0415
+    from mailflows.gate._gate import Gate  # noqa: PLC0415
+    from mailflows.gate._settings import parts_from_file, store_from_file  # noqa: PLC0415
 
-    return Gate.from_toml(file, store=Looking(store_of(file)), dry_run=False)
+    settings = SettingsFile(file)
+    flows = FlowSet.from_file(settings, needs_passwords=False)
+    parts = parts_from_file(settings, ReadOnlyStore(store_from_file(settings)))
+    return Gate(flows, **parts | {"dry_run": False})
 
 
 def _verdict(gate: Gate, name: str, options: argparse.Namespace) -> Verdict:

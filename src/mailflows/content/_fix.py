@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from mailflows._clock import to_datetime
 from mailflows._mail import source as raw_source
 from mailflows._mail.edit import editable, fields, is_signed, spliced, text_parts, with_header, without_header
 from mailflows._mail.header import listed_urls
-from mailflows._result import to_html, to_text
+from mailflows._result import Result, to_html, to_text
 from mailflows.content import _alternative, _repair
 from mailflows.content._unsubscribe import ONE_CLICK, is_one_click
 from mailflows.errors import ConfigurationError
@@ -20,7 +21,9 @@ from mailflows.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+    from datetime import datetime
 
+    from mailflows._clock import Clock
     from mailflows._mail.edit import TextPart
     from mailflows.message import Source
 
@@ -28,7 +31,7 @@ __all__ = ["REPAIRS", "FixResult", "fix", "fix_html"]
 
 
 @dataclass(frozen=True, slots=True)
-class FixResult:
+class FixResult(Result):
     """A repaired message or template.
 
     Attributes:
@@ -89,7 +92,7 @@ def fix(
     only: Collection[str] | None = None,
     flow: Flow | str | None = None,
     unsubscribe: str | None = None,
-    now: datetime | None = None,
+    clock: Clock = time.time,
 ) -> FixResult:
     r"""Repair what `lint` calls fixable, byte by byte: what is not repaired stays as it is.
 
@@ -98,9 +101,10 @@ def fix(
     form, such as blank lines before the header, is first brought into its normal one, which `FixResult.done`
     calls ``form``.
 
-    >>> result = fix(b"From: a@shop.example\n\nHello\n", only={"date"}, now=datetime(2026, 5, 4, tzinfo=UTC))
+    >>> from mailflows.testing import FixedClock
+    >>> result = fix(b"From: a@shop.example\n\nHello\n", only={"date"}, clock=FixedClock())
     >>> result.data
-    b'From: a@shop.example\nDate: Mon, 04 May 2026 00:00:00 +0000\n\nHello\n'
+    b'From: a@shop.example\nDate: Thu, 01 Jan 2026 00:00:00 +0000\n\nHello\n'
 
     Args:
         message: What `lint` takes, but for a `Message`, which no longer has its bytes.
@@ -109,7 +113,7 @@ def fix(
             for marketing.
         unsubscribe: The https address that unsubscribes this recipient with one POST (RFC 8058), an opaque
             token in it; without it List-Unsubscribe is skipped.
-        now: The moment for Date; by default the present one. Aware, as all moments.
+        clock: Returns the moment for Date in Unix seconds.
 
     Raises:
         MessageError: If it is no message, or its header has no normal form.
@@ -119,9 +123,7 @@ def fix(
     if isinstance(message, Message):
         msg = "a Message has no bytes that could be repaired; pass what it was read from"
         raise ConfigurationError(msg, field="message")
-    order = _Order(
-        None if flow is None else Flow(flow), now or datetime.now(UTC), _checked_address(unsubscribe)
-    )
+    order = _Order(None if flow is None else Flow(flow), to_datetime(clock()), _checked_address(unsubscribe))
     names = _wanted(only, REPAIRS)
     source = raw_source.read(message).data
     Message.read(source)  # refuses what is no message
@@ -155,7 +157,7 @@ def fix_html(html: str, *, only: Collection[str] | None = None) -> FixResult:
     """
     names = _wanted(only, _PAGE_REPAIRS)
     page = html.encode("utf-8", "replace")  # a lone surrogate is no character, and cannot be sent
-    result = _repaired(_AS_MESSAGE + page, names, _Order(None, datetime.now(UTC), None))
+    result = _repaired(_AS_MESSAGE + page, names, _Order(None, to_datetime(time.time()), None))
     return replace(result, data=result.data[len(_AS_MESSAGE) :])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mailflows._mail import source as raw_source
 from mailflows.content import _headers, _images, _likeness, _links, _support, _unsubscribe, _visible
 from mailflows.content._draft import Draft
-from mailflows.content._report import Finding, LintReport, codes
+from mailflows.content._report import LintFinding, LintReport, codes
 from mailflows.errors import ConfigurationError, MessageError
 from mailflows.flow import Flow
 from mailflows.message import Message
@@ -114,13 +114,13 @@ def _ignored(ignore: Collection[str]) -> set[str]:
     return meant
 
 
-def _finding(note: Note, draft: Draft) -> Finding | None:
+def _finding(note: Note, draft: Draft) -> LintFinding | None:
     """Give a note the words and the severity of its flow, or `None` where the flow does not mind."""
     code = codes()[note.code]
     severity = code.severities[draft.flow]
     if severity is None:
         return None
-    return Finding(
+    return LintFinding(
         code.name,
         severity,
         code.sentence,

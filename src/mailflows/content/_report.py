@@ -8,13 +8,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
-from mailflows._result import Severity, to_frame, to_html, to_text
+from mailflows._result import Result, Severity, to_frame, to_html, to_text
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Code", "Finding", "LintReport", "Severity", "Where", "codes"]
+__all__ = ["Code", "LintFinding", "LintReport", "Severity", "Where", "codes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LintFinding(Result):
     """One thing that should be changed, or known.
 
     Attributes:
@@ -125,7 +125,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class LintReport:
+class LintReport(Result):
     """The findings of a message, the worst first.
 
     Attributes:
@@ -134,7 +134,7 @@ class LintReport:
         data_date: Day of the client support table, as in ``2026-06-29``.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[LintFinding, ...]
     flow: Flow | None
     data_date: str
 
@@ -143,18 +143,12 @@ class LintReport:
         """Whether there is no error."""
         return not any(finding.severity is Severity.ERROR for finding in self.findings)
 
-    def at_least(self, severity: Severity) -> tuple[Finding, ...]:
+    def at_least(self, severity: Severity) -> tuple[LintFinding, ...]:
         """Return the findings that matter as much as this, or more."""
         return tuple(finding for finding in self.findings if finding.severity >= severity)
 
-    def __iter__(self) -> Iterator[Finding]:
+    def __iter__(self) -> Iterator[LintFinding]:
         return iter(self.findings)
-
-    def __len__(self) -> int:
-        return len(self.findings)
-
-    def __bool__(self) -> bool:
-        return True
 
     def __contains__(self, code: object) -> bool:
         return any(finding.code == code for finding in self.findings)

@@ -1,7 +1,8 @@
 """Feedback: everything that comes back after sending, as one kind of `Event` with an action.
 
-Bounces and complaints (`parse_bounce`), the replies of SMTP servers (`from_reply`, `from_smtp_exception`)
-and the webhooks of providers (`from_webhook`) all become events; a `SuppressionList` learns from them.
+Bounces and complaints (`parse_bounce`), the replies of SMTP servers (`read_reply`, `from_reply`,
+`from_smtp_exception`) and the webhooks of providers (`from_webhook`) all become events; a `SuppressionList`
+learns from them.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 from mailflows.feedback._autoreply import parse_autoreply
 from mailflows.feedback._bounce import parse_bounce
 from mailflows.feedback._csv import ImportResult, export_suppressions, import_suppressions
-from mailflows.feedback._event import Action, BounceReason, Event, EventType
-from mailflows.feedback._reply import from_reply, from_smtp_exception
+from mailflows.feedback._event import Action, BounceReason, Event, EventType, Fault
+from mailflows.feedback._pace import PaceChange
+from mailflows.feedback._reply import Reply, from_reply, from_smtp_exception, read_reply
 from mailflows.feedback._signatures import verify_webhook
 from mailflows.feedback._suppression import Suppression, SuppressionList
 from mailflows.feedback._verp import Verp
-from mailflows.feedback._webhooks import PROVIDERS, from_webhook
+from mailflows.feedback._webhooks import from_webhook
 
 __all__ = [
     "PROVIDERS",
@@ -22,7 +24,10 @@ __all__ = [
     "BounceReason",
     "Event",
     "EventType",
+    "Fault",
     "ImportResult",
+    "PaceChange",
+    "Reply",
     "Suppression",
     "SuppressionList",
     "Verp",
@@ -33,5 +38,19 @@ __all__ = [
     "import_suppressions",
     "parse_autoreply",
     "parse_bounce",
+    "read_reply",
     "verify_webhook",
 ]
+
+PROVIDERS: tuple[str, ...]
+"""The names that `from_webhook` knows, read from the table when they are first asked for."""
+
+
+def __getattr__(name: str) -> tuple[str, ...]:
+    """Return `PROVIDERS`; a table is not read before it is needed."""
+    if name == "PROVIDERS":
+        from mailflows.feedback._webhook_table import providers  # noqa: PLC0415 -- not at import
+
+        return providers()
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import printable, to_html
+from mailflows import _data
+from mailflows._result import Result, printable
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mailflows._result import Cell
+    from mailflows._result import Table
 
-__all__ = ["Action", "BounceReason", "Event", "EventType"]
+__all__ = ["Action", "BounceReason", "Event", "EventType", "Fault"]
 
 
 class EventType(StrEnum):
@@ -29,28 +32,97 @@ class EventType(StrEnum):
     DELIVERED = "delivered"
     COMPLAINED = "complained"
     UNSUBSCRIBED = "unsubscribed"
+    SUBSCRIBED = "subscribed"
+    """Somebody joined a list or came back, or the provider writes to the address again."""
     OPENED = "opened"
     CLICKED = "clicked"
     AUTOREPLIED = "autoreplied"
+    UNKNOWN = "unknown"
+    """The relay's answer was lost after the whole message was sent (RFC 1047)."""
+
     OTHER = "other"
+
+
+class Fault(StrEnum):
+    """Who has to change something before such a message is taken."""
+
+    SENDER = "sender"
+    """We: our records, our content, our lists or our pace."""
+
+    RELAY = "relay"
+    """The server that sends for us, or our account on it."""
+
+    RECIPIENT = "recipient"
+    """The address: it does not exist, its mailbox is full, its owner wants no such mail."""
+
+    RECEIVER = "receiver"
+    """The server that should take the message, or the way to it."""
 
 
 class BounceReason(StrEnum):
-    """Why a message was not taken."""
+    """Why a message was not taken: the class of a reply or report."""
 
     MAILBOX_UNKNOWN = "mailbox-unknown"
-    DOMAIN_UNKNOWN = "domain-unknown"
-    MAILBOX_FULL = "mailbox-full"
     MAILBOX_DISABLED = "mailbox-disabled"
+    MAILBOX_FULL = "mailbox-full"
+    DOMAIN_UNKNOWN = "domain-unknown"
+    NULL_MX = "null-mx"
+    """The domain says that it never takes mail (RFC 7505)."""
+    ROUTING = "routing"
+    """The name servers of the domain, or the way to its mail hosts, are broken; the domain may be alive."""
+    CONNECTION = "connection"
+    SENDER_INVALID = "sender-invalid"
+    """Our envelope sender, our HELO name or a header of ours does not hold."""
+    AUTH_FAILURE = "auth-failure"
+    """SPF, DKIM, DMARC, reverse DNS or TLS of ours."""
+    RELAY_DENIED = "relay-denied"
+    """Our relay, or the server that we took for the recipient's, does not know us: login, relaying."""
     BLOCKED_REPUTATION = "blocked-reputation"
     BLOCKED_CONTENT = "blocked-content"
-    AUTH_FAILURE = "auth-failure"
+    VIRUS = "virus"
+    """A virus, or an attachment of a kind that is refused."""
     POLICY = "policy"
+    """A rule of the receiving server that it does not explain."""
+    RESTRICTED = "restricted"
+    """The recipient, often a group, takes mail only from some senders."""
     RATE = "rate"
-    TEMPORARY = "temporary"
+    TOO_MANY_RECIPIENTS = "too-many-recipients"
     TOO_BIG = "too-big"
+    PROTOCOL = "protocol"
+    """The conversation or the message breaks a rule of SMTP or of the message format."""
     EXPIRED = "expired"
+    GREYLISTED = "greylisted"
+    TEMPORARY = "temporary"
+    """The receiving server is out of order for now, and does not say more."""
     OTHER = "other"
+
+    @property
+    def fault(self) -> Fault:
+        """Who has to change something before such a message is taken."""
+        return Fault(_classes()[self]["fault"])
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether there is no such mailbox or domain: it counts as an invalid recipient."""
+        return _classes()[self].get("unknown", False) is True
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it speaks against the address where it happens again and again."""
+        return _classes()[self].get("counted", False) is True
+
+    def action(self, *, final: bool) -> Action:
+        """Return what to do about it.
+
+        Args:
+            final: Whether the server refused for good, or gave up.
+        """
+        entry = _classes()[self]
+        action = Action(entry["action"])
+        if final:
+            return action
+        is_about_us = action in {Action.PAUSE_FLOW, Action.FIX_CONFIG}
+        return Action(entry.get("deferred", action if is_about_us else Action.RETRY))
 
 
 class Action(StrEnum):
@@ -66,14 +138,14 @@ class Action(StrEnum):
     """The sender is at fault, not the address: stop and look at the flow."""
 
     FIX_CONFIG = "fix-config"
-    """Records or settings are wrong: SPF, DKIM, DMARC, a size."""
+    """Records or settings are wrong: SPF, DKIM, DMARC, reverse DNS, a login, a size."""
 
     NONE = "none"
     """Only worth counting."""
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Event(Result):
     """One thing that happened to one recipient of one message. Every field is always there.
 
     Example:
@@ -98,6 +170,11 @@ class Event:
         recipient_id: The recipient's opaque id (from a token), or `None`.
         original_recipient: The address that was written to, where a report says that it was another
             than *recipient*: the mail had been forwarded. Else `None`.
+        tags: All tags or categories that the provider knows the message by.
+        metadata: What we told the provider about the message: custom arguments, variables.
+        list: The list, audience or unsubscribe group that it is about, by the provider's id, or `None`.
+        stream: The message stream, sub-account or IP pool that it left through, or `None`.
+        description: What the provider says about it beside the server's reply, or an empty string.
         url: The link, for clicks, or `None`.
         user_agent: What fetched it, for opens and clicks, or an empty string.
         verified: Whether a token of ours says that we sent the message; `None` where none was looked for.
@@ -120,11 +197,16 @@ class Event:
     campaign: str | None = None
     recipient_id: str | None = None
     original_recipient: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    list: str | None = None
+    stream: str | None = None
+    description: str = ""
     url: str | None = None
     user_agent: str = ""
     verified: bool | None = None
     provider: str = ""
-    raw: Mapping[str, Any] | bytes | None = field(default=None, repr=False)
+    raw: Mapping[str, Any] | bytes | None = field(default=None, repr=False, hash=False)
 
     def __post_init__(self) -> None:
         if self.flow is not None:  # a word of it is as good, and a wrong one is told here
@@ -144,21 +226,19 @@ class Event:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the event as plain data, ready for JSON; *raw* is left out where it is bytes."""
-        found = {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
-        return found | {"raw": dict(self.raw) if isinstance(self.raw, Mapping) else None}
+        found = super(Event, self).to_dict()
+        return found | {"raw": found["raw"] if isinstance(self.raw, Mapping) else None}
 
-    def _repr_html_(self) -> str:
-        """Return the event as a small table, for a notebook."""
-        rows: list[list[Cell]] = [
-            [name, str(value)]
+    def _table(self) -> Table:
+        rows = [
+            (name, str(value))
             for name, value in self.to_dict().items()
-            if name != "raw" and value not in {None, ""}
+            if name != "raw" and value not in (None, "", [], {})
         ]
-        return to_html(str(self), ["field", "value"], rows)
+        return str(self), ["field", "value"], rows
 
 
-def _plain(value: object) -> object:
-    """Return a field as JSON has it."""
-    if isinstance(value, StrEnum):
-        return str(value)
-    return value.isoformat() if hasattr(value, "isoformat") else value
+@cache
+def _classes() -> dict[str, dict[str, Any]]:
+    """Return what each class means; the keys are the words of `BounceReason`."""
+    return tomllib.loads(_data.read("feedback/classes.toml"))

@@ -37,14 +37,6 @@ DAMAGED = "damaged"
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 """No bounce is older; what a report says may be."""
 
-_COUNTED = frozenset(
-    {
-        *(BounceReason.MAILBOX_FULL, BounceReason.MAILBOX_DISABLED, BounceReason.MAILBOX_UNKNOWN),
-        *(BounceReason.DOMAIN_UNKNOWN, BounceReason.EXPIRED, BounceReason.TEMPORARY, BounceReason.OTHER),
-    }
-)
-"""Reasons that speak of the address; blocks, policy and rates speak of the sender."""
-
 _OF_THE_FLOW = frozenset({EventType.COMPLAINED, EventType.UNSUBSCRIBED})
 
 
@@ -344,7 +336,7 @@ class SuppressionList:
                 flow=event.flow if is_about_flow else None,
                 list=name if event.type is EventType.UNSUBSCRIBED else None,
             )
-        elif event.type is EventType.BOUNCED and event.reason in _COUNTED:
+        elif event.type is EventType.BOUNCED and event.reason and event.reason.is_counted:
             return self._count(event, mailbox)
         return None
 

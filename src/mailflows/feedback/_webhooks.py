@@ -5,45 +5,48 @@ from __future__ import annotations
 import json
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
-from mailflows import _data
-from mailflows.errors import ConfigurationError, MessageError
+from mailflows.errors import MessageError
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
 from mailflows.feedback._finding import ADDRESS
-from mailflows.feedback._reasons import diagnose, to_do
+from mailflows.feedback._payload import SHAPES, items_of, parse, parts_of
+from mailflows.feedback._reasons import codes, diagnose
+from mailflows.feedback._webhook_table import provider_row, squeezed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from mailflows.feedback._payload import Item
+    from mailflows.feedback._webhook_table import Row
     from mailflows.flow import Flow
 
-__all__ = ["PROVIDERS", "from_webhook", "provider_table"]
+__all__ = ["from_webhook", "moment_in"]
 
-PROVIDERS = (
-    *("amazon_ses", "brevo", "dolist", "mailersend", "mailgun", "mailjet", "mandrill"),
-    *("postmark", "resend", "sendgrid", "sparkpost"),
-)
-"""The names that `from_webhook` knows."""
-
-_ALSO = {
-    "sendinblue": "brevo",
-    "ses": "amazon_ses",
-    "mailchimp": "mandrill",
-    "mailchimp_transactional": "mandrill",
-}
 _BAD = frozenset({EventType.BOUNCED, EventType.DEFERRED, EventType.REJECTED})
 _LEFT = frozenset({EventType.COMPLAINED, EventType.UNSUBSCRIBED})
+_ABOUT_ONE = _BAD | _LEFT | {EventType.SUBSCRIBED}
+"""What happened to one recipient; where several are named, nobody knows to whom."""
+
+_OPTED_OUT = frozenset({"unsubscribed", "complained"})
+_SAYS_LITTLE = frozenset(
+    {
+        BounceReason.OTHER,
+        BounceReason.POLICY,
+        BounceReason.TEMPORARY,
+        BounceReason.PROTOCOL,
+        BounceReason.EXPIRED,
+    }
+)
+"""Reasons of a reply that the provider's own class may know better."""
+
 _ADDRESS = re.compile(ADDRESS)
 _MILLISECONDS = 1e11
 """A number of seconds above this would be the year 5138; it is in milliseconds."""
 
-_Item = Mapping[str, Any]
+_LONGEST_TAGS = 100
+"""Tags of one event that are kept; Mandrill, the most generous, allows 100 an account."""
 
 
 def from_webhook(
@@ -55,9 +58,9 @@ def from_webhook(
     message (the handshake of Amazon SNS, a ping) gives nothing; an unknown type is `EventType.OTHER`.
 
     Args:
-        provider: One of `PROVIDERS`, such as ``sendgrid``.
+        provider: One of `PROVIDERS`, such as ``sendgrid``, in any case, or another name of it.
         payload: The body as bytes or text, the parsed JSON, or the fields of the form. Dolist has no
-            webhook: pass the statuses that you ask for, as ``{"Status": …, "Recipient": …, "Ticket": …}``.
+            documented webhook: pass the statuses that you ask for, as ``{"Status": …, "Recipient": …}``.
         headers: The request's headers; Resend names the event there.
         flow: The flow of the messages.
 
@@ -68,249 +71,232 @@ def from_webhook(
 
     Example:
         >>> body = b'[{"event": "bounce", "email": "ada@example.org", "reason": "550 5.1.1 unknown user"}]'
-        >>> print(*from_webhook("sendgrid", body))
+        >>> print(*from_webhook("SendGrid", body))
         bounced: ada@example.org (mailbox-unknown 5.1.1), suppress
     """
-    name = _ALSO.get(provider, provider)
-    if name not in PROVIDERS:
-        msg = f"provider {provider!r} is not known; it is one of {', '.join(PROVIDERS)}"
-        raise ConfigurationError(msg, field="provider")
-    table = provider_table()[name]
-    low = {str(key).lower(): value for key, value in (headers or {}).items()}
-    parsed = _parsed(payload, name)
+    row = provider_row(provider)
+    parsed = parse(payload)
+    if parsed is None and isinstance(payload, str | bytes | bytearray | memoryview):
+        raise _damaged(row, "it is neither JSON nor a form")
+    if not isinstance(parsed, Mapping | list | tuple):
+        raise _damaged(row, f"an object or a list was expected, not {type(parsed).__name__}")
     try:
-        batch = _batch(table, parsed)
-    except _SHAPES as problem:
-        raise _damaged(name, f"its parts are not as {name} sends them") from problem
-    found: list[tuple[Event, ...] | None] = [_read(name, table, item, low, flow) for item in batch]
+        batch = parts_of(row.unpack, parsed)
+    except SHAPES as problem:
+        raise _damaged(row, _lacking(row)) from problem
+    low = {str(key).lower(): value for key, value in (headers or {}).items()}
+    found = [_read(row, part, low, flow) for part in batch]
     if found and all(events is None for events in found):
-        raise _damaged(name, f"its parts are not as {name} sends them")
+        raise _damaged(row, _lacking(row))
     return tuple(
         event
-        for item, events in zip(batch, found, strict=True)
-        for event in ((_unread(name, item, flow),) if events is None else events)
+        for part, events in zip(batch, found, strict=True)
+        for event in ((_unread(row, part, flow),) if events is None else events)
     )
 
 
-_SHAPES = (AttributeError, KeyError, TypeError, IndexError, RecursionError)
-"""What reading values of other types than expected ends in."""
-
-
-def _read(
-    name: str, table: _Item, item: object, headers: Mapping[str, str], flow: Flow | None
-) -> tuple[Event, ...] | None:
+def _read(row: Row, part: object, headers: Mapping[str, str], flow: Flow | None) -> tuple[Event, ...] | None:
     """Return the events of one part of a payload, or `None` where it is damaged."""
     try:
-        return tuple(_event(name, table, one, headers, flow) for one in _items(table, item))
-    except _SHAPES:
+        return tuple(_event(row, item, headers, flow) for item in items_of(row.unpack, part))
+    except SHAPES:
         return None
 
 
-def _unread(name: str, item: object, flow: Flow | None) -> Event:
+def _unread(row: Row, part: object, flow: Flow | None) -> Event:
     """Return the event of a damaged part, which is kept as it came; the parts around it are good."""
-    raw = item if isinstance(item, Mapping) else {"damaged": item}
-    return Event(EventType.OTHER, flow=flow, provider=name, raw=raw)
+    raw = part if isinstance(part, Mapping) else {"damaged": part}
+    return Event(EventType.OTHER, flow=flow, provider=row.name, raw=raw)
 
 
-@cache
-def provider_table() -> dict[str, dict[str, Any]]:
-    """Return the table of the data file."""
-    return tomllib.loads(_data.read("feedback/webhooks.toml"))
+def _lacking(row: Row) -> str:
+    return f"no part has the field {' or '.join(map('.'.join, row.paths['type']))}"
 
 
-def _damaged(name: str, what: str) -> MessageError:
-    title, page = provider_table()[name]["title"], provider_table()[name]["page"]
-    return MessageError(f"this is no webhook payload of {title}: {what}; what it sends is shown on {page}")
+def _damaged(row: Row, what: str) -> MessageError:
+    return MessageError(
+        f"this is no webhook payload of {row.title}: {what}; what it sends is shown on {row.page}"
+    )
 
 
-def _parsed(payload: object, name: str) -> object:
-    """Return the payload as JSON values; a form is read where it is no JSON."""
-    if isinstance(payload, bytes | bytearray | memoryview):
-        payload = bytes(payload).decode("utf-8", "replace")
-    if isinstance(payload, str):
-        payload = _of_text(payload)
-        if payload is None:
-            raise _damaged(name, "it is neither JSON nor a form")
-    if not isinstance(payload, Mapping | list | tuple):
-        raise _damaged(name, f"an object or a list was expected, not {type(payload).__name__}")
-    return payload
-
-
-def _of_text(text: str) -> object:
-    """Return what JSON or a URL-encoded form says, or `None`."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return _form(text) or None
-
-
-def _form(text: str) -> dict[str, list[str]]:
-    """Return the fields of a URL-encoded form, or nothing."""
-    try:
-        return parse_qs(text, max_num_fields=1000) if "=" in text[:200] else {}
-    except ValueError:
-        return {}
-
-
-def _batch(table: _Item, payload: Any) -> list[Any]:  # noqa: ANN401 -- parsed JSON
-    """Return the parts of a payload."""
-    if table.get("unpack") == "mandrill_events" and isinstance(payload, Mapping):
-        payload = _json(_last(payload["mandrill_events"]))
-    return list(payload) if isinstance(payload, list | tuple) else [payload]
-
-
-def _items(table: _Item, item: object) -> Iterator[_Item]:
-    """Yield the single events of one part of a payload."""
-    unpack = table.get("unpack", "")
-    if not isinstance(item, Mapping):
-        raise TypeError
-    if unpack == "sns":
-        yield from _notified(item)
-    elif unpack == "event-data" and "event-data" in item:
-        yield {"signature": item.get("signature") or {}, **item["event-data"]}
-    elif unpack == "msys":
-        yield from item["msys"].values()
-    elif item:
-        yield item
-
-
-def _notified(item: _Item) -> Iterator[_Item]:
-    """Yield one event for each recipient of a notification of Amazon SES, in or out of its SNS envelope."""
-    document, envelope = item, {}
-    if "Type" in item and "Message" in item:
-        text = item["Message"]
-        if item["Type"] != "Notification" or not str(text).lstrip().startswith("{"):
-            return  # subscription traffic
-        document, envelope = _json(text), {key: value for key, value in item.items() if key != "Message"}
-    found: list[Any] = []
-    for name, key in _SES_RECIPIENTS:
-        found = found or list((document.get(name) or {}).get(key) or ())
-    for recipient in found or document["mail"].get("destination") or [None]:
-        yield {**document, "sns": envelope, "recipient": recipient}
-
-
-_SES_RECIPIENTS = (
-    ("bounce", "bouncedRecipients"),
-    ("complaint", "complainedRecipients"),
-    ("delivery", "recipients"),
-    ("deliveryDelay", "delayedRecipients"),
-)
-
-
-def _json(text: object) -> Any:  # noqa: ANN401 -- parsed JSON
-    """Return JSON that stands inside a text."""
-    try:
-        return json.loads(text) if isinstance(text, str) else text
-    except (ValueError, RecursionError) as problem:
-        raise TypeError from problem
-
-
-def _event(name: str, table: _Item, item: _Item, headers: Mapping[str, str], flow: Flow | None) -> Event:
-    """Read one event by the provider's table."""
-    known: _Item = {**item, "headers": headers} if headers else item
-    kind, force = _type(table, known)
-    reply = str(_find(table, "reply", known) or "")
-    recipient = _address(_find(table, "recipient", known, "@"))
-    verdict = _verdict(table, known, kind, force, reply) if kind in _BAD else _good(kind)
+def _event(row: Row, item: Item, headers: Mapping[str, str], flow: Flow | None) -> Event:
+    """Read one event by the provider's row."""
+    known: Item = {**item, "headers": headers} if headers else item
+    kind, force = _type(row, known)
+    reply = str(_first(row, "reply", known) or "")
+    verdict = _verdict(row, known, kind, force, reply) if kind in _BAD else _good(kind)
     return Event(
         kind,
-        recipient,
+        _recipient(_every(row, "recipient", known), kind),
         smtp_reply=reply,
-        message_id=_text(_find(table, "message_id", known)),
-        time=_moment(_find(table, "time", known, "time")),
+        message_id=_text(_first(row, "message_id", known)),
+        time=_time(row, known),
         flow=flow,
-        event_id=_text(_find(table, "event_id", known)),
-        campaign=_text(_find(table, "campaign", known)),
-        url=_text(_find(table, "url", known)),
-        user_agent=_text(_find(table, "user_agent", known)) or "",
-        provider=name,
+        event_id=_text(_first(row, "event_id", known)),
+        campaign=_text(_first(row, "campaign", known)),
+        tags=_tags(row, known),
+        metadata=_metadata(row, item),
+        list=_text(_head(_first(row, "list", known, last=False))),
+        stream=_text(_head(_first(row, "stream", known))),
+        description="opened by a proxy"
+        if force == "proxy"
+        else (_text(_first(row, "description", known)) or ""),
+        url=_text(_first(row, "url", known)),
+        user_agent=_text(_first(row, "user_agent", known)) or "",
+        provider=row.name,
         raw=item,
         **verdict,
     )
 
 
-def _type(table: _Item, item: _Item) -> tuple[EventType, str]:
-    """Return what happened, and ``hard`` or ``soft`` where the provider says so."""
-    types: Mapping[str, str] = table["types"]
-    word = _text(_first_of(_every(table, "type", item), types)) or ""
-    kinds = [
-        str(value).lower() if isinstance(value, bool) else str(value) for value in _every(table, "kind", item)
-    ]
-    found = next((types[key] for k in kinds if (key := f"{word} {k}") in types), types.get(word, "other"))
-    kind, _, force = found.partition(" ")
-    return EventType(kind), force
+def _type(row: Row, item: Item) -> tuple[EventType, str]:
+    """Return what happened, and ``hard``, ``soft`` or ``proxy`` where the provider says so."""
+    found = _every(row, "type", item)
+    if not found:
+        raise KeyError
+    words = found[0] if isinstance(found[0], list) else found[:1]
+    word = next((w for w in map(_word, words) if w in row.types), _word(words[0]))
+    for kind in _every(row, "kind", item):
+        for one in kind if isinstance(kind, list) else [kind]:
+            meaning = row.types.get(f"{word}/{_word(one)}")
+            if meaning is not None:
+                return meaning
+    return row.types.get(word, (EventType.OTHER, ""))
+
+
+def _word(value: object) -> str:
+    """Return a value of a vocabulary as the row has it."""
+    return squeezed(str(value)[:200])
 
 
 def _good(kind: EventType) -> dict[str, Any]:
     return {"action": Action.SUPPRESS if kind in _LEFT else Action.NONE}
 
 
-def _verdict(table: _Item, item: _Item, kind: EventType, force: str, reply: str) -> dict[str, Any]:
-    """Judge a bounce, a deferral or a refusal: by the provider's word for it, else by the reply."""
-    code = str(_find(table, "code", item) or "")
-    said = diagnose(
-        reply,
-        status=_text(_find(table, "status", item)),
-        code=int(code) if code in _REPLY_CODES else None,
-    )
-    detail = " ".join(str(value) for value in _every(table, "detail", item)).lower()
-    word = next((v for key, v in table["details"].items() if key.lower() in detail), "")
-    final = force == "hard" or kind is EventType.REJECTED or (kind is EventType.BOUNCED and force != "soft")
-    if word in {"unsubscribed", "complained"}:
+def _verdict(row: Row, item: Item, kind: EventType, force: str, reply: str) -> dict[str, Any]:
+    """Judge a bounce, a deferral or a refusal: why it was not tried, the reply, the provider's class."""
+    words = [_word(value) for value in _every(row, "words", item)]
+    refused = next((row.refused[word] for word in words if word in row.refused), "")
+    if refused in _OPTED_OUT:
         return {"reason": BounceReason.POLICY, "permanent": True, "action": Action.SUPPRESS}
-    reason = BounceReason(word) if word else said.reason
-    if force == "hard" and reason is BounceReason.OTHER:
-        reason = (
-            BounceReason.MAILBOX_UNKNOWN
-        )  # a hard bounce without a word is what providers call a dead address
+    code = str(_first(row, "code", item) or "")
+    status = _text(_first(row, "status", item))
+    said = diagnose(reply, status=status, code=int(code) if code in _REPLY_CODES else None)
+    of_class = next((row.classes[word] for word in words if word in row.classes), "")
+    reason = said.reason
+    if refused:
+        reason = BounceReason(refused)
+    elif kind is EventType.REJECTED and codes(reply) == (None, None):
+        reason = BounceReason(of_class or BounceReason.OTHER)  # the provider's words are no server's reply
+    elif of_class and reason in _SAYS_LITTLE:
+        reason = BounceReason(of_class)
+    final = force == "hard" or kind is EventType.REJECTED or (kind is EventType.BOUNCED and force != "soft")
+    if reason is BounceReason.OTHER and not reply and not code:
+        # The provider's class is all that is known: hard is its word for a dead address, soft for a delay.
+        reason = {"hard": BounceReason.MAILBOX_UNKNOWN, "soft": BounceReason.TEMPORARY}.get(force, reason)
     return {
         "reason": reason,
         "status": said.status,
         "smtp_code": said.code,
         "permanent": {"hard": True, "soft": False}.get(force, said.permanent),
-        "action": to_do(reason, final=final),
+        "action": reason.action(final=final),
     }
 
 
 _REPLY_CODES = frozenset(map(str, range(200, 560)))
 
 
-def _every(table: _Item, field: str, item: _Item) -> list[Any]:
+def _every(row: Row, field: str, item: Item) -> list[Any]:
     """Return what stands at the paths of a field."""
-    found = [_at(item, path) for path in table.get(field, ())]
-    return [value for value in found if value not in (None, "", [], {})]
+    found = [_at(item, path) for path in row.paths.get(field, ())]
+    return [value for value in found if value is not None and value not in ("", [], {})]
 
 
-def _find(table: _Item, field: str, item: _Item, form: str = "") -> Any:  # noqa: ANN401 -- parsed JSON
-    """Return what stands at the first path that leads somewhere; of several values, the one of that form."""
-    for value in _every(table, field, item):
-        if not isinstance(value, list):
-            return value
-        fitting = [v for v in value if (form == "@" and "@" in str(v)) or (form == "time" and _moment(v))]
-        return fitting[0] if fitting else value[-1]
+def _first(row: Row, field: str, item: Item, *, last: bool = True) -> Any:  # noqa: ANN401 -- parsed JSON
+    """Return what stands at the first path that leads somewhere; of several values the last, or all."""
+    for path in row.paths.get(field, ()):
+        value = _at(item, path)
+        if value is not None and value not in ("", [], {}):
+            return value[-1] if last and isinstance(value, list) else value
     return None
 
 
-def _first_of(values: list[Any], known: Mapping[str, str]) -> Any:  # noqa: ANN401 -- parsed JSON
-    """Return the first value, or the one of several that is known."""
-    for value in values:
-        if isinstance(value, list):
-            return next((v for v in value if str(v) in known), value[0])
-        return value
-    return None
-
-
-def _last(value: Any) -> Any:  # noqa: ANN401 -- parsed JSON
-    return value[-1] if isinstance(value, list) and len(value) and isinstance(value[-1], str) else value
-
-
-def _at(item: Any, path: str) -> Any:  # noqa: ANN401 -- parsed JSON
-    """Follow a dotted path; a key that has dots itself is found, too."""
-    for key in path.split("."):
+def _at(item: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 -- parsed JSON
+    """Follow a path; ``@name`` picks the values of one header from a list of them."""
+    for key in path:
+        if key[:1] == "@":
+            return _of_header(item, key[1:])
         if not isinstance(item, Mapping):
             return None
         item = item.get(key)
     return item
+
+
+def _of_header(headers: object, name: str) -> list[str]:
+    """Return the values of one header, of objects with ``name`` and ``value``."""
+    listed = headers if isinstance(headers, list) else []
+    named = [one for one in listed if isinstance(one, Mapping) and str(one.get("name")).lower() == name]
+    return [str(one.get("value")) for one in named]
+
+
+def _recipient(values: list[Any], kind: EventType) -> str | None:
+    """Return whom it happened to; where several are named and only one is meant, nobody."""
+    value = values[0] if values else None
+    if isinstance(value, list):
+        fitting = [one for one in value if "@" in str(one)] or value
+        value = fitting[0] if len(fitting) == 1 or kind not in _ABOUT_ONE else None
+    if not isinstance(value, str):
+        return None
+    found = _ADDRESS.findall(value)
+    if len(found) > 1 and kind in _ABOUT_ONE:
+        return None
+    return str(found[0]) if found else value.strip() or None
+
+
+def _time(row: Row, item: Item) -> datetime | None:
+    """Return when it happened; of several values the first that is a time."""
+    for value in _every(row, "time", item):
+        for one in value if isinstance(value, list) else [value]:
+            moment = moment_in(one)
+            if moment is not None:
+                return moment
+        return None
+    return None
+
+
+def _tags(row: Row, item: Item) -> tuple[str, ...]:
+    """Return the tags of the first path that leads to any; a tag may be JSON of several."""
+    for value in _every(row, "tags", item):
+        listed = value if isinstance(value, list) else [value]
+        if len(listed) == 1 and str(listed[0]).startswith("["):
+            listed = _of_json(listed[0], list, listed)
+        if isinstance(value, Mapping):
+            continue
+        return tuple(str(one) for one in listed if one not in ("", None))[:_LONGEST_TAGS]
+    return ()
+
+
+def _metadata(row: Row, item: Item) -> Mapping[str, Any]:
+    """Return what the sender told the provider about the message."""
+    for value in _every(row, "metadata", item):
+        one = _head(value) if isinstance(value, list) else value
+        found = _of_json(one, dict, {}) if isinstance(one, str) else one
+        if isinstance(found, Mapping) and found:
+            return dict(found)
+    return {key: item[key] for key in item if key not in row.known} if row.known else {}
+
+
+def _of_json(text: object, shape: type, instead: Any) -> Any:  # noqa: ANN401 -- parsed JSON
+    """Return JSON of a shape that stands in a field, or something else."""
+    try:
+        found = json.loads(str(text))
+    except (ValueError, RecursionError):
+        return instead
+    return found if isinstance(found, shape) else instead
+
+
+def _head(value: Any) -> Any:  # noqa: ANN401 -- parsed JSON
+    return value[0] if isinstance(value, list) and value else value
 
 
 def _text(value: object) -> str | None:
@@ -320,20 +306,16 @@ def _text(value: object) -> str | None:
     return str(value).strip().removeprefix("<").removesuffix(">") or None
 
 
-def _address(value: object) -> str | None:
-    """Return a recipient without its name."""
-    if not isinstance(value, str):
-        return None
-    found = _ADDRESS.search(value)
-    return found[0] if found else value.strip() or None
+def moment_in(value: object) -> datetime | None:
+    """Return a time in seconds, in milliseconds, in ISO 8601 or as mail has it, in UTC; or `None`.
 
-
-def _moment(value: object) -> datetime | None:
-    """Return a time in seconds, in milliseconds, or in ISO 8601 as a moment in UTC."""
+    >>> moment_in("Fri, 14 Feb 2020 09:00:00 UTC") == moment_in("2020-02-14 09:00") == moment_in(1581670800)
+    True
+    """
     try:
         seconds = float(str(value))
     except ValueError:
-        return _iso(str(value))
+        return _written_out(str(value))
     if not math.isfinite(seconds) or isinstance(value, bool):
         return None
     try:
@@ -342,9 +324,12 @@ def _moment(value: object) -> datetime | None:
         return None
 
 
-def _iso(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):  # the latter beyond the years 1 to 9999
-        return None
+def _written_out(text: str) -> datetime | None:
+    plain = text.strip().removesuffix(" UTC").removesuffix(" GMT")
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = read(plain)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError, TypeError, IndexError):  # OverflowError beyond the years 1 to 9999
+            continue
+    return None

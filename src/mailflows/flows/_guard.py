@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mailflows._domain import host_of
-from mailflows._result import to_html
+from mailflows._result import Permission, Reason, to_html
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows._blocks import most_promotional, shipped_blocks
@@ -69,33 +69,18 @@ class GuardSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class GuardReason:
+class GuardReason(Reason):
     """One thing that speaks against a message on a flow.
 
     Attributes:
-        code: Stable name such as ``promotional-block``.
         outcome: What it alone would lead to.
-        sentence: What was seen, for a reader.
-        evidence: The passage or number that decided; of the sender's own message.
     """
 
-    code: str
-    outcome: Outcome
-    sentence: str
-    evidence: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data."""
-        return {
-            "code": self.code,
-            "outcome": self.outcome.value,
-            "sentence": self.sentence,
-            "evidence": self.evidence,
-        }
+    outcome: Outcome = Outcome.ALLOW
 
 
 @dataclass(frozen=True, slots=True)
-class GuardDecision:
+class GuardDecision(Permission):
     """Whether a message belongs on a flow.
 
     Attributes:
@@ -109,6 +94,11 @@ class GuardDecision:
     flow: Flow
     reasons: tuple[GuardReason, ...]
     abstained: bool
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the message may leave on the flow: a flag is a remark, a refusal is none."""
+        return self.outcome is not Outcome.REFUSE
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -129,8 +119,12 @@ class GuardDecision:
         }
 
     def _repr_html_(self) -> str:
-        rows = [[r.outcome.value, r.code, r.sentence, r.evidence[:200]] for r in self.reasons]
+        rows = [[r.outcome.value, r.code, r.sentence, "; ".join(r.evidence)[:200]] for r in self.reasons]
         return to_html(f"{self.outcome} on {self.flow}", ["outcome", "code", "sentence", "evidence"], rows)
+
+
+def _reason(code: str, outcome: Outcome, sentence: str, *evidence: str) -> GuardReason:
+    return GuardReason(code, sentence, part="guard", evidence=evidence, outcome=outcome)
 
 
 def guard(  # noqa: PLR0913 -- all that may be known of a message
@@ -180,9 +174,7 @@ def _content(flow: Flow, classification: Classification) -> Iterator[GuardReason
     """Compare the content with the flow; an unsure classifier says nothing."""
     if classification.flow is not None and classification.flow != flow:
         code, outcome = _WRONG[flow, classification.flow]
-        yield GuardReason(
-            code, outcome, f"the content is {classification.flow}, not {flow}", str(classification)
-        )
+        yield _reason(code, outcome, f"the content is {classification.flow}, not {flow}", str(classification))
 
 
 def _promotion(message: Message, settings: GuardSettings) -> Iterator[GuardReason]:
@@ -193,7 +185,7 @@ def _promotion(message: Message, settings: GuardSettings) -> Iterator[GuardReaso
     refuse = model.refuse if settings.refuse_block is None else settings.refuse_block
     if block and block.score >= flag:
         outcome = Outcome.REFUSE if block.score >= refuse else Outcome.FLAG
-        yield GuardReason("promotional-block", outcome, "a passage of it reads like an advert", block.text)
+        yield _reason("promotional-block", outcome, "a passage of it reads like an advert", block.text)
 
 
 def _bulk(
@@ -206,11 +198,11 @@ def _bulk(
     count = max(len(message.recipients), len(set(envelope)))
     if count >= settings.flag_recipients:
         outcome = Outcome.REFUSE if count >= settings.refuse_recipients else Outcome.FLAG
-        yield GuardReason("bulk-recipients", outcome, f"it goes to {count} recipients at once", str(count))
+        yield _reason("bulk-recipients", outcome, f"it goes to {count} recipients at once", str(count))
     if observation and observation.series is not Series.UNIQUE and observation.seen >= settings.flag_alike:
         outcome = Outcome.REFUSE if observation.seen >= settings.refuse_alike else Outcome.FLAG
         sentence = f"its sender sent {observation.seen} messages that are nearly the same"
-        yield GuardReason("bulk-alike", outcome, sentence, str(observation.seen))
+        yield _reason("bulk-alike", outcome, sentence, str(observation.seen))
 
 
 _TRACKED_SHARE = 0.5
@@ -225,15 +217,15 @@ def _tracking(message: Message, flow: Flow, hosts: frozenset[str]) -> Iterator[G
     signals = measure(message)
     if ours:
         sentence = f"links lead over the tracking host {ours[0]}"
-        yield GuardReason("tracking-links", Outcome.FLAG, sentence, ", ".join(ours))
+        yield _reason("tracking-links", Outcome.FLAG, sentence, ", ".join(ours))
     elif signals.get("links.tracking_share", 0.0) >= _TRACKED_SHARE:
         sentence = "most links pass a click-tracking redirect"
-        yield GuardReason("tracking-links", Outcome.FLAG, sentence)
+        yield _reason("tracking-links", Outcome.FLAG, sentence)
     if signals.get("layout.pixel"):
-        yield GuardReason("tracking-pixel", Outcome.FLAG, "it has an image of one pixel that reports opens")
+        yield _reason("tracking-pixel", Outcome.FLAG, "it has an image of one pixel that reports opens")
 
 
 def _slots(observation: Observation | None) -> Iterator[GuardReason]:
     """Pass on what a memory of templates saw."""
     for alarm in observation.alarms if observation else ():
-        yield GuardReason("form-abuse", Outcome.REFUSE, alarm.sentence, alarm.slot)
+        yield _reason("form-abuse", Outcome.REFUSE, alarm.sentence, alarm.slot)

@@ -1,20 +1,31 @@
-"""The road of one flow: which domains, addresses, keys and relay are its own."""
+"""The route of one flow: which domains, addresses, keys and relay are its own."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import SplitResult, unquote, urlsplit
 
+from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
+from mailflows.flows._esp import esp_named
 
-__all__ = ["FlowRoute", "Relay", "read_domain"]
+if TYPE_CHECKING:
+    from mailflows.message import Message
+
+__all__ = ["AccountMaySend", "FlowRoute", "Relay", "read_domain"]
 
 _PORTS = {"smtp": 25, "smtps": 465}
+
+TLS_MODES = ("opportunistic", "require", "verify")
+"""As Postfix has them: may, encrypt, secure."""
+
+AccountMaySend: TypeAlias = "Mapping[str, Iterable[str]] | Callable[[str, str], bool]"
+"""What each account may write into From: addresses, or ``@domain``; or a function of account and address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +47,36 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class FlowRoute:
-    """The road of one flow.
+    """The route of one flow.
 
     Args:
-        flow: Whose road it is, as a `Flow` or its name.
+        flow: Whose route it is, as a `Flow` or its name.
         domains: Domains of From; one may be given as a string. A sub-domain is a domain of its own.
         source_ips: Addresses from which its messages leave; one may be given as a string.
         ehlo: Name said in EHLO, which should lead to the source address and back.
         dkim_selector: Selector of the key that signs; several may be given.
         dkim_domain: Domain that signs (``d=``); the first of *domains* by default.
-        return_path: Domain of the envelope sender; the first of *domains* by default.
+        dkim_key: File with the private key, in PEM, where messages are signed here; the first selector is
+            its own. By default somebody behind signs.
+        return_path: Domain of the envelope sender. Where it is given, messages leave with it in MAIL FROM;
+            the first of *domains* by default, which changes nothing.
         relay: ``smtp://user@host:port`` or ``smtps://…``; a password never stands in it.
         password_env: Environment variable that holds the relay's password.
         password: A function that returns the password, for secrets kept elsewhere.
-        esp: Name of the provider, where one sends instead of a relay.
-        stream: The provider's word for a separate stream: stream, sub-account, configuration set.
+        tls: How TLS is spoken with the relay: ``opportunistic`` (where the relay offers it; a relay without,
+            or with a certificate that cannot be checked, is logged), ``require`` (never in clear) or
+            ``verify`` (and its certificate is checked). By default ``verify`` where there is a login or a
+            *tls_ca*, else ``opportunistic``. A password never travels in clear.
+        tls_ca: File with the certificates that are trusted, in PEM; those of the system by default.
+        esp: Name of the provider that sends, reached by its API or, with *relay*, over SMTP.
+        stream: The name of the flow's stream there, in the provider's sense: message stream, sub-account,
+            configuration set, tag.
+        ip_pool: The name of the flow's IP pool there.
         tracking_host: Host of rewritten links and pixels.
         list_id: List-Id of its mailings, without angle brackets (RFC 2919).
+        account_may_send: What each account may write into From, such as
+            ``{"ada": ["ada@example.org", "@ada.example"]}``, or a function of account and address.
+        dry_run: Whether the gate only says what it would do with this flow's mail.
 
     Raises:
         ConfigurationError: If a field is missing, malformed, or contradicts another.
@@ -69,14 +93,21 @@ class FlowRoute:
     ehlo: str = ""
     dkim_selector: tuple[str, ...] = ()
     dkim_domain: str = ""
+    dkim_key: str = field(default="", repr=False)
     return_path: str = ""
     relay: str = ""
     password_env: str = ""
     password: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    tls: str = ""
+    tls_ca: str = ""
     esp: str = ""
     stream: str = ""
+    ip_pool: str = ""
     tracking_host: str = ""
     list_id: str = ""
+    account_may_send: AccountMaySend | None = field(default=None, repr=False, compare=False)
+    dry_run: bool = False
+    has_return_path: bool = field(default=False, init=False, repr=False)
 
     def __init__(  # noqa: PLR0913 -- what a flow may have of its own
         self,
@@ -87,14 +118,20 @@ class FlowRoute:
         ehlo: str = "",
         dkim_selector: str | Iterable[str] = (),
         dkim_domain: str = "",
+        dkim_key: str = "",
         return_path: str = "",
         relay: str = "",
         password_env: str = "",
         password: Callable[[], str] | None = None,
+        tls: str = "",
+        tls_ca: str = "",
         esp: str = "",
         stream: str = "",
+        ip_pool: str = "",
         tracking_host: str = "",
         list_id: str = "",
+        account_may_send: AccountMaySend | None = None,
+        dry_run: bool = False,
     ) -> None:
         named = _several(domains, "domains", read_domain)
         if not named:
@@ -107,14 +144,21 @@ class FlowRoute:
             "ehlo": _optional(ehlo, "ehlo", read_domain),
             "dkim_selector": _several(dkim_selector, "dkim_selector", _selector),
             "dkim_domain": _optional(dkim_domain, "dkim_domain", read_domain) or named[0],
+            "dkim_key": _optional(dkim_key, "dkim_key", _text),
             "return_path": _optional(return_path, "return_path", read_domain) or named[0],
             "relay": _optional(relay, "relay", _relay_url),
             "password_env": _optional(password_env, "password_env", _variable),
             "password": password,
-            "esp": _optional(esp, "esp", _word),
-            "stream": _optional(stream, "stream", _word),
+            "tls": _optional(tls, "tls", _tls_mode),
+            "tls_ca": _optional(tls_ca, "tls_ca", _text),
+            "esp": _optional(esp, "esp", _esp),
+            "stream": _optional(stream, "stream", _text),
+            "ip_pool": _optional(ip_pool, "ip_pool", _text),
             "tracking_host": _optional(tracking_host, "tracking_host", read_domain),
             "list_id": _optional(list_id, "list_id", _list_id),
+            "account_may_send": _accounts(account_may_send),
+            "dry_run": _switch(dry_run),
+            "has_return_path": return_path != "",
         }
         for name, value in content.items():
             object.__setattr__(self, name, value)
@@ -131,12 +175,71 @@ class FlowRoute:
         if (self.password or self.password_env) and not self.relay:
             msg = 'a password is given and no relay: it belongs to relay = "smtps://user@host"'
             raise ConfigurationError(msg, field="relay")
-        if self.relay and self.esp:
-            msg = "relay and esp are both given: a flow leaves by one of them"
-            raise ConfigurationError(msg, field="esp")
-        if self.stream and not self.esp:
-            msg = "stream is given and no esp: name the provider whose stream it is"
-            raise ConfigurationError(msg, field="stream")
+        for name in ("stream", "ip_pool"):
+            if getattr(self, name) and not self.esp:
+                msg = f"{name} is given and no esp: name the provider whose {name} it is"
+                raise ConfigurationError(msg, field=name)
+        if self.ip_pool and not esp_named(self.esp).knows_pools:
+            msg = f"ip_pool: {self.esp} takes no IP pool from a message; choose it in the provider's settings"
+            raise ConfigurationError(msg, field="ip_pool")
+        if self.dkim_key and not self.dkim_selector:
+            msg = "dkim_key is given and no dkim_selector: name where its public half stands in the DNS"
+            raise ConfigurationError(msg, field="dkim_selector")
+        if (self.tls or self.tls_ca) and not self.relay:
+            msg = "tls is given and no relay: it says how TLS is spoken with one"
+            raise ConfigurationError(msg, field="tls" if self.tls else "tls_ca")
+
+    def headers(self, message: Message | None = None) -> dict[str, str]:
+        """Return the header fields that tell the provider the flow's stream and IP pool.
+
+        They take the place of fields of the same name. Without a provider, there are none.
+
+        Args:
+            message: What is sent, where a field of it holds a JSON object whose other keys shall stay.
+
+        >>> FlowRoute("marketing", domains="example.org", esp="postmark", stream="broadcast").headers()
+        {'X-PM-Message-Stream': 'broadcast'}
+        """
+        if not self.esp:
+            return {}
+        given = dict(reversed(message.headers)) if message is not None else {}
+        return esp_named(self.esp).headers({"stream": self.stream, "ip_pool": self.ip_pool}, given)
+
+    def api_fields(self) -> dict[str, Any]:
+        """Return what says the same in a request to the provider's API, to be merged into it.
+
+        >>> FlowRoute("marketing", domains="example.org", esp="SES", stream="news").api_fields()
+        {'ConfigurationSetName': 'news'}
+        """
+        if not self.esp:
+            return {}
+        return esp_named(self.esp).fields({"stream": self.stream, "ip_pool": self.ip_pool})
+
+    def mail_from(self, sender: str) -> str:
+        """Return an envelope sender with the flow's return path, where one was declared.
+
+        The null sender of a report (RFC 5321 section 4.5.5), and what is of the return path already, such
+        as a VERP address, stay as they are.
+
+        >>> route = FlowRoute("marketing", domains="example.org", return_path="b.example.org")
+        >>> route.mail_from("hi@example.org")
+        'hi@b.example.org'
+        """
+        local, at, domain = sender.rpartition("@")
+        if not at or not self.has_return_path or domain.lower().removesuffix(".") == self.return_path:
+            return sender
+        return f"{local}@{self.return_path}"
+
+    def may_send(self, account: str, address: str) -> bool | None:
+        """Say whether an account may write an address into From; `None` where nothing was declared."""
+        declared = self.account_may_send
+        if declared is None:
+            return None
+        if callable(declared):
+            return bool(declared(account, address))
+        wanted = address.lower()
+        own = declared.get(account, declared.get(account.lower(), ()))
+        return wanted in own or "@" + wanted.rpartition("@")[2] in own
 
     @property
     def server(self) -> Relay | None:
@@ -150,6 +253,12 @@ class FlowRoute:
             is_tls=parts.scheme == "smtps",
             username=unquote(parts.username or ""),
         )
+
+    @property
+    def tls_mode(self) -> str:
+        """How TLS is spoken with the relay: what *tls* says, or what fits where it says nothing."""
+        needs_check = self.tls_ca or "@" in self.relay
+        return self.tls or ("verify" if needs_check else "opportunistic")
 
     def secret(self) -> str:
         """Return the relay's password, fetched now; empty where none is set.
@@ -167,8 +276,8 @@ class FlowRoute:
         return os.environ[self.password_env]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the password as plain data, ready for JSON."""
-        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "password"}
+        """Return everything but passwords and accounts as plain data, ready for JSON."""
+        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.repr}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in shown.items()}
 
 
@@ -199,6 +308,9 @@ def read_domain(value: object, name: str) -> str:
         ConfigurationError: If it is none, with *name* as its field.
     """
     text = _text(value, name).removesuffix(".").lower()
+    if "://" in text:
+        msg = f"{name} is a domain, not a URL: write {urlsplit(text).hostname or 'news.example.org'!r}"
+        raise ConfigurationError(msg, field=name)
     if "@" in text:
         msg = f"{name} is a domain, not an address: write {text.rpartition('@')[2]!r}"
         raise ConfigurationError(msg, field=name)
@@ -240,9 +352,12 @@ def _relay_url(value: object, name: str) -> str:
     text = _text(value, name)
     try:
         parts = urlsplit(text)
-        well_formed = parts.scheme in _PORTS and parts.hostname and parts.port != 0
+        well_formed = parts.scheme in _PORTS and parts.hostname
     except ValueError:
         well_formed = False
+    if well_formed and not _has_good_port(parts):
+        msg = f"{name}: its port is a number from 1 to 65535, such as smtp://{parts.hostname}:587"
+        raise ConfigurationError(msg, field=name)
     if not well_formed:
         msg = f"{name} is smtp://host or smtps://user@host:465, not {_without_secret(text)!r}"
         raise ConfigurationError(msg, field=name)
@@ -250,6 +365,13 @@ def _relay_url(value: object, name: str) -> str:
         msg = f"{name} holds a password: leave it out, and name its variable in password_env"
         raise ConfigurationError(msg, field=name)
     return text
+
+
+def _has_good_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _without_secret(url: str) -> str:
@@ -266,8 +388,44 @@ def _variable(value: object, name: str) -> str:
     return text
 
 
-def _word(value: object, name: str) -> str:
-    return _text(value, name)
+def _esp(value: object, name: str) -> str:
+    return esp_named(_text(value, name)).name
+
+
+def _tls_mode(value: object, name: str) -> str:
+    text = _text(value, name)
+    if text not in TLS_MODES:
+        msg = f"{name}: {text!r} is no way to speak TLS: {did_you_mean(text, TLS_MODES)}"
+        raise ConfigurationError(msg, field=name)
+    return text
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        msg = f"dry_run is true or false; got {value!r}"
+        raise ConfigurationError(msg, field="dry_run")
+    return value
+
+
+def _accounts(value: object) -> AccountMaySend | None:
+    """Return what accounts may send, with addresses in lower case."""
+    if value is None or callable(value):
+        return value
+    if not isinstance(value, Mapping):
+        msg = (
+            'account_may_send is a table of accounts, such as { ada = ["ada@example.org"] }, or a function; '
+            f"got {type(value).__name__}"
+        )
+        raise ConfigurationError(msg, field="account_may_send")
+    return {str(account): _several(own, "account_may_send", _from) for account, own in value.items()}
+
+
+def _from(value: object, name: str) -> str:
+    text = _text(value, name).lower()
+    if "@" not in text:
+        msg = f"{name} names addresses, or domains as @example.org; got one without @"
+        raise ConfigurationError(msg, field=name)
+    return text
 
 
 def _list_id(value: object, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Which road a message takes: declared, by its headers, by its From domain, by its content."""
+"""Which route a message takes: declared, by its headers, by its From domain, by its content."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mailflows._result import to_html
+from mailflows._result import Result, to_html
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
+from mailflows.flows._esp import stream_headers
 from mailflows.message import addresses
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ __all__ = ["FLOW_HEADER", "DecidedBy", "RouteDecision", "route"]
 FLOW_HEADER = "X-Mailflows-Flow"
 """Header in which an application may declare the flow; take it out before sending."""
 
-_STREAM_HEADERS = ("x-pm-message-stream", "x-mc-subaccount", "x-ses-configuration-set")
-"""Where providers' clients name the stream: Postmark, Mandrill, Amazon SES."""
-
 
 class DecidedBy(StrEnum):
     """What decided about the flow of a message."""
@@ -39,8 +37,8 @@ class DecidedBy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RouteDecision:
-    """By which road a message leaves.
+class RouteDecision(Result):
+    """By which route a message leaves.
 
     Attributes:
         flow: The flow, or `None` where it could not be told.
@@ -105,14 +103,41 @@ def route(
         if classification and classification.flow not in {None, flow}:
             said.append(f"the content is {classification.flow}, and {flow} was declared")
         return _decision(flows, flow, DecidedBy.DECLARED, ["the sender declared it"], said)
+    is_personal = _is_sent_for_a_person(message)
     headers = _by_headers(flows, message)
     classification = classification or _classify(message, classifier)
     if headers:
-        return _by_seen(flows, headers, DecidedBy.HEADER, owners, domains, classification, doubts)
+        return _by_seen(
+            flows, headers, DecidedBy.HEADER, owners, domains, classification, doubts, is_personal=is_personal
+        )
     if owners:
         seen = {flow: f"From is of {domain}" for domain, flow in owners.items()}
-        return _by_seen(flows, seen, DecidedBy.DOMAIN, owners, domains, classification, doubts)
+        return _by_seen(
+            flows, seen, DecidedBy.DOMAIN, owners, domains, classification, doubts, is_personal=is_personal
+        )
     return _by_content(flows, classification, doubts, domains)
+
+
+def _is_sent_for_a_person(message: Message) -> bool:
+    """Return whether a program wrote it for one: an answer to absence, a receipt, a report, an invitation.
+
+    RFC 3834 section 5, RFC 8098 section 3, RFC 3464 section 2, RFC 6047 section 2.4. What it holds reads like
+    mail of a server; it belongs to the flow of its domain.
+    """
+    if message.get("auto-submitted").strip().lower().startswith("auto-replied"):
+        return len(message.recipients) <= 1
+    kinds = {part.content_type for part in message.parts}
+    return bool(kinds & _FOR_A_PERSON)
+
+
+_FOR_A_PERSON = frozenset(
+    (
+        "message/disposition-notification",
+        "message/delivery-status",
+        "message/global-delivery-status",
+        "text/calendar",
+    )
+)
 
 
 def _classify(message: Message, classifier: Classifier | None) -> Classification:
@@ -157,7 +182,7 @@ def _by_headers(flows: _Routes, message: Message) -> dict[Flow, str]:
     found: dict[Flow, str] = {}
     named = message.get(FLOW_HEADER).strip().lower()
     list_id = message.get("list-id").rpartition("<")[2].partition(">")[0].strip().lower()
-    streams = {message.get(name).strip() for name in _STREAM_HEADERS} - {""}
+    streams = {message.get(name).strip() for name in stream_headers()} - {""}
     for known in flows:
         if named == known.flow:
             found[known.flow] = f"{FLOW_HEADER} says so"
@@ -176,10 +201,15 @@ def _by_seen(  # noqa: PLR0913, PLR0917 -- all that speaks for a flow, and again
     domains: list[str],
     classification: Classification,
     doubts: list[str],
+    *,
+    is_personal: bool,
 ) -> RouteDecision:
     """Decide by headers or From, unless they name two flows or the content is another's."""
     flow = next(iter(seen))
     said = _against(flow, owners, domains)
+    if is_personal and classification.flow is Flow.TRANSACTIONAL and flow is Flow.PROFESSIONAL:
+        reasons = [*seen.values(), "a program sent it for a person"]
+        return _decision(flows, flow, decided_by, reasons, said + doubts)
     if len(seen) > 1:
         said.insert(0, f"it names several flows: {', '.join(seen)}")
     if classification.flow not in {None, flow}:

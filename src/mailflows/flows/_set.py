@@ -1,22 +1,21 @@
-"""The flows of a sender, declared once, and the road of each message."""
+"""The flows of a sender, declared once, and the route of each message."""
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Any
 
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
+from mailflows.flows._file import SettingsFile
 from mailflows.flows._guard import GuardSettings, guard
 from mailflows.flows._route import FlowRoute
 from mailflows.flows._routing import route
 from mailflows.message import Message
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from mailflows.classifier import Classification, Classifier
     from mailflows.flows._guard import GuardDecision
@@ -27,15 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["FlowSet"]
 
 _KEYS = tuple(
-    "domains source_ips ehlo dkim_selector dkim_domain return_path relay password_env esp stream "
-    "tracking_host list_id".split()
+    "domains source_ips ehlo dkim_selector dkim_domain dkim_key return_path relay password_env esp stream "
+    "ip_pool tls tls_ca tracking_host list_id account_may_send dry_run".split()
 )
-_OTHERS = frozenset({"gate", "limits", "recipients", "guard", "classifier"})
-"""Tables of the same file that other parts read."""
 
 
 class FlowSet:
-    r"""The flows of a sender, each with its own road.
+    r"""The flows of a sender, each with its own route.
 
     Args:
         routes: One `FlowRoute` a flow; a flow may be absent.
@@ -76,27 +73,31 @@ class FlowSet:
             self._routes[given.flow] = given
 
     @classmethod
-    def from_toml(cls, path: str | os.PathLike[str]) -> FlowSet:
+    def from_toml(cls, path: str | os.PathLike[str], *, needs_passwords: bool = True) -> FlowSet:
         """Read flows from a file with a table ``[flows.marketing]`` for each; see the documentation.
+
+        Args:
+            path: The file.
+            needs_passwords: Whether each ``password_env`` must be set; not where nothing is sent.
 
         Raises:
             ConfigurationError: If the file is no TOML or contradicts itself; the text names file and
                 line, and what to write instead.
             OSError: If it cannot be read.
         """
-        text = Path(path).read_text("utf-8")
-        try:
-            return cls(*_read(tomllib.loads(text)))
-        except tomllib.TOMLDecodeError as error:
-            msg = f"{path}: {error}"
-            raise ConfigurationError(msg, field="toml") from error
-        except _MisplacedError as error:
-            line = _line_of(text, error.flow, error.cause.field)
-            msg = f"{path}{f', line {line}' if line else ''}: {error}"
-            raise ConfigurationError(msg, field=error.cause.field) from error.cause
-        except ConfigurationError as error:
-            msg = f"{path}: {error}"
-            raise ConfigurationError(msg, field=error.field) from error
+        return cls.from_file(SettingsFile(path), needs_passwords=needs_passwords)
+
+    @classmethod
+    def from_file(cls, file: SettingsFile, *, needs_passwords: bool = True) -> FlowSet:
+        """Take the flows out of a file that was read; its other tables belong to others."""
+        with file.at(""):
+            tables = _flows_of(file.tables)
+        routes = []
+        for name, table in tables.items():
+            with file.at(f"flows.{name}"):
+                routes.append(_route_of(name, table, needs_password=needs_passwords))
+        with file.at("flows"):
+            return cls(*routes)
 
     def __getitem__(self, flow: Flow | str) -> FlowRoute:
         """Return the route of a flow.
@@ -135,7 +136,7 @@ class FlowSet:
         classification: Classification | None = None,
         classifier: Classifier | None = None,
     ) -> RouteDecision:
-        """Say by which road a message leaves, and what decided.
+        """Say by which route a message leaves, and what decided.
 
         What is declared goes first, then headers, then the From domain, then the content. A message
         whose From belongs to one flow and whose content is another's is never re-routed in silence:
@@ -195,35 +196,39 @@ class FlowSet:
 _SUGGESTED = {Flow.PROFESSIONAL: "mail", Flow.MARKETING: "news", Flow.TRANSACTIONAL: "notify"}
 
 
-class _MisplacedError(ConfigurationError):
-    """A fault in the table of one flow, whose place in the file is looked for."""
-
-    def __init__(self, flow: str, cause: ConfigurationError) -> None:
-        super().__init__(f"flows.{flow}: {cause}", field=cause.field)
-        self.flow = flow
-        self.cause = cause
-
-
-def _read(content: Mapping[str, Any]) -> Iterator[FlowRoute]:
-    """Yield the routes of a file."""
-    for key in content:
-        if key != "flows" and key not in _OTHERS:
-            hint = f"write [flows.{key}]" if key in list(Flow) else did_you_mean(key, ("flows", *_OTHERS))
+def _flows_of(tables: dict[str, Any]) -> dict[str, Any]:
+    """Return the tables of flows, and refuse a file without any, and a table that was meant to be one."""
+    flows = tables.get("flows")
+    for key in tables:
+        if key in list(Flow):
+            msg = f"unknown table [{key}]: write [flows.{key}]"
+            raise ConfigurationError(msg, field=key)
+        if key != "flows" and (hint := did_you_mean(key, ("flows",))).startswith("did you mean"):
             msg = f"unknown table [{key}]: {hint}"
             raise ConfigurationError(msg, field=key)
-    tables = content.get("flows")
-    if not isinstance(tables, dict) or not tables:
+    if not isinstance(flows, dict) or not flows:
         msg = "there is no flow: write a table such as [flows.marketing] with its domains"
         raise ConfigurationError(msg, field="flows")
-    for name, table in tables.items():
-        yield _route_of(name, table)
+    return flows
 
 
-def _route_of(name: str, table: object) -> FlowRoute:
+def _route_of(name: str, table: object, *, needs_password: bool) -> FlowRoute:
+    """Return the route that a table describes."""
     try:
-        return FlowRoute(Flow(name), **_checked(name, table))
+        route = FlowRoute(Flow(name), **_checked(name, table))
+        if needs_password:
+            _require_password(route)
     except ConfigurationError as error:
-        raise _MisplacedError(name, error) from error
+        msg = f"flows.{name}: {error}"
+        raise ConfigurationError(msg, field=error.field) from error
+    return route
+
+
+def _require_password(route: FlowRoute) -> None:
+    """Refuse a password that cannot be had: better now than with the first message."""
+    if route.password_env and route.password_env not in os.environ:
+        msg = f"password_env: the environment has no variable {route.password_env}; set it for this process"
+        raise ConfigurationError(msg, field="password_env")
 
 
 def _checked(name: str, table: object) -> dict[str, Any]:
@@ -241,18 +246,4 @@ def _checked(name: str, table: object) -> dict[str, Any]:
     if "domains" not in table:
         msg = 'domains is missing: write domains = ["example.org"], what stands in From'
         raise ConfigurationError(msg, field="domains")
-    return table
-
-
-def _line_of(text: str, flow: str, key: str) -> int | None:
-    """Return the line of a key in the table of a flow, or that of the table, or `None`."""
-    table = None
-    for number, line in enumerate(text.splitlines(), 1):
-        bare = line.strip()
-        if bare.startswith("["):
-            if table:
-                break
-            table = number if bare.partition("#")[0].strip(" []") == f"flows.{flow}" else None
-        elif table and bare.partition("=")[0].strip(" \"'") == key:
-            return number
     return table

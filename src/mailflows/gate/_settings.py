@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import fields
-from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from mailflows._suggestion import did_you_mean
 from mailflows.classifier import Classifier
-from mailflows.errors import ConfigurationError
+from mailflows.errors import ConfigurationError, MissingExtra
 from mailflows.feedback import SuppressionList
 from mailflows.flow import Flow
 from mailflows.flows import GuardSettings
 from mailflows.gate._parts import PARTS
-from mailflows.limits import Limiter, MemoryStore, SQLiteStore, presets
+from mailflows.gate._trial import Trial
+from mailflows.held import HeldMail
+from mailflows.limits import Limiter, MemoryStore, RedisStore, SQLiteStore, presets
 from mailflows.recipients import RecipientChecker
 from mailflows.reputation import Reputation
 from mailflows.senders import SenderControl
 from mailflows.templates import TemplateMemory
 
 if TYPE_CHECKING:
-    import os
+    from pathlib import Path
 
+    from mailflows.flows._file import SettingsFile
     from mailflows.limits import Store
 
-__all__ = ["parts_from_toml", "store_of"]
+__all__ = ["parts_from_file", "store_from_file"]
 
 _SWITCHES: dict[str, Callable[[Store], object]] = {
     "suppressions": SuppressionList,
@@ -42,11 +45,14 @@ _PRESETS: dict[str, Callable[..., Limiter]] = {
     "campaign": presets.campaign,
 }
 
+_GIVEN = ("dry_run", "on_conflict", "on_missing_unsubscribe")
+
 _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "gate": {
         "store": str,
-        "dry_run": bool,
+        "dry_run": (bool, list),
         "on_conflict": str,
+        "on_missing_unsubscribe": str,
         "on_error": dict,
         **dict.fromkeys(_SWITCHES, bool),
     },
@@ -58,44 +64,34 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
 """Table → key → what its value is."""
 
 
-def parts_from_toml(path: str | os.PathLike[str], store: Store | None) -> dict[str, Any]:
+def parts_from_file(file: SettingsFile, store: Store | None) -> dict[str, Any]:
     """Return the arguments of a `Gate` that a file names.
 
     Raises:
-        ConfigurationError: If the file is no TOML, or has an unknown key; the text names file and line.
-        OSError: If it cannot be read.
+        ConfigurationError: If the file has an unknown key, or one that contradicts another.
     """
-    text, tables = _read(path)
-    try:
-        for name in _KEYS:
-            _check(name, tables.get(name, {}))
-        return _parts(tables, Path(path).parent, store)
-    except ConfigurationError as error:
-        table = str(error).partition("]")[0].removeprefix("[")
-        line = _line_of(text, table, error.field)
-        msg = f"{path}{f', line {line}' if line else ''}: {error}"
-        raise ConfigurationError(msg, field=error.field) from error
+    with file.at(""):
+        _require_known(file.tables)
+    for name in _KEYS:
+        with file.at(name):
+            _check(name, file.tables.get(name, {}))
+    return _parts(file, store)
 
 
-def store_of(path: str | os.PathLike[str]) -> Store:
-    """Return the store that a file names.
-
-    Raises:
-        ConfigurationError: If the file is no TOML.
-        OSError: If it cannot be read.
-    """
-    table = _read(path)[1].get("gate", {})
+def store_from_file(file: SettingsFile) -> Store:
+    """Return the store that a file names; without a name, state ends with the process."""
+    table = file.tables.get("gate", {})
     name = table.get("store") if isinstance(table, Mapping) else None
-    return _store(name if isinstance(name, str) else None, Path(path).parent)
+    with file.at("gate"):
+        return _store(name if isinstance(name, str) else None, file.path.parent)
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
-    text = Path(path).read_text("utf-8")
-    try:
-        return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        msg = f"{path}: {error}"
-        raise ConfigurationError(msg, field="toml") from error
+def _require_known(tables: Mapping[str, Any]) -> None:
+    """Refuse a table that nobody reads."""
+    for key in tables:
+        if key != "flows" and key not in _KEYS:
+            msg = f"unknown table [{key}]: {did_you_mean(key, ('flows', *_KEYS))}"
+            raise ConfigurationError(msg, field=key)
 
 
 def _check(name: str, table: object) -> None:
@@ -106,14 +102,12 @@ def _check(name: str, table: object) -> None:
         raise ConfigurationError(msg, field=name)
     for key, value in table.items():
         if key not in known:
-            close = get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-            msg = f"[{name}] unknown key {key}: {hint}"
+            msg = f"[{name}] unknown key {key}: {did_you_mean(key, known)}"
             raise ConfigurationError(msg, field=key)
         wanted = known[key]
+        kinds = wanted if isinstance(wanted, tuple) else (wanted,)
         is_switch = isinstance(value, bool)
-        if not isinstance(value, wanted) or (is_switch and wanted is not bool):
-            kinds = wanted if isinstance(wanted, tuple) else (wanted,)
+        if not isinstance(value, kinds) or (is_switch and bool not in kinds):
             words = " or ".join(_WORDS[kind] for kind in kinds)
             msg = f"[{name}] {key} is {words}; got {value!r}"
             raise ConfigurationError(msg, field=key)
@@ -125,25 +119,59 @@ _WORDS = {
     int: "a number",
     float: "a number with a point",
     dict: "a table",
+    list: "a list",
 }
 
 
-def _parts(tables: Mapping[str, Any], folder: Path, store: Store | None) -> dict[str, Any]:
+def _parts(file: SettingsFile, store: Store | None) -> dict[str, Any]:
+    tables, folder = file.tables, file.path.parent
     gate = tables.get("gate", {})
-    kept = store if store is not None else _store(gate.get("store"), folder)
-    parts: dict[str, Any] = {name: make(kept) for name, make in _SWITCHES.items() if gate.get(name, True)}
-    parts |= {key: gate[key] for key in ("dry_run", "on_conflict") if key in gate}
-    parts["on_error"] = _on_error(gate.get("on_error", {}))
-    parts["limiter"] = _limiters(tables.get("limits", {}), kept) or None
-    parts["recipients"], parts["recipients_budget"] = _recipients(tables.get("recipients", {}))
-    parts["guard_settings"] = GuardSettings(**tables.get("guard", {}))
-    parts["classifier"] = _classifier(tables.get("classifier", {}), folder)
+    with file.at("gate"):
+        kept = store if store is not None else _store(gate.get("store"), folder)
+        parts: dict[str, Any] = {name: make(kept) for name, make in _SWITCHES.items() if gate.get(name, True)}
+        parts |= {key: gate[key] for key in _GIVEN if key in gate}
+        parts |= {"held": HeldMail(kept), "trial": Trial(kept)}
+        parts["on_error"] = _on_error(gate.get("on_error", {}))
+    with file.at("limits"):
+        parts["limiter"] = _limiters(tables.get("limits", {}), kept) or None
+    with file.at("recipients"):
+        parts["recipients"], parts["recipients_budget"] = _recipients(tables.get("recipients", {}))
+    with file.at("guard"):
+        parts["guard_settings"] = GuardSettings(**tables.get("guard", {}))
+    with file.at("classifier"):
+        parts["classifier"] = _classifier(tables.get("classifier", {}), folder)
     return parts
 
 
 def _store(name: str | None, folder: Path) -> Store:
-    """Return the store of a file beside the settings; without a name, state ends with the process."""
-    return MemoryStore() if name is None else SQLiteStore(folder / name)
+    """Return the store that is named: a Redis server, or a file beside the settings for its owner only."""
+    if name is None:
+        return MemoryStore()
+    if "://" in name:
+        return _redis(name)
+    file = folder / name
+    if not file.exists():
+        with suppress(OSError):  # the store says by itself what is wrong with the place
+            file.touch(0o600)
+    return SQLiteStore(file)
+
+
+def _redis(url: str) -> Store:
+    parts = urlsplit(url)
+    if parts.scheme not in {"redis", "rediss", "unix"} or parts.password:
+        why = (
+            "its password does not belong into a file" if parts.password else f"{parts.scheme}:// is neither"
+        )
+        msg = (
+            f"[gate] store is a file, or redis://host:port/0 without a password; {why}: for another client, "
+            "use Gate.from_toml(path, store=RedisStore(client))"
+        )
+        raise ConfigurationError(msg, field="store")
+    try:
+        import redis  # noqa: PLC0415 -- an extra
+    except ImportError as error:
+        raise MissingExtra("redis", "redis") from error  # noqa: EM101 -- a name, no message
+    return RedisStore(redis.Redis.from_url(url))
 
 
 def _on_error(table: Mapping[str, str]) -> Mapping[str, str]:
@@ -179,19 +207,9 @@ def _classifier(table: Mapping[str, Any], folder: Path) -> Classifier:
     if table.get("heuristic", False):
         return Classifier.heuristic(threshold=threshold)
     if "model" in table:
-        return Classifier.load(folder / table["model"], threshold=threshold)
+        file = folder / table["model"]
+        if not file.is_file():
+            msg = f"[classifier] model: there is no file {file}; leave the key out for the shipped model"
+            raise ConfigurationError(msg, field="model")
+        return Classifier.load(file, threshold=threshold)
     return Classifier(threshold=threshold)
-
-
-def _line_of(text: str, name: str, key: str) -> int | None:
-    """Return the line of a key in a table, or that of the table, or `None`."""
-    table = None
-    for number, line in enumerate(text.splitlines(), 1):
-        bare = line.partition("#")[0].strip()
-        if bare.startswith("["):
-            if table:
-                break
-            table = number if bare.strip("[] ") == name else None
-        elif table and bare.partition("=")[0].strip(" \"'") == key:
-            return number
-    return table

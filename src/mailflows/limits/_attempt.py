@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BY_ATTEMPT",
     "BY_RECIPIENT",
+    "KEYS",
     "KINDS",
     "Attempt",
     "Keys",
@@ -85,9 +86,9 @@ class Attempt:
         self._cost: int | None = None
         # Many attempts are only counted by who makes them: nothing is looked up for those.
         self.costs_one = message is None and "to" not in keys and "cost" not in keys
-        if not keys.keys() <= _KNOWN:
-            unknown = ", ".join(sorted(keys.keys() - _KNOWN))
-            msg = f"limits count by {', '.join(sorted(_KNOWN))}; got {unknown}"
+        if not keys.keys() <= KEYS:
+            unknown = ", ".join(sorted(keys.keys() - KEYS))
+            msg = f"limits count by {', '.join(sorted(KEYS))}; got {unknown}"
             raise ValueError(msg)
 
     @property
@@ -135,7 +136,8 @@ class Attempt:
         return None if self.message is None else _hash(_said(self.message))
 
 
-_KNOWN = frozenset(Keys.__annotations__)
+KEYS = frozenset(Keys.__annotations__)
+"""What an attempt may say beside its message."""
 
 
 def _whole(cost: object) -> int:

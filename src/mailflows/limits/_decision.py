@@ -90,6 +90,11 @@ class Decision:
         return self._allowed
 
     @property
+    def busy(self) -> bool:
+        """Whether nothing was decided because others were in front for longer than the time to wait."""
+        return self.outcome.is_busy
+
+    @property
     def readings(self) -> tuple[LimitReading, ...]:
         """How every rate of every limit stands, one entry for each key that was counted."""
         if self._readings is None:
@@ -177,6 +182,8 @@ class Decision:
             return f"Allowed after {duration(self.delay)}." if self.delay >= 1 else "Allowed."
         reading = self._tightest
         what = f"Too many for «{reading.rule}»" if reading else "The limits could not be checked"
+        if self.busy:
+            what = "The store of the limits is busy"
         if not self._refusing:
             return "Allowed."
         if not math.isfinite(self.outcome.wait):
@@ -213,6 +220,7 @@ class Decision:
             "recipients": len(self._attempt.recipients),
             "accepted": len(self.accepted),
             "degraded": self.degraded,
+            "busy": self.busy,
             "dry_run": self.dry_run,
             "message": self.message,
         }

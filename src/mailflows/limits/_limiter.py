@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import math
 import sys
@@ -10,12 +11,12 @@ import time
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from mailflows._guarded import guarded
 from mailflows._stores import MemoryStore
-from mailflows._stores._keeper import Keeper, OnError
+from mailflows._stores._keeper import SHARE, Keeper, OnError
 from mailflows.errors import ConfigurationError, LimitExceeded
-from mailflows.limits._attempt import Attempt
+from mailflows.limits._attempt import KEYS, Attempt
 from mailflows.limits._decision import Decision
-from mailflows.limits._guard import guarded
 from mailflows.limits._limit import Limit
 from mailflows.limits._partly import partly
 
@@ -48,9 +49,11 @@ class Limiter:
         limits: What must hold; see `Limit`.
         store: Where counts live: a `MemoryStore` by default (each process counts for itself), a
             `SQLiteStore` for all processes of a machine, a `RedisStore` for several machines.
-        on_error: What to do when the store cannot be asked: ``local`` counts in the memory of this process
-            at the same limits, ``deny`` refuses, ``allow`` allows. By default ``local``: a form stays usable,
-            and never wide open.
+        on_error: What to do when the store cannot be asked: ``local`` counts in the memory of this process,
+            from what it last saw and up to its share, ``deny`` refuses, ``allow`` allows. By default
+            ``local``: a form stays usable, and never wide open. A store that is only busy is waited for.
+        share: What part of each limit this process takes by ``local``: one divided by the number of
+            processes that share the store.
         dry_run: Allow everything, and only say what would have been refused: for a first week.
         name: What separates limiters that share a store. The same limit of the same name is one counter.
         hooks: Functions that are given every `Decision`, for metrics; what they raise is logged, no more.
@@ -68,11 +71,15 @@ class Limiter:
         '2 per hour per recipient'
     """
 
+    is_preset = False
+    """Whether its limits are those of a preset: a proposal, of which what does not fit may be left out."""
+
     def __init__(  # noqa: PLR0913 -- the settings of a limiter
         self,
         *limits: Limit,
         store: Store | None = None,
         on_error: OnError = "local",
+        share: float = SHARE,
         dry_run: bool = False,
         name: str = "mailflows",
         hooks: Iterable[Callable[[Decision], object]] = (),
@@ -91,7 +98,7 @@ class Limiter:
         self._asleep = asleep
         self._limits = [limit.bound(name) for limit in limits]
         self._by_meter = _by_meter(self._limits)
-        self._keeper = Keeper(self.store, on_error=on_error)
+        self._keeper = Keeper(self.store, on_error=on_error, share=share)
         self._direct = self.store.decide if isinstance(self.store, MemoryStore) else None
 
     def acquire(
@@ -328,9 +335,20 @@ class Limiter:
         """
 
         def decorate(function: F) -> F:
-            return cast("F", guarded(self, function, keys))
+            names = {"message", *KEYS}
+            behind = guarded(function, keys, names=names, sending=self.sending, asending=self.asending)
+            return cast("F", behind)
 
         return decorate
+
+    def without(self, is_left_out: Callable[[Limit], bool]) -> Limiter:
+        """Return the same limiter, with the same counters, without some of its limits."""
+        same = copy.copy(self)
+        same.limits = tuple(limit for limit in self.limits if not is_left_out(limit))
+        same._limits = [  # noqa: SLF001 -- its own copy
+            bound for limit, bound in zip(self.limits, self._limits, strict=True) if not is_left_out(limit)
+        ]
+        return same
 
     def _charges(self, attempt: Attempt) -> list[Charge]:
         """Return what an attempt takes from all limits."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailflows._dns._wire import Question, Status
-from mailflows.recipients import _lists
+from mailflows._providers import large_mailbox_domains
 from mailflows.recipients._domain import DomainFacts, ask_about
 from mailflows.recipients._report import DEAD, DomainState
 
@@ -79,7 +79,7 @@ def trusted(domain: str, facts: DomainFacts, health: Health) -> DomainFacts:
     """Return the facts, or «unknown» where they say more about the resolver than about the domain."""
     if health.invents or (health.trouble and facts.state in DEAD):
         return DomainFacts(DomainState.UNKNOWN, f"{facts.evidence or facts.state}, but {health.trouble}")
-    if facts.state in DEAD and domain in _lists.large_providers():
+    if facts.state in DEAD and domain in large_mailbox_domains():
         return DomainFacts(
             DomainState.UNKNOWN, f"{facts.evidence} for a large provider: the resolver is at fault"
         )

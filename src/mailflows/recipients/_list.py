@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from mailflows._clock import to_datetime
-from mailflows._domain import registrable_domain
+from mailflows._providers import provider_of
 from mailflows.recipients import _lists, _policies
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
 from mailflows.recipients._health import WELL, Health, diagnose, probes, trusted
@@ -322,7 +322,7 @@ def _provider(host: str) -> str:
     if known is None:
         if len(_PROVIDERS) > _MOST_COUNTED:
             _PROVIDERS.clear()
-        known = _PROVIDERS[host] = registrable_domain(host)
+        known = _PROVIDERS[host] = provider_of("", mail_hosts=(host,)).name
     return known
 
 

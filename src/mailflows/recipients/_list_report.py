@@ -48,7 +48,8 @@ class ListReport:
         duplicates: Rows that write to a mailbox that stands further up.
         domains: Different domains.
         worst_domains: Domains with the most undeliverable rows.
-        providers: Whose mail hosts the rows go to, by the registered domain of the host.
+        providers: Who takes the mail of the rows: a large provider by its name (``google``), any other by the
+            registered domain of its mail host.
         known_bounces: Addresses that are known to bounce; they are not counted as mailed.
         prediction: The expected hard-bounce rate with its 90 % interval.
         policies: What each known policy means for the list.

@@ -9,11 +9,12 @@ from functools import cache
 
 from mailflows import _data
 from mailflows._domain import is_known_ending
+from mailflows._providers import free_mail_domains, large_mailbox_domains
 
 __all__ = ["DataSource", "sources"]
 
 _DATE = re.compile(r"\b(20\d\d)-(\d\d)-(\d\d)\b")
-_FILES = ("alias-relays", "free-mail", "no-reply", "roles", "roles-by-language", "typo-targets", "well-known")
+_FILES = ("alias-relays", "no-reply", "roles", "roles-by-language", "typo-targets", "well-known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +44,23 @@ def sources() -> tuple[DataSource, ...]:
     >>> [source.name for source in sources()][:2]
     ['disposable-email-domains', 'publicsuffixlist']
     """
-    own = tuple(
-        DataSource(f"recipients/{name}.txt", len(_words(name)), str(_date_of(name)), _date_of(name))
-        for name in _FILES
-    )
+    own = tuple(_own(f"recipients/{name}.txt", len(_words(name))) for name in _FILES)
     return (
         _package("disposable-email-domains", len(disposable())),
         _package("publicsuffixlist", 0),
+        _own("providers.toml", len(large_mailbox_domains())),
+        _own("free-mail.txt", len(free_mail_domains() - large_mailbox_domains())),
         *own,
     )
 
 
-def _date_of(name: str) -> dt.date | None:
-    head = "\n".join(
-        line for line in _data.read(f"recipients/{name}.txt").splitlines() if line.startswith("#")
-    )
+def _own(path: str, entries: int) -> DataSource:
+    day = _date_of(path)
+    return DataSource(path, entries, str(day), day)
+
+
+def _date_of(path: str) -> dt.date | None:
+    head = "\n".join(line for line in _data.read(path).splitlines() if line.startswith("#"))
     found = _DATE.search(head)
     return dt.date(*map(int, found.groups())) if found else None
 
@@ -99,21 +102,9 @@ def alias_relays() -> frozenset[str]:
 
 
 @cache
-def free_mail() -> frozenset[str]:
-    """Return the domains of free and consumer mailboxes."""
-    return _words("free-mail") | large_providers()
-
-
-@cache
-def large_providers() -> frozenset[str]:
-    """Return the domains of the large providers of mailboxes."""
-    return frozenset(word for line in _data.read_sections("free-mail.txt")[""] for word in line.split())
-
-
-@cache
 def well_known() -> frozenset[str]:
     """Return the domains that are never called disposable or a typing error."""
-    return _words("well-known") | _words("typo-targets") | large_providers()
+    return _words("well-known") | _words("typo-targets") | large_mailbox_domains()
 
 
 @cache

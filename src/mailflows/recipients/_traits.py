@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from mailflows._providers import is_free_mail
 from mailflows.errors import ConfigurationError
 from mailflows.recipients import _lists
 from mailflows.recipients._confusables import looks_like
@@ -117,7 +118,7 @@ def domain_traits(domain: str, *, unicode: str, overrides: Overrides = NONE) -> 
     listed = _listed(domain, overrides)
     if listed is not None:
         reasons.append(listed)
-    if domain in _lists.free_mail() and (listed is None or listed.code != Trait.DISPOSABLE):
+    if is_free_mail(domain) and (listed is None or listed.code != Trait.DISPOSABLE):
         reasons.append(Reason("free_mail", "The domain gives mailboxes to anyone.", domain))
     meant, found = _spelling(domain, unicode, overrides)
     reasons += found
@@ -162,7 +163,7 @@ def _spelling(domain: str, unicode: str, overrides: Overrides) -> tuple[str | No
     if meant:
         sentence = f"The domain looks like {meant} but is written in other letters."
         reasons.append(Reason("confusable", sentence, domain, Verdict.RISKY))
-    elif domain not in overrides.known and domain not in _lists.free_mail():
+    elif domain not in overrides.known and not is_free_mail(domain):
         meant = correct_domain(domain, known=known)
         if meant:
             sentence = f"The domain is probably a typing error for {meant}."

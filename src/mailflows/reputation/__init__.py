@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from mailflows.reputation._breaker import BreakerPolicy, BreakerState, Metric, Rate, Threshold
+from mailflows.reputation._breaker import BreakerPolicy, BreakerState, Metric, MetricRate, Threshold
 from mailflows.reputation._reputation import Reputation, ReputationVerdict, Standing, Stop
 
 __all__ = [
     "BreakerPolicy",
     "BreakerState",
     "Metric",
-    "Rate",
+    "MetricRate",
     "Reputation",
     "ReputationVerdict",
     "Standing",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mailflows import _data
 from mailflows._interval import wilson
+from mailflows._providers import provider_of
 from mailflows.errors import ConfigurationError
 from mailflows.reputation._record import DAY, Counts, ReputationRecord
 
@@ -20,12 +21,12 @@ __all__ = [
     "BreakerPolicy",
     "BreakerState",
     "Metric",
-    "Rate",
+    "MetricRate",
     "Threshold",
     "advanced",
     "judged",
+    "large_provider_of",
     "opened",
-    "provider_of",
     "rates",
     "thresholds_for",
     "trial_failed",
@@ -79,7 +80,7 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class MetricRate:
     """A rate with what the counted number says about the true one.
 
     Attributes:
@@ -155,14 +156,14 @@ def _published() -> tuple[Threshold, ...]:
 
 
 @cache
-def _providers() -> dict[str, str]:
-    table = tomllib.loads(_data.read("flows/thresholds.toml"))["providers"]
-    return {domain: name for name, domains in table.items() for domain in domains}
+def _large() -> frozenset[str]:
+    return frozenset(tomllib.loads(_data.read("flows/thresholds.toml"))["large"])
 
 
-def provider_of(address: str) -> str | None:
-    """Return the big provider of an address, or `None`: the many others share the flow's own count."""
-    return _providers().get(address.rpartition("@")[2].lower())
+def large_provider_of(address: str) -> str | None:
+    """Return the large provider of an address, or `None`: the many others share the flow's own count."""
+    name = provider_of(address.rpartition("@")[2]).name
+    return name if name in _large() else None
 
 
 def thresholds_for(provider: str | None, given: Iterable[Threshold] | None = None) -> tuple[Threshold, ...]:
@@ -174,10 +175,10 @@ def thresholds_for(provider: str | None, given: Iterable[Threshold] | None = Non
     return tuple(found.values())
 
 
-def rates(counts: Counts) -> tuple[Rate, ...]:
+def rates(counts: Counts) -> tuple[MetricRate, ...]:
     """Return every rate of what was counted, with its interval."""
     return tuple(
-        Rate(metric, hits, total, *wilson(hits, total, 1.96))
+        MetricRate(metric, hits, total, *wilson(hits, total, 1.96))
         for metric, (hits, total) in _shares(counts).items()
     )
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from mailflows._mailbox import mailbox_key
-from mailflows._result import to_html
+from mailflows._result import Permission, Result, to_html
 from mailflows._stores import update
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.feedback import Event
@@ -19,12 +19,12 @@ from mailflows.flow import Flow
 from mailflows.reputation._breaker import (
     BreakerPolicy,
     BreakerState,
-    Rate,
+    MetricRate,
     Threshold,
     advanced,
     judged,
+    large_provider_of,
     opened,
-    provider_of,
     rates,
     thresholds_for,
     trial_failed,
@@ -46,7 +46,7 @@ _log = logging.getLogger("mailflows.flows")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Result):
     """How a flow, or a part of it, stands.
 
     Attributes:
@@ -59,7 +59,7 @@ class Standing:
 
     scope: str
     state: BreakerState
-    rates: tuple[Rate, ...]
+    rates: tuple[MetricRate, ...]
     reason: str
     until: datetime | None
 
@@ -89,7 +89,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Result):
     """One breaker that lets nothing pass now.
 
     Attributes:
@@ -106,7 +106,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class ReputationVerdict:
+class ReputationVerdict(Permission):
     """Whether mail of a flow may pass. A verdict is true if it may, at least to some.
 
     Attributes:
@@ -122,9 +122,6 @@ class ReputationVerdict:
     refused: tuple[str, ...]
     stops: tuple[Stop, ...]
     degraded: bool = False
-
-    def __bool__(self) -> bool:
-        return self.allowed
 
     @property
     def retry_after(self) -> float:
@@ -196,7 +193,7 @@ class Reputation:
             ConfigurationError: If *flow* is no flow.
         """
         named, to = Flow(flow), tuple(recipients)
-        at = {recipient: provider_of(recipient) for recipient in to}
+        at = {recipient: large_provider_of(recipient) for recipient in to}
         try:
             stops = [s for scope in self._scopes(named, sender) if (s := self._ask(*scope, None, len(to)))]
             for provider, number in Counter(filter(None, at.values())).items() if not stops else ():
@@ -236,7 +233,7 @@ class Reputation:
             if of is None or event.verified is False or (key and (key in seen or self._store.load(key))):
                 continue
             seen += [key] if key else []
-            provider = provider_of(event.written_to or "")
+            provider = large_provider_of(event.written_to or "")
             for scope in (*self._scopes(of, sender), *((self._scope(of, provider),) if provider else ())):
                 found[scope] = found.get(scope, Tally()) + tally_of(event)
                 providers[scope] = provider if scope[1].endswith(f" to {provider}") else None

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mailflows import _data
+from mailflows._providers import is_free_mail
 from mailflows.message import addresses
 from mailflows.signals._signal import NAME_SPLIT, Signal, bucket, some
 from mailflows.signals.headers import is_discussion_list
@@ -98,11 +99,6 @@ def _local_classes() -> dict[str, str]:
     return found
 
 
-@cache
-def _free_mail() -> frozenset[str]:
-    return frozenset(w for line in _data.read_sections("free-mail.txt")[""] for w in line.split())
-
-
 def local_class(local: str) -> str:
     """Return what a local part is used for, or an empty string.
 
@@ -132,7 +128,7 @@ def _sender(message: Message) -> dict[str, float]:
     labels = sender.domain.split(".")
     hosts = {_local_classes().get("@" + label) for label in labels[:-2]}
     values |= {
-        "sender.free_mail": sender.domain in _free_mail(),
+        "sender.free_mail": is_free_mail(sender.domain),
         "sender.news_host": "host_news" in hosts,
         "sender.system_host": "host_system" in hosts,
         "sender.deep_host": bucket(len(labels), 3, 4),

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
     from mailflows.message import Message
 
-__all__ = ["CONCEPTS", "SIGNALS", "Reading", "concepts_of", "language_of", "measure", "read"]
+__all__ = [
+    "CONCEPTS",
+    "SIGNALS",
+    "Reading",
+    "concepts_anywhere",
+    "concepts_of",
+    "language_of",
+    "measure",
+    "read",
+]
 
 HEAD = 3_500
 TAIL = 1_500
@@ -368,3 +377,33 @@ def concepts_of(text: str, tokens: tuple[str, ...], language: str) -> set[str]:
         lower = text.lower()
         found |= {concept for entry, concept in lexicon.substrings if entry in lower}
     return found
+
+
+_TELLING = 6  # choice: letters; shorter words mean other things in other languages ("se", "ag", "terms")
+
+
+def concepts_anywhere(tokens: tuple[str, ...], concepts: frozenset[str]) -> set[str]:
+    """Return which of some concepts a passage holds in any language that has a lexicon.
+
+    Only entries of several words, or of one long word, count: short ones mean something else elsewhere.
+    """
+    return {concept for _, concept in find(_any_language(concepts), tokens)}
+
+
+@cache
+def _any_language(concepts: frozenset[str]) -> _Lexicon:
+    """Return the telling entries of all languages for some concepts."""
+    whole: dict[str, tuple[_Entry, ...]] = {}
+    stems: dict[str, tuple[_Entry, ...]] = {}
+    for language in sorted(_data.names("lexicon")):
+        one = _lexicon(language)
+        for table, merged in ((one.whole, whole), (one.stems, stems)):
+            for key, entries in table.items():
+                kept = tuple(e for e in entries if e[1] in concepts and _is_telling(e[0]))
+                if kept:
+                    merged[key] = (*merged.get(key, ()), *kept)
+    return _Lexicon(whole, stems, (), {})
+
+
+def _is_telling(entry: tuple[str, ...]) -> bool:
+    return len(entry) > 1 or len(entry[0]) >= _TELLING

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import to_html
+from mailflows._result import Result, to_html
 from mailflows._stores import update
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
@@ -80,7 +80,7 @@ class Series(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Result):
     """What a memory of templates saw in a message.
 
     Attributes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import to_html, to_text
+from mailflows._result import Result, to_html, to_text
 from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ CODES = (*(code for code, _ in _WORDS.values()), LONG)
 
 
 @dataclass(frozen=True, slots=True)
-class SlotAlarm:
+class SlotAlarm(Result):
     """A slot that holds what it should not.
 
     Attributes:
@@ -82,7 +82,7 @@ class SlotAlarm:
 
 
 @dataclass(frozen=True, slots=True)
-class FieldReport:
+class FieldReport(Result):
     """What the fields of a form hold.
 
     Attributes:

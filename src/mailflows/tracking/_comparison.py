@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import printable, to_html, to_text
+from mailflows._result import Result, printable, to_html, to_text
 from mailflows.errors import ConfigurationError
 from mailflows.tracking._intervals import newcombe
 from mailflows.tracking._stats import METRICS
@@ -20,7 +20,7 @@ __all__ = ["Comparison", "Difference", "compare"]
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Result):
     """One rate of two campaigns.
 
     Attributes:
@@ -57,7 +57,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Result):
     """Two campaigns side by side; iterate over it for the differences.
 
     Attributes:

@@ -15,6 +15,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
+from mailflows._result import Result
 from mailflows._token import Purpose
 from mailflows.feedback import Event, EventType
 
@@ -91,7 +92,7 @@ class HitReason:
 
 
 @dataclass(frozen=True, slots=True)
-class HitVerdict:
+class HitVerdict(Result):
     """Who fetched it, and why we think so.
 
     Attributes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import Bar, printable, to_frame, to_html, to_text
+from mailflows._result import Bar, Result, printable, to_frame, to_html, to_text
 from mailflows.errors import ConfigurationError, MissingExtra
 from mailflows.tracking._intervals import wilson
 from mailflows.tracking._people import Person, gather
@@ -37,7 +37,7 @@ _MAX_STEPS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Result):
     """A share of recipients, and what the numbers allow it to be.
 
     Attributes:
@@ -92,7 +92,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class CampaignStats:
+class CampaignStats(Result):
     """What a campaign achieved.
 
     Everything is counted once for each recipient. An open is «at least fetched», never «read»: proxies

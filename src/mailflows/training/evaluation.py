@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mailflows._result import to_html, to_text
+from mailflows._result import Result, to_html, to_text
 from mailflows.classifier._model import FLOWS
 from mailflows.errors import ConfigurationError
 from mailflows.training.fitting import Recipe, see, softmax
@@ -25,7 +25,7 @@ BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class ViewMetrics:
+class ViewMetrics(Result):
     """Figures of one view, balanced by source.
 
     Attributes:
@@ -56,7 +56,7 @@ class ViewMetrics:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Result):
     """What was measured, and how.
 
     Attributes:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailflows._stores import Charge, Outcome
-    from mailflows.limits import Store
+    from mailflows._stores._store import Charge, Outcome, Store
 
-__all__ = ["Looking"]
+__all__ = ["ReadOnlyStore"]
 
 
-class Looking:
+class ReadOnlyStore:
     """Shows a store as it is; changes are seen by this process alone, and limits are only looked at.
 
     Args:

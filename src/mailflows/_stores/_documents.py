@@ -1,0 +1,245 @@
+"""The one keeper of documents: each is changed only by who saw what it was, busy store or not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from mailflows._stores._breaker import Breaker
+from mailflows._stores._keeper import awaited
+from mailflows.errors import ConfigurationError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+
+    from mailflows._clock import Timer
+    from mailflows._stores._store import Documents
+
+__all__ = ["Change", "DocumentKeeper", "OnStoreError"]
+
+OnStoreError: TypeAlias = Literal["allow", "deny", "raise"]
+"""What a part does where its document cannot be had: let it pass, refuse, or raise the `StoreError`."""
+
+Change: TypeAlias = "Callable[[bytes | None], bytes | None]"
+"""Returns what a document shall be (`None`: not there) from what it is. It may run again, so it is pure."""
+
+PATIENCE = 2.0
+"""Seconds for which a change is tried again while others change the same document: as the stores wait."""
+
+
+class DocumentKeeper:
+    """Keeps the documents of one part in a store.
+
+    Args:
+        store: Where they are.
+        kind: The first word of their keys, such as ``sender``.
+        on_error: What the part's verdicts say while the store is down; see `instead`.
+        hooks: Functions that `tell` calls, for alerts and metrics; what they raise is logged, no more.
+        ttl: Seconds after which a document goes unless it is written again; `None` for never.
+        timer: Returns monotonic seconds, for the pauses of a store that is down.
+        words: The values of *on_error* that the part offers.
+
+    Raises:
+        ConfigurationError: If *on_error* is not one of *words*.
+
+    Example:
+        >>> from mailflows.limits import MemoryStore
+        >>> keeper = DocumentKeeper(MemoryStore(), kind="sender")
+        >>> key = keeper.key("ada@example.org")
+        >>> keeper.update(key, lambda old: (old or b"") + b"+")
+        b'+'
+        >>> keeper.load(key)
+        b'+'
+    """
+
+    def __init__(  # noqa: PLR0913 -- what every part of the library says about its documents
+        self,
+        store: Documents,
+        *,
+        kind: str,
+        on_error: OnStoreError = "raise",
+        hooks: Iterable[Callable[..., object]] = (),
+        ttl: float | None = None,
+        timer: Timer = time.monotonic,
+        words: tuple[str, ...] = ("allow", "deny", "raise"),
+    ) -> None:
+        if on_error not in words:
+            msg = f"on_error= is {' or '.join(map(repr, words))}; got {on_error!r}"
+            raise ConfigurationError(msg, field="on_error")
+        self.store = store
+        self.kind = kind
+        self.on_error: OnStoreError = on_error
+        self.hooks = tuple(hooks)
+        self.ttl = ttl
+        self._timer = timer
+        self._breaker = Breaker(getattr(store, "name", kind), timer=timer)
+        self._log = logging.getLogger(f"mailflows.{kind}")
+
+    def key(self, *names: str) -> str:
+        """Return the key of a document: its kind, and a keyed hash of what it belongs to."""
+        return f"{self.kind}:{self.store.digest(chr(10).join(names))}" if names else self.kind
+
+    async def akey(self, *names: str) -> str:
+        """Do what `key` does without blocking the event loop."""
+        if not names:
+            return self.kind
+        return f"{self.kind}:{await awaited(self.store, 'digest', chr(10).join(names))}"
+
+    def load(self, key: str) -> bytes | None:
+        """Return a document, or `None` where there is none.
+
+        Raises:
+            StoreError: If the store could not answer; at once, while it is left alone after a failure.
+        """
+        return self._ask("load", key)  # type: ignore[no-any-return]
+
+    async def aload(self, key: str) -> bytes | None:
+        """Do what `load` does without blocking the event loop."""
+        return await self._aask("load", key)  # type: ignore[no-any-return]
+
+    def update(self, key: str, change: Change, *, ttl: float | None = None) -> bytes | None:
+        """Change a document by a pure function of what it was, and return what it is now.
+
+        Args:
+            key: The document; see `key`.
+            change: What to make of it. It runs again if another process was faster.
+            ttl: Seconds after which it goes by itself; that of the keeper by default.
+
+        Raises:
+            StoreError: If the store could not answer; ``is_busy`` where others were always faster.
+        """
+        steps = self._updating(key, change, ttl)
+        verb, arguments, how = next(steps)
+        while True:
+            try:
+                answer = self._ask(verb, *arguments, **how)
+                verb, arguments, how = steps.send(answer)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+
+    async def aupdate(self, key: str, change: Change, *, ttl: float | None = None) -> bytes | None:
+        """Do what `update` does without blocking the event loop."""
+        steps = self._updating(key, change, ttl)
+        verb, arguments, how = next(steps)
+        while True:
+            try:
+                answer = await self._aask(verb, *arguments, **how)
+                verb, arguments, how = steps.send(answer)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+
+    def remove(self, key: str) -> None:
+        """Remove a document.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        self.update(key, _nothing)
+
+    async def aremove(self, key: str) -> None:
+        """Do what `remove` does without blocking the event loop."""
+        await self.aupdate(key, _nothing)
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+        """Yield every document of this kind, or those whose key goes on with *prefix*, in no order.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        yield from self.store.scan(f"{self.kind}:{prefix}")
+
+    async def ascan(self, prefix: str = "") -> AsyncIterator[tuple[str, bytes]]:
+        """Do what `scan` does without blocking the event loop."""
+        twin = getattr(self.store, "ascan", None)
+        if twin is not None:
+            async for found in twin(f"{self.kind}:{prefix}"):
+                yield found
+        else:
+            for found in await asyncio.to_thread(list, self.scan(prefix)):
+                yield found
+
+    def instead(self, problem: StoreError) -> bool:
+        """Return whether the policy lets it pass, where a document could not be had.
+
+        Raises:
+            StoreError: The problem itself, where the policy is ``raise``.
+        """
+        if self.on_error == "raise":
+            raise problem
+        self._log.warning("%s; the policy is %r", problem, self.on_error)
+        return self.on_error == "allow"
+
+    def tell(self, *facts: object) -> None:
+        """Call the hooks; a broken one must not stop mail."""
+        for hook in self.hooks:
+            try:
+                hook(*facts)
+            except Exception:  # noqa: BLE001 -- of whatever kind
+                self._log.exception("a hook failed")
+
+    def _updating(
+        self, key: str, change: Change, ttl: float | None
+    ) -> Generator[tuple[str, tuple[Any, ...], dict[str, Any]], Any, bytes | None]:
+        """Yield what to ask the store, so that one text serves both drivers."""
+        life = self.ttl if ttl is None else ttl
+        deadline = self._timer() + PATIENCE
+        while True:
+            old = yield "load", (key,), {}
+            new = change(old)
+            if new == old or (yield "swap", (key, old, new), {"ttl": life}):
+                return new
+            if self._timer() > deadline:
+                msg = f"{self._name}: busy; others changed the same document for {PATIENCE:g} s"
+                raise StoreError(msg, store=self._name, is_busy=True)
+            yield "sleep", (0.002 * random.random(),), {}  # noqa: S311 -- no secret
+
+    @property
+    def _name(self) -> str:
+        return getattr(self.store, "name", self.kind)
+
+    def _ask(self, verb: str, *arguments: Any, **how: Any) -> Any:
+        if verb == "sleep":
+            time.sleep(*arguments)
+            return None
+        ticket = self._ticket()
+        try:
+            answer = getattr(self.store, verb)(*arguments, **how)
+        except StoreError as problem:
+            self._note(ticket, problem)
+            raise
+        self._breaker.answered()
+        return answer
+
+    async def _aask(self, verb: str, *arguments: Any, **how: Any) -> Any:
+        if verb == "sleep":
+            await asyncio.sleep(*arguments)
+            return None
+        ticket = self._ticket()
+        try:
+            answer = await awaited(self.store, verb, *arguments, **how)
+        except StoreError as problem:
+            self._note(ticket, problem)
+            raise
+        self._breaker.answered()
+        return answer
+
+    def _ticket(self) -> int:
+        """Return the breaker's ticket; where there is no policy, the store is always asked."""
+        ticket = self._breaker.ticket()
+        if ticket is not None:
+            return ticket
+        if self.on_error == "raise":
+            return -1
+        msg = f"{self._name}: it failed, and is left alone for {self._breaker.pause:.0f} s"
+        raise StoreError(msg, store=self._name)
+
+    def _note(self, ticket: int, problem: StoreError) -> None:
+        if not problem.is_busy:
+            self._breaker.failed(ticket, problem)
+
+
+def _nothing(_: bytes | None) -> None:
+    """Leave no document."""

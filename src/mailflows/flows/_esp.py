@@ -1,0 +1,128 @@
+"""Providers that send for a flow, and how each is told the stream, sub-account or IP pool."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from mailflows import _data
+from mailflows._suggestion import did_you_mean
+from mailflows.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Esp", "esp_named", "stream_headers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Esp:
+    """A provider that sends for others.
+
+    Attributes:
+        name: As it spells itself.
+        stream: What it calls a stream; empty where nothing in a message or request says it.
+        plain: Header fields for SMTP, with ``{stream}`` and ``{ip_pool}`` to be filled in.
+        json: Header fields whose value is a JSON object.
+        request: Keys of its API request.
+    """
+
+    name: str
+    stream: str
+    plain: Mapping[str, str]
+    json: Mapping[str, Mapping[str, Any]]
+    request: Mapping[str, Any]
+
+    @property
+    def knows_pools(self) -> bool:
+        """Whether it can be told an IP pool."""
+        return "{ip_pool}" in str((self.plain, self.json, self.request))
+
+    def headers(self, values: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+        """Return the header fields that say where a message belongs.
+
+        Args:
+            values: ``stream`` and ``ip_pool``; what is empty is left out.
+            given: Fields that the message has, by lower-case name: a JSON object keeps its other keys.
+        """
+        found: dict[str, str] = _filled(self.plain, values)
+        for name, template in self.json.items():
+            wanted = _filled(template, values)
+            if wanted:
+                found[name] = json.dumps(_merged(_object(given.get(name.lower(), "")), wanted))
+        return found
+
+    def fields(self, values: Mapping[str, str]) -> dict[str, Any]:
+        """Return the keys of an API request that say the same."""
+        found: dict[str, Any] = _filled(self.request, values)
+        return found
+
+
+@cache
+def _esps() -> dict[str, Esp]:
+    """Return every provider by each of its spellings."""
+    found = {}
+    for name, row in tomllib.loads(_data.read("flows/esps.toml")).items():
+        esp = Esp(
+            name, row.get("stream", ""), row.get("headers", {}), row.get("json", {}), row.get("fields", {})
+        )
+        for spelling in (name, *row.get("spellings", ())):
+            found[_folded(spelling)] = esp
+    return found
+
+
+def esp_named(name: str) -> Esp:
+    """Return the provider of a name, in any case and spacing.
+
+    Raises:
+        ConfigurationError: If there is none in the table; the text says which was meant.
+    """
+    esps = _esps()
+    if (found := esps.get(_folded(name))) is not None:
+        return found
+    names = dict.fromkeys(esp.name for esp in esps.values())
+    hint = did_you_mean(name, {one.lower(): one for one in names})
+    msg = f"esp: {name!r} is no provider in our table: {hint}; leave esp out for a plain SMTP relay"
+    raise ConfigurationError(msg, field="esp")
+
+
+@cache
+def stream_headers() -> frozenset[str]:
+    """Return the names, in lower case, of the plain header fields in which a stream is said."""
+    return frozenset(
+        name.lower() for esp in _esps().values() for name, value in esp.plain.items() if value == "{stream}"
+    )
+
+
+def _folded(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def _filled(template: Any, values: Mapping[str, str]) -> Any:  # noqa: ANN401 -- JSON
+    """Fill in a template, and leave out what no value is known for."""
+    if isinstance(template, str):
+        return values.get(template.strip("{}"), "")
+    if isinstance(template, list):
+        return [one for part in template if (one := _filled(part, values))]
+    return {key: one for key, part in template.items() if (one := _filled(part, values))}
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Return the JSON object that a field holds; an empty one where it holds none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _merged(given: dict[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given with what is wanted in its place."""
+    merged = dict(given)
+    for key, value in wanted.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged

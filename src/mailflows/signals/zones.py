@@ -1,0 +1,348 @@
+r"""Zones: which lines of a message are body, call to action, signature, quotation, disclaimer or footer.
+
+The same text is read in the same way from HTML and from plain text: only lines count, never tags. What
+stands in a footer says who sends, not what for, so the guard and the signals look at the body.
+
+>>> from mailflows.message import Message
+>>> text = "Hi Ada,\n\nyour parcel arrives on Friday.\n\n(c) 2026 Harbour Ltd, 14 Quay Street, Portland"
+>>> found = zones(Message.read(b"Subject: Your parcel\n\n" + text.encode()))
+>>> [str(zone.kind) for zone in found]
+['body', 'footer']
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from mailflows import _data
+from mailflows.signals import words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailflows.message import Message
+
+__all__ = ["Zone", "ZoneKind", "zones", "zones_of_text"]
+
+MOST_LINES = 400
+"""Lines that are looked at, half from each end; bound: a footer is at the end, a preheader at the start."""
+
+LONGEST_FOOTER = 30
+"""Lines that a footer has at most; bound: a longer tail is a body of short lines."""
+
+
+class ZoneKind(StrEnum):
+    """What a stretch of a message is for."""
+
+    PREHEADER = "preheader"
+    """The line that inboxes show beside the subject, or the offer to view the message in a browser."""
+
+    HEADER = "header"
+    """The band above the text: the name of the house, its menu."""
+
+    BODY = "body"
+    """What the message says."""
+
+    ACTION = "call-to-action"
+    """A button, or a web address that stands alone."""
+
+    SIGNATURE = "signature"
+    """A sign-off and who signs."""
+
+    QUOTED = "quoted"
+    """An earlier message that is answered or forwarded."""
+
+    DISCLAIMER = "disclaimer"
+    """A notice of confidentiality."""
+
+    FOOTER = "footer"
+    """Who sends, why, where, and how to leave: legal, unsubscribe, social and address lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A stretch of lines of one kind.
+
+    Attributes:
+        kind: What it is for.
+        text: Its lines, blank ones left out.
+        start: Number of its first line in the text, from 0.
+    """
+
+    kind: ZoneKind
+    text: str
+    start: int
+
+
+@dataclass(slots=True)
+class _Line:
+    """A line that shows something, and what is known of it."""
+
+    text: str
+    place: int
+    kind: ZoneKind = ZoneKind.BODY
+    _words: tuple[str, ...] | None = None
+    _concepts: set[str] | None = None
+
+    @property
+    def wording(self) -> str:
+        """The line without web and mail addresses."""
+        text = self.text
+        return _ADDRESS.sub(" ", text) if "@" in text or "://" in text or "www." in text else text
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The tokens, those of web and mail addresses left out: a host's name is no wording."""
+        if self._words is None:
+            self._words = tuple(_TOKEN.findall(self.wording.lower()))
+        return self._words
+
+    def concepts(self, language: str) -> set[str]:
+        """Return the concepts that the line holds, in the language of the message, and those of a footer in any."""
+        if self._concepts is None:
+            self._concepts = words.concepts_of(self.wording, self.words, language)
+            # A house writes its footer once, in its own language.
+            self._concepts |= words.concepts_anywhere(self.words, _FOOTER_WORDING)
+        return self._concepts
+
+    @property
+    def is_address_alone(self) -> bool:
+        """Whether nothing but web or mail addresses stands in it."""
+        return not self.words and self.wording is not self.text
+
+    @property
+    def is_label(self) -> bool:
+        """Whether it is a few words without the end of a sentence, as a link, a name or a heading is."""
+        return len(self.words) <= _LABEL and self.text[-1:] not in ".!?…。！？:："
+
+
+_LABEL = (
+    5  # choice: words of the longest labels seen in menus and footers ("View this email in your browser")
+)
+_SENTENCE = 12  # choice: a line of more words says something, and is a footer only by its wording
+_BRIEF = 3  # choice: words of a menu's entry
+_HEAD_FIELDS = 3  # choice: fewer fields stand in bills and forms, too
+_PASSED = 2  # choice: a footer's lines in a row that no wording names, such as a slogan and a street
+_SIGNED = 6  # choice: lines of a signature below its sign-off: name, role, firm, street, telephone, web site
+
+_TOKEN = re.compile(r"\w+")
+_ADDRESS = re.compile(r"<?(?:https?://|www\.)[^\s<>\"]{1,2000}>?|<?[\w.+%-]{1,64}@[\w.-]{1,190}\.\w{2,24}>?")
+_COPYRIGHT = re.compile(r"©|\(c\)\s{0,3}\d{4}|℗|copyright\b", re.IGNORECASE)
+_PRICE = re.compile(r"[$€£¥]\s?\d|\d\s?(?:[€$£¥円%]|EUR|USD|GBP|PLN|zł|kr\b|Kč|руб)", re.IGNORECASE)
+_STREET = re.compile(r"(?=[^\n]{6,160}$)(?=.*\d)[^,|·•;]{2,80}(?:[,|·•;]|\s[-–—]\s)[^,|·•;]{2,60}", re.DOTALL)
+_ZIP = re.compile(r"\b(?:[A-Z]{1,2}-)?\d{4,6}\b|\b[A-Z]{1,2}\d{1,2}[A-Z]?\s\d[A-Z]{2}\b|\b\d{5}-\d{4}\b")
+_SEPARATED = re.compile(r"\s[|·•]\s")
+_LEADS = re.compile(r"[:：]\s{0,3}<?https?://\S+$")
+_RULE = re.compile(r"[\W_]+")
+_DASHES = re.compile(r"-- ?")
+_HEAD = re.compile(r"\*{0,2}([\w' -]{2,20})\*{0,2}\s?[:：]\*{0,2}\s?\S")
+
+_FOOTER_WORDING = frozenset(
+    "unsubscribe preferences view_in_browser received_because legal_footer company_words social_follow no_reply".split()
+)
+"""Concepts of the lexicons that make a short line one of a footer."""
+
+_LEAVING = frozenset({"unsubscribe", "preferences", "received_because"})
+"""Those that do so for a line that leads to an address: "Read the new terms: https://…" is no footer."""
+
+_LONG_FOOTER_WORDING = frozenset("received_because legal_footer company_words no_reply".split())
+"""Those that do so for whole sentences too: why you get this, who we are, that nobody reads answers."""
+
+
+def zones(message: Message, *, language: str | None = None) -> tuple[Zone, ...]:
+    """Return the zones of what a reader sees of a message, from the top down.
+
+    Args:
+        message: What to look at; its HTML where that says something, else its plain text.
+        language: Two letters, where the caller knows it already; guessed by default.
+    """
+    return zones_of_text(message.body, language=language)
+
+
+def zones_of_text(text: str, *, language: str | None = None) -> tuple[Zone, ...]:
+    """Return the zones of a text; see `zones`."""
+    lines = _lines(text)
+    if not lines:
+        return ()
+    if language is None:
+        language = words.language_of([w for line in lines[:60] for w in line.words], text[:2000])
+    end = _mark_quoted(lines, language)
+    end = _mark_footer(lines, end, language)
+    end = _mark_signature(lines, end, language)
+    _mark_top(lines, end, language)
+    _mark_actions(lines[:end])
+    return tuple(
+        Zone(kind, "\n".join(line.text for line in group), group[0].place)
+        for kind, group in ((kind, list(found)) for kind, found in groupby(lines, key=lambda line: line.kind))
+    )
+
+
+def _lines(text: str) -> list[_Line]:
+    """Return the lines that show something; of a very long text, its beginning and its end."""
+    found = [_Line(shown, place) for place, line in enumerate(text.split("\n")) if (shown := line.strip())]
+    return found if len(found) <= MOST_LINES else found[: MOST_LINES // 2] + found[-MOST_LINES // 2 :]
+
+
+def _mark(lines: Sequence[_Line], kind: ZoneKind) -> None:
+    for line in lines:
+        line.kind = kind
+
+
+def _mark_quoted(lines: list[_Line], language: str) -> int:
+    """Mark what was written before, from its introduction on, and return where the new text ends.
+
+    Lines that begin with ">" are quoted wherever they stand, and what is written between them is new.
+    """
+    _mark([line for line in lines if line.text[0] == ">" or line.text[:2] == "| "], ZoneKind.QUOTED)
+    for number, line in enumerate(lines):
+        if number and _opens_quotation(lines, number, language):
+            following = lines[number + 1 :]
+            if any(other.kind is ZoneKind.QUOTED for other in following):
+                _mark([line], ZoneKind.QUOTED)
+            else:
+                _mark(lines[number:], ZoneKind.QUOTED)
+            return number
+    return len(lines)
+
+
+def _opens_quotation(lines: list[_Line], number: int, language: str) -> bool:
+    """Return whether a line introduces an earlier message: "On Monday Ada wrote:", or a block of its head."""
+    line = lines[number]
+    if line.text[:5] == "-----" or (line.text[-1] in ":：" and len(line.words) > _BRIEF):
+        return "quote_intro" in line.concepts(language)
+    if not _HEAD.match(line.text):
+        return False
+    head = [
+        found[1].strip().lower() for other in lines[number : number + 5] if (found := _HEAD.match(other.text))
+    ]
+    return len(_head_words().intersection(head)) >= _HEAD_FIELDS
+
+
+@cache
+def _head_words() -> frozenset[str]:
+    """Return how mail clients name the fields of a quoted head, in every language."""
+    return frozenset(
+        word.lower() for line in _data.read_sections("quoted-heads.txt")[""] for word in line.split(", ")
+    )
+
+
+def _mark_footer(lines: list[_Line], end: int, language: str) -> int:
+    """Mark footer and disclaimer, upwards from the end, and return where they begin."""
+    first = _first_sentence(lines, end, language)
+    begin, passed = end, 0
+    for number in range(end - 1, max(first, end - LONGEST_FOOTER), -1):
+        line = lines[number]
+        kind = _tail_kind(line, language)
+        if kind is not None:
+            line.kind = kind
+            begin, passed = number, 0
+        elif not _may_stand_in_footer(line) or passed >= _PASSED:
+            break
+        else:
+            passed += 1
+    if begin == end:
+        return end
+    begin = _with_labels(lines, begin, first, language)
+    _mark([line for line in lines[begin:end] if line.kind is ZoneKind.BODY], ZoneKind.FOOTER)
+    return begin
+
+
+def _first_sentence(lines: list[_Line], end: int, language: str) -> int:
+    """Return the first line that says something: a message is never all footer."""
+    for number, line in enumerate(lines[:end]):
+        if (
+            len(line.words) > _BRIEF
+            and not line.is_label
+            and "view_in_browser" not in line.concepts(language)
+        ):
+            return number
+    return 0
+
+
+def _with_labels(lines: list[_Line], begin: int, first: int, language: str) -> int:
+    """Return where a footer begins, with the labels and rules that stand right above it, such as "Help centre"."""
+    number = begin
+    while begin - number < _PASSED and number > first + 1:
+        above = lines[number - 1]
+        is_short = above.is_label and len(above.words) <= _BRIEF and not any(map(str.isdigit, above.text))
+        if not (is_short or _RULE.fullmatch(above.text)) or _is_signed(lines[first + 1 : number], language):
+            break
+        number -= 1
+    return number
+
+
+def _is_signed(lines: list[_Line], language: str) -> bool:
+    """Return whether a sign-off stands among the last lines."""
+    return any("signoff" in line.concepts(language) for line in lines[-_SIGNED:] if len(line.words) <= _LABEL)
+
+
+def _tail_kind(line: _Line, language: str) -> ZoneKind | None:
+    """Return footer or disclaimer where a line is one by itself."""
+    found = line.concepts(language)
+    if "confidential_footer" in found and len(line.words) > _LABEL:
+        return ZoneKind.DISCLAIMER
+    if _COPYRIGHT.search(line.text):
+        return ZoneKind.FOOTER
+    if _LEADS.search(line.text):
+        return ZoneKind.FOOTER if _LEAVING & found else None
+    wording = (
+        _FOOTER_WORDING
+        if len(line.words) <= _SENTENCE or _SEPARATED.search(line.text)
+        else _LONG_FOOTER_WORDING
+    )
+    if not wording.isdisjoint(found) or _is_postal(line):
+        return ZoneKind.FOOTER
+    return None
+
+
+def _is_postal(line: _Line) -> bool:
+    """Return whether a line is a postal address: short pieces with a number among them, no price, no sentence."""
+    text = line.text.rstrip(".")
+    if len(line.words) > 2 * _SENTENCE or _PRICE.search(text) or ". " in text:
+        return False
+    if not _STREET.match(text):
+        return False
+    is_street = text[0].isdigit() and len(line.words) <= 2 * _BRIEF
+    return is_street or bool(_ZIP.search(text)) or text.count(",") >= 2
+
+
+def _may_stand_in_footer(line: _Line) -> bool:
+    """Return whether a line may stand between lines of a footer: a label, an address, a rule, a short remark."""
+    return line.is_label or line.is_address_alone or len(line.words) <= _SENTENCE
+
+
+def _mark_signature(lines: list[_Line], end: int, language: str) -> int:
+    """Mark the signature above the footer, and return where it begins."""
+    for number in range(end - 1, max(0, end - _SIGNED - 2), -1):
+        line = lines[number]
+        is_mark = bool(_DASHES.fullmatch(line.text))
+        if is_mark or (len(line.words) <= _LABEL and "signoff" in line.concepts(language)):
+            if all(len(other.words) <= _SENTENCE for other in lines[number + 1 : end]):
+                _mark(lines[number:end], ZoneKind.SIGNATURE)
+                return number
+            return end
+    return end
+
+
+def _mark_top(lines: list[_Line], end: int, language: str) -> None:
+    """Mark preheader and header band: labels above the first sentence or greeting."""
+    for number, line in enumerate(lines[: min(end - 1, 6)]):
+        found = line.concepts(language)
+        if "view_in_browser" in found:
+            _mark(lines[: number + 1], ZoneKind.PREHEADER)
+        elif not line.is_label or "greeting" in found or line.is_address_alone:
+            break
+        elif lines[number + 1].is_label and number < 4:
+            line.kind = ZoneKind.HEADER
+        else:
+            break
+
+
+def _mark_actions(lines: list[_Line]) -> None:
+    """Mark the web addresses that stand alone."""
+    _mark([line for line in lines if line.kind is ZoneKind.BODY and line.is_address_alone], ZoneKind.ACTION)
