@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 from mailflows._html.scan import Document, scan
 from mailflows._mail import source as raw_source
 from mailflows._mail import structure
+from mailflows._mail.address import Address, addresses, mailbox, read_addresses
 from mailflows._mail.charset import decode
-from mailflows._mail.header import Address, addresses, decode_base64, has_inner_padding, mailbox, parameters
+from mailflows._mail.header import decode_base64, has_inner_padding, parameters
 from mailflows._mail.transfer import TRANSFER_GROWTH, decoded, transfer_encoding
 from mailflows.errors import MessageError
 
@@ -52,6 +53,9 @@ UNREAD = frozenset(
     ).split()
 )
 """Defects which mean that a reader may show text that was not read."""
+
+UNSENDABLE = frozenset(("long-headers", "many-headers", "control-characters-in-headers"))
+"""Defects of a message that `mailflows._mail.handover.wire_form` cannot write."""
 
 _NOTHING = b"\xef\xbb\xbf\0 \t\r\n\v\f"
 _SHORT = 40
@@ -223,12 +227,15 @@ class Message:
 
     @property
     def recipients(self) -> tuple[Address, ...]:
-        """Every mailbox of To, Cc and Bcc, in order; one that stands twice is counted once."""
+        """Every mailbox of To, Cc and Bcc, in order; one that stands twice is counted once.
+
+        What readers take for one address or another is left out: nobody is mailed by a guess.
+        """
         if self._recipients is None:
             found: dict[str, Address] = {}
             for name in ("to", "cc", "bcc"):
                 for value in self.get_all(name) if name in self._by_name else ():
-                    for address in addresses(value):
+                    for address in read_addresses(value).mailboxes:
                         found.setdefault(address.address, address)
             object.__setattr__(self, "_recipients", tuple(found.values()))
         return cast("tuple[Address, ...]", self._recipients)

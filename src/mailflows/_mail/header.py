@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import binascii
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+from mailflows._mail.address import comment_end
 from mailflows._mail.charset import decode, is_known
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["Address", "addresses", "decode_base64", "decode_value", "listed_urls", "mailbox", "parameters"]
+__all__ = ["decode_base64", "decode_value", "has_inner_padding", "listed_urls", "parameters"]
 
 _WORD_TEXT = r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?="
 _WORD = re.compile(_WORD_TEXT)
@@ -35,45 +32,13 @@ _NOT_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 )
 
-# A quoted string, a comment, an angle address, a separator, or anything else; no two of them begin
-# with the same character and none needs an end, so cutting a header into them is linear.
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\((?:[^()\\]|\\.)*\)?|<[^<>]*>?|[,;]|[^",;(<]+')
-# What nearly every From is: «name <address>» or «"name" <address>». No backtracking either.
-_PLAIN = re.compile(
-    r'(?:"([^"\\<>]*)"[ \t]{0,9}|([^"<>(),;:\\@]*))<([^<>\s@,;:"()]{1,320}@[^<>\s@,;:"()]{1,320})>[ \t]{0,9}'
-)
-_SEPARATORS = re.compile(r"[\s<>,;:\"()]+")
-_ESCAPED = re.compile(r"\\(.)")
 _PARAMETER = re.compile(r';\s{0,99}([\w*-]{1,40})\s{0,9}=\s{0,9}("(?:[^"\\]|\\.)*"?|[^;"\s][^;]*|)')
 _OUTSIDE = re.compile(r'(?:[^"(\\]++|"(?:[^"\\]|\\.)*+"?+|\\.?+)*+', re.DOTALL)
-_COMMENT_MARK = re.compile(r"\\.|[()]", re.DOTALL)
 _LISTED = re.compile(r"<([^<>]{1,2000})>")
 _PARAMETER_LIMIT = 8192
 _MAX_SEGMENTS = 100
 _WORD_LIMIT = 1000
 _WITH_SPACES = frozenset({"filename", "name"})
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A mailbox of a header: display name, and address in lower case.
-
-    >>> Address("Ada", "ada@lovelace.uk").domain
-    'lovelace.uk'
-    """
-
-    name: str
-    address: str
-
-    @property
-    def local(self) -> str:
-        """The part before the last «@»."""
-        return self.address.rpartition("@")[0]
-
-    @property
-    def domain(self) -> str:
-        """The part behind the last «@», or an empty string."""
-        return self.address.rpartition("@")[2] if "@" in self.address else ""
 
 
 def decode_value(name: str, value: str) -> str:
@@ -167,86 +132,6 @@ def has_inner_padding(data: bytes) -> bool:
     return first >= 0 and bool(data[first:].translate(None, _NOT_BASE64))
 
 
-def addresses(value: str) -> tuple[Address, ...]:
-    """Read the mailboxes of an address header; what is not one is left out.
-
-    >>> addresses('"Lovelace, Ada" <Ada@Lovelace.uk>, charles@babbage.uk (Charles)')
-    (Address(name='Lovelace, Ada', address='ada@lovelace.uk'),
-     Address(name='Charles', address='charles@babbage.uk'))
-    """
-    if "@" not in value:
-        return ()
-    if plain := _PLAIN.fullmatch(value):
-        return (Address(_name((plain[1] or plain[2] or "",)), plain[3].strip("'.").lower()),)
-    found: list[Address] = []
-    piece: list[str] = []
-    for token in (*_TOKEN.findall(value), ","):
-        if token not in {",", ";"}:
-            piece.append(token)
-            continue
-        if piece and (box := _mailbox(piece)).address:
-            found.append(box)
-        piece = []
-    return tuple(found)
-
-
-def mailbox(value: str) -> Address:
-    """Read the one mailbox of a header; its address is empty where there is none.
-
-    >>> mailbox('"Mailer" <$$$>')
-    Address(name='Mailer', address='')
-    """
-    found = addresses(value)
-    return found[0] if found else _mailbox(_TOKEN.findall(value))
-
-
-def _mailbox(tokens: list[str]) -> Address:
-    """Read «name <address>», «address (name)» or a bare address from the tokens of one mailbox."""
-    words: list[str] = []
-    comments: list[str] = []
-    address = ""
-    bare = ""
-    quoted = ""
-    for token in tokens:
-        start = token[:1]
-        if start == "<":
-            address = _address(token.strip("<>")) or address
-        elif start == "(":
-            comments.append(_ESCAPED.sub(r"\1", token.strip("()")).strip())
-        elif start == '"':
-            quoted = token
-            words.append(_unquoted(token))
-        else:
-            bare = bare or _address(quoted + token if token[0] == "@" else token)
-            words.append(token.strip())
-    if address or not bare:
-        return Address(_name(words) or _name(comments), address)
-    return Address(_name(comments) or _name(w for w in words if "@" not in w), bare)
-
-
-def _name(words: Iterable[str]) -> str:
-    """Join the words of a display name."""
-    name = " ".join(word for word in words if word).strip()
-    return name[1:-1].strip() if name[:1] == name[-1:] == "'" else name
-
-
-def _unquoted(token: str) -> str:
-    """Take the quotation marks off a quoted string (RFC 5322 section 3.2.4)."""
-    inner = token[1:-1] if len(token) > 1 and token.endswith('"') else token[1:]
-    return _ESCAPED.sub(r"\1", inner).strip()
-
-
-def _address(text: str) -> str:
-    """Return the address in a text, in lower case, or an empty string."""
-    text = text.strip()
-    if "@" not in text:
-        return ""
-    if text[0] != '"':
-        # «<mailto:ada@lovelace.uk>», «<@relay,@other:ada@lovelace.uk>», «ada@lovelace.uk wrote»
-        text = next((w for w in _SEPARATORS.split(text) if "@" in w.strip("@")), "")
-    return text.strip("'.").lower()
-
-
 def listed_urls(value: str) -> tuple[str, ...]:
     r"""Return the addresses of List-Unsubscribe or another List header, in order.
 
@@ -312,20 +197,6 @@ def without_comments(value: str) -> str:
         kept.append(match[0])
         position = comment_end(value, match.end()) if match.end() < len(value) else len(value)
     return "".join(kept)
-
-
-def comment_end(value: str, start: int) -> int:
-    r"""Return where a comment ends; comments nest, and a backslash quotes.
-
-    >>> comment_end(r"(a(b)\)) c", 0)
-    8
-    """
-    depth = 0
-    for mark in _COMMENT_MARK.finditer(value, start):
-        depth += (mark[0] == "(") - (mark[0] == ")")
-        if depth == 0 and mark[0] == ")":
-            return mark.end()
-    return len(value)
 
 
 def _parameter_text(key: str, raw: str) -> str:

@@ -13,7 +13,7 @@ from mailflows.gate._verdict import (
     Verdict,
     strictest,
 )
-from mailflows.message import Envelope, addresses
+from mailflows.message import Envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mailflows.message import Message
     from mailflows.templates import Observation
 
-__all__ = ["DEFAULT_RETRY", "Check", "mailbox_of"]
+__all__ = ["DEFAULT_RETRY", "Check"]
 
 DEFAULT_RETRY = 300.0
 """Seconds after which a deferred message is tried where no part says better: Postfix's queue_run_delay, the
@@ -173,18 +173,3 @@ class Check:
                 self.released.id if self.released else None,
             ),
         )
-
-
-def mailbox_of(spelled: str) -> str | None:
-    r"""Return the address that a recipient stands for, or `None` where it cannot be read.
-
-    >>> [mailbox_of(text) for text in ("Ada <ada@x.example>", "ada", "a@x.example, b@x.example", "a@x\r\nb")]
-    ['ada@x.example', None, None, None]
-    """
-    if not spelled.isprintable():
-        return None
-    found = addresses(spelled.removeprefix("mailto:"))
-    if len(found) != 1:
-        return None
-    local, at, domain = found[0].address.rpartition("@")
-    return found[0].address if local and at and domain.strip(".") else None

@@ -14,9 +14,10 @@ except ImportError as problem:
     extra = "aiosmtplib"
     raise MissingExtra(extra, "aiosmtplib") from problem
 
+from mailflows._mail.address import mailbox_of
 from mailflows._mail.handover import wire_form
 from mailflows.integrations._delivery import Delivery
-from mailflows.integrations._envelope import mailbox_of, needs_utf8, read_recipients
+from mailflows.integrations._envelope import needs_utf8, read_recipients
 from mailflows.integrations._handing import failure_of, reported, route_of
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, is_loopback, server_of, source_of
 from mailflows.integrations._tls import checked, tell_downgrade, unchecked, why_not

@@ -5,9 +5,10 @@ from __future__ import annotations
 import smtplib
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from mailflows._mail.address import mailbox_of
 from mailflows._mail.handover import wire_form
 from mailflows.integrations._delivery import Delivery
-from mailflows.integrations._envelope import mailbox_of, read_recipients
+from mailflows.integrations._envelope import read_recipients
 from mailflows.integrations._handing import failure_of, reported, route_of
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, AnswerLost, Relays
 from mailflows.integrations._wire import as_given, envelope_of, require_lines
