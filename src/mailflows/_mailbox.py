@@ -46,8 +46,8 @@ def mailbox_key(address: str) -> str:
     """Return the key of an address as it was typed; of text that is no address, the text in lower case.
 
     Args:
-        address: Anything that stands where an address is expected, however it is spelled; longer text than an address can be
-            is replaced by a hash, so that a key has at most 320 characters.
+        address: Anything that stands where an address is expected, however it is spelled; longer text than an
+            address can be is replaced by a hash, so that a key has at most 320 characters.
 
     Example:
         >>> mailbox_key(" Ada.L+news@GoogleMail.com "), mailbox_key("info@MÜNCHEN.de")

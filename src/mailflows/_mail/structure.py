@@ -240,9 +240,10 @@ def _slowly(raw: bytes, start: int, stop: int, defects: list[str]) -> Head:
             last = found.end()
             fields.append(make((found[1].decode("ascii").lower(), position, value, end, last)))
             position = last
-        elif position >= stop or (blank := _BLANK_LINE.match(raw, position, stop)):
-            body = stop if position >= stop else blank.end()
-            return Head(start, body, fields=fields, defects=defects)
+        elif blank := _BLANK_LINE.match(raw, position, stop):
+            return Head(start, blank.end(), fields=fields, defects=defects)
+        elif position >= stop:
+            return Head(start, stop, fields=fields, defects=defects)
         else:
             if "bad-header-line" not in defects:
                 end_of_header = _blank_line(raw, position, stop)[0]

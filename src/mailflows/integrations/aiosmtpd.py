@@ -199,7 +199,7 @@ class GateHandler:
         said = text.decode("utf-8", "replace")
         event = from_reply(code, said, recipient=mailbox, flow=route.flow)
         self._gate.report(None, event)
-        return _line(f"{code} {said}")
+        return _line(f"{status} {said}")
 
     def _handed_on(self, verdict: Verdict, transaction: _Transaction, raw: bytes) -> str:
         """Hand a message on, and return the reply that is true for all its recipients."""
@@ -350,9 +350,9 @@ def _refusal(verdict: Verdict) -> str:
     said = "; ".join(
         f"{'a check is not available' if r.degraded else r.sentence} [{r.part}/{r.code}]" for r in verdict.why
     )
-    code = _CODES[verdict.decision]
+    status = _CODES[verdict.decision]
     if verdict.decision is GateDecision.REJECT and any(r.code in _ABOUT_FORM for r in verdict.why):
-        code = "550 5.6.0"  # RFC 3463 section 3.7: media error
+        status = "550 5.6.0"  # RFC 3463 section 3.7: media error
     return _line(f"{code} {said}")
 
 
