@@ -199,7 +199,7 @@ class GateHandler:
         said = text.decode("utf-8", "replace")
         event = from_reply(code, said, recipient=mailbox, flow=route.flow)
         self._gate.report(None, event)
-        return _line(f"{status} {said}")
+        return _line(f"{code} {said}")
 
     def _handed_on(self, verdict: Verdict, transaction: _Transaction, raw: bytes) -> str:
         """Hand a message on, and return the reply that is true for all its recipients."""
@@ -353,7 +353,7 @@ def _refusal(verdict: Verdict) -> str:
     status = _CODES[verdict.decision]
     if verdict.decision is GateDecision.REJECT and any(r.code in _ABOUT_FORM for r in verdict.why):
         status = "550 5.6.0"  # RFC 3463 section 3.7: media error
-    return _line(f"{code} {said}")
+    return _line(f"{status} {said}")
 
 
 _ABOUT_FORM = frozenset({"unread-text", "no-normal-form", "unreadable"})
