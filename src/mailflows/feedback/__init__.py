@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from mailflows.feedback._autoreply import parse_autoreply
 from mailflows.feedback._bounce import parse_bounce
+from mailflows.feedback._brake import BrakePolicy, Braking
 from mailflows.feedback._csv import ImportResult, export_suppressions, import_suppressions
+from mailflows.feedback._entry import Suppression
 from mailflows.feedback._event import Action, BounceReason, Event, EventType, Fault
 from mailflows.feedback._pace import PaceChange
 from mailflows.feedback._reply import Reply, from_reply, from_smtp_exception, read_reply
+from mailflows.feedback._selection import Undone
 from mailflows.feedback._signatures import verify_webhook
-from mailflows.feedback._suppression import Suppression, SuppressionList
+from mailflows.feedback._sns import confirmation_url
+from mailflows.feedback._suppression import SuppressionList
 from mailflows.feedback._verp import Verp
 from mailflows.feedback._webhooks import from_webhook
 
@@ -22,6 +26,8 @@ __all__ = [
     "PROVIDERS",
     "Action",
     "BounceReason",
+    "BrakePolicy",
+    "Braking",
     "Event",
     "EventType",
     "Fault",
@@ -30,7 +36,9 @@ __all__ = [
     "Reply",
     "Suppression",
     "SuppressionList",
+    "Undone",
     "Verp",
+    "confirmation_url",
     "export_suppressions",
     "from_reply",
     "from_smtp_exception",

@@ -1,4 +1,4 @@
-"""A message as a caller gives it: its envelope, and the lines that no relay is given."""
+"""A message as a caller gives it: its envelope, its own header fields, and lines that no relay is given."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from email.message import Message as StdlibMessage
 
-__all__ = ["as_given", "envelope_of", "require_lines"]
+__all__ = ["as_given", "envelope_of", "require_lines", "with_headers"]
 
 _LONGEST = 998
 """Octets of a line without its end: RFC 5321 section 4.5.3.1.6, RFC 5322 section 2.1.1."""
@@ -22,6 +22,28 @@ _LONGEST = 998
 # A dot alone on a line that only some readers take for one: for those it ends the message, and a
 # second begins (SMTP smuggling, 2023). Where all lines end alike, it is text.
 _SMUGGLED = re.compile(rb"(?:(?<!\r)\n|\r(?!\n))\.(?:\r\n|\r|\n)|\r\n\.(?:\r(?!\n)|\n)")
+
+
+def with_headers(content: bytes, fields: Iterable[tuple[str, str]]) -> bytes:
+    r"""Return a message with other header fields, each in the place of those of its name.
+
+    >>> with_headers(b"Subject: x\r\nX-Tag: a,\r\n b\r\n\r\nHi\r\n", [("X-Tag", "c")])
+    b'Subject: x\r\nX-Tag: c\r\n\r\nHi\r\n'
+    """
+    new = dict(fields)
+    if not new:
+        return content
+    names = {name.lower().encode() for name in new}
+    head, blank, body = content.partition(b"\r\n\r\n")
+    kept: list[bytes] = []
+    is_replaced = False
+    for line in head.split(b"\r\n"):
+        if line[:1] not in {b" ", b"\t"}:
+            is_replaced = line.partition(b":")[0].strip().lower() in names
+        if not is_replaced:
+            kept.append(line)
+    kept += [f"{name}: {value}".encode() for name, value in new.items()]
+    return b"\r\n".join(kept) + (blank or b"\r\n\r\n") + body
 
 
 def as_given(message: bytes | str | StdlibMessage) -> bytes:
