@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from mailflows._mail import source as raw_source
 from mailflows._mail import structure
 
@@ -11,8 +9,6 @@ __all__ = ["PRIVATE", "wire_form"]
 
 PRIVATE = frozenset(("bcc", "resent-bcc", "x-mailflows-flow"))
 """Fields that nobody outside may see: hidden recipients, and what an application says to the gate."""
-
-_LINE_FEED = re.compile(rb"(?<!\r)\n")
 
 
 def wire_form(message: object) -> bytes:
@@ -34,4 +30,7 @@ def wire_form(message: object) -> bytes:
     """
     raw, _ = structure.normal(raw_source.read(message).data)
     found = structure.head(raw)
-    return _LINE_FEED.sub(b"\r\n", structure.written(raw, found, without=PRIVATE))
+    data = structure.written(raw, found, without=PRIVATE)
+    if data.count(b"\n") == data.count(b"\r\n"):
+        return data
+    return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

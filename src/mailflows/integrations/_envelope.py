@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mailflows._mail.address import mailbox_of
@@ -9,7 +10,14 @@ from mailflows._mail.address import mailbox_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["needs_utf8", "read_recipients", "read_sender"]
+__all__ = ["is_plain", "needs_utf8", "read_recipients", "read_sender"]
+
+_PLAIN = re.compile(r"[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]+@[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]+")
+
+
+def is_plain(address: str) -> bool:
+    """Say whether an address is ASCII and can stand between angle brackets as it is."""
+    return address.isascii() and _PLAIN.fullmatch(address) is not None
 
 
 def read_recipients(given: str | Iterable[str]) -> dict[str, str]:

@@ -24,6 +24,12 @@ _LONGEST = 998
 _SMUGGLED = re.compile(rb"(?:(?<!\r)\n|\r(?!\n))\.(?:\r\n|\r|\n)|\r\n\.(?:\r(?!\n)|\n)")
 
 
+def _is_clean(data: bytes) -> bool:
+    """Say whether all lines end with CRLF; counting is a hundred times as fast as a regular expression."""
+    number = data.count(b"\r\n")
+    return number == data.count(b"\n") == data.count(b"\r")
+
+
 def with_headers(content: bytes, fields: Iterable[tuple[str, str]]) -> bytes:
     r"""Return a message with other header fields, each in the place of those of its name.
 
@@ -78,14 +84,16 @@ def require_lines(data: bytes) -> None:
     Raises:
         MessageError: With what to do.
     """
-    longest = max(len(line) - line.endswith(b"\r") for line in data.split(b"\n"))
-    if longest > _LONGEST:
-        msg = (
-            f"a line has {longest} octets, and mail allows {_LONGEST} (RFC 5321 section 4.5.3.1.6): "
-            "encode the part as quoted-printable or base64"
-        )
-        raise MessageError(msg)
-    if b"\r\n" in data and _SMUGGLED.search(data):
+    lines = data.split(b"\n")
+    if max(map(len, lines)) > _LONGEST:
+        longest = max(len(line) - line.endswith(b"\r") for line in lines)
+        if longest > _LONGEST:
+            msg = (
+                f"a line has {longest} octets, and mail allows {_LONGEST} (RFC 5321 section 4.5.3.1.6): "
+                "encode the part as quoted-printable or base64"
+            )
+            raise MessageError(msg)
+    if b"\r\n" in data and not _is_clean(data) and _SMUGGLED.search(data):
         msg = "a dot stands alone between line ends of different kinds, as in SMTP smuggling"
         raise MessageError(msg)
 
