@@ -162,7 +162,7 @@ class Message:
         """
         if isinstance(source, Message):
             return source if envelope is None else source.replace(envelope=envelope)
-        return Reader(raw_source.read(source)).message(envelope)
+        return _Reader(raw_source.read(source)).message(envelope)
 
     def replace(
         self,
@@ -272,7 +272,7 @@ def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return found
 
 
-class Reader:
+class _Reader:
     """Decodes what the splitter finds."""
 
     def __init__(self, source: raw_source.Raw) -> None:
@@ -366,11 +366,11 @@ class Reader:
         """Visit every part; where no text is shown but a text is attached, that is what a reader opens."""
         attached: list[tuple[Part, Leaf]] = []
         for leaf in structure.leaves(self.raw, headers, body, len(self.raw), self.note):
-            part = part_of(leaf)
+            part = _part_of(leaf)
             self.parts.append(part)
             if part.content_type in _ENCRYPTED or leaf.within[:1] == ("multipart/encrypted",):
                 self.note("encrypted")
-            elif is_text(part):
+            elif _is_text(part):
                 if part.disposition == "attachment":
                     attached.append((part, leaf))
                 else:
@@ -430,7 +430,7 @@ class Reader:
         return data, is_cut
 
 
-def part_of(leaf: Leaf) -> Part:
+def _part_of(leaf: Leaf) -> Part:
     """Describe a leaf."""
     disposition, names = parameters(leaf.headers.get("content-disposition", ""))
     return Part(
@@ -442,7 +442,7 @@ def part_of(leaf: Leaf) -> Part:
     )
 
 
-def is_text(part: Part) -> bool:
+def _is_text(part: Part) -> bool:
     """Say whether a reader shows a part as text: unknown subtypes are plain (RFC 2046 section 4.1.4)."""
     kind = part.content_type
     return kind in PAGES or (kind.startswith("text/") and kind not in _NOT_TEXT)

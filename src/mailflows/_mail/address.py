@@ -200,7 +200,8 @@ class _Reader:
         text = token[0]
         if self.angles and text.strip():
             self.is_odd = True  # an address, or a word, behind the address
-        self.words.append(_unquoted(text) if token["quoted"] else text.strip())
+        if not token["literal"]:
+            self.words.append(_unquoted(text) if token["quoted"] else text.strip())
         self.bare.append(text)
 
     def mark(self, mark: str, position: int) -> None:

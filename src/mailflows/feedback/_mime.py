@@ -10,7 +10,7 @@ from mailflows._mail import source as raw_source
 from mailflows._mail import structure
 from mailflows._mail.header import decode_value
 from mailflows.errors import MessageError
-from mailflows.message import Part, Reader, Source, is_text, part_of
+from mailflows.message import Part, Source, _is_text, _part_of, _Reader
 
 __all__ = ["Report", "blocks", "read"]
 
@@ -64,7 +64,7 @@ class Report:
         return self.headers.get(name, "")
 
 
-class _Parts(Reader):
+class _Parts(_Reader):
     """Reads a message as `Message` does, and looks into the parts that a report is made of."""
 
     def report(self) -> Report:
@@ -91,8 +91,8 @@ class _Parts(Reader):
         elif leaf.kind in _FEEDBACK:
             self.found.feedback += self._slice(leaf) + "\n\n"
         else:
-            part = part_of(leaf)
-            if is_text(part) and part.disposition != "attachment":
+            part = _part_of(leaf)
+            if _is_text(part) and part.disposition != "attachment":
                 self.read_leaf(part, leaf)
 
     def _slice(self, leaf: structure.Leaf, limit: int = RETURNED_LIMIT) -> str:
