@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailflows._stores import DistinctMeter, GcraMeter, Outcome, WindowMeter, update
+from mailflows._stores import BucketMeter, DistinctMeter, GcraMeter, Outcome, WindowMeter, update
 from mailflows.errors import ConfigurationError
 from mailflows.limits import SQLiteStore
 from mailflows.testing import FixedClock
@@ -24,7 +24,8 @@ DISTINCT = DistinctMeter("distinct", 3, HOUR)
 STRICT = WindowMeter("strict", 2, HOUR, strict=True)
 STRICT_GCRA = GcraMeter("strict-gcra", 2, HOUR, 2, strict=True)
 STRICT_DISTINCT = DistinctMeter("strict-distinct", 2, HOUR, strict=True)
-BOTH = pytest.mark.parametrize("meter", [WINDOW, GCRA], ids=lambda meter: meter.id)
+BUCKET = BucketMeter("bucket", 5, HOUR)
+BOTH = pytest.mark.parametrize("meter", [WINDOW, GCRA, BUCKET], ids=lambda meter: meter.id)
 
 
 def reading(store: Store, meter: Any, key: str = "k") -> tuple[float, float]:

@@ -11,6 +11,7 @@ from hashlib import blake2b, sha1
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
+from mailflows._stores._bucket import BucketMeter
 from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
 from mailflows._stores._redis_client import RedisClient
 from mailflows._stores._store import Outcome, hash_key, seconds_to_wait
@@ -73,6 +74,7 @@ class RedisStore:
             client, name=self.name, timeout=seconds_to_wait(timeout), patience=seconds_to_wait(patience)
         )
         self.is_async = self._client.is_async
+        self._learning: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._prefix = f"{{{scope}}}:"
         self._key = None if secret is None else hash_key(secret)
 
@@ -145,6 +147,9 @@ class RedisStore:
             elif isinstance(meter, GcraMeter):
                 interval = repr(meter.interval * _MICRO)
                 arguments += ["gcra", meter.capacity, span, int(meter.strict), interval, amount]
+            elif isinstance(meter, BucketMeter):
+                width = repr(meter.width * _MICRO)
+                arguments += ["bucket", meter.capacity, span, int(meter.strict), width, amount]
             else:
                 arguments += ["window", meter.capacity, span, int(meter.strict), amount]
         return keys, arguments
@@ -196,6 +201,15 @@ class RedisStore:
             self._key = hash_key(_bytes(self._client.run("GET", name)))
 
     async def _alearn_key(self) -> None:
+        """Do the same for an event loop: one task reads it, and the others wait for that one."""
+        if self._key is not None:
+            return
+        if self._learning is None or self._learning[0] is not asyncio.get_running_loop():
+            self._learning = asyncio.get_running_loop(), asyncio.Lock()
+        async with self._learning[1]:
+            await self._alearn_key_once()
+
+    async def _alearn_key_once(self) -> None:
         if self._key is None:
             name = f"{self._prefix}secret"
             await self._client.arun("SET", name, secrets.token_hex(16), "NX")

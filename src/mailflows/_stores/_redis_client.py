@@ -169,11 +169,14 @@ class RedisClient:
 
     @asynccontextmanager
     async def _aplace(self, places: asyncio.Semaphore, deadline: float) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                await places.acquire()
-        except TimeoutError as problem:
-            raise self._busy() from problem
+        if places.locked():
+            try:
+                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                    await places.acquire()
+            except TimeoutError as problem:
+                raise self._busy() from problem
+        else:
+            await places.acquire()  # at once
         try:
             yield
         finally:

@@ -8,6 +8,7 @@ import time
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mailflows._stores._bucket import BucketMeter
 from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
 from mailflows._stores._sqlite_file import SQLiteFile
 from mailflows._stores._store import Outcome, hash_key, seconds_to_wait, stamp_of, steady
@@ -267,12 +268,14 @@ def _packed(state: State) -> float | bytes:
     """Return a state as SQLite keeps it: a number, or eight bytes for each time and value."""
     if isinstance(state, dict):
         return struct.pack(f"{len(state)}Q{len(state)}d", *state.keys(), *state.values())
-    return state if isinstance(state, float) else struct.pack(f"{len(state)}d", *state)
+    return state if isinstance(state, float | bytes) else struct.pack(f"{len(state)}d", *state)
 
 
 def _unpacked(meter: Meter, kept: Any) -> State:
     if isinstance(meter, GcraMeter):
         return float(kept)
+    if isinstance(meter, BucketMeter):
+        return bytes(kept)
     if isinstance(meter, DistinctMeter):
         size = len(kept) // 16
         numbers = struct.unpack(f"{size}Q{size}d", kept)

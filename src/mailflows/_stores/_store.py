@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mailflows.errors import ConfigurationError
 
@@ -105,12 +105,24 @@ class Outcome:
         """Whether it was taken, or, for a look, would be."""
         return self.at is not None or self.wait <= 0.0
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Take along what is told of the states, not the states."""
+        known = self.readings()
+        kept = (list(self.charges), self.now, self.wait, (), self.at, self.lease, known, self.is_busy)
+        return _outcome_again, (kept, self.is_settled)
+
     def readings(self) -> Sequence[tuple[float, float, float]]:
         """Return for each charge how much is used, the seconds until nothing is, and its own wait."""
         if self._known is None:
             rows = zip(self.charges, self._states, strict=True)
             self._known = [(*meter.reading(state, self.now), 0.0) for (meter, _, _), state in rows]
         return self._known
+
+
+def _outcome_again(kept: tuple[Any, ...], is_settled: bool) -> Outcome:  # noqa: FBT001 -- of pickle
+    outcome = Outcome(*kept)
+    outcome.is_settled = is_settled
+    return outcome
 
 
 class Store(Documents, Protocol):
@@ -188,7 +200,7 @@ def hash_key(secret: bytes) -> bytes:
 
 def stamp_of(meter: Meter, at: float, lease: float | None) -> float:
     """Return the time that is written for what is taken: earlier for a reservation, which ends sooner."""
-    return at if lease is None else min(at, at - meter.span + lease)
+    return at if lease is None else min(at, at - meter.span + meter.lag + lease)
 
 
 def update(

@@ -11,19 +11,20 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mailflows._guarded import guarded
-from mailflows._stores import MemoryStore
+from mailflows._stores import MemoryStore, Outcome
 from mailflows._stores._keeper import SHARE, Keeper, OnError
 from mailflows.errors import ConfigurationError, LimitExceeded
 from mailflows.limits._attempt import KEYS, Attempt
 from mailflows.limits._decision import Decision
 from mailflows.limits._limit import Limit
 from mailflows.limits._partly import partly
+from mailflows.limits._recipients import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
     from typing import Unpack
 
-    from mailflows._stores import Charge, Outcome, Store
+    from mailflows._stores import Charge, Store
     from mailflows.limits._attempt import Keys
     from mailflows.message import Source
 
@@ -92,8 +93,10 @@ class Limiter:
         self.hooks = tuple(hooks)
         self._sleep = sleep
         self._asleep = asleep
-        self._limits = [limit.bound(name) for limit in limits]
-        self._by_meter = _by_meter(self._limits)
+        self._by_meter: dict[str, Limit] = {}
+        self._limits = [limit.bound(name, found=self._note) for limit in limits]
+        for limit in self._limits:
+            self._note(limit, again=False)
         self._keeper = Keeper(self.store, on_error=on_error, share=share)
         self._direct = self.store.decide if isinstance(self.store, MemoryStore) else None
 
@@ -123,13 +126,17 @@ class Limiter:
             >>> from mailflows.limits import Limit, Limiter
             >>> limiter = Limiter(Limit("2/hour", per="account"))
             >>> print(limiter.acquire(to=["a@example.org", "b@example.org", "c@example.org"], account="ada"))
-            Too many for «2 per hour per account»: this attempt alone is more than the limit ever allows.
+            Too many for '2 per hour per account': this attempt alone is more than the limit ever allows.
             >>> limiter.acquire(to=["a@example.org", "b@example.org"], account="ada").remaining
             0
         """
         attempt = Attempt(message, keys)
+        try:
+            charges = self._charges(attempt)
+        except Unreadable as problem:
+            return self._unreadable(attempt, problem)
         if self._direct is not None and lease is None and not partial:
-            return self._decision(attempt, self._direct(self._charges(attempt)))
+            return self._decision(attempt, self._direct(charges))
         _lasting(lease)
         if partial:
             steps = partly(attempt, self._charges)
@@ -139,7 +146,7 @@ class Limiter:
                     charges, look = steps.send(self._keeper.decide(charges, lease=lease, look=look))
                 except StopIteration as done:
                     return self._decision(attempt, *done.value)
-        return self._decision(attempt, *self._keeper.decide(self._charges(attempt), lease=lease))
+        return self._decision(attempt, *self._keeper.decide(charges, lease=lease))
 
     async def aacquire(
         self,
@@ -151,6 +158,10 @@ class Limiter:
     ) -> Decision:
         """Do what `acquire` does without blocking the event loop."""
         attempt = Attempt(message, keys)
+        try:
+            charges = self._charges(attempt)
+        except Unreadable as problem:
+            return self._unreadable(attempt, problem)
         _lasting(lease)
         if partial:
             steps = partly(attempt, self._charges)
@@ -160,7 +171,7 @@ class Limiter:
                     charges, look = steps.send(await self._keeper.adecide(charges, lease=lease, look=look))
                 except StopIteration as done:
                     return self._decision(attempt, *done.value)
-        return self._decision(attempt, *(await self._keeper.adecide(self._charges(attempt), lease=lease)))
+        return self._decision(attempt, *(await self._keeper.adecide(charges, lease=lease)))
 
     def check(self, message: Source | object | None = None, **keys: Unpack[Keys]) -> Decision:
         """Say what `acquire` would decide now, and change nothing.
@@ -169,12 +180,20 @@ class Limiter:
             ValueError: As `acquire`.
         """
         attempt = Attempt(message, keys)
-        return self._decision(attempt, *self._keeper.decide(self._charges(attempt), look=True))
+        try:
+            charges = self._charges(attempt)
+        except Unreadable as problem:
+            return self._unreadable(attempt, problem)
+        return self._decision(attempt, *self._keeper.decide(charges, look=True))
 
     async def acheck(self, message: Source | object | None = None, **keys: Unpack[Keys]) -> Decision:
         """Do what `check` does without blocking the event loop."""
         attempt = Attempt(message, keys)
-        return self._decision(attempt, *(await self._keeper.adecide(self._charges(attempt), look=True)))
+        try:
+            charges = self._charges(attempt)
+        except Unreadable as problem:
+            return self._unreadable(attempt, problem)
+        return self._decision(attempt, *(await self._keeper.adecide(charges, look=True)))
 
     def schedule(
         self, message: Source | object | None = None, *, within: float = math.inf, **keys: Unpack[Keys]
@@ -193,16 +212,22 @@ class Limiter:
             ValueError: As `acquire`.
         """
         attempt = Attempt(message, keys)
-        return self._decision(attempt, *self._keeper.decide(self._charges(attempt), within=_most(within)))
+        try:
+            charges = self._charges(attempt)
+        except Unreadable as problem:
+            return self._unreadable(attempt, problem)
+        return self._decision(attempt, *self._keeper.decide(charges, within=_most(within)))
 
     async def aschedule(
         self, message: Source | object | None = None, *, within: float = math.inf, **keys: Unpack[Keys]
     ) -> Decision:
         """Do what `schedule` does without blocking the event loop."""
         attempt = Attempt(message, keys)
-        return self._decision(
-            attempt, *(await self._keeper.adecide(self._charges(attempt), within=_most(within)))
-        )
+        try:
+            charges = self._charges(attempt)
+        except Unreadable as problem:
+            return self._unreadable(attempt, problem)
+        return self._decision(attempt, *(await self._keeper.adecide(charges, within=_most(within))))
 
     def wait(
         self, message: Source | object | None = None, *, timeout: float = math.inf, **keys: Unpack[Keys]
@@ -327,7 +352,7 @@ class Limiter:
             'sent t0k3n'
             >>> send_reset_mail("ada@example.org", "t0k3n")
             Traceback (most recent call last):
-            mailflows.errors.LimitExceeded: Too many for «1 per day per recipient»: try again in 1 day.
+            mailflows.errors.LimitExceeded: Too many for '1 per day per recipient': try again in 1 day.
         """
 
         def decorate(function: F) -> F:
@@ -336,6 +361,14 @@ class Limiter:
             return cast("F", behind)
 
         return decorate
+
+    def _note(self, limit: Limit, *, again: bool = True) -> None:
+        """Map the identity of each meter to its limit; two plans may have the same rate."""
+        for meter in limit.meters:
+            if meter.id in self._by_meter and not again:
+                msg = f"the limit {limit.name!r} stands twice; leave one out, or name them apart with name="
+                raise ConfigurationError(msg, field="limits")
+            self._by_meter.setdefault(meter.id, limit)
 
     def _charges(self, attempt: Attempt) -> list[Charge]:
         """Return what an attempt takes from all limits."""
@@ -357,11 +390,19 @@ class Limiter:
             self._tell(decision)
         return decision
 
+    def _unreadable(self, attempt: Attempt, problem: Unreadable) -> Decision:
+        """Refuse what names no recipients, by value: a visitor typed it, and waiting is of no use."""
+        attempt.forget_recipients()
+        outcome = Outcome((), 0.0, math.inf)
+        decision = Decision(self._by_meter, attempt, outcome, dry_run=self.dry_run, problem=str(problem))
+        self._tell(decision)
+        return decision
+
     def _tell(self, decision: Decision) -> None:
         """Let the log and the hooks know; neither gets an address."""
-        if not decision.outcome.allowed:
+        if not decision.outcome.allowed and _log.isEnabledFor(logging.INFO):
             said = "would refuse" if self.dry_run else "refused"
-            _log.info("%s: %s%s", said, decision.rule, " (degraded)" * decision.degraded)
+            _log.info("%s: %s%s", said, decision.rule or decision.message, " (degraded)" * decision.degraded)
         for hook in self.hooks:
             try:
                 hook(decision)
@@ -395,15 +436,3 @@ def _require_limits(limits: tuple[object, ...]) -> None:
         if not isinstance(limit, Limit):
             msg = f"a limiter takes Limit objects, each as an argument of its own; got {type(limit).__name__}"
             raise ConfigurationError(msg, field="limits")
-
-
-def _by_meter(limits: Iterable[Limit]) -> dict[str, Limit]:
-    """Map the identity of each meter to its limit."""
-    found: dict[str, Limit] = {}
-    for limit in limits:
-        for meter in limit.meters:
-            if meter.id in found:
-                msg = f"the limit «{limit.name}» stands twice; leave one out, or name them apart with name="
-                raise ConfigurationError(msg, field="limits")
-            found[meter.id] = limit
-    return found
