@@ -17,17 +17,18 @@ PACKAGE = Path(mailflows.__file__).parent
 
 LAYERS = (
     "__main__ __init__",
-    "cli integrations",
+    "cli",
+    "integrations",
     "gate training testing",
     "audit tracking",
     "flows",
-    "classifier recipients content senders pacing reputation templates",
+    "classifier recipients content held senders pacing reputation templates",
     "limits",
     "feedback signals",
     "message",
     "_mail _stores _token",
     "_providers",
-    "_dns _html _result _rates",
+    "_context _dns _html _result _rates",
     "_domain _clock _data _guarded _interval _mailbox flow",
     "_suggestion errors",
 )

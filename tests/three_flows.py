@@ -49,6 +49,7 @@ def newsletter(to: str = "ada@babbage.example") -> EmailMessage:
     mail["From"], mail["To"] = "Lovelace News <hello@news.lovelace.example>", to
     mail["Subject"] = "Spring sale: 30% off everything until Sunday"
     mail["List-Unsubscribe"] = "<https://news.lovelace.example/u/1>"
+    mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail["Message-ID"] = "<sale-1@news.lovelace.example>"
     mail.set_content(
         "Our biggest sale of the year! Save 30% on all engines, free shipping, only until Sunday.\n"

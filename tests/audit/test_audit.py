@@ -41,13 +41,14 @@ def _with_ipv6(setup: Setup) -> None:
 
 def _with_includes(setup: Setup) -> None:
     setup.put("bounces.firm-news.example", "TXT", "v=spf1 include:_spf.firm-news.example ~all")
-    setup.put("_spf.firm-news.example", "TXT", "v=spf1 ip4:192.0.2.20 mx:firm-news.example ?all")
+    setup.put("_spf.firm-news.example", "TXT", "v=spf1 ip4:198.51.100.20 mx:firm-news.example ?all")
     setup.put("mx.firm-news.example", "A", "203.0.113.5")
 
 
 def _with_agreed_reports(setup: Setup) -> None:
     setup.put("_dmarc.firm-news.example", "TXT", "v=DMARC1;p=quarantine;rua=mailto:a@dmarc.example!10m")
     setup.put("firm-news.example._report._dmarc.dmarc.example", "TXT", "v=DMARC1;")
+    setup.put("dmarc.example", "MX", "10 mx.firm.example")
 
 
 def _with_a_short_setup(setup: Setup) -> None:
@@ -80,7 +81,7 @@ def test_nothing_is_invented(change: Any) -> None:
 def test_subdomains_are_partly_separate() -> None:
     """Sub-domains of one organisation are no fault, and the report says what they are."""
     report = _audit(clean(PARTLY))
-    assert report.codes == ("shared.organisation",), str(report)
+    assert report.codes == ("shared-organisation",), str(report)
     assert report.ok
     assert "partly separate" in str(report)
 
@@ -91,8 +92,8 @@ def test_a_subdomain_inherits_by_the_tree_walk() -> None:
     del setup.records["_dmarc.news.firm.example"]
     setup.put("_dmarc.firm.example", "TXT", "v=DMARC1; p=reject; sp=none; rua=mailto:r@firm.example")
     report = _audit(setup)
-    assert set(report.codes) == {"dmarc.policy-none", "shared.organisation"}, str(report)
-    assert [f.flows for f in report if f.code == "dmarc.policy-none"] == [("marketing",)]
+    assert set(report.codes) == {"dmarc-policy-none", "shared-organisation"}, str(report)
+    assert [f.flows for f in report if f.code == "dmarc-policy-none"] == [("marketing",)]
 
 
 def test_both_drivers_find_the_same() -> None:
@@ -112,7 +113,7 @@ def test_a_resolver_that_is_down_is_said() -> None:
     """Without answers there is one finding a flow, and no accusation."""
     resolver = Resolver(["127.0.0.1"], port=closed_port())
     report = audit(clean(SEPARATE).flows(), resolver=resolver)
-    assert report.codes == ("dns.unanswered",)
+    assert report.codes == ("dns-unanswered",)
     assert not report.ok
 
 
@@ -121,9 +122,9 @@ def test_a_report_can_be_shown_and_stored() -> None:
     setup = clean(SEPARATE)
     setup.put("_dmarc.firm-news.example", "TXT", "v=DMARC1; p=none; rua=mailto:r@firm-news.example; x=<b>")
     report = audit(setup.flows(), resolver=FakeDns(setup.records))
-    assert json.loads(json.dumps(report.to_dict()))["findings"][0]["code"] == "dmarc.policy-none"
-    assert "dmarc.policy-none" in report._repr_html_()
-    assert list(report.to_pandas()["code"]) == ["dmarc.policy-none"]
+    assert json.loads(json.dumps(report.to_dict()))["findings"][0]["code"] == "dmarc-policy-none"
+    assert "dmarc-policy-none" in report._repr_html_()
+    assert list(report.to_pandas()["code"]) == ["dmarc-policy-none"]
     assert report.summary == "1 warning"
     assert next(iter(report)).severity is Severity.WARNING
     assert len(report.findings) == 1
@@ -148,3 +149,18 @@ def test_a_broken_key_is_said(text: str) -> None:
     from mailflows.audit._dkim import read_key
 
     assert read_key(text).problem
+
+
+@pytest.mark.parametrize(
+    ("answer", "codes"),
+    [("127.0.0.2", {"dns-blocklisted"}), ("127.255.255.254", set()), (None, set())],
+    ids=["listed", "the list serves no open resolver", "not listed"],
+)
+def test_block_lists_are_asked_where_they_are_named(answer: str | None, codes: set[str]) -> None:
+    """A listing is told; an answer that only says "I do not serve you" is none."""
+    setup = clean(SEPARATE)
+    if answer:
+        setup.put("20.100.51.198.zen.lists.example", "A", answer)
+    dns = FakeDns(setup.records)
+    assert set(audit(setup.flows(), resolver=dns, blocklists=["zen.lists.example"]).codes) == codes
+    assert audit(setup.flows(), resolver=FakeDns(setup.records)).codes == ()

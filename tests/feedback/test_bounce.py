@@ -238,7 +238,7 @@ def test_the_original_says_nothing_about_recipients() -> None:
     """Addresses and codes in the message that came back are not taken for a report's."""
     returned = RETURNED.replace("Hello", "Write to eve@other.example. 550 5.1.1 user unknown")
     event = only(parse_bounce(report(failed("ada@one.example", "554 5.7.1 Relay denied"), returned=returned)))
-    assert (event.recipient, event.action) == ("ada@one.example", "none")
+    assert (event.recipient, event.action) == ("ada@one.example", "fix-config")
 
 
 COMPLAINT = """From: feedback@isp.example

@@ -56,7 +56,7 @@ def test_an_export_holds_no_address(empty: Callable[..., SuppressionList]) -> No
     suppressions.add("ada@one.example")
     file = io.StringIO()
     export_suppressions(suppressions, file)
-    assert "one.example" not in file.getvalue()
+    assert ("ada" in file.getvalue(), "@" in file.getvalue()) == (False, False)
 
 
 def test_the_export_of_a_provider(empty: Callable[..., SuppressionList]) -> None:
@@ -64,7 +64,7 @@ def test_the_export_of_a_provider(empty: Callable[..., SuppressionList]) -> None
     suppressions = empty()
     file = io.StringIO("\ufeffEmail,Created\nada@one.example,1\n bob@two.example ,2\n")
     import_suppressions(suppressions, file, reason="bounced elsewhere")
-    assert [a in suppressions for a in ("ada@one.example", "bob@two.example")] == [True, True]
+    assert [suppressions.is_suppressed(a) for a in ("ada@one.example", "bob@two.example")] == [True, True]
 
 
 def test_the_flow_of_an_import(empty: Callable[..., SuppressionList]) -> None:
@@ -79,7 +79,7 @@ def test_bad_rows_are_told_and_the_rest_goes_on(empty: Callable[..., Suppression
     suppressions = empty()
     file = io.StringIO("email,flow\nada.one.example,\nbob@two.example,pigeon\neve@two.example,\n")
     result = import_suppressions(suppressions, file)
-    assert (str(result), "eve@two.example" in suppressions) == ("1 added, 2 skipped", True)
+    assert (str(result), suppressions.is_suppressed("eve@two.example")) == ("1 added, 2 skipped", True)
     assert [problem[:6] for problem in result.problems] == ["line 2", "line 3"]
     assert "one.example" not in str(result.problems)
 
@@ -123,24 +123,32 @@ def test_what_looks_like_a_formula_comes_back(empty: Callable[..., SuppressionLi
     "row",
     [
         "x" * 200_000 + "@one.example",
-        "y@one.example,0001-01-01T00:00:00+14:00",
-        "y@one.example,9999-12-31T23:59:59-14:00",
         '"y@one.example\nz@one.example"',
     ],
 )
 def test_one_bad_row_costs_one_row(empty: Callable[..., SuppressionList], row: str) -> None:
-    """A cell too long, a date out of the calendar, a quotation mark left open: the rest is read."""
+    """A cell too long, a quotation mark left open: the rest is read."""
     suppressions = empty()
     file = io.StringIO(f"email,time\nada@one.example,\n{row}\nbob@one.example,\n")
     result = import_suppressions(suppressions, file)
     assert (result.added, result.skipped, len(list(suppressions))) == (2, 1, 2)
 
 
+@pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "soon"])
+def test_a_date_that_cannot_be_read(empty: Callable[..., SuppressionList], stamp: str) -> None:
+    """Somebody whose date cannot be read is suppressed all the same, and it is told."""
+    suppressions = empty()
+    result = import_suppressions(suppressions, io.StringIO(f"email,time\ny@one.example,{stamp}\n"))
+    assert (result.added, suppressions.is_suppressed("y@one.example")) == (1, True)
+    assert result.problems[0].startswith("line 2: the time is not a date")
+
+
 def test_problems_show_no_address(empty: Callable[..., SuppressionList]) -> None:
     """Where the columns are shifted, the address in another column is not repeated."""
     file = io.StringIO("email,flow,time\nx,ada@one.example,\ny@two.example,,bob@one.example\n")
     result = import_suppressions(empty(), file)
-    assert (result.skipped, "one.example" in " ".join(result.problems)) == (2, False)
+    assert (result.skipped, len(result.problems)) == (1, 2)
+    assert "one.example" not in " ".join(result.problems)
 
 
 def test_a_file_without_a_header_shows_no_address(empty: Callable[..., SuppressionList]) -> None:
@@ -165,9 +173,9 @@ def test_a_key_that_is_none(empty: Callable[..., SuppressionList], key: str) -> 
 def test_half_a_character_does_not_stop_an_export(
     empty: Callable[..., SuppressionList], tmp_path: Path
 ) -> None:
-    """An address that no file can hold costs nobody else's row."""
+    """A reason that no file can hold costs nobody else's row."""
     suppressions = empty(clear=True)
-    suppressions.add("\ud800@one.example")
+    suppressions.add("ada@one.example", reason="\ud800")
     suppressions.add("bob@one.example")
     with (tmp_path / "list.csv").open("w", encoding="utf-8") as file:
         assert export_suppressions(suppressions, file) == 2

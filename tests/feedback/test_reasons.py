@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailflows.feedback import BounceReason
-from mailflows.feedback._reasons import _table, codes, diagnose, to_do
+from mailflows.feedback._reasons import _table, codes, diagnose
 
 REPLIES = [
     (
@@ -32,10 +32,10 @@ REPLIES = [
         "domain-unknown",
     ),
     ("550 5.1.2 Bad destination host 'DNS Hard Error looking up x.example (MX): NXDomain'", "domain-unknown"),
-    ("556 5.1.10 Recipient address has null MX", "domain-unknown"),
+    ("556 5.1.10 Recipient address has null MX", "null-mx"),
     (
         "Host or domain name not found. Name service error for x type=MX: Host not found, try again",
-        "temporary",
+        "routing",
     ),
     ("452 4.2.2 The email account that you tried to reach is over quota", "mailbox-full"),
     ("552 5.2.2 Mailbox size limit exceeded", "mailbox-full"),
@@ -45,31 +45,37 @@ REPLIES = [
         "blocked-reputation",
     ),
     ("550 5.7.1 [192.0.2.1 19] very low reputation of the sending domain", "blocked-reputation"),
-    ("421 4.7.1 Fix reverse DNS for 192.0.2.1", "blocked-reputation"),
+    ("421 4.7.1 Fix reverse DNS for 192.0.2.1", "auth-failure"),
     ("550 5.7.1 This message looks like spam", "blocked-content"),
-    ("554 5.6.0 Message contains a virus", "blocked-content"),
+    ("554 5.6.0 Message contains a virus", "virus"),
     (
         "550-5.7.26 Unauthenticated email from x.example is not accepted due to\n550 5.7.26 DMARC policy",
         "auth-failure",
     ),
     ("550 5.7.23 SPF validation failed", "auth-failure"),
     ("550 5.7.509 Access denied, sending domain x.example does not pass DMARC verification", "auth-failure"),
-    ("554 5.7.1 <ada@one.example>: Relay access denied", "policy"),
-    ("553 5.1.8 <news@x.example>... Domain of sender address news@x.example does not exist", "policy"),
-    ("550 5.7.1 Sender address rejected: unknown sender", "policy"),
-    ("530 5.7.0 Must issue a STARTTLS command first", "policy"),
+    ("554 5.7.1 <ada@one.example>: Relay access denied", "relay-denied"),
+    (
+        "553 5.1.8 <news@x.example>... Domain of sender address news@x.example does not exist",
+        "sender-invalid",
+    ),
+    ("550 5.7.1 Sender address rejected: unknown sender", "sender-invalid"),
+    ("530 5.7.0 Must issue a STARTTLS command first", "auth-failure"),
     ("421 4.7.28 Our system has detected an unusual rate of unsolicited mail", "rate"),
-    ("452 4.5.3 Too many recipients", "rate"),
-    ("450 4.2.0 Greylisted, try again in 300 seconds", "temporary"),
-    ("450 4.1.1 <ada@one.example>: Recipient address rejected: Greylisted", "temporary"),
-    ("connect to mx.one.example[192.0.2.1]:25: Connection refused", "temporary"),
+    ("452 4.5.3 Too many recipients", "too-many-recipients"),
+    ("450 4.2.0 Greylisted, try again in 300 seconds", "greylisted"),
+    ("450 4.1.1 <ada@one.example>: Recipient address rejected: Greylisted", "greylisted"),
+    ("connect to mx.one.example[192.0.2.1]:25: Connection refused", "connection"),
     ("552 5.3.4 Message size exceeds fixed maximum message size", "too-big"),
     ("554 5.4.7 Delivery expired (message too old): retry timeout exceeded", "expired"),
     (
         "SMTP error after MAIL FROM:<x@b.example>: 550 5.1.0 b.example does not exist",
-        "policy",
+        "sender-invalid",
     ),
-    ("host mx.b.example[192.0.2.1] said: 550 5.1.1 User unknown (in reply to MAIL FROM command)", "policy"),
+    (
+        "host mx.b.example[192.0.2.1] said: 550 5.1.1 User unknown (in reply to MAIL FROM command)",
+        "sender-invalid",
+    ),
     ("550 5.2.3 RESOLVER.RST.RecipSizeLimit; message too large for this recipient", "too-big"),
     ("The address may not exist", "other"),
     ("550 5.1.1 User unknown -- this mail was scanned for spam and viruses by a gateway", "mailbox-unknown"),
@@ -88,7 +94,7 @@ def test_reason(reply: str, reason: str) -> None:
 def test_every_reason_is_in_the_table(reason: BounceReason) -> None:
     """Each reason can be found by words or by a status."""
     table = _table()
-    assert reason in {rule.reason for rule in table["said"]} | set(table["status"].values())
+    assert reason in {rule.reason for rule in table.said} | set(table.status.values())
 
 
 @pytest.mark.parametrize(
@@ -119,14 +125,15 @@ def test_a_general_status_gives_way() -> None:
 @pytest.mark.parametrize("reason", sorted(set(BounceReason)))
 def test_only_dead_addresses_are_suppressed(reason: BounceReason) -> None:
     """No reason but an unknown mailbox or domain suppresses at once."""
-    dead = {BounceReason.MAILBOX_UNKNOWN, BounceReason.DOMAIN_UNKNOWN}
-    assert (to_do(reason, final=True) == "suppress") == (reason in dead)
+    dead = {BounceReason.MAILBOX_UNKNOWN, BounceReason.DOMAIN_UNKNOWN, BounceReason.NULL_MX}
+    assert (reason.action(final=True) == "suppress") == (reason in dead)
+    assert reason.is_unknown == (reason in dead)
 
 
 @pytest.mark.parametrize("reason", sorted(set(BounceReason)))
 def test_nothing_is_suppressed_while_it_is_tried(reason: BounceReason) -> None:
     """What is still tried suppresses nobody."""
-    assert to_do(reason, final=False) != "suppress"
+    assert reason.action(final=False) != "suppress"
 
 
 @pytest.mark.property

@@ -130,7 +130,7 @@ def test_a_broken_connection_is_a_deferral(error: BaseException) -> None:
     (event,) = from_smtp_exception(error, recipients=["ada@one.example"])
     assert (event.type, event.reason, event.action, event.smtp_code) == (
         "deferred",
-        "temporary",
+        "connection",
         "retry",
         None,
     )

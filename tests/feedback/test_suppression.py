@@ -70,13 +70,13 @@ def test_a_dead_mailbox(suppressions: SuppressionList) -> None:
 def test_every_spelling(suppressions: SuppressionList, spelling: str) -> None:
     """A mailbox is suppressed in every spelling that reaches it."""
     suppressions.add(ADA)
-    assert spelling in suppressions
+    assert suppressions.is_suppressed(spelling)
 
 
 def test_others_are_not(suppressions: SuppressionList) -> None:
     """Another address is not suppressed."""
     suppressions.add(ADA)
-    assert "bob@one.example" not in suppressions
+    assert not suppressions.is_suppressed("bob@one.example")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_one_bounce_of_another_reason(
 ) -> None:
     """One bounce for any other reason suppresses nobody."""
     assert suppressions.apply(soft(clock, reason)) is None
-    assert ADA not in suppressions
+    assert not suppressions.is_suppressed(ADA)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_the_sender_did_is_never_held_against_an_address(
     for _ in range(100):
         suppressions.apply(soft(clock, BounceReason(reason)))
         clock.advance(DAY)
-    assert ADA not in suppressions
+    assert not suppressions.is_suppressed(ADA)
 
 
 def test_soft_bounces_on_five_days(suppressions: SuppressionList, clock: FixedClock) -> None:
@@ -112,14 +112,14 @@ def test_soft_bounces_on_five_days(suppressions: SuppressionList, clock: FixedCl
         clock.advance(DAY)
     assert days == [False, False, False, False, True]
     clock.advance(180 * DAY)
-    assert ADA not in suppressions
+    assert not suppressions.is_suppressed(ADA)
 
 
 def test_many_soft_bounces_of_one_day(suppressions: SuppressionList, clock: FixedClock) -> None:
     """A hundred bounces of one day count once."""
     for _ in range(100):
         suppressions.apply(soft(clock))
-    assert ADA not in suppressions
+    assert not suppressions.is_suppressed(ADA)
 
 
 def test_soft_bounces_of_long_ago(suppressions: SuppressionList, clock: FixedClock) -> None:
@@ -127,7 +127,7 @@ def test_soft_bounces_of_long_ago(suppressions: SuppressionList, clock: FixedClo
     for _ in range(10):
         suppressions.apply(soft(clock))
         clock.advance(31 * DAY)
-    assert ADA not in suppressions
+    assert not suppressions.is_suppressed(ADA)
 
 
 def test_a_delivery_sets_back(suppressions: SuppressionList, clock: FixedClock) -> None:
@@ -135,7 +135,7 @@ def test_a_delivery_sets_back(suppressions: SuppressionList, clock: FixedClock) 
     for day in range(8):
         suppressions.apply(Event(EventType.DELIVERED, ADA) if day == 4 else soft(clock))
         clock.advance(DAY)
-    assert ADA not in suppressions
+    assert not suppressions.is_suppressed(ADA)
 
 
 def test_a_disabled_mailbox(suppressions: SuppressionList, clock: FixedClock) -> None:
@@ -150,7 +150,7 @@ def test_a_delay_counts_nothing(suppressions: SuppressionList, clock: FixedClock
     for _ in range(9):
         suppressions.apply(replace(soft(clock), type=EventType.DEFERRED))
         clock.advance(DAY)
-    assert ADA not in suppressions
+    assert not suppressions.is_suppressed(ADA)
 
 
 def test_a_complaint_stops_its_flow(suppressions: SuppressionList) -> None:
@@ -177,14 +177,14 @@ def test_a_second_copy_changes_nothing(suppressions: SuppressionList) -> None:
     suppressions.apply(event)
     suppressions.remove(ADA)
     assert suppressions.apply(event) is None
-    assert ADA not in suppressions
+    assert not suppressions.is_suppressed(ADA)
 
 
 def test_one_id_for_two_recipients(suppressions: SuppressionList) -> None:
     """A provider that names two recipients' events alike loses none of them."""
     suppressions.apply(replace(DEAD, event_id="e-1"))
     suppressions.apply(replace(DEAD, event_id="e-1", recipient="bob@one.example"))
-    assert "bob@one.example" in suppressions
+    assert suppressions.is_suppressed("bob@one.example")
 
 
 def test_a_forged_event(suppressions: SuppressionList) -> None:
@@ -199,14 +199,17 @@ def test_tokens_that_are_required(
     """Where tokens are required, only they suppress."""
     suppressions = SuppressionList(store, require_verified=True, clock=clock)
     suppressions.apply(replace(DEAD, verified=verified))
-    assert (ADA in suppressions) is found
+    assert (suppressions.is_suppressed(ADA)) is found
 
 
 def test_the_address_that_was_written_to(suppressions: SuppressionList) -> None:
     """The address that the caller knows, or the original one, is suppressed, not where it was forwarded."""
     suppressions.apply(replace(DEAD, recipient="new@two.example", original_recipient="old@one.example"))
     suppressions.apply(DEAD, address="known@one.example")
-    found = [a in suppressions for a in ("new@two.example", "old@one.example", "known@one.example", ADA)]
+    found = [
+        suppressions.is_suppressed(a)
+        for a in ("new@two.example", "old@one.example", "known@one.example", ADA)
+    ]
     assert found == [False, True, True, False]
 
 
@@ -259,16 +262,20 @@ def test_scopes(suppressions: SuppressionList, where: dict[str, Any], scope: str
 def test_remove(suppressions: SuppressionList) -> None:
     """An address that was allowed again is no longer suppressed, and a second time there is nothing to do."""
     suppressions.add(ADA)
-    assert (suppressions.remove(ADA), suppressions.remove(ADA), ADA in suppressions) == (True, False, False)
+    assert (suppressions.remove(ADA), suppressions.remove(ADA), suppressions.is_suppressed(ADA)) == (
+        True,
+        False,
+        False,
+    )
 
 
 def test_expiry(suppressions: SuppressionList, clock: FixedClock) -> None:
     """A suppression ends when it was said to."""
     suppressions.add(ADA, expires=timedelta(days=2))
     clock.advance(DAY)
-    before = ADA in suppressions
+    before = suppressions.is_suppressed(ADA)
     clock.advance(DAY + 1)
-    assert (before, ADA in suppressions, list(suppressions)) == (True, False, [])
+    assert (before, suppressions.is_suppressed(ADA), list(suppressions)) == (True, False, [])
 
 
 def test_the_longer_one_stays(suppressions: SuppressionList) -> None:
@@ -280,7 +287,7 @@ def test_the_longer_one_stays(suppressions: SuppressionList) -> None:
 
 
 def test_no_address_in_the_store(tmp_path: Path) -> None:
-    """The file of a list holds no address, unless it was asked to."""
+    """The file of a list holds no address, unless it was asked to; the domain is kept, to undo an outage."""
     path = tmp_path / "list.db"
     store = SQLiteStore(path)
     suppressions = SuppressionList(store)
@@ -288,7 +295,7 @@ def test_no_address_in_the_store(tmp_path: Path) -> None:
     suppressions.apply(soft(FixedClock()))
     store.close()
     kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    assert (b"ada" in kept.lower(), b"one.example" in kept) == (False, False)
+    assert (b"ada" in kept.lower(), b"@one.example" in kept) == (False, False)
 
 
 def test_addresses_in_clear(store: Documents, clock: FixedClock) -> None:
@@ -349,7 +356,9 @@ def test_twice_is_once(events: list[Event]) -> None:
         once.apply(event)
     for event in [*events, *events]:
         twice.apply(event)
-    found = [[address in each for address in ("a@x.example", "b@x.example")] for each in (once, twice)]
+    found = [
+        [each.is_suppressed(address) for address in ("a@x.example", "b@x.example")] for each in (once, twice)
+    ]
     assert found[0] == found[1]
 
 
@@ -377,7 +386,7 @@ def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
         acknowledged += [int(line) for line in worker.stdout if line.endswith("\n")]
     store = SQLiteStore(path)
     suppressions = SuppressionList(store)
-    lost = [number for number in acknowledged if f"user{number}@one.example" not in suppressions]
+    lost = [number for number in acknowledged if not suppressions.is_suppressed(f"user{number}@one.example")]
     store.close()
     assert (700 <= len(acknowledged) < 10_000, lost) == (True, [])
 
@@ -399,14 +408,47 @@ def test_an_impossible_time_neither_fails_nor_counts_twice(
         clock.advance(DAY)
     suppressions.apply(replace(soft(clock), time=datetime(year, 6, 1, tzinfo=UTC)))
     suppressions.apply(soft(clock))
-    assert ADA in suppressions
+    assert suppressions.is_suppressed(ADA)
 
 
-def test_half_a_character_is_kept_in_clear(store: Documents, clock: FixedClock) -> None:
-    """A lone surrogate, as JSON may hold one, is suppressed like any other address."""
+def test_half_a_character_is_no_address(store: Documents, clock: FixedClock) -> None:
+    """A lone surrogate, as JSON may hold one, is part of no address, and of no entry."""
     suppressions = SuppressionList(store, clear=True, clock=clock)
-    suppressions.apply(replace(DEAD, recipient="\ud800@one.example"), list="\ud800")
-    assert [entry.address for entry in suppressions] == ["\ud800@one.example"]
+    assert suppressions.apply(replace(DEAD, recipient="\ud800@one.example"), list="\ud800") is None
+    suppressions.add(ADA, list="\ud800")
+    assert [entry.address for entry in suppressions] == [ADA]
+
+
+@pytest.mark.parametrize(
+    "text", ["@@@@", "x@", "@y", "a b@c d", "a@b@c.example", "a@b.example, c@d.example", "a@b..example"]
+)
+def test_what_is_no_address_is_refused(suppressions: SuppressionList, text: str) -> None:
+    """What is not exactly one address is refused, not kept as an entry that suppresses nobody."""
+    with pytest.raises(ConfigurationError, match="this is not one address"):
+        suppressions.add(text)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "Ada <ada@one.example>",
+        "<ada@one.example>",
+        "mailto:ada@one.example",
+        '"ada"@one.example',
+        "ada@one.example (x)",
+    ],
+)
+def test_an_address_with_its_wrapping(suppressions: SuppressionList, spelling: str) -> None:
+    """The mailbox counts, not what stands around it: asked and added."""
+    suppressions.add(ADA)
+    assert suppressions.is_suppressed(spelling)
+    assert suppressions.add(spelling).key == suppressions.add(ADA).key
+
+
+def test_asking_in_the_wrong_way(suppressions: SuppressionList) -> None:
+    """``in`` would not know the flow, so there is none."""
+    with pytest.raises(TypeError):
+        ADA in suppressions  # type: ignore[operator]  # noqa: B015
 
 
 @pytest.mark.parametrize("address", [None, 5, b"ada@one.example"])
@@ -420,7 +462,7 @@ def test_an_address_of_a_wrong_type_is_a_clear_error(suppressions: SuppressionLi
 def test_an_end_beyond_a_century_is_none(suppressions: SuppressionList) -> None:
     """Infinity is for ever, and so is what no calendar holds."""
     ends = [suppressions.add(ADA, expires=end).expires for end in (float("inf"), 1e20)]
-    assert (ends, ADA in suppressions) == ([None, None], True)
+    assert (ends, suppressions.is_suppressed(ADA)) == ([None, None], True)
 
 
 @pytest.mark.parametrize("end", [float("nan"), "tomorrow", datetime(2100, 1, 1)])  # noqa: DTZ001 -- the mistake

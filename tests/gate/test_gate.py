@@ -89,9 +89,8 @@ def test_every_part_says_something() -> None:
     """An operator sees all parts in their order, also those against which nothing speaks."""
     verdict = full().check(reset(), flow="transactional", client="192.0.2.1")
     assert verdict.decision is GateDecision.ACCEPT, verdict
-    assert [r.part for r in verdict.reasons] == (
-        "message classifier route suppressions recipients templates guard reputation scanners limits".split()
-    )
+    first = "message classifier route identity suppressions recipients templates guard"
+    assert [r.part for r in verdict.reasons] == [*first.split(), "reputation", "scanners", "limits"]
 
 
 def test_sync_and_async_agree() -> None:
@@ -175,9 +174,9 @@ def test_recipients_are_left_out_one_by_one() -> None:
     verdict = gate.check(reset(), envelope=Envelope("", to))
     assert verdict.accepted == (ADDRESS,)
     assert [(r.address, r.part) for r in verdict.refused] == [
+        ("no-address@", "message"),
         ("gone@babbage.example", "suppressions"),
         ("x@nowhere.example", "recipients"),
-        ("no-address@", "recipients"),
     ]
     assert {r.reply[0] for r in verdict.refused} == {550}
 
@@ -236,12 +235,33 @@ def test_a_limit_for_some_recipients() -> None:
     assert refused.reply[0] == 450
 
 
-def test_a_missing_key_is_said_and_held() -> None:
-    """A limit per client without a client must not be wide open, and must not crash."""
-    verdict = full().check(reset(), flow="transactional")
-    assert verdict.decision is GateDecision.HOLD
-    assert "client" in str(verdict)
-    assert verdict.degraded == ("limits",)
+def test_a_preset_fits_where_it_stands() -> None:
+    """Mail of a background job has no client: the limits per client do not apply to it, the others do."""
+    gate = full(recipients=None)
+    mails = [reset() for _ in range(4)]
+    for number, mail in enumerate(mails):
+        mail.set_content(f"Hello Ada,\n\nyour code is {number}06117. It expires in ten minutes.\n")
+    verdicts = [gate.check(mail, flow="transactional") for mail in mails]
+    assert [verdict.decision for verdict in verdicts] == ["accept", "accept", "accept", "defer"]
+
+
+def test_a_limit_of_yours_needs_its_key() -> None:
+    """It must not count nothing in silence: who calls is told what to write, and no message is held."""
+    gate = full(limiter={"transactional": Limiter(Limit("5/hour", per="client"))})
+    with pytest.raises(ConfigurationError, match="give client=, or write optional=True") as caught:
+        gate.check(reset(), flow="transactional")
+    assert caught.value.field == "client"
+    with pytest.raises(ConfigurationError, match="GateHandler does not know the client of every message"):
+        gate.require_keys("GateHandler", {"account"})
+    gate.require_keys("GateHandler", {"client"})
+
+
+def test_the_envelope_sender_stands_in_for_an_account() -> None:
+    """A person without a login is limited by the address that sends."""
+    gate = Gate(three_flows(), limiter={"professional": Limiter(Limit("1/day", per="account"))})
+    for sender, decision in [("a", "accept"), ("b", "accept"), ("a", "defer")]:
+        envelope = Envelope(f"{sender}@lovelace.example", (ADDRESS,))
+        assert gate.check(note(), envelope=envelope, flow="professional").decision == decision
 
 
 def test_a_stopped_flow_defers() -> None:
@@ -312,7 +332,7 @@ def test_an_async_scanner() -> None:
         ({"reputation": Reputation(DeadStore())}, "reputation", "accept"),
         ({"reputation": Reputation(DeadStore(), on_error="deny")}, "reputation", "defer"),
         ({"senders": SenderControl(DeadStore())}, "senders", "accept"),
-        ({"limiter": Limiter(Limit("1/day", per="global"), store=DeadStore())}, "limits", "hold"),
+        ({"limiter": Limiter(Limit("1/day", per="global"), store=DeadStore())}, "limits", "defer"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

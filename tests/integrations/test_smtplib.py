@@ -50,7 +50,7 @@ def test_one_connection_for_several(relays: dict[str, SmtpServer], urls: dict[st
     """Messages of one flow share a connection, and one that was lost is made anew."""
     with GateSMTP(Gate(three_flows(**urls))) as smtp:
         smtp.send_message(reset(), flow="transactional")
-        next(iter(smtp._connections.values())).close()
+        next(iter(smtp._relays._idle.values()))[0].close()
         smtp.send_message(reset(), flow="transactional")
         smtp.send_message(reset(), flow="transactional")
     assert len(relays["transactional"].deliveries) == 3

@@ -161,16 +161,21 @@ def test_fewer_connections_for_a_time(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "action"),
+    ("problem", "reason", "pace"),
     [
-        (smtplib.SMTPDataError(421, b"4.7.0 Too many messages, slow down"), "throttle"),
-        (smtplib.SMTPRecipientsRefused({"a@gmail.com": (550, b"5.1.1 No such user")}), "invalid-recipient"),
-        (ConnectionResetError("gone"), "retry"),
+        (smtplib.SMTPDataError(421, b"4.7.0 Too many messages, slow down"), "rate", "throttle"),
+        (
+            smtplib.SMTPRecipientsRefused({"a@gmail.com": (550, b"No such user")}),
+            "mailbox-unknown",
+            None,
+        ),
+        (ConnectionResetError("gone"), "connection", None),
     ],
 )
-def test_exceptions_are_fed_back(clock: Clock, problem: Exception, action: str) -> None:
+def test_exceptions_are_fed_back(clock: Clock, problem: Exception, reason: str, pace: str | None) -> None:
     """What smtplib raises holds the reply; a lost connection holds none."""
-    assert str(pacer(clock).schedule("a@gmail.com").failed(problem).action) == action
+    reply = pacer(clock).schedule("a@gmail.com").failed(problem)
+    assert (reply.reason, reply.pace) == (reason, pace)
 
 
 def test_a_reply_about_a_recipient_leaves_the_pace(clock: Clock) -> None:

@@ -35,7 +35,7 @@ def test_every_key_goes_by_itself_and_has_one_hash_tag(redis_client: Callable[[]
 
 
 def test_no_key_or_value_names_anybody(redis_client: Callable[[], Any]) -> None:
-    """Whoever reads the server finds no address and no account."""
+    """Whoever reads the server finds no address and no account; a suppression keeps the domain."""
     with redis_client() as client:
         store = RedisStore(client)
         Limiter(*LIMITS, store=store).acquire(to="hypatia@example.org", account="charles")
@@ -43,7 +43,7 @@ def test_no_key_or_value_names_anybody(redis_client: Callable[[], Any]) -> None:
         SenderControl(store).acquire("charles", to="hypatia@example.org")
         kept = b"".join(client.dump(key) + key for key in client.scan_iter())
     assert kept
-    assert [name for name in (b"hypatia", b"example", b"charles") if name in kept] == []
+    assert [name for name in (b"hypatia", b"ypatia@", b"charles") if name in kept] == []
 
 
 def test_a_client_that_decodes_is_understood(redis_client: Callable[..., Any]) -> None:
@@ -79,7 +79,7 @@ def test_suppressions_live_in_redis(redis_client: Callable[[], Any]) -> None:
     with redis_client() as client:
         suppressions = SuppressionList(RedisStore(client))
         suppressions.add("ada@example.org", reason="mailbox-unknown")
-        assert "ADA@example.org" in suppressions
+        assert suppressions.is_suppressed("ADA@example.org")
         assert [entry.reason for entry in suppressions] == ["mailbox-unknown"]
         suppressions.remove("ada@example.org")
-        assert "ada@example.org" not in suppressions
+        assert not suppressions.is_suppressed("ada@example.org")

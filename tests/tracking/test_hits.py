@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import tomllib
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from mailflows import Flow
-from mailflows.feedback import EventType
-from mailflows.tracking import Hit, HitKind, Tracked, judge_hit, judge_hits
+from mailflows import ConfigurationError, Flow
+from mailflows.feedback import Event, EventType
+from mailflows.tracking import CampaignStats, Hit, HitKind, Tracked, judge_hit, judge_hits
 from mailflows.tracking._addresses import Purpose
+from shared_cases import cases
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"
@@ -37,14 +42,22 @@ def opened(*, after: float = 60, **facts: str) -> Hit:
         (opened(user_agent="Mozilla/5.0"), "privacy-proxy", "agent-privacy-proxy"),
         (
             opened(user_agent="Mozilla/5.0 (via ggpht.com GoogleImageProxy)"),
-            "privacy-proxy",
-            "agent-privacy-proxy",
+            "human",
+            "reader-proxy",
         ),
+        (opened(user_agent="YahooMailProxy; https://help.yahoo.example"), "human", "reader-proxy"),
+        (opened(user_agent=f"{BROWSER} Edge/12.246 Mozilla/5.0"), "privacy-proxy", "agent-privacy-proxy"),
+        (opened(user_agent="Spark/3.1 (Mac)"), "human", None),
+        (opened(user_agent="Mozilla/4.0 (compatible; MSIE 7.0; Microsoft Outlook 16.0)"), "human", None),
+        (click(user_agent="Rust-reqwest/0.12"), "scanner", "agent-scanner"),
         (
-            opened(user_agent="YahooMailProxy; https://help.yahoo.example"),
-            "privacy-proxy",
-            "agent-privacy-proxy",
+            click(user_agent="Mozilla/5.0 (compatible; LinkGuard; +https://lg.example)"),
+            "scanner",
+            "agent-scanner",
         ),
+        (click(user_agent="WhatsApp/2.24 A"), "scanner", "agent-scanner"),
+        (click(user_agent=f"{BROWSER} [WhatsApp/2.24]"), "human", None),
+        (click(address="40.107.1.2"), "uncertain", "network-scanner"),
         (opened(address="17.58.1.2"), "privacy-proxy", "network-privacy-proxy"),
         (opened(address="192.0.2.1"), "human", None),
         (opened(address="no address"), "human", None),
@@ -85,9 +98,12 @@ def test_links_over_an_hour() -> None:
 
 
 def test_the_company_of_a_honeypot() -> None:
-    """What comes with it comes from the same program; an hour later it does not."""
-    hits = [click(None, after=60), click(after=62), click(after=3600)]
-    assert [v.kind for v in judge_hits(hits)] == ["scanner", "scanner", "human"]
+    """The client that followed it stays a program, its pixel too; another client beside it is a person."""
+    program = BROWSER.replace("140", "139")
+    hits = [click(None, user_agent=program), click(after=62, user_agent=program), click(after=64)]
+    later = [click(after=3600, user_agent=program), opened(after=50, user_agent=program)]
+    kinds = {v.hit: str(v.kind) for v in judge_hits([*hits, *later])}
+    assert [kinds[hit] for hit in (*hits, *later)] == ["scanner", "scanner", "human", "scanner", "scanner"]
 
 
 def test_recipients_are_judged_apart() -> None:
@@ -126,4 +142,83 @@ def test_a_hit_becomes_an_event() -> None:
 def test_one_line() -> None:
     """A verdict says itself."""
     assert str(judge_hit(click())) == "click by a human"
-    assert str(judge_hit(click(user_agent=""))) == "click by a scanner (the client did not name itself)"
+    assert str(judge_hit(click(user_agent=""))) == "click by a scanner (the client sent no user agent)"
+
+
+def test_a_double_click_and_a_hammer() -> None:
+    """Two fetches of one link are impatience, a dozen in a minute are a program."""
+    assert {v.kind for v in judge_hits([click(after=60), click(after=61)])} == {HitKind.HUMAN}
+    assert {v.kind for v in judge_hits([click(after=60 + n) for n in range(12)])} == {HitKind.SCANNER}
+
+
+def test_two_links_at_once() -> None:
+    """Nobody follows two links within half a second."""
+    hits = [click(f"https://shop.example/{n}", after=60 + 0.4 * n) for n in range(2)]
+    assert {v.kind for v in judge_hits(hits, links=9)} == {HitKind.SCANNER}
+
+
+def test_tabs_of_a_reader() -> None:
+    """Who opened the message hours after it came may open all its links in tabs."""
+    clicks = [click(f"https://shop.example/{n}", after=9000 + 2 * n) for n in range(5)]
+    kinds = {
+        v.kind for v in judge_hits([opened(after=8990), *clicks], delivered={("spring", "42"): NOW}, links=5)
+    }
+    assert kinds == {HitKind.HUMAN}
+
+
+def test_a_scan_from_several_networks() -> None:
+    """One program that spreads its links over networks is one scan, and a person beside it a person."""
+    program = BROWSER.replace("140", "125")
+    hits = [
+        click(f"https://shop.example/{n}", after=60 + 5 * n, address=f"192.0.{n}.9", user_agent=program)
+        for n in range(4)
+    ]
+    beside = click("https://shop.example/2", after=66, address="198.51.100.7")
+    kinds = {v.hit: v.kind for v in judge_hits([*hits, beside], links=4)}
+    assert {kinds[hit] for hit in hits} == {HitKind.SCANNER}
+    assert kinds[beside] is HitKind.HUMAN
+
+
+def test_a_client_that_scans_others_scans_everybody() -> None:
+    """Proved with two recipients, the very same client is a scanner with the third."""
+    facts = {"address": "192.0.2.9"}
+    hits = [click(None, recipient=str(n), **facts) for n in (1, 2)] + [click(recipient="3", **facts)]
+    assert {v.kind for v in judge_hits(hits)} == {HitKind.SCANNER}
+    assert judge_hit(click(recipient="3", **facts)).kind is HitKind.HUMAN
+
+
+@pytest.mark.parametrize("seconds", [-3, -3600])
+def test_clocks_that_disagree_prove_nothing(seconds: float) -> None:
+    """A hit before the delivery was told is no scanner's for that."""
+    assert judge_hit(click(after=seconds), delivered=NOW).kind is HitKind.HUMAN
+
+
+def test_a_moment_without_a_zone_is_refused() -> None:
+    """The error names the zone, at the first place that sees the time."""
+    with pytest.raises(ConfigurationError, match="time zone"):
+        Hit(click().tracked, datetime(2026, 3, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("audience", ["gmail", "apple", "microsoft", "mixed"])
+def test_the_rates_of_an_audience_are_what_happened(audience: str) -> None:
+    """97 % of the hits are judged right, and the rates come within two points of the truth."""
+    truth = tomllib.loads(cases("content-2/audiences.toml"))[audience]
+    rows = [json.loads(line) for line in cases(f"content-2/hits-{audience}.jsonl").splitlines()]
+    told = csv.DictReader(cases(f"content-2/deliveries-{audience}.csv").splitlines())
+    delivered = {("c", row["recipient"]): datetime.fromisoformat(row["delivered"]) for row in told}
+    hits = {hit_of(row): row["truth"] == "person" for row in rows}
+    verdicts = list(judge_hits(hits, delivered=delivered, links=truth["links"]))
+    right = sum((v.kind is HitKind.HUMAN) == hits[v.hit] for v in verdicts)
+    assert right >= 0.97 * len(hits)
+    events = [Event(EventType.DELIVERED, recipient_id=recipient, campaign="c") for _, recipient in delivered]
+    stats = CampaignStats.from_events([*events, *(v.to_event() for v in verdicts)], campaign="c")
+    for name, key in (("opened by people", "opened"), ("clicked of opened", "clicked_of_opened")):
+        assert stats.rate(name).share == pytest.approx(truth[key], abs=0.02)
+
+
+def hit_of(row: dict[str, Any]) -> Hit:
+    """Return a row of a simulated log as a hit."""
+    url = None if row["link"] is None or row["link"] == "trap" else f"https://shop.example/{row['link']}"
+    tracked = Tracked(Purpose(row["purpose"]), "c", row["recipient"], url, row["link"] == "trap", NOW, None)
+    moment = datetime.fromisoformat(row["time"])
+    return Hit(tracked, moment, row["method"], row["user_agent"], row["address"])

@@ -31,6 +31,8 @@ from mailflows.feedback import (
     Event,
     EventType,
     ImportResult,
+    PaceChange,
+    Reply,
     Suppression,
     SuppressionList,
     Verp,
@@ -41,11 +43,13 @@ from mailflows.feedback import (
     import_suppressions,
     parse_autoreply,
     parse_bounce,
+    read_reply,
     verify_webhook,
 )
 from mailflows.flows import FlowRoute, FlowSet, GuardDecision, GuardReason, RouteDecision
 from mailflows.gate import Finding as ScanFinding
 from mailflows.gate import GateDecision, GateReason, RefusedRecipient
+from mailflows.integrations import Delivery
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.limits import Decision, Limit, Limiter, MemoryStore
 from mailflows.message import Address, Part
@@ -156,11 +160,11 @@ assert_type(flows.guard(b"", Flow.MARKETING).reasons, tuple[GuardReason, ...])
 assert_type(check_fields({"name": "Ada"}).alarms, tuple[SlotAlarm, ...])
 pacer = pacing.Pacer(limits.MemoryStore(), rates={"google": "10/s"}, connections={"google": 5})
 assert_type(pacer.schedule("ada@example.org", within=3.0), pacing.Slot)
-assert_type(pacer.schedule("ada@example.org").failed(ValueError()), pacing.Reply)
+assert_type(pacer.schedule("ada@example.org").failed(ValueError()), Reply)
 pacer.schedule("ada@example.org").skipped()
 assert_type(pacer.stream(["ada@example.org"], resume="x"), Iterator[tuple[str, pacing.Slot]])
-assert_type(pacer.schedule("ada@example.org").result(250), pacing.Reply)
-assert_type(pacing.classify_reply(550, b"5.1.1 no").action, pacing.ReplyAction)
+assert_type(pacer.schedule("ada@example.org").result(250), Reply)
+assert_type(read_reply(550, b"5.1.1 no").pace, PaceChange | None)
 assert_type(pacing.provider_of("example.org"), pacing.Provider)
 warm_up = pacing.WarmUp("ses", store=limits.MemoryStore(), name="192.0.2.1")
 assert_type(warm_up.acquire(5, provider="google"), pacing.Allowance)
@@ -217,4 +221,4 @@ def send(mail: bytes) -> int:
 
 assert_type(send(b""), int)
 with GateSMTP(gate) as smtp:
-    assert_type(smtp.send_message(EmailMessage(), flow="marketing"), dict[str, tuple[int, bytes]])
+    assert_type(smtp.send_message(EmailMessage(), flow="marketing"), Delivery)

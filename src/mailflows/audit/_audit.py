@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -26,24 +27,38 @@ AUDIT_BUDGET = 30.0
 """Seconds that an audit may take by default: a DNS that is half down is waited for."""
 
 
-def audit(flows: FlowSet, *, resolver: Door | None = None, budget: float = AUDIT_BUDGET) -> AuditReport:
+def audit(
+    flows: FlowSet,
+    *,
+    resolver: Door | None = None,
+    budget: float = AUDIT_BUDGET,
+    blocklists: Sequence[str] = (),
+) -> AuditReport:
     """Look up what the flows have published, and say what is missing, weak or shared.
 
     Args:
         flows: The flows, as they are declared.
         resolver: Who is asked; the system's resolvers by default.
         budget: Seconds of wall-clock time; what has no answer by then is "unanswered".
+        blocklists: DNS block lists to ask about the source addresses (RFC 5782), such as
+            ``zen.spamhaus.org``; none by default, because most have terms of use.
     """
     routes = tuple(flows)
-    return judge(routes, dict(_door(resolver).run(audit_conversations(routes), budget=budget)))
+    return judge(
+        routes, dict(_door(resolver).run(audit_conversations(routes, blocklists=blocklists), budget=budget))
+    )
 
 
 async def aaudit(
-    flows: FlowSet, *, resolver: Door | None = None, budget: float = AUDIT_BUDGET
+    flows: FlowSet,
+    *,
+    resolver: Door | None = None,
+    budget: float = AUDIT_BUDGET,
+    blocklists: Sequence[str] = (),
 ) -> AuditReport:
     """Do what `audit` does without blocking the event loop."""
     routes = tuple(flows)
-    results = _door(resolver).arun(audit_conversations(routes), budget=budget)
+    results = _door(resolver).arun(audit_conversations(routes, blocklists=blocklists), budget=budget)
     return judge(routes, {number: facts async for number, facts in results})
 
 
@@ -63,7 +78,8 @@ def judge(routes: Sequence[FlowRoute], facts: Mapping[int, RouteFacts]) -> Audit
     known = [facts[number] for number in range(len(routes))]
     findings = [found for one in known for found in flow_findings(one)]
     for one, other in combinations(known, 2):
-        findings += [*_declared(one.route, other.route), *_published(one, other), *_organisation(one, other)]
+        findings += [*_declared(one.route, other.route), *_published(one, other)]
+        findings += [*_neighbours(one, other), *_organisation(one, other)]
     return AuditReport.of(findings)
 
 
@@ -72,19 +88,45 @@ def _declared(one: FlowRoute, other: FlowRoute) -> Iterator[AuditFinding]:
     flows = (one.flow, other.flow)
     for ip in one.source_ips:
         if ip in other.source_ips:
-            yield finding("shared.source-ip", flows, ip=ip)
+            yield finding("shared-source-ip", flows, ip=ip)
     if one.return_path == other.return_path:
-        yield finding("shared.return-path", flows, domain=one.return_path)
+        yield finding("shared-return-path", flows, domain=one.return_path)
     if one.tracking_host and one.tracking_host == other.tracking_host:
-        yield finding("shared.tracking-host", flows, host=one.tracking_host)
+        yield finding("shared-tracking-host", flows, host=one.tracking_host)
     if one.ehlo and one.ehlo == other.ehlo:
-        yield finding("shared.ehlo", flows, host=one.ehlo)
+        yield finding("shared-ehlo", flows, host=one.ehlo)
     if one.server and one.server == other.server:
-        yield finding("shared.relay", flows, host=one.server.host)
+        yield finding("shared-relay", flows, host=one.server.host)
     if one.esp and (one.esp.lower(), one.stream) == (other.esp.lower(), other.stream):
-        yield finding("shared.stream", flows, esp=one.esp)
+        yield finding("shared-stream", flows, esp=one.esp)
     if one.list_id and one.list_id == other.list_id:
-        yield finding("shared.list-id", flows, list_id=one.list_id)
+        yield finding("shared-list-id", flows, list_id=one.list_id)
+
+
+def _neighbours(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:
+    """Compare networks and tracking hosts: what is listed together with what."""
+    flows = (one.route.flow, other.route.flow)
+    mine, theirs = set(one.route.source_ips), set(other.route.source_ips)
+    pairs = [(a, b) for a in mine - theirs for b in theirs - mine if _network(a) == _network(b)]
+    for network in sorted({str(_network(a)) for a, _ in pairs}):
+        yield finding(
+            "shared-network", flows, network=network, evidence=sorted({ip for p in pairs for ip in p})
+        )
+    hosts = one.route.tracking_host, other.route.tracking_host
+    if all(hosts) and hosts[0] != hosts[1]:
+        targets = [
+            set(facts.answer(host, "CNAME").records) for facts, host in zip((one, other), hosts, strict=True)
+        ]
+        for target in sorted(targets[0] & targets[1]):
+            yield finding("shared-tracking-target", flows, target=target, evidence=hosts)
+
+
+_NEIGHBOURHOOD = {4: 24, 6: 48}
+"""Prefixes that receivers and block lists judge as one: a /24 of IPv4, a site's /48 of IPv6 (RFC 6177)."""
+
+
+def _network(ip: str) -> IPv4Network | IPv6Network:
+    return ip_network((ip, _NEIGHBOURHOOD[ip_address(ip).version]), strict=False)
 
 
 def _published(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:
@@ -93,16 +135,16 @@ def _published(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:
     keys, others = _keys(one), _keys(other)
     same_names = [name for name in keys if name in others]
     for name in same_names:
-        yield finding("shared.dkim-selector", flows, name=name)
+        yield finding("shared-dkim-selector", flows, name=name)
     same_keys = [(a, b) for a in keys for b in others if a != b and keys[a] and keys[a] == others[b]]
     if same_keys:
-        yield finding("shared.dkim-key", flows, evidence=[f"{a} = {b}" for a, b in same_keys])
+        yield finding("shared-dkim-key", flows, evidence=[f"{a} = {b}" for a, b in same_keys])
     if one.route.return_path == other.route.return_path:
         return  # one record, said above
     shared = overlap(one.spf.networks, other.spf.networks)
     if shared:
         yield finding(
-            "shared.spf-networks", flows, evidence=[_where(network, one, other) for network in shared]
+            "shared-spf-networks", flows, evidence=[_where(network, one, other) for network in shared]
         )
 
 
@@ -131,7 +173,7 @@ def _organisation(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:
     """Say which flows are separate only by sub-domains."""
     shared = [organisation for organisation in _organisations(one) if organisation in _organisations(other)]
     for domain in shared:
-        yield finding("shared.organisation", (one.route.flow, other.route.flow), domain=domain)
+        yield finding("shared-organisation", (one.route.flow, other.route.flow), domain=domain)
 
 
 def _organisations(facts: RouteFacts) -> list[str]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from mailflows._dns import Status
 from mailflows.audit._dkim import DkimKey, read_key
 from mailflows.audit._dmarc import REMOVED
-from mailflows.audit._facts import key_name, report_permissions
+from mailflows.audit._facts import key_name, mail_hosts, report_permissions
 from mailflows.audit._report import finding
 from mailflows.audit._spf import LOOKUP_LIMIT, VOID_LIMIT, SpfResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailflows._dns import Answer
     from mailflows.audit._dmarc import DmarcRecord, Walk
     from mailflows.audit._facts import RouteFacts
     from mailflows.audit._report import AuditFinding
@@ -24,13 +26,32 @@ __all__ = ["flow_findings"]
 _WIDEST = {4: 16, 6: 28}
 """Shortest prefixes that are not «very large»: a /16 of IPv4 is 65,536 addresses."""
 
+_DOCUMENTATION = tuple(
+    map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"))
+)
+_IPV6 = 6  # by definition
+_LONGEST_ANSWER = 450
+"""Bytes of an SPF record that fit a DNS answer of 512 bytes beside its head (RFC 7208 section 3.4)."""
+
 _LEAST_BITS = 1024
 _GOOD_BITS = 2048
 
 
 def flow_findings(facts: RouteFacts) -> Iterator[AuditFinding]:
     """Yield all that is missing or weak on one flow."""
-    for check in (_spf, _spf_reach, _sources, _dkim, _domains, _hosts, _addresses, _unanswered):
+    checks = (
+        _spf,
+        _spf_reach,
+        _sources,
+        _dkim,
+        _domains,
+        _mail_hosts,
+        _hosts,
+        _addresses,
+        _listings,
+        _unanswered,
+    )
+    for check in checks:
         yield from check(facts)
 
 
@@ -40,12 +61,12 @@ def _spf(facts: RouteFacts) -> Iterator[AuditFinding]:
     if domain in spf.unanswered:
         return
     if not spf.records:
-        yield finding("spf.missing", flows, domain=domain)
+        yield finding("spf-missing", flows, domain=domain)
     elif len(spf.records) > 1:
-        yield finding("spf.several", flows, domain=domain, count=len(spf.records), evidence=spf.records)
+        yield finding("spf-several", flows, domain=domain, count=len(spf.records), evidence=spf.records)
     elif domain in spf.broken:
         problem = spf.broken[domain]
-        yield finding("spf.malformed", flows, domain=domain, problem=problem, evidence=spf.records)
+        yield finding("spf-malformed", flows, domain=domain, problem=problem, evidence=spf.records)
     else:
         yield from _spf_tree(facts)
 
@@ -55,15 +76,25 @@ def _spf_tree(facts: RouteFacts) -> Iterator[AuditFinding]:
     spf, flows, domain = facts.spf, (facts.route.flow,), facts.spf.domain
     for where, problem in spf.broken.items():
         told = f"{where}: {problem}"
-        yield finding("spf.broken-include", flows, domain=domain, problem=told, evidence=spf.records)
+        yield finding("spf-broken-include", flows, domain=domain, problem=told, evidence=spf.records)
+    if spf.ignored:
+        yield finding(
+            "spf-ignored-terms", flows, domain=domain, terms=" ".join(spf.ignored), evidence=spf.records
+        )
+    for target, count in spf.mail_hosts.items():
+        if count > LOOKUP_LIMIT:
+            yield finding("spf-too-many-mail-hosts", flows, domain=domain, target=target, count=count)
+    size = len(spf.records[0].encode())
+    if size > _LONGEST_ANSWER:
+        yield finding("spf-too-long", flows, domain=domain, size=size, evidence=spf.records)
     if spf.lookups > LOOKUP_LIMIT:
-        yield finding("spf.too-many-lookups", flows, domain=domain, count=spf.lookups, evidence=spf.records)
+        yield finding("spf-too-many-lookups", flows, domain=domain, count=spf.lookups, evidence=spf.records)
     if spf.voids:
-        code = "spf.too-many-voids" if len(spf.voids) > VOID_LIMIT else "spf.void"
+        code = "spf-too-many-voids" if len(spf.voids) > VOID_LIMIT else "spf-void"
         evidence = [f"{name} has no {kind}" for name, kind in spf.voids.items()]
         yield finding(code, flows, domain=domain, count=len(spf.voids), evidence=evidence)
-    ending = {"+": "spf.pass-all", "?": "spf.neutral-all", "": "spf.no-all"}.get(spf.last)
-    if ending and not (ending == "spf.no-all" and spf.broken):
+    ending = {"+": "spf-pass-all", "?": "spf-neutral-all", "": "spf-no-all"}.get(spf.last)
+    if ending and not (ending == "spf-no-all" and spf.broken):
         yield finding(ending, flows, domain=domain, evidence=spf.records)
 
 
@@ -72,13 +103,13 @@ def _spf_reach(facts: RouteFacts) -> Iterator[AuditFinding]:
     spf, flows = facts.spf, (facts.route.flow,)
     wide = [network for network in spf.networks if network.prefixlen < _WIDEST[network.version]]
     if wide:
-        yield finding("spf.too-wide", flows, domain=spf.domain, evidence=map(str, wide))
+        yield finding("spf-too-wide", flows, domain=spf.domain, evidence=map(str, wide))
     names = [term for term in spf.unexpanded if term.startswith("ptr:")]
     if names:
-        yield finding("spf.ptr", flows, domain=spf.domain, evidence=names)
+        yield finding("spf-ptr", flows, domain=spf.domain, evidence=names)
     others = [term for term in spf.unexpanded if not term.startswith("ptr:")]
     if others:
-        yield finding("spf.not-expanded", flows, domain=spf.domain, evidence=others)
+        yield finding("spf-not-expanded", flows, domain=spf.domain, evidence=others)
 
 
 def _sources(facts: RouteFacts) -> Iterator[AuditFinding]:
@@ -90,7 +121,7 @@ def _sources(facts: RouteFacts) -> Iterator[AuditFinding]:
     for ip, check in facts.sources.items():
         if check.result in refused:
             yield finding(
-                "spf.source-refused",
+                "spf-source-refused",
                 (facts.route.flow,),
                 domain=spf.domain,
                 result=f"{ip}, {check.result}",
@@ -101,8 +132,10 @@ def _sources(facts: RouteFacts) -> Iterator[AuditFinding]:
 def _dkim(facts: RouteFacts) -> Iterator[AuditFinding]:
     """Look at the keys."""
     route = facts.route
-    if not route.dkim_selector and not route.esp:
-        yield finding("dkim.no-selector", (route.flow,))
+    if not route.dkim_selector:
+        yield finding(
+            "dkim-unknown-selector" if route.esp else "dkim-no-selector", (route.flow,), esp=route.esp
+        )
     for selector in route.dkim_selector:
         name = key_name(route, selector)
         answer = facts.answer(name, "TXT")
@@ -112,24 +145,28 @@ def _dkim(facts: RouteFacts) -> Iterator[AuditFinding]:
             yield from _key(facts, name, read_key(answer.records[0]), answer.records)
         elif answer.records:
             count = len(answer.records)
-            yield finding("dkim.several", (route.flow,), name=name, count=count, evidence=answer.records)
+            yield finding("dkim-several", (route.flow,), name=name, count=count, evidence=answer.records)
         else:
-            yield finding("dkim.missing", (route.flow,), name=name)
+            yield finding("dkim-missing", (route.flow,), name=name)
 
 
 def _key(facts: RouteFacts, name: str, key: DkimKey, evidence: tuple[str, ...]) -> Iterator[AuditFinding]:
     flows = (facts.route.flow,)
     if key.problem:
-        yield finding("dkim.malformed", flows, name=name, problem=key.problem, evidence=evidence)
+        yield finding("dkim-malformed", flows, name=name, problem=key.problem, evidence=evidence)
     elif key.is_revoked:
-        yield finding("dkim.revoked", flows, name=name, evidence=evidence)
+        yield finding("dkim-revoked", flows, name=name, evidence=evidence)
     elif key.kind == "rsa" and key.bits < _GOOD_BITS:
-        code = "dkim.short-key" if key.bits < _LEAST_BITS else "dkim.weak-key"
+        code = "dkim-short-key" if key.bits < _LEAST_BITS else "dkim-weak-key"
         yield finding(code, flows, name=name, bits=key.bits, evidence=evidence)
     if key.is_testing:
-        yield finding("dkim.testing", flows, name=name, evidence=evidence)
+        yield finding("dkim-testing", flows, name=name, evidence=evidence)
+    if key.services and not {"email", "*"} & set(key.services):
+        yield finding(
+            "dkim-not-for-mail", flows, name=name, services=":".join(key.services), evidence=evidence
+        )
     if key.hashes and "sha256" not in key.hashes:
-        yield finding("dkim.sha1", flows, name=name, evidence=evidence)
+        yield finding("dkim-sha1", flows, name=name, evidence=evidence)
 
 
 def _domains(facts: RouteFacts) -> Iterator[AuditFinding]:
@@ -139,9 +176,9 @@ def _domains(facts: RouteFacts) -> Iterator[AuditFinding]:
         found = facts.walks[domain]
         mx = facts.answer(domain, "MX")
         if mx.status is Status.NXDOMAIN:
-            yield finding("dns.no-domain", flows, domain=domain)
+            yield finding("dns-no-domain", flows, domain=domain)
         elif mx.is_final and not _takes_mail(mx.records):
-            yield finding("dns.no-mx", flows, domain=domain, evidence=mx.records)
+            yield finding("dns-no-mx", flows, domain=domain, evidence=mx.records)
         yield from _dmarc(facts, domain, found)
         if found.record is not None:
             yield from _alignment(facts, domain, found.record)
@@ -155,25 +192,26 @@ def _takes_mail(records: tuple[str, ...]) -> bool:
 def _dmarc(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFinding]:
     flows = (facts.route.flow,)
     for name in found.several:
-        yield finding("dmarc.several", flows, domain=name)
+        yield finding("dmarc-several", flows, domain=name)
     for name, problem in found.malformed.items():
-        yield finding("dmarc.malformed", flows, domain=name, problem=problem)
+        yield finding("dmarc-malformed", flows, domain=name, problem=problem)
     record = found.record
     if record is None:
         if not (found.several or found.malformed or found.unanswered):
-            yield finding("dmarc.missing", flows, domain=domain)
+            yield finding("dmarc-missing", flows, domain=domain)
         return
     evidence = ("; ".join(f"{name}={content}" for name, content in record.tags.items()),)
     if record.policy_for(domain) == "none":
-        yield finding("dmarc.policy-none", flows, domain=domain, evidence=evidence)
+        yield finding("dmarc-policy-none", flows, domain=domain, evidence=evidence)
     if not record.report_domains:
-        yield finding("dmarc.no-reports", flows, domain=record.domain, evidence=evidence)
+        code = "dmarc-invalid-reports" if record.tags.get("rua") else "dmarc-no-reports"
+        yield finding(code, flows, domain=record.domain, evidence=evidence)
     if record.tags.get("t", "n").lower() == "y":
-        yield finding("dmarc.testing", flows, domain=record.domain, evidence=evidence)
+        yield finding("dmarc-testing", flows, domain=record.domain, evidence=evidence)
     removed = [tag for tag in REMOVED if tag in record.tags]
     if removed:
         tags = ", ".join(removed)
-        yield finding("dmarc.removed-tag", flows, domain=record.domain, tags=tags, evidence=evidence)
+        yield finding("dmarc-removed-tag", flows, domain=record.domain, tags=tags, evidence=evidence)
     yield from _reports(facts, record.domain, found)
 
 
@@ -184,17 +222,64 @@ def _reports(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFindi
         agreed = any(text.lower().replace(" ", "").startswith("v=dmarc1") for text in answer.records)
         if answer.is_final and not agreed:
             yield finding(
-                "dmarc.report-refused", (facts.route.flow,), target=target, domain=domain, name=name
+                "dmarc-report-refused", (facts.route.flow,), target=target, domain=domain, name=name
             )
+
+    if found.record is not None:
+        for target in dict.fromkeys((*found.record.domains_of("rua"), *found.record.domains_of("ruf"))):
+            answers = [facts.answer(target, kind) for kind in ("MX", "A", "AAAA")]
+            is_known = all(answer.is_final for answer in answers) and target not in facts.route.domains
+            if is_known and not _may_take_mail(*answers):  # its own domains were looked at before
+                yield finding("dmarc-dead-reports", (facts.route.flow,), target=target, domain=domain)
+
+
+def _may_take_mail(mx: Answer, *addresses: Answer) -> bool:
+    """Return whether mail to a domain has somewhere to go: an MX, or an own address (RFC 5321, 5.1)."""
+    return bool(mail_hosts(mx)) if mx.records else any(answer.records for answer in addresses)
+
+
+def _mail_hosts(facts: RouteFacts) -> Iterator[AuditFinding]:
+    """Look at the hosts that take the answers and the bounces."""
+    route, flows = facts.route, (facts.route.flow,)
+    for domain in dict.fromkeys((*route.domains, route.return_path)):
+        for host in mail_hosts(facts.answer(domain, "MX")):
+            alias = facts.answer(host, "CNAME")
+            addresses = [facts.answer(host, kind) for kind in ("A", "AAAA")]
+            if alias.records:
+                yield finding("dns-mx-alias", flows, domain=domain, host=host, evidence=alias.records)
+            elif all(answer.is_final and not answer.records for answer in addresses):
+                yield finding("dns-mx-dead", flows, domain=domain, host=host)
+
+
+def _listings(facts: RouteFacts) -> Iterator[AuditFinding]:
+    """Say which source addresses a block list names."""
+    for (ip, zone), answers in facts.listings.items():
+        yield finding("dns-blocklisted", (facts.route.flow,), ip=ip, zone=zone, evidence=answers)
+
+
+def _is_generic(name: str, ip: str) -> bool:
+    """Return whether a host's name is made of its address, as names of dial-up lines are.
+
+    M3AAWG "Sender Best Common Practices" (version 3.0, 2015) asks for names that tell who sends.
+
+    >>> _is_generic("host-192-0-2-7.pool.example", "192.0.2.7"), _is_generic("out7.example.org", "192.0.2.7")
+    (True, False)
+    """
+    address = ip_address(ip)
+    if address.version == _IPV6:
+        return address.exploded.replace(":", "") in name.replace("-", "").replace(".", "")
+    octets = [f"0*{octet}" for octet in ip.split(".")]
+    orders = (octets, octets[::-1])
+    return any(re.search(r"(?<!\d)" + r"[.\-_x]".join(order) + r"(?!\d)", name) for order in orders)
 
 
 def _alignment(facts: RouteFacts, domain: str, record: DmarcRecord) -> Iterator[AuditFinding]:
     """Look whether SPF and DKIM count for a From domain (RFC 9989 section 4.4)."""
     route = facts.route
     if route.return_path != domain and not _are_aligned(facts, domain, route.return_path, record, "aspf"):
-        yield finding("dmarc.spf-misaligned", (route.flow,), path=route.return_path, domain=domain)
+        yield finding("dmarc-spf-misaligned", (route.flow,), path=route.return_path, domain=domain)
     if route.dkim_domain != domain and not _are_aligned(facts, domain, route.dkim_domain, record, "adkim"):
-        yield finding("dmarc.dkim-misaligned", (route.flow,), signer=route.dkim_domain, domain=domain)
+        yield finding("dmarc-dkim-misaligned", (route.flow,), signer=route.dkim_domain, domain=domain)
 
 
 def _are_aligned(facts: RouteFacts, domain: str, other: str, record: DmarcRecord, mode: str) -> bool:
@@ -209,11 +294,11 @@ def _hosts(facts: RouteFacts) -> Iterator[AuditFinding]:
     route, flows = facts.route, (facts.route.flow,)
     mx = facts.answer(route.return_path, "MX")
     if route.return_path not in route.domains and mx.is_final and not _takes_mail(mx.records):
-        yield finding("dns.no-return-mx", flows, domain=route.return_path, evidence=mx.records)
+        yield finding("dns-no-return-mx", flows, domain=route.return_path, evidence=mx.records)
     if route.tracking_host:
         answers = [facts.answer(route.tracking_host, kind) for kind in ("A", "AAAA")]
         if all(answer.is_final and not answer.records for answer in answers):
-            yield finding("dns.no-tracking-host", flows, host=route.tracking_host)
+            yield finding("dns-no-tracking-host", flows, host=route.tracking_host)
 
 
 def _addresses(facts: RouteFacts) -> Iterator[AuditFinding]:
@@ -222,19 +307,30 @@ def _addresses(facts: RouteFacts) -> Iterator[AuditFinding]:
     for ip in route.source_ips:
         address = ip_address(ip)
         kind = "A" if address.version == 4 else "AAAA"
+        if not address.is_global and not _is_documentation(address):
+            yield finding("dns-private-source", flows, ip=ip)
+            continue
         pointer = facts.answer(address.reverse_pointer, "PTR")
         names = pointer.records
+        generic = [name for name in names if _is_generic(name, ip)]
+        if generic:
+            yield finding("dns-generic-ptr", flows, ip=ip, name=generic[0], evidence=names)
         if pointer.is_final and not names:
-            yield finding("dns.no-ptr", flows, ip=ip)
+            yield finding("dns-no-ptr", flows, ip=ip)
         answers = [facts.answer(name, kind) for name in names]
         if names and all(a.is_final and ip not in a.records for a in answers):
-            yield finding("dns.ptr-unconfirmed", flows, ip=ip, evidence=names)
+            yield finding("dns-ptr-unconfirmed", flows, ip=ip, evidence=names)
         elif names and route.ehlo and route.ehlo not in names:
-            yield finding("dns.ehlo-mismatch", flows, ip=ip, ehlo=route.ehlo, names=", ".join(names))
+            yield finding("dns-ehlo-mismatch", flows, ip=ip, ehlo=route.ehlo, names=", ".join(names))
         if route.ehlo:
             forward = facts.answer(route.ehlo, kind)
             if forward.is_final and ip not in forward.records:
-                yield finding("dns.ehlo-address", flows, ehlo=route.ehlo, ip=ip, evidence=forward.records)
+                yield finding("dns-ehlo-address", flows, ehlo=route.ehlo, ip=ip, evidence=forward.records)
+
+
+def _is_documentation(address: IPv4Address | IPv6Address) -> bool:
+    """Return whether an address is kept for documentation (RFC 5737, RFC 3849): as good as public."""
+    return any(address in network for network in _DOCUMENTATION if network.version == address.version)
 
 
 def _unanswered(facts: RouteFacts) -> Iterator[AuditFinding]:
@@ -244,4 +340,4 @@ def _unanswered(facts: RouteFacts) -> Iterator[AuditFinding]:
     if open_names:
         names = list(dict.fromkeys(open_names))
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        yield finding("dns.unanswered", (facts.route.flow,), names=shown, evidence=names)
+        yield finding("dns-unanswered", (facts.route.flow,), names=shown, evidence=names)

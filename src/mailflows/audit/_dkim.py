@@ -26,6 +26,7 @@ class DkimKey:
         is_revoked: Whether ``p=`` is empty.
         is_testing: Whether ``t=y`` asks receivers not to act on it.
         hashes: What ``h=`` allows; empty for all.
+        services: What ``s=`` allows; empty for all.
     """
 
     problem: str
@@ -35,6 +36,7 @@ class DkimKey:
     is_revoked: bool
     is_testing: bool
     hashes: tuple[str, ...]
+    services: tuple[str, ...] = ()
 
 
 def read_tags(text: str) -> dict[str, str]:
@@ -72,6 +74,7 @@ def read_key(text: str) -> DkimKey:
         is_revoked=tags.get("p") == "",
         is_testing="y" in tags.get("t", "").replace(" ", "").split(":"),
         hashes=tuple(tags["h"].replace(" ", "").lower().split(":")) if tags.get("h") else (),
+        services=tuple(tags["s"].replace(" ", "").lower().split(":")) if tags.get("s") else (),
     )
 
 

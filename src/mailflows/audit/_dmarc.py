@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ REMOVED = ("pct", "rf", "ri")
 """Tags of RFC 7489 that RFC 9989 took away."""
 
 POLICIES = ("none", "quarantine", "reject")
+_MAILTO = re.compile(r"mailto:[^@\s]+@([\w-]+(?:\.[\w-]+)+)", re.IGNORECASE)
 _LONGEST = 8
 _NEXT = 7
 """A domain of more than eight labels is followed by its last seven (section 4.10)."""
@@ -54,10 +56,13 @@ class DmarcRecord:
     @property
     def report_domains(self) -> tuple[str, ...]:
         """The domains that aggregate reports go to."""
-        places = (place.strip().partition("!")[0] for place in self.tags.get("rua", "").split(","))
-        return tuple(
-            dict.fromkeys(p.rpartition("@")[2].lower() for p in places if p.lower().startswith("mailto:"))
-        )
+        return self.domains_of("rua")
+
+    def domains_of(self, tag: str) -> tuple[str, ...]:
+        """Return the domains of the addresses that ``rua`` or ``ruf`` names; no other places."""
+        places = (place.strip().partition("!")[0] for place in self.tags.get(tag, "").split(","))
+        found = (_MAILTO.fullmatch(place) for place in places)
+        return tuple(dict.fromkeys(one[1].lower() for one in found if one))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mailflows.flows._route import FlowRoute
 
-__all__ = ["RouteFacts", "audit_conversations", "key_name", "report_permissions"]
+__all__ = ["RouteFacts", "audit_conversations", "key_name", "mail_hosts", "report_permissions"]
 
 _Rounds = Generator[tuple[Question, ...], Mapping[Question, Answer], None]
 
@@ -32,6 +32,7 @@ class RouteFacts:
         sources: Source address → whether SPF lets it send.
         walks: Domain → its DMARC tree walk, for From, signing and return-path domains.
         answers: All other questions.
+        listings: Source address and block list → the answers that mean a listing.
     """
 
     route: FlowRoute
@@ -39,21 +40,25 @@ class RouteFacts:
     sources: dict[str, SpfCheck] = field(default_factory=dict)
     walks: dict[str, Walk] = field(default_factory=dict)
     answers: dict[Question, Answer] = field(default_factory=dict)
+    listings: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     def answer(self, name: str, kind: str) -> Answer:
         """Return the answer to a question that was asked."""
         return self.answers[Question(name, kind)]
 
 
-def audit_conversations(routes: Sequence[FlowRoute]) -> list[Conversation[RouteFacts]]:
+def audit_conversations(
+    routes: Sequence[FlowRoute], *, blocklists: Sequence[str] = ()
+) -> list[Conversation[RouteFacts]]:
     """Return the conversations of an audit, one a route, to be held at once."""
-    return [_look(route) for route in routes]
+    return [_look(route, blocklists) for route in routes]
 
 
-def _look(route: FlowRoute) -> Conversation[RouteFacts]:
+def _look(route: FlowRoute, blocklists: Sequence[str]) -> Conversation[RouteFacts]:
     facts = RouteFacts(route, Expansion(route.return_path))
     yield from _direct(route, facts)
     yield from _followed(route, facts)
+    yield from _listed(route, facts, blocklists)
     facts.spf = yield from expand_spf(route.return_path)
     for ip in route.source_ips:
         sender = f"postmaster@{route.return_path}"
@@ -69,7 +74,7 @@ def _direct(route: FlowRoute, facts: RouteFacts) -> _Rounds:
     questions += [Question(key_name(route, selector), "TXT") for selector in route.dkim_selector]
     questions += [Question(ip_address(ip).reverse_pointer, "PTR") for ip in route.source_ips]
     for host in filter(None, (route.ehlo, route.tracking_host)):
-        questions += [Question(host, "A"), Question(host, "AAAA")]
+        questions += [Question(host, "A"), Question(host, "AAAA"), Question(host, "CNAME")]
     facts.answers |= yield tuple(questions)
     facts.walks = {domain: walk(domain, facts.answers) for domain in signed}
 
@@ -83,8 +88,43 @@ def _followed(route: FlowRoute, facts: RouteFacts) -> _Rounds:
         names = facts.answer(address.reverse_pointer, "PTR").records
         questions += [Question(name, kind) for name in names]
     for domain in route.domains:
-        questions += [Question(name, "TXT") for _, name in report_permissions(facts.walks[domain])]
-    facts.answers |= yield tuple(questions)
+        found = facts.walks[domain]
+        questions += [Question(name, "TXT") for _, name in report_permissions(found)]
+        if found.record is not None:
+            targets = (*found.record.domains_of("rua"), *found.record.domains_of("ruf"))
+            questions += [Question(target, kind) for target in targets for kind in ("MX", "A", "AAAA")]
+    for domain in dict.fromkeys((*route.domains, route.return_path)):
+        hosts = mail_hosts(facts.answer(domain, "MX"))
+        questions += [Question(host, kind) for host in hosts for kind in ("CNAME", "A", "AAAA")]
+    facts.answers |= yield tuple(dict.fromkeys(questions))
+
+
+def _listed(route: FlowRoute, facts: RouteFacts, blocklists: Sequence[str]) -> _Rounds:
+    """Ask the block lists that the user names about the source addresses (RFC 5782)."""
+    asked = {
+        Question(f"{_reversed(ip)}.{zone}", "A"): (ip, zone) for ip in route.source_ips for zone in blocklists
+    }
+    answers = yield tuple(asked)
+    for question, place in asked.items():
+        listed = tuple(text for text in answers[question].records if _is_listing(text))
+        if listed:
+            facts.listings[place] = listed
+
+
+def _reversed(ip: str) -> str:
+    """Return an address as block lists are asked about it."""
+    return ip_address(ip).reverse_pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
+
+
+def _is_listing(text: str) -> bool:
+    """Return whether an answer means a listing: 127.255.255.x says that the list does not serve who asks."""
+    return text.startswith("127.") and not text.startswith("127.255.255.")
+
+
+def mail_hosts(answer: Answer) -> tuple[str, ...]:
+    """Return the hosts of MX records, without the null MX (RFC 7505)."""
+    hosts = (record.partition(" ")[2].removesuffix(".").lower() for record in answer.records)
+    return tuple(host for host in hosts if host)
 
 
 def key_name(route: FlowRoute, selector: str) -> str:
@@ -97,5 +137,6 @@ def report_permissions(found: Walk) -> list[tuple[str, str]]:
     record = found.record
     if record is None:
         return []
-    outside = [d for d in record.report_domains if not f".{d}".endswith("." + found.organisation)]
+    targets = dict.fromkeys((*record.domains_of("rua"), *record.domains_of("ruf")))
+    outside = [d for d in targets if not f".{d}".endswith("." + found.organisation)]
     return [(domain, f"{record.domain}._report._dmarc.{domain}") for domain in outside]

@@ -24,7 +24,7 @@ class AuditFinding(Result):
     """One thing that an audit found.
 
     Attributes:
-        code: Stable name such as ``spf.missing``.
+        code: Stable name such as ``spf-missing``.
         severity: How bad it is.
         flows: The flows that it touches.
         sentence: What was found, for a reader.
@@ -68,8 +68,8 @@ def finding(
     """Return a finding of the table, its words filled in.
 
     >>> from mailflows.flow import Flow
-    >>> print(finding("spf.missing", [Flow.MARKETING], domain="news.example.org"))
-    error spf.missing: news.example.org has no SPF record
+    >>> print(finding("spf-missing", [Flow.MARKETING], domain="news.example.org"))
+    error spf-missing: news.example.org has no SPF record
     """
     entry = _table()[code]
     named = tuple(flows)

@@ -35,6 +35,8 @@ class Expansion:
         broken: Domain → what is wrong with its record.
         unexpanded: Terms that depend on the message: macros, ``exists``, ``ptr``.
         unanswered: Domains about which the DNS did not answer.
+        ignored: Terms that no receiver looks at, because ``all`` stands before or beside them.
+        mail_hosts: Domain of an ``mx`` term → how many names its MX records hold.
     """
 
     domain: str
@@ -46,6 +48,8 @@ class Expansion:
     broken: dict[str, str] = field(default_factory=dict)
     unexpanded: list[str] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    mail_hosts: dict[str, int] = field(default_factory=dict)
 
 
 def expand_spf(domain: str) -> Conversation[Expansion]:
@@ -103,6 +107,7 @@ class _Walk:
             if mechanism.name == "all":
                 if is_end:
                     self.found.last = mechanism.qualifier
+                self.found.ignored += record.ignored_terms
                 return  # what stands behind it is never looked at (RFC 7208 section 5.1)
             yield from self.mechanism(mechanism, path)
         yield from self.redirect(record, path, is_end=is_end)
@@ -147,6 +152,7 @@ class _Walk:
             question = Question(target, "MX")
             answer = (yield (question,))[question]
             names = [name for name in (r.partition(" ")[2] for r in answer.records) if is_askable(name)]
+            self.found.mail_hosts[target] = len(answer.records)
             self.note(question, answer)
         questions = tuple(Question(name, kind) for name in names for kind in ("A", "AAAA"))
         answers = yield questions

@@ -68,6 +68,16 @@ class SpfRecord:
     exp: str | None
     text: str
 
+    @property
+    def ignored_terms(self) -> tuple[str, ...]:
+        """The terms that ``all`` keeps from being looked at: what follows it, and redirects."""
+        terms = self.text.split()[1:]
+        names = [term.lstrip("+-~?").lower() for term in terms]
+        if "all" not in names:
+            return ()
+        after = [term for term in terms[names.index("all") + 1 :] if not _MODIFIER.match(term)]
+        return (*after, *(term for term in terms if term.lower().startswith("redirect=")))
+
 
 def select_spf(texts: tuple[str, ...]) -> list[str]:
     """Return those TXT records that are SPF records (section 4.5).

@@ -1,18 +1,23 @@
 """Feedback: everything that comes back after sending, as one kind of `Event` with an action.
 
-Bounces and complaints (`parse_bounce`), the replies of SMTP servers (`from_reply`, `from_smtp_exception`)
-and the webhooks of providers (`from_webhook`) all become events; a `SuppressionList` learns from them.
+Bounces and complaints (`parse_bounce`), the replies of SMTP servers (`read_reply`, `from_reply`,
+`from_smtp_exception`) and the webhooks of providers (`from_webhook`) all become events; a `SuppressionList`
+learns from them.
 """
 
 from __future__ import annotations
 
 from mailflows.feedback._autoreply import parse_autoreply
 from mailflows.feedback._bounce import parse_bounce
+from mailflows.feedback._brake import BrakePolicy, Braking
 from mailflows.feedback._csv import ImportResult, export_suppressions, import_suppressions
+from mailflows.feedback._entry import Suppression
 from mailflows.feedback._event import Action, BounceReason, Event, EventType, Fault
-from mailflows.feedback._reply import from_reply, from_smtp_exception
+from mailflows.feedback._pace import PaceChange
+from mailflows.feedback._reply import Reply, from_reply, from_smtp_exception, read_reply
+from mailflows.feedback._selection import Undone
 from mailflows.feedback._signatures import verify_webhook
-from mailflows.feedback._suppression import Suppression, SuppressionList
+from mailflows.feedback._suppression import SuppressionList
 from mailflows.feedback._verp import Verp
 from mailflows.feedback._webhooks import from_webhook
 
@@ -20,12 +25,17 @@ __all__ = [
     "PROVIDERS",
     "Action",
     "BounceReason",
+    "BrakePolicy",
+    "Braking",
     "Event",
     "EventType",
     "Fault",
     "ImportResult",
+    "PaceChange",
+    "Reply",
     "Suppression",
     "SuppressionList",
+    "Undone",
     "Verp",
     "export_suppressions",
     "from_reply",
@@ -34,6 +44,7 @@ __all__ = [
     "import_suppressions",
     "parse_autoreply",
     "parse_bounce",
+    "read_reply",
     "verify_webhook",
 ]
 

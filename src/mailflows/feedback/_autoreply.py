@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from mailflows import _data
 from mailflows._mail.header import mailbox
 from mailflows.feedback import _mime
 from mailflows.feedback._event import Event, EventType
-from mailflows.feedback._layouts import is_from_robot
+from mailflows.feedback._layouts import ANSWERS, is_from_robot
 
 if TYPE_CHECKING:
     from mailflows.feedback._mime import Report
@@ -15,21 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["is_autoreply", "parse_autoreply"]
 
-_HEADERS = (
-    "x-autoreply",
-    "x-autorespond",
-    "x-autoresponder",
-    "x-auto-reply-from",
-    "x-ms-exchange-inbox-rules-loop",
-)
 _PRECEDENCE = frozenset({"auto_reply", "auto-reply"})
-_SUBJECTS = (
-    *("automatic reply", "auto reply", "auto-reply", "autoreply", "out of office", "out of the office"),
-    *("away until", "on vacation", "automatische antwort", "abwesenheit", "réponse automatique"),
-    *("absence du bureau", "respuesta automática", "fuera de la oficina", "risposta automatica"),
-    *("fuori sede", "resposta automática", "ausência", "automatisch antwoord", "afwezig", "autosvar"),
-    *("automatická odpověď", "autoodpowiedź", "автоответ", "自動応答", "自動返信", "自动答复", "自動回覆"),
-)
+_COMMENT = re.compile(r"\([^()]*\)")
+_ENDS = re.compile(r"[ \t\u00a0]{0,9}(?:[:：\-–—(\[【「]|$)")
+"""What follows an absence message's name in a subject; "Out of office plans" goes on in words."""
 
 
 def parse_autoreply(source: Source) -> Event | None:
@@ -65,14 +56,30 @@ def is_autoreply(report: Report) -> bool:
     """Say whether a message is an automatic answer of a person's mailbox, and no report."""
     if report.status or report.feedback or report.get("x-failed-recipients"):
         return False
-    submitted = report.get("auto-submitted").partition(";")[0].strip().lower()
+    # RFC 3834 section 5 allows comments and parameters behind the word.
+    submitted = _COMMENT.sub(" ", report.get("auto-submitted")).partition(";")[0].split()
     said = (
-        submitted == "auto-replied"  # RFC 3834 section 5
-        or any(name in report.headers for name in _HEADERS)
-        or report.get("precedence").lower() in _PRECEDENCE
-        or report.get("subject").lower().removeprefix("re:").strip().startswith(_SUBJECTS)
+        [word.lower() for word in submitted[:1]] == ["auto-replied"]
+        or any(report.get(name).lower() not in {"", "no"} for name in _words()["headers"])
+        or "autoresponder" in report.get("x-post-messageclass").lower()
+        or not _PRECEDENCE.isdisjoint(report.get(name).lower() for name in ("precedence", "x-precedence"))
+        or _tells_of_absence(report.get("subject"))
     )
     return said and not (is_from_robot(report) and _names_a_robot(report))
+
+
+def _tells_of_absence(subject: str) -> bool:
+    """Say whether a subject is one of an automatic answer, and not a person's about one."""
+    low = " ".join(subject.lower().replace("’", "'").split())
+    if low.startswith(ANSWERS):
+        return False
+    words = _words()
+    begins = any(low.startswith(name) and _ENDS.match(low, len(name)) for name in words["subjects"])
+    return begins or any(low.find(phrase, 0, 100) > 0 for phrase in words["absent"])
+
+
+def _words() -> dict[str, tuple[str, ...]]:
+    return _data.read_sections("feedback/autoreplies.txt")
 
 
 def _names_a_robot(report: Report) -> bool:

@@ -14,14 +14,22 @@ from mailflows.feedback import _mime
 from mailflows.feedback._autoreply import is_autoreply
 from mailflows.feedback._complaint import complaints
 from mailflows.feedback._event import BounceReason, Event, EventType
-from mailflows.feedback._layouts import by_layout, has_subject_of_report, is_from_robot, split_returned
-from mailflows.feedback._reasons import diagnose, to_do
-from mailflows.feedback._status import by_fields, fields_in_text
+from mailflows.feedback._layouts import (
+    by_layout,
+    has_subject_of_report,
+    is_from_robot,
+    split_returned,
+    told_about,
+)
+from mailflows.feedback._narrative import diagnose_text
+from mailflows.feedback._reasons import diagnose
+from mailflows.feedback._status import MAX_RECIPIENTS, by_disposition, by_fields, fields_in_text
 from mailflows.feedback._webhooks import from_webhook
 
 if TYPE_CHECKING:
     from mailflows.feedback._finding import Finding
     from mailflows.feedback._mime import Report
+    from mailflows.feedback._reasons import Diagnosis
     from mailflows.feedback._verp import Verp
     from mailflows.flow import Flow
     from mailflows.message import Source
@@ -39,6 +47,7 @@ _VAGUE = frozenset({BounceReason.OTHER, BounceReason.TEMPORARY})
 """Reasons that a parcel may have, too: too little, where only the subject speaks for a report."""
 
 _DELIVERED_TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "to")
+_RETURN_PATHS = ("return-path", "x-return-path", "x-envelope-from", "envelope-from", "x-envelope-sender")
 
 
 def parse_bounce(
@@ -55,7 +64,8 @@ def parse_bounce(
         verp: What made the return paths. Every event then is verified or not, and says campaign and
             recipient id; a report at a valid return path is an event even if nothing in it can be read.
         delivered_to: The envelope recipient of the report, where your server knows it; else the headers
-            that servers write (``Delivered-To``, ``X-Original-To``, …) and To are looked at.
+            that servers write (``Delivered-To``, ``X-Original-To``, …) and To are looked at. The envelope
+            sender that a complaint or the returned message names is looked at, too.
 
     Returns:
         One event for each recipient that the report names.
@@ -94,6 +104,7 @@ def _identified(
 ) -> tuple[Event, ...]:
     """Say of events whether a return path of ours vouches for them; one that does is an event itself."""
     places = [delivered_to] if delivered_to else [report.get(name) for name in _DELIVERED_TO]
+    places += _senders_of_returned(report)
     addresses = [found.address for place in places for found in _header.addresses(place)]
     if events or not is_from_robot(report) or is_autoreply(report):
         return verp.identify(events, addresses)
@@ -102,19 +113,33 @@ def _identified(
     return tuple(event for event in verp.identify([unread], addresses) if event.verified)
 
 
+def _senders_of_returned(report: Report) -> list[str]:
+    """Return the envelope senders of the message that came back, as its report and its headers name them."""
+    named = [group.get("original-mail-from", "") for group in _mime.blocks(report.feedback)]
+    returned = _mime.returned_headers(report.returned or split_returned(report.text)[1])
+    return [*named, *(returned.get(name, "") for name in _RETURN_PATHS)]
+
+
 def _events(report: Report, depth: int) -> list[Event]:
     """Return the events of a report, or of one that is attached to a message that is none."""
     if found := complaints(report):
         return found
     if report.status:
         return _judged(by_fields(report.status) or _unnamed(report), report, "dsn")
+    if report.disposition:
+        return _judged(by_disposition(report), report, "mdn")
     if is_autoreply(report):
         return []
-    if found := _notification(report):
+    if found := _notification(report) or _attached(report, depth):
         return found
+    return _in_words(report)
+
+
+def _in_words(report: Report) -> list[Event]:
+    """Return the events of a report that is written for people only."""
     if is_from_robot(report):
         return _judged(by_layout(report), report, "text")
-    return _from_somebody(report) or _attached(report, depth)
+    return _from_somebody(report)
 
 
 def _from_somebody(report: Report) -> list[Event]:
@@ -142,13 +167,22 @@ def _judged(findings: list[Finding], report: Report, provider: str) -> list[Even
     returned = _mime.returned_headers(report.returned or returned_text)
     message_id = returned.get("message-id", "").strip().strip("<>") or None
     mended = _with_addresses(findings, report)
-    if len(mended) > 1:
-        told = ""  # what is told of one would be taken for what is told of another
+    about = told_about([found.recipient for found in mended], told)
     events = {
-        (found.recipient.lower(), found.final): _event(found, told, provider, message_id)
+        (found.recipient.lower(), found.final): _event(
+            found, about.get(found.recipient.lower(), ""), provider, message_id
+        )
         for found in reversed(mended)
     }
-    return list(reversed(events.values()))
+    return [*reversed(events.values()), *_unread(findings, provider)]
+
+
+def _unread(findings: list[Finding], provider: str) -> list[Event]:
+    """Say that a report names more recipients than are read of one."""
+    if len(findings) < MAX_RECIPIENTS:
+        return []
+    said = f"the report names more than {MAX_RECIPIENTS} recipients; the others were not read"
+    return [Event(EventType.OTHER, description=said, provider=provider)]
 
 
 def _with_addresses(findings: list[Finding], report: Report) -> list[Finding]:
@@ -174,11 +208,7 @@ def _event(found: Finding, told: str, provider: str, message_id: str | None) -> 
     }
     if found.final is None:
         return Event(EventType.DELIVERED, status=found.status or None, smtp_reply=_cut(found.said), **common)  # type: ignore[arg-type]
-    said = diagnose(found.said, status=found.status or None)
-    is_unclear = said.reason == "other" or (len(found.said) < _SHORT and said.permanent is None)
-    if told and is_unclear:
-        wider = diagnose(f"{found.said}\n{told}", status=found.status or None, code=said.code)
-        said = wider if wider.reason != "other" else said
+    said = _diagnosed(found, told)
     return Event(
         EventType.BOUNCED if found.final else EventType.DEFERRED,
         reason=said.reason,
@@ -186,9 +216,19 @@ def _event(found: Finding, told: str, provider: str, message_id: str | None) -> 
         smtp_code=said.code,
         smtp_reply=_cut(found.said),
         permanent=said.permanent if said.permanent is not None else found.final or None,
-        action=to_do(said.reason, final=found.final),
+        action=said.reason.action(final=found.final),
         **common,  # type: ignore[arg-type]
     )
+
+
+def _diagnosed(found: Finding, told: str) -> Diagnosis:
+    """Read what the server said; where that says little, what people are told."""
+    status = found.status or None
+    said = diagnose(found.said, status=status) if found.fields else diagnose_text(found.said, status=status)
+    if not told or not (said.reason == "other" or (len(found.said) < _SHORT and said.permanent is None)):
+        return said
+    wider = diagnose_text(f"{found.said}\n\n{told}", status=status)
+    return replace(wider, code=said.code or wider.code) if wider.reason != "other" else said
 
 
 def _notification(report: Report) -> list[Event]:

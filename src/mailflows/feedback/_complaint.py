@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailflows._mail.header import addresses, mailbox
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
-from mailflows.feedback._finding import bare_address
+from mailflows.feedback._finding import bare_address, is_redacted
 from mailflows.feedback._mime import blocks, returned_headers
 
 if TYPE_CHECKING:
@@ -84,5 +84,5 @@ def _first(fields: dict[str, str], names: Iterable[str]) -> list[str | None]:
         value = fields.get(name, "")
         found = [a for each in addresses(value) if (a := bare_address(each.address))]
         if found:
-            return list(dict.fromkeys(found))
+            return list(dict.fromkeys(None if is_redacted(a) else a for a in found))
     return []

@@ -1,80 +1,163 @@
-"""A suppression list as CSV: to take it along, and to bring one from elsewhere."""
+"""A suppression list as CSV: to take it along, to hand it to a provider, and to bring one from elsewhere."""
 
 from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
+from typing import IO, TYPE_CHECKING, Any
 
+from mailflows._result import Result
 from mailflows.errors import ConfigurationError
-from mailflows.feedback._suppression import Suppression
+from mailflows.feedback._address import address_in
+from mailflows.feedback._entry import OPTED_OUT, Suppression
+from mailflows.feedback._event import BounceReason, Fault
+from mailflows.feedback._export_table import (
+    bare,
+    columns,
+    flags,
+    formats,
+    is_no,
+    is_yes,
+    meaning,
+    reason_of_file,
+)
+from mailflows.feedback._reasons import codes, diagnose
+from mailflows.feedback._rows import Rows
+from mailflows.feedback._webhook_table import provider_name
+from mailflows.feedback._webhooks import moment_in
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
     from mailflows.feedback._suppression import SuppressionList
 
 __all__ = ["ImportResult", "export_suppressions", "import_suppressions"]
 
-_COLUMNS = ("key", "address", "reason", "time", "expires", "flow", "list")
-_ADDRESS = ("address", "email", "e-mail", "email address", "recipient", "emailaddress")
+_COLUMNS = tuple(one.name for one in fields(Suppression))
+_OWN = {"key", "reason", "time"}
 _KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
+_EUROPEAN = re.compile(r"(\d{1,2})[./](\d{1,2})[./](\d{4})(?:[ T,]+(\d{1,2}:\d{2}(?::\d{2})?))?", re.ASCII)
 _FORMULA = frozenset("=+-@\t\r")
 _MAX_PROBLEMS = 100
+_LOOK = 20
+"""Rows that are looked at to find the column of addresses."""
+
+_SOFT = timedelta(days=180)
+"""How long a soft bounce or a block of a file suppresses: as `SuppressionList(soft_expires=)` by default."""
+
+_LONGEST_REASON = 64
 
 
 @dataclass(frozen=True, slots=True)
-class ImportResult:
+class ImportResult(Result):
     """What became of the rows of a file.
 
     Attributes:
         added: Rows that are suppressed now.
         skipped: Rows that could not be read.
         problems: The first hundred of them, each with its line number; without addresses.
+        free: Rows that suppress nobody: blocks that were the sender's fault, and entries that were lifted.
     """
 
     added: int
     skipped: int
     problems: tuple[str, ...]
+    free: int = 0
 
     def __str__(self) -> str:
         """Return one line."""
-        return f"{self.added} added, {self.skipped} skipped"
+        free = f", {self.free} not to be suppressed" if self.free else ""
+        return f"{self.added} added, {self.skipped} skipped{free}"
 
 
-def export_suppressions(suppressions: SuppressionList, file: IO[str]) -> int:
-    """Write a suppression list as CSV, and return the number of rows.
+def export_suppressions(
+    suppressions: SuppressionList, file: IO[str], *, provider: str | None = None, flow: Flow | None = None
+) -> int:
+    r"""Write a suppression list as CSV, and return the number of rows.
 
     Without addresses in clear, the rows hold keyed hashes: they can be read again into a store with the
-    same secret.
+    same secret. A provider needs the addresses.
 
     Args:
         suppressions: The list.
         file: An open text file.
+        provider: In whose format; in ours by default.
+        flow: Which flow's mail the provider sends: what holds for it is written, beside what holds for all
+            mail; a provider's list would widen the scope of the others. Without it, in a provider's
+            format, only what holds for all mail.
 
     Raises:
+        ConfigurationError: If the provider's format is not known, or the list keeps no addresses in clear.
         StoreError: If the store could not answer.
 
     Example:
         >>> import io
         >>> from mailflows.feedback import SuppressionList
         >>> from mailflows.limits import MemoryStore
-        >>> suppressions = SuppressionList(MemoryStore())
-        >>> entry = suppressions.add("ada@example.org", reason="complaint")
+        >>> suppressions = SuppressionList(MemoryStore(), clear=True)
+        >>> entry = suppressions.add("ada@example.org", reason="complained")
         >>> file = io.StringIO()
-        >>> export_suppressions(suppressions, file)
+        >>> export_suppressions(suppressions, file, provider="amazon_ses")
         1
+        >>> file.getvalue().split(",")[:4]
+        ['EmailAddress', 'Reason', 'LastUpdateTime\nada@example.org', 'COMPLAINT']
     """
-    writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
+    table = None if provider is None else _format(provider)
+    names = _COLUMNS if table is None else tuple(table["columns"])
+    delimiter = "," if table is None else table.get("delimiter", ",")
+    writer = csv.DictWriter(file, names, delimiter=delimiter, lineterminator="\n")
     writer.writeheader()
     count = 0
     for entry in suppressions:
-        writer.writerow({k: _guarded(v) for k, v in entry.to_dict().items()})
+        if flow is not None and entry.flow not in {None, flow}:
+            continue
+        if table is None:
+            row: Mapping[str, Any] = entry.to_dict() | {"held": "yes" if entry.held else ""}
+        elif (entry.flow is None or flow is not None) and entry.list is None:
+            row = _row_for(table, entry)
+        else:
+            continue
+        writer.writerow({name: _guarded(value) for name, value in row.items()})
         count += 1
     return count
+
+
+def _format(provider: str) -> Mapping[str, Any]:
+    name = provider_name(provider)
+    if name not in formats():
+        msg = f"no format of suppression files is known for {name}; these are: {', '.join(sorted(formats()))}"
+        raise ConfigurationError(msg, field="provider")
+    return formats()[name]
+
+
+def _row_for(table: Mapping[str, Any], entry: Suppression) -> dict[str, Any]:
+    """Return an entry in the columns of a provider."""
+    if entry.address is None:
+        msg = "a provider needs addresses, and this list has only keyed hashes: SuppressionList(clear=True)"
+        raise ConfigurationError(msg, field="provider")
+    kind = entry.reason if entry.reason in {"complained", "unsubscribed"} else "bounced"
+    kind = "unsubscribed" if entry.reason in {OPTED_OUT, "manual"} else kind
+    known = {
+        "address": entry.address,
+        "reason": entry.reason,
+        "kind": table.get("kinds", {}).get(kind, kind),
+        "time": entry.time.isoformat(timespec="seconds"),
+        "minute": f"{entry.time:%Y-%m-%d %H:%M:%S}",
+        "seconds": int(entry.time.timestamp()),
+        "expires": f"{entry.expires:%Y-%m-%d %H:%M:%S}" if entry.expires else "",
+        "scope": entry.scope,
+        "code": entry.smtp_code or (550 if kind == "bounced" else ""),
+        "star": "*" if kind == "unsubscribed" else "",
+        "yes": "Yes",
+        "origin": "Recipient" if kind != "unsubscribed" else "Customer",
+        "type": "non_transactional" if entry.flow is Flow.MARKETING else "transactional",
+    }
+    return {name: known[what] for name, what in table["columns"].items()}
 
 
 def import_suppressions(
@@ -82,11 +165,16 @@ def import_suppressions(
 ) -> ImportResult:
     r"""Read a suppression list from CSV: one of ours, or a provider's export with a column of addresses.
 
+    The exports of SendGrid, Mailchimp, Mandrill, Brevo, Mailgun, Mailjet, Postmark and Amazon SES are read
+    with their reasons and dates, separated by commas, semicolons or tabs, with English, French or German
+    names of columns. What was the sender's fault (a block), has ended or was lifted suppresses nobody.
+
     Args:
         suppressions: The list to add to.
         file: An open text file whose first row names the columns; ``key``, or ``address`` or ``email``.
         reason: The reason where the file gives none.
-        flow: The flow of the rows that name none; all flows by default.
+        flow: The flow of the rows that name none; all flows by default. Pass `Flow.MARKETING` for those
+            who left a newsletter.
 
     Raises:
         ConfigurationError: If there is no column of addresses or keys.
@@ -100,107 +188,215 @@ def import_suppressions(
         >>> file = io.StringIO("email\nada@example.org\nno address\n")
         >>> print(import_suppressions(suppressions, file))
         1 added, 1 skipped
-        >>> "ada@example.org" in suppressions
+        >>> suppressions.is_suppressed("ada@example.org")
         True
     """
-    reader = csv.DictReader(file)
-    names = {name.strip().lower().lstrip("\ufeff"): name for name in _header(reader) if name}
-    column = next((names[name] for name in _ADDRESS if name in names), None)
-    if column is None and "key" not in names:
-        found = ", ".join(sorted(name[:60] for name in names if "@" not in name)) or "none"
-        msg = f"no column «address», «email» or «key» in the first row; found: {found}"
-        raise ConfigurationError(msg, field="file")
-    added, problems, skipped = 0, [], 0
-    for row in _rows(reader):
+    rows = Rows.of(file)
+    counted = iter(rows)
+    first = list(islice(counted, _LOOK))
+    names = {bare(name): place for place, name in reversed(list(enumerate(rows.header))) if name.strip()}
+    place = _place_of_addresses(rows.header, names, [cells for _, cells in first if cells])
+    reader = _Reader(suppressions, names, place, reason, flow)
+    added, free, skipped = 0, 0, 0
+    problems: list[str] = []
+    for line, cells in chain(first, counted):
         try:
-            low = _cells(row, names)
-            _take(suppressions, low, _bare((row.get(column) or "").strip()) if column else "", reason, flow)
-            added += 1
+            told, is_added = reader.take(cells)
+            added += is_added
+            free += not is_added
         except ValueError as problem:
             skipped += 1
-            problems += [f"line {reader.line_num}: {problem}"] if skipped <= _MAX_PROBLEMS else []
-    return ImportResult(added, skipped, tuple(problems))
+            told = str(problem)
+        if told and len(problems) < _MAX_PROBLEMS:
+            problems.append(f"line {line}: {told}")
+    return ImportResult(added, skipped, tuple(problems), free)
 
 
-_Row: TypeAlias = "dict[str | Any, str | Any]"
+def _place_of_addresses(header: Any, names: Mapping[str, int], rows: list[list[str]]) -> int | None:  # noqa: ANN401
+    """Return which column holds the addresses: by its name, else by what stands in it."""
+
+    def share(place: int) -> float:
+        found = [
+            bool(address_in(_bare(row[place]))) for row in rows if place < len(row) and row[place].strip()
+        ]
+        return sum(found) / len(found) if found else 0.0
+
+    named = [names[name] for name in columns("address") if name in names]
+    if named:
+        return max(named, key=share)
+    if any("@" in name for name in header):
+        pass  # a bare list without names: its first row is an address
+    elif rows:
+        best = max(range(len(header)), key=share, default=0)
+        if share(best) > 0.5:
+            return best
+    if "key" in names:
+        return None
+    found = (
+        ", ".join(sorted(name.strip().lower()[:60] for name in header if name and "@" not in name)) or "none"
+    )
+    msg = f'no column "address", "email" or "key" in the first row; found: {found}'
+    raise ConfigurationError(msg, field="file")
 
 
-def _header(reader: csv.DictReader[str]) -> Sequence[str]:
-    """Return the names of the columns."""
-    try:
-        return reader.fieldnames or ()
-    except csv.Error as problem:
-        msg = f"the first row is none of a CSV file: {problem}"
-        raise ConfigurationError(msg, field="file") from problem
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Takes the rows of one file."""
 
+    suppressions: SuppressionList
+    names: Mapping[str, int]
+    place: int | None
+    reason: str
+    flow: Flow | None
 
-def _rows(reader: csv.DictReader[str]) -> Iterator[_Row]:
-    """Yield each row, an empty one in the place of one that cannot be read."""
-    while True:
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error:  # such as a field of more than 131,072 characters
-            yield {}
+    def take(self, cells: list[str] | None) -> tuple[str, bool]:
+        """Add one row; return what is odd about it, and whether it suppresses now."""
+        if cells is None:
+            msg = "this row cannot be read; is a quotation mark left open in it?"
+            raise ValueError(msg)
+        row = {name: _bare(cells[place].strip()) for name, place in self.names.items() if place < len(cells)}
+        word, facts = self._why(row)
+        odd: list[str] = []
+        since = self._moment(row, columns("time"), odd) or _flagged_since(row) or datetime.now(UTC)
+        until = self._moment(row, columns("expires"), odd)
+        if word == "soft":
+            word, until = "blocked", until or since + _SOFT
+        entry = self._entry(row, cells, reason=word, flow=self._flow(row), time=since, expires=until)
+        is_lifted = any(row.get(name) and not is_no(row[name]) for name in columns("lifted"))
+        is_kept = word != "free" and not is_lifted and self.suppressions.put(replace(entry, **facts))
+        return "; ".join(odd), is_kept
 
-
-def _cells(row: _Row, names: Mapping[str, str]) -> dict[str, str]:
-    """Return the cells of a row by the names of their columns in lower case."""
-    if not row:
-        msg = "this row cannot be read; is a quotation mark left open before it?"
-        raise ValueError(msg)
-    return {name: _bare((row.get(original) or "").strip()) for name, original in names.items()}
-
-
-def _take(
-    suppressions: SuppressionList, row: Mapping[str, str], address: str, reason: str, flow: Flow | None
-) -> None:
-    """Add one row."""
-    facts: dict[str, Any] = {
-        "reason": row.get("reason") or reason,
-        "time": _moment(row.get("time", "")) or datetime.now(UTC),
-        "expires": _moment(row.get("expires", "")),
-        "flow": _flow(row["flow"]) if row.get("flow") else flow,
-        "list": row.get("list") or None,
-    }
-    key = row.get("key", "")
-    if address:
-        suppressions.add(_whole(address), **facts)
-    elif _KEY.fullmatch(key):
-        suppressions.put(Suppression(key, **facts))
-    else:
+    def _entry(self, row: Mapping[str, str], cells: list[str], **said: Any) -> Suppression:  # noqa: ANN401 -- what `SuppressionList.entry` takes
+        """Return the entry of a row, by its address or its key."""
+        name = row.get("list") or None
+        said |= {"list": name, "flow": None if name else said["flow"]}
+        address = (
+            _bare(cells[self.place].strip()) if self.place is not None and self.place < len(cells) else ""
+        )
+        if address:
+            return self.suppressions.entry(_whole(address), **said)
+        if _KEY.fullmatch(row.get("key", "")):
+            return Suppression(row["key"], **said)
         msg = "neither an address nor a key of 32 hexadecimal digits"
         raise ValueError(msg)
 
+    def _why(self, row: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+        """Return the reason of a row in our words, ``free`` or ``soft``, and what the server had said."""
+        if self.names.keys() >= _OWN:
+            return row.get("reason") or self.reason, _kept(row)
+        cells = [row[name] for name in columns("word") if row.get(name)]
+        for cell in cells:
+            word = meaning(cell)
+            if word is not None:
+                return word, {}
+        said = self._said(row)
+        if said is not None:
+            return said
+        flagged = {name: word for name, word in flags().items() if name in self.names}
+        for name, word in flagged.items():
+            cell = row.get(name, "")
+            if cell and not is_no(cell) and (is_yes(cell) or _date(cell)):
+                return word, {}
+        if flagged:
+            return "free", {}
+        literal = next((cell for cell in cells if _is_word(cell)), None)
+        return literal or reason_of_file(self.names) or self.reason, {}
 
-def _whole(address: str) -> str:
-    """Return an address that is one; a quotation mark left open makes one cell of many rows."""
-    if not address.isprintable():
+    def _said(self, row: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
+        """Return what a server's reply in the row means, or `None` where there is none."""
+        reply = next(
+            (row[name] for name in columns("reply") if row.get(name) and codes(row[name]) != (None, None)), ""
+        )
+        given = [row[name] for name in columns("status") if row.get(name)]
+        status = next((cell for cell in given if _STATUS.fullmatch(cell)), None)
+        code = next((int(cell) for cell in given if re.fullmatch(r"[45][0-5]\d", cell, re.ASCII)), None)
+        if not reply and status is None and code is None:
+            return None
+        text = reply or next((row[name] for name in columns("reply") if row.get(name)), "")
+        said = diagnose(text, status=status, code=code)
+        facts = {"status": said.status, "smtp_code": said.code}
+        if said.reason.is_unknown:
+            return str(said.reason), facts
+        if said.reason is BounceReason.OTHER or (said.reason.is_counted and said.permanent is not False):
+            return ("bounced" if said.reason is BounceReason.OTHER else str(said.reason)), facts
+        is_ours = said.reason.fault is not Fault.RECIPIENT
+        return ("free" if is_ours else str(said.reason)), facts
+
+    def _moment(self, row: Mapping[str, str], names: tuple[str, ...], odd: list[str]) -> datetime | None:
+        """Return a moment of the row; one that cannot be read is told, and suppresses nobody less."""
+        for name in names:
+            if row.get(name) and not is_no(row[name]):
+                moment = _date(row[name])
+                if moment is None:
+                    odd.append(
+                        f"the {name} is not a date such as 2026-01-31T12:00:00Z; the row is taken without it"
+                    )
+                return moment
+        return None
+
+    def _flow(self, row: Mapping[str, str]) -> Flow | None:
+        """Return a flow; the error repeats nothing, since a column too many puts an address here."""
+        if not row.get("flow"):
+            return self.flow
+        try:
+            return Flow(row["flow"])
+        except ValueError:
+            msg = f"the flow is none of {', '.join(Flow)}"
+            raise ValueError(msg) from None
+
+
+def _flagged_since(row: Mapping[str, str]) -> datetime | None:
+    """Return the moment of a column such as CLEAN_TIME, or of any column that is called like a date."""
+    flagged = [row[name] for name in flags() if row.get(name)]
+    dated = [value for name, value in row.items() if name.endswith(("at", "time", "date", "am", "le"))]
+    return next(filter(None, map(_date, chain(flagged, dated))), None)
+
+
+def _kept(row: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a row of ours says beside reason, scope and time."""
+    known: dict[str, Any] = {
+        name: row[bare(name)]
+        for name in ("domain", "provider", "status", "event_id", "about")
+        if row.get(bare(name))
+    }
+    if row.get("smtpcode", "").isdecimal():
+        known["smtp_code"] = int(row["smtpcode"])
+    if row.get("eventtime") and (moment := _date(row["eventtime"])):
+        known["event_time"] = moment
+    return known | ({"held": True} if is_yes(row.get("held", "")) else {})
+
+
+def _whole(cell: str) -> str:
+    """Return the address of a cell; a quotation mark left open makes one cell of many rows."""
+    if not cell.isprintable() and "\n" in cell:
         msg = "an address has no line breaks; is a quotation mark left open?"
+        raise ValueError(msg)
+    address = address_in(cell)
+    if address is None:
+        msg = "this is not one address"
         raise ValueError(msg)
     return address
 
 
-def _flow(word: str) -> Flow:
-    """Return a flow; the error repeats nothing, since a column too many puts an address here."""
-    try:
-        return Flow(word)
-    except ValueError:
-        msg = f"the flow is none of {', '.join(Flow)}"
-        raise ValueError(msg) from None
+def _is_word(cell: str) -> bool:
+    """Say whether a cell can be kept as a reason: short, without an address or a line break."""
+    return len(cell) <= _LONGEST_REASON and cell.isprintable() and "@" not in cell
 
 
-def _moment(text: str) -> datetime | None:
-    """Return a time of the file, or `None` where there is none."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        msg = "a time is not as ISO 8601 has it, such as 2026-01-31T12:00:00Z"
-        raise ValueError(msg) from None
+def _date(cell: str) -> datetime | None:
+    """Return a date as exports write it: ISO 8601, Unix seconds, mail's form, or day before month."""
+    european = _EUROPEAN.match(cell)
+    if european is None:
+        is_number = cell.replace(".", "", 1).isdecimal()
+        return None if is_number and float(cell) < _FIRST_SECOND else moment_in(cell)
+    first, second, year, clock = european.groups()
+    is_american = "/" in cell and int(second) > 12  # 02/14/2020 cannot be a day before a month
+    day, month = (second, first) if is_american else (first, second)
+    return moment_in(f"{year}-{int(month):02}-{int(day):02}T{(clock or '00:00').zfill(5)}")
+
+
+_FIRST_SECOND = 946684800.0
+"""1 January 2000: a smaller number in a column of dates is a count or an id."""
 
 
 def _guarded(value: object) -> object:

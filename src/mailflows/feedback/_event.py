@@ -37,6 +37,9 @@ class EventType(StrEnum):
     OPENED = "opened"
     CLICKED = "clicked"
     AUTOREPLIED = "autoreplied"
+    UNKNOWN = "unknown"
+    """The relay's answer was lost after the whole message was sent (RFC 1047)."""
+
     OTHER = "other"
 
 
@@ -114,8 +117,12 @@ class BounceReason(StrEnum):
         Args:
             final: Whether the server refused for good, or gave up.
         """
-        action = Action(_classes()[self]["action"])
-        return action if final or action in {Action.PAUSE_FLOW, Action.FIX_CONFIG} else Action.RETRY
+        entry = _classes()[self]
+        action = Action(entry["action"])
+        if final:
+            return action
+        is_about_us = action in {Action.PAUSE_FLOW, Action.FIX_CONFIG}
+        return Action(entry.get("deferred", action if is_about_us else Action.RETRY))
 
 
 class Action(StrEnum):

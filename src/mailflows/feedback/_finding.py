@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-__all__ = ["ADDRESS", "Finding", "bare_address"]
+from mailflows import _data
+
+__all__ = ["ADDRESS", "Finding", "bare_address", "is_redacted"]
 
 ADDRESS = (
     r"(?:\"[^\"\s@]{1,64}\"|[^\s<>()\[\]\"',;:@|]{1,128})@[^\s<>()\[\]\"',;:@|]{1,253}[^\s<>()\[\]\"',;:@|.]"
 )
 """An address in running text; RFC 5321 section 4.5.3.1 limits its length."""
+
+_HASHED = re.compile(r"[A-Za-z0-9+/]{20,86}={1,2}")
+"""A keyed hash in Base64, as RFC 6590 proposes it; no mailbox ends with an equals sign."""
 
 _WHOLE = re.compile(ADDRESS)
 
@@ -48,3 +53,15 @@ def bare_address(text: str) -> str:
     if text.startswith("@") and ":" in text:  # a source route (RFC 5321 appendix C)
         text = text.partition(":")[2]
     return text if _WHOLE.fullmatch(text) else ""
+
+
+def is_redacted(address: str) -> bool:
+    """Say whether an address stands for one that the report hides (RFC 6590).
+
+    >>> is_redacted("redacted@isp.example"), is_redacted("ada@example.org")
+    (True, False)
+    """
+    local = address.rpartition("@")[0].strip("[](){}<>-_*.\"'")
+    words = _data.read_sections("feedback/layouts.txt")["redacted"]
+    first = re.split(r"[-_.+=]", local.lower(), maxsplit=1)[0]
+    return not local or first in words or _HASHED.fullmatch(address.rpartition("@")[0]) is not None

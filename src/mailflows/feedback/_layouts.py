@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mailflows.feedback._mime import Report
 
-__all__ = ["by_layout", "has_subject_of_report", "is_from_robot", "split_returned"]
+__all__ = ["ANSWERS", "by_layout", "has_subject_of_report", "is_from_robot", "split_returned", "told_about"]
 
 MAX_RECIPIENTS = 1000
 """Recipients of one report; software splits long lists."""
@@ -31,12 +31,34 @@ _ENTRY = re.compile(
 _TRANSCRIPT = re.compile(rf"[45]\d\d[ -](?:[45]\.\d{{1,3}}\.\d{{1,3}} )?<({ADDRESS})>")
 _ANYWHERE = re.compile(ADDRESS)
 _TO_LINE = re.compile(
-    rf"^[ \t]{{0,20}}(?:To|An|À|A|Para|Naar)[ \t]{{0,4}}:[ \t]{{0,20}}<?({ADDRESS})", re.MULTILINE
+    rf"(?:^|(?<=\s))(?:To|An|À|A|Para|Naar)[ \t]{{0,4}}:[ \t]{{0,20}}<?({ADDRESS})", re.MULTILINE
 )
+_GENERATED = re.compile(rf"^\s{{0,20}}\(generated from ({ADDRESS})\)", re.MULTILINE)  # Exim: an alias of ours
 _HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,50}):")
 _STRONG = frozenset("received return-path message-id mime-version dkim-signature x-received arc-seal".split())
 _FOR = re.compile(rf"\bfor <?({ADDRESS})>?")
-_ANSWERS = ("re:", "fw:", "fwd:", "aw:", "wg:", "tr:", "rv:", "sv:", "r:", "i:")
+ANSWERS = (
+    *(
+        "re:",
+        "fw:",
+        "fwd:",
+        "aw:",
+        "wg:",
+        "tr:",
+        "rv:",
+        "sv:",
+        "r:",
+        "i:",
+        "vs:",
+        "odp:",
+        "antw:",
+        "res:",
+        "ynt:",
+    ),
+    *("回复:", "答复:"),
+)
+"""How the subject of a person's answer, or of what a person forwards, begins."""
+
 _RETURNED_TO = ("to", "cc")
 
 
@@ -57,7 +79,7 @@ def is_from_robot(report: Report) -> bool:
 def has_subject_of_report(report: Report) -> bool:
     """Say whether a message has a subject as delivery software writes them; shops and carriers do, too."""
     subject = report.get("subject").lower()
-    return not subject.startswith(_ANSWERS) and any(word in subject for word in _words()["subjects"])
+    return not subject.startswith(ANSWERS) and any(word in subject for word in _words()["subjects"])
 
 
 def by_layout(report: Report) -> list[Finding]:
@@ -118,6 +140,7 @@ def _readings(text: str, entries: Mapping[str, str], headers: Mapping[str, str])
     mentioned = list(dict.fromkeys(_ANYWHERE.findall(text)))
     returned_to = _recipients_of(headers)
     low = {address.lower() for address in returned_to}
+    yield _GENERATED.findall(text)
     yield list(_entries(text, _TRANSCRIPT))
     yield [address for address in mentioned if address.lower() in low]
     yield _pointed_at(text)
@@ -164,6 +187,15 @@ def _about(recipients: list[str], text: str, entries: Mapping[str, str], *, fina
         Finding(recipient=address, said=own.get(low) or (lines.get(low, "") if lines else text), final=final)
         for address, low in ((address, address.lower()) for address in recipients[:MAX_RECIPIENTS])
     ]
+
+
+def told_about(recipients: list[str], text: str) -> dict[str, str]:
+    """Return what a text tells of each recipient, by address in lower case: what tells of one only."""
+    if len(recipients) < 2:
+        return {address.lower(): text for address in recipients}
+    entries = {address.lower(): said for address, said in _entries(text, _ENTRY).items()}
+    lines = _lines(text)
+    return {low: entries.get(low) or lines.get(low, "") for low in map(str.lower, recipients)}
 
 
 def _lines(text: str) -> dict[str, str]:

@@ -16,13 +16,14 @@ __all__ = ["Report", "blocks", "read"]
 RETURNED_LIMIT = 64 * 1024
 """Bytes of a returned message that are read: its headers are wanted, not the body."""
 
-STATUS_LIMIT = 1024 * 1024
-"""Bytes of delivery status that are read: those of thousands of recipients."""
+STATUS_LIMIT = 4 * 1024 * 1024
+"""Bytes of delivery status that are read: those of 20,000 recipients, each with a diagnosis."""
 
 TEXT_LIMIT = 64 * 1024
 """Characters of a report's text that are read; software writes a few thousand."""
 
 _STATUS = frozenset({"message/delivery-status", "message/global-delivery-status"})
+_DISPOSITION = frozenset({"message/disposition-notification", "message/global-disposition-notification"})
 _FEEDBACK = frozenset({"message/feedback-report"})
 _RETURNED = frozenset(
     {
@@ -40,6 +41,7 @@ class Report:
     Attributes:
         headers: First value of each header, decoded, by lower-case name.
         status: Text of the delivery status parts (RFC 3464).
+        disposition: Text of the disposition notification part (RFC 8098).
         feedback: Text of the feedback report parts (RFC 5965).
         text: What a person is told; HTML as text, where there is nothing else.
         returned: Text of the message that came back, or of its headers.
@@ -50,6 +52,7 @@ class Report:
     headers: dict[str, str]
     raw: bytes
     status: str = ""
+    disposition: str = ""
     feedback: str = ""
     text: str = ""
     returned: str = ""
@@ -83,6 +86,8 @@ class _Parts(_Reader):
             self.found.returned = self.found.returned or self._slice(kind, headers, start, stop)
         elif kind in _STATUS:
             self.found.status += self._slice(kind, headers, start, stop, STATUS_LIMIT) + "\n\n"
+        elif kind in _DISPOSITION:
+            self.found.disposition += self._slice(kind, headers, start, stop) + "\n\n"
         elif kind in _FEEDBACK:
             self.found.feedback += self._slice(kind, headers, start, stop) + "\n\n"
         else:
@@ -120,10 +125,11 @@ def inner(report: Report) -> Report | None:
     return None
 
 
-def blocks(text: str) -> list[dict[str, str]]:
+def blocks(text: str, *, starts: tuple[str, ...] = ()) -> list[dict[str, str]]:
     r"""Return groups of fields, as RFC 3464 section 2.1.1 sets them: unfolded, names in lower case.
 
-    Groups are parted by blank lines; a line that is no field ends nothing.
+    Groups are parted by blank lines; a line that is no field ends nothing. A field of *starts* begins a group
+    where a blank line was lost: if the group has it already, or has something of another recipient.
 
     >>> blocks("Reporting-MTA: dns; a\n\nAction: failed\nStatus:\n 5.1.1\n")
     [{'reporting-mta': 'dns; a'}, {'action': 'failed', 'status': '5.1.1'}]
@@ -140,6 +146,9 @@ def blocks(text: str) -> list[dict[str, str]]:
             group[last].append(line.strip())  # put together once, at the end: a field may have many lines
         elif match := _FIELD.fullmatch(line.rstrip()):
             last = match[1].lower()
+            if last in starts and group.keys() & {last, "action", "status"}:
+                groups.append(group)
+                group = {}
             if last in group:
                 last = ""
             else:

@@ -9,12 +9,15 @@ from functools import cache, lru_cache
 from typing import Any
 
 from mailflows import _data
-from mailflows.feedback._event import Action, BounceReason
+from mailflows.feedback._event import BounceReason
 
-__all__ = ["Diagnosis", "codes", "diagnose", "to_do"]
+__all__ = ["Diagnosis", "codes", "diagnose", "folded"]
 
 _LOOK = 4000
 """Characters of a reply that are looked at; RFC 5321 section 4.5.3.1.5 allows 512 a line."""
+
+_OF_THE_MESSAGE = ("6.", "7.")
+"""RFC 3463 section 3: the content, and security or policy; neither is about an address."""
 
 _GAP = 80
 """Characters that may stand between the parts of a phrase."""
@@ -22,24 +25,9 @@ _GAP = 80
 _STATUS = re.compile(r"(?<![\d.])[245]\.[0-7]\.\d{1,3}(?!\.?\d)")
 _CODE = re.compile(r"(?<![\w.:#/=-])[45][0-5]\d(?=[-\s:,]|$)")
 _LINE_CODE = re.compile(r"(?:^|\n)\s{0,9}[245]\d\d[- ](?:[245]\.\d{1,3}\.\d{1,3}(?=\s))?")
+_URL = re.compile(r"https?://\S{1,1000}")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")  # Exchange's "RecipientNotFound", Google's "?p=NoSuchUser"
 _ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:@]{1,128}@[^\s<>()\[\]\"',;:]{1,255}")
-
-_FINAL = {
-    BounceReason.MAILBOX_UNKNOWN: Action.SUPPRESS,
-    BounceReason.DOMAIN_UNKNOWN: Action.SUPPRESS,
-    BounceReason.MAILBOX_FULL: Action.RETRY,
-    BounceReason.BLOCKED_REPUTATION: Action.PAUSE_FLOW,
-    BounceReason.BLOCKED_CONTENT: Action.PAUSE_FLOW,
-    BounceReason.AUTH_FAILURE: Action.FIX_CONFIG,
-    BounceReason.TOO_BIG: Action.FIX_CONFIG,
-    BounceReason.RATE: Action.RETRY,
-    BounceReason.TEMPORARY: Action.RETRY,
-    BounceReason.EXPIRED: Action.RETRY,
-}
-"""What to do once nobody tries any more. What is not here is only worth counting."""
-
-_OF_THE_ADDRESS = frozenset({BounceReason.MAILBOX_UNKNOWN, BounceReason.DOMAIN_UNKNOWN})
-_OF_THE_FLOW = frozenset({Action.PAUSE_FLOW, Action.FIX_CONFIG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +61,25 @@ class _Rule:
         """Say whether one of the phrases stands in the text."""
         if self.subject and self.subject != subject:
             return False
-        found = any(phrase in text for phrase in self.whole) or any(
+        found = any(_find(phrase, text, 0, len(text)) >= 0 for phrase in self.whole) or any(
             _follow(parts, text) for parts in self.parted
         )
         return found and not any(word in text for word in self.unless)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What the data file says; see there."""
+
+    said: tuple[_Rule, ...]
+    vague: tuple[_Rule, ...]
+    veto: tuple[_Rule, ...]
+    before_recipient: tuple[str, ...]
+    empty: tuple[str, ...]
+    clear: tuple[str, ...]
+    of_the_sender: frozenset[str]
+    status: dict[str, str]
+    code: dict[str, str]
 
 
 def diagnose(text: str, *, status: str | None = None, code: int | None = None) -> Diagnosis:
@@ -96,10 +99,7 @@ def _diagnosed(text: str, status: str | None, code: int | None) -> Diagnosis:
     if status is None or (status.endswith(".0.0") and found_status):
         status = found_status or status
     code = code or found_code
-    folded = _folded(text)
-    reason = _reason(folded, (status or "").partition(".")[2], code)
-    if reason in _OF_THE_ADDRESS and any(stage in folded for stage in _table()["before_recipient"]):
-        reason = BounceReason.POLICY
+    reason = _whose(folded(text), (status or "").partition(".")[2], code)
     kind = (status or str(code or " "))[0]
     return Diagnosis(reason, status, code, {"4": False, "5": True}.get(kind))
 
@@ -114,46 +114,64 @@ def codes(text: str) -> tuple[str | None, int | None]:
     return (status[0] if status else None), (int(code[0]) if code else None)
 
 
-def to_do(reason: BounceReason, *, final: bool) -> Action:
-    """Say what to do about a reason.
+def _whose(text: str, subject: str, code: int | None) -> BounceReason:
+    """Return the class of a reply; that an address is unknown counts only where nobody else is accused."""
+    table = _table()
+    if subject in table.of_the_sender:
+        return BounceReason.SENDER_INVALID
+    bare = _URL.sub(" ", text)
+    reason = _reason(text, bare, subject, code)
+    if not reason.is_unknown:
+        return reason
+    if any(stage in text for stage in table.before_recipient):
+        return BounceReason.SENDER_INVALID
+    accused = next((rule.reason for rule in table.veto if rule.holds(bare, subject)), None)
+    if accused is not None:
+        return accused
+    if subject.startswith(_OF_THE_MESSAGE) and not any(phrase in bare for phrase in table.clear):
+        return BounceReason(table.status.get(subject, "policy"))
+    return reason
 
-    Args:
-        reason: Why the message was not taken.
-        final: Whether nobody tries any more.
-    """
-    action = _FINAL.get(reason, Action.NONE)
-    return action if final or action in _OF_THE_FLOW else Action.RETRY
 
-
-def _reason(text: str, subject: str, code: int | None) -> BounceReason:
+def _reason(text: str, bare: str, subject: str, code: int | None) -> BounceReason:
     """Ask the tables in turn: clear words, the status, vague words, the reply code."""
     table = _table()
-    for rule in table["said"]:
-        if rule.holds(text, subject):
-            return BounceReason(rule.reason)
-    by_status = table["status"].get(subject)
+    for rule in table.said:
+        if rule.holds(bare if rule.reason.is_unknown else text, subject):
+            return rule.reason
+    by_status = table.status.get(subject)
     if by_status not in {None, "other"}:
         return BounceReason(by_status)
-    for rule in table["vague"]:
-        if rule.holds(text, subject):
-            return BounceReason(rule.reason)
-    return BounceReason(table["code"].get(str(code), "temporary" if code and code < 500 else "other"))
+    for rule in table.vague:
+        if rule.holds(bare, subject):
+            return rule.reason
+    return BounceReason(table.code.get(str(code), "temporary" if code and code < 500 else "other"))
 
 
-def _folded(text: str) -> str:
+@lru_cache(maxsize=512)
+def folded(text: str) -> str:
     """Return a reply as the table's phrases are written: lower case, one line, addresses as «@»."""
-    plain = _ADDRESS.sub("@", _LINE_CODE.sub(" ", text))
+    plain = _CAMEL.sub(" ", _ADDRESS.sub("@", _LINE_CODE.sub(" ", text[:_LOOK])))
     folded = " ".join(plain.replace("’", "'").lower().split())  # Exchange writes it so
-    for wrapper in _table()["wrappers"]:
-        folded = folded.replace(wrapper, "")
+    folded = folded.replace("e-mail", "email")
+    for empty in _table().empty:
+        folded = folded.replace(empty, "")
     return folded
+
+
+def _find(phrase: str, text: str, start: int, stop: int) -> int:
+    """Return where a phrase stands in a text at the beginning of a word, or -1."""
+    position = text.find(phrase, start, stop)
+    while position > 0 and "a" <= phrase[0] <= "z" and "a" <= text[position - 1] <= "z":
+        position = text.find(phrase, position + 1, stop)
+    return position
 
 
 def _follow(parts: tuple[str, ...], text: str) -> bool:
     """Say whether parts stand in a text one after the other."""
     position, limit = 0, len(text)
     for part in parts:
-        position = text.find(part, position, limit)
+        position = _find(part, text, position, limit)
         if position < 0:
             return False
         position += len(part)
@@ -162,10 +180,20 @@ def _follow(parts: tuple[str, ...], text: str) -> bool:
 
 
 @cache
-def _table() -> dict[str, Any]:
+def _table() -> _Table:
     """Return the rules of the data file, made ready."""
     raw = tomllib.loads(_data.read("feedback/reasons.toml"))
-    return raw | {name: tuple(map(_rule, raw[name])) for name in ("said", "vague")}
+    return _Table(
+        said=tuple(map(_rule, raw["said"])),
+        vague=tuple(map(_rule, raw["vague"])),
+        veto=tuple(map(_rule, raw["veto"])),
+        before_recipient=tuple(raw["before_recipient"]),
+        empty=(*raw["wrappers"], *raw["courtesies"]),
+        clear=tuple(raw["clear"]),
+        of_the_sender=frozenset(raw["of_the_sender"]),
+        status=raw["status"],
+        code=raw["code"],
+    )
 
 
 def _rule(entry: dict[str, Any]) -> _Rule:

@@ -3,22 +3,116 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import time as system_time
 from typing import TYPE_CHECKING, Any
 
 from mailflows._clock import to_datetime
+from mailflows._result import Result, printable
 from mailflows.errors import ConfigurationError
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
-from mailflows.feedback._reasons import diagnose, to_do
+from mailflows.feedback._pace import pace_rule
+from mailflows.feedback._reasons import diagnose, folded
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from mailflows._clock import Clock
+    from mailflows.feedback._event import Fault
+    from mailflows.feedback._pace import PaceChange
     from mailflows.flow import Flow
 
-__all__ = ["from_reply", "from_smtp_exception"]
+__all__ = ["Reply", "from_reply", "from_smtp_exception", "read_reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Result):
+    """What the reply of an SMTP server means.
+
+    Attributes:
+        code: Reply code, such as 550; `None` where the connection broke before there was one.
+        text: What the server said.
+        status: Enhanced status code (RFC 3463) such as ``5.1.1``, or `None`.
+        reason: The class of the refusal or deferral; `None` where the message was taken.
+        action: What to do about it.
+        permanent: Whether the code was 5xx: the same message is not taken later, either.
+        pace: What it asks of the pace towards the provider, or `None` where the pace stays.
+        rate: The new rate (such as ``10/min``) or number of connections; `None` for "less than before".
+        seconds: For how long the pace changes, or how long to wait before the next try; `None` where
+            nobody says.
+        rule: Name of the rule of the pace table that says so, or an empty string.
+    """
+
+    code: int | None
+    text: str = ""
+    status: str | None = None
+    reason: BounceReason | None = None
+    action: Action = Action.NONE
+    permanent: bool = False
+    pace: PaceChange | None = None
+    rate: str | None = None
+    seconds: float | None = None
+    rule: str = ""
+
+    @property
+    def fault(self) -> Fault | None:
+        """Who has to change something before such a message is taken; `None` where it was taken."""
+        return self.reason.fault if self.reason else None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the server refused for good because there is no such mailbox or domain."""
+        return self.permanent and self.reason is not None and self.reason.is_unknown
+
+    def __str__(self) -> str:
+        """Return one line: code, class, what to do."""
+        why = f" {self.reason}" if self.reason else ""
+        to_do = "" if self.action is Action.NONE else f", {self.action}"
+        return printable(
+            f"{self.status or self.code or 'no reply'}{why}{to_do}" + (f", {self.pace}" if self.pace else "")
+        )
+
+
+def read_reply(code: int, text: str | bytes = "", *, provider: str | None = None) -> Reply:
+    """Say what the reply of an SMTP server means, and what it asks of the pace.
+
+    Args:
+        code: Reply code (RFC 5321 section 4.2): 2xx is taken, 4xx not yet, 5xx refused.
+        text: The reply's text, perhaps of several lines; the first 4,000 characters count.
+        provider: The provider as `mailflows.pacing.provider_of` names it (``google``, ``yahoo``, …), whose
+            own rules for the pace come first.
+
+    Raises:
+        ConfigurationError: If the code is no reply code.
+
+    Example:
+        >>> print(read_reply(550, "5.1.1 No such user here"))
+        5.1.1 mailbox-unknown, suppress
+        >>> reply = read_reply(421, "4.7.28 unusual rate of unsolicited mail", provider="google")
+        >>> str(reply.fault), str(reply.pace), reply.rate, reply.seconds
+        ('sender', 'throttle', '10/min', 1800.0)
+    """
+    if code not in range(200, 600):
+        msg = f"code {code!r:.60} is no SMTP reply code; it is a number from 200 to 599"
+        raise ConfigurationError(msg, field="code")
+    said = text.decode("utf-8", "replace") if isinstance(text, bytes | bytearray) else str(text or "")
+    found = diagnose(said, code=code)
+    if code < 400:
+        return Reply(code, said, found.status)
+    is_final = code >= 500 and not (found.status or "").startswith("4.")
+    rule = pace_rule(found.reason, code=code, status=found.status, text=folded(said), provider=provider)
+    return Reply(
+        code,
+        said,
+        found.status,
+        found.reason,
+        found.reason.action(final=is_final),
+        code >= 500,
+        rule.pace if rule else None,
+        rule.rate if rule else None,
+        rule.seconds if rule else None,
+        rule.name if rule else "",
+    )
 
 
 def from_reply(  # noqa: PLR0913 -- what an event may say beside the reply
@@ -47,31 +141,26 @@ def from_reply(  # noqa: PLR0913 -- what an event may say beside the reply
         >>> print(from_reply(550, "5.1.1 No such user", recipient="ada@example.org"))
         bounced: ada@example.org (mailbox-unknown 5.1.1), suppress
         >>> print(from_reply(450, "4.2.0 Greylisted, try again later", recipient="ada@example.org"))
-        deferred: ada@example.org (temporary 4.2.0), retry
+        deferred: ada@example.org (greylisted 4.2.0), retry
     """
-    if code not in range(200, 600):
-        msg = f"code {code!r:.60} is no SMTP reply code; it is a number from 200 to 599"
-        raise ConfigurationError(msg, field="code")
-    said = text.decode("utf-8", "replace") if isinstance(text, bytes | bytearray) else str(text or "")
+    reply = read_reply(code, text)
     common: dict[str, Any] = {
         "recipient": recipient,
         "smtp_code": code,
-        "smtp_reply": said,
+        "smtp_reply": reply.text,
+        "status": reply.status,
         "message_id": message_id,
         "flow": flow,
         "time": time,
         "provider": "smtp",
     }
-    if 200 <= code < 400:
-        return Event(EventType.SENT, status=diagnose(said).status, **common)
-    found = diagnose(said, code=code)
-    final = code >= 500
+    if code < 400:
+        return Event(EventType.SENT, **common)
     return Event(
-        EventType.BOUNCED if final else EventType.DEFERRED,
-        reason=found.reason,
-        status=found.status,
-        permanent=final,
-        action=to_do(found.reason, final=final),
+        EventType.BOUNCED if reply.permanent else EventType.DEFERRED,
+        reason=reply.reason,
+        permanent=reply.permanent,
+        action=reply.action,
         **common,
     )
 
@@ -115,7 +204,9 @@ def from_smtp_exception(
     if code is None:
         return tuple(_on_the_way(event(name, 451, text)) for name in names)
     found = tuple(event(name, code, text) for name in names)
-    return tuple(map(_unblamed, found)) if _blames_sender(error) else found
+    if _blames_sender(error):
+        return tuple(map(_unblamed, found))
+    return found if len(found) == 1 else tuple(map(_of_all, found))
 
 
 def _refused(error: object) -> list[tuple[str, int, str | bytes]]:
@@ -157,9 +248,22 @@ def _unblamed(event: Event) -> Event:
     """Return an event that was not about its recipient, without what would suppress it."""
     if event.action is not Action.SUPPRESS:
         return event
-    return replace(event, reason=BounceReason.POLICY, action=Action.FIX_CONFIG)
+    return replace(event, reason=BounceReason.SENDER_INVALID, action=Action.FIX_CONFIG)
+
+
+def _of_all(event: Event) -> Event:
+    """Return the event of one of several recipients whom a reply to the whole message is for.
+
+    One reply after DATA accuses nobody in particular, but for the only one whom it names.
+    """
+    if event.action is not Action.SUPPRESS:
+        return event
+    said = event.smtp_reply.lower()
+    if event.recipient and said.count("@") == 1 and f"<{event.recipient.lower()}>" in said:
+        return event
+    return replace(event, reason=BounceReason.OTHER, action=Action.NONE)
 
 
 def _on_the_way(event: Event) -> Event:
     """Return an event without a reply: nobody said anything."""
-    return replace(event, smtp_code=None, status=None, reason=BounceReason.TEMPORARY, action=Action.RETRY)
+    return replace(event, smtp_code=None, status=None, reason=BounceReason.CONNECTION, action=Action.RETRY)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+from mailflows import _data
 from mailflows.feedback._finding import Finding, bare_address
 from mailflows.feedback._mime import blocks
 from mailflows.feedback._reasons import codes
 
-__all__ = ["by_fields", "fields_in_text"]
+if TYPE_CHECKING:
+    from mailflows.feedback._mime import Report
 
-MAX_RECIPIENTS = 5000
-"""Recipients of one report; servers take far fewer in one transaction."""
+__all__ = ["MAX_RECIPIENTS", "by_disposition", "by_fields", "fields_in_text"]
+
+MAX_RECIPIENTS = 20_000
+"""Recipients of one report that are read; an event says where there are more."""
 
 _FINAL = {"failed": True, "expired": True, "delayed": False}
+_REFUSED = frozenset({"deleted", "denied", "failed", "rejected", "error"})
 _DONE = frozenset({"delivered", "relayed", "expanded"})
 _RECIPIENT = ("final-recipient", "original-recipient")
 _XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
@@ -36,10 +42,30 @@ def fields_in_text(text: str) -> list[Finding]:
     return by_fields(text)
 
 
+def by_disposition(report: Report) -> list[Finding]:
+    """Return what a disposition notification (RFC 8098) says, where it refuses the message.
+
+    Sieve's ``reject`` answers so (RFC 5429), with ``deleted``; so does a mail program that deletes unread.
+    """
+    text = f"{report.get('subject')}\n{report.text}"
+    low = text.lower()
+    if not any(word in low for word in _data.read_sections("feedback/layouts.txt")["refused-by-mdn"]):
+        return []
+    fields: dict[str, str] = {}
+    for group in blocks(report.disposition):
+        fields = group | fields
+    done = fields.get("disposition", "").partition(";")[2].partition("/")[0].strip().lower()
+    recipient, original = (_recipient(fields.get(name, "")) for name in _RECIPIENT)
+    if done not in _REFUSED or not (recipient or original):
+        return []
+    is_other = original and original.lower() != recipient.lower()
+    return [Finding(recipient=recipient or original, original=original if is_other else "", said=text)]
+
+
 def _groups(text: str) -> list[dict[str, str]]:
     """Return the groups about a recipient; what a stray blank line tore off is put back."""
     found: list[dict[str, str]] = []
-    for group in blocks(text):
+    for group in blocks(text, starts=_RECIPIENT):
         if any(name in group for name in _RECIPIENT):
             found.append(group)
         elif found and "reporting-mta" not in group and not group.keys() & found[-1].keys():

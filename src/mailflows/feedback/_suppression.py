@@ -6,24 +6,32 @@ import json
 import logging
 import math
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mailflows._clock import to_datetime
 from mailflows._mailbox import mailbox_key
+from mailflows._providers import provider_of
 from mailflows._stores import update
 from mailflows.errors import ConfigurationError
+from mailflows.feedback._address import address_in, addresses_in
+from mailflows.feedback._brake import Brake, BrakePolicy
+from mailflows.feedback._entry import DAMAGED, OPTED_OUT, Suppression, read_entry, written
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
+from mailflows.feedback._selection import Selection, Undone
+from mailflows.feedback._twin import twin
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from mailflows._clock import Clock
     from mailflows._stores import Documents
+    from mailflows.feedback._brake import Braking
 
-__all__ = ["Suppression", "SuppressionList"]
+__all__ = ["SuppressionList"]
 
 DAY = 86400.0
 _log = logging.getLogger("mailflows.feedback")
@@ -31,60 +39,13 @@ _log = logging.getLogger("mailflows.feedback")
 LONGEST = 100 * 365 * DAY
 """Seconds: a suppression that is to last longer lasts for ever."""
 
-DAMAGED = "damaged"
-"""The reason of an entry that cannot be read; what is known is that the address is not to be written to."""
-
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 """No bounce is older; what a report says may be."""
 
 _OF_THE_FLOW = frozenset({EventType.COMPLAINED, EventType.UNSUBSCRIBED})
 
-
-@dataclass(frozen=True, slots=True)
-class Suppression:
-    """One address that must not be written to.
-
-    Attributes:
-        key: Keyed hash of the address; the same for every spelling of one mailbox.
-        reason: Why: a `BounceReason`, ``complained``, ``unsubscribed``, ``manual`` or your own word.
-        time: Since when, in UTC.
-        expires: Until when, in UTC; `None` for ever.
-        flow: The flow that it holds for, or `None` for all.
-        list: The mailing list that it holds for, or `None` for all.
-        address: The address, where the list keeps addresses in clear; else `None`.
-    """
-
-    key: str
-    reason: str
-    time: datetime
-    expires: datetime | None = None
-    flow: Flow | None = None
-    list: str | None = None
-    address: str | None = None
-
-    @property
-    def scope(self) -> str:
-        """Where it holds: ``global``, ``flow:marketing``, ``list:news``."""
-        if self.list is not None:
-            return f"list:{self.list}"
-        return "global" if self.flow is None else f"flow:{self.flow}"
-
-    def __str__(self) -> str:
-        """Return one line, without the address."""
-        until = f" until {self.expires:%Y-%m-%d}" if self.expires else ""
-        return f"{self.key[:8]}…: {self.reason}, {self.scope}, since {self.time:%Y-%m-%d}{until}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the entry as plain data, ready for JSON."""
-        return {
-            "key": self.key,
-            "reason": self.reason,
-            "time": self.time.isoformat(),
-            "expires": self.expires.isoformat() if self.expires else None,
-            "flow": str(self.flow) if self.flow else None,
-            "list": self.list,
-            "address": self.address,
-        }
+_COUNTED = tuple(map(str, (reason for reason in BounceReason if reason.is_counted and not reason.is_unknown)))
+"""Reasons whose suppression ends by itself: mailboxes are emptied and opened again."""
 
 
 class SuppressionList:
@@ -95,6 +56,8 @@ class SuppressionList:
     sets the count back. Blocks, authentication and rates are the sender's business and never suppress an
     address.
 
+    `is_suppressed` is the one way to ask: it knows the flow and the list.
+
     Args:
         store: Where it is kept: a store of `mailflows.limits`. Memory forgets with the process; SQLite
             and Redis last, and what `apply` or `add` returned for survives the death of the process.
@@ -103,9 +66,13 @@ class SuppressionList:
         disabled_limit: The same for mailboxes that are said to be disabled; two by default.
         soft_window: Seconds in which they are counted; 30 days by default.
         soft_expires: Seconds after which such a suppression ends: mailboxes are emptied. 180 days by default.
+        expires: Seconds after which the suppressions of a reason end, by reason; `None` for never. What
+            is not named never ends, soft bounces excepted.
         remember: Seconds in which a second copy of an event changes nothing; 30 days by default.
         require_verified: Whether only events with a valid token of ours suppress (`Verp`). What was
             looked at and found forged never does.
+        brake: When a wave of unknown addresses is held and not believed; `None` for never.
+        on_brake: Called with a `Braking` when that happens, to tell the operator; it is logged anyway.
         clear: Whether to keep addresses in clear, beside their keyed hashes.
         clock: Returns the present moment in Unix seconds.
 
@@ -114,7 +81,7 @@ class SuppressionList:
         >>> from mailflows.limits import MemoryStore
         >>> suppressions = SuppressionList(MemoryStore())
         >>> _ = suppressions.apply(from_reply(550, "5.1.1 User unknown", recipient="ada@example.org"))
-        >>> "Ada@Example.org" in suppressions, "bob@example.org" in suppressions
+        >>> suppressions.is_suppressed("Ada@Example.org"), suppressions.is_suppressed("bob@example.org")
         (True, False)
     """
 
@@ -126,8 +93,11 @@ class SuppressionList:
         disabled_limit: int = 2,
         soft_window: float = 30 * DAY,
         soft_expires: float | None = 180 * DAY,
+        expires: Mapping[str, float | None] | None = None,
         remember: float = 30 * DAY,
         require_verified: bool = False,
+        brake: BrakePolicy | None = BrakePolicy(),  # noqa: B008 -- frozen
+        on_brake: Callable[[Braking], object] | None = None,
         clear: bool = False,
         clock: Clock = time.time,
     ) -> None:
@@ -135,17 +105,22 @@ class SuppressionList:
             _require_whole(name, value)
         for name, seconds in (("soft_window", soft_window), ("remember", remember)):
             _require_lasting(name, seconds)
-        if soft_expires is not None:
-            _require_lasting("soft_expires", soft_expires)
+        self._lifetimes = {**dict.fromkeys(_COUNTED, soft_expires), **(expires or {})}
+        for name, lifetime in (("soft_expires", soft_expires), *self._lifetimes.items()):
+            if lifetime is not None:
+                _require_lasting(name, lifetime)
         self._store = store
         self._limits = {BounceReason.MAILBOX_DISABLED: disabled_limit}
         self._soft_limit = soft_limit
         self._soft_window = soft_window
-        self._soft_expires = soft_expires
         self._remember = remember
         self._require_verified = require_verified
+        self._brake = None if brake is None else Brake(store, brake)
+        self._on_brake = on_brake
         self._clear = clear
         self._clock = clock
+
+    # -- learn ---------------------------------------------------------------------------------------
 
     def apply(
         self,
@@ -156,6 +131,8 @@ class SuppressionList:
     ) -> Suppression | None:
         """Learn from an event, and return the suppression that it caused, or `None`.
 
+        Of several callers that bring one event at once, one gets the suppression.
+
         Args:
             event: What happened.
             address: The address that was written to, where you know it better than the report, such as
@@ -165,17 +142,20 @@ class SuppressionList:
         Raises:
             StoreError: If the store could not answer; apply the event again.
         """
-        mailbox = address or event.written_to
         if event.verified is False or (self._require_verified and not event.verified):
             return None
-        if not isinstance(mailbox, str) or "@" not in mailbox:  # what a report names may be no address
+        mailbox = address_in(str(address or event.written_to or ""))
+        if mailbox is None:  # what a report names may be no address
             return None
         seen = self._seen_key(event, mailbox)
         if seen and self._store.load(seen) is not None:
             return None
         caused = self._learn(event, mailbox, list)
-        if seen:  # last, so that a crash in between repeats the event and does not lose it
-            self._store.swap(seen, None, b"1", ttl=self._remember)
+        # Last, so that a crash in between repeats the event and does not lose it.
+        if seen and not self._store.swap(seen, None, b"1", ttl=self._remember):
+            return None  # another was faster; what both have written is the same
+        if event.type is EventType.DELIVERED and self._brake is not None:
+            self._brake.delivered(_home(mailbox), self._moment(event))
         return caused
 
     def add(  # noqa: PLR0913 -- what an entry says
@@ -191,34 +171,46 @@ class SuppressionList:
         """Suppress an address.
 
         Args:
-            address: The address, in any spelling.
+            address: The address, in any spelling, with or without a display name.
             reason: Why, in a word.
             flow: The flow that it shall hold for; all by default.
             list: The mailing list that it shall hold for; all by default.
             time: Since when, in UTC; now by default.
-            expires: Seconds until it ends, from now, or the moment; never by default, and where it is more
-                than a century away.
+            expires: Seconds until it ends, from now, or the moment; by default never, or as the list's
+                *expires* says for this reason. It never ends where it is more than a century away.
 
         Raises:
             ConfigurationError: If it is no address, *flow* is no flow, or a moment has no time zone.
             StoreError: If the store could not answer.
         """
-        _require_address(address)
-        now = to_datetime(self._clock())
-        entry = Suppression(
-            key=self._digest(address),
-            reason=str(reason),
-            time=time or now,
-            expires=_end(expires, now),
-            flow=None if flow is None or list is not None else Flow(flow),
-            list=list,
-            address=address if self._clear else None,
-        )
+        entry = self.entry(address, reason=reason, flow=flow, list=list, time=time, expires=expires)
         self.put(entry)
         return entry
 
-    def put(self, entry: Suppression) -> None:
-        """Keep an entry as it is, such as one of another list with the same store key.
+    def entry(  # noqa: PLR0913 -- as `add`
+        self,
+        address: str,
+        *,
+        reason: str = "manual",
+        flow: Flow | str | None = None,
+        list: str | None = None,  # noqa: A002 -- its name
+        time: datetime | None = None,
+        expires: float | timedelta | datetime | None = None,
+    ) -> Suppression:
+        """Return what `add` would keep, and keep nothing.
+
+        Raises:
+            ConfigurationError: If it is no address, *flow* is no flow, or a moment has no time zone.
+        """
+        _require_text(address)
+        mailbox = address_in(address)
+        if mailbox is None:
+            msg = "this is no address: it has no @" if "@" not in address else "this is not one address"
+            raise ConfigurationError(msg, field="address")
+        return self._entry(mailbox, reason=str(reason), flow=flow, list=list, time=time, expires=expires)
+
+    def put(self, entry: Suppression) -> bool:
+        """Keep an entry as it is, such as one of another list with the same store key; say whether it holds.
 
         An entry that lasts longer is not replaced by a shorter one.
 
@@ -227,18 +219,89 @@ class SuppressionList:
         """
         for name in ("time", "expires"):
             _require_zone(name, getattr(entry, name))
-        document = _written(entry)
+        document = written(entry)
         seconds = (
             None if entry.expires is None else (entry.expires - to_datetime(self._clock())).total_seconds()
         )
         if seconds is not None and seconds <= 0:
-            return
+            return False
 
         def change(old: bytes | None) -> bytes:
-            kept = None if old is None else _read(old)
+            kept = None if old is None else read_entry(old)
             return document if old is None or kept is None or not _lasts_longer(kept, entry) else old
 
         update(self._store, self._key(entry.key, entry.flow, entry.list), change, ttl=seconds)
+        return True
+
+    # -- ask -----------------------------------------------------------------------------------------
+
+    def find(
+        self,
+        address: str,
+        *,
+        flow: Flow | str | None = None,
+        list: str | None = None,  # noqa: A002 -- its name
+    ) -> Suppression | None:
+        """Return why an address is suppressed: everywhere, for a flow, or for a list; or `None`.
+
+        Of a text that names several addresses, the first that is suppressed.
+
+        Raises:
+            ConfigurationError: If it is no text, or *flow* is no flow.
+            StoreError: If the store could not answer.
+        """
+        _require_text(address)
+        for mailbox in addresses_in(address) or (address,):
+            found = self._find(self._digest(mailbox), flow, list)
+            if found is not None:
+                return found
+        return None
+
+    def is_suppressed(
+        self,
+        address: str,
+        *,
+        flow: Flow | str | None = None,
+        list: str | None = None,  # noqa: A002 -- its name
+    ) -> bool:
+        """Say whether an address must not be written to.
+
+        Without a flow or a list, whether it is suppressed everywhere: ask with the flow of the message.
+
+        Raises:
+            ValueError: If *flow* is none of the three.
+            StoreError: If the store could not answer.
+        """
+        return self.find(address, flow=flow, list=list) is not None
+
+    def held(self) -> Iterator[Suppression]:
+        """Yield the entries that wait for a decision: `confirm` or `undo` them."""
+        return (entry for entry in self if entry.held)
+
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """Return how many entries there are of each scope and reason."""
+        return dict(Counter((entry.scope, entry.reason) for entry in self).most_common())
+
+    def __iter__(self) -> Iterator[Suppression]:
+        """Yield every entry that holds, in no order."""
+        now = to_datetime(self._clock())
+        for key, document in self._store.scan("suppressed:"):
+            entry = read_entry(document)
+            if entry is None:
+                _log.warning("the entry %s is damaged; its address stays suppressed", key)
+            elif entry.expires is None or entry.expires > now:
+                yield entry
+
+    def __call__(self, address: str) -> bool:
+        """Say whether an address is suppressed everywhere, where a function is asked for."""
+        return self.is_suppressed(address)
+
+    __contains__ = None  # ``address in suppressions`` would not know the flow: ask `is_suppressed`
+
+    def __repr__(self) -> str:
+        return f"<SuppressionList in {self._store!r}>"
+
+    # -- take back -----------------------------------------------------------------------------------
 
     def remove(
         self,
@@ -252,97 +315,183 @@ class SuppressionList:
         Its soft bounces are forgotten, too.
 
         Raises:
+            ConfigurationError: If it is no text, or *flow* is no flow.
             StoreError: If the store could not answer.
         """
-        digest = self._digest(address)
+        _require_text(address)
+        digest = self._digest(address_in(address) or address)
         key = self._key(digest, flow, list)
         was = self._store.load(key) is not None
         update(self._store, key, _nothing)
         update(self._store, f"bounces:{digest}", _nothing)
         return was
 
-    def find(
+    def undo(  # noqa: PLR0913 -- what may be known of an outage
         self,
-        address: str,
         *,
-        flow: Flow | str | None = None,
-        list: str | None = None,  # noqa: A002 -- its name
-    ) -> Suppression | None:
-        """Return why an address is suppressed: everywhere, for a flow, or for a list; or `None`.
+        domain: str | None = None,
+        mailbox_provider: str | None = None,
+        esp: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        reason: str | None = None,
+        preview: bool = False,
+    ) -> Undone:
+        """Take back what an outage suppressed, in one call; the same events, posted again, change nothing.
+
+        Everything that is given must hold. Only bounces are taken back, unless *reason* names another.
+
+        Args:
+            domain: The domain of the addresses.
+            mailbox_provider: Who gives the mailboxes: ``google``, ``outlook``, …, or the domain.
+            esp: Who told it: ``sendgrid``, ``dsn``, ``smtp``, …
+            since: The first moment, with a time zone.
+            until: The last moment.
+            reason: The reason, such as ``mailbox-unknown``.
+            preview: Change nothing, only say what would be.
 
         Raises:
-            StoreError: If the store could not answer.
+            ConfigurationError: If nothing says what is meant, or a moment has no time zone.
+            StoreError: If the store could not answer; call again, what is undone stays so.
         """
-        digest = self._digest(address)
-        keys = [self._key(digest, None, None)]
-        if flow is not None:
-            keys.append(self._key(digest, flow, None))
-        if list is not None:
-            keys.append(self._key(digest, None, list))
-        now = to_datetime(self._clock())
-        for key in keys:
-            document = self._store.load(key)
-            if document is None:
-                continue
-            entry = _read(document) or Suppression(digest, DAMAGED, now)
-            if entry.expires is None or entry.expires > now:
-                return entry
-        return None
+        chosen = Selection(domain, mailbox_provider, esp, since, until, reason)
+        found = [entry for entry in self if entry in chosen]
+        if not preview:
+            found = [entry for entry in found if self._lift(entry, chosen)]
+        return Undone(len(found), preview, tuple(found))
 
-    def is_suppressed(
+    def confirm(  # noqa: PLR0913 -- as `undo`
         self,
-        address: str,
         *,
-        flow: Flow | str | None = None,
-        list: str | None = None,  # noqa: A002 -- its name
-    ) -> bool:
-        """Say whether an address must not be written to.
+        domain: str | None = None,
+        mailbox_provider: str | None = None,
+        esp: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        reason: str | None = None,
+    ) -> int:
+        """Believe held bounces after all: they last from now on. Return how many.
 
         Raises:
-            ValueError: If *flow* is none of the three.
+            ConfigurationError: If nothing says what is meant, or a moment has no time zone.
             StoreError: If the store could not answer.
         """
-        return self.find(address, flow=flow, list=list) is not None
+        chosen = Selection(domain, mailbox_provider, esp, since, until, reason)
+        count = 0
+        for entry in self.held():
+            if entry in chosen:
+                self.put(replace(entry, held=False, expires=self._ends(entry.reason)))
+                count += 1
+        return count
 
-    def __call__(self, address: str) -> bool:
-        """Say whether an address is suppressed everywhere: for `RecipientChecker(bounced=…)`."""
-        return self.is_suppressed(address)
+    def forget(self, address: str) -> int:
+        """Erase what is known of a person, and return how many entries that were.
 
-    def __repr__(self) -> str:
-        return f"<SuppressionList in {self._store!r}>"
+        Who complained or left stays suppressed, by the keyed hash alone: erasing an objection would
+        mean writing to them again.
 
-    def __contains__(self, address: object) -> bool:
-        return isinstance(address, str) and self.is_suppressed(address)
-
-    def __iter__(self) -> Iterator[Suppression]:
-        """Yield every entry that holds, in no order."""
-        now = to_datetime(self._clock())
+        Raises:
+            ConfigurationError: If it is no text.
+            StoreError: If the store could not answer.
+        """
+        _require_text(address)
+        digest = self._digest(address_in(address) or address)
+        update(self._store, f"bounces:{digest}", _nothing)
+        count = 0
         for key, document in self._store.scan("suppressed:"):
-            entry = _read(document)
-            if entry is None:
-                _log.warning("the entry %s is damaged; its address stays suppressed", key)
-            elif entry.expires is None or entry.expires > now:
-                yield entry
+            if not key.endswith(f":{digest}"):
+                continue
+            entry = read_entry(document)
+            kept = None
+            if entry is not None and (entry.reason in _OF_THE_FLOW or entry.reason == OPTED_OUT):
+                bare = replace(entry, address=None, domain=None, event_id=None, status=None, smtp_code=None)
+                kept = written(bare)
+            self._store.swap(key, document, kept, ttl=None)
+            count += 1
+        return count
+
+    aapply, aadd, aput = twin(apply), twin(add), twin(put)
+    afind, ais_suppressed, acounts = twin(find), twin(is_suppressed), twin(counts)
+    aremove, aundo, aconfirm, aforget = twin(remove), twin(undo), twin(confirm), twin(forget)
+
+    # -- inside --------------------------------------------------------------------------------------
 
     def _learn(self, event: Event, mailbox: str, name: str | None) -> Suppression | None:
         """Do what an event asks for."""
         if event.type is EventType.DELIVERED:
             update(self._store, f"bounces:{self._digest(mailbox)}", _nothing)
+        elif event.type is EventType.SUBSCRIBED:
+            self._welcome(event, mailbox, name)
         elif event.action is Action.SUPPRESS:
-            is_about_flow = event.type in _OF_THE_FLOW
-            return self.add(
-                mailbox,
-                reason=str(event.type) if is_about_flow else str(event.reason or event.type),
-                flow=event.flow if is_about_flow else None,
-                list=name if event.type is EventType.UNSUBSCRIBED else None,
-            )
+            if event.type in _OF_THE_FLOW or event.reason is BounceReason.POLICY:
+                return self._opt_out(event, mailbox, name)
+            return self._bury(event, mailbox)
         elif event.type is EventType.BOUNCED and event.reason and event.reason.is_counted:
             return self._count(event, mailbox)
         return None
 
+    def _opt_out(self, event: Event, mailbox: str, name: str | None) -> Suppression:
+        """Suppress who complained or left: for the list, or for the flow.
+
+        Nobody unsubscribes from password resets: what does not say its flow was about marketing. A
+        complaint that does not say it may be about any.
+        """
+        is_complaint = event.type is EventType.COMPLAINED
+        flow = event.flow or (None if is_complaint else Flow.MARKETING)
+        reason = str(event.type) if event.type in _OF_THE_FLOW else OPTED_OUT
+        entry = self._entry(
+            mailbox, event, reason=reason, flow=flow, list=None if is_complaint else name, about=event.list
+        )
+        self.put(entry)
+        return entry
+
+    def _bury(self, event: Event, mailbox: str) -> Suppression:
+        """Suppress a dead address everywhere, or hold it while its provider is not believed."""
+        entry = self._entry(mailbox, event, reason=str(event.reason or event.type))
+        if self._brake is not None and event.reason and event.reason.is_unknown:
+            at = self._moment(event)
+            held, told, earlier = self._brake.unknown(_home(mailbox), entry.key, at)
+            if held:
+                entry = replace(entry, held=True, expires=to_datetime(self._clock()) + self._brake.hold)
+            if told is not None:
+                self._hold_back(self._brake, earlier, told)
+        self.put(entry)
+        return entry
+
+    def _hold_back(self, brake: Brake, digests: tuple[str, ...], told: Braking) -> None:
+        """Hold those, too, that came before the brake was put on, and tell the operator."""
+        end = to_datetime(self._clock()) + brake.hold
+
+        def change(old: bytes | None) -> bytes | None:
+            entry = None if old is None else read_entry(old)
+            if entry is None or entry.held or (entry.event_time or entry.time) < told.since:
+                return old
+            return written(replace(entry, held=True, expires=end))
+
+        for digest in digests:
+            update(self._store, self._key(digest, None, None), change, ttl=brake.hold.total_seconds())
+        _log.warning("%s", told)
+        if self._on_brake is not None:
+            self._on_brake(told)
+
+    def _welcome(self, event: Event, mailbox: str, name: str | None) -> None:
+        """Lift what the same provider had told before somebody came back; a complaint stays."""
+        digest = self._digest(mailbox)
+        flow = event.flow or Flow.MARKETING
+        keys = [self._key(digest, flow, None)]
+        keys += [self._key(digest, None, name)] if name is not None else []
+        keys += [self._key(digest, None, None)] if event.list is None else []
+
+        def change(old: bytes | None) -> bytes | None:
+            entry = None if old is None else read_entry(old)
+            return None if entry is not None and _is_lifted(entry, event) else old
+
+        for key in keys:
+            update(self._store, key, change)
+
     def _count(self, event: Event, mailbox: str) -> Suppression | None:
         """Note a day with a soft bounce, and suppress the address after enough of them."""
-        moment = _sensible(event.time, to_datetime(self._clock()))
+        moment = self._moment(event)
         today, oldest = (
             t.date().isoformat() for t in (moment, moment - timedelta(seconds=self._soft_window))
         )
@@ -355,17 +504,90 @@ class SuppressionList:
         limit = self._limits.get(event.reason or BounceReason.OTHER, self._soft_limit)
         if len(_days(days)) < limit:
             return None
-        return self.add(mailbox, reason=str(event.reason), expires=self._soft_expires)
+        reason = str(event.reason)
+        lifetime = self._lifetimes.get(reason, self._lifetimes.get(BounceReason.MAILBOX_FULL))
+        entry = self._entry(mailbox, event, reason=reason, expires=lifetime)
+        self.put(entry)
+        return entry
+
+    def _entry(  # noqa: PLR0913 -- what an entry says
+        self,
+        mailbox: str,
+        event: Event | None = None,
+        *,
+        reason: str,
+        flow: Flow | str | None = None,
+        list: str | None = None,  # noqa: A002 -- its name
+        time: datetime | None = None,
+        expires: float | timedelta | datetime | None = None,
+        about: str | None = None,
+    ) -> Suppression:
+        """Return the entry that an address and an event make."""
+        now = to_datetime(self._clock())
+        return Suppression(
+            key=self._digest(mailbox),
+            reason=reason,
+            time=time or now,
+            expires=self._ends(reason) if expires is None else _end(expires, now),
+            flow=None if flow is None or list is not None else Flow(flow),
+            list=list,
+            address=mailbox if self._clear else None,
+            domain=_domain(mailbox),
+            provider=event.provider if event else "",
+            status=event.status if event else None,
+            smtp_code=event.smtp_code if event else None,
+            event_id=event.event_id if event else None,
+            event_time=_sensible(event.time, now) if event and event.time else None,
+            about=about,
+        )
+
+    def _ends(self, reason: str) -> datetime | None:
+        """Return when a suppression of a reason ends that begins now, or `None` for never."""
+        return _end(self._lifetimes.get(reason), to_datetime(self._clock()))
+
+    def _moment(self, event: Event) -> datetime:
+        return _sensible(event.time, to_datetime(self._clock()))
+
+    def _find(self, digest: str, flow: Flow | str | None, name: str | None) -> Suppression | None:
+        keys = [self._key(digest, None, None)]
+        if flow is not None:
+            keys.append(self._key(digest, flow, None))
+        if name is not None:
+            keys.append(self._key(digest, None, name))
+        now = to_datetime(self._clock())
+        for key in keys:
+            document = self._store.load(key)
+            if document is None:
+                continue
+            entry = read_entry(document) or Suppression(digest, DAMAGED, now)
+            if entry.expires is None or entry.expires > now:
+                return entry
+        return None
+
+    def _lift(self, entry: Suppression, chosen: Selection) -> bool:
+        """Remove an entry that is still one of those that are meant, and say whether it was."""
+        gone = [False]
+
+        def change(old: bytes | None) -> bytes | None:
+            now = None if old is None else read_entry(old)
+            gone[0] = now is not None and now in chosen
+            return None if gone[0] else old
+
+        update(self._store, self._key(entry.key, entry.flow, entry.list), change)
+        if gone[0]:
+            update(self._store, f"bounces:{entry.key}", _nothing)
+        return gone[0]
 
     def _seen_key(self, event: Event, mailbox: str) -> str | None:
         """Return the key under which an event is remembered, or `None` where nothing names it."""
         name = event.event_id or (event.message_id and event.time and f"{event.message_id} {event.time}")
+        if not name and event.time and event.provider and not isinstance(event.raw, bytes | None):
+            name = f"{event.time} {event.list} {event.url}"  # a webhook whose events have no ids
         if not name:
             return None
         return f"seen:{self._store.digest(f'{event.provider} {name} {event.type} {mailbox_key(mailbox)}')}"
 
     def _digest(self, address: str) -> str:
-        _require_text(address)
         return self._store.digest(mailbox_key(address))
 
     def _key(self, digest: str, flow: Flow | str | None, name: str | None) -> str:
@@ -375,6 +597,26 @@ class SuppressionList:
         return f"suppressed:global:{digest}" if flow is None else f"suppressed:flow:{Flow(flow)}:{digest}"
 
 
+def _domain(mailbox: str) -> str:
+    """Return the domain of an address, as A-labels in lower case where it is one."""
+    domain = mailbox.rpartition("@")[2].lower()
+    return domain if domain.isascii() else mailbox_key(f"x@{domain}").partition("@")[2]
+
+
+def _home(mailbox: str) -> str:
+    return provider_of(_domain(mailbox)).name
+
+
+def _is_lifted(entry: Suppression, event: Event) -> bool:
+    """Say whether somebody who came back is no longer meant by an entry."""
+    if entry.provider != event.provider or entry.reason == EventType.COMPLAINED:
+        return False
+    if event.list is not None and entry.about not in {None, event.list}:
+        return False
+    told = entry.event_time or entry.time
+    return event.time is None or entry.event_time is None or told <= event.time
+
+
 def _nothing(_: bytes | None) -> None:
     return None
 
@@ -382,13 +624,6 @@ def _nothing(_: bytes | None) -> None:
 def _require_text(address: object) -> None:
     if not isinstance(address, str):
         msg = f"an address is text; got {type(address).__name__}"
-        raise ConfigurationError(msg, field="address")
-
-
-def _require_address(address: object) -> None:
-    _require_text(address)
-    if "@" not in str(address):
-        msg = "this is no address: it has no @"
         raise ConfigurationError(msg, field="address")
 
 
@@ -441,33 +676,8 @@ def _days(document: bytes | None) -> frozenset[str]:
 
 def _lasts_longer(old: Suppression, new: Suppression) -> bool:
     """Say whether an entry outlives another, or is the same that is written again."""
+    if old.held and not new.held:
+        return False
     if old.expires is None:
         return True
     return new.expires is not None and old.expires >= new.expires
-
-
-def _written(entry: Suppression) -> bytes:
-    """Return an entry as a document; what is empty is left out."""
-    return json.dumps({k: v for k, v in entry.to_dict().items() if v is not None}).encode()
-
-
-def _read(document: bytes) -> Suppression | None:
-    """Return the entry of a document, or `None` where it is damaged."""
-    try:
-        return _entry(json.loads(document))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _entry(found: dict[str, Any]) -> Suppression:
-    """Return the entry that a document's values make."""
-    expires, flow = found.get("expires"), found.get("flow")
-    return Suppression(
-        key=found["key"],
-        reason=found["reason"],
-        time=datetime.fromisoformat(found["time"]),
-        expires=datetime.fromisoformat(expires) if expires else None,
-        flow=Flow(flow) if flow else None,
-        list=found.get("list"),
-        address=found.get("address"),
-    )

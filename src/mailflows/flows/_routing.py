@@ -103,14 +103,41 @@ def route(
         if classification and classification.flow not in {None, flow}:
             said.append(f"the content is {classification.flow}, and {flow} was declared")
         return _decision(flows, flow, DecidedBy.DECLARED, ["the sender declared it"], said)
+    is_personal = _is_sent_for_a_person(message)
     headers = _by_headers(flows, message)
     classification = classification or _classify(message, classifier)
     if headers:
-        return _by_seen(flows, headers, DecidedBy.HEADER, owners, domains, classification, doubts)
+        return _by_seen(
+            flows, headers, DecidedBy.HEADER, owners, domains, classification, doubts, is_personal=is_personal
+        )
     if owners:
         seen = {flow: f"From is of {domain}" for domain, flow in owners.items()}
-        return _by_seen(flows, seen, DecidedBy.DOMAIN, owners, domains, classification, doubts)
+        return _by_seen(
+            flows, seen, DecidedBy.DOMAIN, owners, domains, classification, doubts, is_personal=is_personal
+        )
     return _by_content(flows, classification, doubts, domains)
+
+
+def _is_sent_for_a_person(message: Message) -> bool:
+    """Return whether a program wrote it for one: an answer to absence, a receipt, a report, an invitation.
+
+    RFC 3834 section 5, RFC 8098 section 3, RFC 3464 section 2, RFC 6047 section 2.4. What it holds reads like
+    mail of a server; it belongs to the flow of its domain.
+    """
+    if message.get("auto-submitted").strip().lower().startswith("auto-replied"):
+        return len(message.recipients) <= 1
+    kinds = {part.content_type for part in message.parts}
+    return bool(kinds & _FOR_A_PERSON)
+
+
+_FOR_A_PERSON = frozenset(
+    (
+        "message/disposition-notification",
+        "message/delivery-status",
+        "message/global-delivery-status",
+        "text/calendar",
+    )
+)
 
 
 def _classify(message: Message, classifier: Classifier | None) -> Classification:
@@ -174,10 +201,15 @@ def _by_seen(  # noqa: PLR0913, PLR0917 -- all that speaks for a flow, and again
     domains: list[str],
     classification: Classification,
     doubts: list[str],
+    *,
+    is_personal: bool,
 ) -> RouteDecision:
     """Decide by headers or From, unless they name two flows or the content is another's."""
     flow = next(iter(seen))
     said = _against(flow, owners, domains)
+    if is_personal and classification.flow is Flow.TRANSACTIONAL and flow is Flow.PROFESSIONAL:
+        reasons = [*seen.values(), "a program sent it for a person"]
+        return _decision(flows, flow, decided_by, reasons, said + doubts)
     if len(seen) > 1:
         said.insert(0, f"it names several flows: {', '.join(seen)}")
     if classification.flow not in {None, flow}:

@@ -7,31 +7,37 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from mailflows._context import Context
 from mailflows._guarded import guarded
 from mailflows._mail import source as raw_source
+from mailflows._stores import MemoryStore
 from mailflows.classifier import Classifier
-from mailflows.errors import ConfigurationError, MessageError, Refused
+from mailflows.errors import ConfigurationError, MessageError, Refused, StoreError
 from mailflows.flow import Flow
 from mailflows.flows import FlowSet
 from mailflows.flows._file import SettingsFile
-from mailflows.gate._case import Case
-from mailflows.gate._drivers import arun, run
+from mailflows.gate._check import Check
+from mailflows.gate._keys import require_keys
 from mailflows.gate._outcome import events_of, learn
-from mailflows.gate._parts import PARTS, Failure
-from mailflows.gate._verdict import GateDecision, GateReason, Verdict
+from mailflows.gate._parts import CLOSING, PARTS, Parts
+from mailflows.gate._steps import arun, run
+from mailflows.gate._trial import Trial
+from mailflows.gate._verdict import GateDecision, Verdict, shown
+from mailflows.held import HeldMail
 from mailflows.message import Envelope, Message
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 
     from mailflows._clock import Timer
     from mailflows.feedback import Event, SuppressionList
-    from mailflows.flows import GuardSettings
+    from mailflows.flows import FlowRoute, GuardSettings
     from mailflows.gate._outcome import Outcome
-    from mailflows.gate._parts import Steps
+    from mailflows.gate._parts import Part, Unsubscribe
     from mailflows.limits import Limiter, Store
     from mailflows.message import Source
     from mailflows.recipients import RecipientChecker
@@ -50,9 +56,21 @@ ON_ERROR: dict[str, GateDecision] = {
     "suppressions": GateDecision.DEFER,
     "scanners": GateDecision.DEFER,
     # A store that is down is the limiter's own business (on_error); what fails here is how it was asked.
-    "limits": GateDecision.HOLD,
+    "limits": GateDecision.DEFER,
+    # Whether it was released or dropped cannot be told, and it cannot be kept: its sender keeps it.
+    "held": GateDecision.DEFER,
 }
 """What becomes of a message where a part fails."""
+
+SCANNER_TIMEOUT = 30.0
+"""Seconds for one scanner: half of what a client waits at most before it gives up on a relay's answer in
+practice, and far below the ten minutes of RFC 5321 section 4.5.3.2.6."""
+
+SMALL = 32 * 1024
+"""Bytes up to which a message is read and judged in the event loop; a larger one in a thread."""
+
+_IN_MEMORY: Any = object()
+"""Where held mail is kept if nothing is said."""
 
 _log = logging.getLogger("mailflows.gate")
 
@@ -76,13 +94,23 @@ class Gate:
         scanners: Functions of the message's bytes that return what they found: `None`, a `Finding` or
             several. Coroutine functions are for `acheck` only.
         guard_settings: Thresholds of the guard.
-        on_conflict: What becomes of a message whose From, headers and content do not belong together; it is
-            held by default, for a person to look at.
+        unsubscribe: What gives a mailing to one recipient the List-Unsubscribe fields that it lacks: a
+            function of recipient and context for each flow, such as ``{"marketing": lambda to, context:
+            tracker.unsubscribe_headers(campaign=context.campaign, recipient=ids[to])}``.
+        held: Where messages wait for manual review: a `HeldMail`; by default one in memory, which ends with
+            the process. `None` for no such place.
+        on_conflict: What becomes of a message whose From, headers, envelope, signature and content do not
+            belong together; it is held by default, for a person to look at.
+        on_missing_unsubscribe: What becomes of marketing that nobody can unsubscribe from with one click.
         on_error: What becomes of a message where a part fails, by the name of the part: ``{"recipients":
-            "defer"}``. By default suppressions and scanners defer, route and limits hold, the others accept.
-        dry_run: Accept everything, and only say what would have been: for a first week. A message that no
-            road was found for takes that of the flow it seems to be of.
+            "defer"}``. By default suppressions, scanners, limits and held defer, route holds, the
+            others accept.
+        dry_run: Accept everything and change nothing, and only say what would have been: for a first week.
+            True for all flows, or names of some. A message that no route was found for takes that of the
+            flow it seems to be of.
         recipients_budget: Seconds of wall-clock time for all recipients of one message.
+        scanner_timeout: Seconds for the answer of one scanner.
+        trial: What counts the verdicts of a dry run, for `trial.report()`; in memory by default.
         hooks: Functions that are given every `Verdict`, for metrics; what they raise is logged, no more.
         timer: Returns monotonic seconds, for the budgets.
 
@@ -117,13 +145,21 @@ class Gate:
         templates: TemplateMemory | None = None,
         scanners: Iterable[Callable[[bytes], object]] = (),
         guard_settings: GuardSettings | None = None,
+        unsubscribe: Mapping[Flow | str, Unsubscribe] | None = None,
+        held: HeldMail | None = _IN_MEMORY,
         on_conflict: GateDecision | str = GateDecision.HOLD,
+        on_missing_unsubscribe: GateDecision | str = GateDecision.REJECT,
         on_error: Mapping[str, GateDecision | str] | None = None,
-        dry_run: bool = False,
+        dry_run: bool | Iterable[Flow | str] = False,
         recipients_budget: float = 5.0,
+        scanner_timeout: float = SCANNER_TIMEOUT,
+        trial: Trial | None = None,
         hooks: Iterable[Callable[[Verdict], object]] = (),
         timer: Timer = time.monotonic,
     ) -> None:
+        if not isinstance(flows, FlowSet):
+            msg = f"flows is a FlowSet, not {type(flows).__name__}; for a file, use Gate.from_toml(path)"
+            raise ConfigurationError(msg, field="flows")
         self.flows = flows
         self.classifier = classifier or Classifier()
         self.recipients = recipients
@@ -134,15 +170,40 @@ class Gate:
         self.templates = templates
         self.scanners = tuple(scanners)
         self.guard_settings = guard_settings
+        self.held: HeldMail | None = HeldMail() if held is _IN_MEMORY else held
         self.on_conflict = _decision(on_conflict, "on_conflict")
         self.on_error = ON_ERROR | {
             _known_part(name): _decision(value, "on_error") for name, value in (on_error or {}).items()
         }
-        self.dry_run = dry_run
+        dry_flows = _dry_flows(dry_run, flows)
+        self.dry_run = None in dry_flows
         self.recipients_budget = recipients_budget
         self.hooks = tuple(hooks)
         self.timer = timer
-        self._limiters = _by_flow(limiter, flows)
+        self.trial = trial or Trial(MemoryStore())
+        self._parts = Parts(
+            flows=flows,
+            classifier=self.classifier,
+            recipients=recipients,
+            limiters=_by_flow(limiter, flows),
+            senders=senders,
+            suppressions=suppressions,
+            reputation=reputation,
+            templates=templates,
+            scanners=self.scanners,
+            unsubscribe={Flow(name): make for name, make in (unsubscribe or {}).items()},
+            held=self.held,
+            guard_settings=guard_settings,
+            on_conflict=self.on_conflict,
+            on_missing_unsubscribe=_decision(on_missing_unsubscribe, "on_missing_unsubscribe"),
+            on_error=self.on_error,
+            dry_flows=dry_flows,
+            recipients_budget=recipients_budget,
+            scanner_timeout=scanner_timeout,
+            timer=timer,
+        )
+        self._is_warm = False
+        self._order = tuple(part for name, part in PARTS.items() if name not in _absent(self._parts))
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str], *, store: Store | None = None, **parts: Any) -> Gate:  # noqa: ANN401 -- what a Gate takes
@@ -173,6 +234,9 @@ class Gate:
         client: object = None,
         form: object = None,
         account: object = None,
+        template: object = None,
+        campaign: object = None,
+        tenant: object = None,
         flow: Flow | str | None = None,
     ) -> Verdict:
         """Say whether a message may leave. Nothing is raised for a bad one: the verdict says what is wrong.
@@ -183,17 +247,23 @@ class Gate:
             client: Network address of who caused the message.
             form: The form or endpoint that did.
             account: Who is logged in.
+            template: The template that it was made from.
+            campaign: The mailing that it belongs to.
+            tenant: The customer for whom it is sent.
             flow: The flow, where the application knows it. Say it: nothing is as sure.
 
         Raises:
-            ConfigurationError: If *flow* is no flow, or one without a route.
+            ConfigurationError: If *flow* is no flow, or one without a route; or if a limit of yours counts by
+                what this message does not say.
         """
-        case = self._case(message, envelope, {"client": client, "form": form, "account": account}, flow)
-        if isinstance(case, Verdict):
-            return case
-        for part in self._asked():
-            run(part(self, case))
-        return self._told(case.verdict(dry_run=self.dry_run))
+        context = Context(client, form, account, template, campaign, tenant, _declared(flow, self.flows))
+        check = self._read(message, envelope, context)
+        for part in self._asked(check):
+            run(part(self._parts, check))
+        verdict = self._closed(check)
+        if verdict.dry_run:
+            self._counted(verdict)
+        return verdict
 
     async def acheck(  # noqa: PLR0913 -- what may be known of a message
         self,
@@ -203,15 +273,25 @@ class Gate:
         client: object = None,
         form: object = None,
         account: object = None,
+        template: object = None,
+        campaign: object = None,
+        tenant: object = None,
         flow: Flow | str | None = None,
     ) -> Verdict:
         """Do what `check` does without blocking the event loop."""
-        case = self._case(message, envelope, {"client": client, "form": form, "account": account}, flow)
-        if isinstance(case, Verdict):
-            return case
-        for part in self._asked():
-            await arun(part(self, case))
-        return self._told(case.verdict(dry_run=self.dry_run))
+        context = Context(client, form, account, template, campaign, tenant, _declared(flow, self.flows))
+        is_small = isinstance(message, bytes | str) and len(message) <= SMALL and self._is_warm
+        if is_small:
+            check = self._read(message, envelope, context)
+        else:
+            check = await asyncio.to_thread(self._read, message, envelope, context)
+        for part in self._asked(check):
+            await arun(part(self._parts, check), is_small=is_small)
+        self._is_warm = True
+        verdict = self._closed(check)
+        if verdict.dry_run:
+            await asyncio.to_thread(self._counted, verdict)
+        return verdict
 
     def ensure(self, message: Source, **known: Any) -> Verdict:  # noqa: ANN401 -- what check() takes
         """Check a message, and raise unless it may leave; takes what `check` takes.
@@ -294,15 +374,15 @@ class Gate:
 
         Args:
             verdict: What `check` said, or `None` for events that come later, such as bounces.
-            outcome: ``"sent"``, an exception of smtplib or aiosmtplib, the dictionary of refused recipients
-                that smtplib returns, a reply as (code, text), an `Event`, or several; ``()`` for what was
-                not sent after all.
+            outcome: ``"sent"``, ``"unknown"`` where the relay's answer to the whole message was lost, an
+                exception of smtplib or aiosmtplib, the dictionary of refused recipients that smtplib returns,
+                a reply as (code, text), an `Event`, or several; ``()`` for what was not sent after all.
 
         Raises:
             TypeError: If the outcome is none of these.
         """
         events, was_taken = events_of(verdict, outcome)
-        learn(self, verdict, events, was_taken=was_taken)
+        learn(self._parts, verdict, events, was_taken=was_taken)
         return events
 
     async def areport(self, verdict: Verdict | None, outcome: Outcome) -> tuple[Event, ...]:
@@ -311,54 +391,104 @@ class Gate:
 
     def limiter_of(self, flow: Flow | None) -> Limiter | None:
         """Return the limiter of a flow, or the one of all, or `None`."""
-        return self._limiters.get(flow)
+        return self._parts.limiters.get(flow)
 
-    def degrade(self, part: str, failure: Failure, *, who: str = "") -> GateReason:
-        """Return what is said, and decided, where a part failed."""
-        _log.warning("%s failed: %s", part, failure)
-        sentence = f"{who or 'it'} could not be asked ({failure})"
-        return GateReason(part, "failed", sentence, self.on_error[part], degraded=True)
+    def require_place(self, who: str) -> None:
+        """Refuse, for an integration, a gate that may hold messages and has no place for them.
 
-    def _asked(self) -> list[Callable[[Gate, Case], Steps]]:
-        """Return the parts that this gate has."""
-        absent = {name for name in _OPTIONAL if not getattr(self, name)}
-        if not self._limiters:
-            absent.add("limits")
-        return [part for name, part in PARTS.items() if name not in absent]
+        Raises:
+            ConfigurationError: With what to write.
+        """
+        holding = [self.on_conflict, self._parts.on_missing_unsubscribe, *self.on_error.values()]
+        if self.held is None and GateDecision.HOLD in holding:
+            msg = (
+                f"{who}: this gate may hold messages and has no place for them: give held=HeldMail(store), "
+                'or on_conflict="reject" and on_error={"route": "defer"}'
+            )
+            raise ConfigurationError(msg, field="held")
+        if self.held is not None and not self.held.is_lasting and GateDecision.HOLD in holding:
+            _log.info("%s: held messages are kept in memory, and end with this process", who)
 
-    def _case(
-        self,
-        message: Source,
-        envelope: Envelope | None,
-        keys: Mapping[str, object],
-        flow: Flow | str | None,
-    ) -> Case | Verdict:
-        """Read a message, or return the verdict on what is none."""
-        declared = _declared(flow, self.flows)
+    def require_keys(self, who: str, known: Collection[str]) -> None:
+        """Refuse, for an integration, limits of yours that count by what it cannot know.
+
+        Args:
+            who: The integration.
+            known: What it says of every message, such as ``client``; on the professional flow the envelope
+                sender stands in for an account.
+
+        Raises:
+            ConfigurationError: With what to write.
+        """
+        for flow, limiter in self._parts.limiters.items():
+            stand_in = ("account",) if flow is Flow.PROFESSIONAL else ()
+            if flow is not None:
+                require_keys(who, (limiter,), (*known, *stand_in))
+
+    def _asked(self, check: Check) -> Iterator[Part]:
+        """Yield the parts that are asked about a message, and what closes the question."""
+        if not check.reasons:
+            yield from self._order
+        if self.held is not None and not self._parts.is_dry(check):
+            yield from CLOSING
+
+    def _read(self, message: Source, envelope: Envelope | None, context: Context) -> Check:
+        """Read a message; what is none is said, and no part is asked."""
         try:
             raw = None if isinstance(message, Message) else raw_source.read(message).data
             # A text says more than its bytes, and a file that is open is read once.
             seen = message if raw is None or isinstance(message, str | Message) else raw
-            read = Message.read(seen, envelope=envelope)
+            return Check(Message.read(seen, envelope=envelope), raw, context)
         except MessageError as problem:
-            case = Case(Message.read(b"X-Unreadable: yes\n\n"), None, keys, declared)
-            case.say("message", "unreadable", str(problem), GateDecision.REJECT)
-            return self._told(case.verdict(dry_run=False))
-        return Case(read, raw, keys, declared)
+            nothing = Message.read(b"X-Unreadable: yes\n\n", envelope=envelope or Envelope())
+            check = Check(nothing, None, context)
+            check.say("message", "unreadable", str(problem), GateDecision.REJECT)
+            return check
 
-    def _told(self, verdict: Verdict) -> Verdict:
-        """Let the log and the hooks know; the log gets no address."""
+    def _closed(self, check: Check) -> Verdict:
+        """Return the verdict, and let the log and the hooks know; the log gets no address."""
+        is_dry = self._parts.is_dry(check)
+        if is_dry and check.route is None:
+            check.route = self._road_of(check)
+        verdict = check.verdict(dry_run=is_dry)
         if verdict.would_be is not GateDecision.ACCEPT or verdict.degraded:
             _log.info("%s", verdict)
         for hook in self.hooks:
             try:
                 hook(verdict)
-            except Exception:  # noqa: BLE001 -- of whatever kind: a broken metric must not stop mail
-                _log.exception("a hook failed")
+            except Exception as problem:  # noqa: BLE001 -- of whatever kind: a broken metric must not stop mail
+                _log.error("a hook failed: %s", type(problem).__name__)
         return verdict
 
+    def _road_of(self, check: Check) -> FlowRoute | None:
+        """Return the route for a dry run where none was found: that of the flow it seems to be of."""
+        likely = check.classification.likely if check.classification else None
+        wanted = (check.flow, check.declared, likely)
+        return next((found for flow in wanted if flow and (found := self.flows.get(flow))), None)
 
-_OPTIONAL = ("suppressions", "recipients", "templates", "senders", "reputation", "scanners")
+    def _counted(self, verdict: Verdict) -> None:
+        try:
+            self.trial.note(verdict)
+        except StoreError as problem:
+            _log.warning("a dry run could not be counted: %s", shown(str(problem)))
+
+
+_OPTIONAL = ("held", "suppressions", "recipients", "templates", "senders", "reputation", "scanners")
+
+
+def _absent(parts: Parts) -> set[str]:
+    """Return the parts that a gate does not have."""
+    absent = {name for name in _OPTIONAL if not getattr(parts, name)}
+    return absent if parts.limiters else absent | {"limits"}
+
+
+def _dry_flows(dry_run: bool | Iterable[Flow | str], flows: FlowSet) -> frozenset[Flow | None]:  # noqa: FBT001
+    """Return the flows that are only looked at; `None` among them stands for mail of no flow."""
+    if isinstance(dry_run, bool):
+        every = {None, *Flow} if dry_run else set()
+        return frozenset(every | {route.flow for route in flows if route.dry_run})
+    named = [dry_run] if isinstance(dry_run, str) else dry_run
+    return frozenset({Flow(name) for name in named} | {route.flow for route in flows if route.dry_run})
 
 
 def _ensured(verdict: Verdict) -> Verdict:
@@ -410,7 +540,7 @@ def _by_flow(
     return found
 
 
-_KNOWN = ("message", "envelope", "client", "form", "account", "flow")
+_KNOWN = ("message", "envelope", *(one.name for one in fields(Context)))
 """What `Gate.guard` takes."""
 
 

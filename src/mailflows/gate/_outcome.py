@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mailflows.errors import StoreError
 from mailflows.feedback import Event, EventType, from_reply, from_smtp_exception
+from mailflows.gate._verdict import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mailflows.gate._gate import Gate
+    from mailflows.gate._parts import Parts
     from mailflows.gate._verdict import Verdict
 
 __all__ = ["Outcome", "events_of", "learn"]
 
 Outcome: TypeAlias = (
-    "Literal['sent'] | BaseException | Mapping[str, tuple[int, bytes | str]] | tuple[int, str | bytes] "
-    "| Event | Iterable[Event]"
+    "Literal['sent', 'unknown'] | BaseException | Mapping[str, tuple[int, bytes | str]] "
+    "| tuple[int, str | bytes] | Event | Iterable[Event]"
 )
 """What a sender may say became of a message."""
 
@@ -30,7 +29,9 @@ _NOT_TAKEN = frozenset({EventType.BOUNCED, EventType.REJECTED, EventType.DEFERRE
 _log = logging.getLogger("mailflows.gate")
 
 
-def events_of(verdict: Verdict | None, outcome: Outcome) -> tuple[tuple[Event, ...], bool]:
+def events_of(  # noqa: PLR0911 -- one a form
+    verdict: Verdict | None, outcome: Outcome
+) -> tuple[tuple[Event, ...], bool]:
     """Return an outcome as events, and whether somebody took the message.
 
     Raises:
@@ -42,6 +43,8 @@ def events_of(verdict: Verdict | None, outcome: Outcome) -> tuple[tuple[Event, .
     match outcome:
         case "sent":
             return _taken(to, facts), True
+        case "unknown":  # perhaps it was taken: what it took stays taken, and nobody learns anything
+            return (), True
         case Event():
             return (outcome,), outcome.type not in _NOT_TAKEN
         case BaseException():
@@ -57,7 +60,8 @@ def events_of(verdict: Verdict | None, outcome: Outcome) -> tuple[tuple[Event, .
             events = tuple(outcome)
             if all(isinstance(event, Event) for event in events):
                 return events, any(event.type not in _NOT_TAKEN for event in events)
-    msg = f"an outcome is 'sent', an exception, a reply (code, text) or events; got {type(outcome).__name__}"
+    kind = type(outcome).__name__
+    msg = f"an outcome is 'sent', 'unknown', an exception, a reply (code, text) or events; got {kind}"
     raise TypeError(msg)
 
 
@@ -71,45 +75,51 @@ def _replied(code: int, text: str | bytes, to: Iterable[str], facts: dict[str, A
     return tuple(from_reply(code, text, recipient=r, time=now, **facts) for r in tuple(to) or (None,))
 
 
-def learn(gate: Gate, verdict: Verdict | None, events: tuple[Event, ...], *, was_taken: bool) -> None:
+def learn(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...], *, was_taken: bool) -> None:
     """Let the parts know; each by itself, so that one that fails costs the others nothing."""
-    for part, tell in (("limits", _limits), ("suppressions", _suppressions), ("reputation", _reputation)):
-        _quietly(part, partial(tell, gate, verdict, events, was_taken))
-    _quietly("senders", partial(_senders, gate, verdict, events))
+    tellers = (
+        ("limits", partial(_limits, parts, verdict, was_taken)),
+        ("held", partial(_held, parts, verdict, was_taken)),
+        ("suppressions", partial(_suppressions, parts, events)),
+        ("reputation", partial(_reputation, parts, verdict, events)),
+        ("senders", partial(_senders, parts, verdict, events)),
+    )
+    for part, tell in tellers:
+        try:
+            tell()
+        except StoreError as problem:  # the message has left
+            _log.warning("%s could not be told: %s", part, shown(str(problem)))
 
 
-def _limits(gate: Gate, verdict: Verdict | None, _events: object, was_taken: bool) -> None:  # noqa: FBT001
-    limiter = gate.limiter_of(verdict.flow) if verdict else None
+def _limits(parts: Parts, verdict: Verdict | None, was_taken: bool) -> None:  # noqa: FBT001
+    limiter = parts.limiters.get(verdict.flow) if verdict else None
     if verdict and verdict.receipt.limited and limiter:
         limiter.report(verdict.receipt.limited, sent=was_taken)
 
 
-def _suppressions(gate: Gate, _verdict: object, events: tuple[Event, ...], _was_taken: object) -> None:
-    for event in events if gate.suppressions is not None else ():
-        gate.suppressions.apply(event)  # type: ignore[union-attr]
+def _held(parts: Parts, verdict: Verdict | None, was_taken: bool) -> None:  # noqa: FBT001
+    if verdict and verdict.allowed and verdict.receipt.released and parts.held:
+        parts.held.settle(verdict.receipt.released, sent=was_taken)
 
 
-def _reputation(gate: Gate, verdict: Verdict | None, events: tuple[Event, ...], _was_taken: object) -> None:
-    if gate.reputation is not None:
+def _suppressions(parts: Parts, events: tuple[Event, ...]) -> None:
+    for event in events if parts.suppressions is not None else ():
+        parts.suppressions.apply(event)  # type: ignore[union-attr]
+
+
+def _reputation(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...]) -> None:
+    if parts.reputation is not None:
         flow, sender = (verdict.flow, verdict.receipt.account) if verdict else (None, None)
-        gate.reputation.report(events, flow=flow, sender=sender)
+        parts.reputation.report(events, flow=flow, sender=sender)
 
 
-def _senders(gate: Gate, verdict: Verdict | None, events: tuple[Event, ...]) -> None:
+def _senders(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...]) -> None:
     sender = verdict.receipt.sender if verdict else None
-    if gate.senders is None or sender is None:
+    if parts.senders is None or sender is None:
         return
     taken = sum(event.type is EventType.SENT for event in events)
     if taken:
-        gate.senders.report(sender, valid=taken)
+        parts.senders.report(sender, valid=taken)
     for event in events:
         if event.type is not EventType.SENT:
-            gate.senders.report(sender, event)
-
-
-def _quietly(part: str, tell: Callable[[], object]) -> None:
-    """Tell a part; what fails is logged, since the message has left."""
-    try:
-        tell()
-    except StoreError as problem:
-        _log.warning("%s could not be told: %s", part, problem)
+            parts.senders.report(sender, event)

@@ -5,27 +5,50 @@ A part is a generator: it yields the `Call` that it wants made and is sent the a
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows import Outcome
-from mailflows.gate._case import DEFAULT_RETRY, Case
-from mailflows.gate._verdict import GateDecision, GateReason
+from mailflows.gate._check import DEFAULT_RETRY, Check, mailbox_of
+from mailflows.gate._identity import doubts, has_one_click
+from mailflows.gate._keys import absent_keys, fitted, needs_of
+from mailflows.gate._steps import Call, Failure, Steps, in_thread
+from mailflows.gate._verdict import GateDecision
+from mailflows.held import HeldState
 from mailflows.message import addresses
 from mailflows.recipients import Verdict as RecipientVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from mailflows._clock import Timer
+    from mailflows._context import Context
+    from mailflows.classifier import Classifier
+    from mailflows.feedback import SuppressionList
+    from mailflows.flows import FlowSet, GuardSettings
+    from mailflows.held import HeldMail
+    from mailflows.limits import Decision, Limiter
+    from mailflows.recipients import RecipientChecker
+    from mailflows.reputation import Reputation
+    from mailflows.senders import SenderControl
+    from mailflows.templates import TemplateMemory
 
-    from mailflows.gate._gate import Gate
-    from mailflows.limits import Decision
-
-__all__ = ["PARTS", "Call", "Failure", "Finding", "Part"]
+__all__ = ["CLOSING", "PARTS", "Finding", "Parts", "Unsubscribe", "degraded"]
 
 ACCEPT, DEFER, HOLD, REJECT = GateDecision
+
+Unsubscribe: TypeAlias = "Callable[[str, Context], Mapping[str, str]]"
+"""Returns List-Unsubscribe and List-Unsubscribe-Post for a recipient, as `Tracker.unsubscribe_headers`."""
+
+MOST_FINDINGS = 100
+"""Findings of one scanner that are read: a generator without an end must not fill the memory."""
+
+SENDING_RETRY = 60.0
+"""Seconds after which who tries a released message at the same time as another may try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,254 +66,373 @@ class Finding:
     decision: GateDecision = GateDecision.REJECT
 
 
-class Call:
-    """A call that a part wants made: of an object's method, which may have an async twin, or a function."""
-
-    __slots__ = ("args", "keywords", "name", "target")
-
-    def __init__(self, target: Any, name: str, *args: object, **keywords: object) -> None:  # noqa: ANN401
-        self.target = target
-        self.name = name
-        self.args = args
-        self.keywords = keywords
-
-
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A call that raised."""
+class Parts:
+    """What a gate asks, and its settings; see `Gate` for each."""
 
-    problem: Exception
+    flows: FlowSet
+    classifier: Classifier
+    recipients: RecipientChecker | None
+    limiters: Mapping[Flow | None, Limiter]
+    senders: SenderControl | None
+    suppressions: SuppressionList | None
+    reputation: Reputation | None
+    templates: TemplateMemory | None
+    scanners: tuple[Callable[[bytes], object], ...]
+    unsubscribe: Mapping[Flow, Unsubscribe]
+    held: HeldMail | None
+    guard_settings: GuardSettings | None
+    on_conflict: GateDecision
+    on_missing_unsubscribe: GateDecision
+    on_error: Mapping[str, GateDecision]
+    dry_flows: frozenset[Flow | None]
+    recipients_budget: float
+    scanner_timeout: float
+    timer: Timer
 
-    def __str__(self) -> str:
-        """Return the kind of the error and, of our own errors, the text: those hold no address."""
-        kind = type(self.problem)
-        is_ours = kind.__module__.startswith("mailflows") or kind is ValueError
-        return f"{kind.__name__}: {self.problem}" if is_ours else kind.__name__
+    def is_dry(self, check: Check) -> bool:
+        """Return whether a message is only looked at; where its flow is not known, if that holds for all."""
+        return (check.flow or check.declared) in self.dry_flows
 
 
-Steps: TypeAlias = Generator[Call, Any, None]
-Part: TypeAlias = "Callable[[Gate, Case], Steps]"
+Part: TypeAlias = "Callable[[Parts, Check], Steps]"
 
 
-def headers(_gate: Gate, case: Case) -> Steps:
+def degraded(parts: Parts, check: Check, part: str, failure: Failure, *, who: str = "it") -> None:
+    """Note that a part failed, and what its policy decides."""
+    sentence = f"{who} could not be asked ({failure})"
+    check.say(part, "failed", sentence, parts.on_error[part], degraded=True)
+
+
+def headers(_parts: Parts, check: Check) -> Steps:
     """Look at From and at the recipients: what a message must have before anything else counts."""
-    fields = case.message.get_all("from")
+    fields = check.message.get_all("from")
     mailboxes = [found for value in fields for found in addresses(value)]
     if not mailboxes:
-        case.say("message", "no-from", "it has no From with an address (RFC 5322 section 3.6.2)", REJECT)
+        check.say("message", "no-from", "it has no From with an address (RFC 5322 section 3.6.2)", REJECT)
     elif len(fields) > 1:
-        case.say("message", "several-from", f"it has {len(fields)} From fields; one is allowed", REJECT)
-    if not case.open:
-        case.say("message", "no-recipients", "neither the envelope nor To, Cc and Bcc name anybody", REJECT)
-    if not case.reasons:
-        case.say("message", "ok", f"recipients: {len(case.open)}, bytes: {case.message.size}")
+        check.say("message", "several-from", f"it has {len(fields)} From fields; one is allowed", REJECT)
+    if not check.open:
+        check.say("message", "no-recipients", "neither the envelope nor To, Cc and Bcc name anybody", REJECT)
+    read = {spelled: mailbox_of(spelled) for spelled in check.open}
+    check.mailboxes = {spelled: found for spelled, found in read.items() if found}
+    unread = [spelled for spelled, found in read.items() if not found]
+    check.refuse(
+        "message", "unreadable-address", "the address cannot be read (RFC 5321 section 4.1.2)", unread
+    )
+    if not check.reasons:
+        check.say("message", "ok", f"recipients: {len(check.open)}, bytes: {check.message.size}")
     yield from ()
 
 
-def classify(gate: Gate, case: Case) -> Steps:
-    """Ask which flow the content belongs to."""
-    found = yield Call(gate.classifier, "classify", case.message)
-    if isinstance(found, Failure):
-        case.add(gate.degrade("classifier", found))
+def held(parts: Parts, check: Check) -> Steps:
+    """Look whether a person has seen this message before."""
+    if check.raw is None:
         return
-    case.classification = found
+    found = yield Call(parts.held, "find", check.raw, recipients=check.given, mail_from=check.envelope_sender)
+    if isinstance(found, Failure):
+        degraded(parts, check, "held", found)
+    elif found is not None and found.state is HeldState.DROPPED:
+        check.say("held", "dropped", "it was looked at, and shall not be sent", REJECT)
+    elif found is not None and found.state is not HeldState.WAITING:
+        check.released = found
+        check.declared = found.flow
+        check.say("held", "released", "it was looked at, and may be sent")
+
+
+def classify(parts: Parts, check: Check) -> Steps:
+    """Ask which flow the content belongs to."""
+    found = yield Call(parts.classifier, "classify", check.message, is_pure=True)
+    if isinstance(found, Failure):
+        degraded(parts, check, "classifier", found)
+        return
+    check.classification = found
     named = found.flow or "unsure"
-    case.say("classifier", "ok" if found.flow else "unsure", f"{named}, {found.confidence:.0%} sure")
+    check.say("classifier", "ok" if found.flow else "unsure", f"{named}, {found.confidence:.0%} sure")
 
 
-def route(gate: Gate, case: Case) -> Steps:
-    """Choose the road; what speaks against it is for a person to look at."""
-    if case.classification is None and case.declared is None:
-        case.say("route", "no-flow", "no flow was declared, and the classifier said nothing", HOLD)
+def route(parts: Parts, check: Check) -> Steps:
+    """Choose the route; what speaks against it is for a person to look at."""
+    if check.classification is None and check.declared is None:
+        check.say("route", "no-flow", "no flow was declared, and the classifier said nothing", HOLD)
         return
     # For a declared flow, the guard judges the content, with its own degrees.
-    seen = None if case.declared else case.classification
-    found = yield Call(gate.flows, "route", case.message, declared=case.declared, classification=seen)
+    seen = None if check.declared else check.classification
+    found = yield Call(
+        parts.flows, "route", check.message, declared=check.declared, classification=seen, is_pure=True
+    )
     if isinstance(found, Failure):
-        case.add(gate.degrade("route", found))
+        degraded(parts, check, "route", found)
         return
-    case.flow, case.route = found.flow, found.route
+    check.flow, check.route = found.flow, found.route
     for conflict in found.conflicts:
-        case.say("route", "conflict", conflict, gate.on_conflict)
-    if found.route is None and (not found.conflicts or gate.on_conflict is ACCEPT):
-        case.say("route", "no-flow", "; ".join(found.reasons), HOLD)
-    if found.route is None and found.flow is not None and gate.dry_run:
-        case.route = gate.flows.get(found.flow)  # a dry run sends everything
+        check.say("route", "conflict", conflict, parts.on_conflict)
+    if found.route is None and (not found.conflicts or parts.on_conflict is ACCEPT):
+        check.say("route", "no-flow", "; ".join(found.reasons), HOLD)
+    if found.route is None and found.flow is not None and parts.is_dry(check):
+        check.route = parts.flows.get(found.flow)  # a dry run sends everything
     if not found.conflicts and found.route is not None:
-        case.say("route", "ok", f"{found.flow} by {found.decided_by}: {'; '.join(found.reasons)}")
+        check.say("route", "ok", f"{found.flow} by {found.decided_by}: {'; '.join(found.reasons)}")
 
 
-def suppressions(gate: Gate, case: Case) -> Steps:
+def identity(parts: Parts, check: Check) -> Steps:
+    """Check what the flow declares against envelope, fields and signatures, and apply it."""
+    if check.route is None:
+        return
+    sender, context = check.envelope_sender, check.context
+    found = list(doubts(parts.flows, check.route, check.message, sender, context))
+    for doubt in found:
+        decision = parts.on_conflict if doubt.is_conflict else ACCEPT
+        check.say("identity", doubt.code, doubt.sentence, decision)
+    check.mail_from = check.route.mail_from(sender)
+    check.headers |= check.route.headers(check.message)
+    if check.flow is Flow.MARKETING and not has_one_click(check.message):
+        _unsubscribe(parts, check)
+    elif not found:
+        check.say("identity", "ok", "it is who it says")
+    yield from ()
+
+
+def _unsubscribe(parts: Parts, check: Check) -> None:
+    """Give a mailing the fields that it lacks, or say that it lacks them."""
+    make = parts.unsubscribe.get(Flow.MARKETING)
+    if make is not None and len(check.open) == 1:
+        check.headers |= dict(make(check.mailboxes.get(check.open[0], check.open[0]), check.context))
+        check.say("identity", "unsubscribe-added", "List-Unsubscribe was added")
+        return
+    sentence = (
+        "marketing needs List-Unsubscribe with an https address, and List-Unsubscribe-Post: "
+        "List-Unsubscribe=One-Click (RFC 8058; Gmail and Yahoo ask for it)"
+    )
+    check.say("identity", "no-one-click-unsubscribe", sentence, parts.on_missing_unsubscribe)
+
+
+def suppressions(parts: Parts, check: Check) -> Steps:
     """Leave out whom nobody may write to."""
     gone: dict[str, list[str]] = {}
-    for address in case.open:
-        found = yield Call(gate.suppressions, "find", address, flow=case.flow)
+    for spelled in check.open:
+        address = check.mailboxes.get(spelled, spelled)
+        found = yield Call(parts.suppressions, "find", address, flow=check.flow)
         if isinstance(found, Failure):
-            case.add(gate.degrade("suppressions", found))
+            degraded(parts, check, "suppressions", found)
             return
         if found is not None:
-            gone.setdefault(found.reason, []).append(address)
+            gone.setdefault(found.reason, []).append(spelled)
     for reason, listed in gone.items():
-        case.refuse("suppressions", "suppressed", f"on the suppression list ({reason})", listed)
+        check.refuse("suppressions", "suppressed", f"on the suppression list ({reason})", listed)
     if not gone:
-        case.say("suppressions", "ok", "nobody is on the list")
+        check.say("suppressions", "ok", "nobody is on the list")
 
 
-def recipients(gate: Gate, case: Case) -> Steps:
+_UNASKED = frozenset({"not-asked", "not_asked"})
+
+
+def recipients(parts: Parts, check: Check) -> Steps:
     """Leave out addresses that will bounce."""
     gone: dict[tuple[str, str], list[str]] = {}
-    doubts: dict[str, int] = {}
-    started, unchecked = gate.timer(), 0
-    for address in case.open:
-        if gate.timer() - started > gate.recipients_budget:  # a DNS that is down must not hold a mailing
+    doubtful: dict[str, int] = {}
+    started, unchecked = parts.timer(), 0
+    for spelled in check.open:
+        if parts.timer() - started > parts.recipients_budget:  # a DNS that is down must not hold a mailing
             unchecked += 1
             continue
-        report = yield Call(gate.recipients, "check", address)
+        report = yield Call(parts.recipients, "check", check.mailboxes.get(spelled, spelled))
         if isinstance(report, Failure):
-            case.add(gate.degrade("recipients", report))
+            degraded(parts, check, "recipients", report)
             break
         reason = report.reasons[0] if report.reasons else None
         if report.verdict is RecipientVerdict.UNDELIVERABLE and reason:
-            gone.setdefault((reason.code, reason.sentence), []).append(address)
-        elif report.verdict is not RecipientVerdict.DELIVERABLE and reason and reason.code != "not_asked":
-            doubts[reason.code] = doubts.get(reason.code, 0) + 1
+            gone.setdefault((reason.code, reason.sentence), []).append(spelled)
+        elif report.verdict is not RecipientVerdict.DELIVERABLE and reason and reason.code not in _UNASKED:
+            doubtful[reason.code] = doubtful.get(reason.code, 0) + 1
     for (code, sentence), listed in gone.items():
-        case.refuse("recipients", code, sentence, listed)
-    for code, number in doubts.items():
-        case.say("recipients", code, f"{number} recipients are doubtful ({code})")
+        check.refuse("recipients", code, sentence, listed)
+    for code, number in doubtful.items():
+        check.say("recipients", code, f"{number} recipients are doubtful ({code})")
     if unchecked:
-        case.say("recipients", "unchecked", f"{unchecked} recipients were not checked: the time was up")
-    if not gone and not doubts and not unchecked:
-        case.say("recipients", "ok", "nothing speaks against them")
+        check.say("recipients", "unchecked", f"{unchecked} recipients were not checked: the time was up")
+    if not gone and not doubtful and not unchecked:
+        check.say("recipients", "ok", "nothing speaks against them")
 
 
-def templates(gate: Gate, case: Case) -> Steps:
+def templates(parts: Parts, check: Check) -> Steps:
     """Look what kind of series it belongs to, and whether a slot is abused; the guard judges it."""
-    if case.flow is None:
+    if check.flow is None:
         return
-    found = yield Call(gate.templates, "observe", case.message, flow=case.flow, sender=case.sender)
+    found = yield Call(parts.templates, "observe", check.message, flow=check.flow, sender=check.sender)
     if isinstance(found, Failure):
-        case.add(gate.degrade("templates", found))
+        degraded(parts, check, "templates", found)
         return
-    case.observation = found
-    case.say("templates", "ok" if found.ok else "slot-alarm", str(found))
+    check.observation = found
+    check.say("templates", "ok" if found.ok else "slot-alarm", str(found))
 
 
 _OUTCOMES = {Outcome.ALLOW: ACCEPT, Outcome.FLAG: ACCEPT, Outcome.REFUSE: REJECT}
 
 
-def guard(gate: Gate, case: Case) -> Steps:
+def guard(parts: Parts, check: Check) -> Steps:
     """Ask whether the message belongs on its flow."""
-    if case.flow is None or case.classification is None:
+    if check.flow is None or check.classification is None:
         return
     found = yield Call(
-        gate.flows,
+        parts.flows,
         "guard",
-        case.message,
-        case.flow,
-        classification=case.classification,
-        observation=case.observation,
-        settings=gate.guard_settings,
+        check.message,
+        check.flow,
+        classification=check.classification,
+        observation=check.observation,
+        settings=parts.guard_settings,
+        is_pure=True,
     )
     if isinstance(found, Failure):
-        case.add(gate.degrade("guard", found))
+        degraded(parts, check, "guard", found)
         return
     for reason in found.reasons:
-        case.say("guard", reason.code, reason.sentence, _OUTCOMES[reason.outcome])
+        check.say("guard", reason.code, reason.sentence, _OUTCOMES[reason.outcome])
     if not found.reasons:
-        case.say("guard", "ok", str(found))
+        check.say("guard", "ok", str(found))
 
 
-def senders(gate: Gate, case: Case) -> Steps:
+def senders(parts: Parts, check: Check) -> Steps:
     """Ask how the person or account stands; servers that send without an account are not persons."""
-    is_person = case.flow is Flow.PROFESSIONAL or case.keys.get("account") is not None
-    if not (is_person and case.sender and case.goes_on):
+    is_person = check.flow is Flow.PROFESSIONAL or check.context.account is not None
+    if not (is_person and check.sender and check.goes_on):
         return
-    case.asked_sender = True
-    client = case.keys.get("client")
-    found = yield Call(gate.senders, "acquire", case.sender, to=case.open, client=client)
+    check.asked_sender = True
+    found = yield Call(
+        parts.senders, "acquire", check.sender, to=tuple(check.open), client=check.context.client
+    )
     if isinstance(found, Failure):
-        case.add(gate.degrade("senders", found))
+        degraded(parts, check, "senders", found)
         return
     decision = ACCEPT if found else REJECT if found.retry_after is None else DEFER
     for reason in found.reasons:
         given = decision if reason.stops else ACCEPT
-        case.add(GateReason("senders", reason.code, reason.sentence, given, found.retry_after))
+        check.say("senders", reason.code, reason.sentence, given, retry_after=found.retry_after)
     if found.degraded or not found.reasons:
         said = "the store could not be asked" if found.degraded else "the sender stands well"
         code = "degraded" if found.degraded else "ok"
-        case.add(GateReason("senders", code, said, decision, found.retry_after, degraded=found.degraded))
+        check.say("senders", code, said, decision, retry_after=found.retry_after, degraded=found.degraded)
 
 
-def reputation(gate: Gate, case: Case) -> Steps:
+def reputation(parts: Parts, check: Check) -> Steps:
     """Ask how the flow stands, and its mail to the providers of the recipients."""
-    if case.flow is None or not case.goes_on:
+    if check.flow is None or not check.goes_on:
         return
-    sender = case.sender or None
-    found = yield Call(gate.reputation, "acquire", case.flow, sender=sender, recipients=case.open)
+    sender = check.sender or None
+    found = yield Call(parts.reputation, "acquire", check.flow, sender=sender, recipients=tuple(check.open))
     if isinstance(found, Failure):
-        case.add(gate.degrade("reputation", found))
+        degraded(parts, check, "reputation", found)
         return
     if found.refused:
-        case.refuse("reputation", "stopped", str(found), found.refused, retry=found.retry_after)
+        check.refuse("reputation", "stopped", str(found), found.refused, retry=found.retry_after)
     elif found.degraded:
-        case.add(GateReason("reputation", "degraded", "the store could not be asked", degraded=True))
+        check.say("reputation", "degraded", "the store could not be asked", degraded=True)
     else:
-        case.say("reputation", "ok", str(found))
+        check.say("reputation", "ok", str(found))
 
 
-def scanners(gate: Gate, case: Case) -> Steps:
-    """Ask the content scanners."""
-    if not case.goes_on:
+def scanners(parts: Parts, check: Check) -> Steps:
+    """Ask the content scanners; one that answers something else, or never, has failed."""
+    if not check.goes_on:
         return
-    for scanner in gate.scanners:
-        if case.raw is None:
+    for scanner in parts.scanners:
+        if check.raw is None:
             problem = ValueError("a scanner needs the bytes, and the gate was given a Message")
-            case.add(gate.degrade("scanners", Failure(problem)))
+            degraded(parts, check, "scanners", Failure(problem))
             return
-        found = yield Call(scanner, "__call__", case.raw)
         name = getattr(scanner, "__name__", type(scanner).__name__)
+        found = yield Call(_Scanner(scanner), "scan", check.raw, within=parts.scanner_timeout)
         if isinstance(found, Failure):
-            case.add(gate.degrade("scanners", found, who=name))
+            degraded(parts, check, "scanners", found, who=name)
             continue
-        said = (found,) if isinstance(found, Finding) else tuple(found or ())
-        for one in said:
-            case.say("scanners", one.code, f"{name}: {one.sentence}", GateDecision(one.decision))
-        if not said:
-            case.say("scanners", "ok", f"{name} found nothing")
+        for one in found:
+            check.say("scanners", one.code, f"{name}: {one.sentence}", GateDecision(one.decision))
+        if not found:
+            check.say("scanners", "ok", f"{name} found nothing")
 
 
-def limits(gate: Gate, case: Case) -> Steps:
+class _Scanner:
+    """A scanner whose answer is read where it is made: a generator runs within the time of its scanner."""
+
+    def __init__(self, scanner: Callable[[bytes], object]) -> None:
+        self._scanner = scanner
+
+    def scan(self, raw: bytes) -> object:
+        """Return what it found."""
+        found = self._scanner(raw)
+        return found if hasattr(found, "__await__") else _findings(found)
+
+    async def ascan(self, raw: bytes) -> tuple[Finding, ...]:
+        """Return what it found, whether it is a coroutine function or not."""
+        found = await asyncio.wrap_future(in_thread(lambda: self._scanner(raw)))
+        return _findings(await found if hasattr(found, "__await__") else found)
+
+
+def _findings(found: object) -> tuple[Finding, ...]:
+    """Return what a scanner said, as findings.
+
+    Raises:
+        TypeError: If it is something else.
+        ValueError: If a decision is none.
+    """
+    if found is None or isinstance(found, Finding):
+        said: tuple[object, ...] = () if found is None else (found,)
+    elif isinstance(found, Iterable) and not isinstance(found, str | bytes | Mapping):
+        said = tuple(islice(found, MOST_FINDINGS))
+    else:
+        said = (found,)
+    for one in said:
+        if not isinstance(one, Finding):
+            msg = f"a scanner returns None, a Finding or several; got {type(one).__name__}"
+            raise TypeError(msg)
+        GateDecision(one.decision)
+    return said  # type: ignore[return-value]
+
+
+def limits(parts: Parts, check: Check) -> Steps:
     """Take what the message needs from the limits; last, so that nothing is taken for what stays here."""
-    limiter = gate.limiter_of(case.flow)
-    if limiter is None or not case.goes_on:
+    limiter = parts.limiters.get(check.flow)
+    if limiter is None or not check.goes_on:
+        return
+    keys = _keys(check)
+    absent = absent_keys(limiter, keys)
+    fits = fitted(limiter, absent)
+    if fits is None:
+        needed = needs_of(limiter, absent)
+        msg = (
+            f"a limit of the {check.flow} flow counts per {needed}, and it has none: give {needed}=, "
+            "or write optional=True in the limit"
+        )
+        raise ConfigurationError(msg, field=needed)
+    if not fits.limits:
         return
     found = yield Call(
-        limiter,
-        "acquire",
-        case.message,
-        partial=len(case.open) > 1,
-        to=tuple(case.open),
-        flow=case.flow,
-        **case.keys,
+        fits, "acquire", check.message, partial=len(check.open) > 1, to=tuple(check.open), **keys
     )
     if isinstance(found, Failure):
-        case.add(gate.degrade("limits", found))
+        degraded(parts, check, "limits", found)
         return
-    case.limited = found
+    check.limited = found
     if not found:
         decision = REJECT if found.retry_after is None else DEFER
-        case.add(
-            GateReason(
-                "limits", "limited", found.message, decision, found.retry_after, degraded=found.degraded
-            )
-        )
-        return
-    if found.refused:
-        case.refuse("limits", "limited", "a limit is reached for them", found.refused, retry=_wait(found))
+        wait = found.retry_after
+        check.say("limits", "limited", str(found), decision, retry_after=wait, degraded=found.degraded)
+    elif found.refused:
+        check.refuse("limits", "limited", "a limit is reached for them", found.refused, retry=_wait(found))
     else:
         code = "degraded" if found.degraded else "ok"
-        case.add(GateReason("limits", code, found.message, degraded=found.degraded))
+        check.say("limits", code, str(found), degraded=found.degraded)
+
+
+def _keys(check: Check) -> dict[str, Any]:
+    """Return the keys that limits count by; a person without a login is known by the address that sends."""
+    context = check.context.known()
+    keys = {name: context[name] for name in ("client", "form", "account", "template") if name in context}
+    if check.flow is Flow.PROFESSIONAL and "account" not in keys:
+        stand_in = check.envelope_sender or check.message.sender.address
+        keys |= {"account": stand_in.lower()} if stand_in else {}
+    return keys | {"flow": check.flow}
 
 
 def _wait(decision: Decision) -> float:
@@ -299,10 +441,45 @@ def _wait(decision: Decision) -> float:
     return max(waits, default=DEFAULT_RETRY)
 
 
+def claim(parts: Parts, check: Check) -> Steps:
+    """Take a released message for sending, so that it leaves once."""
+    if check.released is None or not check.goes_on:
+        return
+    found = yield Call(parts.held, "claim", check.released.id)
+    if isinstance(found, Failure):
+        degraded(parts, check, "held", found)
+    elif not found:
+        check.say("held", "being-sent", "it is being sent already", DEFER, retry_after=SENDING_RETRY)
+
+
+def hold(parts: Parts, check: Check) -> Steps:
+    """Keep a message that a person shall look at; where that fails, its sender keeps it."""
+    if check.raw is None or check.decision is not HOLD:
+        return
+    why = "; ".join(f"{r.part}: {r.sentence}" for r in check.reasons if r.decision is HOLD)
+    found = yield Call(
+        parts.held,
+        "hold",
+        check.raw,
+        recipients=check.given,
+        mail_from=check.envelope_sender,
+        subject=check.message.subject,
+        flow=check.flow,
+        why=why,
+    )
+    if isinstance(found, Failure):
+        check.reasons = [r for r in check.reasons if r.decision is not HOLD]
+        degraded(parts, check, "held", found)
+    else:
+        check.held = found.id
+
+
 PARTS: dict[str, Part] = {
     "message": headers,
+    "held": held,
     "classifier": classify,
     "route": route,
+    "identity": identity,
     "suppressions": suppressions,
     "recipients": recipients,
     "templates": templates,
@@ -313,3 +490,6 @@ PARTS: dict[str, Part] = {
     "limits": limits,
 }
 """The parts in the order in which they are asked: what costs or counts comes last."""
+
+CLOSING: tuple[Part, ...] = (claim, hold)
+"""What is done once all have spoken; not in a dry run."""

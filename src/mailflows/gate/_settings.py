@@ -15,6 +15,8 @@ from mailflows.feedback import SuppressionList
 from mailflows.flow import Flow
 from mailflows.flows import GuardSettings
 from mailflows.gate._parts import PARTS
+from mailflows.gate._trial import Trial
+from mailflows.held import HeldMail
 from mailflows.limits import Limiter, MemoryStore, RedisStore, SQLiteStore, presets
 from mailflows.recipients import RecipientChecker
 from mailflows.reputation import Reputation
@@ -43,11 +45,14 @@ _PRESETS: dict[str, Callable[..., Limiter]] = {
     "campaign": presets.campaign,
 }
 
+_GIVEN = ("dry_run", "on_conflict", "on_missing_unsubscribe")
+
 _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "gate": {
         "store": str,
-        "dry_run": bool,
+        "dry_run": (bool, list),
         "on_conflict": str,
+        "on_missing_unsubscribe": str,
         "on_error": dict,
         **dict.fromkeys(_SWITCHES, bool),
     },
@@ -100,9 +105,9 @@ def _check(name: str, table: object) -> None:
             msg = f"[{name}] unknown key {key}: {did_you_mean(key, known)}"
             raise ConfigurationError(msg, field=key)
         wanted = known[key]
+        kinds = wanted if isinstance(wanted, tuple) else (wanted,)
         is_switch = isinstance(value, bool)
-        if not isinstance(value, wanted) or (is_switch and wanted is not bool):
-            kinds = wanted if isinstance(wanted, tuple) else (wanted,)
+        if not isinstance(value, kinds) or (is_switch and bool not in kinds):
             words = " or ".join(_WORDS[kind] for kind in kinds)
             msg = f"[{name}] {key} is {words}; got {value!r}"
             raise ConfigurationError(msg, field=key)
@@ -114,6 +119,7 @@ _WORDS = {
     int: "a number",
     float: "a number with a point",
     dict: "a table",
+    list: "a list",
 }
 
 
@@ -123,7 +129,8 @@ def _parts(file: SettingsFile, store: Store | None) -> dict[str, Any]:
     with file.at("gate"):
         kept = store if store is not None else _store(gate.get("store"), folder)
         parts: dict[str, Any] = {name: make(kept) for name, make in _SWITCHES.items() if gate.get(name, True)}
-        parts |= {key: gate[key] for key in ("dry_run", "on_conflict") if key in gate}
+        parts |= {key: gate[key] for key in _GIVEN if key in gate}
+        parts |= {"held": HeldMail(kept), "trial": Trial(kept)}
         parts["on_error"] = _on_error(gate.get("on_error", {}))
     with file.at("limits"):
         parts["limiter"] = _limiters(tables.get("limits", {}), kept) or None

@@ -1,4 +1,4 @@
-"""What the gate says: a decision, a road, and what every part had to say about it."""
+"""What the gate says: a decision, a route, and what every part had to say about it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,31 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import to_html, to_text
+from mailflows._result import Permission, Reason, printable, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mailflows._result import Cell
+    from mailflows._result import Cell, Table
     from mailflows.classifier import Classification
     from mailflows.flow import Flow
     from mailflows.flows import FlowRoute
     from mailflows.limits import Decision
 
-__all__ = ["GateDecision", "GateReason", "Receipt", "RefusedRecipient", "Verdict", "strictest"]
+__all__ = ["GateDecision", "GateReason", "Receipt", "RefusedRecipient", "Verdict", "shown", "strictest"]
 
-_LOCAL_PART = re.compile(r"[^\s<>()\[\],;:\"«»@]{1,64}@")
+_LOCAL_PART = re.compile(r"(?:\"[^\"@]{0,64}\"|[^\s<>()\[\],;:\"@]{1,64})@")
+_LONGEST = 500
+"""Characters of a sentence: a log line of a few of them stays readable, and a hostile one short."""
+
+
+def shown(text: str) -> str:
+    r"""Return a text as it may stand in a log: on one line, without control characters and local parts.
+
+    >>> shown("no such user: ada@example.org\r\nroot: login")
+    'no such user: …@example.org\ufffd\ufffdroot: login'
+    """
+    return _LOCAL_PART.sub("…@", printable(text[:_LONGEST]))
 
 
 class GateDecision(StrEnum):
@@ -48,40 +59,23 @@ def strictest(decisions: Iterable[GateDecision]) -> GateDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class GateReason:
-    """What one part said.
+class GateReason(Reason):
+    """What one part said. Its code is ``ok`` where nothing speaks against the message.
 
     Attributes:
-        part: Which: ``message``, ``classifier``, ``route``, ``suppressions``, ``recipients``, ``templates``,
-            ``guard``, ``senders``, ``reputation``, ``scanners`` or ``limits``.
-        code: Stable name; ``ok`` where nothing speaks against the message.
-        sentence: What was found, without an address.
         decision: What it alone would lead to.
         retry_after: Seconds after which a deferred message is worth trying; `None` where nobody knows.
         degraded: Whether the part failed, so that its policy decided.
     """
 
-    part: str
-    code: str
-    sentence: str
     decision: GateDecision = GateDecision.ACCEPT
     retry_after: float | None = None
     degraded: bool = False
 
-    def __post_init__(self) -> None:
-        shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in self.sentence[:500])
-        object.__setattr__(self, "sentence", _LOCAL_PART.sub("…@", shown))
+    __hash__ = Reason.__hash__
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data."""
-        return {
-            "part": self.part,
-            "code": self.code,
-            "sentence": self.sentence,
-            "decision": str(self.decision),
-            "retry_after": self.retry_after,
-            "degraded": self.degraded,
-        }
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sentence", shown(self.sentence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,23 +113,27 @@ class Receipt:
     sender: str | None = None
     account: str | None = None
     message_id: str | None = None
+    released: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a message may leave, by which road, to whom, and why. A verdict is true if it may.
+class Verdict(Permission):
+    """Whether a message may leave, by which route, to whom, and why. A verdict is true if it may.
 
     Attributes:
         decision: What to do with the message.
         flow: The flow that it belongs to, or `None` where that could not be told.
-        route: The road by which it leaves, or `None` where there is none.
+        route: The route by which it leaves, or `None` where there is none.
         retry_after: Seconds after which a deferred message is worth trying; else `None`.
         accepted: Recipients to send to, as they were given; nobody unless the decision is accept.
         refused: Recipients that a part refused, each with its reason.
         reasons: What every part said, in the order in which they were asked.
         classification: What the classifier said, or `None` where it was not asked or failed.
         would_be: The decision without a dry run; the same as *decision* otherwise.
-        dry_run: Whether the gate only tries.
+        dry_run: Whether the gate only tries: the message leaves as it would without it.
+        mail_from: The envelope sender to send with: the flow's return path, or what was given.
+        headers: Header fields to send it with; each takes the place of those of its name.
+        held: Its id in the place for held mail, where it is held and there is one.
     """
 
     decision: GateDecision
@@ -148,9 +146,14 @@ class Verdict:
     classification: Classification | None = field(repr=False)
     would_be: GateDecision
     dry_run: bool = False
+    mail_from: str = field(default="", repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    held: str | None = None
     receipt: Receipt = field(default=Receipt(), repr=False, compare=False)
 
-    def __bool__(self) -> bool:
+    @property
+    def allowed(self) -> bool:
+        """Whether the message may leave now."""
         return self.decision is GateDecision.ACCEPT
 
     @property
@@ -196,11 +199,11 @@ class Verdict:
             ],
             "reasons": [reason.to_dict() for reason in self.reasons],
             "degraded": list(self.degraded),
+            "held": self.held,
         }
 
-    def _repr_html_(self) -> str:
-        """Return the verdict as a small table, for a notebook."""
-        return to_html(str(self), _HEADER, self._rows())
+    def _table(self) -> Table:
+        return str(self), _HEADER, self._rows()
 
     def _rows(self) -> list[list[Cell]]:
         return [[r.part, str(r.decision), r.code, r.sentence] for r in self.reasons]

@@ -2,9 +2,11 @@
 
 Each is a module of its own, which imports its partner at the top: `mailflows.integrations.smtplib`,
 `mailflows.integrations.aiosmtplib`, `mailflows.integrations.django` and `mailflows.integrations.aiosmtpd`.
-For a provider's SDK, `Gate.guard` decorates the call.
+All say what became of each recipient as a `Delivery`. For a provider's SDK, `Gate.guard` decorates the call.
 """
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState, delivery_of
+
+__all__ = ["Delivery", "RecipientOutcome", "RecipientState", "delivery_of"]

@@ -3,110 +3,363 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import smtplib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from mailflows.errors import ConfigurationError, MessageError
+from mailflows.feedback import from_reply
 from mailflows.gate import GateDecision, Verdict
-from mailflows.integrations._road import transferable
-from mailflows.integrations.smtplib import GateSMTP
-from mailflows.message import Envelope
+from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
+from mailflows.integrations._envelope import mailbox_of, needs_utf8
+from mailflows.integrations._handing import cause_of, failure_of, is_dry, reported, route_of
+from mailflows.integrations._notification import notification
+from mailflows.integrations._recipient import judged
+from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, RelayConnection, Relays
+from mailflows.integrations._wire import require_lines, transferable
+from mailflows.message import Envelope, Message
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable, Iterable
 
     from aiosmtpd.smtp import Envelope as SmtpEnvelope
     from aiosmtpd.smtp import Session
 
+    from mailflows.flow import Flow
+    from mailflows.flows import FlowRoute
     from mailflows.gate import Gate
 
 __all__ = ["GateHandler"]
 
-Deliver: TypeAlias = Callable[[Verdict, str, bytes], "dict[str, tuple[int, bytes]]"]
+T = TypeVar("T")
+
+FlowOf: TypeAlias = "Flow | str | Callable[[Session], Flow | str | None] | None"
 
 _CODES = {
     GateDecision.DEFER: "450 4.7.1",
-    GateDecision.HOLD: "451 4.7.1 Held for a person to look at:",
+    GateDecision.HOLD: "451 4.7.1 Held for manual review:",
     GateDecision.REJECT: "550 5.7.1",
 }
 """Replies (RFC 5321, RFC 3463). What is held stays in the queue of who sent it: nothing is lost."""
+
+_MOST_WAITING = 64
+"""Messages whose relays are waited for at a time; an answer may take ten minutes."""
+
+_log = logging.getLogger("mailflows.integrations")
 
 
 class GateHandler:
     """A handler for ``aiosmtpd.controller.Controller``: applications send to it, and it to the relays.
 
-    It keeps no queue: a message is answered when its relay has answered. A message that the gate accepts for
-    some recipients only is refused whole, since one reply must be true for all; split such mailings before.
+    It keeps no queue: 250 is said after the relay has said so. Where the flow is known when a recipient is
+    named (by *flow*, or by the domain of MAIL FROM), the recipient is judged and offered to the relay at
+    once, and hears the answer that is its own. Who is refused later than that, while others get the
+    message, is told to the sender by a delivery status notification (RFC 3464).
 
     Args:
         gate: The gate.
-        timeout: Seconds to wait for a relay.
-        tls: How TLS is spoken with relays; certificates are checked by default.
-        deliver: What hands over an accepted message, as `GateSMTP.deliver` does; that by default.
+        flow: The flow of all that comes in here, or a function of the session that returns it, or `None`.
+        client: A function of the session that returns who caused a message, for limits per client. Who
+            connects is mostly an application, not a visitor, so by default nobody is named.
+        timeout: Seconds to wait for each step before the end of a message.
+        answer_timeout: Seconds to wait for the answer to a whole message (RFC 5321 section 4.5.3.2.6).
+        tls: As of `GateSMTP`.
+        tls_ca: As of `GateSMTP`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a handler can be told
         self,
         gate: Gate,
         *,
-        timeout: float = 30.0,
-        tls: ssl.SSLContext | None = None,
-        deliver: Deliver | None = None,
+        flow: FlowOf = None,
+        client: Callable[[Session], object] | None = None,
+        timeout: float = TIMEOUT,
+        answer_timeout: float = ANSWER_TIMEOUT,
+        tls: ssl.SSLContext | str | None = None,
+        tls_ca: str = "",
     ) -> None:
         self._gate = gate
-        self._timeout = timeout
-        self._tls = tls
-        self._given = deliver
+        self._flow = flow if callable(flow) or flow is None else _known(gate, flow)
+        self._client = client
+        self._relays = Relays(timeout=timeout, answer_timeout=answer_timeout, tls=tls, tls_ca=tls_ca)
+        weakref.finalize(self, self._relays.drop)  # aiosmtpd tells no handler that its server has stopped
+        self._threads = ThreadPoolExecutor(_MOST_WAITING, thread_name_prefix="mailflows-relay")
+        self._open: weakref.WeakKeyDictionary[SmtpEnvelope, _Transaction] = weakref.WeakKeyDictionary()
+
+    def close(self) -> None:
+        """Close what is idle; nothing is under way by then."""
+        self._relays.close()
+        self._threads.shutdown(wait=False)
+
+    async def handle_MAIL(  # noqa: N802 -- aiosmtpd's name
+        self,
+        _server: Any,  # noqa: ANN401 -- aiosmtpd's own
+        session: Session,
+        envelope: SmtpEnvelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        """Answer a sender, and see which flow it is of."""
+        sender = "" if not address.strip("<> ") else mailbox_of(address)
+        if sender is None and not self._gate.dry_run:
+            return "501 5.1.7 The sender address cannot be read"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        declared = _known(self._gate, self._flow(session)) if callable(self._flow) else self._flow
+        said = address if sender is None else sender
+        route = self._gate.flows.get(declared) if declared else _route_of_sender(self._gate, said)
+        utf8 = bool(getattr(envelope, "smtp_utf8", False))
+        transaction = _Transaction(said, declared, route if route and route.server else None, utf8)
+        self._open[envelope] = transaction
+        weakref.finalize(envelope, transaction.abandon)
+        return "250 2.1.0 Ok"
+
+    async def handle_RCPT(  # noqa: N802 -- aiosmtpd's name
+        self,
+        _server: Any,  # noqa: ANN401 -- aiosmtpd's own
+        _session: Session,
+        envelope: SmtpEnvelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        """Answer a recipient: with the gate's reason, or with what the relay says of it."""
+        transaction = self._open[envelope]
+        mailbox = mailbox_of(address)
+        flow = transaction.route.flow if transaction.route else None
+        if mailbox is None and not is_dry(self._gate, flow):
+            return "553 5.1.3 The recipient address cannot be read"
+        mailbox = mailbox or address
+        if transaction.route is not None:
+            if not is_dry(self._gate, flow):
+                refusal = await self._in_thread(judged, self._gate, mailbox, transaction.route.flow)
+                if refusal is not None:
+                    return _line(f"{refusal[0]} {refusal[1]}")
+            answer = await self._in_thread(self._offered, transaction, mailbox)
+            if answer is not None:
+                return answer
+        envelope.rcpt_tos.append(mailbox)
+        envelope.rcpt_options.extend(options)
+        return "250 2.1.5 Ok"
 
     async def handle_DATA(self, _server: Any, session: Session, envelope: SmtpEnvelope) -> str:  # noqa: ANN401, N802 -- aiosmtpd's name
         """Answer a message: with the reply of its relay, or with the gate's reason."""
+        transaction = self._open[envelope]
         content = envelope.content or b""
         raw = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else bytes(content)
-        sender = envelope.mail_from or ""
-        login = getattr(session.auth_data, "login", None)
-        verdict = await self._gate.acheck(
-            raw,
-            envelope=Envelope(sender, tuple(envelope.rcpt_tos)),
-            client=session.peer[0] if session.peer else None,
-            account=login.decode("utf-8", "replace") if isinstance(login, bytes) else login,
-        )
-        if not verdict:
-            return _line(f"{_CODES[verdict.decision]} {_sentences(verdict)}")
-        if verdict.refused and not verdict.dry_run:
-            await self._gate.areport(verdict, ())  # gives back what was taken
-            code, text = verdict.refused[0].reply
-            return _line(f"{code} {text} ({len(verdict.refused)} of {len(envelope.rcpt_tos)} recipients)")
-        return await asyncio.to_thread(self._handed_on, verdict, sender, transferable(raw))
-
-    def _handed_on(self, verdict: Verdict, sender: str, content: bytes) -> str:
+        declared = transaction.declared
         try:
-            refused = self._deliver(verdict, sender, content)
-        except smtplib.SMTPRecipientsRefused as problem:
-            code, text = next(iter(problem.recipients.values()))
-            return _line(f"{code} {_text(text)}")
-        except smtplib.SMTPResponseException as problem:
-            return _line(f"{problem.smtp_code} {_text(problem.smtp_error)}")
-        except (smtplib.SMTPException, OSError):
-            return "451 4.4.1 The relay of this flow cannot be reached"
-        if refused:  # taken for some: a second attempt would reach them twice
-            return _line(f"250 2.0.0 Taken, but refused for {len(refused)} recipients")
-        return "250 2.0.0 Taken by the relay of its flow"
+            if not self._gate.dry_run:
+                require_lines(raw)
+            if declared is None and not transaction.sender:
+                declared = _flow_of_from(self._gate, raw)  # automatic mail is of the flow of its domain
+            verdict = await self._gate.acheck(
+                raw,
+                envelope=Envelope(transaction.sender, tuple(envelope.rcpt_tos)),
+                client=self._client(session) if self._client else None,
+                account=_login(session),
+                flow=declared,
+            )
+        except MessageError as problem:
+            transaction.abandon()
+            return _line(f"550 5.6.0 {problem}")
+        if not verdict:
+            transaction.give_back(self._relays)
+            return _refusal(verdict)
+        return await self._in_thread(self._handed_on, verdict, transaction, raw)
 
-    def _deliver(self, verdict: Verdict, sender: str, content: bytes) -> dict[str, tuple[int, bytes]]:
-        if self._given is not None:
-            return self._given(verdict, sender, content)
-        with GateSMTP(self._gate, timeout=self._timeout, tls=self._tls) as smtp:
-            return smtp.deliver(verdict, sender, content)
+    @staticmethod
+    async def handle_exception(error: Exception) -> str:
+        """Answer a fault of our own: the mail is still good, so it stays with who sent it."""
+        _log.error("mail is deferred until this is mended: %s", cause_of(error))
+        is_setting = isinstance(error, ConfigurationError)
+        return "451 4.3.5 The settings of this relay are wrong" if is_setting else "451 4.3.0 Try again later"
+
+    async def _in_thread(self, function: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args))
+
+    def _offered(self, transaction: _Transaction, mailbox: str) -> str | None:
+        """Offer a recipient to the relay, and return a refusal as it came, or `None`."""
+        route = transaction.route
+        if route is None:
+            return None
+        try:
+            code, text = transaction.offer(self._relays, route, mailbox)
+        except Exception as problem:  # noqa: BLE001 -- whatever it is, the mail stays with who sent it
+            transaction.abandon()
+            failure = failure_of(problem)
+            return _line(f"{failure.code or 451} {failure.text}")
+        if code // 100 == 2:
+            return None
+        said = text.decode("utf-8", "replace")
+        event = from_reply(code, said, recipient=mailbox, flow=route.flow)
+        self._gate.report(None, event)
+        return _line(f"{code} {said}")
+
+    def _handed_on(self, verdict: Verdict, transaction: _Transaction, raw: bytes) -> str:
+        """Hand a message on, and return the reply that is true for all its recipients."""
+        sender = transaction.sender
+        try:
+            route = route_of(self._gate, verdict)
+            content = raw if verdict.dry_run else transferable(raw)
+            tell = partial(self._tell, verdict, route, sender, raw)
+            refused = transaction.deliver(self._relays, route, verdict.accepted, content, tell)
+        except Exception as problem:  # noqa: BLE001 -- whatever it is, the mail stays with who sent it
+            transaction.abandon()
+            by_relay = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
+            delivery = Delivery.build(verdict, refused=by_relay, failure=failure_of(problem))
+            self._gate.report(verdict, reported(delivery, verdict, problem))
+            return _whole(delivery)
+        delivery = Delivery.build(verdict, refused=refused)
+        self._gate.report(verdict, reported(delivery, verdict))
+        return "250 2.0.0 Ok, the relay of its flow has it"
+
+    def _tell(
+        self,
+        verdict: Verdict,
+        route: FlowRoute,
+        sender: str,
+        raw: bytes,
+        refused: dict[str, tuple[int, bytes]],
+    ) -> None:
+        """Tell the sender who does not get a message that others do get, before the relay takes it."""
+        failed = tuple(o for o in Delivery.build(verdict, refused=refused).recipients if o.code is not None)
+        if not failed:
+            return
+        if not sender:  # RFC 5321 section 4.5.5: never in answer to the null sender
+            _log.warning("automatic mail (%s) was refused for %d recipients", route.flow, len(failed))
+            return
+        reporter = route.ehlo or route.domains[0]
+        report = notification(failed, sender=sender, reporter=reporter, message=raw)
+        self._relays.deliver(route, "", (sender,), report)
 
 
-def _sentences(verdict: Verdict) -> str:
-    return "; ".join(f"{reason.sentence} [{reason.part}/{reason.code}]" for reason in verdict.why)
+class _Transaction:
+    """One MAIL FROM with its recipients, and the relay that hears of them meanwhile."""
+
+    def __init__(
+        self,
+        sender: str,
+        declared: Flow | None,
+        route: FlowRoute | None,
+        utf8: bool,  # noqa: FBT001
+    ) -> None:
+        self.sender = sender
+        self.declared = declared
+        self.route = route
+        self._utf8 = utf8
+        self._connection: RelayConnection | None = None
+        self._offered: list[str] = []
+
+    def offer(self, relays: Relays, route: FlowRoute, mailbox: str) -> tuple[int, bytes]:
+        """Offer a recipient to the relay, and return its answer."""
+        if self._connection is None:
+            self._connection, answers = relays.offer(route, self.sender, (mailbox,), utf8=self._utf8)
+            code, text = answers[mailbox]
+        else:
+            if needs_utf8((mailbox,)) and not self._utf8:
+                return 553, b"5.6.7 The address needs SMTPUTF8, which MAIL FROM did not ask for"
+            code, text = self._connection.recipient(mailbox)
+        if code // 100 == 2:
+            self._offered.append(mailbox)
+        return code, text
+
+    def deliver(
+        self,
+        relays: Relays,
+        route: FlowRoute,
+        accepted: tuple[str, ...],
+        content: bytes,
+        tell: Callable[[dict[str, tuple[int, bytes]]], None],
+    ) -> dict[str, tuple[int, bytes]]:
+        """Hand the message over, and return those whom the relay refused; *tell* is called before."""
+        refused: dict[str, tuple[int, bytes]] = {}
+        if self._connection is None or self.route != route or set(self._offered) != set(accepted):
+            self.give_back(relays)
+            connection, answers = relays.offer(
+                route, self.sender, accepted, size=len(content), utf8=self._utf8
+            )
+            self._connection = connection
+            refused = {address: reply for address, reply in answers.items() if reply[0] // 100 != 2}
+            if len(refused) == len(answers):
+                raise smtplib.SMTPRecipientsRefused(refused)
+        tell(refused)
+        connection, self._connection = (
+            self._connection,
+            None,
+        )  # ours until the answer, whatever the client does
+        relays.finish(connection, content)
+        return refused
+
+    def give_back(self, relays: Relays) -> None:
+        """Take the offers back, and keep the connection for the next message."""
+        connection, self._connection = self._connection, None
+        self._offered.clear()
+        if connection is not None:
+            relays.give_back(connection)
+
+    def abandon(self) -> None:
+        """Close the connection: nothing was sent on it, and nothing will be."""
+        connection, self._connection = self._connection, None
+        self._offered.clear()
+        if connection is not None:
+            connection.close()
 
 
-def _text(reply: bytes | str) -> str:
-    return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+def _known(gate: Gate, flow: Flow | str | None) -> Flow | None:
+    if flow is None:
+        return None
+    route = gate.flows.get(flow)
+    if route is None:
+        msg = f"flow is one of {', '.join(one.flow for one in gate.flows)}; got {flow!r}"
+        raise ConfigurationError(msg, field="flow")
+    return route.flow
+
+
+def _route_of_sender(gate: Gate, sender: str) -> FlowRoute | None:
+    """Return the route of the flow to which the domain of MAIL FROM belongs, if it is of one alone."""
+    domain = sender.rpartition("@")[2].lower()
+    if not domain:
+        return None
+    found = [one for one in gate.flows if domain in one.domains or domain == one.return_path]
+    return found[0] if len(found) == 1 else None
+
+
+def _flow_of_from(gate: Gate, raw: bytes) -> Flow | None:
+    route = gate.flows.of_domain(Message.read(raw).sender.domain)
+    return route.flow if route else None
+
+
+def _login(session: Session) -> str | None:
+    login = getattr(session.auth_data, "login", None)
+    return login.decode("utf-8", "replace") if isinstance(login, bytes) else login
+
+
+def _refusal(verdict: Verdict) -> str:
+    """Return the reply to a message that the gate does not let leave."""
+    if verdict.decision is GateDecision.REJECT and verdict.refused:
+        replies = {one.reply for one in verdict.refused}
+        if len(replies) == 1:
+            code, text = replies.pop()
+            return _line(f"{code} {text}")
+    said = "; ".join(
+        f"{'a check is not available' if r.degraded else r.sentence} [{r.part}/{r.code}]" for r in verdict.why
+    )
+    return _line(f"{_CODES[verdict.decision]} {said}")
+
+
+def _whole(delivery: Delivery) -> str:
+    """Return the one reply for a message that nobody got, or nobody for sure: 4xx if anybody may yet."""
+    open_states = {RecipientState.DEFERRED, RecipientState.UNKNOWN}
+    worth: Iterable[RecipientOutcome] = [o for o in delivery.recipients if o.state in open_states]
+    one = next(iter(worth or delivery.recipients))
+    return _line(f"{one.code or 451} {one.text}")
 
 
 def _line(text: str) -> str:
     """Return a reply of one line in printable ASCII, within the 512 octets of RFC 5321 section 4.5.3.1.5."""
-    return "".join(c if " " <= c <= "~" else "?" for c in text.replace("…", "..."))[:500]
+    shown = text.replace("\N{HORIZONTAL ELLIPSIS}", "...").replace("\n", " ").replace("\r", "")
+    return "".join(c if " " <= c <= "~" else "?" for c in shown)[:500]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import ssl
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mailflows.errors import MissingExtra
 
@@ -12,17 +14,26 @@ except ImportError as problem:
     extra = "aiosmtplib"
     raise MissingExtra(extra, "aiosmtplib") from problem
 
-from mailflows.integrations._road import needs_utf8, relay_of, replies, source_of, transferable
-from mailflows.message import Envelope, Message
+from mailflows.integrations._delivery import Delivery
+from mailflows.integrations._envelope import mailbox_of, needs_utf8, read_recipients
+from mailflows.integrations._handing import failure_of, reported, route_of
+from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, is_loopback, server_of, source_of
+from mailflows.integrations._tls import checked, tell_downgrade, unchecked, why_not
+from mailflows.integrations._wire import envelope_of, require_lines, transferable
+from mailflows.message import Envelope
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterable
     from email.message import Message as StdlibMessage
 
+    from mailflows.flows import FlowRoute
     from mailflows.gate import Gate, Verdict
 
-__all__ = ["send"]
+__all__ = ["AnswerLost", "send"]
+
+
+class AnswerLost(aiosmtplib.SMTPServerDisconnected):
+    """Raised where a relay was sent a message and its answer was lost: it may have it, or not."""
 
 
 async def send(  # noqa: PLR0913 -- as aiosmtplib.send()
@@ -31,67 +42,191 @@ async def send(  # noqa: PLR0913 -- as aiosmtplib.send()
     *,
     sender: str | None = None,
     recipients: str | Iterable[str] | None = None,
-    timeout: float = 30.0,  # noqa: ASYNC109 -- what aiosmtplib is given
+    timeout: float = TIMEOUT,  # noqa: ASYNC109 -- what aiosmtplib is given
+    answer_timeout: float = ANSWER_TIMEOUT,
     tls: ssl.SSLContext | None = None,
     **known: Any,  # noqa: ANN401 -- what Gate.check() takes
-) -> dict[str, tuple[int, str]]:
+) -> Delivery:
     """Send what the gate accepts, as `aiosmtplib.send` does, by the flow's own relay and source address.
 
     Args:
         gate: The gate.
         message: The message; its Bcc and its flow header are not sent.
-        sender: Envelope sender; the address of From by default.
-        recipients: Those of To, Cc and Bcc by default.
-        timeout: Seconds to wait for the relay.
-        tls: How TLS is spoken; certificates are checked by default.
+        sender: Envelope sender; that of Resent-Sender, Resent-From, Sender or From by default.
+        recipients: In any spelling; those of To, Cc and Bcc, or of their Resent- fields, by default.
+        timeout: Seconds to wait for each step before the end of a message.
+        answer_timeout: Seconds to wait for the answer to a whole message (RFC 5321 section 4.5.3.2.6).
+        tls: A context for TLS, in place of what the flow says (``tls``, ``tls_ca``).
         known: ``client``, ``form``, ``account`` and ``flow``, as `Gate.check` takes them.
 
     Returns:
-        The recipients that were refused, by the gate or by the relay, each with code and text.
+        What became of each recipient. It reads as the dictionary of those who were refused, each with
+        code and text.
 
     Raises:
         Refused: If the gate does not let it leave; its ``verdict`` says why.
         ConfigurationError: If the flow has no relay.
+        MessageError: If it cannot be said over SMTP.
+        AnswerLost: If the relay has the message perhaps.
         aiosmtplib.SMTPException: If the relay takes it for nobody.
     """
-    seen = Message.read(message)
-    to = (recipients,) if isinstance(recipients, str) else tuple(recipients or ())
-    to = to or tuple(address.address for address in seen.recipients)
-    mail_from = seen.sender.address if sender is None else sender
-    verdict = await gate.aensure(message, envelope=Envelope(mail_from, to), **known)
+    found, to_all, content = envelope_of(message, sender, recipients)
+    to, unread = read_recipients(gate, to_all)
+    mail_from = mailbox_of(found) if found.strip(" <>") else ""
+    if mail_from is None and not gate.dry_run:
+        raise aiosmtplib.SMTPSenderRefused(501, "5.1.7 The sender address cannot be read", found)
+    if not to and unread:
+        refused = [
+            aiosmtplib.SMTPRecipientRefused(553, "5.1.3 The address cannot be read", a) for a in unread
+        ]
+        raise aiosmtplib.SMTPRecipientsRefused(refused)
+    if not gate.dry_run:
+        require_lines(content)
+    said = found if mail_from is None else mail_from
+    verdict = await gate.aensure(content, envelope=Envelope(said, tuple(to)), **known)
+    names = {to.get(a, a) if verdict.dry_run else a: a for a in verdict.accepted}
+    conversation = _Conversation(timeout, answer_timeout, tls)
     try:
-        refused = await _deliver(verdict, mail_from, transferable(message), timeout, tls)
-    except BaseException as problem:
-        await gate.areport(verdict, problem)
-        raise
-    await gate.areport(verdict, refused)
-    by_gate = {name: (code, text.decode()) for name, (code, text) in replies(verdict).items()}
-    return by_gate | refused
+        data = content if verdict.dry_run else transferable(content)
+        answers = await conversation.deliver(route_of(gate, verdict), said, tuple(names), data)
+    except Exception as problem:  # noqa: BLE001 -- whatever it is, it is raised again
+        await _failed(gate, verdict, problem, names, unread)
+    by_mailbox = {names[a]: reply for a, reply in answers.items()}
+    delivery = Delivery.build(verdict, refused=by_mailbox, unread=unread, as_text=True)
+    await gate.areport(verdict, reported(delivery, verdict))
+    return delivery
 
 
-async def _deliver(
-    verdict: Verdict,
-    sender: str,
-    content: bytes,
-    timeout: float,  # noqa: ASYNC109 -- what aiosmtplib is given
-    tls: ssl.SSLContext | None,
-) -> dict[str, tuple[int, str]]:
-    """Hand a message to the relay of its verdict, and return whom the relay refused."""
-    route, server = relay_of(verdict)
-    client = aiosmtplib.SMTP(
-        hostname=server.host,
-        port=server.port,
-        local_hostname=route.ehlo or None,
-        source_address=source_of(route),
-        timeout=timeout,
-        use_tls=server.is_tls,
-        # A password never travels in clear: with a login, STARTTLS is no choice.
-        start_tls=True if server.username and not server.is_tls else None,
-        tls_context=tls,
+async def _failed(
+    gate: Gate, verdict: Verdict, problem: Exception, names: dict[str, str], unread: tuple[str, ...]
+) -> NoReturn:
+    """Report a message that nobody took, or perhaps somebody, and raise with what became of it."""
+    each = problem.recipients if isinstance(problem, aiosmtplib.SMTPRecipientsRefused) else []
+    delivery = Delivery.build(
+        verdict,
+        refused={names.get(one.recipient, one.recipient): (one.code, one.message) for one in each},
+        failure=failure_of(problem),
+        unread=unread,
+        as_text=True,
     )
-    options = ["SMTPUTF8", "BODY=8BITMIME"] if needs_utf8((sender, *verdict.accepted)) else []
-    async with client:
+    await gate.areport(verdict, reported(delivery, verdict, problem))
+    problem.delivery = delivery  # type: ignore[attr-defined] # read by delivery_of()
+    raise problem
+
+
+class _Conversation:
+    """One message on one connection."""
+
+    def __init__(self, timeout: float, answer_timeout: float, tls: ssl.SSLContext | None) -> None:
+        self._timeout = timeout
+        self._answer_timeout = answer_timeout
+        self._tls = tls
+
+    async def deliver(
+        self, route: FlowRoute, sender: str, to: tuple[str, ...], content: bytes
+    ) -> dict[str, tuple[int, str]]:
+        """Hand over a message, and return those whom the relay refused."""
+        client = await self._connected(route)
+        try:
+            refused = await self._offer(client, route, sender, to, len(content))
+            try:
+                await client.data(content, timeout=self._answer_timeout)
+            except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError) as problem:
+                msg = f"the answer of relay {server_of(route).host} was lost: it may have the message, or not"
+                raise AnswerLost(msg) from problem
+            await _goodbye(client)
+        finally:
+            client.close()
+        return refused
+
+    @staticmethod
+    async def _offer(
+        client: aiosmtplib.SMTP, route: FlowRoute, sender: str, to: tuple[str, ...], size: int
+    ) -> dict[str, tuple[int, str]]:
+        """Say the envelope, and return those whom the relay refused."""
+        is_utf8 = needs_utf8((sender, *to))
+        if is_utf8 and not client.supports_extension("smtputf8"):
+            msg = f"relay {server_of(route).host} has no SMTPUTF8 (RFC 6531), which an address needs"
+            raise aiosmtplib.SMTPNotSupported(msg)
+        options = ["SMTPUTF8", "BODY=8BITMIME"] if is_utf8 else []
+        options += [f"size={size}"] if client.supports_extension("size") else []
+        encoding = "utf-8" if is_utf8 else "ascii"
+        await client.mail(sender, options=options, encoding=encoding)
+        refused: list[aiosmtplib.SMTPRecipientRefused] = []
+        for address in to:
+            try:
+                await client.rcpt(address, encoding=encoding)
+            except aiosmtplib.SMTPRecipientRefused as problem:
+                if problem.code == 421:  # RFC 5321 section 3.8: it is closing
+                    raise aiosmtplib.SMTPResponseException(problem.code, problem.message) from problem
+                refused.append(problem)
+        if len(refused) == len(to):
+            raise aiosmtplib.SMTPRecipientsRefused(refused)
+        return {one.recipient: (one.code, one.message) for one in refused}
+
+    async def _connected(self, route: FlowRoute) -> aiosmtplib.SMTP:
+        """Return a session, encrypted as the route wants it, and logged in."""
+        server = server_of(route)
+        mode = "verify" if self._tls is not None else route.tls_mode
+        must = mode != "opportunistic" or bool(server.username)
+        context = self._tls or checked(route.tls_ca)
+        try:
+            client = await self._opened(route, context, True if must else None)
+        except Exception as problem:
+            reason = _certificate_error(problem)
+            if reason is not None and mode != "verify":
+                if mode == "opportunistic":
+                    tell_downgrade(route, f"its certificate is not checked ({reason.verify_message})")
+                client = await self._opened(route, unchecked(), True if must else None)
+            elif reason is not None:
+                raise why_not(route, reason, None) from problem
+            elif isinstance(problem.__cause__ or problem, ssl.SSLError) and not must and not server.is_tls:
+                tell_downgrade(route, "mail goes in clear, TLS failed")
+                client = await self._opened(route, None, False)  # noqa: FBT003 -- aiosmtplib's word
+            else:
+                raise
+        if client.get_transport_info("cipher") is None and not is_loopback(server.host):
+            tell_downgrade(route, "mail goes in clear, it offers no STARTTLS")
         if server.username:
-            await client.login(server.username, route.secret())
-        refused, _ = await client.sendmail(sender, list(verdict.accepted), content, mail_options=options)
-    return {name: (reply[0], reply[1]) for name, reply in refused.items()}
+            try:
+                await client.login(server.username, route.secret())
+            except BaseException:
+                client.close()
+                raise
+        return client
+
+    async def _opened(
+        self,
+        route: FlowRoute,
+        context: ssl.SSLContext | None,
+        start_tls: bool | None,  # noqa: FBT001
+    ) -> aiosmtplib.SMTP:
+        server = server_of(route)
+        client = aiosmtplib.SMTP(
+            hostname=server.host,
+            port=server.port,
+            local_hostname=route.ehlo or None,
+            source_address=source_of(route),
+            timeout=self._timeout,
+            use_tls=server.is_tls,
+            start_tls=None if server.is_tls else start_tls,
+            tls_context=context,
+        )
+        await client.connect()
+        await client._ehlo_or_helo_if_needed()  # noqa: SLF001 -- before its extensions are asked
+        return client
+
+
+async def _goodbye(client: aiosmtplib.SMTP) -> None:
+    with suppress(aiosmtplib.SMTPException, OSError):  # the message has been answered: nothing is lost
+        await client.quit()
+
+
+def _certificate_error(problem: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """Return the certificate's error in a chain of errors."""
+    seen = 0
+    while problem is not None and seen < 10:
+        if isinstance(problem, ssl.SSLCertVerificationError):
+            return problem
+        problem, seen = problem.__cause__ or problem.__context__, seen + 1
+    return None

@@ -3,119 +3,302 @@
 In the settings::
 
     EMAIL_BACKEND = "mailflows.integrations.django.GateBackend"
+    MIDDLEWARE = [..., "mailflows.integrations.django.GateMiddleware"]
     MAILFLOWS = {
         "FLOWS": BASE_DIR / "flows.toml",  # or "GATE": "project.mail.gate"
         "BACKEND": "anymail.backends.postmark.EmailBackend",
     }
 
 ``BACKEND`` may also be a table with one for each flow; without it, messages leave by their flows' relays.
-Per message, ``message.mailflows = {"flow": "transactional", "client": request_ip}`` says what is known.
+Per message, ``message.mailflows = {"flow": "transactional", "client": request_ip}`` says what is known, and
+``message.mailflows_delivery`` says afterwards what became of each recipient.
 """
 
 from __future__ import annotations
 
 import copy
+import logging
+import re
+import smtplib
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from mailflows.errors import ConfigurationError, MailflowsError, MissingExtra
+from mailflows._suggestion import did_you_mean
+from mailflows.errors import ConfigurationError, MailflowsError, MissingExtra, Refused
 
 try:
+    from asgiref.sync import iscoroutinefunction, markcoroutinefunction
     from django import conf  # its settings as a name of this module would be read by whoever inspects it
-    from django.core.mail import get_connection
+    from django.core.mail.backends import smtp
     from django.core.mail.backends.base import BaseEmailBackend
     from django.core.mail.message import sanitize_address
+    from django.dispatch import Signal
     from django.utils.module_loading import import_string
 except ImportError as problem:
     extra = "django"
     raise MissingExtra(extra, "Django") from problem
 
-from mailflows.gate import Gate
-from mailflows.integrations._road import transferable
+from mailflows.gate import Gate, GateDecision
+from mailflows.integrations._delivery import Delivery, delivery_of
+from mailflows.integrations._envelope import mailbox_of
+from mailflows.integrations._handing import cause_of, failure_of, reported
+from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT
+from mailflows.integrations._wire import require_lines
 from mailflows.integrations.smtplib import GateSMTP
-from mailflows.message import Envelope, addresses
+from mailflows.message import Envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from django.core.mail import EmailMessage
 
     from mailflows.gate import Verdict
 
-__all__ = ["GateBackend"]
+__all__ = ["GateBackend", "GateMiddleware", "not_delivered"]
+
+not_delivered = Signal()
+"""Sent where somebody does not get a message: *message*, *delivery* (or `None`) and *error* (or `None`)."""
+
+_SETTINGS = (
+    *("FLOWS", "GATE", "BACKEND", "CLIENT", "SERVER_FLOW", "TLS", "TLS_CA", "TIMEOUT", "ANSWER_TIMEOUT"),
+)
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+_log = logging.getLogger("mailflows.integrations")
+
+_request: ContextVar[Any] = ContextVar("mailflows_request", default=None)
 
 
 class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing about its types
     """A Django e-mail backend that asks the gate, and hands what is accepted to another backend.
 
-    With ``fail_silently`` a refusal counts as a message that was not sent; else `Refused` is raised.
+    With ``fail_silently`` a refusal counts as a message that was not sent; else `Refused` is raised. Whatever
+    becomes of it, it is logged, and the signal `not_delivered` is sent: Django's password reset swallows
+    exceptions. Mail from ``SERVER_EMAIL``, which is written while something else goes wrong, never raises a
+    refusal.
     """
 
     def __init__(self, fail_silently: bool = False, **kwargs: Any) -> None:  # noqa: ANN401, FBT001, FBT002 -- as Django calls it
         super().__init__(fail_silently=fail_silently)
-        found = dict(getattr(conf.settings, "MAILFLOWS", {}))
+        found = _settings()
         self._gate = _gate(found.get("GATE"), found.get("FLOWS"))
         self._backend = found.get("BACKEND")
+        self._server_flow = found.get("SERVER_FLOW")
+        self._wire = {
+            "timeout": found.get("TIMEOUT", TIMEOUT),
+            "answer_timeout": found.get("ANSWER_TIMEOUT", ANSWER_TIMEOUT),
+            "tls": found.get("TLS"),
+            "tls_ca": str(found.get("TLS_CA", "")),
+        }
         self._arguments = kwargs
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Send messages, and return how many left."""
         sent = 0
-        with GateSMTP(self._gate) as smtp:
+        with GateSMTP(self._gate, **self._wire) as connection:
             for message in email_messages:
                 try:
-                    sent += self._send(message, smtp)
-                except (MailflowsError, OSError):  # SMTPException is an OSError
-                    if not self.fail_silently:
+                    sent += self._send(message, connection)
+                except (MailflowsError, OSError) as problem:  # SMTPException is an OSError
+                    self._tell(message, delivery_of(problem), problem)
+                    if not self.fail_silently and not (
+                        _is_operational(message) and isinstance(problem, Refused)
+                    ):
                         raise
         return sent
 
-    def _send(self, message: EmailMessage, smtp: GateSMTP) -> bool:
+    def _send(self, message: EmailMessage, connection: GateSMTP) -> bool:
         if not message.recipients():
             return False
-        written = message.message()
+        content = _LINE_END.sub(b"\r\n", message.message().as_bytes())
         sender = sanitize_address(message.from_email, message.encoding or conf.settings.DEFAULT_CHARSET)
-        mail_from = next((a.address for a in addresses(sender)), sender)
-        to = tuple(a.address for line in message.recipients() for a in addresses(line))
-        known = getattr(message, "mailflows", {})
-        verdict = self._gate.ensure(written, envelope=Envelope(mail_from, to), **known)
+        mail_from = mailbox_of(sender) or sender
+        spelled = {line: mailbox_of(line) for line in message.recipients()}
+        gate = self._gate_for(message)
+        unread = () if gate.dry_run else tuple(line for line, found in spelled.items() if found is None)
+        to = tuple(dict.fromkeys(found or line for line, found in spelled.items() if line not in unread))
+        if not to:
+            raise _refused_all(unread)
+        if not gate.dry_run:
+            require_lines(content)
+        verdict = gate.ensure(content, envelope=Envelope(mail_from, to), **self._known(message))
         if self._backend is None:
-            smtp.deliver(verdict, mail_from, transferable(written))
-            return True
-        return self._hand_on(verdict, message)
+            delivery = connection.deliver(verdict, mail_from, content, unread=unread)
+        else:
+            delivery = self._hand_on(verdict, message, unread)
+        message.mailflows_delivery = delivery
+        if delivery:
+            self._tell(message, delivery, None)
+        return bool(delivery.accepted)
 
-    def _hand_on(self, verdict: Verdict, message: EmailMessage) -> bool:
+    def _gate_for(self, message: EmailMessage) -> Gate:
+        """Return the gate; for operational mail one that does not mind a From of another domain."""
+        if not _is_operational(message):
+            return self._gate
+        gate = copy.copy(self._gate)
+        gate.on_conflict = GateDecision.ACCEPT
+        return gate
+
+    def _known(self, message: EmailMessage) -> dict[str, Any]:
+        """Return what is known of a message: of the request that caused it, and what it says itself."""
+        known = dict(_of_request())
+        if _is_operational(message):
+            known = {"flow": self._server_flow or _operational_flow(self._gate)}
+        return known | dict(getattr(message, "mailflows", {}))
+
+    def _hand_on(self, verdict: Verdict, message: EmailMessage, unread: tuple[str, ...]) -> Delivery:
         """Let another backend send it, to those who were accepted."""
         backend = self._backend
         path = backend.get(str(verdict.flow)) if isinstance(backend, dict) else backend
         if path is None:
+            self._gate.report(verdict, ())
             msg = f"MAILFLOWS['BACKEND'] names no backend for the {verdict.flow} flow"
             raise ConfigurationError(msg, field="BACKEND")
-        copied = _only_to(verdict.accepted, message)
+        copied = _only_to(verdict, message)
+        other = _telling(path)(fail_silently=False, **self._arguments)
         try:
-            sent = get_connection(path, **self._arguments).send_messages([copied])
-        except BaseException as problem:
-            self._gate.report(verdict, problem)
+            sent = other.send_messages([copied])
+        except Exception as problem:
+            refused = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
+            found = Delivery.build(verdict, refused=refused, failure=failure_of(problem), unread=unread)
+            self._gate.report(verdict, reported(found, verdict, problem))
+            problem.delivery = message.mailflows_delivery = found  # type: ignore[attr-defined]
             raise
         finally:  # what a backend notes, such as anymail_status, is looked for on the message that was given
             for name in vars(copied).keys() - _OURS:
                 setattr(message, name, getattr(copied, name))
-        self._gate.report(verdict, "sent" if sent else ())
-        return bool(sent)
+        delivery = Delivery.build(verdict, refused=getattr(other, "mailflows_refused", {}), unread=unread)
+        self._gate.report(verdict, reported(delivery, verdict) if sent else ())
+        return delivery if sent else Delivery.of_unsent(verdict)
+
+    def _tell(self, message: EmailMessage, delivery: Delivery | None, error: Exception | None) -> None:
+        """Log what did not reach somebody, and send the signal; neither repeats an address."""
+        said = str(delivery) if delivery is not None else cause_of(error) if error else "it was not sent"
+        # An error would be mailed to the admins, and if that mail is refused, again and again.
+        is_loud = error is not None and not _is_operational(message)
+        _log.log(logging.ERROR if is_loud else logging.WARNING, "mail was not delivered to all: %s", said)
+        not_delivered.send_robust(type(self), message=message, delivery=delivery, error=error)
 
 
-_OURS = frozenset({"to", "cc", "bcc", "connection"})
+class GateMiddleware:
+    """Says the client and the account of each request for the mail that it causes.
+
+    The client is ``REMOTE_ADDR``; behind a proxy, ``MAILFLOWS["CLIENT"]`` is a function of the request, or
+    its dotted path, that returns it.
+    """
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Callable[[Any], Any]) -> None:
+        self._get_response = get_response
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: Any) -> Any:  # noqa: ANN401 -- Django's
+        """Answer a request, and remember meanwhile whose it is."""
+        if self._is_async:
+            return self._later(request)
+        with _during(request):
+            return self._get_response(request)
+
+    async def _later(self, request: Any) -> Any:  # noqa: ANN401 -- Django's
+        with _during(request):
+            return await self._get_response(request)
 
 
-def _only_to(accepted: tuple[str, ...], message: EmailMessage) -> EmailMessage:
-    """Return the message with those recipients that may be written to."""
-    allowed = frozenset(accepted)
+@contextmanager
+def _during(request: object) -> Iterator[None]:
+    token = _request.set(request)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+
+
+def _of_request() -> dict[str, Any]:
+    """Return client and account of the request under way; nothing in a task, a shell or a test."""
+    request = _request.get()
+    if request is None:
+        return {}
+    how = _settings().get("CLIENT")
+    client = (import_string(how) if isinstance(how, str) else how)(request) if how else None
+    user: Any = getattr(request, "user", None)
+    account = user.get_username() if getattr(user, "is_authenticated", False) else None
+    known = {"client": client or request.META.get("REMOTE_ADDR"), "account": account}
+    return {name: value for name, value in known.items() if value}
+
+
+def _settings() -> dict[str, Any]:
+    found = dict(getattr(conf.settings, "MAILFLOWS", {}))
+    for name in found:
+        if name not in _SETTINGS:
+            msg = f"MAILFLOWS has an unknown key {name}: {did_you_mean(name, _SETTINGS)}"
+            raise ConfigurationError(msg, field=name)
+    return found
+
+
+def _is_operational(message: EmailMessage) -> bool:
+    """Say whether a message is the site's own, as of `mail_admins`."""
+    return mailbox_of(message.from_email or "") == mailbox_of(conf.settings.SERVER_EMAIL)
+
+
+def _operational_flow(gate: Gate) -> str | None:
+    """Return the flow of operational mail: transactional where there is one."""
+    flows = [str(route.flow) for route in gate.flows]
+    return "transactional" if "transactional" in flows else next(iter(flows), None)
+
+
+def _refused_all(unread: tuple[str, ...]) -> smtplib.SMTPRecipientsRefused:
+    delivery = Delivery.of_unread(unread)
+    problem = smtplib.SMTPRecipientsRefused(dict(delivery))
+    problem.delivery = delivery  # type: ignore[attr-defined] # read by delivery_of()
+    return problem
+
+
+_OURS = frozenset({"to", "cc", "bcc", "connection", "mailflows_delivery"})
+
+
+def _only_to(verdict: Verdict, message: EmailMessage) -> EmailMessage:
+    """Return the message with those recipients that may be written to; in a dry run, with all."""
     copied = copy.copy(message)
     copied.connection = None  # this backend's; some backends copy all that a message holds
+    if verdict.dry_run:
+        return copied
+    allowed = frozenset(verdict.accepted)
     for name in ("to", "cc", "bcc"):
-        lines = getattr(message, name)
-        setattr(copied, name, [one for one in lines if allowed.issuperset(a.address for a in addresses(one))])
+        setattr(copied, name, [one for one in getattr(message, name) if mailbox_of(one) in allowed])
     return copied
+
+
+@lru_cache(maxsize=32)
+def _telling(path: str) -> Any:  # noqa: ANN401 -- a class of somebody else's
+    """Return the class of a backend; of one over smtplib, a child that notes whom the relay refused."""
+    found = import_string(path)
+    if not (isinstance(found, type) and issubclass(found, smtp.EmailBackend)):
+        return found
+    return type(f"Telling{found.__name__}", (_Telling, found), {})
+
+
+class _Telling:
+    """Notes what smtplib returns, which Django's backend drops."""
+
+    @property
+    def connection_class(self) -> type[smtplib.SMTP]:
+        """Return the class of connections, with a memory."""
+        base: type[smtplib.SMTP] = super().connection_class  # type: ignore[misc]
+        refused: dict[str, tuple[int, bytes]] = self.__dict__.setdefault("mailflows_refused", {})
+
+        class Noting(base):  # type: ignore[valid-type, misc]
+            def sendmail(self, *args: Any, **kwargs: Any) -> dict[str, tuple[int, bytes]]:  # noqa: ANN401
+                found: dict[str, tuple[int, bytes]] = super().sendmail(*args, **kwargs)
+                refused.update(found)
+                return found
+
+        return Noting
 
 
 @lru_cache(maxsize=8)

@@ -3,40 +3,53 @@
 from __future__ import annotations
 
 import smtplib
-import ssl
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from mailflows.integrations._road import needs_utf8, relay_of, replies, source_of, transferable
-from mailflows.message import Envelope, Message
+from mailflows.integrations._delivery import Delivery
+from mailflows.integrations._envelope import mailbox_of, read_recipients
+from mailflows.integrations._handing import failure_of, reported, route_of
+from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, AnswerLost, Relays
+from mailflows.integrations._wire import as_given, envelope_of, require_lines, transferable
+from mailflows.message import Envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import ssl
+    from collections.abc import Iterable, Mapping
     from email.message import Message as StdlibMessage
 
-    from mailflows.flow import Flow
     from mailflows.gate import Gate, Verdict
 
-__all__ = ["GateSMTP"]
+__all__ = ["AnswerLost", "GateSMTP"]
 
 
 class GateSMTP:
     """Sends what the gate accepts, as `smtplib.SMTP` does: ``send_message`` and ``sendmail``.
 
     There is no host to connect to: each message goes to the relay of its flow, from the flow's source
-    address, with its EHLO name and login. Connections are kept until `quit`, one a flow. It is for one
-    thread, as an ``smtplib.SMTP`` is.
+    address, with its EHLO name and login. Connections are kept until `quit`; one that the relay has closed
+    since is made anew. It is for one thread, as an ``smtplib.SMTP`` is.
 
     Args:
         gate: The gate.
-        timeout: Seconds to wait for a relay.
-        tls: How TLS is spoken; certificates are checked by default.
+        timeout: Seconds to wait for each step before the end of a message.
+        answer_timeout: Seconds to wait for the answer to a whole message: ten minutes, as RFC 5321 section
+            4.5.3.2.6 has it. Who gives up earlier sends twice.
+        tls: ``opportunistic``, ``require`` or ``verify``, for flows that do not say it themselves; or a
+            context for TLS with every relay, whatever they say.
+        tls_ca: File with the certificates that are trusted, for flows that do not say it themselves.
     """
 
-    def __init__(self, gate: Gate, *, timeout: float = 30.0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        timeout: float = TIMEOUT,
+        answer_timeout: float = ANSWER_TIMEOUT,
+        tls: ssl.SSLContext | str | None = None,
+        tls_ca: str = "",
+    ) -> None:
         self._gate = gate
-        self._timeout = timeout
-        self._tls = tls
-        self._connections: dict[Flow, smtplib.SMTP] = {}
+        self._relays = Relays(timeout=timeout, answer_timeout=answer_timeout, tls=tls, tls_ca=tls_ca)
 
     def __enter__(self) -> Self:
         return self
@@ -50,106 +63,101 @@ class GateSMTP:
         from_addr: str | None = None,
         to_addrs: str | Iterable[str] | None = None,
         **known: Any,  # noqa: ANN401 -- what Gate.check() takes
-    ) -> dict[str, tuple[int, bytes]]:
+    ) -> Delivery:
         """Send a message object.
 
         Args:
             msg: The message; its Bcc and its flow header are not sent.
-            from_addr: Envelope sender; the address of Sender or From by default.
-            to_addrs: Recipients; those of To, Cc and Bcc by default.
+            from_addr: Envelope sender; by default as smtplib finds it: Resent-Sender or Resent-From of a
+                message that is resent, else Sender or From.
+            to_addrs: Recipients; by default those of To, Cc and Bcc, or of their Resent- fields.
             known: ``client``, ``form``, ``account`` and ``flow``, as `Gate.check` takes them.
 
         Returns:
-            The recipients that were refused, by the gate or by the relay, each with code and text.
+            What became of each recipient. It reads as smtplib's dictionary of those who were refused.
 
         Raises:
             Refused: If the gate does not let it leave; its ``verdict`` says why.
             ConfigurationError: If the flow has no relay.
+            MessageError: If it cannot be said over SMTP.
+            AnswerLost: If the relay has the message perhaps.
             smtplib.SMTPException: If the relay takes it for nobody.
+            ValueError: If it was resent more than once, as in smtplib.
         """
-        seen = Message.read(msg)
-        sender = from_addr or msg.get("Sender") or seen.sender.address
-        sender = Message.read(f"From: {sender}\n\n").sender.address or sender
-        to = tuple(a.address for a in seen.recipients) if to_addrs is None else to_addrs
-        return self.sendmail(sender, to, transferable(msg), seen=msg, **known)
+        sender, recipients, content = envelope_of(msg, from_addr, to_addrs)
+        return self.sendmail(sender, recipients, content, **known)
 
     def sendmail(
         self,
         from_addr: str,
         to_addrs: str | Iterable[str],
         msg: bytes | str,
-        *,
-        seen: StdlibMessage | None = None,
         **known: Any,  # noqa: ANN401 -- what Gate.check() takes
-    ) -> dict[str, tuple[int, bytes]]:
+    ) -> Delivery:
         """Send the bytes of a message; see `send_message`.
 
         Args:
-            from_addr: Envelope sender.
-            to_addrs: Recipients.
+            from_addr: Envelope sender, in any spelling; empty for the null sender.
+            to_addrs: Recipients, in any spelling. One that cannot be read is refused.
             msg: The message.
-            seen: What the gate shall look at, where it is not what is sent.
             known: As `send_message`.
         """
-        to = (to_addrs,) if isinstance(to_addrs, str) else tuple(to_addrs)
-        verdict = self._gate.ensure(msg if seen is None else seen, envelope=Envelope(from_addr, to), **known)
-        return replies(verdict) | self.deliver(verdict, from_addr, transferable(msg))
+        sender = mailbox_of(from_addr) if from_addr.strip(" <>") else ""
+        to, unread = read_recipients(self._gate, to_addrs)
+        if sender is None and not self._gate.dry_run:
+            raise smtplib.SMTPSenderRefused(501, b"5.1.7 The sender address cannot be read", from_addr)
+        if not to and unread:
+            raise smtplib.SMTPRecipientsRefused(dict(Delivery.of_unread(unread)))
+        mail_from = from_addr if sender is None else sender
+        if not self._gate.dry_run:
+            require_lines(as_given(msg))
+        verdict = self._gate.ensure(msg, envelope=Envelope(mail_from, tuple(to)), **known)
+        return self.deliver(verdict, mail_from, as_given(msg), spelled=to, unread=unread)
 
-    def deliver(self, verdict: Verdict, from_addr: str, content: bytes) -> dict[str, tuple[int, bytes]]:
-        """Hand a message that was accepted to its relay, and report what became of it."""
-        options = ("SMTPUTF8", "BODY=8BITMIME") if needs_utf8((from_addr, *verdict.accepted)) else ()
+    def deliver(
+        self,
+        verdict: Verdict,
+        from_addr: str,
+        content: bytes,
+        *,
+        spelled: Mapping[str, str] | None = None,
+        unread: Iterable[str] = (),
+    ) -> Delivery:
+        """Hand a message that was accepted to its relay, report what became of it, and return that.
+
+        Args:
+            verdict: What the gate said.
+            from_addr: Envelope sender.
+            content: The message, as it was judged; what is private is taken out here.
+            spelled: How the caller spelled the recipients; in a dry run, the relay hears it.
+            unread: Recipients that could not be read.
+        """
+        names = spelled if spelled is not None and verdict.dry_run else {}
+        to = {names.get(address, address): address for address in verdict.accepted}
         try:
-            refused = self._connection(verdict).sendmail(from_addr, verdict.accepted, content, options)
-        except BaseException as problem:
-            self._gate.report(verdict, problem)
-            raise
-        self._gate.report(verdict, refused)
-        return refused
+            data = content if verdict.dry_run else transferable(content)
+            refused = self._relays.deliver(route_of(self._gate, verdict), from_addr, to, data)
+        except Exception as problem:  # noqa: BLE001 -- whatever it is, it is raised again
+            self._failed(verdict, problem, to, unread)
+        delivery = Delivery.build(verdict, refused={to[a]: r for a, r in refused.items()}, unread=unread)
+        self._gate.report(verdict, reported(delivery, verdict))
+        return delivery
 
     def quit(self) -> None:
         """Close every connection."""
-        while self._connections:
-            _, connection = self._connections.popitem()
-            try:
-                connection.quit()
-            except smtplib.SMTPException:
-                connection.close()
+        self._relays.close()
 
-    def _connection(self, verdict: Verdict) -> smtplib.SMTP:
-        """Return a connection to the relay of a verdict that is alive."""
-        route, _ = relay_of(verdict)
-        kept = self._connections.pop(route.flow, None)
-        if kept is None or not _is_alive(kept):
-            kept = self._connect(verdict)
-        self._connections[route.flow] = kept
-        return kept
-
-    def _connect(self, verdict: Verdict) -> smtplib.SMTP:
-        route, server = relay_of(verdict)
-        common: dict[str, Any] = {"timeout": self._timeout, "source_address": source_of(route)}
-        context = self._tls or ssl.create_default_context()
-        if server.is_tls:
-            connection: smtplib.SMTP = smtplib.SMTP_SSL(
-                server.host, server.port, route.ehlo or None, context=context, **common
-            )
-        else:
-            connection = smtplib.SMTP(server.host, server.port, route.ehlo or None, **common)
-        try:
-            connection.ehlo()
-            # A password never travels in clear: without STARTTLS there is no login.
-            if not server.is_tls and (server.username or connection.has_extn("starttls")):
-                connection.starttls(context=context)
-            if server.username:
-                connection.login(server.username, route.secret())
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
-def _is_alive(connection: smtplib.SMTP) -> bool:
-    try:
-        return connection.noop()[0] == 250
-    except (smtplib.SMTPException, OSError):
-        connection.close()
-        return False
+    def _failed(
+        self, verdict: Verdict, problem: Exception, to: Mapping[str, str], unread: Iterable[str]
+    ) -> NoReturn:
+        """Report a message that nobody took, or perhaps somebody, and raise with what became of it."""
+        refused = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
+        delivery = Delivery.build(
+            verdict,
+            refused={to.get(a, a): r for a, r in refused.items()},
+            failure=failure_of(problem),
+            unread=unread,
+        )
+        self._gate.report(verdict, reported(delivery, verdict, problem))
+        problem.delivery = delivery  # type: ignore[attr-defined] # read by delivery_of()
+        raise problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import math
 import sys
@@ -70,6 +71,9 @@ class Limiter:
         >>> limiter.check(to="ADA@example.org").rule
         '2 per hour per recipient'
     """
+
+    is_preset = False
+    """Whether its limits are those of a preset: a proposal, of which what does not fit may be left out."""
 
     def __init__(  # noqa: PLR0913 -- the settings of a limiter
         self,
@@ -369,6 +373,15 @@ class Limiter:
                 msg = f"the limit {limit.name!r} stands twice; leave one out, or name them apart with name="
                 raise ConfigurationError(msg, field="limits")
             self._by_meter.setdefault(meter.id, limit)
+
+    def without(self, is_left_out: Callable[[Limit], bool]) -> Limiter:
+        """Return the same limiter, with the same counters, without some of its limits."""
+        same = copy.copy(self)
+        same.limits = tuple(limit for limit in self.limits if not is_left_out(limit))
+        same._limits = [  # noqa: SLF001 -- its own copy
+            bound for limit, bound in zip(self.limits, self._limits, strict=True) if not is_left_out(limit)
+        ]
+        return same
 
     def _charges(self, attempt: Attempt) -> list[Charge]:
         """Return what an attempt takes from all limits."""

@@ -61,7 +61,7 @@ def web_form(store: Store | None = None, **settings: Unpack[Settings]) -> Limite
         >>> [bool(attempt) for attempt in attempts], attempts[-1].per
         ([True, True, True, False], 'recipient')
     """
-    return Limiter(
+    return _preset(
         Limit("3/hour; 10/day", per="recipient"),
         Limit("1/15min", per="duplicate", optional=True),
         Limit("5/10min; 30/day", per="client"),
@@ -152,7 +152,7 @@ def professional(store: Store | None = None, **settings: Unpack[Settings]) -> Li
         >>> bool(presets.professional().acquire(to="ada@example.org", account="charles"))
         True
     """
-    return Limiter(
+    return _preset(
         Limit("30/min", per="account", counts="messages"),
         Limit("2000/day", per="account", counts="messages"),
         Limit("10000/day", per="account"),
@@ -178,12 +178,18 @@ def campaign(store: Store | None = None, **settings: Unpack[Settings]) -> Limite
         >>> [bool(limiter.acquire(to="ada@example.org", template="spring")) for _ in range(2)]
         [True, False]
     """
-    return Limiter(
+    return _preset(
         Limit("1/week", per="duplicate"),
         Limit("2/day; 5/week", per="recipient"),
         Limit("100/second", per="global", exact=False),
         **_filled(store, settings, "campaign"),
     )
+
+
+def _preset(*limits: Limit, **filled: Unpack[_Filled]) -> Limiter:
+    limiter = Limiter(*limits, **filled)
+    limiter.is_preset = True
+    return limiter
 
 
 class _Filled(Settings, total=False):

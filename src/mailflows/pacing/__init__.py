@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mailflows._providers import Provider, provider_of
-from mailflows.limits._replies import Reply, ReplyAction, classify_reply
 from mailflows.pacing._pacer import Pacer
 from mailflows.pacing._schedule import Schedule
 from mailflows.pacing._slot import Slot
@@ -13,12 +12,9 @@ __all__ = [
     "Allowance",
     "Pacer",
     "Provider",
-    "Reply",
-    "ReplyAction",
     "Schedule",
     "Slot",
     "WarmUp",
     "WarmUpState",
-    "classify_reply",
     "provider_of",
 ]

@@ -13,8 +13,8 @@ from mailflows._providers import Provider, ask_for_provider, provider_of
 from mailflows._rates import parse_rates
 from mailflows._stores import GcraMeter, MemoryStore, update
 from mailflows.errors import ConfigurationError
+from mailflows.feedback import PaceChange, Reply
 from mailflows.limits._attempt import Attempt
-from mailflows.limits._replies import Reply, ReplyAction
 from mailflows.pacing._pace import Pace, deferred, read_pace, slowed, suspended, written
 from mailflows.pacing._position import Position
 from mailflows.pacing._slot import Slot
@@ -149,9 +149,9 @@ class Pacer:
             >>> pacer = Pacer()
             >>> for address, slot in pacer.stream(["ada@gmail.com", "bob@yahoo.com"], resume="news-7"):
             ...     reply = slot.result(250, "2.0.0 Ok")  # what your sender says
-            ...     print(address, reply.action)
-            ada@gmail.com none
-            bob@yahoo.com none
+            ...     print(address, reply.pace)
+            ada@gmail.com None
+            bob@yahoo.com None
             >>> list(pacer.stream(["ada@gmail.com", "bob@yahoo.com"], resume="news-7"))
             []
         """
@@ -205,7 +205,7 @@ class Pacer:
 
     def _react(self, provider: Provider, slot: Slot, reply: Reply) -> None:
         """Change the pace as a reply asks for, and book the pause for everybody."""
-        if reply.action not in _CHANGES:
+        if reply.pace not in _CHANGES:
             return
         now = self._clock()
         before = after = Pace()
@@ -283,20 +283,20 @@ class Pacer:
         return f"<Pacer «{self.scope}» in {self.store!r}>"
 
 
-_CHANGES = {ReplyAction.THROTTLE, ReplyAction.CONCURRENCY, ReplyAction.SUSPEND}
+_CHANGES = {PaceChange.THROTTLE, PaceChange.CONCURRENCY, PaceChange.SUSPEND}
 
 
 def _changed(pace: Pace, reply: Reply, provider: Provider, now: float, slot: Slot) -> Pace:
     """Return the pace after a reply that is about it."""
-    if reply.action is ReplyAction.CONCURRENCY:
-        number = int(reply.value) if reply.value else max(1, slot.connections // 2)
+    if reply.pace is PaceChange.CONCURRENCY:
+        number = int(reply.rate) if reply.rate else max(1, slot.connections // 2)
         return replace(pace, connections=number, connections_until=now + (reply.seconds or 600.0))
     if slot.not_before < pace.resumed:
         return pace
-    if reply.action is ReplyAction.SUSPEND:
+    if reply.pace is PaceChange.SUSPEND:
         return suspended(pace, ceiling=provider.rate, now=now, seconds=reply.seconds or 900.0)
-    if reply.value:
-        to = _per_second(reply.value)
+    if reply.rate:
+        to = _per_second(reply.rate)
         return slowed(pace, ceiling=provider.rate, now=now, to=to, seconds=reply.seconds or 1800.0)
     return deferred(pace, ceiling=provider.rate, now=now, sent_at=slot.not_before)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeGuard
 
 from mailflows.errors import StoreError
-from mailflows.limits._replies import Reply, ReplyAction, classify_reply
+from mailflows.feedback import Action, BounceReason, Reply, read_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Slot"]
+
+_LOST = Reply(None, reason=BounceReason.CONNECTION, action=Action.RETRY)
 
 
 class Slot:
@@ -50,21 +52,21 @@ class Slot:
             text: What the server said.
 
         Raises:
-            ValueError: If the code is none, see `classify_reply`.
+            ValueError: If the code is none, see `mailflows.feedback.read_reply`.
             StoreError: If the store could not keep it; say it again.
         """
-        return self._report(classify_reply(code, text, self.provider))
+        return self._report(read_reply(code, text, provider=self.provider))
 
     def sent(self) -> None:
         """Feed back that the message was taken."""
-        self._report(Reply(ReplyAction.NONE))
+        self._report(Reply(250))
 
     def skipped(self) -> None:
         """Feed back that nothing was sent, such as to an address that is suppressed by now.
 
         The message is done, its connection is free, and the pace learns nothing.
         """
-        self._report(Reply(ReplyAction.NONE))
+        self._report(Reply(250))
 
     def failed(self, problem: BaseException) -> Reply:
         """Feed back an exception of smtplib or aiosmtplib, and return what it asks for.
@@ -72,7 +74,7 @@ class Slot:
         One that holds no reply, such as a lost connection, says nothing about the pace.
         """
         code, text = _reply_of(problem)
-        return self.result(code, text) if code else self._report(Reply(ReplyAction.RETRY))
+        return self.result(code, text) if code else self._report(_LOST)
 
     def _report(self, reply: Reply) -> Reply:
         """Tell everybody who waits for this, once; the pace first, since the others may go on then.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from operator import add
 from typing import TYPE_CHECKING
 
-from mailflows.feedback import Action, BounceReason, EventType
+from mailflows.feedback import Action, EventType
 
 if TYPE_CHECKING:
     from mailflows.feedback import Event
@@ -19,7 +19,6 @@ DAY = 86_400.0
 RECENT = 100
 """Outcomes that are kept one by one, so that a flow that was good for a week is judged by now, too."""
 
-_INVALID = frozenset({BounceReason.MAILBOX_UNKNOWN, BounceReason.DOMAIN_UNKNOWN})
 _LATE = frozenset({"dsn", "arf"})
 """Reports of failures only: they come in heaps, hours after what was taken, and have no order with it."""
 
@@ -91,11 +90,16 @@ def tally_of(event: Event) -> Tally:
         case EventType.DEFERRED if not at_once or event.smtp_code is not None:
             return Tally(Counts(deferred=1, blocked=int(event.action is Action.PAUSE_FLOW)))
         case EventType.BOUNCED | EventType.REJECTED:
-            is_invalid = event.reason in _INVALID and event.permanent is not False
+            is_invalid = _is_unknown(event)
             counts = Counts(sent=int(at_once), bounced=int(is_invalid), blocked=int(blames_sender))
             has_order = event.provider not in _LATE
             return Tally(counts, ("1" if is_invalid else "0") if has_order else "")
     return Tally()
+
+
+def _is_unknown(event: Event) -> bool:
+    """Say whether a refusal for good says that there is no such mailbox or domain."""
+    return event.reason is not None and event.reason.is_unknown and event.permanent is not False
 
 
 @dataclass(frozen=True, slots=True)

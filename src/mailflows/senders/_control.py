@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from mailflows._result import to_html
 from mailflows._stores import update
 from mailflows.errors import ConfigurationError, StoreError
+from mailflows.feedback import BounceReason, read_reply
 from mailflows.limits._attempt import Attempt, network_key, text_key
-from mailflows.limits._replies import ReplyAction, classify_reply
 from mailflows.senders._record import LONGEST, Block, SenderRecord
 from mailflows.senders._rules import SenderPolicy, SenderReason, block_for, how_long, judge
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SenderControl", "SenderStatus", "SenderVerdict"]
 
-_INVALID = frozenset({"mailbox-unknown", "domain-unknown"})
 _OUTCOMES = frozenset({"delivered", "bounced", "rejected"})
 
 MOST = 10**9
@@ -202,12 +201,12 @@ class SenderControl:
             ValueError: If a number is no whole one of at least 0.
         """
         if code is not None:
-            is_unknown = classify_reply(code, text).action is ReplyAction.INVALID_RECIPIENT
+            is_unknown = read_reply(code, text).is_unknown
             valid, invalid = valid + (code < 400), invalid + is_unknown
         for number in (valid, invalid):
             _require_count(number)
         if event is not None and event.type in _OUTCOMES:
-            is_invalid = event.reason in _INVALID
+            is_invalid = _is_unknown(event.reason)
             valid, invalid = valid + (not is_invalid), invalid + is_invalid
         if not valid and not invalid:
             return self.check(sender)
@@ -366,3 +365,8 @@ def _end(seconds: object, now: float) -> float | None:
         msg = f"seconds is a number above 0, or None for good; got {seconds!r}"
         raise ValueError(msg)
     return now + seconds if seconds <= LONGEST else None
+
+
+def _is_unknown(reason: str | None) -> bool:
+    """Say whether the reason of an event means that there is no such mailbox or domain."""
+    return reason is not None and reason in set(BounceReason) and BounceReason(reason).is_unknown

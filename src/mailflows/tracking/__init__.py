@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mailflows._token import Purpose
 from mailflows.tracking._addresses import Tracked
+from mailflows.tracking._clients import HitKind
 from mailflows.tracking._comparison import Comparison, Difference, compare
-from mailflows.tracking._hits import Hit, HitKind, HitReason, HitVerdict, judge_hit, judge_hits
+from mailflows.tracking._hits import Hit, HitVerdict, judge_hit, judge_hits
 from mailflows.tracking._intervals import newcombe, wilson
 from mailflows.tracking._links import SKIPPED, Link
 from mailflows.tracking._stats import METRICS, CampaignStats, Moment, Rate
@@ -19,7 +20,6 @@ __all__ = [
     "Difference",
     "Hit",
     "HitKind",
-    "HitReason",
     "HitVerdict",
     "Link",
     "Moment",

@@ -1,58 +1,41 @@
 """Who fetched a link or a picture: a person, a proxy that guards one, or a program that looks for viruses.
 
+Hits are judged by session: what one client, a network and a user agent, does with one recipient's message.
 Nothing here is certain, so nothing is dropped: every hit is kept, with its kind and the reasons for it.
 """
 
 from __future__ import annotations
 
-import tomllib
-from bisect import bisect_left, bisect_right
+from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
-from enum import StrEnum
-from functools import cache
-from ipaddress import ip_address, ip_network
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from mailflows import _data
-from mailflows._result import Result
+from mailflows._result import Reason, Result
 from mailflows._token import Purpose
+from mailflows.errors import ConfigurationError
 from mailflows.feedback import Event, EventType
+from mailflows.tracking._clients import HitKind, by_agent, by_network, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
-    from ipaddress import IPv4Network, IPv6Network
 
     from mailflows.flow import Flow
     from mailflows.tracking._addresses import Tracked
 
-__all__ = ["Hit", "HitKind", "HitReason", "HitVerdict", "judge_hit", "judge_hits"]
+__all__ = ["Hit", "HitVerdict", "judge_hit", "judge_hits"]
 
-SOON = 2.0
-"""Seconds after delivery within which nobody has opened a message, read it and clicked."""
-
-BURST = 10.0
-"""Seconds within which a reader follows one or two links, and a scanner all of them."""
-
-MANY = 5
-"""Different links within `BURST` that no reader follows, however many the message has."""
-
-FEW = 3
-"""Different links that must be followed before «all of them» says anything."""
-
-
-class HitKind(StrEnum):
-    """Who fetched it, the most probable reader first."""
-
-    HUMAN = "human"
-    """Nothing speaks against a person."""
-
-    PRIVACY_PROXY = "privacy-proxy"
-    """The reader's mail provider fetched it, perhaps before or without anybody reading."""
-
-    SCANNER = "scanner"
-    """A program that follows links to judge them."""
+# The spans below are choices, tried on simulated logs of readers and scanners (benchmarks/tracking_hits.py).
+SOON = 2.0  # choice: seconds after delivery within which nobody has opened a message, read it and clicked
+AT_ONCE = 1.0  # choice: seconds within which no reader follows two links
+BURST = 10.0  # choice: seconds within which nobody opens `MANY` links of a long message
+SWEEP = 120.0  # choice: seconds that a scanner takes for all links of a message
+EARLY = 600.0  # choice: seconds after delivery in which scanners come; later, all links may be a reader's
+FEW = 3  # choice: links that must be followed before "all of them" says anything
+MANY = 5  # choice: links that count as all of them where nobody says how many there are
+HAMMER = 10  # choice: fetches of one link within a sweep that are no reader's impatience
+PROOFS = 2  # choice: recipients with whom a client must prove to be a scanner to be one for all
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +48,9 @@ class Hit:
         method: The HTTP method.
         user_agent: As the client named itself; may be empty.
         address: The client's IP address; empty where it is not kept.
+
+    Raises:
+        ConfigurationError: If *time* has no time zone.
     """
 
     tracked: Tracked
@@ -73,22 +59,20 @@ class Hit:
     user_agent: str = ""
     address: str = field(default="", repr=False)
 
+    def __post_init__(self) -> None:
+        if self.time.tzinfo is None:
+            msg = f"time needs a time zone, such as datetime.now(UTC); got {self.time.isoformat()}"
+            raise ConfigurationError(msg, field="time")
 
-@dataclass(frozen=True, slots=True)
-class HitReason:
-    """One thing that speaks for a proxy or a scanner.
+    @property
+    def is_click(self) -> bool:
+        """Whether a link was followed, not a picture loaded."""
+        return self.tracked.purpose is Purpose.CLICK
 
-    Attributes:
-        code: Stable name, such as ``head-request``.
-        sentence: What it means, for a reader.
-        evidence: What was seen.
-        kind: What it speaks for.
-    """
-
-    code: str
-    sentence: str
-    evidence: str
-    kind: HitKind
+    @property
+    def client(self) -> tuple[str, str]:
+        """Who asked: the network of the address, and the user agent."""
+        return network_of(self.address), self.user_agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,34 +82,39 @@ class HitVerdict(Result):
     Attributes:
         hit: The request.
         kind: Who fetched it.
-        reasons: What speaks for it; empty for a person.
+        reasons: What speaks for it; empty for a person on a browser.
+        is_proxy: Whether the reader's mail provider fetched it: place and device are not the reader's.
+        hides_opens: Whether the recipient's own openings can never be seen.
     """
 
     hit: Hit
     kind: HitKind
-    reasons: tuple[HitReason, ...]
+    reasons: tuple[Reason, ...]
+    is_proxy: bool = False
+    hides_opens: bool = False
 
     def __str__(self) -> str:
         """Return one line: the kind, and why."""
         why = "; ".join(reason.sentence for reason in self.reasons)
-        return f"{self.hit.tracked.purpose} by a {self.kind}" + (f" ({why})" if why else "")
+        article = "an" if self.kind is HitKind.UNCERTAIN else "a"
+        named = f"{self.kind} client" if self.kind is HitKind.UNCERTAIN else str(self.kind)
+        return f"{self.hit.tracked.purpose} by {article} {named}" + (f" ({why})" if why else "")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as plain data, ready for JSON, without the client's IP address."""
         return {
-            "kind": str(self.kind),
-            "reasons": [
-                {"code": r.code, "sentence": r.sentence, "evidence": r.evidence} for r in self.reasons
-            ],
+            "kind": self.kind.value,
+            "reasons": [reason.to_dict() for reason in self.reasons],
+            "is_proxy": self.is_proxy,
+            "hides_opens": self.hides_opens,
             "method": self.hit.method,
         }
 
     def to_event(self, *, flow: Flow | None = None) -> Event:
         """Return the hit as an event; its ``raw`` holds the kind and the reasons, for `CampaignStats`."""
         tracked = self.hit.tracked
-        is_open = tracked.purpose is Purpose.OPEN
         return Event(
-            type=EventType.OPENED if is_open else EventType.CLICKED,
+            type=EventType.CLICKED if self.hit.is_click else EventType.OPENED,
             time=self.hit.time,
             flow=flow,
             campaign=tracked.campaign,
@@ -138,37 +127,6 @@ class HitVerdict(Result):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Program:
-    """What an entry of the table says."""
-
-    name: str
-    kind: HitKind
-    agents: tuple[str, ...]
-    exact: tuple[str, ...]
-    networks: tuple[IPv4Network | IPv6Network, ...]
-
-    def goes_by(self, agent: str) -> bool:
-        """Say whether it calls itself so; the user agent is in lower case."""
-        return agent in self.exact or any(part in agent for part in self.agents)
-
-
-@cache
-def _programs() -> tuple[_Program, ...]:
-    """Return the table of programs that fetch links."""
-    rows = tomllib.loads(_data.read("tracking/agents.toml"))["program"]
-    return tuple(
-        _Program(
-            name=row["name"],
-            kind=HitKind(row["kind"]),
-            agents=tuple(agent.lower() for agent in row.get("agents", ())),
-            exact=tuple(agent.lower() for agent in row.get("exact", ())),
-            networks=tuple(map(ip_network, row.get("networks", ()))),
-        )
-        for row in rows
-    )
-
-
 def judge_hit(
     hit: Hit,
     *,
@@ -176,7 +134,7 @@ def judge_hit(
     others: Sequence[Hit] = (),
     links: int | None = None,
 ) -> HitVerdict:
-    """Say who fetched a pixel or a link.
+    """Judge one hit beside the recipient's other hits.
 
     Args:
         hit: The request.
@@ -193,16 +151,9 @@ def judge_hit(
         >>> print(judge_hit(hit))
         click by a scanner (it followed a link that no reader sees)
     """
-    looks = (
-        _method(hit),
-        *_agent(hit),
-        _network(hit),
-        _too_soon(hit, delivered),
-        *_burst(hit, others, links),
-    )
-    reasons = tuple(reason for reason in looks if reason)
-    kind = _least_human(reason.kind for reason in reasons)
-    return HitVerdict(hit, kind, tuple(reason for reason in reasons if reason.kind is kind))
+    group = sorted({hit, *others}, key=_time)
+    proofs = _proofs(group, delivered, links)
+    return _verdict(hit, proofs.get(hit.client), delivered)
 
 
 def judge_hits(
@@ -212,6 +163,8 @@ def judge_hits(
     links: int | None = None,
 ) -> Iterator[HitVerdict]:
     """Judge many hits, each beside the others of its campaign and recipient, in the order of time.
+
+    A client that proves to be a scanner with several recipients is one for all of them.
 
     Args:
         hits: Requests, in any order; all are read first.
@@ -230,93 +183,161 @@ def judge_hits(
     groups: dict[tuple[str, str], list[Hit]] = {}
     for hit in sorted(hits, key=_time):
         groups.setdefault((hit.tracked.campaign, hit.tracked.recipient), []).append(hit)
+    moments = {key: (delivered or {}).get(key) for key in groups}
+    found = {key: _proofs(group, moments[key], links) for key, group in groups.items()}
+    everywhere = _known_everywhere(groups, found)
     for key, group in groups.items():
-        moment = (delivered or {}).get(key)
         for hit in group:
-            yield judge_hit(hit, delivered=moment, others=_near(group, hit), links=links)
+            proof = found[key].get(hit.client) or everywhere.get((hit.address, hit.user_agent))
+            yield _verdict(hit, proof, moments[key])
 
 
 def _time(hit: Hit) -> datetime:
     return hit.time
 
 
-def _near(group: list[Hit], hit: Hit) -> list[Hit]:
-    """Return the hits of a group, in order of time, that are near enough to matter, itself included."""
-    span = timedelta(seconds=BURST)
-    first = bisect_left(group, hit.time - span, key=_time)
-    last = bisect_right(group, hit.time + span, key=_time)
-    # However many requests somebody sends: a few hundred are enough to see it.
-    return group[first : min(last, first + _ENOUGH)]
+def _known_everywhere(
+    groups: Mapping[tuple[str, str], list[Hit]],
+    found: Mapping[tuple[str, str], Mapping[tuple[str, str], Reason]],
+) -> dict[tuple[str, str], Reason]:
+    """Return the clients, by their very address, that proved to be scanners with several recipients."""
+    proved: Counter[tuple[str, str]] = Counter()
+    for key, group in groups.items():
+        clients = {(hit.address, hit.user_agent) for hit in group if hit.client in found[key]}
+        proved.update(client for client in clients if client[0])
+    reason = _reason("scans-others", "the same client scanned the links of other recipients")
+    return {client: reason for client, count in proved.items() if count >= PROOFS}
 
 
-_ENOUGH = 200
+def _verdict(hit: Hit, proof: Reason | None, delivered: datetime | None) -> HitVerdict:
+    """Judge a hit by its client's proof, or else by what it says of itself."""
+    if proof is not None:
+        return HitVerdict(hit, HitKind.SCANNER, (proof,))
+    if (by_name := _by_name(hit)) is not None:
+        return by_name
+    if found := by_network(hit.address, hit.tracked.purpose):
+        kind = HitKind.UNCERTAIN if found.kind is HitKind.SCANNER else found.kind
+        reason = _reason(f"network-{found.kind}", f"the client's network belongs to {found.name}")
+        return HitVerdict(hit, kind, (reason,), hides_opens=found.hides)
+    if not hit.is_click and (soon := _seconds_after(hit, delivered)) is not None and 0 <= soon < SOON:
+        reason = _reason("too-soon", f"it came {soon:.1f} seconds after delivery", f"{soon:.1f}")
+        return HitVerdict(hit, HitKind.PRIVACY_PROXY, (reason,))
+    return HitVerdict(hit, HitKind.HUMAN, ())
 
 
-def _method(hit: Hit) -> HitReason | None:
-    if hit.method.upper() == "GET":
+def _by_name(hit: Hit) -> HitVerdict | None:
+    """Judge a hit by its user agent; `None` for a browser, or a program that people read mail with."""
+    if not hit.user_agent.strip():
+        return HitVerdict(hit, HitKind.SCANNER, (_reason("no-user-agent", "the client sent no user agent"),))
+    program = by_agent(hit.user_agent, hit.tracked.purpose)
+    if program is None:
         return None
-    sentence = "it asked without fetching, which browsers do not do"
-    return HitReason("head-request", sentence, hit.method, HitKind.SCANNER)
-
-
-def _agent(hit: Hit) -> Iterator[HitReason]:
-    """Yield what the user agent says."""
-    agent = hit.user_agent.strip().lower()
-    if not agent:
-        yield HitReason("no-user-agent", "the client did not name itself", "", HitKind.SCANNER)
-    for program in _programs():
-        if program.goes_by(agent):
-            sentence = f"the client is known: {program.name}"
-            yield HitReason(f"agent-{program.kind}", sentence, hit.user_agent[:200], program.kind)
-
-
-def kind_of_agent(user_agent: str) -> HitKind:
-    """Return who fetches with this user agent, where nothing else is known."""
-    agent = user_agent.strip().lower()
-    return _least_human(program.kind for program in _programs() if program.goes_by(agent))
-
-
-def _least_human(kinds: Iterable[HitKind]) -> HitKind:
-    return max(kinds, key=list(HitKind).index, default=HitKind.HUMAN)
-
-
-def _network(hit: Hit) -> HitReason | None:
-    """Return what the network says; the address itself is not repeated."""
-    try:
-        address = ip_address(hit.address)
-    except ValueError:
+    if program.kind is not HitKind.HUMAN:
+        sentence = f"its user agent belongs to {program.name}"
+        reason = _reason(f"agent-{program.kind}", sentence, hit.user_agent[:200])
+        return HitVerdict(hit, program.kind, (reason,), hides_opens=program.hides)
+    if not program.is_proxy:
         return None
-    for program in _programs():
-        for network in program.networks:
-            if address in network:
-                sentence = f"the client's network is known: {program.name}"
-                return HitReason(f"network-{program.kind}", sentence, str(network), program.kind)
+    reason = _reason("reader-proxy", f"fetched by {program.name} when the reader opened the message")
+    return HitVerdict(hit, HitKind.HUMAN, (reason,), is_proxy=True)
+
+
+def _reason(code: str, sentence: str, *evidence: str) -> Reason:
+    return Reason(code, sentence, part="tracking", evidence=evidence)
+
+
+def _seconds_after(hit: Hit, delivered: datetime | None) -> float | None:
+    """Return the seconds from delivery to a hit; below zero where clocks disagree."""
+    return None if delivered is None else (hit.time - delivered).total_seconds()
+
+
+def _proofs(
+    group: Sequence[Hit], delivered: datetime | None, links: int | None
+) -> dict[tuple[str, str], Reason]:
+    """Return the clients of one recipient that are scanners, each with what proves it."""
+    sessions: dict[tuple[str, str], list[Hit]] = {}
+    for hit in group:
+        sessions.setdefault(hit.client, []).append(hit)
+    found = {}
+    for client, hits in sessions.items():
+        if proof := _proof(hits, delivered, links):
+            found[client] = proof
+    found |= _scattered(sessions, links)
+    return found
+
+
+def _proof(hits: Sequence[Hit], delivered: datetime | None, links: int | None) -> Reason | None:
+    """Return what proves that one client is a scanner, or `None`."""
+    for hit in hits:
+        if hit.method.upper() != "GET":
+            return _reason("head-request", "it asked without fetching, which browsers do not do", hit.method)
+        if hit.is_click and hit.tracked.is_honeypot:
+            return _reason("honeypot", "it followed a link that no reader sees")
+    clicks = [hit for hit in hits if hit.is_click]
+    if not clicks:
+        return None
+    soon = _seconds_after(clicks[0], delivered)
+    if soon is not None and 0 <= soon < SOON:
+        return _reason("too-soon", f"it followed a link {soon:.1f} seconds after delivery", f"{soon:.1f}")
+    return _pace(clicks) or _sweep(hits, clicks, delivered, links)
+
+
+def _pace(clicks: Sequence[Hit]) -> Reason | None:
+    """Return what the time between clicks proves: a reader needs to come back to the message."""
+    for one, other in pairwise(clicks):
+        gap = (other.time - one.time).total_seconds()
+        if one.tracked.url != other.tracked.url and gap < AT_ONCE:
+            return _reason("at-once", f"it followed two links within {gap:.1f} seconds", f"{gap:.1f}")
+    for place in range(len(clicks) - HAMMER + 1):
+        span = (clicks[place + HAMMER - 1].time - clicks[place].time).total_seconds()
+        if span <= SWEEP:
+            return _reason("hammer", f"it followed links {HAMMER} times within {span:.0f} seconds")
     return None
 
 
-def _too_soon(hit: Hit, delivered: datetime | None) -> HitReason | None:
-    """Return what the time since delivery says: a proxy may load pictures at once, nobody clicks at once."""
-    if delivered is None:
-        return None
-    seconds = (hit.time - delivered).total_seconds()
-    if seconds >= SOON:
-        return None
-    kind = HitKind.SCANNER if hit.tracked.purpose is Purpose.CLICK else HitKind.PRIVACY_PROXY
-    return HitReason("too-soon", f"it came {seconds:.1f} seconds after delivery", f"{seconds:.1f}", kind)
+def _sweep(
+    hits: Sequence[Hit], clicks: Sequence[Hit], delivered: datetime | None, links: int | None
+) -> Reason | None:
+    """Return what the number of links proves: all of them, one after the other, without opening first."""
+    wanted = max(FEW, links or MANY)
+    first = 0
+    for last, hit in enumerate(clicks):
+        while (hit.time - clicks[first].time).total_seconds() > SWEEP:
+            first += 1
+        window = clicks[first : last + 1]
+        different = len({click.tracked.url for click in window})
+        is_burst = different >= MANY and (hit.time - window[-MANY].time).total_seconds() <= BURST
+        opened = any(not other.is_click and other.time < clicks[first].time for other in hits)
+        after = _seconds_after(clicks[first], delivered)
+        is_early = after is not None and 0 <= after < EARLY
+        if (different >= wanted or is_burst) and (is_early or not opened):
+            return _reason("all-links", f"it followed {different} different links within {SWEEP:.0f} seconds")
+    return None
 
 
-def _burst(hit: Hit, others: Sequence[Hit], links: int | None) -> Iterator[HitReason]:
-    """Yield what the company of a click says."""
-    if hit.tracked.purpose is not Purpose.CLICK:
-        return
-    near = [other for other in others if abs((other.time - hit.time).total_seconds()) <= BURST]
-    clicks = [other.tracked for other in (hit, *near) if other.tracked.purpose is Purpose.CLICK]
-    if hit.tracked.is_honeypot:
-        yield HitReason("honeypot", "it followed a link that no reader sees", "", HitKind.SCANNER)
-    elif any(click.is_honeypot for click in clicks):
-        sentence = f"within {BURST:.0f} seconds a link was followed that no reader sees"
-        yield HitReason("honeypot-nearby", sentence, "", HitKind.SCANNER)
-    different = len({click.url for click in clicks if click.url})
-    if different >= max(FEW, min(links or MANY, MANY)):
-        sentence = f"{different} different links were followed within {BURST:.0f} seconds"
-        yield HitReason("all-links", sentence, str(different), HitKind.SCANNER)
+def _scattered(
+    sessions: Mapping[tuple[str, str], list[Hit]], links: int | None
+) -> dict[tuple[str, str], Reason]:
+    """Return the clients that share one scan: one user agent on several networks, or a vendor."""
+    found = {}
+    by_name: dict[str, list[Hit]] = {}
+    for (network, agent), hits in sessions.items():
+        clicks = [hit for hit in hits if hit.is_click]
+        vendor = by_network(clicks[0].address, Purpose.CLICK) if clicks else None
+        if vendor is not None and len({hit.tracked.url for hit in clicks}) > 1:
+            sentence = f"several links were followed from the network of {vendor.name}"
+            found[network, agent] = _reason("network-scanner", sentence)
+        by_name.setdefault(agent, []).extend(clicks)
+    for clicks in by_name.values():
+        clients = {hit.client for hit in clicks}
+        if len(clients) > 1 and _is_one_scan(clicks, links):
+            proof = _reason("several-networks", "links were followed in turn from several networks")
+            found |= dict.fromkeys(clients - found.keys(), proof)
+    return found
+
+
+def _is_one_scan(clicks: Sequence[Hit], links: int | None) -> bool:
+    """Return whether clicks of several networks add up to one scan of a message."""
+    ordered = sorted(clicks, key=_time)
+    span = (ordered[-1].time - ordered[0].time).total_seconds()
+    return len({hit.tracked.url for hit in ordered}) >= max(FEW, min(links or MANY, MANY)) and span <= SWEEP

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mailflows._token import Purpose
 from mailflows.feedback import EventType
-from mailflows.tracking._hits import HitKind, kind_of_agent
+from mailflows.tracking._clients import HitKind, kind_of_agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +60,7 @@ def gather(events: Iterable[Event]) -> tuple[list[Person], dict[str, int]]:
     for event in fresh:
         kind = _kind(event)
         if kind:
-            name = f"{event.type} by {kind}"
+            name = f"{event.type} by {kind[0]}"
             totals[name] = totals.get(name, 0) + 1
         address = _plain(event.recipient)
         key = event.recipient_id or ids.get(address) or address
@@ -72,17 +73,18 @@ def _plain(address: str | None) -> str:
     return (address or "").strip().lower()
 
 
-def _kind(event: Event) -> HitKind | None:
-    """Return who opened or clicked: as it was judged, or by the user agent alone."""
+def _kind(event: Event) -> tuple[HitKind, bool] | None:
+    """Return who opened or clicked, as judged or by the user agent, and whether opens are hidden."""
     if event.type not in {EventType.OPENED, EventType.CLICKED}:
         return None
     judged = event.raw.get("hit") if isinstance(event.raw, Mapping) else None
     if isinstance(judged, Mapping) and judged.get("kind") in set(HitKind):
-        return HitKind(judged["kind"])
-    return kind_of_agent(event.user_agent) if event.user_agent else HitKind.HUMAN
+        return HitKind(judged["kind"]), bool(judged.get("hides_opens"))
+    purpose = Purpose.OPEN if event.type is EventType.OPENED else Purpose.CLICK
+    return kind_of_agent(event.user_agent, purpose) if event.user_agent else (HitKind.HUMAN, False)
 
 
-def _note(person: Person, event: Event, kind: HitKind | None, address: str) -> None:
+def _note(person: Person, event: Event, kind: tuple[HitKind, bool] | None, address: str) -> None:
     """Remember an event of a recipient."""
     person.domain = person.domain or address.rpartition("@")[2]
     if fact := _FACTS.get(event.type):
@@ -90,7 +92,7 @@ def _note(person: Person, event: Event, kind: HitKind | None, address: str) -> N
     elif event.type is EventType.BOUNCED:
         person.facts.add("soft-bounced" if _is_soft(event) else "hard-bounced")
     elif kind:
-        _note_hit(person, event, kind)
+        _note_hit(person, event, *kind)
 
 
 def _is_soft(event: Event) -> bool:
@@ -100,16 +102,19 @@ def _is_soft(event: Event) -> bool:
     return not event.permanent
 
 
-def _note_hit(person: Person, event: Event, kind: HitKind) -> None:
+def _note_hit(person: Person, event: Event, kind: HitKind, hides: bool) -> None:  # noqa: FBT001 -- a fact
     """Remember an open or a click; only those of people are a sign of interest."""
     is_open = event.type is EventType.OPENED
     person.facts.add("opened" if is_open else "fetched")
+    if hides:
+        person.facts.add("hidden")
     if kind is not HitKind.HUMAN:
         return
-    # Who clicks has opened, whether or not pictures were loaded.
-    person.facts |= {"read", "opened"} if is_open else {"clicked", "read", "opened"}
-    person.opened_at = _earlier(person.opened_at, event.time)
-    if not is_open:
+    if is_open:
+        person.facts.add("read")
+        person.opened_at = _earlier(person.opened_at, event.time)
+    else:
+        person.facts |= {"clicked", "opened"}  # who clicks has opened, whether or not pictures were loaded
         person.clicked_at = _earlier(person.clicked_at, event.time)
 
 

@@ -23,7 +23,7 @@ __all__ = ["METRICS", "CampaignStats", "Moment", "Rate"]
 METRICS = {
     "delivered": ("delivered", "sent"),
     "opened": ("opened", "delivered"),
-    "opened by people": ("read", "delivered"),
+    "opened by people": ("read", "visible"),
     "clicked": ("clicked", "delivered"),
     "clicked of opened": ("clicked", "read"),
     "unsubscribed": ("unsubscribed", "delivered"),
@@ -31,7 +31,11 @@ METRICS = {
     "hard bounces": ("hard-bounced", "sent"),
     "soft bounces": ("soft-bounced", "sent"),
 }
-"""What is told of a campaign: each is recipients of the first kind among those of the second."""
+"""What is told of a campaign: each is recipients of the first kind among those of the second.
+
+Openings by people are told of those whose openings can be seen: whom Apple's Mail Privacy Protection hides
+stands in neither number, and who only clicked was not seen to open.
+"""
 
 _MAX_STEPS = 10_000
 
@@ -266,6 +270,8 @@ def _complete(people: list[Person]) -> None:
             facts.add("delivered")
         if facts != {"rejected"}:  # refused before it left
             facts.add("sent")
+        if "delivered" in facts and ("hidden" not in facts or "read" in facts):
+            facts.add("visible")
 
 
 _FAILED = frozenset({"hard-bounced", "soft-bounced", "rejected"})

@@ -1,0 +1,38 @@
+"""What is known of an attempt to send: one small record that every part is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mailflows.flow import Flow
+
+__all__ = ["Context"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is known of an attempt; what is not known is `None`.
+
+    Attributes:
+        client: Network address of who caused the message.
+        form: The form or endpoint that did.
+        account: Who is logged in.
+        template: The template that it was made from.
+        campaign: The mailing that it belongs to.
+        tenant: The customer for whom it is sent, where several share a system.
+        flow: The flow that was declared.
+    """
+
+    client: object = None
+    form: object = None
+    account: object = None
+    template: object = None
+    campaign: object = None
+    tenant: object = None
+    flow: Flow | None = None
+
+    def known(self) -> dict[str, object]:
+        """Return what is known, by name."""
+        return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) is not None}

@@ -1,0 +1,187 @@
+"""The brake: a provider that suddenly calls living mailboxes unknown is not believed at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from mailflows._result import Result, printable
+from mailflows._stores import update
+from mailflows.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mailflows._stores import Documents
+
+__all__ = ["Brake", "BrakePolicy", "Braking"]
+
+_DAY = timedelta(days=1)
+_DAYS_BACK = 7
+"""Days in which the provider must have taken mail: a weekly newsletter is the rarest ordinary mailing."""
+
+_MOST_KEPT = 200
+"""Recent unknown addresses of which a document knows; their entries are held once the brake is on."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrakePolicy:
+    """When a wave of unknown addresses is too high to be true.
+
+    In December 2020 Gmail answered "550 5.1.1" for living accounts for more than two hours; whoever
+    believed it lost those subscribers.
+
+    Attributes:
+        share: Unknown addresses among the answers of a provider within the window from which on it is not
+            believed. A base that nobody ever cleaned has 10 to 20 %.
+        least: Unknown addresses that there must be.
+        window: Seconds that are looked at.
+        pause: Seconds for which hard bounces are held after the last such wave.
+        hold: Seconds after which a held entry ends, where nobody decides: one more message then tells.
+    """
+
+    share: float = 0.3
+    least: int = 20
+    window: float = 600.0
+    pause: float = 3600.0
+    hold: float = 7 * 86400.0
+
+    def __post_init__(self) -> None:
+        for name in ("share", "window", "pause", "hold"):
+            value: object = getattr(self, name)
+            most = 1.0 if name == "share" else float("inf")
+            if not isinstance(value, int | float) or not 0 < value <= most or value == float("inf"):
+                msg = f"{name} is {value!r}; it is a number above 0, and a share is at most 1"
+                raise ConfigurationError(msg, field=name)
+        if self.least < 1:
+            msg = f"least is {self.least!r}; it is a whole number of at least 1"
+            raise ConfigurationError(msg, field="least")
+
+
+@dataclass(frozen=True, slots=True)
+class Braking(Result):
+    """The brake was put on: what the operator is told.
+
+    Attributes:
+        mailbox_provider: Who suddenly calls addresses unknown.
+        unknown: How many within the window.
+        delivered: How many it took within the window.
+        since: When the first of them was told.
+        until: Until when hard bounces of this provider are held.
+    """
+
+    mailbox_provider: str
+    unknown: int
+    delivered: int
+    since: datetime
+    until: datetime
+
+    def __str__(self) -> str:
+        """Return one line."""
+        total = self.unknown + self.delivered
+        return printable(
+            f"{self.mailbox_provider} calls {self.unknown} of {total} addresses unknown since "
+            f"{self.since:%Y-%m-%d %H:%M} UTC, and took mail before; its hard bounces are held until "
+            f"{self.until:%H:%M} UTC: confirm or undo them"
+        )
+
+
+class Brake:
+    """Counts what each mailbox provider takes and calls unknown; one document a provider."""
+
+    def __init__(self, store: Documents, policy: BrakePolicy) -> None:
+        self._store = store
+        self._policy = policy
+
+    @property
+    def hold(self) -> timedelta:
+        """How long an entry is held."""
+        return timedelta(seconds=self._policy.hold)
+
+    def delivered(self, provider: str, at: datetime) -> None:
+        """Count a message that a provider took."""
+
+        def change(old: bytes | None) -> bytes:
+            state = self._recent(old, at)
+            days = {*state["days"], at.date().isoformat()}
+            good = state["good"]
+            minute = int(at.timestamp() // 60)
+            if good and good[-1][0] == minute:
+                good[-1][1] += 1
+            else:
+                good.append([minute, 1])
+            return _dumped(state | {"days": sorted(days)[-_DAYS_BACK:], "good": good})
+
+        self._change(provider, change)
+
+    def unknown(
+        self, provider: str, digest: str, at: datetime
+    ) -> tuple[bool, Braking | None, tuple[str, ...]]:
+        """Count an address that a provider calls unknown.
+
+        Returns:
+            Whether it is to be held; what to tell, where the brake was put on by this one; and the hashes
+            of those that came before it in the same wave.
+        """
+        told: list[Braking | None] = [None]
+
+        def change(old: bytes | None) -> bytes:
+            told[0] = None
+            state = self._recent(old, at)
+            bad = [one for one in state["bad"] if one[1] != digest]
+            bad = [*bad, [at.timestamp(), digest]][-_MOST_KEPT:]
+            state = state | {"bad": bad}
+            if self._is_wave(state, at):
+                was_on = state["until"] > at.timestamp()
+                state["until"] = at.timestamp() + self._policy.pause
+                told[0] = None if was_on else self._braking(provider, state, at)
+            return _dumped(state)
+
+        state = json.loads(self._change(provider, change) or b"{}")
+        held = state["until"] > at.timestamp()
+        earlier = tuple(one[1] for one in state["bad"]) if told[0] else ()
+        return held, told[0], earlier
+
+    def _is_wave(self, state: dict[str, Any], at: datetime) -> bool:
+        bad, good = len(state["bad"]), sum(count for _, count in state["good"])
+        earlier = at.date().isoformat()
+        took_mail = any(day < earlier for day in state["days"])
+        return took_mail and bad >= self._policy.least and bad >= self._policy.share * (bad + good)
+
+    def _braking(self, provider: str, state: dict[str, Any], at: datetime) -> Braking:
+        bad = state["bad"]
+        return Braking(
+            mailbox_provider=provider,
+            unknown=len(bad),
+            delivered=sum(count for _, count in state["good"]),
+            since=at - timedelta(seconds=at.timestamp() - min(one[0] for one in bad)),
+            until=at + timedelta(seconds=self._policy.pause),
+        )
+
+    def _recent(self, document: bytes | None, at: datetime) -> dict[str, Any]:
+        """Return what a document says of the window before a moment; nothing where it is damaged."""
+        try:
+            found = json.loads(document or b"{}")
+            oldest = at.timestamp() - self._policy.window
+            return {
+                "days": [
+                    day for day in found.get("days", ()) if day >= (at - _DAYS_BACK * _DAY).date().isoformat()
+                ],
+                "good": [
+                    [minute, count] for minute, count in found.get("good", ()) if minute * 60 > oldest - 60
+                ],
+                "bad": [[moment, digest] for moment, digest in found.get("bad", ()) if moment > oldest],
+                "until": float(found.get("until", 0.0)),
+            }
+        except (ValueError, TypeError, AttributeError):
+            return {"days": [], "good": [], "bad": [], "until": 0.0}
+
+    def _change(self, provider: str, change: Any) -> bytes | None:  # noqa: ANN401 -- a function of a document
+        key = f"brake:{self._store.digest(f'provider {provider}')}"
+        return update(self._store, key, change, ttl=_DAYS_BACK * _DAY.total_seconds() + self._policy.pause)
+
+
+def _dumped(state: dict[str, Any]) -> bytes:
+    return json.dumps(state, separators=(",", ":")).encode()

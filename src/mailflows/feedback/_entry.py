@@ -1,0 +1,97 @@
+"""One entry of a suppression list, and its document in a store."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from mailflows._result import Result
+from mailflows.flow import Flow
+
+__all__ = ["DAMAGED", "OPTED_OUT", "Suppression", "read_entry", "written"]
+
+DAMAGED = "damaged"
+"""The reason of an entry that cannot be read; what is known is that the address is not to be written to."""
+
+OPTED_OUT = "opted-out"
+"""The reason where a provider did not send because the recipient had unsubscribed or complained."""
+
+_MOMENTS = ("time", "expires", "event_time")
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression(Result):
+    """One address that must not be written to.
+
+    Attributes:
+        key: Keyed hash of the address; the same for every spelling of one mailbox.
+        reason: Why: a `BounceReason`, ``complained``, ``unsubscribed``, ``opted-out``, ``manual`` or your
+            own word.
+        time: Since when, in UTC.
+        expires: Until when, in UTC; `None` for ever.
+        flow: The flow that it holds for, or `None` for all.
+        list: The mailing list that it holds for, or `None` for all.
+        address: The address, where the list keeps addresses in clear; else `None`.
+        domain: The domain of the address, in lower case, or `None` where it is not known.
+        provider: Who told it: ``sendgrid``, ``dsn``, ``smtp``, …; empty for what was added by hand.
+        status: Enhanced status code of the reply, or `None`.
+        smtp_code: Reply code, or `None`.
+        event_id: What names the event, or `None`.
+        event_time: When the event happened, in UTC, or `None`.
+        about: The list or group that the event named, or `None`.
+        held: Whether it waits for a decision: not written to meanwhile, see `SuppressionList.confirm`.
+    """
+
+    key: str
+    reason: str
+    time: datetime
+    expires: datetime | None = None
+    flow: Flow | None = None
+    list: str | None = None
+    address: str | None = None
+    domain: str | None = None
+    provider: str = ""
+    status: str | None = None
+    smtp_code: int | None = None
+    event_id: str | None = None
+    event_time: datetime | None = None
+    about: str | None = None
+    held: bool = False
+
+    @property
+    def scope(self) -> str:
+        """Where it holds: ``global``, ``flow:marketing``, ``list:news``."""
+        if self.list is not None:
+            return f"list:{self.list}"
+        return "global" if self.flow is None else f"flow:{self.flow}"
+
+    @property
+    def purpose(self) -> str:
+        """Which mail it stops, in words."""
+        if self.list is not None:
+            return "mail of one list"
+        return "all mail" if self.flow is None else f"{self.flow} mail"
+
+    def __str__(self) -> str:
+        """Return one line, without the address."""
+        until = f" until {self.expires:%Y-%m-%d}" if self.expires else ""
+        held = ", held" if self.held else ""
+        return f"{self.key[:8]}…: {self.reason}, {self.scope}, since {self.time:%Y-%m-%d}{until}{held}"
+
+
+def written(entry: Suppression) -> bytes:
+    """Return an entry as a document; what is empty is left out."""
+    return json.dumps({k: v for k, v in entry.to_dict().items() if v not in {None, "", False}}).encode()
+
+
+def read_entry(document: bytes) -> Suppression | None:
+    """Return the entry of a document, or `None` where it is damaged."""
+    try:
+        found: dict[str, Any] = json.loads(document)
+        known = {one.name: found[one.name] for one in fields(Suppression) if one.name in found}
+        known |= {name: datetime.fromisoformat(known[name]) for name in _MOMENTS if known.get(name)}
+        return Suppression(**known | {"flow": Flow(known["flow"]) if known.get("flow") else None})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

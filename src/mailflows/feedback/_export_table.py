@@ -1,0 +1,88 @@
+"""What the columns and words of a suppression file mean: the table of the data file, made ready."""
+
+from __future__ import annotations
+
+import tomllib
+import unicodedata
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from mailflows import _data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["bare", "columns", "flags", "formats", "is_no", "is_yes", "meaning", "reason_of_file"]
+
+
+@lru_cache(maxsize=4096)
+def bare(name: str) -> str:
+    """Return a name as names are compared: without case, accents, blanks and punctuation.
+
+    >>> bare("E-Mail-Adresse") == bare("email adresse"), bare("Désabonné")
+    (True, 'desabonne')
+    """
+    plain = unicodedata.normalize("NFKD", name.strip().casefold())
+    return "".join(c for c in plain if c.isalnum())
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(_data.read("feedback/exports.toml"))
+
+
+@cache
+def columns(kind: str) -> tuple[str, ...]:
+    """Return the names of the columns of a kind, the surest first."""
+    return tuple(dict.fromkeys(map(bare, _table()["columns"][kind])))
+
+
+@cache
+def flags() -> Mapping[str, str]:
+    """Return what a column means that says yes, or since when."""
+    return {bare(name): word for name, word in _table()["flags"].items()}
+
+
+@cache
+def _words() -> Mapping[str, str]:
+    return {bare(word): reason for reason, words in _table()["words"].items() for word in words}
+
+
+def meaning(word: str) -> str | None:
+    """Return what a word of a reason means: a reason of ours, ``soft``, ``free``, or `None`.
+
+    >>> meaning("Hard-Bounce"), meaning("désabonné"), meaning("aktiv"), meaning("weather")
+    ('bounced', 'unsubscribed', 'free', None)
+    """
+    return _words().get(bare(word))
+
+
+@cache
+def _yes_and_no() -> tuple[frozenset[str], frozenset[str]]:
+    yes, no = (frozenset(map(bare, _table()["yes"][name])) for name in ("words", "no"))
+    return yes, no
+
+
+def is_yes(cell: str) -> bool:
+    """Say whether a cell says yes."""
+    return bare(cell) in _yes_and_no()[0]
+
+
+def is_no(cell: str) -> bool:
+    """Say whether a cell says no, or nothing."""
+    return bare(cell) in _yes_and_no()[1]
+
+
+def reason_of_file(names: Iterable[str]) -> str | None:
+    """Return the reason that the columns of a file say by themselves, or `None`."""
+    have = frozenset(names)
+    for entry in _table()["files"]:
+        if have >= set(map(bare, entry["all"])) and not have & set(map(bare, entry.get("none", ()))):
+            return str(entry["reason"])
+    return None
+
+
+def formats() -> Mapping[str, Mapping[str, Any]]:
+    """Return what each provider wants a file to look like."""
+    found: Mapping[str, Mapping[str, Any]] = _table()["formats"]
+    return found

@@ -1,0 +1,109 @@
+"""The rows of a file of separated values: a quotation mark left open costs its own row, and no other."""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mailflows.errors import ConfigurationError
+from mailflows.feedback._address import address_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+__all__ = ["Rows", "split"]
+
+_DELIMITERS = ",;\t|"
+_MOST_LINES = 50
+"""Lines that one quoted cell may take, such as a long reply of a server."""
+
+
+@dataclass(slots=True)
+class Rows:
+    """The header of a file and its rows, each with the number of its first line.
+
+    Attributes:
+        header: The names of the columns.
+        delimiter: What separates the cells.
+    """
+
+    lines: Iterator[str]
+    header: Sequence[str] = ()
+    delimiter: str = ","
+    _number: int = 0
+    _waiting: deque[str] = field(default_factory=deque)
+
+    @classmethod
+    def of(cls, file: Iterable[str]) -> Rows:
+        """Read the header of a file; ``sep=;``, which Excel writes, is obeyed.
+
+        Raises:
+            ConfigurationError: If the first row is none of such a file.
+        """
+        rows = cls(iter(file))
+        first = (rows._next() or "").lstrip("\ufeff")
+        wanted = first[4:5] if first[:4].lower() == "sep=" else ""
+        if wanted:
+            first = rows._next() or ""
+        rows.delimiter = wanted or max(_DELIMITERS, key=lambda mark: len(split(first, mark) or ()))
+        header = split(first, rows.delimiter)
+        if header is None:
+            msg = "the first row is none of a CSV file: it has an open quotation mark, or is too long"
+            raise ConfigurationError(msg, field="file")
+        rows.header = header
+        return rows
+
+    def __iter__(self) -> Iterator[tuple[int, list[str] | None]]:
+        """Yield each row with its line, `None` in the place of one that cannot be read."""
+        while (line := self._next()) is not None:
+            number = self._number
+            if line.strip():
+                cells = split(line, self.delimiter)
+                yield number, self._continued(line) if cells is None else cells
+
+    def _next(self) -> str | None:
+        line = self._waiting.popleft() if self._waiting else next(self.lines, None)
+        self._number += line is not None
+        return None if line is None else line.rstrip("\r\n")
+
+    def _continued(self, line: str) -> list[str] | None:
+        """Return a row that goes on over several lines, or `None` where its quotation mark is a stray one."""
+        taken: list[str] = []
+        for following in islice(iter(self._next, None), _MOST_LINES):
+            taken.append(following)
+            if self._is_row(following):
+                break  # what follows is a row by itself, so the mark before it is a stray one
+            cells = split("\n".join((line, *taken)), self.delimiter)
+            if cells is not None:
+                return cells
+        self._waiting.extendleft(f"{one}\n" for one in reversed(taken))
+        self._number -= len(taken)
+        return None
+
+    def _is_row(self, line: str) -> bool:
+        """Say whether a line is a whole row with an address."""
+        cells = split(line, self.delimiter)
+        is_whole = cells is not None and len(cells) == len(self.header)
+        return is_whole and any(address_in(cell) for cell in cells or ())
+
+
+def split(line: str, delimiter: str) -> list[str] | None:
+    """Return the cells of a row, or `None` where a quotation mark is left open or a cell is too long.
+
+    >>> split('a,"b, c"', ","), split('"a,b', ",")
+    (['a', 'b, c'], None)
+    """
+    for strict in (True, False):
+        try:
+            (cells,) = csv.reader([line], delimiter=delimiter, strict=strict) if line else [[""]]
+        except csv.Error as problem:
+            if "unexpected end" in str(problem) or "field larger" in str(problem):
+                return None
+        except ValueError:  # several rows: a line break outside quotation marks
+            return None
+        else:
+            return cells
+    return None

@@ -1,0 +1,190 @@
+"""One message on its way through the gate: what is known of it, and what the parts have said so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mailflows.gate._verdict import (
+    GateDecision,
+    GateReason,
+    Receipt,
+    RefusedRecipient,
+    Verdict,
+    strictest,
+)
+from mailflows.message import Envelope, addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mailflows._context import Context
+    from mailflows.classifier import Classification
+    from mailflows.flow import Flow
+    from mailflows.flows import FlowRoute
+    from mailflows.held import HeldMessage
+    from mailflows.limits import Decision
+    from mailflows.message import Message
+    from mailflows.templates import Observation
+
+__all__ = ["DEFAULT_RETRY", "Check", "mailbox_of"]
+
+DEFAULT_RETRY = 300.0
+"""Seconds after which a deferred message is tried where no part says better: Postfix's queue_run_delay, the
+least time that its queue waits (postconf(5))."""
+
+_OVERRULED = frozenset({"route", "identity", "guard"})
+"""Parts that judge what a person who released the message has judged already."""
+
+
+@dataclass(slots=True)
+class Check:
+    """One message, and what is known of it so far.
+
+    Attributes:
+        message: What is to be sent.
+        raw: Its bytes, where the caller gave them.
+        context: What the caller said beside it.
+        declared: The flow that it is declared to be of.
+        given: All recipients: those of the envelope, else of To, Cc and Bcc, each once, as they were given.
+        open: Those that nobody has refused yet.
+        mailboxes: The address that each stands for.
+        released: What a person released, where this is that message.
+    """
+
+    message: Message
+    raw: bytes | None
+    context: Context
+    given: tuple[str, ...] = ()
+    open: list[str] = field(default_factory=list)
+    mailboxes: dict[str, str] = field(default_factory=dict)
+    refused: list[RefusedRecipient] = field(default_factory=list)
+    reasons: list[GateReason] = field(default_factory=list)
+    declared: Flow | None = None
+    classification: Classification | None = None
+    flow: Flow | None = None
+    route: FlowRoute | None = None
+    observation: Observation | None = None
+    limited: Decision | None = None
+    asked_sender: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    mail_from: str = ""
+    released: HeldMessage | None = None
+    held: str | None = None
+
+    def __post_init__(self) -> None:
+        envelope = self.message.envelope or Envelope()
+        given = envelope.recipients or tuple(a.address for a in self.message.recipients)
+        self.given = tuple(dict.fromkeys(given))
+        self.open = list(self.given)
+        self.declared = self.context.flow
+        self.mail_from = envelope.sender
+
+    @property
+    def envelope_sender(self) -> str:
+        """The sender of the envelope as it was given; empty for none."""
+        return self.message.envelope.sender if self.message.envelope else ""
+
+    @property
+    def sender(self) -> str:
+        """Who sends: the account, else the address of From, else that of the envelope."""
+        if self.context.account is not None:
+            return str(self.context.account)
+        return self.message.sender.address or self.envelope_sender
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether nothing has stopped the message so far."""
+        return bool(self.open) and self.decision is GateDecision.ACCEPT
+
+    @property
+    def decision(self) -> GateDecision:
+        """What the parts have come to so far."""
+        return strictest(reason.decision for reason in self.reasons)
+
+    def add(self, reason: GateReason) -> None:
+        """Note what a part said; a person who released the message has judged it already."""
+        is_overruled = reason.decision is GateDecision.HOLD or reason.part in _OVERRULED
+        if self.released is not None and is_overruled:
+            reason = replace(reason, decision=GateDecision.ACCEPT)
+        self.reasons.append(reason)
+
+    def say(  # noqa: PLR0913 -- the fields of a reason
+        self,
+        part: str,
+        code: str,
+        sentence: str,
+        decision: GateDecision = GateDecision.ACCEPT,
+        *,
+        retry_after: float | None = None,
+        degraded: bool = False,
+    ) -> None:
+        """Note what a part said, in words."""
+        self.add(
+            GateReason(code, sentence, part, decision=decision, retry_after=retry_after, degraded=degraded)
+        )
+
+    def refuse(
+        self, part: str, code: str, sentence: str, to: Iterable[str], *, retry: float | None = None
+    ) -> None:
+        """Take recipients out, and say how many and why; without any left, the message is stopped."""
+        gone = set(to)
+        if not gone:
+            return
+        clean = GateReason(code, sentence, part).sentence
+        self.refused += [RefusedRecipient(a, part, code, clean, retry) for a in self.open if a in gone]
+        number = sum(a in gone for a in self.open)
+        self.open = [a for a in self.open if a not in gone]
+        decision = GateDecision.ACCEPT
+        if not self.open:
+            decision = GateDecision.REJECT
+            waits = [r.retry_after for r in self.refused if r.retry_after is not None]
+            if waits:
+                decision, retry = GateDecision.DEFER, max(waits)
+        said = f"{number} recipient{'s' * (number != 1)}: {sentence}"
+        self.say(part, code, said, decision, retry_after=retry)
+
+    def verdict(self, *, dry_run: bool) -> Verdict:
+        """Return what came of it."""
+        decision = self.decision
+        passes = dry_run or decision is GateDecision.ACCEPT
+        accepted = self.given if dry_run else tuple(self.open)
+        waits = [r.retry_after for r in self.reasons if r.decision is GateDecision.DEFER]
+        is_deferred = decision is GateDecision.DEFER and not passes
+        return Verdict(
+            decision=GateDecision.ACCEPT if passes else decision,
+            flow=self.flow,
+            route=self.route,
+            retry_after=max(wait or DEFAULT_RETRY for wait in waits) if is_deferred else None,
+            accepted=accepted if passes else (),
+            refused=tuple(self.refused),
+            reasons=tuple(self.reasons),
+            classification=self.classification,
+            would_be=decision,
+            dry_run=dry_run,
+            mail_from=self.envelope_sender if dry_run else self.mail_from,
+            headers=() if dry_run else tuple(self.headers.items()),
+            held=self.held,
+            receipt=Receipt(
+                self.limited,
+                self.sender if self.asked_sender else None,
+                self.sender or None,
+                self.message.get("message-id").strip(" <>") or None,
+                self.released.id if self.released else None,
+            ),
+        )
+
+
+def mailbox_of(spelled: str) -> str | None:
+    r"""Return the address that a recipient stands for, or `None` where it cannot be read.
+
+    >>> [mailbox_of(text) for text in ("Ada <ada@x.example>", "ada", "a@x.example, b@x.example", "a@x\r\nb")]
+    ['ada@x.example', None, None, None]
+    """
+    if not spelled.isprintable():
+        return None
+    found = addresses(spelled.removeprefix("mailto:"))
+    if len(found) != 1:
+        return None
+    local, at, domain = found[0].address.rpartition("@")
+    return found[0].address if local and at and domain.strip(".") else None

@@ -1,0 +1,377 @@
+"""What waits for manual review, in the gate's store."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import zlib
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from mailflows._clock import seconds_in, to_datetime
+from mailflows._mailbox import mailbox_key
+from mailflows._result import Result, printable
+from mailflows._stores import MemoryStore, update
+from mailflows.errors import ConfigurationError, StoreError
+from mailflows.flow import Flow
+from mailflows.held._fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from mailflows._clock import Clock
+    from mailflows._stores import Documents
+
+__all__ = ["HeldMail", "HeldMessage", "HeldState"]
+
+KEEP = 14 * 86_400.0
+"""Seconds that a message waits: two weeks, so that one held before a holiday is still there after it."""
+
+CLAIM = 900.0
+"""Seconds for which a released message that is being sent is not sent again: longer than the ten minutes that
+a relay may take for its answer (RFC 5321 section 4.5.3.2.6)."""
+
+MOST = 10_000
+"""Messages: a flood of bad ones fills no disk; whoever sends more is told to wait."""
+
+_INDEX, _MAIL = "held:", "held-mail:"
+
+
+class HeldState(StrEnum):
+    """What becomes of a held message."""
+
+    WAITING = "waiting"
+    RELEASED = "released"
+    """It leaves with the next attempt of whoever sends it."""
+
+    SENDING = "sending"
+    DROPPED = "dropped"
+    """The next attempt is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMessage(Result):
+    """A message that waits for manual review.
+
+    Attributes:
+        id: What names it: the same for each attempt to send the same message.
+        flow: The flow that it is of, or shall leave by; `None` where that could not be told.
+        mail_from: Its envelope sender.
+        recipients: Its recipients.
+        subject: Its subject.
+        why: Why it is held, in one line.
+        held_at: When it was held first.
+        expires: When it is deleted, whether somebody looked or not.
+        size: Its bytes; 0 where they were not kept.
+        state: What becomes of it.
+        is_taken: Whether its sender was told that it was taken, so that nobody tries again.
+    """
+
+    id: str
+    flow: Flow | None
+    mail_from: str = field(repr=False)
+    recipients: tuple[str, ...] = field(repr=False)
+    subject: str = field(repr=False)
+    why: str
+    held_at: datetime
+    expires: datetime
+    size: int
+    state: HeldState = HeldState.WAITING
+    is_taken: bool = False
+
+    def __str__(self) -> str:
+        """Return one line for an operator: id, flow, sender, recipients, subject, why."""
+        to = len(self.recipients)
+        said = (
+            f"{self.id} {self.flow or '-'} {self.mail_from or '<>'} to {to} recipient{'s' * (to != 1)} "
+            f"{self.subject!r}: {self.why}"
+        )
+        return printable(said if self.state is HeldState.WAITING else f"{said} ({self.state})")
+
+
+class HeldMail:
+    r"""Keeps messages until a person has looked at them; see `mailflows.gate.Gate`.
+
+    A message that was answered with 451 stays in the queue of whoever sent it, and leaves with the next
+    attempt after `release`; one that was taken is sent by whoever releases it. Files and documents hold the
+    message as it is: let nobody else read the store.
+
+    Args:
+        store: Where it is kept: a store of `mailflows.limits`. In memory, it ends with the process.
+        keep: Seconds after which a message is deleted.
+        clock: Returns seconds of Unix time.
+
+    Example:
+        >>> held = HeldMail()
+        >>> raw = b"From: a@example.org\nTo: b@example.net\nSubject: Hello\n\nHi"
+        >>> found = held.hold(raw, recipients=["b@example.net"], subject="Hello", flow="marketing")
+        >>> [one.subject for one in held.list()], held.release(found.id).state
+        (['Hello'], <HeldState.RELEASED: 'released'>)
+    """
+
+    def __init__(
+        self, store: Documents | None = None, *, keep: float = KEEP, clock: Clock = time.time
+    ) -> None:
+        self._store = MemoryStore() if store is None else store
+        self._keep = seconds_in(keep, name="keep")
+        self._clock = clock
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether what is held outlives this process."""
+        return not isinstance(self._store, MemoryStore)
+
+    def hold(  # noqa: PLR0913 -- what is known of a message
+        self,
+        raw: bytes,
+        *,
+        recipients: Iterable[str],
+        mail_from: str = "",
+        subject: str = "",
+        flow: Flow | str | None = None,
+        why: str = "",
+    ) -> HeldMessage:
+        """Keep a message; one that is held already stays as it is.
+
+        Raises:
+            StoreError: If the store could not answer, or holds all that it may.
+        """
+        to = tuple(recipients)
+        now = self._clock()
+        new = HeldMessage(
+            id=self._id(raw, mail_from, to),
+            flow=None if flow is None else Flow(flow),
+            mail_from=mail_from,
+            recipients=to,
+            subject=subject[:200],
+            why=why,
+            held_at=to_datetime(now),
+            expires=to_datetime(now + self._keep),
+            size=len(raw),
+        )
+        known = self._load(new.id)
+        if known is not None:
+            return known
+        if sum(1 for _ in self._store.scan(_INDEX)) >= MOST:
+            msg = f"{MOST} messages are held already: release or drop some"
+            raise StoreError(msg, store=getattr(self._store, "name", "memory"))
+        self._store.swap(_MAIL + new.id, None, zlib.compress(raw), ttl=self._keep)
+        if not self._store.swap(_INDEX + new.id, None, _written(new), ttl=self._keep):
+            return self._load(new.id) or new
+        return new
+
+    def find(self, raw: bytes, *, recipients: Iterable[str], mail_from: str = "") -> HeldMessage | None:
+        """Return what is known of a message that is tried again, or `None`.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        return self._load(self._id(raw, mail_from, tuple(recipients)))
+
+    def list(self, *, every: bool = False) -> tuple[HeldMessage, ...]:
+        """Return what waits, the oldest first; with *every*, what was released or dropped, too.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        found = [_read(document) for _, document in self._store.scan(_INDEX)]
+        shown = [one for one in found if every or one.state is HeldState.WAITING]
+        return tuple(sorted(shown, key=lambda one: (one.held_at, one.id)))
+
+    def show(self, id: str) -> bytes:  # noqa: A002 -- its name
+        """Return the bytes of a held message.
+
+        Raises:
+            ConfigurationError: If no held message has this id.
+            StoreError: If the store could not answer.
+        """
+        self._known(id)
+        document = self._store.load(_MAIL + id)
+        return b"" if document is None else zlib.decompress(document)
+
+    def release(self, id: str, *, flow: Flow | str | None = None) -> HeldMessage:  # noqa: A002 -- its name
+        """Let a message leave, once.
+
+        Args:
+            id: Which.
+            flow: By which flow, for one that belongs to none, or shall leave by another.
+
+        Raises:
+            ConfigurationError: If no held message has this id, or it has no flow and none is given.
+            StoreError: If the store could not answer.
+        """
+        known = self._known(id)
+        chosen = known.flow if flow is None else Flow(flow)
+        if chosen is None:
+            msg = f"held message {id} belongs to no flow: say by which, such as --flow professional"
+            raise ConfigurationError(msg, field="flow")
+        return self._change(id, lambda one: replace(one, state=HeldState.RELEASED, flow=chosen))
+
+    def drop(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
+        """Never let a message leave: the next attempt is refused, and its bytes are deleted.
+
+        Raises:
+            ConfigurationError: If no held message has this id.
+            StoreError: If the store could not answer.
+        """
+        self._known(id)
+        dropped = self._change(id, lambda one: replace(one, state=HeldState.DROPPED))
+        self._delete(_MAIL + id)
+        return dropped
+
+    def take(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
+        """Note that the sender was told that the message was taken: nobody tries again.
+
+        Raises:
+            ConfigurationError: If no held message has this id.
+            StoreError: If the store could not answer.
+        """
+        return self._change(id, lambda one: replace(one, is_taken=True))
+
+    def claim(self, id: str) -> bool:  # noqa: A002 -- its name
+        """Take a released message for sending, and say whether nobody else has.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        now = self._clock()
+        document = self._store.load(_INDEX + id)
+        if document is None:
+            return False
+        row = json.loads(document)
+        is_free = row["state"] == HeldState.RELEASED or (
+            row["state"] == HeldState.SENDING and row["claimed"] + CLAIM <= now
+        )
+        claimed = json.dumps(row | {"state": HeldState.SENDING, "claimed": now}).encode()
+        return is_free and self._store.swap(_INDEX + id, document, claimed, ttl=self._left(row))
+
+    def settle(self, id: str, *, sent: bool) -> None:  # noqa: A002 -- its name
+        """Forget a claimed message that was sent, or let it be tried again.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        if sent:
+            self._delete(_INDEX + id)
+            self._delete(_MAIL + id)
+        elif self._load(id) is not None:
+            self._change(id, lambda one: replace(one, state=HeldState.RELEASED))
+
+    def forget(self, address: str) -> int:
+        """Delete every message from or to an address, and return how many there were.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        wanted = mailbox_key(address)
+        found = [
+            one
+            for one in self.list(every=True)
+            if wanted in {mailbox_key(a) for a in (one.mail_from, *one.recipients) if a}
+        ]
+        for one in found:
+            self.settle(one.id, sent=True)
+        return len(found)
+
+    async def ahold(  # noqa: PLR0913 -- what is known of a message
+        self,
+        raw: bytes,
+        *,
+        recipients: Iterable[str],
+        mail_from: str = "",
+        subject: str = "",
+        flow: Flow | str | None = None,
+        why: str = "",
+    ) -> HeldMessage:
+        """Do what `hold` does without blocking the event loop."""
+        return await asyncio.to_thread(
+            self.hold, raw, recipients=recipients, mail_from=mail_from, subject=subject, flow=flow, why=why
+        )
+
+    async def afind(
+        self, raw: bytes, *, recipients: Iterable[str], mail_from: str = ""
+    ) -> HeldMessage | None:
+        """Do what `find` does without blocking the event loop."""
+        return await asyncio.to_thread(self.find, raw, recipients=recipients, mail_from=mail_from)
+
+    async def alist(self, *, every: bool = False) -> tuple[HeldMessage, ...]:
+        """Do what `list` does without blocking the event loop."""
+        return await asyncio.to_thread(self.list, every=every)
+
+    async def ashow(self, id: str) -> bytes:  # noqa: A002 -- its name
+        """Do what `show` does without blocking the event loop."""
+        return await asyncio.to_thread(self.show, id)
+
+    async def arelease(self, id: str, *, flow: Flow | str | None = None) -> HeldMessage:  # noqa: A002 -- its name
+        """Do what `release` does without blocking the event loop."""
+        return await asyncio.to_thread(self.release, id, flow=flow)
+
+    async def adrop(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
+        """Do what `drop` does without blocking the event loop."""
+        return await asyncio.to_thread(self.drop, id)
+
+    async def atake(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
+        """Do what `take` does without blocking the event loop."""
+        return await asyncio.to_thread(self.take, id)
+
+    async def aforget(self, address: str) -> int:
+        """Do what `forget` does without blocking the event loop."""
+        return await asyncio.to_thread(self.forget, address)
+
+    def _id(self, raw: bytes, mail_from: str, to: tuple[str, ...]) -> str:
+        """Return what names a message: a keyed hash of its content and its envelope."""
+        envelope = "\n".join((mail_from.lower(), *sorted({one.lower() for one in to})))
+        return self._store.digest(f"{fingerprint(raw)}\n{envelope}")[:12]
+
+    def _known(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
+        found = self._load(id)
+        if found is None:
+            msg = f"there is no held message {printable(id[:40])}"
+            raise ConfigurationError(msg, field="id")
+        return found
+
+    def _load(self, id: str) -> HeldMessage | None:  # noqa: A002 -- its name
+        if not (id.isascii() and id.isalnum()):
+            return None
+        document = self._store.load(_INDEX + id)
+        return None if document is None else _read(document)
+
+    def _change(self, id: str, change: Callable[[HeldMessage], HeldMessage]) -> HeldMessage:  # noqa: A002 -- its name
+        known = self._known(id)
+        left = max(1.0, known.expires.timestamp() - self._clock())
+        document = update(
+            self._store, _INDEX + id, lambda old: old and _written(change(_read(old))), ttl=left
+        )
+        if document is None:  # it expired, or somebody deleted it
+            msg = f"there is no held message {id}"
+            raise ConfigurationError(msg, field="id")
+        return _read(document)
+
+    def _left(self, row: dict[str, Any]) -> float:
+        return max(1.0, float(row["expires"]) - self._clock())
+
+    def _delete(self, key: str) -> None:
+        update(self._store, key, lambda _: None)
+
+
+def _written(one: HeldMessage) -> bytes:
+    row = one.to_dict() | {"held_at": one.held_at.timestamp(), "expires": one.expires.timestamp()}
+    return json.dumps(row).encode()
+
+
+def _read(document: bytes) -> HeldMessage:
+    row = json.loads(document)
+    row.pop("claimed", None)
+    return HeldMessage(
+        **row
+        | {
+            "flow": None if row["flow"] is None else Flow(row["flow"]),
+            "recipients": tuple(row["recipients"]),
+            "held_at": to_datetime(row["held_at"]),
+            "expires": to_datetime(row["expires"]),
+            "state": HeldState(row["state"]),
+        }
+    )

@@ -1,0 +1,222 @@
+"""What became of a message, for each of its recipients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from mailflows._result import Result, printable
+from mailflows.feedback import Event, EventType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mailflows._result import Table
+    from mailflows.gate import Verdict
+
+__all__ = ["Delivery", "RecipientOutcome", "RecipientState", "delivery_of", "events_of_unknown"]
+
+
+class RecipientState(StrEnum):
+    """What became of one recipient."""
+
+    ACCEPTED = "accepted"
+    """The relay has taken the message for it."""
+
+    REFUSED = "refused"
+    """It does not get the message, and trying again is of no use."""
+
+    DEFERRED = "deferred"
+    """It has not got the message; the same message may be accepted later."""
+
+    UNKNOWN = "unknown"
+    """The message was sent whole, and the relay's answer was lost: it may have it, or not (RFC 1047)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientOutcome(Result):
+    """What became of one recipient.
+
+    Attributes:
+        address: As it was given.
+        state: Accepted, refused, deferred or unknown.
+        by: Who said so: ``relay``, ``gate``, ``envelope`` (the address cannot be read), ``settings`` (our
+            own: no relay, a wrong certificate, a source address that is not ours) or ``backend``.
+        code: SMTP reply code; `None` where nobody gave one.
+        text: What was said, with its enhanced status code (RFC 3463).
+        retry_after: Seconds after which a deferred message is worth trying, where somebody said so.
+    """
+
+    address: str = field(repr=False)
+    state: RecipientState
+    by: str
+    code: int | None = None
+    text: str = ""
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        said = f"{self.code or ''} {self.text}".strip()
+        return printable(f"{self.state} by the {self.by}" + (f": {said}" if said else ""))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery(Result, Mapping[str, tuple[int, Any]]):
+    """What became of a message, for each recipient.
+
+    It reads as the dictionary that smtplib returns: those who do not get the message, each with code and
+    text. So ``if refused:`` works as before, and `recipients` has everybody.
+
+    Attributes:
+        recipients: Everybody, in the order of the envelope.
+        as_text: Whether the texts are `str`, as aiosmtplib has them; bytes by default.
+    """
+
+    recipients: tuple[RecipientOutcome, ...]
+    as_text: bool = field(default=False, repr=False)
+
+    def of(self, state: RecipientState | str) -> tuple[str, ...]:
+        """Return the addresses in a state."""
+        wanted = RecipientState(state)
+        return tuple(one.address for one in self.recipients if one.state is wanted)
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """Those whose message the relay has."""
+        return self.of(RecipientState.ACCEPTED)
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Those who will not get it."""
+        return self.of(RecipientState.REFUSED)
+
+    @property
+    def deferred(self) -> tuple[str, ...]:
+        """Those for whom it is worth another attempt."""
+        return self.of(RecipientState.DEFERRED)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Those who may have it, or not."""
+        return self.of(RecipientState.UNKNOWN)
+
+    def __getitem__(self, address: str) -> tuple[int, Any]:
+        for one in self.recipients:
+            if one.address == address and one.state is not RecipientState.ACCEPTED:
+                text = one.text if self.as_text else one.text.encode("utf-8", "replace")
+                return one.code or 451, text
+        raise KeyError(address)
+
+    def __iter__(self) -> Iterator[str]:
+        return (one.address for one in self.recipients if one.state is not RecipientState.ACCEPTED)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Delivery):
+            return self.recipients == other.recipients
+        return dict(self) == other if isinstance(other, Mapping) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.recipients)
+
+    def __str__(self) -> str:
+        """Return one line, without an address."""
+        counted = [(len(self.of(state)), state) for state in RecipientState]
+        said = ", ".join(f"{number} {state}" for number, state in counted if number) or "nobody"
+        return f"{said}" + "".join(f"; {text}" for text in dict.fromkeys(map(str, self._failed())))
+
+    def _failed(self) -> Iterator[RecipientOutcome]:
+        return (one for one in self.recipients if one.state is not RecipientState.ACCEPTED)
+
+    def _table(self) -> Table:
+        rows = [(one.address, str(one.state), one.by, one.code, one.text) for one in self.recipients]
+        return str(self), ["recipient", "state", "by", "code", "text"], rows
+
+    @classmethod
+    def build(
+        cls,
+        verdict: Verdict,
+        *,
+        refused: Mapping[str, tuple[int, bytes | str]] | None = None,
+        failure: RecipientOutcome | None = None,
+        unread: Iterable[str] = (),
+        as_text: bool = False,
+    ) -> Delivery:
+        """Return what became of everybody whom a verdict names.
+
+        Args:
+            verdict: What the gate said.
+            refused: What the relay said to those it refused.
+            failure: What holds for everybody whom the relay did not answer one by one, where it took
+                the message for nobody.
+            unread: Recipients that cannot be read, which nobody was asked about.
+            as_text: As of a `Delivery`.
+        """
+        found = dict(refused or {})
+        outcomes = [_unread(address) for address in unread]
+        if not verdict.dry_run:
+            outcomes += [
+                _outcome(one.address, "gate", *one.reply, one.retry_after) for one in verdict.refused
+            ]
+        for address in verdict.accepted:
+            if address in found:
+                code, text = found[address]
+                outcomes.append(_outcome(address, "relay", code, text))
+            elif failure is not None:
+                outcomes.append(_for(address, failure))
+            else:
+                outcomes.append(RecipientOutcome(address, RecipientState.ACCEPTED, "relay"))
+        return cls(tuple(outcomes), as_text)
+
+    @classmethod
+    def of_unread(cls, addresses: Iterable[str]) -> Delivery:
+        """Return what became of recipients that cannot be read."""
+        return cls(tuple(map(_unread, addresses)))
+
+    @classmethod
+    def of_unsent(cls, verdict: Verdict) -> Delivery:
+        """Return what became of a message that another backend did not send, and did not say why."""
+        failure = RecipientOutcome("", RecipientState.DEFERRED, "backend", 451, "4.3.0 It was not sent")
+        return cls.build(verdict, failure=failure)
+
+
+def _unread(address: str) -> RecipientOutcome:
+    return RecipientOutcome(
+        address, RecipientState.REFUSED, "envelope", 553, "5.1.3 The address cannot be read"
+    )
+
+
+def _for(address: str, failure: RecipientOutcome) -> RecipientOutcome:
+    return RecipientOutcome(
+        address, failure.state, failure.by, failure.code, failure.text, failure.retry_after
+    )
+
+
+def _outcome(
+    address: str, by: str, code: int, text: bytes | str, retry_after: float | None = None
+) -> RecipientOutcome:
+    said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    state = RecipientState.REFUSED if code >= 500 else RecipientState.DEFERRED
+    return RecipientOutcome(address, state, by, code, said, retry_after)
+
+
+def delivery_of(error: BaseException) -> Delivery | None:
+    """Return what became of each recipient of a message whose sending raised; `None` where nobody knows.
+
+    Every exception that an integration raises after the gate was asked carries it.
+    """
+    found = getattr(error, "delivery", None)
+    return found if isinstance(found, Delivery) else None
+
+
+def events_of_unknown(verdict: Verdict) -> tuple[Event, ...]:
+    """Return what the gate is told where an answer was lost: what was taken from limits stays taken."""
+    now = datetime.now(UTC)
+    facts: dict[str, Any] = {"flow": verdict.flow, "message_id": verdict.receipt.message_id}
+    return tuple(
+        Event(EventType.UNKNOWN, address, provider="smtp", time=now, **facts) for address in verdict.accepted
+    )

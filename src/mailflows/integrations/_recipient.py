@@ -1,0 +1,57 @@
+"""A recipient judged by itself, before there is a message: for the answer to RCPT TO."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailflows.errors import MailflowsError
+from mailflows.recipients import Verdict as Deliverability
+
+if TYPE_CHECKING:
+    from mailflows.flow import Flow
+    from mailflows.gate import Gate
+
+__all__ = ["judged"]
+
+
+def judged(gate: Gate, address: str, flow: Flow) -> tuple[int, str] | None:
+    """Return the refusal of a recipient, as an SMTP reply, or `None`.
+
+    What cannot be asked without the message is asked with it; a part that fails says nothing here.
+    """
+    return _suppressed(gate, address, flow) or _undeliverable(gate, address) or _limited(gate, address, flow)
+
+
+def _suppressed(gate: Gate, address: str, flow: Flow) -> tuple[int, str] | None:
+    if gate.suppressions is None:
+        return None
+    try:
+        found = gate.suppressions.find(address, flow=flow)
+    except MailflowsError:
+        return None
+    return None if found is None else (550, f"5.1.1 on the suppression list ({found.reason})")
+
+
+def _undeliverable(gate: Gate, address: str) -> tuple[int, str] | None:
+    if gate.recipients is None:
+        return None
+    try:
+        report = gate.recipients.check(address)
+    except MailflowsError:
+        return None
+    if report.verdict is not Deliverability.UNDELIVERABLE or not report.reasons:
+        return None
+    return 550, f"5.1.1 {report.reasons[0].sentence}"
+
+
+def _limited(gate: Gate, address: str, flow: Flow) -> tuple[int, str] | None:
+    limiter = gate.limiter_of(flow)
+    if limiter is None or limiter.dry_run:
+        return None
+    try:
+        found = limiter.check(to=(address,), flow=flow)
+    except (MailflowsError, ValueError):  # a limit asks for more than is known yet
+        return None
+    if found or found.retry_after is None:
+        return None
+    return 450, "4.7.1 a limit is reached for this recipient"

@@ -1,0 +1,126 @@
+"""A message as it goes over the wire: what is private is left out, and what smuggles is refused."""
+
+from __future__ import annotations
+
+import email
+import re
+import smtplib
+from typing import TYPE_CHECKING
+
+from mailflows.errors import MessageError
+from mailflows.flows import FLOW_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from email.message import Message as StdlibMessage
+
+__all__ = ["as_given", "envelope_of", "require_lines", "transferable"]
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_PRIVATE = frozenset({FLOW_HEADER.lower().encode(), b"bcc", b"resent-bcc"})
+
+_LONGEST = 998
+"""Octets of a line without its end: RFC 5321 section 4.5.3.1.6, RFC 5322 section 2.1.1."""
+
+# A dot alone on a line that only some readers take for one: for those it ends the message, and a
+# second begins (SMTP smuggling, 2023). Where all lines end alike, it is text.
+_SMUGGLED = re.compile(rb"(?:(?<!\r)\n|\r(?!\n))\.(?:\r\n|\r|\n)|\r\n\.(?:\r(?!\n)|\n)")
+
+
+def transferable(message: bytes | str | StdlibMessage) -> bytes:
+    r"""Return a message as it goes over the wire: lines end with CRLF, and what is private is left out.
+
+    Bcc would tell everybody; a bare line feed can smuggle a second message past some servers.
+
+    >>> transferable("Subject: x\nBcc: ada@example.org,\n bob@example.org\nTo: c@example.org\n\nHi\n")
+    b'Subject: x\r\nTo: c@example.org\r\n\r\nHi\r\n'
+
+    Raises:
+        MessageError: If a line is longer than mail allows.
+    """
+    data = as_given(message).lstrip(b"\r\n")  # behind blank lines, the header would be taken for text
+    lines = _LINE_END.sub(b"\r\n", data).split(b"\r\n")
+    end = lines.index(b"") if b"" in lines else len(lines)
+    kept: list[bytes] = []
+    is_private = False
+    for line in lines[:end]:
+        if line[:1] not in {b" ", b"\t"}:
+            is_private = line.partition(b":")[0].strip().lower() in _PRIVATE
+        if not is_private:
+            kept.append(line)
+    return b"\r\n".join([*kept, *lines[end:]])
+
+
+def as_given(message: bytes | str | StdlibMessage) -> bytes:
+    """Return the bytes of a message, unchanged."""
+    if isinstance(message, str):
+        return message.encode("utf-8", "surrogateescape")
+    return message if isinstance(message, bytes) else message.as_bytes()
+
+
+def envelope_of(
+    message: bytes | str | StdlibMessage, sender: str | None, recipients: str | Iterable[str] | None
+) -> tuple[str, str | Iterable[str], bytes]:
+    """Return sender, recipients and content of a message as smtplib and aiosmtplib find them.
+
+    Raises:
+        ValueError: If it was resent more than once (RFC 5322 section 3.6.6).
+    """
+    is_object = not isinstance(message, bytes | str)
+    reader = _AsSmtplib()
+    if is_object or sender is None or recipients is None:
+        parsed = message if is_object else email.message_from_bytes(as_given(message))
+        reader.send_message(parsed, sender, recipients)  # type: ignore[arg-type]
+        found_sender, found, content = reader.seen
+    else:
+        found_sender, found, content = sender, recipients, b""
+    return found_sender, found, content if is_object else as_given(message)
+
+
+def require_lines(data: bytes) -> None:
+    """Refuse lines that are too long, and a dot that ends the message for some readers only.
+
+    Raises:
+        MessageError: With what to do.
+    """
+    longest = max(len(line) - line.endswith(b"\r") for line in data.split(b"\n"))
+    if longest > _LONGEST:
+        msg = (
+            f"a line has {longest} octets, and mail allows {_LONGEST} (RFC 5321 section 4.5.3.1.6): "
+            "encode the part as quoted-printable or base64"
+        )
+        raise MessageError(msg)
+    if b"\r\n" in data and _SMUGGLED.search(data):
+        msg = "a dot stands alone between line ends of different kinds, as in SMTP smuggling"
+        raise MessageError(msg)
+
+
+class _AsSmtplib(smtplib.SMTP):
+    """Finds envelope and content of a message object as smtplib does, and sends nothing."""
+
+    seen: tuple[str, str | Iterable[str], bytes]
+
+    def __init__(self) -> None:
+        super().__init__(local_hostname="localhost")  # does not connect
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing: there is no connection."""
+
+    def ehlo_or_helo_if_needed(self) -> None:
+        """Do nothing: there is nobody to greet."""
+
+    def has_extn(self, opt: str) -> bool:  # noqa: ARG002 -- as smtplib has it
+        """Say yes: whether the relay has it, is seen when the message is offered."""
+        return True
+
+    def sendmail(  # type: ignore[override]
+        self,
+        from_addr: str,
+        to_addrs: str | Iterable[str],
+        msg: bytes,
+        *_: object,
+        **__: object,
+    ) -> dict[str, tuple[int, bytes]]:
+        """Note what would be sent."""
+        self.seen = from_addr or "", to_addrs, msg
+        return {}
