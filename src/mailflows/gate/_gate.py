@@ -393,6 +393,10 @@ class Gate:
         """Return the limiter of a flow, or the one of all, or `None`."""
         return self._parts.limiters.get(flow)
 
+    def is_dry(self, flow: Flow | None) -> bool:
+        """Say whether mail of a flow is only looked at; of `None`, whether all mail is."""
+        return flow in self._parts.dry_flows
+
     def require_place(self, who: str) -> None:
         """Refuse, for an integration, a gate that may hold messages and has no place for them.
 

@@ -44,7 +44,7 @@ def events_of(  # noqa: PLR0911 -- one a form
         case "sent":
             return _taken(to, facts), True
         case "unknown":  # perhaps it was taken: what it took stays taken, and nobody learns anything
-            return (), True
+            return _unknown(to, facts), True
         case Event():
             return (outcome,), outcome.type not in _NOT_TAKEN
         case BaseException():
@@ -68,6 +68,11 @@ def events_of(  # noqa: PLR0911 -- one a form
 def _taken(to: Iterable[str], facts: dict[str, Any]) -> tuple[Event, ...]:
     now = datetime.now(UTC)
     return tuple(Event(EventType.SENT, recipient, provider="smtp", time=now, **facts) for recipient in to)
+
+
+def _unknown(to: Iterable[str], facts: dict[str, Any]) -> tuple[Event, ...]:
+    now = datetime.now(UTC)
+    return tuple(Event(EventType.UNKNOWN, address, provider="smtp", time=now, **facts) for address in to)
 
 
 def _replied(code: int, text: str | bytes, to: Iterable[str], facts: dict[str, Any]) -> tuple[Event, ...]:
@@ -121,5 +126,5 @@ def _senders(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...]) -
     if taken:
         parts.senders.report(sender, valid=taken)
     for event in events:
-        if event.type is not EventType.SENT:
+        if event.type not in {EventType.SENT, EventType.UNKNOWN}:
             parts.senders.report(sender, event)

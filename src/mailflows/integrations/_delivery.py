@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import Result, printable
-from mailflows.feedback import Event, EventType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from mailflows._result import Table
     from mailflows.gate import Verdict
 
-__all__ = ["Delivery", "RecipientOutcome", "RecipientState", "delivery_of", "events_of_unknown"]
+__all__ = ["Delivery", "RecipientOutcome", "RecipientState", "delivery_of"]
 
 
 class RecipientState(StrEnum):
@@ -43,7 +39,7 @@ class RecipientOutcome(Result):
     Attributes:
         address: As it was given.
         state: Accepted, refused, deferred or unknown.
-        by: Who said so: ``relay``, ``gate``, ``envelope`` (the address cannot be read), ``settings`` (our
+        by: Who said so: ``relay``, ``gate``, ``message`` (it cannot be said over SMTP), ``settings`` (our
             own: no relay, a wrong certificate, a source address that is not ours) or ``backend``.
         code: SMTP reply code; `None` where nobody gave one.
         text: What was said, with its enhanced status code (RFC 3463).
@@ -143,7 +139,6 @@ class Delivery(Result, Mapping[str, tuple[int, Any]]):
         *,
         refused: Mapping[str, tuple[int, bytes | str]] | None = None,
         failure: RecipientOutcome | None = None,
-        unread: Iterable[str] = (),
         as_text: bool = False,
     ) -> Delivery:
         """Return what became of everybody whom a verdict names.
@@ -153,11 +148,10 @@ class Delivery(Result, Mapping[str, tuple[int, Any]]):
             refused: What the relay said to those it refused.
             failure: What holds for everybody whom the relay did not answer one by one, where it took
                 the message for nobody.
-            unread: Recipients that cannot be read, which nobody was asked about.
             as_text: As of a `Delivery`.
         """
         found = dict(refused or {})
-        outcomes = [_unread(address) for address in unread]
+        outcomes: list[RecipientOutcome] = []
         if not verdict.dry_run:
             outcomes += [
                 _outcome(one.address, "gate", *one.reply, one.retry_after) for one in verdict.refused
@@ -173,21 +167,10 @@ class Delivery(Result, Mapping[str, tuple[int, Any]]):
         return cls(tuple(outcomes), as_text)
 
     @classmethod
-    def of_unread(cls, addresses: Iterable[str]) -> Delivery:
-        """Return what became of recipients that cannot be read."""
-        return cls(tuple(map(_unread, addresses)))
-
-    @classmethod
     def of_unsent(cls, verdict: Verdict) -> Delivery:
         """Return what became of a message that another backend did not send, and did not say why."""
         failure = RecipientOutcome("", RecipientState.DEFERRED, "backend", 451, "4.3.0 It was not sent")
         return cls.build(verdict, failure=failure)
-
-
-def _unread(address: str) -> RecipientOutcome:
-    return RecipientOutcome(
-        address, RecipientState.REFUSED, "envelope", 553, "5.1.3 The address cannot be read"
-    )
 
 
 def _for(address: str, failure: RecipientOutcome) -> RecipientOutcome:
@@ -211,12 +194,3 @@ def delivery_of(error: BaseException) -> Delivery | None:
     """
     found = getattr(error, "delivery", None)
     return found if isinstance(found, Delivery) else None
-
-
-def events_of_unknown(verdict: Verdict) -> tuple[Event, ...]:
-    """Return what the gate is told where an answer was lost: what was taken from limits stays taken."""
-    now = datetime.now(UTC)
-    facts: dict[str, Any] = {"flow": verdict.flow, "message_id": verdict.receipt.message_id}
-    return tuple(
-        Event(EventType.UNKNOWN, address, provider="smtp", time=now, **facts) for address in verdict.accepted
-    )

@@ -10,9 +10,7 @@ from mailflows.message import addresses
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mailflows.gate import Gate
-
-__all__ = ["mailbox_of", "needs_utf8", "read_recipients"]
+__all__ = ["mailbox_of", "needs_utf8", "read_recipients", "read_sender"]
 
 _PLAIN = re.compile(r"[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]+@[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]+")
 _ATOM = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
@@ -44,22 +42,27 @@ def mailbox_of(spelled: str) -> str | None:
     return f"{bare}@{domain}" if _ATOM.fullmatch(bare) else address
 
 
-def read_recipients(gate: Gate, given: str | Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the mailboxes of recipients, each with its first spelling, and what cannot be read.
-
-    In a dry run of the whole gate, what cannot be read goes on as it is: so it would without a gate.
-    """
+def read_recipients(given: str | Iterable[str]) -> dict[str, str]:
+    """Return the mailboxes of recipients, each with its first spelling; the gate refuses what is none."""
     known: dict[str, str] = {}
-    unread: list[str] = []
     for spelled in (given,) if isinstance(given, str) else given:
-        mailbox = mailbox_of(spelled)
-        if mailbox is None and gate.dry_run is True:
-            mailbox = spelled
-        if mailbox is None:
-            unread.append(spelled)
-        else:
-            known.setdefault(mailbox, spelled)
-    return known, tuple(unread)
+        known.setdefault(mailbox_of(spelled) or spelled, spelled)
+    return known
+
+
+def read_sender(given: str) -> str:
+    """Return the envelope sender for a text in any spelling; empty for the null sender.
+
+    Raises:
+        ValueError: If it cannot be read.
+    """
+    if not given.strip(" <>"):
+        return ""
+    found = mailbox_of(given)
+    if found is None:
+        msg = "the envelope sender cannot be read as an address"
+        raise ValueError(msg)
+    return found
 
 
 def needs_utf8(texts: Iterable[str]) -> bool:

@@ -6,24 +6,23 @@ import logging
 import smtplib
 import ssl
 import traceback
-from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from mailflows._result import printable
 from mailflows.errors import ConfigurationError, MailflowsError, MessageError
-from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState, events_of_unknown
+from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
+from mailflows.integrations._dkim import signed
 from mailflows.integrations._relay import server_of
+from mailflows.integrations._wire import transferable, with_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from mailflows.feedback import Event
-    from mailflows.flow import Flow
     from mailflows.flows import FlowRoute
     from mailflows.gate import Gate, Verdict
 
-__all__ = ["cause_of", "failure_of", "is_dry", "is_ours", "reported", "route_of"]
+__all__ = ["cause_of", "failure_of", "is_ours", "outgoing", "reported", "route_of"]
 
 _log = logging.getLogger("mailflows.integrations")
 
@@ -48,10 +47,16 @@ def route_of(gate: Gate, verdict: Verdict) -> FlowRoute:
     return route
 
 
-def is_dry(gate: Gate, flow: Flow | None) -> bool:
-    """Say whether the gate only tries, wholly or for a flow."""
-    dry: Any = gate.dry_run  # of all flows, or of some
-    return flow in dry if isinstance(dry, Collection) else bool(dry)
+def outgoing(verdict: Verdict, route: FlowRoute, content: bytes) -> bytes:
+    """Return the bytes that leave: in a dry run those that were given, else with what the flow declares.
+
+    Raises:
+        MessageError: If they cannot be said over SMTP.
+        ConfigurationError: If the flow's key cannot be used.
+    """
+    if verdict.dry_run:
+        return content
+    return signed(with_headers(transferable(content), verdict.headers), route)
 
 
 def cause_of(problem: BaseException) -> str:
@@ -94,12 +99,7 @@ def failure_of(problem: Exception) -> RecipientOutcome:
         return RecipientOutcome("", refused, "envelope", 550, "5.6.0 The message cannot be said over SMTP")
     code = getattr(problem, "smtp_code", getattr(problem, "code", None))
     if not isinstance(code, int) or code not in range(400, 600):
-        if (
-            isinstance(problem, OSError)
-            and problem.errno is not None
-            and not isinstance(problem, ConnectionError)
-        ):
-            _log.error("the relay cannot be reached: %s", problem.strerror)
+        _log.error("the relay cannot be reached: %s", cause_of(problem))
         return RecipientOutcome("", deferred, "relay", 451, "4.4.1 The relay cannot be reached")
     text = getattr(problem, "smtp_error", getattr(problem, "message", ""))
     said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
@@ -107,11 +107,11 @@ def failure_of(problem: Exception) -> RecipientOutcome:
 
 
 def reported(
-    delivery: Delivery, verdict: Verdict, problem: BaseException | None = None
-) -> Iterable[Event] | Mapping[str, tuple[int, bytes | str]] | BaseException:
+    delivery: Delivery, problem: BaseException | None = None
+) -> Literal["unknown"] | Mapping[str, tuple[int, bytes | str]] | BaseException | tuple[()]:
     """Return what the gate is told of a delivery."""
     if delivery.unknown:
-        return events_of_unknown(verdict)
+        return "unknown"
     if problem is not None:
         return () if is_ours(problem) or isinstance(problem, MessageError) else problem
     by_relay = [one for one in delivery.recipients if one.by == "relay" and one.code is not None]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from email.message import Message as StdlibMessage
 
-__all__ = ["as_given", "envelope_of", "require_lines", "transferable"]
+__all__ = ["as_given", "envelope_of", "require_lines", "transferable", "with_headers"]
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _PRIVATE = frozenset({FLOW_HEADER.lower().encode(), b"bcc", b"resent-bcc"})
@@ -49,6 +49,28 @@ def transferable(message: bytes | str | StdlibMessage) -> bytes:
         if not is_private:
             kept.append(line)
     return b"\r\n".join([*kept, *lines[end:]])
+
+
+def with_headers(content: bytes, fields: Iterable[tuple[str, str]]) -> bytes:
+    r"""Return a message with other header fields, each in the place of those of its name.
+
+    >>> with_headers(b"Subject: x\r\nX-Tag: a,\r\n b\r\n\r\nHi\r\n", [("X-Tag", "c")])
+    b'Subject: x\r\nX-Tag: c\r\n\r\nHi\r\n'
+    """
+    new = dict(fields)
+    if not new:
+        return content
+    names = {name.lower().encode() for name in new}
+    head, blank, body = content.partition(b"\r\n\r\n")
+    kept: list[bytes] = []
+    is_replaced = False
+    for line in head.split(b"\r\n"):
+        if line[:1] not in {b" ", b"\t"}:
+            is_replaced = line.partition(b":")[0].strip().lower() in names
+        if not is_replaced:
+            kept.append(line)
+    kept += [f"{name}: {value}".encode() for name, value in new.items()]
+    return b"\r\n".join(kept) + (blank or b"\r\n\r\n") + body
 
 
 def as_given(message: bytes | str | StdlibMessage) -> bytes:

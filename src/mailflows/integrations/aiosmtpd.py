@@ -14,12 +14,12 @@ from mailflows.errors import ConfigurationError, MessageError
 from mailflows.feedback import from_reply
 from mailflows.gate import GateDecision, Verdict
 from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
-from mailflows.integrations._envelope import mailbox_of, needs_utf8
-from mailflows.integrations._handing import cause_of, failure_of, is_dry, reported, route_of
+from mailflows.integrations._envelope import mailbox_of, needs_utf8, read_sender
+from mailflows.integrations._handing import cause_of, failure_of, outgoing, reported, route_of
 from mailflows.integrations._notification import notification
 from mailflows.integrations._recipient import judged
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, RelayConnection, Relays
-from mailflows.integrations._wire import require_lines, transferable
+from mailflows.integrations._wire import require_lines
 from mailflows.message import Envelope, Message
 
 if TYPE_CHECKING:
@@ -104,16 +104,16 @@ class GateHandler:
         options: list[str],
     ) -> str:
         """Answer a sender, and see which flow it is of."""
-        sender = "" if not address.strip("<> ") else mailbox_of(address)
-        if sender is None and not self._gate.dry_run:
+        try:
+            sender = address if self._gate.dry_run and address.strip("<> ") else read_sender(address)
+        except ValueError:
             return "501 5.1.7 The sender address cannot be read"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         declared = _known(self._gate, self._flow(session)) if callable(self._flow) else self._flow
-        said = address if sender is None else sender
-        route = self._gate.flows.get(declared) if declared else _route_of_sender(self._gate, said)
+        route = self._gate.flows.get(declared) if declared else _route_of_sender(self._gate, sender)
         utf8 = bool(getattr(envelope, "smtp_utf8", False))
-        transaction = _Transaction(said, declared, route if route and route.server else None, utf8)
+        transaction = _Transaction(sender, declared, route if route and route.server else None, utf8)
         self._open[envelope] = transaction
         weakref.finalize(envelope, transaction.abandon)
         return "250 2.1.0 Ok"
@@ -130,11 +130,11 @@ class GateHandler:
         transaction = self._open[envelope]
         mailbox = mailbox_of(address)
         flow = transaction.route.flow if transaction.route else None
-        if mailbox is None and not is_dry(self._gate, flow):
+        if mailbox is None and not self._gate.is_dry(flow):
             return "553 5.1.3 The recipient address cannot be read"
         mailbox = mailbox or address
         if transaction.route is not None:
-            if not is_dry(self._gate, flow):
+            if not self._gate.is_dry(flow):
                 refusal = await self._in_thread(judged, self._gate, mailbox, transaction.route.flow)
                 if refusal is not None:
                     return _line(f"{refusal[0]} {refusal[1]}")
@@ -154,8 +154,8 @@ class GateHandler:
         try:
             if not self._gate.dry_run:
                 require_lines(raw)
-            if declared is None and not transaction.sender:
-                declared = _flow_of_from(self._gate, raw)  # automatic mail is of the flow of its domain
+            if declared is None:
+                declared = _flow_of_automatic(self._gate, transaction.sender, raw)
             verdict = await self._gate.acheck(
                 raw,
                 envelope=Envelope(transaction.sender, tuple(envelope.rcpt_tos)),
@@ -187,7 +187,8 @@ class GateHandler:
         if route is None:
             return None
         try:
-            code, text = transaction.offer(self._relays, route, mailbox)
+            is_dry = self._gate.is_dry(route.flow)
+            code, text = transaction.offer(self._relays, route, mailbox, is_dry=is_dry)
         except Exception as problem:  # noqa: BLE001 -- whatever it is, the mail stays with who sent it
             transaction.abandon()
             failure = failure_of(problem)
@@ -204,17 +205,17 @@ class GateHandler:
         sender = transaction.sender
         try:
             route = route_of(self._gate, verdict)
-            content = raw if verdict.dry_run else transferable(raw)
+            content = outgoing(verdict, route, raw)
             tell = partial(self._tell, verdict, route, sender, raw)
-            refused = transaction.deliver(self._relays, route, verdict.accepted, content, tell)
+            refused = transaction.deliver(self._relays, verdict, route, content, tell)
         except Exception as problem:  # noqa: BLE001 -- whatever it is, the mail stays with who sent it
             transaction.abandon()
             by_relay = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
             delivery = Delivery.build(verdict, refused=by_relay, failure=failure_of(problem))
-            self._gate.report(verdict, reported(delivery, verdict, problem))
+            self._gate.report(verdict, reported(delivery, problem))
             return _whole(delivery)
         delivery = Delivery.build(verdict, refused=refused)
-        self._gate.report(verdict, reported(delivery, verdict))
+        self._gate.report(verdict, reported(delivery))
         return "250 2.0.0 Ok, the relay of its flow has it"
 
     def _tell(
@@ -252,12 +253,14 @@ class _Transaction:
         self.route = route
         self._utf8 = utf8
         self._connection: RelayConnection | None = None
+        self._said = sender
         self._offered: list[str] = []
 
-    def offer(self, relays: Relays, route: FlowRoute, mailbox: str) -> tuple[int, bytes]:
+    def offer(self, relays: Relays, route: FlowRoute, mailbox: str, *, is_dry: bool) -> tuple[int, bytes]:
         """Offer a recipient to the relay, and return its answer."""
         if self._connection is None:
-            self._connection, answers = relays.offer(route, self.sender, (mailbox,), utf8=self._utf8)
+            self._said = route.mail_from(self.sender) if not is_dry else self.sender
+            self._connection, answers = relays.offer(route, self._said, (mailbox,), utf8=self._utf8)
             code, text = answers[mailbox]
         else:
             if needs_utf8((mailbox,)) and not self._utf8:
@@ -270,18 +273,18 @@ class _Transaction:
     def deliver(
         self,
         relays: Relays,
+        verdict: Verdict,
         route: FlowRoute,
-        accepted: tuple[str, ...],
         content: bytes,
         tell: Callable[[dict[str, tuple[int, bytes]]], None],
     ) -> dict[str, tuple[int, bytes]]:
         """Hand the message over, and return those whom the relay refused; *tell* is called before."""
         refused: dict[str, tuple[int, bytes]] = {}
-        if self._connection is None or self.route != route or set(self._offered) != set(accepted):
+        sender, to = verdict.mail_from, verdict.accepted
+        is_as_offered = self.route == route and self._said == sender and set(self._offered) == set(to)
+        if self._connection is None or not is_as_offered:
             self.give_back(relays)
-            connection, answers = relays.offer(
-                route, self.sender, accepted, size=len(content), utf8=self._utf8
-            )
+            connection, answers = relays.offer(route, sender, to, size=len(content), utf8=self._utf8)
             self._connection = connection
             refused = {address: reply for address, reply in answers.items() if reply[0] // 100 != 2}
             if len(refused) == len(answers):
@@ -328,8 +331,18 @@ def _route_of_sender(gate: Gate, sender: str) -> FlowRoute | None:
     return found[0] if len(found) == 1 else None
 
 
-def _flow_of_from(gate: Gate, raw: bytes) -> Flow | None:
-    route = gate.flows.of_domain(Message.read(raw).sender.domain)
+def _flow_of_automatic(gate: Gate, sender: str, raw: bytes) -> Flow | None:
+    """Return the flow of what programs send for people: that of its domain, however it reads.
+
+    Reports and receipts have the null sender (RFC 3464, RFC 8098), answers say so (RFC 3834), invitations
+    are calendar data (RFC 6047).
+    """
+    message = Message.read(raw)
+    is_answer = message.get("auto-submitted").strip().lower().startswith("auto-replied")
+    is_invitation = any(part.content_type == "text/calendar" for part in message.parts)
+    if sender and not is_answer and not is_invitation:
+        return None
+    route = gate.flows.of_domain(message.sender.domain)
     return route.flow if route else None
 
 

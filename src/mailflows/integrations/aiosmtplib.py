@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,11 +16,11 @@ except ImportError as problem:
     raise MissingExtra(extra, "aiosmtplib") from problem
 
 from mailflows.integrations._delivery import Delivery
-from mailflows.integrations._envelope import mailbox_of, needs_utf8, read_recipients
-from mailflows.integrations._handing import failure_of, reported, route_of
+from mailflows.integrations._envelope import needs_utf8, read_recipients, read_sender
+from mailflows.integrations._handing import failure_of, outgoing, reported, route_of
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, is_loopback, server_of, source_of
 from mailflows.integrations._tls import checked, tell_downgrade, unchecked, why_not
-from mailflows.integrations._wire import envelope_of, require_lines, transferable
+from mailflows.integrations._wire import envelope_of, require_lines
 from mailflows.message import Envelope
 
 if TYPE_CHECKING:
@@ -69,47 +70,38 @@ async def send(  # noqa: PLR0913 -- as aiosmtplib.send()
         MessageError: If it cannot be said over SMTP.
         AnswerLost: If the relay has the message perhaps.
         aiosmtplib.SMTPException: If the relay takes it for nobody.
+        ValueError: If it was resent more than once, or its sender cannot be read.
     """
     found, to_all, content = envelope_of(message, sender, recipients)
-    to, unread = read_recipients(gate, to_all)
-    mail_from = mailbox_of(found) if found.strip(" <>") else ""
-    if mail_from is None and not gate.dry_run:
-        raise aiosmtplib.SMTPSenderRefused(501, "5.1.7 The sender address cannot be read", found)
-    if not to and unread:
-        refused = [
-            aiosmtplib.SMTPRecipientRefused(553, "5.1.3 The address cannot be read", a) for a in unread
-        ]
-        raise aiosmtplib.SMTPRecipientsRefused(refused)
+    gate.require_place("aiosmtplib.send()")
+    said = found if gate.dry_run else read_sender(found)
+    to = read_recipients(to_all)
     if not gate.dry_run:
         require_lines(content)
-    said = found if mail_from is None else mail_from
     verdict = await gate.aensure(content, envelope=Envelope(said, tuple(to)), **known)
     names = {to.get(a, a) if verdict.dry_run else a: a for a in verdict.accepted}
     conversation = _Conversation(timeout, answer_timeout, tls)
     try:
-        data = content if verdict.dry_run else transferable(content)
-        answers = await conversation.deliver(route_of(gate, verdict), said, tuple(names), data)
+        route = route_of(gate, verdict)
+        data = await asyncio.to_thread(outgoing, verdict, route, content)
+        answers = await conversation.deliver(route, verdict.mail_from, tuple(names), data)
     except Exception as problem:  # noqa: BLE001 -- whatever it is, it is raised again
-        await _failed(gate, verdict, problem, names, unread)
-    by_mailbox = {names[a]: reply for a, reply in answers.items()}
-    delivery = Delivery.build(verdict, refused=by_mailbox, unread=unread, as_text=True)
-    await gate.areport(verdict, reported(delivery, verdict))
+        await _failed(gate, verdict, problem, names)
+    delivery = Delivery.build(verdict, refused={names[a]: r for a, r in answers.items()}, as_text=True)
+    await gate.areport(verdict, reported(delivery))
     return delivery
 
 
-async def _failed(
-    gate: Gate, verdict: Verdict, problem: Exception, names: dict[str, str], unread: tuple[str, ...]
-) -> NoReturn:
+async def _failed(gate: Gate, verdict: Verdict, problem: Exception, names: dict[str, str]) -> NoReturn:
     """Report a message that nobody took, or perhaps somebody, and raise with what became of it."""
     each = problem.recipients if isinstance(problem, aiosmtplib.SMTPRecipientsRefused) else []
     delivery = Delivery.build(
         verdict,
         refused={names.get(one.recipient, one.recipient): (one.code, one.message) for one in each},
         failure=failure_of(problem),
-        unread=unread,
         as_text=True,
     )
-    await gate.areport(verdict, reported(delivery, verdict, problem))
+    await gate.areport(verdict, reported(delivery, problem))
     problem.delivery = delivery  # type: ignore[attr-defined] # read by delivery_of()
     raise problem
 

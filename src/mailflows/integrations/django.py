@@ -42,7 +42,7 @@ except ImportError as problem:
 
 from mailflows.gate import Gate, GateDecision
 from mailflows.integrations._delivery import Delivery, delivery_of
-from mailflows.integrations._envelope import mailbox_of
+from mailflows.integrations._envelope import mailbox_of, read_recipients
 from mailflows.integrations._handing import cause_of, failure_of, reported
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT
 from mailflows.integrations._wire import require_lines
@@ -116,19 +116,15 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
         content = _LINE_END.sub(b"\r\n", message.message().as_bytes())
         sender = sanitize_address(message.from_email, message.encoding or conf.settings.DEFAULT_CHARSET)
         mail_from = mailbox_of(sender) or sender
-        spelled = {line: mailbox_of(line) for line in message.recipients()}
+        to = tuple(read_recipients(message.recipients()))
         gate = self._gate_for(message)
-        unread = () if gate.dry_run else tuple(line for line, found in spelled.items() if found is None)
-        to = tuple(dict.fromkeys(found or line for line, found in spelled.items() if line not in unread))
-        if not to:
-            raise _refused_all(unread)
         if not gate.dry_run:
             require_lines(content)
         verdict = gate.ensure(content, envelope=Envelope(mail_from, to), **self._known(message))
         if self._backend is None:
-            delivery = connection.deliver(verdict, mail_from, content, unread=unread)
+            delivery = connection.deliver(verdict, content)
         else:
-            delivery = self._hand_on(verdict, message, unread)
+            delivery = self._hand_on(verdict, message)
         message.mailflows_delivery = delivery
         if delivery:
             self._tell(message, delivery, None)
@@ -149,7 +145,7 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
             known = {"flow": self._server_flow or _operational_flow(self._gate)}
         return known | dict(getattr(message, "mailflows", {}))
 
-    def _hand_on(self, verdict: Verdict, message: EmailMessage, unread: tuple[str, ...]) -> Delivery:
+    def _hand_on(self, verdict: Verdict, message: EmailMessage) -> Delivery:
         """Let another backend send it, to those who were accepted."""
         backend = self._backend
         path = backend.get(str(verdict.flow)) if isinstance(backend, dict) else backend
@@ -163,15 +159,15 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
             sent = other.send_messages([copied])
         except Exception as problem:
             refused = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
-            found = Delivery.build(verdict, refused=refused, failure=failure_of(problem), unread=unread)
-            self._gate.report(verdict, reported(found, verdict, problem))
+            found = Delivery.build(verdict, refused=refused, failure=failure_of(problem))
+            self._gate.report(verdict, reported(found, problem))
             problem.delivery = message.mailflows_delivery = found  # type: ignore[attr-defined]
             raise
         finally:  # what a backend notes, such as anymail_status, is looked for on the message that was given
             for name in vars(copied).keys() - _OURS:
                 setattr(message, name, getattr(copied, name))
-        delivery = Delivery.build(verdict, refused=getattr(other, "mailflows_refused", {}), unread=unread)
-        self._gate.report(verdict, reported(delivery, verdict) if sent else ())
+        delivery = Delivery.build(verdict, refused=getattr(other, "mailflows_refused", {}))
+        self._gate.report(verdict, reported(delivery) if sent else ())
         return delivery if sent else Delivery.of_unsent(verdict)
 
     def _tell(self, message: EmailMessage, delivery: Delivery | None, error: Exception | None) -> None:
@@ -250,13 +246,6 @@ def _operational_flow(gate: Gate) -> str | None:
     """Return the flow of operational mail: transactional where there is one."""
     flows = [str(route.flow) for route in gate.flows]
     return "transactional" if "transactional" in flows else next(iter(flows), None)
-
-
-def _refused_all(unread: tuple[str, ...]) -> smtplib.SMTPRecipientsRefused:
-    delivery = Delivery.of_unread(unread)
-    problem = smtplib.SMTPRecipientsRefused(dict(delivery))
-    problem.delivery = delivery  # type: ignore[attr-defined] # read by delivery_of()
-    return problem
 
 
 _OURS = frozenset({"to", "cc", "bcc", "connection", "mailflows_delivery"})

@@ -6,10 +6,10 @@ import smtplib
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from mailflows.integrations._delivery import Delivery
-from mailflows.integrations._envelope import mailbox_of, read_recipients
-from mailflows.integrations._handing import failure_of, reported, route_of
+from mailflows.integrations._envelope import read_recipients, read_sender
+from mailflows.integrations._handing import failure_of, outgoing, reported, route_of
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, AnswerLost, Relays
-from mailflows.integrations._wire import as_given, envelope_of, require_lines, transferable
+from mailflows.integrations._wire import as_given, envelope_of, require_lines
 from mailflows.message import Envelope
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class GateSMTP:
         tls: ssl.SSLContext | str | None = None,
         tls_ca: str = "",
     ) -> None:
+        gate.require_place("GateSMTP")
         self._gate = gate
         self._relays = Relays(timeout=timeout, answer_timeout=answer_timeout, tls=tls, tls_ca=tls_ca)
 
@@ -82,7 +83,7 @@ class GateSMTP:
             MessageError: If it cannot be said over SMTP.
             AnswerLost: If the relay has the message perhaps.
             smtplib.SMTPException: If the relay takes it for nobody.
-            ValueError: If it was resent more than once, as in smtplib.
+            ValueError: If it was resent more than once, as in smtplib, or its sender cannot be read.
         """
         sender, recipients, content = envelope_of(msg, from_addr, to_addrs)
         return self.sendmail(sender, recipients, content, **known)
@@ -102,62 +103,45 @@ class GateSMTP:
             msg: The message.
             known: As `send_message`.
         """
-        sender = mailbox_of(from_addr) if from_addr.strip(" <>") else ""
-        to, unread = read_recipients(self._gate, to_addrs)
-        if sender is None and not self._gate.dry_run:
-            raise smtplib.SMTPSenderRefused(501, b"5.1.7 The sender address cannot be read", from_addr)
-        if not to and unread:
-            raise smtplib.SMTPRecipientsRefused(dict(Delivery.of_unread(unread)))
-        mail_from = from_addr if sender is None else sender
-        if not self._gate.dry_run:
-            require_lines(as_given(msg))
-        verdict = self._gate.ensure(msg, envelope=Envelope(mail_from, tuple(to)), **known)
-        return self.deliver(verdict, mail_from, as_given(msg), spelled=to, unread=unread)
+        is_dry = self._gate.dry_run
+        sender = from_addr if is_dry else read_sender(from_addr)
+        to = read_recipients(to_addrs)
+        content = as_given(msg)
+        if not is_dry:
+            require_lines(content)
+        verdict = self._gate.ensure(content, envelope=Envelope(sender, tuple(to)), **known)
+        return self.deliver(verdict, content, spelled=to)
 
     def deliver(
-        self,
-        verdict: Verdict,
-        from_addr: str,
-        content: bytes,
-        *,
-        spelled: Mapping[str, str] | None = None,
-        unread: Iterable[str] = (),
+        self, verdict: Verdict, content: bytes, *, spelled: Mapping[str, str] | None = None
     ) -> Delivery:
         """Hand a message that was accepted to its relay, report what became of it, and return that.
 
         Args:
             verdict: What the gate said.
-            from_addr: Envelope sender.
             content: The message, as it was judged; what is private is taken out here.
             spelled: How the caller spelled the recipients; in a dry run, the relay hears it.
-            unread: Recipients that could not be read.
         """
         names = spelled if spelled is not None and verdict.dry_run else {}
         to = {names.get(address, address): address for address in verdict.accepted}
         try:
-            data = content if verdict.dry_run else transferable(content)
-            refused = self._relays.deliver(route_of(self._gate, verdict), from_addr, to, data)
+            route = route_of(self._gate, verdict)
+            refused = self._relays.deliver(route, verdict.mail_from, to, outgoing(verdict, route, content))
         except Exception as problem:  # noqa: BLE001 -- whatever it is, it is raised again
-            self._failed(verdict, problem, to, unread)
-        delivery = Delivery.build(verdict, refused={to[a]: r for a, r in refused.items()}, unread=unread)
-        self._gate.report(verdict, reported(delivery, verdict))
+            self._failed(verdict, problem, to)
+        delivery = Delivery.build(verdict, refused={to[a]: r for a, r in refused.items()})
+        self._gate.report(verdict, reported(delivery))
         return delivery
 
     def quit(self) -> None:
         """Close every connection."""
         self._relays.close()
 
-    def _failed(
-        self, verdict: Verdict, problem: Exception, to: Mapping[str, str], unread: Iterable[str]
-    ) -> NoReturn:
+    def _failed(self, verdict: Verdict, problem: Exception, to: Mapping[str, str]) -> NoReturn:
         """Report a message that nobody took, or perhaps somebody, and raise with what became of it."""
-        refused = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
-        delivery = Delivery.build(
-            verdict,
-            refused={to.get(a, a): r for a, r in refused.items()},
-            failure=failure_of(problem),
-            unread=unread,
-        )
-        self._gate.report(verdict, reported(delivery, verdict, problem))
+        by_relay = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
+        refused = {to.get(address, address): reply for address, reply in by_relay.items()}
+        delivery = Delivery.build(verdict, refused=refused, failure=failure_of(problem))
+        self._gate.report(verdict, reported(delivery, problem))
         problem.delivery = delivery  # type: ignore[attr-defined] # read by delivery_of()
         raise problem
