@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mailflows._stores._keeper import OnError
     from mailflows.limits._decision import Decision
 
-__all__ = ["BIG_PROVIDERS", "Settings", "campaign", "contact_form", "professional", "provider", "web_form"]
+__all__ = ["BIG_PROVIDERS", "Settings", "account", "campaign", "contact_form", "professional", "web_form"]
 
 BIG_PROVIDERS = frozenset(
     (
@@ -103,13 +103,13 @@ def contact_form(store: Store | None = None, **settings: Unpack[Settings]) -> Li
     )
 
 
-def provider(name: str, store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
+def account(provider: str, store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
     """Return a limiter of what a provider says that one account may send; it needs ``account=``.
 
     A message that its own limit refuses costs nothing; one that the provider refuses may cost the account.
 
     Args:
-        name: Of ``data/limits/accounts.toml``, such as ``gmail``, ``google-workspace``, ``microsoft-365``.
+        provider: Of ``data/limits/accounts.toml``, such as ``gmail``, ``google-workspace``, ``microsoft-365``.
         store: Where counts live.
         settings: See `Limiter`.
 
@@ -118,19 +118,19 @@ def provider(name: str, store: Store | None = None, **settings: Unpack[Settings]
 
     Example:
         >>> from mailflows.limits import presets
-        >>> [limit.name for limit in presets.provider("gmail").limits]
+        >>> [limit.name for limit in presets.account("gmail").limits]
         ['500 per day per account']
     """
     known = _accounts()
-    if name not in known:
-        meant = did_you_mean(name, known)
-        msg = f"no limits of {name!r} are known{f' ({meant})' if meant else ''}; known are {', '.join(known)}"
-        raise ConfigurationError(msg, field="name")
+    if provider not in known:
+        meant = did_you_mean(provider, known)
+        msg = f"no limits of {provider!r} are known{f' ({meant})' if meant else ''}; known are {', '.join(known)}"
+        raise ConfigurationError(msg, field="provider")
     limits = [
         Limit(entry["rate"], per="account", counts=entry["counts"], of=entry.get("of"))
-        for entry in known[name]
+        for entry in known[provider]
     ]
-    return Limiter(*limits, **_filled(store, settings, f"provider {name}"))
+    return Limiter(*limits, **_filled(store, settings, f"provider {provider}"))
 
 
 @cache
