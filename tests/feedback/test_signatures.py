@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from mailflows import ConfigurationError, MissingExtra
-from mailflows.feedback import verify_webhook
+from mailflows.feedback import confirmation_url, verify_webhook
+from mailflows.limits import MemoryStore
 
 NOW = 1_767_225_600.0
 BODY = b'{"type": "sent"}'
@@ -201,6 +202,11 @@ def test_a_form_in_parts() -> None:
         "https://evil.example/x.pem",
         "http://sns.eu-west-1.amazonaws.com/x.pem",
         "https://sns.x.amazonaws.com.evil.example/",
+        "https://sns.s3-us-west-2.amazonaws.com/x.pem",
+        "https://sns.eu-west-1.amazonaws.com:444/x.pem",
+        "https://sns.eu-west-1.amazonaws.com/?Action=Get",
+        "https://sns.eu-west-1.amazonaws.com/x.pem?y",
+        "https://sns.eu-west-1.amazonaws.com@evil.example/x.pem",
     ],
 )
 def test_a_certificate_from_elsewhere(url: str) -> None:
@@ -234,4 +240,138 @@ def test_a_time_that_is_no_number_is_not_signed(stamp: str) -> None:
 
 def test_a_body_nested_without_end_is_not_signed() -> None:
     """A hundred thousand brackets are no notification, and no crash."""
-    assert verify_webhook("amazon_ses", b"[" * 100_000, key="x") is False
+    assert verify_webhook("amazon_ses", b"[" * 100_000, key=certificate()) is False
+
+
+@pytest.mark.parametrize(("topic", "is_ours"), [("arn", True), (["other", "arn"], True), ("other", False)])
+def test_a_topic_of_somebody_else(topic: Any, *, is_ours: bool) -> None:
+    """Amazon signs for everybody: a message of another topic than ours is refused."""
+    assert verify_webhook("ses", **amazon_ses(), topic_arn=topic, clock=clock) is is_ours
+
+
+def test_a_certificate_that_has_expired() -> None:
+    """A certificate is good for its time, and not a day longer."""
+    late = NOW + 10 * 86400.0
+    assert not verify_webhook("amazon_ses", **amazon_ses(late), clock=lambda: late)
+
+
+def test_a_certificate_is_fetched_after_the_check() -> None:
+    """The fetcher is asked for an address of Amazon's, and for no other."""
+    asked: list[str] = []
+
+    def fetch(url: str) -> bytes:
+        asked.append(url)
+        return certificate()
+
+    bodies = [
+        amazon_ses(url=url)["body"]
+        for url in ("https://sns.eu-west-1.amazonaws.com/x.pem", "https://x.example/x.pem")
+    ]
+    found = [verify_webhook("amazon_ses", body, fetch_certificate=fetch, clock=clock) for body in bodies]
+    assert (found, asked) == ([True, False], ["https://sns.eu-west-1.amazonaws.com/x.pem"])
+
+
+def confirmation(url: str, topic: str = "arn:aws:sns:eu-west-1:1:mail") -> bytes:
+    """Return a signed request to confirm a subscription."""
+    document = {
+        "Type": "SubscriptionConfirmation",
+        "MessageId": "1",
+        "TopicArn": topic,
+        "Message": "You have chosen to subscribe",
+        "Token": "t",
+        "SubscribeURL": url,
+        "Timestamp": "2026-01-01T00:00:00Z",
+        "SignatureVersion": "2",
+        "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/x.pem",
+    }
+    names = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+    text = "".join(f"{name}\n{document[name]}\n" for name in names)
+    document["Signature"] = base64.b64encode(
+        RSA_KEY.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
+    ).decode()
+    return json.dumps(document).encode()
+
+
+ARN = "arn:aws:sns:eu-west-1:1:mail"
+CONFIRM = f"https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={ARN}&Token=t"
+
+
+def test_a_subscription_to_confirm() -> None:
+    """A subscription of our topic has an address to fetch."""
+    assert confirmation_url(confirmation(CONFIRM), topic_arn=ARN, key=certificate(), clock=clock) == CONFIRM
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        confirmation(CONFIRM, "arn:aws:sns:eu-west-1:2:theirs"),
+        confirmation(CONFIRM.replace("amazonaws.com", "amazonaws.com.evil.example")),
+        confirmation(CONFIRM.replace("Confirm", "Un")),
+        confirmation(CONFIRM).replace(b"chosen", b"asked"),
+        amazon_ses()["body"],
+        b"[]",
+    ],
+)
+def test_a_subscription_that_is_not_confirmed(body: bytes) -> None:
+    """Another topic, another host, another action, a forgery: there is nothing to fetch."""
+    assert confirmation_url(body, topic_arn=ARN, key=certificate(), clock=clock) is None
+
+
+@pytest.mark.parametrize("provider", ["amazon_ses", "postal", "resend", "sendgrid"])
+def test_a_malformed_key(provider: str) -> None:
+    """A key that is none is told at once, and not taken for a forgery of every request for ever."""
+    with pytest.raises(ConfigurationError) as caught:
+        verify_webhook(provider, BODY, key="not a key")
+    assert caught.value.field == "key"
+
+
+def test_a_key_of_another_kind() -> None:
+    """SendGrid signs with an elliptic curve: the public key of another scheme is told."""
+    public = RSA_KEY.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    with pytest.raises(ConfigurationError, match="another kind"):
+        verify_webhook("sendgrid", BODY, key=public)
+
+
+def test_a_request_that_signs_no_time_is_accepted_once() -> None:
+    """Where no time is signed, a store knows the request again."""
+    seen = MemoryStore()
+    assert [verify_webhook("mandrill", **mandrill(), seen=seen) for _ in range(2)] == [True, False]
+    assert [verify_webhook("mailersend", **mailersend(), seen=seen) for _ in range(2)] == [True, False]
+
+
+def test_the_headers_of_standard_webhooks() -> None:
+    """The names of Standard Webhooks count as those of Svix."""
+    request = resend()
+    headers = {name.replace("Svix", "webhook"): value for name, value in request["headers"].items()}
+    assert verify_webhook("Resend", **request | {"headers": headers}, clock=clock)
+
+
+def test_mailtrap() -> None:
+    """A provider that signs the body alike needs only its header in the table."""
+    signature = hmac.new(b"secret", BODY, hashlib.sha256).hexdigest()
+    assert verify_webhook("mailtrap", BODY, key="secret", headers={"Mailtrap-Signature": signature})
+
+
+@pytest.mark.parametrize(
+    ("header", "algorithm"), [("X-Postal-Signature", hashes.SHA1), ("X-Postal-Signature-256", hashes.SHA256)]
+)
+def test_postal(header: str, algorithm: Any) -> None:
+    """Postal signs the body with the key of its server."""
+    public = RSA_KEY.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    signature = base64.b64encode(RSA_KEY.sign(BODY, padding.PKCS1v15(), algorithm())).decode()
+    found = [
+        verify_webhook("postal", body, key=base64.b64encode(public), headers={header: signature})
+        for body in (BODY, BODY + b" ")
+    ]
+    assert found == [True, False]
+
+
+def test_unisender_go() -> None:
+    """Unisender Go puts a hash of the body and the key into the body."""
+    with_key = b'{"auth":"secret","events_by_user":[]}'
+    body = with_key.replace(b"secret", hashlib.md5(with_key).hexdigest().encode())  # noqa: S324 -- the provider's
+    assert [verify_webhook("unisender_go", body, key=key) for key in ("secret", "other")] == [True, False]

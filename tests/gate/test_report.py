@@ -82,7 +82,7 @@ def test_a_refusal_in_every_form(outcome: Any) -> None:
     assert found.senders is not None
     assert isinstance(found.limiter, Limiter)
     assert found.limiter.check(to=ADDRESS).remaining == 1
-    assert ADDRESS in found.suppressions
+    assert found.suppressions.find(ADDRESS) is not None
     assert found.senders.check("charles@lovelace.example").invalid == 1
     assert rates(found, "professional")[Metric.BOUNCES] == (1, 1)
 

@@ -17,6 +17,7 @@ from mailflows.feedback._pace import PaceChange
 from mailflows.feedback._reply import Reply, from_reply, from_smtp_exception, read_reply
 from mailflows.feedback._selection import Undone
 from mailflows.feedback._signatures import verify_webhook
+from mailflows.feedback._sns import confirmation_url
 from mailflows.feedback._suppression import SuppressionList
 from mailflows.feedback._verp import Verp
 from mailflows.feedback._webhooks import from_webhook
@@ -37,6 +38,7 @@ __all__ = [
     "SuppressionList",
     "Undone",
     "Verp",
+    "confirmation_url",
     "export_suppressions",
     "from_reply",
     "from_smtp_exception",

@@ -9,80 +9,107 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from mailflows.errors import ConfigurationError, MissingExtra
+from mailflows.errors import ConfigurationError
+from mailflows.feedback._sns import cryptography, signed_by_sns
+from mailflows.feedback._webhook_table import provider_row
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from mailflows._clock import Clock
+    from mailflows._stores import Documents
+    from mailflows.feedback._sns import CertificateFetcher
 
 __all__ = ["verify_webhook"]
 
 MAX_AGE = 300.0
 """Seconds that a signed time may be away: what the Svix scheme and SendGrid's libraries allow."""
 
-_CERTIFICATE_HOST = re.compile(r"sns\.[a-z0-9-]{3,30}\.amazonaws\.com(?:\.cn)?")
-_SNS_FIELDS = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+REMEMBER = 30 * 86400.0
+"""Seconds for which a request without a signed time is known again; SendGrid keeps events as long."""
 
 
 def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs
     provider: str,
     body: bytes,
     *,
-    key: str | bytes,
+    key: str | bytes | None = None,
     headers: Mapping[str, str] | None = None,
     url: str = "",
     form: Mapping[str, str] | None = None,
+    topic_arn: str | Collection[str] | None = None,
+    fetch_certificate: CertificateFetcher | None = None,
+    seen: Documents | None = None,
     max_age: float | None = MAX_AGE,
     clock: Clock = time.time,
 ) -> bool:
     """Say whether a provider signed a webhook with your key.
 
-    Pass the body exactly as it came. Brevo, Dolist, Mailjet, Postmark and SparkPost do not sign: protect
-    their address with a password or a secret path.
+    Pass the body exactly as it came. Brevo, Dolist, Mailchimp's audiences, Mailjet, Postmark and SparkPost
+    do not sign: protect their address with a password or a secret path.
 
     Args:
-        provider: ``sendgrid``, ``mandrill``, ``mailgun``, ``resend``, ``mailersend`` or ``amazon_ses``.
+        provider: A provider that signs, in any case: ``sendgrid``, ``mandrill``, ``mailgun``, ``resend``,
+            ``mailersend``, ``amazon_ses``, ``mailtrap``, ``postal`` or ``unisender_go``.
         body: The body of the request, unchanged.
-        key: The provider's signing key. For SendGrid the public key; for Amazon SES the PEM certificate
-            behind ``SigningCertURL``, which you fetch and keep; only a host of Amazon's is accepted there.
-        headers: The headers of the request, in any case.
+        key: The provider's signing key. For SendGrid and Postal the public key; for Amazon SES the PEM
+            certificate behind ``SigningCertURL``, which you fetch and keep.
+        headers: The headers of the request, in any case. Those of Standard Webhooks (``webhook-id``) count
+            as Svix's.
         url: The address as it stands in the provider's settings (Mandrill signs it).
-        form: The fields of a form, where the framework has read the body already (Mandrill).
-        max_age: Seconds that a signed time may lie in the past or the future; `None` for any. Mandrill and
-            MailerSend sign no time.
+        form: The fields of a form, where the framework has read the body already (Mandrill, Mailgun).
+        topic_arn: Your topic of Amazon SNS, or several. Without it a message of anybody's topic is signed
+            by Amazon, too.
+        fetch_certificate: Fetches the certificate of Amazon SNS in place of *key*; it is called only with
+            an address of Amazon's.
+        seen: A store that remembers requests whose provider signs no time (Mandrill, MailerSend, Mailtrap,
+            Postal, Unisender Go), so that each is accepted once. Without it, a `SuppressionList` still
+            takes each event once.
+        max_age: Seconds that a signed time may lie in the past or the future; `None` for any.
         clock: Returns the present moment in Unix seconds.
 
     Raises:
         ConfigurationError: If the provider signs nothing, or the key is not one.
-        MissingExtra: If SendGrid or Amazon SES is asked for without the extra ``webhooks``.
+        MissingExtra: If SendGrid, Amazon SES or Postal is asked for without the extra ``webhooks``.
+        StoreError: If *seen* could not answer.
 
     Example:
         >>> body = b'{"type": "sent"}'
         >>> signature = hmac.new(b"secret", body, "sha256").hexdigest()
-        >>> verify_webhook("mailersend", body, key="secret", headers={"Signature": signature})
+        >>> verify_webhook("MailerSend", body, key="secret", headers={"Signature": signature})
         True
     """
-    check = _CHECKS.get(provider)
-    if check is None:
-        msg = f"{provider!r} signs nothing that is known here; {', '.join(sorted(_CHECKS))} do"
+    row = provider_row(provider)
+    if not row.signed:
+        msg = f"{row.title} signs nothing that is known here: protect the address with a password"
         raise ConfigurationError(msg, field="provider")
-    secret = key.encode() if isinstance(key, str) else key
-    if not secret:
-        msg = "key is empty; pass the signing key that the provider shows in its settings"
-        raise ConfigurationError(msg, field="key")
-    low = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
-    request = {"body": body, "headers": low, "url": url, "form": form}
+    secret = _secret(key, is_needed=row.signed != "sns" or fetch_certificate is None)
+    ready = _KEYS.get(row.signed, bytes)(secret) if secret is not None else None
+    request = {
+        "body": body,
+        "headers": {str(name).lower(): str(value) for name, value in (headers or {}).items()},
+        "url": url,
+        "form": form,
+        "signature": row.signature,
+    }
     try:
-        signed_at = check(request, secret)
+        if row.signed == "sns":
+            signed_at = signed_by_sns(
+                body, topic_arn=topic_arn, key=secret, fetch_certificate=fetch_certificate, now=clock()
+            )
+        else:
+            signed_at = _SCHEMES[row.signed](request, ready)
+    except ConfigurationError:
+        raise
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError, binascii.Error):
         return False
-    if signed_at is None or max_age is None or signed_at == _TIMELESS:
-        return signed_at is not None
-    return abs(clock() - signed_at) <= max_age
+    if signed_at == _TIMELESS:
+        return seen is None or _is_first(seen, row.name, request)
+    return signed_at is not None and (max_age is None or abs(clock() - signed_at) <= max_age)
 
 
 _TIMELESS = float("inf")
@@ -91,13 +118,29 @@ _TIMELESS = float("inf")
 _Request = Mapping[str, Any]
 
 
+def _secret(key: str | bytes | None, *, is_needed: bool) -> bytes | None:
+    secret = key.encode() if isinstance(key, str) else key
+    if not secret and (is_needed or secret is not None):
+        msg = "key is empty; pass the signing key that the provider shows in its settings"
+        raise ConfigurationError(msg, field="key")
+    return secret
+
+
+def _is_first(seen: Documents, provider: str, request: _Request) -> bool:
+    """Say whether a request comes for the first time."""
+    form = request["form"] or {}
+    told = hashlib.sha256(request["body"] + json.dumps(sorted(form.items())).encode()).hexdigest()
+    return seen.swap(f"webhook:{seen.digest(f'{provider} {told}')}", None, b"1", ttl=REMEMBER)
+
+
 def _same(expected: str, given: str) -> bool:
     return hmac.compare_digest(expected.encode(), given.encode())
 
 
-def _mailersend(request: _Request, key: bytes) -> float | None:
+def _hmac_sha256(request: _Request, key: bytes) -> float | None:
+    """Check the hexadecimal HMAC of the body in the header that the row names."""
     expected = hmac.new(key, request["body"], hashlib.sha256).hexdigest()
-    return _TIMELESS if _same(expected, request["headers"]["signature"]) else None
+    return _TIMELESS if _same(expected, request["headers"][request["signature"]].strip().lower()) else None
 
 
 def _mailgun(request: _Request, key: bytes) -> float | None:
@@ -154,27 +197,29 @@ def _without_password(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _resend(request: _Request, key: bytes) -> float | None:
+def _svix(request: _Request, secret: bytes) -> float | None:
     """Check a signature of the Svix scheme: of id, time and body, one of perhaps several."""
     headers = request["headers"]
-    secret = base64.b64decode(key.removeprefix(b"whsec_"), validate=True)
-    seconds = int(float(headers["svix-timestamp"]))
-    signed = f"{headers['svix-id']}.{seconds}.".encode() + request["body"]
+    known = {name: headers.get(f"svix-{name}") or headers[f"webhook-{name}"] for name in _SVIX}
+    seconds = int(float(known["timestamp"]))
+    signed = f"{known['id']}.{seconds}.".encode() + request["body"]
     expected = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
-    given = [one.partition(",")[2] for one in headers["svix-signature"].split() if one.startswith("v1,")]
+    given = [one.partition(",")[2] for one in known["signature"].split() if one.startswith("v1,")]
     return float(seconds) if any(_same(expected, one) for one in given) else None
 
 
-def _sendgrid(request: _Request, key: bytes) -> float | None:
+_SVIX = ("id", "timestamp", "signature")
+
+
+def _sendgrid(request: _Request, public: Any) -> float | None:  # noqa: ANN401 -- of an extra
     """Check an ECDSA signature over time and body."""
     headers = request["headers"]
     stamp = headers["x-twilio-email-event-webhook-timestamp"]
     signature = base64.b64decode(headers["x-twilio-email-event-webhook-signature"], validate=True)
-    hazmat = _cryptography()
+    parts = cryptography()
     try:
-        public = hazmat["load_der"](base64.b64decode(key))
-        public.verify(signature, stamp.encode() + request["body"], hazmat["ecdsa"](hazmat["sha256"]()))
-    except hazmat["invalid"]:
+        public.verify(signature, stamp.encode() + request["body"], parts["ecdsa"](parts["sha256"]()))
+    except parts["invalid"]:
         return None
     return _seconds(stamp)
 
@@ -187,55 +232,71 @@ def _seconds(stamp: str) -> float:
         return float("nan")
 
 
-def _amazon_ses(request: _Request, key: bytes) -> float | None:
-    """Check the signature of an Amazon SNS notification with the certificate that it names."""
-    document = json.loads(request["body"])
-    url = urlsplit(document["SigningCertURL"])
-    if url.scheme != "https" or not _CERTIFICATE_HOST.fullmatch(url.hostname or ""):
-        return None
-    hazmat = _cryptography()
-    fields = [name for name in _SNS_FIELDS if document.get(name) is not None]
-    text = "".join(f"{name}\n{document[name]}\n" for name in fields)
-    algorithm = hazmat["sha256"] if document["SignatureVersion"] == "2" else hazmat["sha1"]
+def _postal(request: _Request, public: Any) -> float | None:  # noqa: ANN401 -- of an extra
+    """Check an RSA signature over the body: of SHA-256 where there is one, else of SHA-1."""
+    headers = request["headers"]
+    parts = cryptography()
+    is_new = "x-postal-signature-256" in headers
+    given = headers["x-postal-signature-256" if is_new else "x-postal-signature"]
+    algorithm = parts["sha256"] if is_new else parts["sha1"]
     try:
-        hazmat["load_pem"](key).public_key().verify(
-            base64.b64decode(document["Signature"], validate=True),
-            text.encode(),
-            hazmat["padding"](),
-            algorithm(),
-        )
-    except hazmat["invalid"]:
+        public.verify(base64.b64decode(given), request["body"], parts["padding"](), algorithm())
+    except parts["invalid"]:
         return None
-    return datetime.fromisoformat(document["Timestamp"]).timestamp()
+    return _TIMELESS
 
 
-def _cryptography() -> dict[str, Any]:
-    """Return what is used of the package cryptography."""
+_AUTH = re.compile(rb'("auth"\s{0,9}:\s{0,9}")([0-9a-fA-F]{32})(")')
+
+
+def _unisender_go(request: _Request, key: bytes) -> float | None:
+    """Check the MD5 of the body with the key in the place of ``auth``."""
+    found = _AUTH.search(request["body"])
+    if found is None:
+        return None
+    signed = request["body"][: found.start(2)] + key + request["body"][found.end(2) :]
+    expected = hashlib.md5(signed, usedforsecurity=False).hexdigest()  # the provider's choice
+    return _TIMELESS if _same(expected, found[2].decode().lower()) else None
+
+
+def _svix_key(key: bytes) -> bytes:
+    """Return the secret behind ``whsec_…``."""
     try:
-        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 -- an extra
-        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
-        from cryptography.hazmat.primitives.asymmetric import ec, padding  # noqa: PLC0415
-        from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
-        from cryptography.x509 import load_pem_x509_certificate  # noqa: PLC0415
-    except ImportError as problem:
-        extra = "webhooks"
-        raise MissingExtra(extra, "cryptography") from problem
-    return {
-        "invalid": InvalidSignature,
-        "ecdsa": ec.ECDSA,
-        "sha1": hashes.SHA1,
-        "sha256": hashes.SHA256,
-        "padding": padding.PKCS1v15,
-        "load_der": load_der_public_key,
-        "load_pem": load_pem_x509_certificate,
-    }
+        return base64.b64decode(key.removeprefix(b"whsec_"), validate=True)
+    except binascii.Error as problem:
+        msg = "this is no signing secret: it is base64, with whsec_ before it"
+        raise ConfigurationError(msg, field="key") from problem
 
 
-_CHECKS = {
-    "amazon_ses": _amazon_ses,
-    "mailersend": _mailersend,
+def _public_key(key: bytes, kind: str) -> Any:  # noqa: ANN401 -- of an extra
+    """Return a public key that is PEM, or base64 of DER."""
+    parts = cryptography()
+    try:
+        is_pem = key.lstrip().startswith(b"-----")
+        public = parts["load_pem"](key) if is_pem else parts["load_der"](base64.b64decode(key))
+    except (ValueError, TypeError) as problem:
+        msg = "this is no public key: it is base64, or a block that begins with -----BEGIN PUBLIC KEY-----"
+        raise ConfigurationError(msg, field="key") from problem
+    if not isinstance(public, parts[kind]):
+        msg = f"this public key is of another kind; one of {kind.upper()} is needed"
+        raise ConfigurationError(msg, field="key")
+    return public
+
+
+_KEYS: Mapping[str, Callable[[bytes], Any]] = {
+    "svix": _svix_key,
+    "sendgrid": lambda key: _public_key(key, "ec"),
+    "postal": lambda key: _public_key(key, "rsa"),
+}
+"""What makes a key ready; one that is malformed is told, and not taken for a forgery of every request."""
+
+_SCHEMES: Mapping[str, Callable[[_Request, Any], float | None]] = {
+    "hmac-sha256": _hmac_sha256,
     "mailgun": _mailgun,
     "mandrill": _mandrill,
-    "resend": _resend,
+    "postal": _postal,
     "sendgrid": _sendgrid,
+    "svix": _svix,
+    "unisender_go": _unisender_go,
 }
+"""The schemes that a row of the table may name, beside ``sns``."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mailflows.gate._gate import Gate
 from mailflows.gate._parts import Finding
-from mailflows.gate._trial import Trial, TrialCount, TrialReport
+from mailflows.gate._status import GateStatus, LimitUse
+from mailflows.gate._tally import Tally, TallyCount, TallyReport
 from mailflows.gate._verdict import GateDecision, GateReason, RefusedRecipient, Verdict
 
 __all__ = [
@@ -12,9 +13,11 @@ __all__ = [
     "Gate",
     "GateDecision",
     "GateReason",
+    "GateStatus",
+    "LimitUse",
     "RefusedRecipient",
-    "Trial",
-    "TrialCount",
-    "TrialReport",
+    "Tally",
+    "TallyCount",
+    "TallyReport",
     "Verdict",
 ]

@@ -23,8 +23,9 @@ from mailflows.gate._check import Check
 from mailflows.gate._keys import require_keys
 from mailflows.gate._outcome import events_of, learn
 from mailflows.gate._parts import CLOSING, PARTS, Parts
+from mailflows.gate._status import GateStatus, status_of
 from mailflows.gate._steps import arun, run
-from mailflows.gate._trial import Trial
+from mailflows.gate._tally import Tally
 from mailflows.gate._verdict import GateDecision, Verdict, shown
 from mailflows.held import HeldMail
 from mailflows.message import Envelope, Message
@@ -110,7 +111,7 @@ class Gate:
             flow it seems to be of.
         recipients_budget: Seconds of wall-clock time for all recipients of one message.
         scanner_timeout: Seconds for the answer of one scanner.
-        trial: What counts the verdicts of a dry run, for `trial.report()`; in memory by default.
+        tally: What counts what is stopped, and what a dry run would have stopped; in memory by default.
         hooks: Functions that are given every `Verdict`, for metrics; what they raise is logged, no more.
         timer: Returns monotonic seconds, for the budgets.
 
@@ -153,7 +154,7 @@ class Gate:
         dry_run: bool | Iterable[Flow | str] = False,
         recipients_budget: float = 5.0,
         scanner_timeout: float = SCANNER_TIMEOUT,
-        trial: Trial | None = None,
+        tally: Tally | None = None,
         hooks: Iterable[Callable[[Verdict], object]] = (),
         timer: Timer = time.monotonic,
     ) -> None:
@@ -180,7 +181,7 @@ class Gate:
         self.recipients_budget = recipients_budget
         self.hooks = tuple(hooks)
         self.timer = timer
-        self.trial = trial or Trial(MemoryStore())
+        self.tally = tally or Tally(MemoryStore())
         self._parts = Parts(
             flows=flows,
             classifier=self.classifier,
@@ -261,7 +262,7 @@ class Gate:
         for part in self._asked(check):
             run(part(self._parts, check))
         verdict = self._closed(check)
-        if verdict.dry_run:
+        if verdict.dry_run or not verdict.allowed:
             self._counted(verdict)
         return verdict
 
@@ -289,7 +290,7 @@ class Gate:
             await arun(part(self._parts, check), is_small=is_small)
         self._is_warm = True
         verdict = self._closed(check)
-        if verdict.dry_run:
+        if verdict.dry_run or not verdict.allowed:
             await asyncio.to_thread(self._counted, verdict)
         return verdict
 
@@ -389,6 +390,18 @@ class Gate:
         """Do what `report` does without blocking the event loop."""
         return await asyncio.to_thread(self.report, verdict, outcome)
 
+    def status(self) -> GateStatus:
+        """Return how everything stands, for an operator; changes nothing.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        return status_of(self._parts, self.tally)
+
+    async def astatus(self) -> GateStatus:
+        """Do what `status` does without blocking the event loop."""
+        return await asyncio.to_thread(self.status)
+
     def limiter_of(self, flow: Flow | None) -> Limiter | None:
         """Return the limiter of a flow, or the one of all, or `None`."""
         return self._parts.limiters.get(flow)
@@ -472,9 +485,9 @@ class Gate:
 
     def _counted(self, verdict: Verdict) -> None:
         try:
-            self.trial.note(verdict)
+            self.tally.note(verdict)
         except StoreError as problem:
-            _log.warning("a dry run could not be counted: %s", shown(str(problem)))
+            _log.warning("a verdict could not be counted: %s", shown(str(problem)))
 
 
 _OPTIONAL = ("held", "suppressions", "recipients", "templates", "senders", "reputation", "scanners")
@@ -482,7 +495,7 @@ _OPTIONAL = ("held", "suppressions", "recipients", "templates", "senders", "repu
 
 def _absent(parts: Parts) -> set[str]:
     """Return the parts that a gate does not have."""
-    absent = {name for name in _OPTIONAL if not getattr(parts, name)}
+    absent = {name for name in _OPTIONAL if getattr(parts, name) is None or getattr(parts, name) == ()}
     return absent if parts.limiters else absent | {"limits"}
 
 

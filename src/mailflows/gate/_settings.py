@@ -15,7 +15,7 @@ from mailflows.feedback import SuppressionList
 from mailflows.flow import Flow
 from mailflows.flows import GuardSettings
 from mailflows.gate._parts import PARTS
-from mailflows.gate._trial import Trial
+from mailflows.gate._tally import Tally
 from mailflows.held import HeldMail
 from mailflows.limits import Limiter, MemoryStore, RedisStore, SQLiteStore, presets
 from mailflows.recipients import RecipientChecker
@@ -130,7 +130,7 @@ def _parts(file: SettingsFile, store: Store | None) -> dict[str, Any]:
         kept = store if store is not None else _store(gate.get("store"), folder)
         parts: dict[str, Any] = {name: make(kept) for name, make in _SWITCHES.items() if gate.get(name, True)}
         parts |= {key: gate[key] for key in _GIVEN if key in gate}
-        parts |= {"held": HeldMail(kept), "trial": Trial(kept)}
+        parts |= {"held": HeldMail(kept), "tally": Tally(kept)}
         parts["on_error"] = _on_error(gate.get("on_error", {}))
     with file.at("limits"):
         parts["limiter"] = _limiters(tables.get("limits", {}), kept) or None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mailflows._clock import seconds_in, to_datetime
 from mailflows._mailbox import mailbox_key
 from mailflows._result import Result, printable
-from mailflows._stores import MemoryStore, update
+from mailflows._stores import DocumentKeeper, MemoryStore
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.flow import Flow
 from mailflows.held._fingerprint import fingerprint
@@ -28,16 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["HeldMail", "HeldMessage", "HeldState"]
 
 KEEP = 14 * 86_400.0
-"""Seconds that a message waits: two weeks, so that one held before a holiday is still there after it."""
+"""Seconds that a message waits. choice: two weeks, so that a holiday is no loss."""
 
 CLAIM = 900.0
 """Seconds for which a released message that is being sent is not sent again: longer than the ten minutes that
 a relay may take for its answer (RFC 5321 section 4.5.3.2.6)."""
 
 MOST = 10_000
-"""Messages: a flood of bad ones fills no disk; whoever sends more is told to wait."""
-
-_INDEX, _MAIL = "held:", "held-mail:"
+"""Messages. bound: a flood of bad ones fills no disk; whoever sends more is told to wait."""
 
 
 class HeldState(StrEnum):
@@ -115,14 +113,16 @@ class HeldMail:
     def __init__(
         self, store: Documents | None = None, *, keep: float = KEEP, clock: Clock = time.time
     ) -> None:
-        self._store = MemoryStore() if store is None else store
+        kept = MemoryStore() if store is None else store
+        self._index = DocumentKeeper(kept, kind="held")
+        self._mail = DocumentKeeper(kept, kind="held-mail")
         self._keep = seconds_in(keep, name="keep")
         self._clock = clock
 
     @property
     def is_lasting(self) -> bool:
         """Whether what is held outlives this process."""
-        return not isinstance(self._store, MemoryStore)
+        return not isinstance(self._index.store, MemoryStore)
 
     def hold(  # noqa: PLR0913 -- what is known of a message
         self,
@@ -155,13 +155,13 @@ class HeldMail:
         known = self._load(new.id)
         if known is not None:
             return known
-        if sum(1 for _ in self._store.scan(_INDEX)) >= MOST:
+        if sum(1 for _ in self._index.scan()) >= MOST:
             msg = f"{MOST} messages are held already: release or drop some"
-            raise StoreError(msg, store=getattr(self._store, "name", "memory"))
-        self._store.swap(_MAIL + new.id, None, zlib.compress(raw), ttl=self._keep)
-        if not self._store.swap(_INDEX + new.id, None, _written(new), ttl=self._keep):
-            return self._load(new.id) or new
-        return new
+            raise StoreError(msg, store=getattr(self._index.store, "name", "memory"))
+        content, written = zlib.compress(raw), _written(new)
+        self._mail.update(f"held-mail:{new.id}", lambda old: old or content, ttl=self._keep)
+        document = self._index.update(f"held:{new.id}", lambda old: old or written, ttl=self._keep)
+        return new if document is None else _read(document)
 
     def find(self, raw: bytes, *, recipients: Iterable[str], mail_from: str = "") -> HeldMessage | None:
         """Return what is known of a message that is tried again, or `None`.
@@ -177,7 +177,7 @@ class HeldMail:
         Raises:
             StoreError: If the store could not answer.
         """
-        found = [_read(document) for _, document in self._store.scan(_INDEX)]
+        found = [_read(document) for _, document in self._index.scan()]
         shown = [one for one in found if every or one.state is HeldState.WAITING]
         return tuple(sorted(shown, key=lambda one: (one.held_at, one.id)))
 
@@ -189,7 +189,7 @@ class HeldMail:
             StoreError: If the store could not answer.
         """
         self._known(id)
-        document = self._store.load(_MAIL + id)
+        document = self._mail.load(f"held-mail:{id}")
         return b"" if document is None else zlib.decompress(document)
 
     def release(self, id: str, *, flow: Flow | str | None = None) -> HeldMessage:  # noqa: A002 -- its name
@@ -219,7 +219,7 @@ class HeldMail:
         """
         self._known(id)
         dropped = self._change(id, lambda one: replace(one, state=HeldState.DROPPED))
-        self._delete(_MAIL + id)
+        self._mail.remove(f"held-mail:{id}")
         return dropped
 
     def take(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
@@ -238,15 +238,24 @@ class HeldMail:
             StoreError: If the store could not answer.
         """
         now = self._clock()
-        document = self._store.load(_INDEX + id)
-        if document is None:
+        known = self._load(id)
+        if known is None:
             return False
-        row = json.loads(document)
-        is_free = row["state"] == HeldState.RELEASED or (
-            row["state"] == HeldState.SENDING and row["claimed"] + CLAIM <= now
-        )
-        claimed = json.dumps(row | {"state": HeldState.SENDING, "claimed": now}).encode()
-        return is_free and self._store.swap(_INDEX + id, document, claimed, ttl=self._left(row))
+        is_ours = False
+
+        def claimed(document: bytes | None) -> bytes | None:
+            nonlocal is_ours
+            row: dict[str, Any] = json.loads(document) if document else {"state": None}
+            is_expired = row["state"] == HeldState.SENDING and row["claimed"] + CLAIM <= now
+            is_ours = row["state"] == HeldState.RELEASED or is_expired
+            return (
+                json.dumps(row | {"state": HeldState.SENDING, "claimed": now}).encode()
+                if is_ours
+                else document
+            )
+
+        self._index.update(f"held:{id}", claimed, ttl=self._left(known))
+        return is_ours
 
     def settle(self, id: str, *, sent: bool) -> None:  # noqa: A002 -- its name
         """Forget a claimed message that was sent, or let it be tried again.
@@ -255,8 +264,8 @@ class HeldMail:
             StoreError: If the store could not answer.
         """
         if sent:
-            self._delete(_INDEX + id)
-            self._delete(_MAIL + id)
+            self._index.remove(f"held:{id}")
+            self._mail.remove(f"held-mail:{id}")
         elif self._load(id) is not None:
             self._change(id, lambda one: replace(one, state=HeldState.RELEASED))
 
@@ -324,7 +333,7 @@ class HeldMail:
     def _id(self, raw: bytes, mail_from: str, to: tuple[str, ...]) -> str:
         """Return what names a message: a keyed hash of its content and its envelope."""
         envelope = "\n".join((mail_from.lower(), *sorted({one.lower() for one in to})))
-        return self._store.digest(f"{fingerprint(raw)}\n{envelope}")[:12]
+        return self._index.store.digest(f"{fingerprint(raw)}\n{envelope}")[:12]
 
     def _known(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
         found = self._load(id)
@@ -336,25 +345,22 @@ class HeldMail:
     def _load(self, id: str) -> HeldMessage | None:  # noqa: A002 -- its name
         if not (id.isascii() and id.isalnum()):
             return None
-        document = self._store.load(_INDEX + id)
+        document = self._index.load(f"held:{id}")
         return None if document is None else _read(document)
 
     def _change(self, id: str, change: Callable[[HeldMessage], HeldMessage]) -> HeldMessage:  # noqa: A002 -- its name
         known = self._known(id)
-        left = max(1.0, known.expires.timestamp() - self._clock())
-        document = update(
-            self._store, _INDEX + id, lambda old: old and _written(change(_read(old))), ttl=left
+        document = self._index.update(
+            f"held:{id}", lambda old: old and _written(change(_read(old))), ttl=self._left(known)
         )
         if document is None:  # it expired, or somebody deleted it
             msg = f"there is no held message {id}"
             raise ConfigurationError(msg, field="id")
         return _read(document)
 
-    def _left(self, row: dict[str, Any]) -> float:
-        return max(1.0, float(row["expires"]) - self._clock())
-
-    def _delete(self, key: str) -> None:
-        update(self._store, key, lambda _: None)
+    def _left(self, one: HeldMessage) -> float:
+        """Return the seconds until a message is deleted."""
+        return max(1.0, one.expires.timestamp() - self._clock())
 
 
 def _written(one: HeldMessage) -> bytes:

@@ -1,4 +1,4 @@
-"""What a dry run would have done: counted by day, without an address."""
+"""What the gate stopped, and what a dry run would have stopped: counted by day, without an address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mailflows._clock import to_datetime
 from mailflows._result import Result
-from mailflows._stores import update
+from mailflows._stores import DocumentKeeper
 
 if TYPE_CHECKING:
     from mailflows._clock import Clock
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from mailflows._stores import Documents
     from mailflows.gate._verdict import Verdict
 
-__all__ = ["Trial", "TrialCount", "TrialReport"]
+__all__ = ["Tally", "TallyCount", "TallyReport"]
 
 REMEMBER = 35 * 86_400.0
-"""Seconds: a month can be looked back on."""
+"""Seconds. choice: a month can be looked back on."""
 
 DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class TrialCount(Result):
-    """How many messages one part would have stopped for one reason.
+class TallyCount(Result):
+    """How many messages one part stopped for one reason.
 
     Attributes:
         flow: The flow; ``-`` where it could not be told.
-        decision: What would have become of them.
+        decision: What became of them, or would have.
         part: Which part.
         code: Why.
         messages: How many; one that has two reasons counts for both.
@@ -47,35 +47,40 @@ class TrialCount(Result):
 
 
 @dataclass(frozen=True, slots=True)
-class TrialReport(Result):
-    """What a dry run would have done.
+class TallyReport(Result):
+    """What the gate stopped, or would have.
 
     Attributes:
         days: The days that were looked at.
-        messages: Messages that passed in a dry run.
-        stopped: Those that would not have, by decision.
+        dry_run: Whether it is about what a dry run let pass.
+        messages: Messages that passed in a dry run, or that were stopped: others are not counted.
+        stopped: Those that were stopped, or would have been, by decision.
         reasons: The same by flow, decision, part and reason, the most frequent first.
     """
 
     days: int
+    dry_run: bool
     messages: int
     stopped: dict[str, int]
-    reasons: tuple[TrialCount, ...]
+    reasons: tuple[TallyCount, ...]
 
     def __str__(self) -> str:
-        """Return one line: "in the last 7 days, of 9,210 messages 14 would have been held"."""
+        """Return one line, such as "in the last 7 days 14 of 9,210 would have been held"."""
         verbs = {"defer": "deferred", "hold": "held", "reject": "rejected"}
-        said = " and ".join(f"{n:,} would have been {verbs[d]}" for d, n in sorted(self.stopped.items()))
-        whole = f"in the last {self.days} days, of {self.messages:,} messages"
-        return f"{whole} {said or 'none would have been stopped'}"
+        would = "would have been" if self.dry_run else "were"
+        of = f" of {self.messages:,}" if self.dry_run else ""
+        said = ", ".join(f"{n:,}{of} {would} {verbs[d]}" for d, n in sorted(self.stopped.items()))
+        return f"in the last {self.days} days {said or f'none{of} {would} stopped'}"
 
     def _table(self) -> Table:
         rows = [(c.flow, c.decision, c.part, c.code, c.messages) for c in self.reasons]
-        return str(self), ("flow", "would be", "part", "why", "messages"), rows
+        return str(self), ("flow", "decision", "part", "why", "messages"), rows
 
 
-class Trial:
-    """Counts what a dry run would have done.
+class Tally:
+    """Counts what the gate stops, and what a dry run would have stopped.
+
+    What passes costs nothing: it is counted in a dry run only.
 
     Args:
         store: Where counts live: a store of `mailflows.limits`.
@@ -83,7 +88,7 @@ class Trial:
     """
 
     def __init__(self, store: Documents, *, clock: Clock = time.time) -> None:
-        self._store = store
+        self._keeper = DocumentKeeper(store, kind="gate-tally", ttl=REMEMBER)
         self._clock = clock
 
     def note(self, verdict: Verdict) -> None:
@@ -92,8 +97,10 @@ class Trial:
         Raises:
             StoreError: If the store could not answer.
         """
-        names = ["messages", f"stopped|{verdict.would_be}"]
+        if verdict.allowed and not verdict.dry_run:
+            return
         flow = verdict.flow or "-"
+        names = ["messages", f"decision|{verdict.would_be}"]
         names += sorted({f"why|{flow}|{r.decision}|{r.part}|{r.code}" for r in verdict.why})
 
         def counted(old: bytes | None) -> bytes:
@@ -101,20 +108,24 @@ class Trial:
             counts.update(names)
             return json.dumps(counts).encode()
 
-        update(self._store, self._key(self._clock()), counted, ttl=REMEMBER)
+        self._keeper.update(_key(self._clock(), dry_run=verdict.dry_run), counted)
 
-    def report(self, *, days: int = 7) -> TrialReport:
+    def report(self, *, days: int = 7, dry_run: bool = False) -> TallyReport:
         """Return what was counted.
+
+        Args:
+            days: How many days back, today included.
+            dry_run: What a dry run would have stopped, instead of what was stopped.
 
         Raises:
             StoreError: If the store could not answer.
         """
         total: Counter[str] = Counter()
         for number in range(days):
-            document = self._store.load(self._key(self._clock() - number * DAY))
+            document = self._keeper.load(_key(self._clock() - number * DAY, dry_run=dry_run))
             total.update(json.loads(document) if document else {})
         rows = [
-            TrialCount(flow, decision, part, code, count)
+            TallyCount(flow, decision, part, code, count)
             for name, count in total.items()
             if name.startswith("why|")
             for _, flow, decision, part, code in (name.split("|"),)
@@ -122,19 +133,19 @@ class Trial:
         stopped = {
             name.partition("|")[2]: count
             for name, count in total.items()
-            if name.startswith("stopped|") and name != "stopped|accept"
+            if name.startswith("decision|") and name != "decision|accept"
         }
         ordered = tuple(sorted(rows, key=lambda row: (-row.messages, row.flow, row.part, row.code)))
-        return TrialReport(days, total["messages"], stopped, ordered)
+        return TallyReport(days, dry_run, total["messages"], stopped, ordered)
 
     async def anote(self, verdict: Verdict) -> None:
         """Do what `note` does without blocking the event loop."""
         await asyncio.to_thread(self.note, verdict)
 
-    async def areport(self, *, days: int = 7) -> TrialReport:
+    async def areport(self, *, days: int = 7, dry_run: bool = False) -> TallyReport:
         """Do what `report` does without blocking the event loop."""
-        return await asyncio.to_thread(self.report, days=days)
+        return await asyncio.to_thread(self.report, days=days, dry_run=dry_run)
 
-    @staticmethod
-    def _key(moment: float) -> str:
-        return f"gate-trial:{to_datetime(moment):%Y-%m-%d}"
+
+def _key(moment: float, *, dry_run: bool) -> str:
+    return f"gate-tally:{'dry-run' if dry_run else 'stopped'}:{to_datetime(moment):%Y-%m-%d}"

@@ -1,0 +1,142 @@
+"""How everything stands, for an operator: breakers, senders, held mail, suppressions, limits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mailflows._result import Result
+from mailflows.held import HeldState
+from mailflows.reputation import BreakerState, Standing
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mailflows._result import Cell, Table
+    from mailflows.gate._parts import Parts
+    from mailflows.gate._tally import Tally, TallyReport
+
+__all__ = ["GateStatus", "LimitUse", "status_of"]
+
+LITTLE = 0.2
+"""Share of a limit with which it is near its end. choice: early enough to act within its period."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitUse(Result):
+    """How far a limit that counts everybody is used up.
+
+    Attributes:
+        flow: Whose limit it is.
+        limit: Which.
+        remaining: Units that are left.
+        units: Units that fit at once.
+    """
+
+    flow: str
+    limit: str
+    remaining: int
+    units: int
+
+    @property
+    def is_near_its_end(self) -> bool:
+        """Whether a fifth or less is left."""
+        return self.remaining <= self.units * LITTLE
+
+
+@dataclass(frozen=True, slots=True)
+class GateStatus(Result):
+    """How everything stands.
+
+    Attributes:
+        breakers: How each flow stands.
+        blocked: Senders that are blocked, by reason.
+        waiting: Messages that wait for manual review.
+        oldest: When the oldest of them was held, or `None`.
+        stopped: What was stopped today and yesterday, deferred messages among it.
+        dry_run: What a dry run would have stopped in seven days.
+        suppressions: Suppressed addresses, by reason.
+        limits: Limits over all mail of a flow, with what remains; those per person have no list of keys.
+    """
+
+    breakers: tuple[Standing, ...]
+    blocked: dict[str, int]
+    waiting: int
+    oldest: datetime | None
+    stopped: TallyReport
+    dry_run: TallyReport
+    suppressions: dict[str, int]
+    limits: tuple[LimitUse, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing waits for somebody: no breaker is open, nobody blocked, nothing held."""
+        is_closed = all(one.state is BreakerState.CLOSED for one in self.breakers)
+        return is_closed and not self.blocked and not self.waiting
+
+    def __str__(self) -> str:
+        """Return one line."""
+        broken = [str(one) for one in self.breakers if one.state is not BreakerState.CLOSED]
+        said = [
+            *broken,
+            *([f"{sum(self.blocked.values())} senders are blocked"] if self.blocked else []),
+            *([f"{self.waiting} messages wait for manual review"] if self.waiting else []),
+            *(f"{use.flow}: {use.limit} is near its end" for use in self.limits if use.is_near_its_end),
+        ]
+        return "; ".join(said) or "all flows are open, and nothing waits"
+
+    def _table(self) -> Table:
+        rows: list[tuple[Cell, ...]] = [("breaker", one.scope, str(one)) for one in self.breakers]
+        rows += [("blocked senders", reason, number) for reason, number in sorted(self.blocked.items())]
+        since = f", the oldest since {self.oldest:%Y-%m-%d %H:%M}" if self.oldest else ""
+        rows.append(("held", "waiting", f"{self.waiting}{since}"))
+        rows += [
+            ("stopped", f"{c.flow} {c.decision} {c.part}/{c.code}", c.messages) for c in self.stopped.reasons
+        ]
+        if self.dry_run.messages:
+            rows.append(("dry run", "all flows", str(self.dry_run)))
+            rows += [
+                ("dry run", f"{c.flow} {c.decision} {c.part}/{c.code}", c.messages)
+                for c in self.dry_run.reasons
+            ]
+        rows += [("suppressed", reason, number) for reason, number in sorted(self.suppressions.items())]
+        rows += [("limit", f"{use.flow}: {use.limit}", _left(use)) for use in self.limits]
+        return str(self), ("what", "which", "how it stands"), rows
+
+
+def _left(use: LimitUse) -> str:
+    warning = ", near its end" if use.is_near_its_end else ""
+    return f"{use.remaining} of {use.units} left{warning}"
+
+
+def status_of(parts: Parts, tally: Tally) -> GateStatus:
+    """Return how everything stands."""
+    waiting = [one for one in parts.held.list() if one.state is HeldState.WAITING] if parts.held else []
+    blocked: list[Any] = getattr(parts.senders, "blocked", list)()
+    return GateStatus(
+        breakers=tuple(parts.reputation or ()),
+        blocked=dict(Counter(verdict.reasons[0].code for _, verdict in blocked if verdict.reasons)),
+        waiting=len(waiting),
+        oldest=min((one.held_at for one in waiting), default=None),
+        stopped=tally.report(days=2),
+        dry_run=tally.report(days=7, dry_run=True),
+        suppressions=dict(Counter(str(one.reason) for one in parts.suppressions or ())),
+        limits=tuple(_uses(parts)),
+    )
+
+
+def _uses(parts: Parts) -> list[LimitUse]:
+    """Return what remains of the limits that need no key of a person."""
+    found = []
+    for route in parts.flows:
+        limiter = parts.limiters.get(route.flow)
+        if limiter is None:
+            continue
+        common = limiter.without(lambda limit: limit.per not in {"global", "flow"})
+        if common.limits:
+            found += [
+                LimitUse(str(route.flow), reading.rule, reading.remaining, reading.limit)
+                for reading in common.check(flow=route.flow).readings
+            ]
+    return found

@@ -1,0 +1,158 @@
+"""Outside cases: who a message says it is, what programs send for people, scanners, log lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+from email import message_from_bytes
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+
+from mailflows import Envelope, Gate, Verdict
+from mailflows.flows import FlowRoute, FlowSet
+from shared_cases import ROOT, cases
+
+RIGHT = {
+    "transactional": (
+        "no-reply@notify.example.org",
+        "Reset your password",
+        "Hello Ada,\n\nuse this code to reset your password: 406117. It expires in ten minutes.\n",
+    ),
+    "marketing": (
+        "hello@news.example.org",
+        "Spring sale: 30% off everything until Sunday",
+        "Our biggest sale of the year! Save 30% on all books, only until Sunday.\nUnsubscribe below.\n",
+    ),
+    "professional": (
+        "helen@example.org",
+        "Re: Tuesday",
+        "Dear Ada,\n\nshall we meet at noon?\n\nBest, Helen\n",
+    ),
+}
+
+
+def flows() -> FlowSet:
+    """Return the three flows of the cases."""
+    return FlowSet(
+        FlowRoute("professional", domains="example.org", dkim_selector="pro"),
+        FlowRoute(
+            "marketing",
+            domains="news.example.org",
+            return_path="bounces.news.example.org",
+            dkim_selector="mk",
+            list_id="offers.example.org",
+        ),
+        FlowRoute(
+            "transactional",
+            domains="notify.example.org",
+            return_path="bounces.notify.example.org",
+            dkim_selector="tx",
+        ),
+    )
+
+
+def right(flow: str) -> EmailMessage:
+    """Return a message against which nothing speaks on its flow."""
+    sender, subject, text = RIGHT[flow]
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = sender, "ada@a.example.com", subject
+    mail["Message-ID"], mail["Date"] = f"<1@{sender.partition('@')[2]}>", "Tue, 12 May 2026 09:12:00 +0000"
+    if flow == "marketing":
+        mail["List-Unsubscribe"] = "<https://news.example.org/u/1>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        mail["List-Id"] = "<offers.example.org>"
+    mail.set_content(text)
+    return mail
+
+
+def said(verdict: Verdict) -> set[tuple[str, str]]:
+    """Return what was told or refused."""
+    return {(r.part, r.code) for r in (*verdict.why, *verdict.findings)}
+
+
+def checked(row: dict[str, Any]) -> Verdict:
+    """Return the verdict on the message of a row."""
+    mail = right(row["flow"])
+    for name in row.get("without", ()):
+        del mail[name]
+    for name, value in row.get("headers", {}).items():
+        del mail[name]
+        mail[name] = value
+    keys = row.get("dkim", [])
+    for key in keys if isinstance(keys, list) else [keys]:
+        mail["DKIM-Signature"] = f"v=1; a=rsa-sha256; d={key['d']}; s={key['s']}; h=from; bh=AAAA; b=AAAA"
+    envelope = Envelope(row.get("mail_from", RIGHT[row["flow"]][0]), ("ada@a.example.com",))
+    return Gate(flows()).check(mail.as_bytes(), envelope=envelope, flow=row["flow"])
+
+
+def test_who_it_says_it_is() -> None:
+    """What is declared is applied to the envelope, and what is another's is told or refused."""
+    plain = {flow: said(checked({"flow": flow})) for flow in RIGHT}
+    wrong = []
+    for row in map(json.loads, cases("flows-2/identity.jsonl").splitlines()):
+        verdict, must = checked(row), row["must"]
+        new = said(verdict) - plain[row["flow"]]
+        holds = {
+            "MAIL FROM domain": lambda w, v=verdict: v.mail_from.rpartition("@")[2] == w,
+            "MAIL FROM": lambda w, v=verdict: v.mail_from == w,
+            "told_or_refused": lambda w, n=new: bool(n) is w,
+            "nothing_said": lambda w, n=new: bool(n) is not w,
+            "accepted": lambda w, v=verdict: v.allowed is w,
+        }
+        wrong += [(row["id"], name, new) for name, want in must.items() if not holds[name](want)]
+    assert wrong == []
+
+
+def test_what_programs_send_for_people() -> None:
+    """Answers to absence, receipts, reports and invitations leave by the flow of their domain."""
+    cases("flows-2/identity.jsonl")
+    for file in sorted((ROOT / "cases" / "flows-2" / "automatic").glob("*.eml")):
+        raw = file.read_bytes()
+        sender = "helen@example.org" if file.stem == "invitation" else ""
+        verdict = Gate(flows()).check(raw, envelope=Envelope(sender, (message_from_bytes(raw)["To"],)))
+        assert (verdict.allowed, verdict.flow, verdict.mail_from) == (True, "professional", sender), file.stem
+
+
+def test_what_is_told() -> None:
+    """Fields twice, forged fields and a foreign From are told; the owner's own message is not."""
+    wrong = []
+    for row in map(json.loads, cases("message-2/told.jsonl").splitlines()):
+        fields = "".join(f"{name}: {value}\r\n" for name, value in row["headers"])
+        text = RIGHT[row["flow"]][2].replace("\n", "\r\n")
+        verdict = Gate(flows()).check(
+            f"{fields}\r\n{text}".encode(), flow=row["flow"], account=row["account"]
+        )
+        is_told = bool(said(verdict)) or not verdict
+        if is_told is (row["kind"] == "own"):
+            wrong.append((row["id"], said(verdict)))
+    assert wrong == []
+
+
+def test_a_scanner_with_a_wrong_answer() -> None:
+    """Whatever it returns, its policy decides, and the verdict says so."""
+    for row in map(json.loads, cases("message-2/scanners.jsonl").splitlines()):
+        answer = row.get("answer")
+        gate = Gate(flows(), scanners=[lambda _, answer=answer: answer])
+        verdict = gate.check(right("transactional").as_bytes(), flow="transactional")
+        assert (verdict.decision, verdict.degraded) == ("defer", ("scanners",)), row["id"]
+
+
+@pytest.mark.parametrize("kind", [ValueError, RuntimeError, KeyError])
+def test_log_lines(kind: type[Exception], caplog: pytest.LogCaptureFixture) -> None:
+    """No control character and no address of an exception reaches the log."""
+    rows = [json.loads(line) for line in cases("message-2/log.jsonl").splitlines()]
+    for text in [row["raised"] for row in rows if row["kind"] == "log"]:
+
+        def scan(_: bytes, text: str = text) -> None:
+            raise kind(text)
+
+        def hook(_: Verdict, text: str = text) -> None:
+            raise kind(text)
+
+        with caplog.at_level(logging.DEBUG):
+            Gate(flows(), scanners=[scan], hooks=[hook]).check(right("transactional").as_bytes())
+    lines = [logging.Formatter().format(record) for record in caplog.records]
+    assert lines
+    assert [line for line in lines if not line.isprintable() or "victim" in line] == []
