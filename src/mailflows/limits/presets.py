@@ -109,7 +109,7 @@ def account(provider: str, store: Store | None = None, **settings: Unpack[Settin
     A message that its own limit refuses costs nothing; one that the provider refuses may cost the account.
 
     Args:
-        provider: Of ``data/limits/accounts.toml``, such as ``gmail``, ``google-workspace``, ``microsoft-365``.
+        provider: Of ``data/limits/accounts.toml``, such as ``gmail`` or ``microsoft-365``.
         store: Where counts live.
         settings: See `Limiter`.
 
@@ -124,7 +124,8 @@ def account(provider: str, store: Store | None = None, **settings: Unpack[Settin
     known = _accounts()
     if provider not in known:
         meant = did_you_mean(provider, known)
-        msg = f"no limits of {provider!r} are known{f' ({meant})' if meant else ''}; known are {', '.join(known)}"
+        hint = f" ({meant})" if meant else ""
+        msg = f"no limits are known of {provider!r}{hint}, only of {', '.join(known)}"
         raise ConfigurationError(msg, field="provider")
     limits = [
         Limit(entry["rate"], per="account", counts=entry["counts"], of=entry.get("of"))
