@@ -1,106 +1,112 @@
-"""Measure what the default policy of `SenderControl` means for honest senders and for others.
+"""Measure what the default policy of `SenderControl` means for honest senders and for stolen accounts.
 
-Usage: python benchmarks/sender_control.py
+Usage: python benchmarks/sender_control.py [SENDERS]
 
-Simulated, with seeds: 10,000 honest senders of whose recipients 2 % are invalid; 5,000 who mail a bad list;
-and accounts with a month of history, some of which somebody else takes over. Writes
-results/sender_control.json.
+Simulated, with seeds: the scenarios of ``sender_scenarios.toml``, each with SENDERS senders (40 by default);
+2,000 honest senders of whose recipients 2 % are invalid, and as many who mail a bad list; and what a decision
+costs beside one of `Limiter`. Writes results/sender_control.json.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 import statistics
+import sys
+import tomllib
+from itertools import count
+from typing import Any
 
-from recording import write
+from recording import ROOT, interleaved, write
 
-from mailflows.senders import SenderPolicy
-from mailflows.senders._record import DAY, SenderRecord
-from mailflows.senders._rules import block_for, judge
+sys.path.insert(0, str(ROOT / "tests"))
+
+from mailflows.limits import Limit, Limiter, MemoryStore
+from mailflows.senders import SenderControl, SenderPolicy
+from mailflows.senders._judgement import Measure, judge
+from mailflows.senders._record import SenderRecord
+from sender_scenarios import MONDAY, is_as_expected, play
 
 POLICY = SenderPolicy()
-START = 1_767_225_600.0  # 1 January 2026
 
 
-def first_block(chance: random.Random, share: float, recipients: int) -> int | None:
+def first_stop(chance: random.Random, share: float, recipients: int) -> int | None:
     """Return after how many recipients a sender with this share of invalid ones is stopped."""
     record, good = SenderRecord(), 0
+    record.at(MONDAY)
     for number in range(1, recipients + 1):
         if chance.random() >= share:
             good += 1  # nobody is stopped for a valid recipient: judged with the next invalid one
             continue
-        record = record.with_outcomes(valid=good, invalid=1, now=START)
+        record.tell(valid=good, invalid=0)
+        record.tell(valid=0, invalid=1)
         good = 0
-        if block_for(judge(record, POLICY), record, POLICY, START) is not None:
+        if judge(record, POLICY).measure is Measure.BLOCK:
             return number
     return None
 
 
-def invalid_recipients() -> dict[str, object]:
+def invalid_recipients(senders: int = 2000) -> dict[str, Any]:
     """Simulate honest senders, and those with bad lists."""
     chance = random.Random(2026)
-    false = sum(first_block(chance, 0.02, 1000) is not None for _ in range(10_000))
-    honest = {"senders": 10_000, "recipients": 1000, "share": 0.02, "blocked": false}
-    found: dict[str, object] = {"honest": honest}
+    false = sum(first_stop(chance, 0.02, 1000) is not None for _ in range(senders))
+    found: dict[str, Any] = {
+        "honest": {"senders": senders, "recipients": 1000, "share": 0.02, "blocked": false}
+    }
     for share in (0.1, 0.2, 0.3):
-        stops = [first_block(chance, share, 2000) for _ in range(5000)]
-        numbers = sorted(2001 if stop is None else stop for stop in stops)
+        numbers = sorted(first_stop(chance, share, 2000) or 2001 for _ in range(senders))
         found[f"share_{share:g}"] = {
-            "senders": len(numbers),
+            "senders": senders,
             "median": statistics.median(numbers),
-            "p90": numbers[int(len(numbers) * 0.9)],
-            "within_50": sum(number <= 50 for number in numbers) / len(numbers),
+            "p90": numbers[int(senders * 0.9)],
+            "within_50": sum(number <= 50 for number in numbers) / senders,
         }
     return found
 
 
-def month(chance: random.Random, account: int) -> tuple[SenderRecord, float, bool]:
-    """Return the record of an account after a month of ordinary days, and whether it was stopped in it."""
-    record = SenderRecord()
-    friends = [f"{account}-{n}" for n in range(chance.randint(20, 200))]
-    stopped = False
-    for day in range(30):
-        if day % 7 in {5, 6}:
-            continue
-        mails = chance.randint(2, 25)
-        if chance.random() < 0.02:  # a greeting to everybody
-            mails = len(friends)
-        hours = sorted(chance.choice(range(8, 19)) for _ in range(mails))
-        for number, hour in enumerate(hours):
-            now = START + day * DAY + hour * 3600 + number
-            is_new = chance.random() < 0.1
-            to = f"{account}-new-{day}-{number}" if is_new else chance.choice(friends)
-            network = chance.choice(("office", "home", "phone", f"train-{chance.randint(1, 30)}"))
-            record = record.with_attempt([to], network, now)
-            if block_for(judge(record, POLICY), record, POLICY, now) is not None:
-                stopped = True
-    return record, START + 30 * DAY + 3 * 3600, stopped
+def scenarios(senders: int) -> list[dict[str, Any]]:
+    """Play every scenario with many senders."""
+    table = tomllib.loads((ROOT / "benchmarks/sender_scenarios.toml").read_text("utf-8"))
+    rows = []
+    for scenario in table["scenario"]:
+        found = [play(table, scenario, seed=seed) for seed in range(senders)]
+        rows.append(
+            {
+                "name": scenario["name"],
+                "expect": scenario["expect"],
+                "senders": senders,
+                "as_expected": sum(is_as_expected(scenario, one) for one in found) / senders,
+                "let_through": statistics.median(one.passed for one in found),
+            }
+        )
+    return rows
 
 
-def stolen_accounts() -> dict[str, object]:
-    """Simulate a month of ordinary accounts, and then somebody else's mail to strangers from many places."""
-    chance = random.Random(2027)
-    alarms, needed = 0, []
-    for account in range(1000):
-        record, now, stopped = month(chance, account)
-        alarms += stopped
-        for number in range(1, 201):
-            stranger, host = f"{account}-stranger-{number}", f"host-{chance.randint(1, 40)}"
-            record = record.with_attempt([stranger], host, now + number)
-            if block_for(judge(record, POLICY), record, POLICY, now + number) is not None:
-                needed.append(number)
-                break
-        else:
-            needed.append(201)
-    needed.sort()
+def cost() -> dict[str, float]:
+    """Time a decision beside one of a limiter with one rule, and count the bytes of a record."""
+    times, store = count(), MemoryStore()
+    senders = SenderControl(store, clock=lambda: MONDAY + 400.0 * next(times))
+    limiter = Limiter(Limit("1000000/hour", per="recipient"), store=MemoryStore())
+    people = [f"r{n}@example.org" for n in range(40)] * 5
+    found = interleaved(
+        {
+            "senders": lambda to: senders.acquire("ada", to=to, client="192.0.2.1"),
+            "limiter": lambda to: limiter.acquire(to=to, client="192.0.2.1"),
+        },
+        people,
+    )
+    size = max(len(document) for _, document in store.scan("sender:"))
     return {
-        "accounts": 1000,
-        "false_alarms_in_a_month": alarms,
-        "found_after_median": statistics.median(needed),
-        "found_after_p99": needed[int(len(needed) * 0.99)],
-        "within_30": sum(number <= 30 for number in needed) / len(needed),
+        "microseconds": found["senders"],
+        "acquires": found["senders"] / found["limiter"],
+        "bytes_per_sender": size,
     }
 
 
 if __name__ == "__main__":
-    write("sender_control", {"invalid": invalid_recipients(), "stolen": stolen_accounts()})
+    logging.disable()
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+    write(
+        "sender_control",
+        {"invalid": invalid_recipients(), "scenarios": scenarios(number), "cost": cost()},
+    )

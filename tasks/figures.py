@@ -63,7 +63,7 @@ def limits() -> str:
 def senders() -> str:
     """Return what the default policy means for honest senders and for others."""
     found = result("sender_control")
-    honest, stolen = found["invalid"]["honest"], found["stolen"]
+    honest = found["invalid"]["honest"]
     who = (
         f"{honest['senders']:,} senders at {honest['share']:.0%} invalid, {honest['recipients']:,} recipients"
     )
@@ -72,16 +72,24 @@ def senders() -> str:
         row = found["invalid"][f"share_{share}"]
         said = f"median after {row['median']:.0f}; {percent(row['within_50'])} within 50"
         rows.append([f"a sender at {float(share):.0%} invalid is stopped", said])
-    rows += [
+    words = {
+        "free": "never stopped",
+        "stop": "stopped in time",
+        "tolerate": "goes",
+        "refuse": "refused in time",
+    }
+    for row in found["scenarios"]:
+        said = f"{percent(row['as_expected'])} {words[row['expect']]}"
+        if row["expect"] == "stop":
+            said += f", median after {row['let_through']:.0f} recipients"
+        rows.append([row["name"], said])
+    cost = found["cost"]
+    rows.append(
         [
-            f"{stolen['accounts']:,} accounts, an ordinary month",
-            f"{stolen['false_alarms_in_a_month']} stopped",
-        ],
-        [
-            "a stolen account is stopped",
-            f"median after {stolen['found_after_median']:.0f}; {percent(stolen['within_30'])} within 30",
-        ],
-    ]
+            "cost of a decision",
+            f"{cost['acquires']:.0f} decisions of a limiter; {cost['bytes_per_sender']:,} bytes a sender",
+        ]
+    )
     return table(["simulated", "measured"], rows)
 
 

@@ -7,7 +7,7 @@ import math
 __all__ = ["wilson"]
 
 
-def wilson(hits: int, total: int, z: float) -> tuple[float, float]:
+def wilson(hits: float, total: float, z: float) -> tuple[float, float]:
     """Return the Wilson score interval of a share (Wilson 1927, JASA 22).
 
     Args:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mailflows._result import Severity
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows import Outcome
@@ -305,9 +306,10 @@ def senders(parts: Parts, check: Check) -> Steps:
     if isinstance(found, Failure):
         degraded(parts, check, "senders", found)
         return
-    decision = ACCEPT if found else REJECT if found.retry_after is None else DEFER
+    refusal = HOLD if found.status == "held" else REJECT if found.retry_after is None else DEFER
+    decision = ACCEPT if found else refusal
     for reason in found.reasons:
-        given = decision if reason.stops else ACCEPT
+        given = decision if reason.severity is Severity.ERROR else ACCEPT
         check.say("senders", reason.code, reason.sentence, given, retry_after=found.retry_after)
     if found.degraded or not found.reasons:
         said = "the store could not be asked" if found.degraded else "the sender stands well"

@@ -1,8 +1,19 @@
-"""Sender control: who mails many invalid addresses is warned, held and blocked."""
+"""Sender control: who mails many invalid addresses, or lost the account to somebody else, is stopped."""
 
 from __future__ import annotations
 
-from mailflows.senders._control import SenderControl, SenderStatus, SenderVerdict
-from mailflows.senders._rules import SenderPolicy, SenderReason
+from mailflows.senders._control import SenderControl
+from mailflows.senders._policy import SenderPolicy
+from mailflows.senders._replay import SenderEvent, SenderReplay, Stopped
+from mailflows.senders._verdict import SenderKind, SenderStatus, SenderVerdict
 
-__all__ = ["SenderControl", "SenderPolicy", "SenderReason", "SenderStatus", "SenderVerdict"]
+__all__ = [
+    "SenderControl",
+    "SenderEvent",
+    "SenderKind",
+    "SenderPolicy",
+    "SenderReplay",
+    "SenderStatus",
+    "SenderVerdict",
+    "Stopped",
+]

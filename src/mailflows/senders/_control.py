@@ -2,111 +2,80 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mailflows._result import to_html
-from mailflows._stores import update
-from mailflows.errors import ConfigurationError, StoreError
+from mailflows._clock import to_datetime
+from mailflows._result import Reason, Severity
+from mailflows._stores import DocumentKeeper, MemoryStore
+from mailflows.errors import StoreError
 from mailflows.feedback import BounceReason, read_reply
 from mailflows.limits._attempt import Attempt, network_key, text_key
+from mailflows.senders._evidence import hour_oddness
+from mailflows.senders._judgement import (
+    MANY_NEW,
+    Judgement,
+    Measure,
+    block_for,
+    how_long,
+    judge,
+    judge_mailing,
+)
+from mailflows.senders._people import places_of
+from mailflows.senders._policy import SenderPolicy
 from mailflows.senders._record import LONGEST, Block, SenderRecord
-from mailflows.senders._rules import SenderPolicy, SenderReason, block_for, how_long, judge
+from mailflows.senders._replay import Replay, ReplayClock
+from mailflows.senders._verdict import SenderKind, SenderStatus, SenderVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from mailflows._clock import Clock
     from mailflows._stores import Documents
+    from mailflows._stores._documents import OnStoreError
     from mailflows.message import Source
+    from mailflows.senders._people import Place
+    from mailflows.senders._replay import SenderEvent, SenderReplay
 
-__all__ = ["SenderControl", "SenderStatus", "SenderVerdict"]
+__all__ = ["SenderControl"]
 
 _OUTCOMES = frozenset({"delivered", "bounced", "rejected"})
 
 MOST = 10**9
 """Recipients of one report."""
 
-_log = logging.getLogger("mailflows.limits")
+REVIEW = 3600.0
+"""Seconds after which a held message may be tried again: by then the window of an hour has faded."""
 
+_KINDS = (None, *SenderKind)
+_STATUS = {
+    Measure.NOTHING: SenderStatus.CLEAR,
+    Measure.WARN: SenderStatus.WARNED,
+    Measure.HOLD: SenderStatus.HELD,
+}
+_log = logging.getLogger("mailflows.senders")
 
-class SenderStatus(StrEnum):
-    """How a sender stands."""
+Judge: TypeAlias = "Callable[[SenderRecord, float], Judgement]"
+"""Changes a record at a moment, and says what that calls for."""
 
-    CLEAR = "clear"
-    WARNED = "warned"
-    BLOCKED = "blocked"
-
-
-@dataclass(frozen=True, slots=True)
-class SenderVerdict:
-    """Whether a sender may send. A verdict is true if so.
-
-    Attributes:
-        allowed: Whether this message may go.
-        status: How the sender stands: clear, warned or blocked.
-        reasons: What speaks against the sender, or the message, the weightiest first.
-        until: When a block ends, in UTC; `None` without a block, or for one that never ends.
-        retry_after: Seconds until then; 0.0 if allowed, `None` for never.
-        outcomes: Recipients of the last seven days whose fate is known.
-        invalid: Those of them who do not exist.
-        degraded: Whether the store could not be asked, so that *on_error* decided.
-    """
-
-    allowed: bool
-    status: SenderStatus
-    reasons: tuple[SenderReason, ...]
-    until: datetime | None
-    retry_after: float | None
-    outcomes: int
-    invalid: int
-    degraded: bool = False
-
-    def __bool__(self) -> bool:
-        return self.allowed
-
-    def __str__(self) -> str:
-        """Return one line, without an address."""
-        said = "may send" if self.allowed else "may not send"
-        why = "; ".join(reason.sentence for reason in self.reasons)
-        return f"{self.status}: {said}" + (f" ({why})" if why else "")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as plain data, ready for JSON."""
-        return {
-            "allowed": self.allowed,
-            "status": str(self.status),
-            "reasons": [{"code": r.code, "sentence": r.sentence, "stops": r.stops} for r in self.reasons],
-            "until": None if self.until is None else self.until.isoformat(),
-            "retry_after": self.retry_after,
-            "outcomes": self.outcomes,
-            "invalid": self.invalid,
-            "degraded": self.degraded,
-        }
-
-    def _repr_html_(self) -> str:
-        """Return the verdict as a small table, for a notebook."""
-        rows = [[reason.code, reason.sentence, "yes" if reason.stops else "no"] for reason in self.reasons]
-        return to_html(str(self.status), ["reason", "what was found", "stops"], rows)
+Order: TypeAlias = "Callable[[SenderRecord, float], None]"
+"""Changes a record at a moment as an administrator wants."""
 
 
 class SenderControl:
     """Stops senders who mail invalid addresses, mass mailings, and accounts that somebody else took over.
 
     For mail that people send (the professional flow): each sender has a record in the store, by a keyed hash.
-    Feed back what becomes of the mail, and ask before each message.
+    Ask before each message, and feed back what becomes of the mail.
 
     Args:
         store: Where records live; one that outlives the process, so that a block does.
         policy: When a sender is warned and stopped; see `SenderPolicy`.
-        on_error: What to do when the store cannot be asked: ``allow`` or ``deny``.
-        hooks: Functions that are given (sender, verdict) when a sender is blocked, to tell an administrator:
-            who is not told cannot help.
+        names: Keep the names of senders beside their records, so that an administrator can list them.
+        on_error: What to do when the store cannot be asked: ``allow``, ``deny`` or ``raise``.
+        hooks: Functions that are given (sender, verdict) when a message is held for the first time on a day,
+            and when a sender is blocked, to tell an administrator: who is not told cannot help.
         clock: Returns seconds of Unix time.
 
     Example:
@@ -121,22 +90,19 @@ class SenderControl:
         blocked: may not send (stopped for 4 hours: invalid-share)
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the settings of a control
         self,
         store: Documents,
         *,
         policy: SenderPolicy | None = None,
-        on_error: Literal["allow", "deny"] = "allow",
+        names: bool = False,
+        on_error: OnStoreError = "allow",
         hooks: Iterable[Callable[[str, SenderVerdict], object]] = (),
         clock: Clock = time.time,
     ) -> None:
-        if on_error not in {"allow", "deny"}:
-            msg = f"on_error= is 'allow' or 'deny'; got {on_error!r}"
-            raise ConfigurationError(msg, field="on_error")
         self.policy = SenderPolicy() if policy is None else policy
-        self._store = store
-        self._on_error = on_error
-        self._hooks = tuple(hooks)
+        self._names = names
+        self._keeper = DocumentKeeper(store, kind="sender", on_error=on_error, hooks=hooks)
         self._clock = clock
 
     def acquire(
@@ -158,24 +124,16 @@ class SenderControl:
         Raises:
             ValueError: If the client is no network address, or the sender is empty.
         """
-        attempt = Attempt(message, {"to": to})
-        network = None if client is None else network_key(client)
-        if len(attempt.recipients) > self.policy.max_recipients:
-            return self._too_many(sender, len(attempt.recipients))
-        return self._change(
-            sender, lambda record, now: record.with_attempt(attempt.recipients, network, now), is_attempt=True
-        )
+        return self._changed(sender, self._attempt(message, to, client), is_attempt=True)
 
     def check(self, sender: str) -> SenderVerdict:
-        """Say how a sender stands, and change nothing."""
+        """Say how a sender stands, and change nothing: held means that the next message would be."""
+        key = self._key(sender)
         try:
-            document = self._store.load(self._key(sender))
+            document = self._keeper.load(key)
         except StoreError as problem:
             return self._without_store(problem)
-        now = self._clock()
-        return self._verdict(SenderRecord.read(document).at(now), now)
-
-    state = check
+        return self._standing(SenderRecord.read(document), self._clock())
 
     def report(  # noqa: PLR0913 -- what is known comes in several forms
         self,
@@ -191,7 +149,8 @@ class SenderControl:
 
         Args:
             sender: Who sent it.
-            event: A `mailflows.feedback.Event`, or anything with its ``type`` and ``reason``.
+            event: A `mailflows.feedback.Event`, or anything with its ``type`` and ``reason``; or several,
+                whose order does not matter.
             code: Reply code of the server to one recipient, where there is no event, and
             text: what it said: ``code=550, text="5.1.1 user unknown"``.
             valid: Recipients who took it, or
@@ -200,19 +159,22 @@ class SenderControl:
         Raises:
             ValueError: If a number is no whole one of at least 0.
         """
-        if code is not None:
-            is_unknown = read_reply(code, text).is_unknown
-            valid, invalid = valid + (code < 400), invalid + is_unknown
-        for number in (valid, invalid):
-            _require_count(number)
-        if event is not None and event.type in _OUTCOMES:
-            is_invalid = _is_unknown(event.reason)
-            valid, invalid = valid + (not is_invalid), invalid + is_invalid
-        if not valid and not invalid:
-            return self.check(sender)
-        return self._change(
-            sender, lambda record, now: record.with_outcomes(valid=valid, invalid=invalid, now=now)
-        )
+        outcome = _outcome(event, code, text, valid, invalid)
+        return self._changed(sender, self._told(outcome)) if any(outcome) else self.check(sender)
+
+    def declare(self, sender: str, kind: SenderKind | str | None) -> SenderVerdict:
+        """Say who is behind an account; without it that is learned from what the account does.
+
+        Args:
+            sender: Who.
+            kind: ``person``, ``shared`` (sales@: people who answer strangers), ``machine`` (alerts@: at any
+                hour), or `None` to let it be learned again.
+
+        Raises:
+            ValueError: If there is no such kind.
+            StoreError: If the store could not answer.
+        """
+        return self._order(sender, _declared(kind))
 
     def block(self, sender: str, *, seconds: float | None = None, reason: str = "by-hand") -> SenderVerdict:
         """Block a sender, for good unless *seconds* are given.
@@ -221,18 +183,50 @@ class SenderControl:
             ValueError: If *seconds* is no number above 0.
             StoreError: If the store could not answer: an order of yours is not dropped in silence.
         """
-        now = self._clock()
-        block = Block(now, _end(seconds, now), reason)
-        return self._ordered(sender, lambda record: record.at(now).with_block(block))
+        return self._order(sender, _blocked(_end(seconds, self._clock()), reason))
 
     def unblock(self, sender: str) -> SenderVerdict:
-        """Let a sender go on, whatever the reason of the block was.
+        """Let a sender go on, whatever the reason of the block was, and learn from it.
+
+        What looked like a theft is taken for the sender's own: the networks and the volume of the day become
+        usual, and more evidence is asked for from now on.
 
         Raises:
             StoreError: If the store could not answer.
         """
-        now = self._clock()
-        return self._ordered(sender, lambda record: record.at(now).without_block(now))
+        return self._order(sender, SenderRecord.release)
+
+    def blocked(self) -> list[tuple[str, SenderVerdict]]:
+        """Return every sender who is blocked now, with the verdict; by name where *names* kept it.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        return self._listed(self._keeper.scan())
+
+    @classmethod
+    def replay(
+        cls, events: Iterable[SenderEvent | Mapping[str, Any]], *, policy: SenderPolicy | None = None
+    ) -> SenderReplay:
+        """Say whom a control would have stopped, from a log of your own; nothing is kept.
+
+        Play some weeks of mail before you let a control refuse anything.
+
+        Args:
+            events: The log, in any order: each a `SenderEvent`, or a mapping with its names.
+            policy: The policy to try.
+
+        Raises:
+            ValueError: If a row has no moment or sender, or its client is no network address.
+
+        Example:
+            >>> log = [{"at": 1.8e9 + 60 * n, "sender": "ada", "to": f"friend{n % 9}@example.org"}
+            ...        for n in range(40)]
+            >>> print(SenderControl.replay(log))
+            0 of 1 senders would have been stopped; 0 of 40 messages held, 0 refused
+        """
+        clock = ReplayClock()
+        return Replay(cls(MemoryStore(clock=clock), policy=policy, clock=clock), clock).play(events)
 
     async def aacquire(
         self,
@@ -243,130 +237,308 @@ class SenderControl:
         client: object = None,
     ) -> SenderVerdict:
         """Do what `acquire` does without blocking the event loop."""
-        return await asyncio.to_thread(self.acquire, sender, message, to=to, client=client)
+        return await self._achanged(sender, self._attempt(message, to, client), is_attempt=True)
 
-    async def areport(
-        self, sender: str, event: Any = None, *, valid: int = 0, invalid: int = 0
-    ) -> SenderVerdict:
-        """Do what `report` does without blocking the event loop."""
-        return await asyncio.to_thread(self.report, sender, event, valid=valid, invalid=invalid)
-
-    def _key(self, sender: object) -> str:
-        name = text_key(sender).strip().lower()
-        if sender is None or not name:
-            msg = f"sender is an address or the name of an account; got {sender!r}"
-            raise ValueError(msg)
-        return f"sender:{self._store.digest(name)}"
-
-    def _change(
-        self,
-        sender: str,
-        change: Callable[[SenderRecord, float], SenderRecord],
-        *,
-        is_attempt: bool = False,
-    ) -> SenderVerdict:
-        """Change a record, block the sender if it calls for that, and say how the sender stands."""
-        now = self._clock()
-        was_on = False
-
-        def changed(document: bytes | None) -> bytes | None:
-            nonlocal was_on
-            known = SenderRecord.read(document)
-            record = known.at(now)
-            was_on = record.block is not None and record.block.is_on(now)
-            if was_on and is_attempt:
-                # Who is blocked and tries again is not remembered for it; that the clock was set back is.
-                return record.write() if record.hour < known.hour else document
-            record = change(record, now)
-            block = None if was_on else block_for(judge(record, self.policy), record, self.policy, now)
-            return (record if block is None else record.with_block(block)).write()
-
+    async def acheck(self, sender: str) -> SenderVerdict:
+        """Do what `check` does without blocking the event loop."""
+        key = await self._akey(sender)
         try:
-            document = update(self._store, self._key(sender), changed)
+            document = await self._keeper.aload(key)
         except StoreError as problem:
             return self._without_store(problem)
-        verdict = self._verdict(SenderRecord.read(document), now)
-        if verdict.status is SenderStatus.BLOCKED and not was_on:
-            self._tell(sender, verdict)
+        return self._standing(SenderRecord.read(document), self._clock())
+
+    async def areport(  # noqa: PLR0913 -- as its twin
+        self,
+        sender: str,
+        event: Any = None,
+        *,
+        code: int | None = None,
+        text: str = "",
+        valid: int = 0,
+        invalid: int = 0,
+    ) -> SenderVerdict:
+        """Do what `report` does without blocking the event loop."""
+        outcome = _outcome(event, code, text, valid, invalid)
+        if not any(outcome):
+            return await self.acheck(sender)
+        return await self._achanged(sender, self._told(outcome))
+
+    async def adeclare(self, sender: str, kind: SenderKind | str | None) -> SenderVerdict:
+        """Do what `declare` does without blocking the event loop."""
+        return await self._aorder(sender, _declared(kind))
+
+    async def ablock(
+        self, sender: str, *, seconds: float | None = None, reason: str = "by-hand"
+    ) -> SenderVerdict:
+        """Do what `block` does without blocking the event loop."""
+        return await self._aorder(sender, _blocked(_end(seconds, self._clock()), reason))
+
+    async def aunblock(self, sender: str) -> SenderVerdict:
+        """Do what `unblock` does without blocking the event loop."""
+        return await self._aorder(sender, SenderRecord.release)
+
+    async def ablocked(self) -> list[tuple[str, SenderVerdict]]:
+        """Do what `blocked` does without blocking the event loop."""
+        return self._listed([found async for found in self._keeper.ascan()])
+
+    def _key(self, sender: object) -> str:
+        return self._keeper.key(_name(sender))
+
+    async def _akey(self, sender: object) -> str:
+        return await self._keeper.akey(_name(sender))
+
+    def _attempt(self, message: Source | object | None, to: Any, client: object) -> Judge:
+        """Return what counts and judges an attempt."""
+        places = places_of(Attempt(message, {"to": to}).recipients)
+        network = None if client is None else network_key(client)
+        return lambda record, now: _tried(record, self.policy, places, network, now)
+
+    def _told(self, outcome: tuple[int, int]) -> Judge:
+        """Return what counts outcomes, and judges the sender; a report blocks, and holds nothing."""
+
+        def judged(record: SenderRecord, _now: float) -> Judgement:
+            record.tell(valid=outcome[0], invalid=outcome[1])
+            found = judge(record, self.policy)
+            return Judgement(Measure.WARN, found.reasons) if found.measure is Measure.HOLD else found
+
+        return judged
+
+    def _changed(self, sender: str, judged: Judge, *, is_attempt: bool = False) -> SenderVerdict:
+        """Change a record, block the sender if it calls for that, and say how the sender stands."""
+        change = _Change(self, sender, judged, is_attempt=is_attempt)
+        key = self._key(sender)
+        try:
+            self._keeper.update(key, change)
+        except StoreError as problem:
+            return self._without_store(problem)
+        return self._after(sender, change)
+
+    async def _achanged(self, sender: str, judged: Judge, *, is_attempt: bool = False) -> SenderVerdict:
+        """Do the same without blocking the event loop."""
+        change = _Change(self, sender, judged, is_attempt=is_attempt)
+        key = await self._akey(sender)
+        try:
+            await self._keeper.aupdate(key, change)
+        except StoreError as problem:
+            return self._without_store(problem)
+        return self._after(sender, change)
+
+    def _after(self, sender: str, change: _Change) -> SenderVerdict:
+        """Return the verdict after a change; of a hold or a block the log and the hooks hear."""
+        verdict = self._verdict(change.record, change.judgement, change.now)
+        if change.is_new:
+            _log.warning("a sender was stopped: %s", verdict)  # without its address
+            self._keeper.tell(sender, verdict)
         return verdict
 
-    def _ordered(self, sender: str, change: Callable[[SenderRecord], SenderRecord]) -> SenderVerdict:
-        document = update(
-            self._store, self._key(sender), lambda document: change(SenderRecord.read(document)).write()
-        )
-        return self._verdict(SenderRecord.read(document), self._clock())
+    def _order(self, sender: str, order: Order) -> SenderVerdict:
+        """Carry out an order of an administrator."""
+        now = self._clock()
+        document = self._keeper.update(self._key(sender), self._ordered(sender, order, now))
+        return self._standing(SenderRecord.read(document), now)
 
-    def _verdict(self, record: SenderRecord, now: float) -> SenderVerdict:
-        """Say how a sender with this record stands."""
+    async def _aorder(self, sender: str, order: Order) -> SenderVerdict:
+        """Do the same without blocking the event loop."""
+        now = self._clock()
+        document = await self._keeper.aupdate(await self._akey(sender), self._ordered(sender, order, now))
+        return self._standing(SenderRecord.read(document), now)
+
+    def _ordered(self, sender: str, order: Order, now: float) -> Callable[[bytes | None], bytes]:
+        def changed(document: bytes | None) -> bytes:
+            record = self._read(document, sender)
+            record.at(now)
+            order(record, now)
+            return record.write()
+
+        return changed
+
+    def _read(self, document: bytes | None, sender: str) -> SenderRecord:
+        record = SenderRecord.read(document)
+        if self._names:
+            record.name = _name(sender)
+        return record
+
+    def _listed(self, found: Iterable[tuple[str, bytes]]) -> list[tuple[str, SenderVerdict]]:
+        now = self._clock()
+        listed = []
+        for key, document in found:
+            record = SenderRecord.read(document)
+            verdict = self._standing(record, now)
+            if verdict.status is SenderStatus.BLOCKED:
+                listed.append((record.name or key.removeprefix("sender:"), verdict))
+        return listed
+
+    def _standing(self, record: SenderRecord, now: float) -> SenderVerdict:
+        """Say how a sender stands, whatever it may send next."""
+        record.at(now)
+        found = judge(record, self.policy)
+        return self._verdict(record, Judgement(min(found.measure, Measure.HOLD), found.reasons), now)
+
+    def _verdict(self, record: SenderRecord, judgement: Judgement, now: float) -> SenderVerdict:
+        """Say how a sender with this record stands after a judgement."""
         outcomes, invalid = record.outcomes
         block = record.block
         if block is not None and block.is_on(now):
             sentence = f"stopped {how_long(block, now)}: {block.reason}"
-            until = None if block.until is None else datetime.fromtimestamp(block.until, UTC)
-            retry = None if block.until is None else block.until - now
-            blocked = (SenderReason("blocked", sentence, stops=True),)
-            return SenderVerdict(False, SenderStatus.BLOCKED, blocked, until, retry, outcomes, invalid)  # noqa: FBT003
-        reasons = judge(record, self.policy)
-        status = SenderStatus.CLEAR if not reasons else SenderStatus.WARNED
-        return SenderVerdict(True, status, reasons, None, 0.0, outcomes, invalid)  # noqa: FBT003
-
-    def _too_many(self, sender: str, count: int) -> SenderVerdict:
-        """Refuse one mailing; the sender is as before."""
-        standing = self.check(sender)
-        sentence = f"{count} recipients in one mailing; at most {self.policy.max_recipients} are tolerated"
-        reasons = (SenderReason("too-many-recipients", sentence, stops=True), *standing.reasons)
+            first = Reason("blocked", sentence, part="senders", severity=Severity.ERROR)
+            return SenderVerdict(
+                allowed=False,
+                status=SenderStatus.BLOCKED,
+                reasons=(first, *(r for r in judgement.reasons if judgement.measure is Measure.BLOCK)),
+                until=None if block.until is None else to_datetime(block.until),
+                retry_after=None if block.until is None else block.until - now,
+                outcomes=outcomes,
+                invalid=invalid,
+            )
+        is_held = judgement.measure is Measure.HOLD
+        lasting = any(reason.weight is None for reason in judgement.reasons)
         return SenderVerdict(
-            allowed=False,
-            status=standing.status,
-            reasons=reasons,
-            until=standing.until,
-            retry_after=None,
-            outcomes=standing.outcomes,
-            invalid=standing.invalid,
-            degraded=standing.degraded,
+            allowed=not is_held,
+            status=_STATUS[judgement.measure],
+            reasons=judgement.reasons,
+            retry_after=(None if lasting else REVIEW) if is_held else 0.0,
+            outcomes=outcomes,
+            invalid=invalid,
         )
 
     def _without_store(self, problem: StoreError) -> SenderVerdict:
         """Return what the policy says while the store cannot be asked."""
-        _log.warning("%s; senders are not controlled: the policy is «%s»", problem, self._on_error)
-        is_allowed = self._on_error == "allow"
+        allowed = self._keeper.instead(problem)
         return SenderVerdict(
-            allowed=is_allowed,
+            allowed=allowed,
             status=SenderStatus.CLEAR,
-            reasons=(),
-            until=None,
-            retry_after=0.0 if is_allowed else 1.0,
-            outcomes=0,
-            invalid=0,
+            retry_after=0.0 if allowed else 1.0,
             degraded=True,
         )
 
-    def _tell(self, sender: str, verdict: SenderVerdict) -> None:
-        """Let the log and the hooks know of a new block; the log gets no address."""
-        _log.warning("a sender was blocked: %s", verdict)
-        for hook in self._hooks:
-            try:
-                hook(sender, verdict)
-            except Exception:  # noqa: BLE001 -- of whatever kind: a broken message to an administrator stops no mail
-                _log.exception("a hook failed")
+
+class _Change:
+    """A change of a record, and what was made of it; it may be asked again where another was faster."""
+
+    def __init__(self, control: SenderControl, sender: str, judged: Judge, *, is_attempt: bool) -> None:
+        self._control, self._sender, self._judged = control, sender, judged
+        self._is_attempt = is_attempt
+        self.now = control._clock()  # noqa: SLF001 -- of the same module
+        self.record, self.judgement, self.is_new = SenderRecord(), Judgement(Measure.NOTHING), False
+
+    def __call__(self, document: bytes | None) -> bytes | None:
+        """Return what the document shall be."""
+        now, policy = self.now, self._control.policy
+        record = self.record = self._control._read(document, self._sender)  # noqa: SLF001 -- of the same module
+        self.judgement, self.is_new = Judgement(Measure.NOTHING), False
+        was_at, was_odd = record.last, record.is_odd
+        record.at(now)
+        if record.block is not None and record.block.is_on(now):
+            if not self._is_attempt:
+                self._judged(record, now)
+                return record.write()
+            # Who is blocked and tries again is not remembered for it; that the clock was set back is.
+            return record.write() if record.last < was_at else document
+        found = self.judgement = self._judged(record, now)
+        if found.measure is Measure.BLOCK:
+            record.stop(block_for(found, record, policy, now))
+            self.is_new = True
+        elif found.measure is not Measure.NOTHING:
+            record.is_odd = max(record.is_odd, int(found.measure))
+            self.is_new = found.measure is Measure.HOLD and was_odd < Measure.HOLD
+        return record.write()
 
 
-def _require_count(number: object) -> None:
-    if not isinstance(number, int) or not 0 <= number <= MOST:
-        msg = f"a number of recipients is a whole one of at least 0, and at most {MOST}; got {number!r:.60}"
-        raise ValueError(msg)
+def _tried(
+    record: SenderRecord, policy: SenderPolicy, places: list[Place], network: str | None, now: float
+) -> Judgement:
+    """Count an attempt, and judge it; only what may go is learned."""
+    is_own = record.sees(network)
+    size = len(places)
+    if size > policy.bulk:
+        new = sum(not record.people.knows(place) for place in places)
+        found = judge_mailing(
+            record, policy, size=size, new=new, is_own=is_own, is_placed=network is not None, now=now
+        )
+        if found.measure is Measure.NOTHING:
+            record.note_sent(size)
+        standing = judge(record, policy)
+        # What is known of the sender counts for a mass mailing as for any other message.
+        found = max(found, standing, key=lambda one: one.measure)
+    else:
+        record.count(places, is_own=is_own, oddness=hour_oddness(record, int(now // 3600) % 24))
+        found = judge(record, policy)
+        if record.today_new > MANY_NEW and found.measure < Measure.HOLD:
+            found = max(
+                found,
+                judge_mailing(
+                    record,
+                    policy,
+                    size=size,
+                    new=policy.bulk + 1,
+                    is_own=is_own,
+                    is_placed=network is not None,
+                    now=now,
+                ),
+                key=lambda one: one.measure,
+            )
+    if found.measure < Measure.HOLD:
+        record.people.learn(places, record.number, makes_room=size <= policy.bulk)
+    return found
 
 
-def _end(seconds: object, now: float) -> float | None:
-    """Return when a block ends; `None` for never, which is what more than a century comes to."""
-    if seconds is None:
-        return None
-    if not isinstance(seconds, int | float) or not seconds > 0:
-        msg = f"seconds is a number above 0, or None for good; got {seconds!r}"
-        raise ValueError(msg)
-    return now + seconds if seconds <= LONGEST else None
+def _declared(kind: SenderKind | str | None) -> Order:
+    number = _KINDS.index(None if kind is None else SenderKind(kind))
+
+    def order(record: SenderRecord, _now: float) -> None:
+        record.kind = number
+
+    return order
+
+
+def _blocked(until: float | None, reason: str) -> Order:
+    def order(record: SenderRecord, now: float) -> None:
+        record.add(Block(now, until, reason))
+
+    return order
+
+
+def _outcome(event: Any, code: int | None, text: str, valid: int, invalid: int) -> tuple[int, int]:
+    """Return how many recipients took it, and how many do not exist."""
+    for number in (valid, invalid):
+        _require_count(number)
+    if code is not None:
+        reply = read_reply(code, text)
+        valid, invalid = valid + (code < 400), invalid + reply.is_unknown
+    events = () if event is None else (event,) if hasattr(event, "type") else tuple(event)
+    for one in events:
+        if one.type in _OUTCOMES:
+            is_unknown = _is_unknown(one.reason)
+            valid, invalid = valid + (not is_unknown), invalid + is_unknown
+    return valid, invalid
 
 
 def _is_unknown(reason: str | None) -> bool:
-    """Say whether the reason of an event means that there is no such mailbox or domain."""
+    """Return whether the reason of an event means that there is no such mailbox or domain."""
     return reason is not None and reason in set(BounceReason) and BounceReason(reason).is_unknown
+
+
+def _name(sender: object) -> str:
+    name = text_key(sender).strip().lower()
+    if sender is None or not name:
+        msg = f"sender is an address or the name of an account; got {sender!r}"
+        raise ValueError(msg)
+    return name
+
+
+def _require_count(number: object) -> None:
+    if isinstance(number, int) and 0 <= number <= MOST:
+        return
+    msg = f"a number of recipients is a whole one of at least 0, and at most {MOST:,}; got {number!r:.40}"
+    raise ValueError(msg)
+
+
+def _end(seconds: object, now: float) -> float | None:
+    """Return when a block ends; `None` where it never does."""
+    if seconds is None:
+        return None
+    if isinstance(seconds, int | float) and seconds > 0:
+        return None if seconds > LONGEST else now + seconds
+    msg = f"seconds is a number above 0, or None for good; got {seconds!r}"
+    raise ValueError(msg)

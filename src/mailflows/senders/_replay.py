@@ -1,0 +1,173 @@
+"""What a control would have done: a log of one's own, played back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mailflows._clock import to_datetime, to_unix
+from mailflows._result import Result
+from mailflows.senders._verdict import SenderStatus, SenderVerdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from mailflows._result import Table
+
+__all__ = ["SenderEvent", "SenderReplay", "Stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class SenderEvent:
+    """One line of a log: a message that was sent, or what became of some.
+
+    Attributes:
+        at: When, an aware moment or Unix seconds.
+        sender: Who.
+        to: The recipients of a message; empty for an outcome.
+        client: The network address that it came from, where the log has it.
+        valid: Recipients who took it, and
+        invalid: who do not exist.
+    """
+
+    at: datetime | float
+    sender: str
+    to: tuple[str, ...] = ()
+    client: str | None = None
+    valid: int = 0
+    invalid: int = 0
+
+    @classmethod
+    def of(cls, row: SenderEvent | Mapping[str, Any]) -> SenderEvent:
+        """Return an event of a row with the same names, such as of `json.loads` or `csv.DictReader`.
+
+        Raises:
+            ValueError: If a row has no moment or sender, or another name.
+        """
+        if isinstance(row, SenderEvent):
+            return row
+        try:
+            values = dict(row)
+            to = values.pop("to", ())
+            return cls(to=((to,) if to else ()) if isinstance(to, str) else tuple(to), **values)
+        except TypeError as problem:
+            msg = f"a row has at and sender, and perhaps to, client, valid, invalid; got {sorted(row)!r:.120}"
+            raise ValueError(msg) from problem
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Result):
+    """The first time that a sender would have been stopped.
+
+    Attributes:
+        sender: Who.
+        at: When, in UTC.
+        verdict: What would have been said.
+        messages: Messages that it sent before, and
+        refused: that would have been refused from then on.
+    """
+
+    sender: str
+    at: datetime
+    verdict: SenderVerdict
+    messages: int
+    refused: int
+
+    def __str__(self) -> str:
+        return f"{self.sender} at {self.at:%Y-%m-%d %H:%M} UTC after {self.messages} messages: {self.verdict}"
+
+
+@dataclass(frozen=True, slots=True)
+class SenderReplay(Result):
+    """Whom a control would have stopped.
+
+    Attributes:
+        senders: Senders in the log.
+        messages: Messages in it.
+        held: Messages that would have been held, and
+        blocked: refused because the sender was blocked.
+        stopped: Each sender who would have been stopped, the first time that it was.
+    """
+
+    senders: int
+    messages: int
+    held: int
+    blocked: int
+    stopped: tuple[Stopped, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.stopped)} of {self.senders} senders would have been stopped; "
+            f"{self.held} of {self.messages} messages held, {self.blocked} refused"
+        )
+
+    def _table(self) -> Table:
+        rows = [
+            (one.sender, f"{one.at:%Y-%m-%d %H:%M}", one.verdict.status, str(one.verdict))
+            for one in self.stopped
+        ]
+        return str(self), ["sender", "when", "status", "why"], rows
+
+
+class Replay:
+    """Counts what a control says while a log is played.
+
+    Args:
+        control: A control with an empty store and the clock of this replay.
+        clock: What tells the control the time.
+    """
+
+    def __init__(self, control: Any, clock: ReplayClock) -> None:
+        self._control = control
+        self._clock = clock
+        self._senders: dict[str, int] = {}
+        self._first: dict[str, tuple[float, SenderVerdict, int]] = {}
+        self._refused: dict[str, int] = {}
+        self._counts = {SenderStatus.HELD: 0, SenderStatus.BLOCKED: 0}
+
+    def play(self, events: Iterable[SenderEvent | Mapping[str, Any]]) -> SenderReplay:
+        """Play a log in the order of its moments."""
+        rows = sorted(map(SenderEvent.of, events), key=lambda one: to_unix(one.at, name="at"))
+        for row in rows:
+            self._clock.now = to_unix(row.at, name="at")
+            self._senders.setdefault(row.sender, 0)
+            if row.to:
+                self._note(row, self._control.acquire(row.sender, to=row.to, client=row.client or None))
+                self._senders[row.sender] += 1
+            if row.valid or row.invalid:
+                verdict = self._control.report(row.sender, valid=row.valid, invalid=row.invalid)
+                if verdict.status is SenderStatus.BLOCKED:
+                    self._stop(row, verdict)
+        stopped = [
+            Stopped(sender, to_datetime(at), verdict, before, self._refused.get(sender, 0))
+            for sender, (at, verdict, before) in self._first.items()
+        ]
+        return SenderReplay(
+            senders=len(self._senders),
+            messages=sum(self._senders.values()),
+            held=self._counts[SenderStatus.HELD],
+            blocked=self._counts[SenderStatus.BLOCKED],
+            stopped=tuple(stopped),
+        )
+
+    def _note(self, row: SenderEvent, verdict: SenderVerdict) -> None:
+        if verdict:
+            return
+        self._counts[verdict.status] += 1
+        self._refused[row.sender] = self._refused.get(row.sender, 0) + 1
+        self._stop(row, verdict)
+
+    def _stop(self, row: SenderEvent, verdict: SenderVerdict) -> None:
+        self._first.setdefault(row.sender, (self._clock.now, verdict, self._senders[row.sender]))
+
+
+class ReplayClock:
+    """The time of the log."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Return the moment of the row that is played."""
+        return self.now
