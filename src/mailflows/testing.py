@@ -78,6 +78,9 @@ class AllowAll(MemoryStore):
     def settle(self, outcome: Outcome, *, keep: bool) -> None:
         """Do nothing: nothing was counted."""
 
+    def reset(self, charges: Sequence[Charge]) -> None:
+        """Do nothing: nothing was counted."""
+
 
 class FakeDns:
     """A DNS that answers from memory; it stands in for a resolver wherever one is taken.

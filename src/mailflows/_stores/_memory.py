@@ -6,10 +6,10 @@ import math
 import secrets
 import threading
 import time
-from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeAlias
 
 from mailflows._stores import _forks
+from mailflows._stores._keys import KeyRing
 from mailflows._stores._meter import HASH_BITS
 from mailflows._stores._store import Outcome, stamp_of, steady
 
@@ -63,7 +63,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._tables: dict[str, list[_Shard]] = {}
         self._documents: dict[str, tuple[bytes, float]] = {}
-        self._secret = secrets.token_bytes(16)
+        self._ring = KeyRing(secrets.token_bytes(32))
         self._purge_at = 1024
         _forks.note(self)
 
@@ -173,6 +173,15 @@ class MemoryStore:
                 units = _numbers(amount) if isinstance(amount, tuple) else amount
                 shard.new[number] = meter.settle(shard.find(number), now, units, outcome.at, stamp, keep=keep)
 
+    def reset(self, charges: Sequence[Charge]) -> None:
+        """See `Store.reset`."""
+        with self._lock:
+            for meter, key, _ in charges:
+                number = hash(key) & _MASK
+                shard = self._shard(meter, number, self._now())
+                shard.new.pop(number, None)
+                shard.old.pop(number, None)
+
     def _now(self) -> float:
         """Return the present moment; called under the lock."""
         self._last, self._offset = steady(self._clock(), self._last, self._offset)
@@ -180,7 +189,7 @@ class MemoryStore:
 
     def digest(self, text: str) -> str:
         """See `Documents.digest`."""
-        return blake2b(text.encode("utf-8", "replace"), key=self._secret, digest_size=16).hexdigest()
+        return self._ring.digest(text)
 
     def load(self, key: str) -> bytes | None:
         """See `Documents.load`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mailflows.errors import ConfigurationError
@@ -17,7 +16,6 @@ __all__ = [
     "Documents",
     "Outcome",
     "Store",
-    "hash_key",
     "seconds_to_wait",
     "stamp_of",
     "steady",
@@ -39,7 +37,7 @@ class Documents(Protocol):
     def digest(self, text: str) -> str:
         """Return a keyed hash of 32 hexadecimal digits, the same in every process that shares the store.
 
-        What names a person enters a key only as this.
+        What names a person enters a key only as this. The first four digits are the id of the hash's key.
         """
         ...
 
@@ -160,6 +158,14 @@ class Store(Documents, Protocol):
         """
         ...
 
+    def reset(self, charges: Sequence[Charge]) -> None:
+        """Forget what was counted for meters and keys; the amounts do not matter.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        ...
+
 
 def steady(clock: float, last: float, offset: float) -> tuple[float, float]:
     """Return the present moment and the new offset of a clock that may be set back, but never goes back.
@@ -184,18 +190,6 @@ def seconds_to_wait(timeout: object) -> float:
         return float(timeout)
     msg = f"timeout is a number of seconds above 0, and at most 3600; got {timeout!r}"
     raise ConfigurationError(msg, field="timeout")
-
-
-def hash_key(secret: bytes) -> bytes:
-    """Return the key of the hashes that a secret of any length gives.
-
-    Raises:
-        ConfigurationError: If the secret is too short to be one.
-    """
-    if len(secret) < 16:
-        msg = f"a secret has at least 16 bytes, such as secrets.token_bytes(32); got {len(secret)}"
-        raise ConfigurationError(msg, field="secret")
-    return blake2b(secret, digest_size=32).digest()
 
 
 def stamp_of(meter: Meter, at: float, lease: float | None) -> float:

@@ -2,8 +2,9 @@
 -- The arithmetic is that of mailflows/_stores/_meter.py; one suite of tests holds the two together.
 --
 -- Times are microseconds since 2020 in doubles, which are exact to 0.03 of one.
--- KEYS  1: the clock; then one key for each charge.
+-- KEYS  1: the clock   2: the secret of the hashes; then one key for each charge.
 -- ARGV  1: take, look, keep or return   2: within   3: lease, -1 for none   4: at, for keep and return
+--       5: what the secret must be; nothing where it is not the server's
 --       then for each charge: kind, capacity, span, strict, and
 --         gcra      interval, amount
 --         window    amount
@@ -17,6 +18,10 @@ local CLOCK_TTL = 30 * 24 * 3600 * 1000
 
 local verb, within, lease, spent_at = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local never = math.huge
+
+if ARGV[5] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[5] then
+  return redis.error_reply('SECRETLOST')
+end
 
 local function clock()
   local time = redis.call('TIME')
@@ -351,7 +356,7 @@ function distinct.reading(charge)
 end
 
 local kinds = {gcra = gcra, window = window, bucket = bucket, distinct = distinct}
-local place = 4
+local place = 5
 
 local function argument()
   place = place + 1
@@ -361,7 +366,7 @@ end
 local function number() return tonumber(argument()) end
 
 local charges = {}
-for i = 2, #KEYS do
+for i = 3, #KEYS do
   local charge = {kind = kinds[argument()], capacity = number(), span = number(), strict = argument() == '1'}
   if charge.kind == distinct then
     charge.places, charge.unsampled, charge.number, charge.values = number(), number(), 0, {}
@@ -373,11 +378,11 @@ for i = 2, #KEYS do
     charge.amount = number()
   end
   charge.kind.read(charge, KEYS[i])
-  charges[i - 1] = charge
+  charges[i - 2] = charge
 end
 
 if verb == 'keep' or verb == 'return' then
-  for i, charge in ipairs(charges) do charge.kind.settle(charge, KEYS[i + 1], verb == 'keep') end
+  for i, charge in ipairs(charges) do charge.kind.settle(charge, KEYS[i + 2], verb == 'keep') end
   return ''
 end
 
@@ -391,8 +396,8 @@ local at = -1
 if wait > within then
   for i, charge in ipairs(charges) do
     if verb == 'take' and charge.strict then
-      charge.kind.overspend(charge, KEYS[i + 1])
-      charge.kind.read(charge, KEYS[i + 1])
+      charge.kind.overspend(charge, KEYS[i + 2])
+      charge.kind.read(charge, KEYS[i + 2])
       if waits[i] > 0 then waits[i] = charge.kind.wait(charge) end
       wait = math.max(wait, waits[i])
     end
@@ -400,7 +405,7 @@ if wait > within then
 elseif verb == 'take' then
   at = now + wait
   for i, charge in ipairs(charges) do
-    charge.kind.spend(charge, KEYS[i + 1], at)
+    charge.kind.spend(charge, KEYS[i + 2], at)
     waits[i] = 0
   end
 end
