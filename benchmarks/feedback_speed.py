@@ -16,7 +16,8 @@ from pathlib import Path
 
 from recording import ROOT, ROUNDS, interleaved, write
 
-from mailflows.feedback import from_reply, from_webhook, parse_bounce
+from mailflows.feedback import PROVIDERS, from_reply, from_webhook, parse_bounce
+from mailflows.feedback._webhook_table import provider_row
 
 HEAD = (
     b"From: MAILER-DAEMON@mx.example\nSubject: Undelivered Mail\nMIME-Version: 1.0\n"
@@ -26,7 +27,6 @@ HEAD = (
 )
 LINE = b"All work and no play makes Jack a dull boy.\n"
 HUGE = HEAD + LINE * (30 * 1024 * 1024 // len(LINE)) + b"--b--\n"
-WEBHOOK = b'[{"event": "bounce", "email": "ada@one.example", "reason": "550 5.1.1 User unknown"}]'
 
 
 def own_reports() -> list[bytes]:
@@ -35,6 +35,16 @@ def own_reports() -> list[bytes]:
     return [
         f"From: {r['from']}\nSubject: {r['subject']}\n{r.get('more', '')}\n{r['text']}".encode()
         for r in tomllib.loads(text)["report"]
+    ]
+
+
+def webhooks() -> list[tuple[str, str]]:
+    """Return what each provider posts about many recipients, each with a reply of its own."""
+    samples = [(name, provider_row(name).sample) for name in PROVIDERS]
+    return [
+        (name, sample.replace("ada@", f"user{number}@").replace("unknown user", f"unknown user {number}"))
+        for number in range(20)
+        for name, sample in samples
     ]
 
 
@@ -57,7 +67,7 @@ def main() -> int:
     reports = given or own_reports()
     rate = 1e6 / interleaved({"parse_bounce": parse_bounce}, reports)["parse_bounce"]
     reply = interleaved({"from_reply": lambda text: from_reply(550, text)}, ["5.1.1 User unknown"] * 200)
-    webhook = interleaved({"from_webhook": lambda body: from_webhook("sendgrid", body)}, [WEBHOOK] * 200)
+    webhook = interleaved({"from_webhook": lambda hook: from_webhook(*hook)}, webhooks())
     result = {
         "reports": len(reports),
         "bounces_per_second": round(rate),
@@ -65,6 +75,7 @@ def main() -> int:
         "thirty_megabytes_seconds": round(seconds(HUGE), 3),
         "replies_per_second": round(1e6 / reply["from_reply"]),
         "webhook_events_per_second": round(1e6 / webhook["from_webhook"]),
+        "webhook_events_wanted_per_second": 4000,
     }
     write("feedback_speed", result)
     print(result)

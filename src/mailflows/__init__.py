@@ -25,6 +25,7 @@ from mailflows.errors import (
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
+    from mailflows._context import Context
     from mailflows._result import Reason, Severity
     from mailflows.classifier import Classification, Classifier, classify
     from mailflows.gate import Gate, Verdict
@@ -44,6 +45,7 @@ __all__ = [
     "Classification",
     "Classifier",
     "ConfigurationError",
+    "Context",
     "Envelope",
     "Flow",
     "Gate",
@@ -71,6 +73,7 @@ __all__ = [
 _HOMES = {
     "Classification": "classifier",
     "Classifier": "classifier",
+    "Context": "_context",
     "Envelope": "message",
     "Gate": "gate",
     "Message": "message",

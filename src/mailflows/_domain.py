@@ -41,11 +41,12 @@ def registrable_domain(host: str) -> str:
 def is_known_ending(ending: str) -> bool:
     """Return whether registries give names under an ending, such as ``fr`` or ``co.uk``.
 
-    >>> is_known_ending("fr"), is_known_ending("co.uk"), is_known_ending("frr")
-    (True, True, False)
+    >>> is_known_ending("fr"), is_known_ending("co.uk"), is_known_ending("frr"), is_known_ending("con.br")
+    (True, True, False, False)
     """
     suffixes = _suffixes(only_icann=True)
-    return suffixes.publicsuffix(f"x.{ending}", accept_unknown=False) is not None
+    # No registry gives out a name like this, but some give out one letter, as below x.bg.
+    return bool(suffixes.publicsuffix(f"not-a-registry.{ending}", accept_unknown=False) == ending)
 
 
 def host_of(url: str) -> str:

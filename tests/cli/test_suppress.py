@@ -40,7 +40,7 @@ def test_an_undo_after_a_preview(path: str, capsys: pytest.CaptureFixture[str]) 
     assert main(["suppress", "undo", *chosen, "--preview"]) == 0
     assert main(["suppress", "undo", *chosen, "--json"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "3 would be undone (mailbox-unknown 3)"
+    assert lines[0] == "3 entries would be undone (mailbox-unknown 3)"
     assert json.loads(lines[-1])["undone"] == 3
     assert main(["suppress", "undo", *chosen]) == 1
     assert main(["suppress", "show", "kim@mail.example", "--store", path]) == 0

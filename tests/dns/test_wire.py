@@ -115,7 +115,7 @@ def test_pointers_that_go_round_are_refused() -> None:
         (dns.rcode.NXDOMAIN, Status.NXDOMAIN),
         (dns.rcode.SERVFAIL, Status.SERVFAIL),
         (dns.rcode.REFUSED, Status.REFUSED),
-        (dns.rcode.NOTIMP, Status.SERVFAIL),
+        (dns.rcode.NOTIMP, Status.FORMERR),
     ],
 )
 def test_response_codes(rcode: int, status: Status) -> None:

@@ -179,3 +179,146 @@ def test_half_a_character_does_not_stop_an_export(
     suppressions.add("bob@one.example")
     with (tmp_path / "list.csv").open("w", encoding="utf-8") as file:
         assert export_suppressions(suppressions, file) == 2
+
+
+def imported(empty: Callable[..., SuppressionList], text: str) -> list[tuple[str | None, str, str]]:
+    """Return address, reason and day of what a file suppresses."""
+    suppressions = empty(clear=True)
+    import_suppressions(suppressions, io.StringIO(text))
+    return sorted((e.address, e.reason, f"{e.time:%Y-%m-%d}") for e in suppressions)
+
+
+EXPORTS = {
+    "bounces of SendGrid": (
+        'status,reason,email,created\n5.1.1,"550 5.1.1 unknown user",a@x.example,1577872800\n',
+        ("mailbox-unknown", "2020-01-01"),
+    ),
+    "unsubscribes of SendGrid": ("email,created\na@x.example,1577872800\n", ("unsubscribed", "2020-01-01")),
+    "spam reports of SendGrid": (
+        "email,ip,created\na@x.example,192.0.2.1,1577872800\n",
+        ("complained", "2020-01-01"),
+    ),
+    "unsubscribed of Mailchimp": (
+        'Email Address,UNSUB_TIME,UNSUB_REASON\na@x.example,2020-01-01 10:00:00,"too many"\n',
+        ("unsubscribed", "2020-01-01"),
+    ),
+    "cleaned of Mailchimp": (
+        "Email Address,CLEAN_TIME\na@x.example,2020-01-01 10:00:00\n",
+        ("bounced", "2020-01-01"),
+    ),
+    "rejects of Mandrill": (
+        "email,reason,detail,created_at,expires_at\na@x.example,hard-bounce,,2020-01-01,2199-01-01\n",
+        ("bounced", "2020-01-01"),
+    ),
+    "blocked contacts of Brevo": (
+        "Email;Reason;BlockedAt\na@x.example;contactFlaggedAsSpam;2020-01-01T10:00:00Z\n",
+        ("complained", "2020-01-01"),
+    ),
+    "contacts of Brevo": (
+        "EMAIL;EMAIL_BLACKLISTED;ADDED_TIME\na@x.example;true;2020-01-01\nb@x.example;false;2020-01-01\n",
+        ("opted-out", "2020-01-01"),
+    ),
+    "bounces of Mailgun": (
+        "address,code,error,created_at\na@x.example,550,no mailbox,2020-01-01T10:00:00Z\n",
+        ("mailbox-unknown", "2020-01-01"),
+    ),
+    "complaints of Mailgun": (
+        'address,created_at\na@x.example,"Wed, 01 Jan 2020 09:00:00 UTC"\n',
+        ("complained", "2020-01-01"),
+    ),
+    "exclusions of Mailjet": (
+        "Email,IsExcludedFromCampaigns,CreatedAt\na@x.example,true,2020-01-01T00:00:00Z\nb@x.example,false,\n",
+        ("opted-out", "2020-01-01"),
+    ),
+    "suppressions of Postmark": (
+        "EmailAddress,SuppressionReason,CreatedAt\na@x.example,ManualSuppression,2020-01-01T09:00:00-05:00\n",
+        ("unsubscribed", "2020-01-01"),
+    ),
+    "suppressions of Amazon SES": (
+        "EmailAddress,Reason,LastUpdateTime\na@x.example,COMPLAINT,2020-01-01T10:00:00+00:00\n",
+        ("complained", "2020-01-01"),
+    ),
+    "a German table": (
+        "Vorname;E-Mail;Status;Datum\nA;a@x.example;Abgemeldet;01.01.2020\nB;b@x.example;Aktiv;\n",
+        ("unsubscribed", "2020-01-01"),
+    ),
+    "a French table": (
+        "Prénom\tAdresse e-mail\tMotif\tDate\nA\ta@x.example\tdésabonné\t01/01/2020 09:00\n",
+        ("unsubscribed", "2020-01-01"),
+    ),
+    "a table that Excel wrote": (
+        "sep=;\nemail;reason;date\na@x.example;spam;2020-01-01\n",
+        ("complained", "2020-01-01"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_what_providers_and_spreadsheets_write(empty: Callable[..., SuppressionList], name: str) -> None:
+    """Each export is read with its reason and its date; who is not suppressed there is not here."""
+    text, (reason, day) = EXPORTS[name]
+    assert imported(empty, text) == [("a@x.example", reason, day)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'status,reason,email,created\n5.7.1,"554 5.7.1 blocked using a list",a@x.example,1577872800\n',
+        "email,reason,removed_at\na@x.example,bounce,2020-02-01\n",
+        "email,reason,expires_at\na@x.example,bounce,2020-02-01\n",
+        "email,status\na@x.example,reactivated\n",
+        "email,opt_out\na@x.example,no\n",
+    ],
+)
+def test_what_suppresses_nobody(empty: Callable[..., SuppressionList], text: str) -> None:
+    """A block by the sender's fault, a lifted or an ended entry, and who never left are counted as free."""
+    suppressions = empty()
+    result = import_suppressions(suppressions, io.StringIO(text))
+    assert (result.added, result.free, result.skipped, list(suppressions)) == (0, 1, 0, [])
+
+
+@pytest.mark.parametrize("mark", ['"x@x.example', 'x@x.example,"left'])
+def test_a_stray_mark_costs_its_own_row(empty: Callable[..., SuppressionList], mark: str) -> None:
+    """A quotation mark left open takes no other row with it, and its line is told."""
+    suppressions = empty()
+    rows = "".join(f"u{number}@x.example,left\n" for number in range(200))
+    result = import_suppressions(suppressions, io.StringIO(f"email,reason\n{mark}\n{rows}"))
+    assert (result.added, result.skipped, result.problems[0][:6]) == (200, 1, "line 2")
+
+
+def test_a_quoted_cell_over_several_lines(empty: Callable[..., SuppressionList]) -> None:
+    """A server's reply of several lines is one cell."""
+    found = imported(empty, 'email,reason\na@x.example,"550 5.1.1\nunknown user"\nb@x.example,left\n')
+    assert [(address, reason) for address, reason, _ in found] == [
+        ("a@x.example", "mailbox-unknown"),
+        ("b@x.example", "unsubscribed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "provider", ["amazon_ses", "brevo", "mailchimp", "mailgun", "mailjet", "mandrill", "postmark", "sendgrid"]
+)
+def test_an_export_for_a_provider_comes_back(empty: Callable[..., SuppressionList], provider: str) -> None:
+    """What is written for a provider is read again; what holds for one flow goes only with that flow."""
+    suppressions = empty(clear=True)
+    when = datetime(2020, 1, 1, tzinfo=UTC)
+    suppressions.add("ada@one.example", reason="mailbox-unknown", time=when)
+    suppressions.add("bob@two.example", reason="unsubscribed", flow=Flow.MARKETING, time=when)
+    suppressions.add("eve@two.example", reason="unsubscribed", list="news", time=when)
+    all_mail, marketing = io.StringIO(), io.StringIO()
+    counts = (
+        export_suppressions(suppressions, all_mail, provider=provider),
+        export_suppressions(suppressions, marketing, provider=provider, flow=Flow.MARKETING),
+    )
+    assert counts == (1, 2)
+    assert [day for _, _, day in imported(empty, marketing.getvalue())] == ["2020-01-01"] * 2
+
+
+def test_an_export_for_a_provider_needs_addresses(empty: Callable[..., SuppressionList]) -> None:
+    """A list of keyed hashes cannot be handed to a provider, and says what to do."""
+    suppressions = empty()
+    suppressions.add("ada@one.example")
+    with pytest.raises(ConfigurationError, match="clear=True"):
+        export_suppressions(suppressions, io.StringIO(), provider="sendgrid")
+    with pytest.raises(ConfigurationError, match="no format"):
+        export_suppressions(suppressions, io.StringIO(), provider="dolist")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -403,3 +404,9 @@ def test_tags_and_metadata() -> None:
     )
     (mailgun,) = from_webhook("mailgun", {"event": "clicked", "tag": ["a", "b"], "order": "17"})
     assert [(e.tags, e.metadata) for e in (brevo, mailgun)] == [(("a", "b"), {"order": "17"})] * 2
+
+
+def test_the_page_names_every_provider() -> None:
+    """The documentation has a line for each provider of the table."""
+    page = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text("utf-8")
+    assert [name for name in PROVIDERS if f"| `{name}`" not in page] == []

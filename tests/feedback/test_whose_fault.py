@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from pathlib import Path
 
 import pytest
 
-from mailflows.feedback import Action, Fault, from_reply, read_reply
+from mailflows.feedback import Action, BounceReason, Fault, from_reply, read_reply
 from mailflows.limits import MemoryStore
 from mailflows.reputation._record import tally_of
 from mailflows.senders import SenderControl
 from shared_cases import cases
 
+HERE = Path(__file__).parent
 OURS = frozenset({Action.PAUSE_FLOW, Action.FIX_CONFIG})
 
 
@@ -53,3 +56,39 @@ def test_the_same_reply_means_the_same_everywhere() -> None:
 def test_fault(code: int, text: str, fault: Fault | None) -> None:
     """Sender, relay, recipient and receiver are told apart."""
     assert read_reply(code, text).fault == fault
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table of replies."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+@pytest.mark.parametrize("row", rows(HERE / "wordings.tsv"), ids=lambda row: row["text"][:50])
+def test_other_wordings(row: dict[str, str]) -> None:
+    """What no table has in these words is understood by its kind."""
+    assert str(read_reply(int(row["code"]), row["text"]).action) == row["action"]
+
+
+def test_the_open_corpus_of_replies() -> None:
+    """Of replies of a hundred providers, suppressions are right, and our own faults are known."""
+    found = rows(HERE.parents[1] / "corpus" / "replies.tsv")
+    assert len(found) >= 500
+    assert len({row["provider"] for row in found}) >= 30
+    wrong = [row["text"] for row in found if suppresses(row) != (row["action"] == "suppress")]
+    ours = [row for row in found if row["action"] in OURS and row["code"][0] == "5"]
+    unknown = [row["text"] for row in ours if read_reply(int(row["code"]), row["text"]).action not in OURS]
+    assert (wrong, unknown) == ([], [])
+
+
+def suppresses(row: dict[str, str]) -> bool:
+    """Say whether a reply suppresses its recipient."""
+    return read_reply(int(row["code"]), row["text"]).action is Action.SUPPRESS
+
+
+def test_the_corpus_says_of_each_class_what_the_library_says() -> None:
+    """Fault and action of a row follow from its class."""
+    for row in rows(HERE.parents[1] / "corpus" / "replies.tsv"):
+        reason = BounceReason(row["class"])
+        action = reason.action(final=row["code"][0] == "5")
+        assert (str(reason.fault), str(action)) == (row["fault"], row["action"]), row["text"]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
+import pickle
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,8 @@ import pytest
 from hostile import GENERATORS
 from mailflows import ConfigurationError, Envelope, Flow, Gate, Message, Refused, StoreError, Verdict
 from mailflows.feedback import SuppressionList
-from mailflows.gate import Finding, GateDecision
+from mailflows.flows import FlowRoute, FlowSet
+from mailflows.gate import Context, Finding, GateDecision, Tally
 from mailflows.limits import Limit, Limiter, MemoryStore, presets
 from mailflows.recipients import RecipientChecker
 from mailflows.reputation import Reputation
@@ -511,3 +515,156 @@ def test_a_dry_run_has_a_road() -> None:
     verdict = Gate(three_flows(), dry_run=True).check(advert)
     assert verdict
     assert verdict.route is not None
+
+
+def test_a_dry_run_changes_nothing() -> None:
+    """Whatever the gate would say, envelope and recipients are as they were given, and no field is added."""
+    flows = FlowSet(
+        FlowRoute(
+            "transactional",
+            domains="notify.lovelace.example",
+            return_path="b.notify.lovelace.example",
+            esp="Postmark",
+            stream="outbound",
+        )
+    )
+    suppressions = SuppressionList(MemoryStore())
+    suppressions.add(ADDRESS)
+    to = (ADDRESS, "Grace <grace@babbage.example>", "no-address@")
+    envelope = Envelope("noreply@notify.lovelace.example", to)
+    for raw in (reset().as_bytes(), newsletter().as_bytes(), b"", b'{"not": "mail"}'):
+        dry = Gate(flows, suppressions=suppressions, dry_run=True).check(raw, envelope=envelope)
+        assert (dry.allowed, dry.accepted, dry.mail_from, dry.headers, dry.held) == (
+            True,
+            to,
+            envelope.sender,
+            (),
+            None,
+        )
+        assert dry.would_be is not GateDecision.ACCEPT or dry.refused
+    real = Gate(flows).check(reset().as_bytes(), envelope=envelope, flow="transactional")
+    assert real.mail_from == "noreply@b.notify.lovelace.example"
+    assert dict(real.headers) == {"X-PM-Message-Stream": "outbound"}
+    assert real.accepted == to[:2]
+
+
+@pytest.mark.parametrize("how", [["transactional"], "transactional"])
+def test_a_dry_run_of_one_flow(how: Any) -> None:
+    """The other flows are protected meanwhile."""
+    gate = Gate(three_flows(), dry_run=how)
+    advert = gate.check(newsletter(), flow="transactional")
+    assert (advert.allowed, advert.would_be) == (True, GateDecision.REJECT)
+    assert not gate.check(reset(), flow="marketing")
+    assert gate.dry_run is False
+
+
+def test_a_dry_run_needs_no_key() -> None:
+    """A limit without its key is a fault of the settings; a dry run stops nothing for it."""
+    gate = Gate(three_flows(), limiter=Limiter(Limit("1/day", per="client")), dry_run=True)
+    assert gate.check(reset(), flow="transactional")
+
+
+def test_what_a_dry_run_would_have_done_is_counted() -> None:
+    """By flow, part and reason, over days; what passes without one costs nothing."""
+    store, clock = MemoryStore(), FixedClock()
+    gate = Gate(three_flows(), dry_run=True, tally=Tally(store, clock=clock))
+    for _ in range(3):
+        gate.check(reset(), flow="transactional")
+    gate.check(newsletter(), flow="transactional")
+    clock.advance(86_400)
+    asyncio.run(gate.acheck(newsletter(), flow="transactional"))
+    report = gate.tally.report(dry_run=True)
+    assert str(report) == "in the last 7 days 2 of 5 would have been rejected"
+    first = report.reasons[0]
+    assert (first.flow, first.part, first.messages) == ("transactional", "guard", 2)
+    assert gate.tally.report(days=1, dry_run=True).messages == 1
+    assert gate.tally.report().messages == 0
+    assert ADDRESS not in f"{report.to_dict()}{report._repr_html_()}"
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_scanner_that_never_answers(*, is_async: bool) -> None:
+    """Its time is up, and its policy decides; also where it is a generator, or a coroutine."""
+    forever = threading.Event()
+
+    def stuck(_: bytes) -> None:
+        forever.wait(30)
+
+    def drip(_: bytes) -> Any:
+        yield Finding("spam", "a little")
+        forever.wait(30)
+
+    async def asleep(_: bytes) -> None:
+        await asyncio.sleep(30)
+
+    for scanner in (stuck, drip, *([asleep] if is_async else [])):
+        gate = Gate(three_flows(), scanners=[scanner], scanner_timeout=0.05)
+        started = time.monotonic()
+        verdict = (
+            asyncio.run(gate.acheck(reset().as_bytes(), flow="transactional"))
+            if is_async
+            else gate.check(reset().as_bytes(), flow="transactional")
+        )
+        assert (verdict.decision, verdict.degraded) == (GateDecision.DEFER, ("scanners",)), scanner
+        assert time.monotonic() - started < 15
+    forever.set()
+
+
+@pytest.mark.parametrize("answer", [True, "virus", b"x", {"code": "virus"}, [("virus", "x")], 7, object()])
+def test_a_scanner_that_answers_something_else(answer: object) -> None:
+    """It has failed, sync and async, and no exception leaves the gate."""
+    gate = Gate(three_flows(), scanners=[lambda _: answer])
+    verdicts = [
+        gate.check(reset().as_bytes(), flow="transactional"),
+        asyncio.run(gate.acheck(reset().as_bytes(), flow="transactional")),
+    ]
+    assert [(v.decision, v.degraded) for v in verdicts] == [("defer", ("scanners",))] * 2
+
+
+def test_a_finding_with_an_unknown_decision() -> None:
+    """A word that is none is a failure of the scanner."""
+    wrong: Any = "quarantine"
+    gate = Gate(three_flows(), scanners=[lambda _: Finding("virus", "x", wrong)])
+    assert gate.check(reset().as_bytes(), flow="transactional").degraded == ("scanners",)
+
+
+def test_a_mailing_is_given_what_it_lacks() -> None:
+    """The flow's tracker adds List-Unsubscribe for one recipient; for several at once it cannot."""
+    mail = newsletter()
+    del mail["List-Unsubscribe"], mail["List-Unsubscribe-Post"]
+    assert codes(Gate(three_flows()).check(mail, flow="marketing")) == {"identity/no-one-click-unsubscribe"}
+
+    def fields(to: str, context: Context) -> dict[str, str]:
+        return {"List-Unsubscribe": f"<https://t.lovelace.example/{context.campaign}/{len(to)}>"}
+
+    gate = Gate(three_flows(), unsubscribe={"marketing": fields})
+    verdict = gate.check(mail, flow="marketing", campaign="spring")
+    assert dict(verdict.headers) == {"List-Unsubscribe": "<https://t.lovelace.example/spring/19>"}
+    two = Envelope("hello@news.lovelace.example", (ADDRESS, "grace@babbage.example"))
+    assert not gate.check(mail, envelope=two, flow="marketing", campaign="spring")
+    assert Gate(three_flows(), on_missing_unsubscribe="accept").check(mail, flow="marketing")
+
+
+def test_any_spelling_meets_the_list() -> None:
+    """Who complained is not mailed again, however the address is written, without a checker, too."""
+    suppressions = SuppressionList(MemoryStore())
+    suppressions.add(ADDRESS)
+    gate = Gate(three_flows(), suppressions=suppressions)
+    for spelled in (f"Ada <{ADDRESS}>", f"<{ADDRESS}>", f"mailto:{ADDRESS}", ADDRESS.upper()):
+        envelope = Envelope("", (spelled, "grace@babbage.example"))
+        verdict = gate.check(reset(), envelope=envelope, flow="transactional")
+        assert verdict.accepted == ("grace@babbage.example",), spelled
+
+
+def test_a_verdict_is_a_value() -> None:
+    """It compares, pickles and copies, and its truth is whether the message may leave."""
+    verdict = Gate(three_flows()).check(reset(), flow="transactional")
+    assert pickle.loads(pickle.dumps(verdict)) == copy.deepcopy(verdict) == verdict
+    assert bool(verdict) is verdict.allowed is True
+
+
+def test_flows_come_from_a_set() -> None:
+    """A path is not one, and the error says what to write."""
+    path: Any = "flows.toml"
+    with pytest.raises(ConfigurationError, match=r"Gate\.from_toml\(path\)"):
+        Gate(path)

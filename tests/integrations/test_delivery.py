@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 if not settings.configured:
-    settings.configure(EMAIL_BACKEND="mailflows.integrations.django.GateBackend", USE_TZ=True)
+    settings.configure(
+        EMAIL_BACKEND="mailflows.integrations.django.GateBackend",
+        USE_TZ=True,
+        SECRET_KEY="tests",  # noqa: S106 -- of no site
+    )
     django.setup()
 
 ADA, BOB, GONE = "ada@a.example.com", "bob@b.example.com", "gone@b.example.com"

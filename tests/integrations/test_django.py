@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 import django
 import pytest
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core import mail as django_mail
+from django.http import HttpRequest, HttpResponse
+from django.utils.log import AdminEmailHandler
 
 from mailflows import ConfigurationError, Gate, Refused
 from mailflows.feedback import SuppressionList
+from mailflows.integrations.django import GateMiddleware, not_delivered
 from mailflows.limits import Limit, Limiter, MemoryStore
 from three_flows import three_flows
 
@@ -18,7 +24,11 @@ if TYPE_CHECKING:
     from smtp_server import SmtpServer
 
 if not settings.configured:
-    settings.configure(EMAIL_BACKEND="mailflows.integrations.django.GateBackend", USE_TZ=True)
+    settings.configure(
+        EMAIL_BACKEND="mailflows.integrations.django.GateBackend",
+        USE_TZ=True,
+        SECRET_KEY="tests",  # noqa: S106 -- of no site
+    )
     django.setup()
 
 LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
@@ -120,3 +130,118 @@ def test_in_front_of_anymail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert message.send() == 1
     assert set(message.anymail_status.recipients) == {"ada@babbage.example"}
     assert django_mail.outbox[0].anymail_test_params["tags"] == ["reset"]
+
+
+def test_the_middleware_names_client_and_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mail that a request causes is counted per client; mail of a task is not, and passes."""
+    limiter = Limiter(Limit("1/day", per="client", optional=True))
+    configure(monkeypatch, GATE=Gate(three_flows(), limiter=limiter), BACKEND=LOCMEM)
+    request = HttpRequest()
+    request.META["REMOTE_ADDR"] = "192.0.2.1"
+
+    def view(_: HttpRequest) -> HttpResponse:
+        return HttpResponse(str(mail().send()))
+
+    behind = GateMiddleware(view)
+    assert behind(request).content == b"1"
+    with pytest.raises(Refused, match="limits"):
+        behind(request)
+    assert [mail().send() for _ in range(3)] == [1, 1, 1]
+
+
+def test_the_middleware_in_an_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of two requests at the same time is its own."""
+    seen: list[Any] = []
+    gate = Gate(three_flows(), limiter=Limiter(Limit("1/day", per="client", optional=True)))
+    configure(monkeypatch, GATE=gate, BACKEND=LOCMEM, CLIENT=lambda request: request.META["HTTP_X_REAL_IP"])
+
+    async def view(_: HttpRequest) -> HttpResponse:
+        await asyncio.sleep(0)
+        seen.append(await sync_to_async(mail().send)())
+        return HttpResponse()
+
+    async def both() -> None:
+        requests = [HttpRequest(), HttpRequest()]
+        for number, request in enumerate(requests):
+            request.META["HTTP_X_REAL_IP"] = f"192.0.2.{number + 1}"
+        await asyncio.gather(*map(GateMiddleware(view), requests))
+
+    asyncio.run(both())
+    assert seen == [1, 1]
+
+
+def test_a_refusal_is_seen(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever swallows the exception, as Django's password reset does: it is in the log, and signalled."""
+    told: list[Any] = []
+    suppressions = SuppressionList(MemoryStore())
+    suppressions.add("ada@babbage.example")
+    configure(monkeypatch, GATE=Gate(three_flows(), suppressions=suppressions), BACKEND=LOCMEM)
+
+    def note(**facts: Any) -> None:
+        told.append(facts)
+
+    not_delivered.connect(note)
+    try:
+        assert mail().send(fail_silently=True) == 0
+    finally:
+        not_delivered.disconnect(note)
+    assert isinstance(told[0]["error"], Refused)
+    (record,) = [r for r in caplog.records if r.name == "mailflows.integrations"]
+    assert record.levelname == "ERROR"
+    assert "ada" not in record.getMessage()
+
+
+def test_what_the_relay_says_of_some_is_told(
+    relays: dict[str, SmtpServer],
+    urls: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Through a relay of a flow, and through Django's own backend, which drops it."""
+    relay = relays["transactional"]
+    monkeypatch.setattr(settings, "EMAIL_HOST", relay.host)
+    monkeypatch.setattr(settings, "EMAIL_PORT", relay.port)
+    for backend in (None, "django.core.mail.backends.smtp.EmailBackend"):
+        configure(monkeypatch, GATE=Gate(three_flows(**urls)), BACKEND=backend)
+        message = mail(["ada@babbage.example", "unknown@babbage.example", "busy@babbage.example"])
+        assert message.send() == 1
+        delivery = message.mailflows_delivery
+        assert delivery.refused == ("unknown@babbage.example",)
+        assert delivery.deferred == ("busy@babbage.example",)
+        assert delivery.accepted == ("ada@babbage.example",)
+    assert [d.recipients for d in relay.deliveries] == [("ada@babbage.example",)] * 2
+    assert len([r for r in caplog.records if "1 refused, 1 deferred" in r.getMessage()]) == 2
+
+
+def test_operational_mail_has_a_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mail to the admins leaves, though SERVER_EMAIL is of no flow's domain."""
+    monkeypatch.setattr(settings, "ADMINS", [("Ops", "ops@babbage.example")])
+    configure(monkeypatch, GATE=Gate(three_flows()), BACKEND=LOCMEM)
+    django_mail.mail_admins("Error: division by zero", "Traceback of the report of the night.\n")
+    assert [sent.to for sent in django_mail.outbox] == [["ops@babbage.example"]]
+
+
+def test_a_refusal_never_raises_in_a_logging_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The admins are suppressed: an error is logged, its mail refused, and nothing runs in circles."""
+    suppressions = SuppressionList(MemoryStore())
+    suppressions.add("ops@babbage.example")
+    suppressions.add("ada@babbage.example")
+    monkeypatch.setattr(settings, "ADMINS", [("Ops", "ops@babbage.example")])
+    configure(monkeypatch, GATE=Gate(three_flows(), suppressions=suppressions), BACKEND=LOCMEM)
+    django_mail.mail_admins("Error", "Traceback of the report of the night.\n")
+    handler = AdminEmailHandler()
+    handler.setLevel(logging.ERROR)
+    logger = logging.getLogger("mailflows.integrations")
+    logger.addHandler(handler)
+    try:
+        assert mail().send(fail_silently=True) == 0
+    finally:
+        logger.removeHandler(handler)
+    assert django_mail.outbox == []
+
+
+def test_an_unknown_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the one that was meant."""
+    configure(monkeypatch, GATE=Gate(three_flows()), BACKENDS=LOCMEM)
+    with pytest.raises(ConfigurationError, match="BACKEND"):
+        mail().send()

@@ -9,6 +9,7 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import aiosmtplib
 import pytest
 from aiosmtpd.smtp import AuthResult, LoginPassword
 from cryptography import x509
@@ -119,3 +120,72 @@ def test_a_wrong_password(relay: SmtpServer, certificate: Path) -> None:
     ):
         smtp.send_message(reset(), flow="transactional")
     assert "wrong" not in str(caught.value)
+
+
+def open_relay(certificate: Path | None) -> SmtpServer:
+    """Return a relay without a login, with STARTTLS where it has a certificate."""
+    if certificate is None:
+        return SmtpServer(HOST)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return SmtpServer(HOST, tls_context=context)
+
+
+def sent_with(server: SmtpServer, how: str, **route: str) -> int:
+    """Send a message to a relay, and return how many it has."""
+    flow = FlowRoute("transactional", domains="notify.lovelace.example", relay=server.url, **route)
+    with server:
+        if how == "aiosmtplib":
+            asyncio.run(send(Gate(FlowSet(flow)), reset(), flow="transactional"))
+        else:
+            with GateSMTP(Gate(FlowSet(flow))) as smtp:
+                smtp.send_message(reset(), flow="transactional")
+    return len(server.deliveries)
+
+
+both = pytest.mark.parametrize("how", ["smtplib", "aiosmtplib"])
+
+
+@both
+def test_opportunistic_by_default(
+    how: str, certificate: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate of one's own making is no reason not to encrypt; it is logged once."""
+    monkeypatch.setattr("mailflows.integrations._tls._told", set())
+    assert sent_with(open_relay(certificate), how) == 1
+    (record,) = [r for r in caplog.records if r.name == "mailflows.integrations"]
+    assert "its certificate is not checked (self-signed certificate)" in record.getMessage()
+    assert HOST in record.getMessage()
+
+
+@both
+def test_a_relay_without_tls(how: str) -> None:
+    """By default mail goes in clear then; where TLS is required it does not."""
+    assert sent_with(open_relay(None), how) == 1
+    with pytest.raises((smtplib.SMTPException, aiosmtplib.SMTPException), match=r"STARTTLS.*|.*extension"):
+        sent_with(open_relay(None), how, tls="require")
+
+
+@both
+def test_required_and_verified(how: str, certificate: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With ``require`` no certificate is asked for, with ``verify`` one that is trusted, by ``tls_ca``."""
+    assert sent_with(open_relay(certificate), how, tls="require") == 1
+    assert sent_with(open_relay(certificate), how, tls_ca=str(certificate)) == 1
+    assert not [r for r in caplog.records if r.name == "mailflows.integrations"]
+    with pytest.raises(ssl.SSLCertVerificationError, match=r"127\.0\.0\.6.*self-signed.*tls_ca") as caught:
+        sent_with(open_relay(certificate), how, tls="verify")
+    assert ('"relay"' in str(caught.value)) == (how == "smtplib")
+
+
+def test_how_tls_is_spoken_where_the_flow_says_nothing(certificate: Path) -> None:
+    """The caller, or Django's settings, say it for all flows that do not."""
+    with open_relay(certificate) as server:
+        route = FlowRoute("transactional", domains="notify.lovelace.example", relay=server.url)
+        with (
+            GateSMTP(Gate(FlowSet(route)), tls="verify") as smtp,
+            pytest.raises(ssl.SSLCertVerificationError),
+        ):
+            smtp.send_message(reset(), flow="transactional")
+        with GateSMTP(Gate(FlowSet(route)), tls="verify", tls_ca=str(certificate)) as smtp:
+            smtp.send_message(reset(), flow="transactional")
+    assert len(server.deliveries) == 1

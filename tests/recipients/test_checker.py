@@ -123,7 +123,7 @@ def test_the_user_knows_better_than_the_lists() -> None:
 
 def test_a_large_provider_is_never_called_dead() -> None:
     """A resolver that says gmail.com does not exist is at fault itself."""
-    assert checker().check("ada@gmail.com").verdict is Verdict.UNKNOWN
+    assert checker().check("ada.lovelace@gmail.com").verdict is Verdict.UNKNOWN
 
 
 def test_a_resolver_that_invents_answers_calls_nobody_bad() -> None:
@@ -144,10 +144,11 @@ def test_a_resolver_that_invents_answers_calls_nobody_bad() -> None:
 
 def test_the_raising_form_has_a_sentence_for_the_person_who_typed() -> None:
     """The error carries address and reason, and does not repeat the address in its text."""
-    with pytest.raises(AddressError, match=r"Did you mean bob@gmail\.com") as caught:
+    with pytest.raises(AddressError, match=r"Did you mean an address at gmail\.com") as caught:
         ensure_recipient("bob@gmail", dns=False)
-    assert caught.value.reason == "syntax"
+    assert caught.value.reason == "no-dot-in-domain"
     assert caught.value.address == "bob@gmail"
+    assert "bob" not in str(caught.value)
 
 
 def test_the_async_twin_says_the_same() -> None:
@@ -181,7 +182,7 @@ def test_one_string_is_no_set_of_addresses() -> None:
         Overrides.of(known="gmial.com")
 
 
-@pytest.mark.parametrize("text", ["Ada a@shop.fr", "tel: 0612 a@shop.fr", "'a@shop.fr"])
+@pytest.mark.parametrize("text", ["Ada a@shop.fr", "tel: 0612 a@shop.fr"])
 def test_a_name_before_the_address_is_not_glued_to_it(text: str) -> None:
     """A suggestion is for slips that leave no choice."""
     assert check_recipient(text, dns=False).suggestion is None
@@ -190,9 +191,9 @@ def test_a_name_before_the_address_is_not_glued_to_it(text: str) -> None:
 def test_a_suppression_list_is_asked_for_the_flow() -> None:
     """Who left the newsletter is not written to on that flow, and still gets a receipt."""
     suppressions = SuppressionList(MemoryStore())
-    suppressions.add("ada@example.org", flow=Flow.MARKETING)
+    suppressions.add("ada@shop.fr", flow=Flow.MARKETING)
     verdicts = [
-        RecipientChecker(dns=False, flow=flow, bounced=suppressions).check("Ada@Example.org").verdict
+        RecipientChecker(dns=False, flow=flow, bounced=suppressions).check("Ada@Shop.fr").verdict
         for flow in (Flow.MARKETING, Flow.TRANSACTIONAL)
     ]
     assert verdicts == [Verdict.UNDELIVERABLE, Verdict.UNKNOWN]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import io
+import json
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mailflows.errors import ConfigurationError
-from mailflows.recipients._rows import BadRow, Row, read_rows
+from mailflows.recipients import RecipientChecker
+from mailflows.recipients._rows import read_table, split_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +23,7 @@ if TYPE_CHECKING:
 
 def values(rows: object, **settings: str) -> list[object]:
     """Return what stands in the column, and the line of each bad row."""
-    return [row.value if isinstance(row, Row) else row.line for row in read_rows(rows, **settings)]  # type: ignore[arg-type]
+    return [row.line if row.problem else row.text for row in read_table(rows, **settings)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +78,7 @@ def test_any_iterable() -> None:
     """What is no text is a bad row with its number, and the others are kept."""
     given = ["a@x.fr", None, b"b@x.fr", 7, float("nan"), "", {"email": "c@x.fr"}, {"other": 1}, "d@x.fr"]
     assert values(given) == ["a@x.fr", 2, 3, 4, 5, 6, "c@x.fr", 8, "d@x.fr"]
-    problems = [row.problem for row in read_rows(given) if isinstance(row, BadRow)]
+    problems = [row.problem for row in read_table(given) if row.problem]
     assert problems[:2] == ["empty", "not text but bytes"]
     assert values(f"u{n}@x.fr" for n in range(3)) == ["u0@x.fr", "u1@x.fr", "u2@x.fr"]
 
@@ -97,3 +104,178 @@ def test_bytes_are_not_rows() -> None:
     """Bytes would be read as numbers."""
     with pytest.raises(ConfigurationError):
         values(b"a@x.fr")
+
+
+def checked(rows: object, **settings: str) -> object:
+    """Return the report on a list, without the DNS."""
+    return RecipientChecker(dns=False).check_list(rows, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("Ada <ada@x.fr>", ["ada@x.fr"]),
+        ('"Lovelace, Ada" <ada@x.fr>', ["ada@x.fr"]),
+        ("mailto:ada@x.fr?subject=hello", ["ada@x.fr"]),
+        ("ada@x.fr; bob@x.fr, carl@x.fr", ["ada@x.fr", "bob@x.fr", "carl@x.fr"]),
+        ("ada@x.fr ::: bob@x.fr", ["ada@x.fr", "bob@x.fr"]),
+        ("ada@x.fr / bob@x.fr", ["ada@x.fr", "bob@x.fr"]),
+        ("ada@x.fr (office)", ["ada@x.fr"]),
+        ("ada@x.fr; bob@", ["ada@x.fr", "bob@"]),
+        ("jean dupont@x.fr", ["jean dupont@x.fr"]),
+        ("a,b@x.fr", ["a,b@x.fr"]),
+    ],
+)
+def test_a_cell_may_hold_names_and_several_addresses(cell: str, expected: list[str]) -> None:
+    """Every address of a cell is taken; where there is a choice, the cell stays whole."""
+    assert split_cell(cell) == expected
+
+
+def test_a_stray_quote_costs_its_own_row(tmp_path: Path) -> None:
+    """Every other row is judged, and the lost one is told of by its line."""
+    file = tmp_path / "base.csv"
+    lines = ["email,name", *(f"p{n}x@x.fr,N{n}" for n in range(1, 301))]
+    lines[10], lines[200] = 'p10x@x.fr,"N10', '"p200x@x.fr,N200'
+    file.write_text("\n".join(lines) + "\n")
+    report = checked(file)
+    assert (report.rows, report.addresses, report.bad_rows) == (300, 298, 2)
+    assert [line for line, _ in report.bad_row_examples] == [11, 201]
+
+
+def test_lines_above_the_header_are_no_addresses(tmp_path: Path) -> None:
+    """Exports begin with a title, a date, or Excel's own line."""
+    file = tmp_path / "base.csv"
+    file.write_text("Export of contacts;;\nDate: 2026-01-01;;\n;;\nName;Email;City\nAda;ada@x.fr;Paris\n")
+    assert values(file) == ["ada@x.fr"]
+    file.write_text("sep=;\r\nName;Email\r\nAda;ada@x.fr\r\n")
+    assert values(file) == ["ada@x.fr"]
+
+
+def test_a_pasted_line_holds_many() -> None:
+    """Every cell of a file without a header is an address."""
+    report = checked(io.StringIO("ada@x.fr; bob@x.fr; carl@x.fr"))
+    assert [found.address for _, found, _ in report.reports()] == ["ada@x.fr", "bob@x.fr", "carl@x.fr"]
+    assert list(report.clean()) == ["ada@x.fr", "bob@x.fr", "carl@x.fr"]
+
+
+def test_the_column_and_the_others_are_told() -> None:
+    """A second column with addresses is not read in silence."""
+    report = checked(io.StringIO("id,billing_email,contact_email\n1,ada@x.fr,bob@x.fr\n2,c@x.fr,d@x.fr\n"))
+    assert (report.column, report.other_columns, report.column_share) == (
+        "billing_email",
+        ("contact_email",),
+        1.0,
+    )
+    assert "contact_email" in str(report)
+
+
+def packed(kind: str, folder: Path) -> Path:
+    """Write a list of two addresses in a format, and return its path."""
+    text = "email,name\nada@x.fr,Ada\nbob@x.fr,Bob\n"
+    objects = [{"email": "ada@x.fr", "name": "Ada"}, {"email": "bob@x.fr", "name": "Bob"}]
+    path = folder / f"list.{kind}"
+    if kind == "csv.gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    elif kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("base.csv", text)
+            archive.writestr("__MACOSX/._base.csv", "x")
+    elif kind == "xlsx":
+        book = pytest.importorskip("openpyxl").Workbook()
+        for line in text.split():
+            book.active.append(line.split(","))
+        book.save(path)
+    elif kind == "json":
+        path.write_text(json.dumps(objects))
+    else:
+        path.write_text("\n".join(map(json.dumps, objects)))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv.gz", "zip", "xlsx", "json", "jsonl"])
+def test_packed_lists_are_read(kind: str, tmp_path: Path) -> None:
+    """By what is in the file, not by its name; as a path and as an open file."""
+    path = packed(kind, tmp_path)
+    assert values(path) == ["ada@x.fr", "bob@x.fr"]
+    with path.open("rb") as opened:
+        assert values(opened) == ["ada@x.fr", "bob@x.fr"]
+
+
+@pytest.mark.parametrize(
+    ("begin", "named"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Excel"),
+        (b"BEGIN:VCARD\nEMAIL:ada@x.fr\n", "vCard"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b"PAR1", "Parquet"),
+        (b"<!DOCTYPE html><p>ada@x.fr", "HTML"),
+        (b"\x01\x02\x00\x03 ada@x.fr", "binary"),
+        (b"PK\x03\x04damaged", "damaged zip"),
+    ],
+)
+def test_what_is_no_list_is_refused_by_name(begin: bytes, named: str, tmp_path: Path) -> None:
+    """A wrong number is worse than none."""
+    file = tmp_path / "list.csv"
+    file.write_bytes(begin + b" " * 600)
+    with pytest.raises(ConfigurationError, match=named):
+        values(file)
+
+
+CELLS = st.sampled_from(
+    [
+        "ada@x.fr",
+        "bob@x.fr",
+        "Bob <b@x.fr>",
+        "a@x.fr; b@x.fr",
+        "",
+        "nothing",
+        '"',
+        'x"y',
+        "=1",
+        "a@x.fr,",
+        "\n",
+    ]
+)
+
+
+@pytest.mark.property
+@settings(max_examples=150, deadline=None)
+@given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=30))
+def test_rows_in_are_rows_accounted_for(rows: list[tuple[str, str]]) -> None:
+    """Every row that a CSV writer wrote comes back once, in order, with all its cells."""
+    written = io.StringIO()
+    table = csv.writer(written)
+    table.writerow(["email", "note"])
+    table.writerows(rows)
+    report = checked(io.StringIO(written.getvalue()), column="email")
+    judged = list(report.judged.rows())
+    assert [row.cells for row in judged] == [
+        tuple(cell.replace("\r\n", "\n") for cell in row) for row in rows
+    ]
+    assert report.rows == len(rows) == len(judged)
+    assert report.bad_rows + sum(bool(row.reports) for row in judged) == report.rows
+
+
+def test_a_frame_comes_back_with_its_index() -> None:
+    """One row an input row, whatever the index, with every column and the bad rows marked."""
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"mail": ["ada@x.fr", None, "no"], "age": [1, 2, 3]}, index=[7, 3, 9])
+    report = checked(frame, column="mail")
+    table = report.to_pandas()
+    assert list(table.index) == [7, 3, 9]
+    assert list(table["age"]) == [1, 2, 3]
+    frame["verdict"] = table["verdict"]
+    assert list(frame["verdict"]) == ["unknown", "bad-row", "undeliverable"]
+    assert next(iter(report.clean()))["age"] == "1"
+
+
+def test_a_table_is_written_whole_and_guarded(tmp_path: Path) -> None:
+    """Every column is kept, and no cell is a formula unless that is asked for."""
+    report = checked(io.StringIO("address,note\nada@x.fr,=cmd()\n,-5\n"))
+    report.to_csv(tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as opened:
+        first, second = csv.DictReader(opened)
+    assert (first["note"], second["note"]) == ("'=cmd()", "-5")
+    assert (first["address"], first["checked_address"], second["verdict"]) == ("ada@x.fr",) * 2 + ("bad-row",)
+    report.to_csv(tmp_path / "raw.csv", guard_formulas=False)
+    assert ",=cmd()," in (tmp_path / "raw.csv").read_text()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import tomllib
+from dataclasses import replace
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailflows import ConfigurationError, StoreError, _data
+from mailflows._context import Context
 from mailflows.feedback import Action, BounceReason, Event, EventType, from_reply, from_smtp_exception
 from mailflows.flow import Flow
 from mailflows.limits import MemoryStore, SQLiteStore
@@ -124,7 +128,7 @@ def test_one_sender_is_stopped_and_the_flow_goes_on() -> None:
         found.report(BAD, flow="professional", sender="eve@lovelace.example")
     assert not found.acquire("professional", sender="Eve@Lovelace.example")
     assert found.acquire("professional", sender="ada@lovelace.example")
-    assert found.check("professional", sender="eve@lovelace.example").state is BreakerState.OPEN
+    assert found.check("professional", scope="sender:eve@lovelace.example").state is BreakerState.OPEN
 
 
 def test_one_provider_is_stopped_and_others_get_their_mail() -> None:
@@ -240,7 +244,7 @@ def test_no_address_is_kept(tmp_path: Path) -> None:
     event = Event(EventType.BOUNCED, "bob@gmail.com", event_id="7", provider="smtp")
     found.report(event, flow="marketing", sender="eve@lovelace.example")
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    assert b"reputation:marketing" in kept
+    assert b"marketing by a sender" in kept
     assert b"eve@" not in kept
     assert b"bob@" not in kept
 
@@ -335,3 +339,106 @@ def test_a_relay_that_is_down_stops_no_flow() -> None:
     busy = from_reply(451, "4.7.0 too many messages", recipient="a@b.example")
     found.report([busy] * 50, flow="marketing")
     assert found.check("marketing").state is BreakerState.OPEN
+
+
+def bombed(found: Reputation, *, resets: int = 10_000, seed: int = 1) -> tuple[int, int]:
+    """Bomb a form beside password resets; return the form's mails that went, and resets that waited."""
+    random = Random(seed)
+    form, reset = Context(form="signup", template="welcome"), Context(form="reset", template="reset")
+    went = delayed = 0
+    for number in range(resets):
+        if found.acquire("transactional", context=reset):
+            found.report(GOOD, flow="transactional", context=reset)
+        else:
+            delayed += 1
+        if number % 4 == 0 and found.acquire("transactional", context=form):
+            went += 1
+            found.report(BAD if random.random() < 0.6 else GOOD, flow="transactional", context=form)
+    return went, delayed
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_bombed_form_stops_and_nothing_else(seed: int) -> None:
+    """60 % dead addresses in one form: it stops within thirty mails, and no password reset waits."""
+    found = reputation()
+    went, delayed = bombed(found, resets=2000, seed=seed)
+    assert (went <= 30, delayed) == (True, 0)
+    assert [standing.scope for standing in found.stopped()] == ["transactional by form signup"]
+
+
+def test_a_bombed_form_is_contained_from_the_first_mail() -> None:
+    """On a flow that has sent nothing yet, the form stops before the flow does."""
+    found = reputation()
+    form = Context(form="signup")
+    while found.acquire("transactional", context=form):
+        found.report(BAD, flow="transactional", context=form)
+    assert found.acquire("transactional", context=Context(form="reset"))
+    assert found.check("transactional").state is BreakerState.CLOSED
+
+
+def test_the_flow_follows_when_the_rest_of_it_is_guilty() -> None:
+    """Two bad forms: the one stops for itself, and what remains stops the flow."""
+    found = reputation()
+    for number in range(80):
+        context = Context(form=f"form {number % 4}")
+        if found.acquire("transactional", context=context):
+            found.report(BAD, flow="transactional", context=context)
+    assert found.check("transactional").state is BreakerState.OPEN
+
+
+def test_a_bad_campaign_stops_itself() -> None:
+    """The campaign of an event stands in for what nobody told."""
+    found = reputation()
+    found.count("marketing", sent=5000, delivered=5000)
+    bad = replace(BAD, campaign="bought list")
+    for _ in range(40):
+        found.report(bad, flow="marketing")
+    assert [standing.scope for standing in found.stopped()] == ["marketing by campaign bought list"]
+    assert found.acquire("marketing", context=Context(campaign="spring"))
+    assert not found.acquire("marketing", context=Context(campaign="bought list"))
+
+
+def test_a_scope_is_closed_by_hand() -> None:
+    """An operator names a scope by kind and name, and a kind that is none is refused."""
+    found = reputation()
+    assert found.open("transactional", scope="form:signup", seconds=60).state is BreakerState.OPEN
+    assert not found.acquire("transactional", context=Context(form="signup"))
+    assert found.close("transactional", scope="form:signup").state is BreakerState.CLOSED
+    assert found.acquire("transactional", context=Context(form="signup"))
+    with pytest.raises(ConfigurationError, match="form:signup"):
+        found.close("transactional", scope="signup")
+
+
+def test_a_moderate_rate_that_lasts_stops() -> None:
+    """6 % of bounces are below the stop of 10 %, and certainly above 5 % after some days."""
+    clock = FixedClock()
+    found = reputation(clock)
+    states = []
+    for _ in range(6):
+        states.append(found.count("marketing", sent=5000, bounced=300).state)
+        clock.advance(86_400)
+    assert states[:3] == [BreakerState.CLOSED] * 3
+    assert BreakerState.OPEN in states
+
+
+def test_a_good_rate_that_lasts_does_not_stop() -> None:
+    """4 % for a week is below what providers warn of."""
+    clock = FixedClock()
+    found = reputation(clock)
+    for _ in range(7):
+        assert found.count("marketing", sent=5000, bounced=200).state is BreakerState.CLOSED
+        clock.advance(86_400)
+
+
+def test_async_twins_say_the_same() -> None:
+    """What is reported in an event loop is seen outside it, and the other way round."""
+    found = reputation()
+
+    async def report() -> bool:
+        for _ in range(30):
+            await found.areport(BAD, flow="transactional", context=Context(form="signup"))
+        verdict = await found.aacquire("transactional", context=Context(form="signup"))
+        return bool(verdict) or bool(await found.astopped()) is False
+
+    assert not asyncio.run(report())
+    assert not found.acquire("transactional", context=Context(form="signup"))

@@ -173,6 +173,7 @@ class Exchange:
         self._under_way = 0
         self._usual = 0.0  # seconds that an answer takes
         self._asked: set[Question] = set()
+        self._without_edns: set[Question] = set()
         self.done: list[tuple[Question, Answer]] = []
         self.sent = 0
 
@@ -233,7 +234,8 @@ class Exchange:
         heappush(self._timers, (deadline, ident))
         self._pace.sent(now)
         self.sent += 1
-        return Packet(write_question(question, ident), ident, over_tcp, attempt)
+        wire = write_question(question, ident, edns=question not in self._without_edns)
+        return Packet(wire, ident, over_tcp, attempt)
 
     def _wait(self, attempt: int) -> float:
         patience = min(_PATIENCE[1], max(_PATIENCE[0], 8 * self._usual)) if self._usual else _PATIENCE[1]
@@ -267,7 +269,10 @@ class Exchange:
         self._pace.answered(now, sent_at=asked.sent_at)
         took = now - asked.sent_at
         self._usual = 0.9 * self._usual + 0.1 * took if self._usual else took
-        if answer.is_final:
+        if answer.status is Status.FORMERR and asked.question not in self._without_edns:
+            self._without_edns.add(asked.question)  # RFC 6891 section 7: once more, as before EDNS
+            self._waiting.appendleft(asked.question)
+        elif answer.is_final:
             self._finish(asked.question, answer)
         else:
             self._retry(asked, answer)
@@ -329,4 +334,5 @@ class Exchange:
 
     def _finish(self, question: Question, answer: Answer) -> None:
         self._asked.discard(question)
+        self._without_edns.discard(question)
         self.done.append((question, answer))

@@ -16,13 +16,14 @@ from typing import NamedTuple
 __all__ = ["Answer", "MalformedAnswer", "Question", "Status", "read_answer", "write_question"]
 
 KINDS = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "TLSA": 52}
-_A, _CNAME, _SOA, _MX, _AAAA, _OPT = 1, 5, 6, 15, 28, 41
+_A, _NS, _CNAME, _SOA, _MX, _AAAA, _OPT = 1, 2, 5, 6, 15, 28, 41
 
 _HEADER = struct.Struct("!HHHHHH")
 _FIXED = struct.Struct("!HHIH")  # type, class, TTL, length of the data
 _PAYLOAD = 1232  # bytes that pass any path unfragmented (DNS flag day 2020)
 _EDNS = struct.pack("!BHHIH", 0, _OPT, _PAYLOAD, 0, 0)
-_MAX_HOPS = 16  # CNAMEs, and pointers in one name
+_MAX_HOPS = 16  # pointers in one name
+_MAX_ALIASES = 32  # CNAMEs of one answer; resolvers follow 11 to 16 before they give up
 _MAX_TTL = 86_400
 
 
@@ -35,6 +36,11 @@ class Status(StrEnum):
     SERVFAIL = "servfail"
     REFUSED = "refused"
     TIMEOUT = "timeout"
+    LAME = "lame"
+    """A referral instead of an answer: the server does not serve the zone (RFC 2308 section 2.2)."""
+
+    FORMERR = "formerr"
+    """The server could not read the question; one from before EDNS is asked without it (RFC 6891 7)."""
 
 
 class Question(NamedTuple):
@@ -76,17 +82,22 @@ class MalformedAnswer(ValueError):  # noqa: N818 -- what it is
     """Raised for bytes that are no answer to the question."""
 
 
+class AliasLoop(Exception):  # noqa: N818 -- what it is
+    """Raised for CNAMEs that lead back to themselves."""
+
+
 class TruncatedAnswer(Exception):  # noqa: N818 -- what it is
     """Raised for an answer that says it was cut: ask again over TCP."""
 
 
-def write_question(question: Question, ident: int) -> bytes:
-    """Return a question as bytes, with recursion wanted and room for 1232 bytes (EDNS).
+def write_question(question: Question, ident: int, *, edns: bool = True) -> bytes:
+    """Return a question as bytes, with recursion wanted and, by EDNS, room for 1232 bytes.
 
     Raises:
         ValueError: If the name has an empty or overlong label.
     """
-    return _HEADER.pack(ident, 0x0100, 1, 0, 0, 1) + write_name(question) + _EDNS
+    head = _HEADER.pack(ident, 0x0100, 1, 0, 0, 1 if edns else 0) + write_name(question)
+    return head + _EDNS if edns else head
 
 
 def write_name(question: Question) -> bytes:
@@ -109,6 +120,8 @@ def read_answer(wire: bytes, question: Question, *, over_tcp: bool = False) -> A
     """
     try:
         return _read(wire, question, over_tcp=over_tcp)
+    except AliasLoop:
+        return Answer(Status.SERVFAIL)  # as a resolver says that follows them itself
     except (IndexError, struct.error, UnicodeDecodeError) as error:
         msg = "the answer ends in the middle of a record"
         raise MalformedAnswer(msg) from error
@@ -118,20 +131,24 @@ def _read(wire: bytes, question: Question, *, over_tcp: bool) -> Answer:
     _, flags, questions, answers, authority, _ = _HEADER.unpack_from(wire)
     asked = write_name(question)
     end = 12 + len(asked)
+    code = flags & 0x000F
+    if flags & 0x8000 and code in (_FORMERR, _NOTIMP) and questions == 0:
+        return Answer(Status.FORMERR)  # it may send back the header alone
     if not flags & 0x8000 or questions != 1 or wire[12:end].lower() != asked:
         msg = "it answers another question"
         raise MalformedAnswer(msg)
     if flags & 0x0200 and not over_tcp:
         raise TruncatedAnswer
-    code = flags & 0x000F
     if code not in (0, 3):
-        return Answer(Status.REFUSED if code == 5 else Status.SERVFAIL)
+        return Answer(_FAILURES.get(code, Status.SERVFAIL))
     if question.kind not in ("MX", "A", "AAAA"):
         return _read_slowly(wire, question)
     found, ttl, end = _collect(wire, end, answers, question)
     if found and code == 0:
         return Answer(Status.OK, tuple(found), ttl)
-    kept = _negative_ttl(wire, end, authority)
+    kept, is_referral = _negative(wire, end, authority)
+    if code == 0 and is_referral:
+        return Answer(Status.LAME)
     return Answer(Status.NXDOMAIN if code == 3 else Status.NODATA, (), kept)
 
 
@@ -154,8 +171,11 @@ def _collect(wire: bytes, offset: int, count: int, question: Question) -> tuple[
         elif this == kind:
             records.append((owner, seconds, _read_data(wire, start, length, kind)))
     owner = question.name
-    for _ in range(min(len(aliases), _MAX_HOPS)):
+    for _ in range(min(len(aliases), _MAX_ALIASES)):
         owner = aliases.get(owner, owner)
+    if owner in aliases:
+        msg = "the aliases go round"
+        raise AliasLoop(msg)
     found = []
     for name, seconds, text in records:
         if name == owner:
@@ -205,15 +225,25 @@ def _read_name(wire: bytes, offset: int) -> tuple[str, int]:
     return name.decode("ascii", "backslashreplace"), end
 
 
-def _negative_ttl(wire: bytes, offset: int, count: int) -> float:
-    """Return for how long «there is none» may be kept: least of the SOA's TTL and MINIMUM (RFC 2308)."""
+_FORMERR, _NOTIMP = 1, 4
+_FAILURES = {_FORMERR: Status.FORMERR, _NOTIMP: Status.FORMERR, 5: Status.REFUSED}
+
+
+def _negative(wire: bytes, offset: int, count: int) -> tuple[float, bool]:
+    """Return for how long "there is none" may be kept, and whether the answer is a mere referral.
+
+    The time is the least of the SOA's TTL and MINIMUM (RFC 2308 section 5). Name servers without an SOA are a
+    referral, which says nothing about the name (section 2.2).
+    """
+    has_servers = False
     for _ in range(count):
         _, offset = _read_name(wire, offset)
         kind, _, ttl, length = _FIXED.unpack_from(wire, offset)
         offset += 10 + length
         if kind == _SOA:
-            return float(min(ttl, struct.unpack_from("!I", wire, offset - 4)[0], _MAX_TTL))
-    return 0.0
+            return float(min(ttl, struct.unpack_from("!I", wire, offset - 4)[0], _MAX_TTL)), False
+        has_servers = has_servers or kind == _NS
+    return 0.0, has_servers
 
 
 def _read_slowly(wire: bytes, question: Question) -> Answer:

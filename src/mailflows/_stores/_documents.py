@@ -6,25 +6,31 @@ import asyncio
 import logging
 import random
 import time
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from mailflows._stores._breaker import Breaker
 from mailflows._stores._keeper import awaited
 from mailflows.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from mailflows._clock import Timer
     from mailflows._stores._store import Documents
 
-__all__ = ["Change", "DocumentKeeper", "OnStoreError"]
+__all__ = ["Change", "DocumentKeeper", "OnStoreError", "Steps", "adrive", "drive"]
 
 OnStoreError: TypeAlias = Literal["allow", "deny", "raise"]
 """What a part does where its document cannot be had: let it pass, refuse, or raise the `StoreError`."""
 
 Change: TypeAlias = "Callable[[bytes | None], bytes | None]"
 """Returns what a document shall be (`None`: not there) from what it is. It may run again, so it is pure."""
+
+T = TypeVar("T")
+
+Steps: TypeAlias = Generator[tuple[str, tuple[Any, ...]], Any, T]
+"""A conversation with a keeper that returns something."""
 
 PATIENCE = 2.0
 """Seconds for which a change is tried again while others change the same document: as the stores wait."""
@@ -239,6 +245,28 @@ class DocumentKeeper:
     def _note(self, ticket: int, problem: StoreError) -> None:
         if not problem.is_busy:
             self._breaker.failed(ticket, problem)
+
+
+def drive(steps: Steps[T], keeper: DocumentKeeper) -> T:
+    """Run a conversation with a keeper: each step is a verb of its and what the verb takes."""
+    answer: Any = None
+    while True:
+        try:
+            verb, arguments = steps.send(answer)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        answer = getattr(keeper, verb)(*arguments)
+
+
+async def adrive(steps: Steps[T], keeper: DocumentKeeper) -> T:
+    """Run the same conversation without blocking the event loop."""
+    answer: Any = None
+    while True:
+        try:
+            verb, arguments = steps.send(answer)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        answer = await getattr(keeper, f"a{verb}")(*arguments)
 
 
 def _nothing(_: bytes | None) -> None:

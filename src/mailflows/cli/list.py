@@ -6,18 +6,21 @@ cannot be read.
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailflows.cli.check import STATUS, add_checker_options, checker_of
-from mailflows.errors import ConfigurationError
+from mailflows.errors import ConfigurationError, MissingExtra
 from mailflows.flow import Flow
 from mailflows.recipients import Advice
 
 if TYPE_CHECKING:
     import argparse
+
+    from mailflows.recipients import ListReport
 
 __all__ = ["add_command"]
 
@@ -27,13 +30,21 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     base = commands.add_parser(
         "list",
         help="say what a mailing base is worth",
-        description="Check a CSV file of addresses: counts, predicted bounces, each provider's rule.",
+        description="Check a file of addresses: counts, predicted bounces, each provider's rule.",
         epilog=STATUS,
     )
-    base.add_argument("file", metavar="FILE.csv", help="a CSV file, or - for standard input")
+    base.add_argument(
+        "file",
+        metavar="FILE",
+        help="a file of CSV, plain text, JSON or Excel, packed or not; - for standard input",
+    )
     base.add_argument("--column", help="name of the column with the addresses; found by default")
     base.add_argument("--out", metavar="FILE.csv", help="write every row with its verdict to this file")
-    base.add_argument("--clean", metavar="FILE.txt", help="write the safe addresses to this file, one a line")
+    base.add_argument(
+        "--clean",
+        metavar="FILE",
+        help="write the safe rows to this file: whole ones if it ends in .csv, else the addresses",
+    )
     base.add_argument(
         "--cache", metavar="FILE", help="keep what the DNS said here, to go on after an interruption"
     )
@@ -51,9 +62,8 @@ def _run(options: argparse.Namespace) -> int:
         if options.out:
             report.to_csv(options.out)
         if options.clean:
-            with open(options.clean, "w", encoding="utf-8", newline="\n") as opened:  # noqa: PTH123 -- as the user names it
-                opened.writelines(f"{address}\n" for address in report.clean())
-    except ConfigurationError as problem:
+            _write_clean(report, options.clean)
+    except (ConfigurationError, MissingExtra) as problem:
         print(f"mailflows: {problem}", file=sys.stderr)
         return 2
     except OSError as problem:
@@ -63,6 +73,18 @@ def _run(options: argparse.Namespace) -> int:
         return 2
     print(json.dumps(report.to_dict(), ensure_ascii=False) if options.json else report)
     return int(report.advice is not Advice.GO)
+
+
+def _write_clean(report: ListReport, name: str) -> None:
+    """Write the safe rows: whole ones to a .csv file, else the addresses alone."""
+    rows = iter(report.clean())
+    with Path(name).open("w", encoding="utf-8", newline="") as opened:
+        if name.lower().endswith(".csv") and report.columns:
+            table = csv.DictWriter(opened, report.columns)
+            table.writeheader()
+            table.writerows(rows)
+        else:
+            opened.writelines(f"{row if isinstance(row, str) else row[report.column]}\n" for row in rows)
 
 
 def _require_apart(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from mailflows.feedback._event import BounceReason, Fault
 from mailflows.feedback._export_table import (
     bare,
     columns,
-    flags,
+    flag_of,
     formats,
     is_no,
     is_yes,
@@ -196,7 +196,7 @@ def import_suppressions(
     first = list(islice(counted, _LOOK))
     names = {bare(name): place for place, name in reversed(list(enumerate(rows.header))) if name.strip()}
     place = _place_of_addresses(rows.header, names, [cells for _, cells in first if cells])
-    reader = _Reader(suppressions, names, place, reason, flow)
+    reader = _Reader(suppressions, names, place, suppressions.now, reason, flow)
     added, free, skipped = 0, 0, 0
     problems: list[str] = []
     for line, cells in chain(first, counted):
@@ -246,6 +246,7 @@ class _Reader:
     suppressions: SuppressionList
     names: Mapping[str, int]
     place: int | None
+    now: datetime
     reason: str
     flow: Flow | None
 
@@ -257,7 +258,8 @@ class _Reader:
         row = {name: _bare(cells[place].strip()) for name, place in self.names.items() if place < len(cells)}
         word, facts = self._why(row)
         odd: list[str] = []
-        since = self._moment(row, columns("time"), odd) or _flagged_since(row) or datetime.now(UTC)
+        since = self._moment(row, columns("time"), odd) or _flagged_since(row) or self.now
+        since = min(since, self.now)  # nobody is suppressed since tomorrow
         until = self._moment(row, columns("expires"), odd)
         if word == "soft":
             word, until = "blocked", until or since + _SOFT
@@ -292,7 +294,7 @@ class _Reader:
         said = self._said(row)
         if said is not None:
             return said
-        flagged = {name: word for name, word in flags().items() if name in self.names}
+        flagged = {name: word for name in self.names if (word := flag_of(name))}
         for name, word in flagged.items():
             cell = row.get(name, "")
             if cell and not is_no(cell) and (is_yes(cell) or _date(cell)):
@@ -300,7 +302,7 @@ class _Reader:
         if flagged:
             return "free", {}
         literal = next((cell for cell in cells if _is_word(cell)), None)
-        return literal or reason_of_file(self.names) or self.reason, {}
+        return reason_of_file(self.names) or literal or self.reason, {}
 
     def _said(self, row: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
         """Return what a server's reply in the row means, or `None` where there is none."""
@@ -347,7 +349,7 @@ class _Reader:
 
 def _flagged_since(row: Mapping[str, str]) -> datetime | None:
     """Return the moment of a column such as CLEAN_TIME, or of any column that is called like a date."""
-    flagged = [row[name] for name in flags() if row.get(name)]
+    flagged = [value for name, value in row.items() if value and flag_of(name)]
     dated = [value for name, value in row.items() if name.endswith(("at", "time", "date", "am", "le"))]
     return next(filter(None, map(_date, chain(flagged, dated))), None)
 

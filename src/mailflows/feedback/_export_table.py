@@ -12,7 +12,7 @@ from mailflows import _data
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["bare", "columns", "flags", "formats", "is_no", "is_yes", "meaning", "reason_of_file"]
+__all__ = ["bare", "columns", "flag_of", "formats", "is_no", "is_yes", "meaning", "reason_of_file"]
 
 
 @lru_cache(maxsize=4096)
@@ -37,10 +37,36 @@ def columns(kind: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(bare, _table()["columns"][kind])))
 
 
+@lru_cache(maxsize=1024)
+def flag_of(name: str) -> str | None:
+    """Return what a column means that says yes, or since when; `None` for any other.
+
+    >>> flag_of("isemailblacklisted"), flag_of("unsubtime"), flag_of("unsubscribereason")
+    ('opted-out', 'unsubscribed', None)
+    """
+    known = _flags()
+    for _ in range(3):  # as is, without what stands before, and without what stands behind
+        if name in known:
+            return known[name]
+        before, after = _around()
+        start = next((word for word in before if name.startswith(word)), "")
+        end = "" if start else next((word for word in after if name.endswith(word)), "")
+        name = name[len(start) : len(name) - len(end)]
+    return known.get(name)
+
+
 @cache
-def flags() -> Mapping[str, str]:
-    """Return what a column means that says yes, or since when."""
+def _flags() -> Mapping[str, str]:
     return {bare(name): word for name, word in _table()["flags"].items()}
+
+
+@cache
+def _around() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what may stand before and behind the word of a flag, the longest first."""
+    before, after = (
+        sorted(map(bare, _table()["around"][name]), key=len, reverse=True) for name in ("before", "after")
+    )
+    return tuple(before), tuple(after)
 
 
 @cache

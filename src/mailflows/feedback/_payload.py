@@ -140,8 +140,11 @@ def _changes(document: Item) -> Iterator[Item]:
         word = "OptOut" if new.get("unsubscribeAll") else "OptIn"
         yield {"subscription": {**subscription, "change": word}}
         return
+    topics = new.get("topicSubscriptionStatus") or ()
+    if not topics and new.get("unsubscribeAll") is False:
+        yield {"subscription": {**subscription, "change": "OptIn"}}
     was = {one["topicName"]: one["subscriptionStatus"] for one in old.get("topicSubscriptionStatus") or ()}
-    for one in new.get("topicSubscriptionStatus") or ():
+    for one in topics:
         name, word = one["topicName"], one["subscriptionStatus"]
         if was.get(name) != word:
             yield {"subscription": {**subscription, "change": word, "topic": name}}

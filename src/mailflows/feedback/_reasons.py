@@ -19,6 +19,9 @@ _LOOK = 4000
 _OF_THE_MESSAGE = ("6.", "7.")
 """RFC 3463 section 3: the content, and security or policy; neither is about an address."""
 
+_SHORT = 500
+"""Characters of a reply of one line (RFC 5321 section 4.5.3.1.5); longer texts mention many things."""
+
 _GAP = 80
 """Characters that may stand between the parts of a phrase."""
 
@@ -26,8 +29,10 @@ _STATUS = re.compile(r"(?<![\d.])[245]\.[0-7]\.\d{1,3}(?!\.?\d)")
 _CODE = re.compile(r"(?<![\w.:#/=-])[45][0-5]\d(?=[-\s:,]|$)")
 _LINE_CODE = re.compile(r"(?:^|\n)\s{0,9}[245]\d\d[- ](?:[245]\.\d{1,3}\.\d{1,3}(?=\s))?")
 _URL = re.compile(r"https?://\S{1,1000}")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")  # Exchange's "RecipientNotFound", Google's "?p=NoSuchUser"
-_ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:@]{1,128}@[^\s<>()\[\]\"',;:]{1,255}")
+_CAMEL = re.compile(r"(?<=[a-z]{2})(?=[A-Z])")  # Exchange's "RecipientNotFound", Google's "?p=NoSuchUser"
+_ADDRESS = re.compile(
+    r"[^\s<>()\[\]\"',;:@]{1,128}@[^\s<>()\[\]\"',;:.]{1,63}(?:\.[^\s<>()\[\]\"',;:.]{1,63}){0,20}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class _Table:
     veto: tuple[_Rule, ...]
     before_recipient: tuple[str, ...]
     empty: tuple[str, ...]
-    clear: tuple[str, ...]
+    clear: _Rule
     of_the_sender: frozenset[str]
     status: dict[str, str]
     code: dict[str, str]
@@ -120,17 +125,24 @@ def _whose(text: str, subject: str, code: int | None) -> BounceReason:
     if subject in table.of_the_sender:
         return BounceReason.SENDER_INVALID
     bare = _URL.sub(" ", text)
-    reason = _reason(text, bare, subject, code)
-    if not reason.is_unknown:
-        return reason
-    if any(stage in text for stage in table.before_recipient):
-        return BounceReason.SENDER_INVALID
-    accused = next((rule.reason for rule in table.veto if rule.holds(bare, subject)), None)
-    if accused is not None:
-        return accused
-    if subject.startswith(_OF_THE_MESSAGE) and not any(phrase in bare for phrase in table.clear):
-        return BounceReason(table.status.get(subject, "policy"))
+    is_clear = table.clear.holds(bare, subject)
+    reason = BounceReason.MAILBOX_UNKNOWN if is_clear else _reason(text, bare, subject, code)
+    if reason is BounceReason.OTHER and code and len(bare) < _SHORT:
+        return _accused(bare, subject) or reason
+    if reason.is_unknown:
+        if any(stage in text for stage in table.before_recipient):
+            return BounceReason.SENDER_INVALID
+        if accused := _accused(bare, subject):
+            known = _reason(text, bare, subject, code) if is_clear else accused
+            return accused if known.is_unknown else known
+        if subject.startswith(_OF_THE_MESSAGE) and not is_clear:
+            reason = BounceReason(table.status.get(subject, "policy"))
     return reason
+
+
+def _accused(text: str, subject: str) -> BounceReason | None:
+    """Return the class of the first words that accuse the sender, its network or its content."""
+    return next((rule.reason for rule in _table().veto if rule.holds(text, subject)), None)
 
 
 def _reason(text: str, bare: str, subject: str, code: int | None) -> BounceReason:
@@ -189,7 +201,7 @@ def _table() -> _Table:
         veto=tuple(map(_rule, raw["veto"])),
         before_recipient=tuple(raw["before_recipient"]),
         empty=(*raw["wrappers"], *raw["courtesies"]),
-        clear=tuple(raw["clear"]),
+        clear=_rule({"reason": BounceReason.MAILBOX_UNKNOWN, "phrases": raw["clear"]}),
         of_the_sender=frozenset(raw["of_the_sender"]),
         status=raw["status"],
         code=raw["code"],

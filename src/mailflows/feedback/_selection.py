@@ -118,9 +118,9 @@ class Undone(Result):
     def __str__(self) -> str:
         """Return one line."""
         reasons = ", ".join(f"{reason} {count}" for reason, count in self.by_reason.items())
-        return f"{self.undone} {'would be' if self.is_preview else 'were'} undone" + (
-            f" ({reasons})" if reasons else ""
-        )
+        count = f"{self.undone} {'entry' if self.undone == 1 else 'entries'}"
+        line = f"{count} would be undone" if self.is_preview else f"{count} undone"
+        return f"{line} ({reasons})" if reasons else line
 
     def _table(self) -> Table:
         return str(self), ["domain", "entries"], list(self.by_domain.items())

@@ -220,9 +220,7 @@ class SuppressionList:
         for name in ("time", "expires"):
             _require_zone(name, getattr(entry, name))
         document = written(entry)
-        seconds = (
-            None if entry.expires is None else (entry.expires - to_datetime(self._clock())).total_seconds()
-        )
+        seconds = None if entry.expires is None else (entry.expires - self.now).total_seconds()
         if seconds is not None and seconds <= 0:
             return False
 
@@ -274,6 +272,11 @@ class SuppressionList:
         """
         return self.find(address, flow=flow, list=list) is not None
 
+    @property
+    def now(self) -> datetime:
+        """The present moment of the list's clock."""
+        return to_datetime(self._clock())
+
     def held(self) -> Iterator[Suppression]:
         """Yield the entries that wait for a decision: `confirm` or `undo` them."""
         return (entry for entry in self if entry.held)
@@ -284,7 +287,7 @@ class SuppressionList:
 
     def __iter__(self) -> Iterator[Suppression]:
         """Yield every entry that holds, in no order."""
-        now = to_datetime(self._clock())
+        now = self.now
         for key, document in self._store.scan("suppressed:"):
             entry = read_entry(document)
             if entry is None:
@@ -452,7 +455,7 @@ class SuppressionList:
             at = self._moment(event)
             held, told, earlier = self._brake.unknown(_home(mailbox), entry.key, at)
             if held:
-                entry = replace(entry, held=True, expires=to_datetime(self._clock()) + self._brake.hold)
+                entry = replace(entry, held=True, expires=self.now + self._brake.hold)
             if told is not None:
                 self._hold_back(self._brake, earlier, told)
         self.put(entry)
@@ -460,7 +463,7 @@ class SuppressionList:
 
     def _hold_back(self, brake: Brake, digests: tuple[str, ...], told: Braking) -> None:
         """Hold those, too, that came before the brake was put on, and tell the operator."""
-        end = to_datetime(self._clock()) + brake.hold
+        end = self.now + brake.hold
 
         def change(old: bytes | None) -> bytes | None:
             entry = None if old is None else read_entry(old)
@@ -523,7 +526,7 @@ class SuppressionList:
         about: str | None = None,
     ) -> Suppression:
         """Return the entry that an address and an event make."""
-        now = to_datetime(self._clock())
+        now = self.now
         return Suppression(
             key=self._digest(mailbox),
             reason=reason,
@@ -543,10 +546,10 @@ class SuppressionList:
 
     def _ends(self, reason: str) -> datetime | None:
         """Return when a suppression of a reason ends that begins now, or `None` for never."""
-        return _end(self._lifetimes.get(reason), to_datetime(self._clock()))
+        return _end(self._lifetimes.get(reason), self.now)
 
     def _moment(self, event: Event) -> datetime:
-        return _sensible(event.time, to_datetime(self._clock()))
+        return _sensible(event.time, self.now)
 
     def _find(self, digest: str, flow: Flow | str | None, name: str | None) -> Suppression | None:
         keys = [self._key(digest, None, None)]
@@ -554,7 +557,7 @@ class SuppressionList:
             keys.append(self._key(digest, flow, None))
         if name is not None:
             keys.append(self._key(digest, None, name))
-        now = to_datetime(self._clock())
+        now = self.now
         for key in keys:
             document = self._store.load(key)
             if document is None:

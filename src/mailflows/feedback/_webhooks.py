@@ -226,7 +226,7 @@ def _at(item: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 -- parsed JSON
     for key in path:
         if key[:1] == "@":
             return _of_header(item, key[1:])
-        if not isinstance(item, Mapping):
+        if type(item) is not dict and not isinstance(item, Mapping):  # the first alone is ten times as fast
             return None
         item = item.get(key)
     return item

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from mailflows._result import Result
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
@@ -46,7 +47,7 @@ class Relay:
 
 
 @dataclass(frozen=True, slots=True)
-class FlowRoute:
+class FlowRoute(Result):
     """The route of one flow.
 
     Args:
@@ -163,6 +164,11 @@ class FlowRoute:
         for name, value in content.items():
             object.__setattr__(self, name, value)
         self._require_sense()
+
+    def __str__(self) -> str:
+        """Return the flow, its domains and how it leaves, in one line."""
+        way = " by ".join(filter(None, (self.esp, self.relay))) or "no relay"
+        return f"{self.flow}: {', '.join(self.domains)} ({way})"
 
     def _require_sense(self) -> None:
         """Refuse fields that contradict each other."""

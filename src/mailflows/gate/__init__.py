@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mailflows._context import Context
 from mailflows.gate._gate import Gate
 from mailflows.gate._parts import Finding
 from mailflows.gate._status import GateStatus, LimitUse
@@ -9,6 +10,7 @@ from mailflows.gate._tally import Tally, TallyCount, TallyReport
 from mailflows.gate._verdict import GateDecision, GateReason, RefusedRecipient, Verdict
 
 __all__ = [
+    "Context",
     "Finding",
     "Gate",
     "GateDecision",

@@ -19,12 +19,11 @@ from mailflows.errors import ConfigurationError, MessageError, Refused, StoreErr
 from mailflows.flow import Flow
 from mailflows.flows import FlowSet
 from mailflows.flows._file import SettingsFile
-from mailflows.gate._check import Check
+from mailflows.gate._check import Check, arun, run
 from mailflows.gate._keys import require_keys
 from mailflows.gate._outcome import events_of, learn
 from mailflows.gate._parts import CLOSING, PARTS, Parts
 from mailflows.gate._status import GateStatus, status_of
-from mailflows.gate._steps import arun, run
 from mailflows.gate._tally import Tally
 from mailflows.gate._verdict import GateDecision, Verdict, shown
 from mailflows.held import HeldMail
@@ -64,11 +63,11 @@ ON_ERROR: dict[str, GateDecision] = {
 """What becomes of a message where a part fails."""
 
 SCANNER_TIMEOUT = 30.0
-"""Seconds for one scanner: half of what a client waits at most before it gives up on a relay's answer in
-practice, and far below the ten minutes of RFC 5321 section 4.5.3.2.6."""
+"""Seconds for one scanner. choice: far below the ten minutes that a client waits for its answer (RFC 5321
+section 4.5.3.2.6)."""
 
 SMALL = 32 * 1024
-"""Bytes up to which a message is read and judged in the event loop; a larger one in a thread."""
+"""Bytes up to which a message is read and judged in the event loop. bound: a larger one goes to a thread."""
 
 _IN_MEMORY: Any = object()
 """Where held mail is kept if nothing is said."""

@@ -115,7 +115,8 @@ def _suppressions(parts: Parts, events: tuple[Event, ...]) -> None:
 def _reputation(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...]) -> None:
     if parts.reputation is not None:
         flow, sender = (verdict.flow, verdict.receipt.account) if verdict else (None, None)
-        parts.reputation.report(events, flow=flow, sender=sender)
+        context = verdict.receipt.context if verdict else None
+        parts.reputation.report(events, flow=flow, sender=sender, context=context)
 
 
 def _senders(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...]) -> None:

@@ -16,10 +16,9 @@ from mailflows._result import Severity
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows import Outcome
-from mailflows.gate._check import DEFAULT_RETRY, Check, mailbox_of
+from mailflows.gate._check import DEFAULT_RETRY, Call, Check, Failure, Steps, in_thread, mailbox_of
 from mailflows.gate._identity import doubts, has_one_click
 from mailflows.gate._keys import absent_keys, fitted, needs_of
-from mailflows.gate._steps import Call, Failure, Steps, in_thread
 from mailflows.gate._verdict import GateDecision
 from mailflows.held import HeldState
 from mailflows.message import addresses
@@ -46,10 +45,11 @@ Unsubscribe: TypeAlias = "Callable[[str, Context], Mapping[str, str]]"
 """Returns List-Unsubscribe and List-Unsubscribe-Post for a recipient, as `Tracker.unsubscribe_headers`."""
 
 MOST_FINDINGS = 100
-"""Findings of one scanner that are read: a generator without an end must not fill the memory."""
+"""Findings of one scanner that are read. bound: a generator without an end must not fill the memory."""
 
 SENDING_RETRY = 60.0
-"""Seconds after which who tries a released message at the same time as another may try again."""
+"""Seconds after which who tries a released message at the same time as another may try again. choice: most
+relays have answered by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +322,10 @@ def reputation(parts: Parts, check: Check) -> Steps:
     if check.flow is None or not check.goes_on:
         return
     sender = check.sender or None
-    found = yield Call(parts.reputation, "acquire", check.flow, sender=sender, recipients=tuple(check.open))
+    to = tuple(check.open)
+    found = yield Call(
+        parts.reputation, "acquire", check.flow, sender=sender, recipients=to, context=check.context
+    )
     if isinstance(found, Failure):
         degraded(parts, check, "reputation", found)
         return
@@ -367,8 +370,11 @@ class _Scanner:
 
     async def ascan(self, raw: bytes) -> tuple[Finding, ...]:
         """Return what it found, whether it is a coroutine function or not."""
-        found = await asyncio.wrap_future(in_thread(lambda: self._scanner(raw)))
-        return _findings(await found if hasattr(found, "__await__") else found)
+        found: Any = await asyncio.wrap_future(in_thread(lambda: self.scan(raw)))
+        if hasattr(found, "__await__"):
+            answer = await found
+            found = await asyncio.wrap_future(in_thread(lambda: _findings(answer)))
+        return found  # type: ignore[no-any-return]
 
 
 def _findings(found: object) -> tuple[Finding, ...]:
@@ -400,6 +406,8 @@ def limits(parts: Parts, check: Check) -> Steps:
     keys = _keys(check)
     absent = absent_keys(limiter, keys)
     fits = fitted(limiter, absent)
+    if fits is None and parts.is_dry(check):
+        return
     if fits is None:
         needed = needs_of(limiter, absent)
         msg = (

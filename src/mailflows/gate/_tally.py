@@ -25,6 +25,7 @@ REMEMBER = 35 * 86_400.0
 """Seconds. choice: a month can be looked back on."""
 
 DAY = 86_400.0
+"""Seconds. bound: what a day has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from mailflows._result import Permission, Reason, printable, to_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mailflows._context import Context
     from mailflows._result import Cell, Table
     from mailflows.classifier import Classification
     from mailflows.flow import Flow
@@ -22,7 +23,7 @@ __all__ = ["GateDecision", "GateReason", "Receipt", "RefusedRecipient", "Verdict
 
 _LOCAL_PART = re.compile(r"(?:\"[^\"@]{0,64}\"|[^\s<>()\[\],;:\"@]{1,64})@")
 _LONGEST = 500
-"""Characters of a sentence: a log line of a few of them stays readable, and a hostile one short."""
+"""Characters of a sentence. bound: a log line of a few of them stays readable, and a hostile one short."""
 
 
 def shown(text: str) -> str:
@@ -114,6 +115,7 @@ class Receipt:
     account: str | None = None
     message_id: str | None = None
     released: str | None = None
+    context: Context | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 import zlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from mailflows._clock import seconds_in, to_datetime
@@ -16,16 +18,15 @@ from mailflows._result import Result, printable
 from mailflows._stores import DocumentKeeper, MemoryStore
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.flow import Flow
-from mailflows.held._fingerprint import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from mailflows._clock import Clock
     from mailflows._stores import Documents
 
-__all__ = ["HeldMail", "HeldMessage", "HeldState"]
+__all__ = ["HeldMail", "HeldMessage", "HeldState", "fingerprint"]
 
 KEEP = 14 * 86_400.0
 """Seconds that a message waits. choice: two weeks, so that a holiday is no loss."""
@@ -36,6 +37,26 @@ a relay may take for its answer (RFC 5321 section 4.5.3.2.6)."""
 
 MOST = 10_000
 """Messages. bound: a flood of bad ones fills no disk; whoever sends more is told to wait."""
+
+_FRESH = re.compile(
+    rb"^(?:date|message-id|received|return-path|dkim-signature|x-mailflows-flow):"
+    rb"[^\n]*\n(?:[ \t][^\n]*\n)*",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Header fields that a program may write anew for each attempt, as `EmailMessage` of Django does."""
+
+_BOUNDARY = re.compile(rb"[Bb]oundary\s*=\s*\"?([\w=.]{10,70})(?=[\"\s;]|\Z)")
+"""A boundary as programs make them, anew each time; what could be read as a link is content."""
+
+_BEFORE, _AFTER = rb"(^--|[Bb]oundary\s*=\s*\"?)", rb"(?=(?:--)?(?:\n|\Z)|[\"\s;])"
+
+_MOST_BOUNDARIES = 50
+"""Boundaries that are looked for. bound: a hostile message costs no more than fifty looks."""
+
+_CHUNK = 64 * 1024
+"""Bytes that are looked at in one step. bound: other threads, and an event loop, go on in between."""
+
+_BLANK = re.compile(rb"\r?\n\r?\n")
 
 
 class HeldState(StrEnum):
@@ -381,3 +402,45 @@ def _read(document: bytes) -> HeldMessage:
             "state": HeldState(row["state"]),
         }
     )
+
+
+def fingerprint(raw: bytes) -> str:
+    r"""Return a hash of what a message says: the same for each attempt, another for each other text.
+
+    >>> first = b"Date: Mon, 1 Jun 2026 10:00:00 +0000\nSubject: x\n\nHello"
+    >>> fingerprint(first) == fingerprint(b"Subject: x\r\n\r\nHello\r\n")
+    True
+    """
+    found = _BLANK.search(raw)
+    end = found.start() if found else len(raw)
+    header = _FRESH.sub(b"", raw[:end].replace(b"\r", b"").strip(b"\n") + b"\n")
+    boundaries = list(dict.fromkeys(_BOUNDARY.findall(header)))
+    said = blake2b(digest_size=16)
+    said.update(_without(header, boundaries))
+    for chunk in _lines(raw, found.end() if found else end):
+        if b"oundary" in chunk:  # a pattern looks 300 times as long
+            boundaries += [new for new in _BOUNDARY.findall(chunk) if new not in boundaries]
+        del boundaries[_MOST_BOUNDARIES:]
+        said.update(_without(chunk, boundaries))
+    return said.hexdigest()
+
+
+def _lines(raw: bytes, start: int) -> Iterator[bytes]:
+    """Yield whole lines, some at a time, without carriage returns and without line ends at the very end."""
+    blank = b""
+    while start < len(raw):
+        end = raw.find(b"\n", start + _CHUNK) + 1 or len(raw)
+        lines = blank + raw[start:end].replace(b"\r", b"")
+        start = end
+        chunk = lines.rstrip(b"\n")
+        blank = lines[len(chunk) :]
+        if chunk:
+            yield chunk
+
+
+def _without(lines: bytes, boundaries: list[bytes]) -> bytes:
+    for boundary in boundaries:
+        if boundary in lines:
+            pattern = _BEFORE + re.escape(boundary) + _AFTER
+            lines = re.sub(pattern, rb"\1", lines, flags=re.MULTILINE)
+    return lines

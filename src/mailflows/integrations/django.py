@@ -22,6 +22,7 @@ import re
 import smtplib
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +136,7 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
         if not _is_operational(message):
             return self._gate
         gate = copy.copy(self._gate)
-        gate.on_conflict = GateDecision.ACCEPT
+        gate._parts = replace(gate._parts, on_conflict=GateDecision.ACCEPT)  # noqa: SLF001 -- a copy of our own
         return gate
 
     def _known(self, message: EmailMessage) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from mailflows._dns import Resolver
 from mailflows.recipients._checker import (
     RecipientChecker,
+    acheck_list,
     acheck_recipient,
     aensure_recipient,
     check_list,
@@ -19,8 +20,8 @@ from mailflows.recipients._list_report import ListReport
 from mailflows.recipients._lists import DataSource
 from mailflows.recipients._policies import Advice, Policy, PolicyVerdict
 from mailflows.recipients._prediction import Prediction
-from mailflows.recipients._probe import ProbeResult, ProbeVerdict, Reply, SmtpProbe, smtplib_connector
-from mailflows.recipients._report import DomainState, Reason, RecipientReport, Trait, Verdict
+from mailflows.recipients._report import DomainState, RecipientReason, RecipientReport, Trait, Verdict
+from mailflows.recipients._segments import Segment
 from mailflows.recipients._traits import Overrides
 
 __all__ = [
@@ -32,20 +33,17 @@ __all__ = [
     "Policy",
     "PolicyVerdict",
     "Prediction",
-    "ProbeResult",
-    "ProbeVerdict",
-    "Reason",
     "RecipientChecker",
+    "RecipientReason",
     "RecipientReport",
-    "Reply",
     "Resolver",
-    "SmtpProbe",
+    "Segment",
     "Trait",
     "Verdict",
+    "acheck_list",
     "acheck_recipient",
     "aensure_recipient",
     "check_list",
     "check_recipient",
     "ensure_recipient",
-    "smtplib_connector",
 ]

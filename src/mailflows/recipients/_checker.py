@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
@@ -9,16 +10,18 @@ from typing import TYPE_CHECKING
 from mailflows._clock import to_datetime
 from mailflows.errors import AddressError, ConfigurationError
 from mailflows.flow import Flow
+from mailflows.recipients._catalogue import require_language, sentence
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
 from mailflows.recipients._health import WELL, diagnose, probes, trusted
 from mailflows.recipients._judge import Finding, Judge
-from mailflows.recipients._report import DomainState, RecipientReport, Verdict
+from mailflows.recipients._report import DomainState, RecipientReason, RecipientReport, Verdict
 from mailflows.recipients._traits import NONE, Overrides
 
 if TYPE_CHECKING:
     import os
+    from datetime import datetime
 
-    from mailflows._clock import Clock
+    from mailflows._clock import Clock, Timer
     from mailflows._dns import Conversation, Door
     from mailflows.recipients._list_report import ListReport
     from mailflows.recipients._rows import Rows
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "History",
     "RecipientChecker",
+    "acheck_list",
     "acheck_recipient",
     "aensure_recipient",
     "check_list",
@@ -43,7 +47,8 @@ _PROBE_EVERY = 600.0
 """Seconds after which the resolver is tried with names that do not exist again."""
 
 
-"""Returns the present moment, in UTC."""
+REFUSED: frozenset[str] = frozenset()
+"""Codes that `ensure_recipient` refuses beside what is undeliverable, by default."""
 
 
 class RecipientChecker:
@@ -60,6 +65,7 @@ class RecipientChecker:
         overrides: What you know better than the lists.
         budget: Seconds of wall-clock time for one address, kept even if no answer comes.
         clock: Returns the present moment in Unix seconds.
+        timer: Returns seconds on a scale that only goes forward.
 
     Example:
         >>> checker = RecipientChecker(dns=False)
@@ -78,6 +84,7 @@ class RecipientChecker:
         overrides: Overrides = NONE,
         budget: float = BUDGET,
         clock: Clock = time.time,
+        timer: Timer = time.monotonic,
     ) -> None:
         self._resolver = resolver
         self.dns = dns
@@ -89,6 +96,7 @@ class RecipientChecker:
         self._bounced = bounced
         self._budget = budget
         self.clock = clock
+        self._timer = timer
         self._probed_at = float("-inf")
         self._health = WELL
 
@@ -104,33 +112,46 @@ class RecipientChecker:
     def check(self, address: str) -> RecipientReport:
         """Check one address. Nothing is raised for a bad one: the report says what is wrong."""
         finding = self._judge.find(address)
-        facts = NOT_ASKED
-        if self.dns and (domain := finding.domain) is not None:
-            results = dict(self.resolver.run(self._conversations(domain), budget=self._budget))
-            facts = self._conclude(domain, results)
-        return self.conclude(finding, facts)
+        results: dict[int, DomainFacts] = {}
+        if self.dns and finding.domain is not None:
+            results = dict(self.resolver.run(self._conversations(finding), budget=self._budget))
+        return self._conclude(finding, results)
 
     async def acheck(self, address: str) -> RecipientReport:
         """Check one address without blocking the event loop."""
         finding = self._judge.find(address)
-        facts = NOT_ASKED
-        if self.dns and (domain := finding.domain) is not None:
-            conversations = self._conversations(domain)
-            results = {n: r async for n, r in self.resolver.arun(conversations, budget=self._budget)}
-            facts = self._conclude(domain, results)
-        return self.conclude(finding, facts)
+        results: dict[int, DomainFacts] = {}
+        if self.dns and finding.domain is not None:
+            asked = self.resolver.arun(self._conversations(finding), budget=self._budget)
+            results = {number: facts async for number, facts in asked}
+        return self._conclude(finding, results)
 
-    def ensure(self, address: str) -> RecipientReport:
+    def ensure(
+        self, address: str, *, language: str = "en", refuse: Collection[str] = REFUSED
+    ) -> RecipientReport:
         """Check one address, and raise if it will bounce.
+
+        Args:
+            address: As it was typed; blanks around it are left out.
+            language: Of the sentence: ``en``, ``fr`` or ``de``.
+            refuse: Codes of reasons that are refused, too, such as ``disposable`` and ``typo``; by default
+                only what is undeliverable is.
+
+        Returns:
+            The report; its `normalized` is what to keep.
 
         Raises:
             AddressError: With a sentence for the person who typed the address.
         """
-        return _ensured(self.check(address), address)
+        require_language(language)
+        return _ensured(self.check(_trimmed(address)), address, language, refuse)
 
-    async def aensure(self, address: str) -> RecipientReport:
+    async def aensure(
+        self, address: str, *, language: str = "en", refuse: Collection[str] = REFUSED
+    ) -> RecipientReport:
         """Do what `ensure` does without blocking the event loop."""
-        return _ensured(await self.acheck(address), address)
+        require_language(language)
+        return _ensured(await self.acheck(_trimmed(address)), address, language, refuse)
 
     def check_list(
         self,
@@ -167,14 +188,43 @@ class RecipientChecker:
 
         return check_rows(self, rows, column=column, delivered=delivered, cache=cache, progress=progress)
 
+    async def acheck_list(
+        self,
+        rows: Rows,
+        *,
+        column: str | None = None,
+        delivered: History | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        progress: bool | Callable[[int, int], None] | None = None,
+    ) -> ListReport:
+        """Do what `check_list` does without blocking the event loop: in a thread of its own."""
+        return await asyncio.to_thread(
+            self.check_list, rows, column=column, delivered=delivered, cache=cache, progress=progress
+        )
+
     def find(self, address: object) -> Finding:
         """Find out about an address offline; the first half of a check."""
         return self._judge.find(address)
 
-    def conclude(self, finding: Finding, facts: DomainFacts) -> RecipientReport:
+    def conclude(
+        self,
+        finding: Finding,
+        facts: DomainFacts,
+        *,
+        meant: DomainFacts = NOT_ASKED,
+        further: tuple[RecipientReason, ...] = (),
+        now: datetime | None = None,
+    ) -> RecipientReport:
         """Say the verdict when the DNS has been heard; the second half of a check."""
         suppressed = self._bounced is not None and self.is_bounced(finding)
-        return self._judge.report(finding, facts, now=to_datetime(self.clock()), is_suppressed=suppressed)
+        return self._judge.report(
+            finding,
+            facts,
+            now=to_datetime(self.clock()) if now is None else now,
+            is_suppressed=suppressed,
+            meant=meant,
+            further=further,
+        )
 
     def is_bounced(self, finding: Finding) -> bool:
         """Return whether an address is known to bounce."""
@@ -190,30 +240,45 @@ class RecipientChecker:
             return any(map(self._bounced, spellings))
         return any(spelling in self._bounced for spelling in spellings)
 
-    def _conversations(self, domain: str) -> list[Conversation[DomainFacts]]:
-        """Return what to ask: the domain, and now and then whether the resolver is well."""
-        asked = [ask_about(domain)]
-        if time.monotonic() - self._probed_at > _PROBE_EVERY:
+    def _conversations(self, finding: Finding) -> list[Conversation[DomainFacts]]:
+        """Return what to ask: the domain, what was meant, and now and then whether the resolver is well."""
+        asked = [ask_about(domain) for domain in (finding.domain, finding.meant_domain) if domain is not None]
+        if self._timer() - self._probed_at > _PROBE_EVERY:
             asked += probes(self.resolver)
         return asked
 
-    def _conclude(self, domain: str, results: dict[int, DomainFacts]) -> DomainFacts:
-        if len(results) > 1:
-            probed = [results[number] for number in range(1, len(results))]
+    def _conclude(self, finding: Finding, results: dict[int, DomainFacts]) -> RecipientReport:
+        domain, wanted = finding.domain, finding.meant_domain
+        if domain is None or not results:
+            return self.conclude(finding, NOT_ASKED)
+        own = 1 if wanted is None else 2
+        if len(results) > own:
+            probed = [results[number] for number in range(own, len(results))]
             self._health = diagnose(probed)
             if all(facts.state is not DomainState.UNKNOWN for facts in probed):
-                self._probed_at = time.monotonic()  # otherwise the next address asks again
-        return trusted(domain, results[0], self._health)
+                self._probed_at = self._timer()  # otherwise the next address asks again
+        meant = NOT_ASKED if wanted is None else trusted(wanted, results[1], self._health)
+        return self.conclude(finding, trusted(domain, results[0], self._health), meant=meant)
 
 
-def _ensured(report: RecipientReport, address: object) -> RecipientReport:
-    if report.verdict is not Verdict.UNDELIVERABLE:
+def _trimmed(address: object) -> str:
+    """Return what was typed without the blanks and invisible characters around it."""
+    return address.strip().strip("\ufeff\u200b\u2060").strip() if isinstance(address, str) else address  # type: ignore[return-value] # what is no text is reported as such
+
+
+def _ensured(
+    report: RecipientReport, address: object, language: str, refuse: Collection[str]
+) -> RecipientReport:
+    refused = report.reasons[0] if report.verdict is Verdict.UNDELIVERABLE else None
+    if refused is None:
+        refused = next((reason for reason in report.reasons if reason.code in refuse), None)
+    if refused is None:
         return report
-    reason = report.reasons[0]
-    sentence = reason.sentence
-    if report.suggestion:
-        sentence = f"{sentence.rstrip('.')}. Did you mean {report.suggestion}?"
-    raise AddressError(sentence, address=address, reason=reason.code)
+    text = sentence(refused.code, language, **dict(refused.parameters))
+    domain = (report.suggestion or "").rpartition("@")[2]
+    if domain and domain != report.domain and domain not in refused.parameters.values():
+        text = f"{text} {sentence('did-you-mean', language, domain=domain)}"
+    raise AddressError(text, address=address, reason=refused.code)
 
 
 _shared: dict[bool, RecipientChecker] = {}
@@ -248,8 +313,17 @@ async def acheck_recipient(address: str, *, dns: bool = True) -> RecipientReport
     return await _default(dns=dns).acheck(address)
 
 
-def ensure_recipient(address: str, *, dns: bool = True) -> RecipientReport:
+def ensure_recipient(
+    address: str, *, dns: bool = True, language: str = "en", refuse: Collection[str] = REFUSED
+) -> RecipientReport:
     """Check one address, and raise if it will bounce.
+
+    Args:
+        address: As it was typed; blanks around it are left out.
+        dns: Whether to ask the DNS about the domain.
+        language: Of the sentence for the person who typed it: ``en``, ``fr`` or ``de``.
+        refuse: Codes of reasons that are refused, too, such as ``{"disposable", "typo"}``; by default only
+            what is undeliverable is.
 
     Raises:
         AddressError: With a sentence for the person who typed the address.
@@ -257,14 +331,16 @@ def ensure_recipient(address: str, *, dns: bool = True) -> RecipientReport:
     Example:
         >>> ensure_recipient("ada@gmail", dns=False)
         Traceback (most recent call last):
-        mailflows.errors.AddressError: The part after the @-sign is not valid. …
+        mailflows.errors.AddressError: The domain has no dot; an ending such as .com is missing. …
     """
-    return _default(dns=dns).ensure(address)
+    return _default(dns=dns).ensure(address, language=language, refuse=refuse)
 
 
-async def aensure_recipient(address: str, *, dns: bool = True) -> RecipientReport:
+async def aensure_recipient(
+    address: str, *, dns: bool = True, language: str = "en", refuse: Collection[str] = REFUSED
+) -> RecipientReport:
     """Do what `ensure_recipient` does without blocking the event loop."""
-    return await _default(dns=dns).aensure(address)
+    return await _default(dns=dns).aensure(address, language=language, refuse=refuse)
 
 
 def check_list(  # noqa: PLR0913 -- the settings of one list
@@ -296,3 +372,17 @@ def check_list(  # noqa: PLR0913 -- the settings of one list
     """
     checker = RecipientChecker(dns=dns, flow=flow, bounced=bounced)
     return checker.check_list(rows, column=column, progress=progress)
+
+
+async def acheck_list(  # noqa: PLR0913 -- the settings of one list
+    rows: Rows,
+    *,
+    column: str | None = None,
+    dns: bool = True,
+    flow: Flow | str | None = Flow.MARKETING,
+    bounced: History | None = None,
+    progress: bool | Callable[[int, int], None] | None = None,
+) -> ListReport:
+    """Do what `check_list` does without blocking the event loop."""
+    checker = RecipientChecker(dns=dns, flow=flow, bounced=bounced)
+    return await checker.acheck_list(rows, column=column, progress=progress)

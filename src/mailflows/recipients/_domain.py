@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["DomainFacts", "ask_about"]
 
 _MAX_HOSTS = 10
-"""Mail hosts that are looked up: a sender tries no more either."""
+"""Mail hosts that answer before a domain is judged: a sender tries no more either. Hosts that do not exist
+are not counted, as Postfix drops failed look-ups before its limit (smtp_mx_address_limit)."""
+
+_MOST_ASKED = 30
+"""Mail hosts that are looked up at all, so that a domain with hundreds cannot take the budget of a list."""
+
+_AT_ONCE = 5
+"""Mail hosts that are looked up together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +84,20 @@ def _by_hosts(records: Iterable[str]) -> Conversation[DomainFacts]:
     if not hosts:
         # RFC 7505 wants «0 .» alone; whatever its preference, the root is no mail host.
         return DomainFacts(DomainState.NULL_MX, "MX 0 .")
-    seen = set()
-    for host in hosts[:_MAX_HOSTS]:
-        reach = yield from _reach(host)
-        if reach == "public":
-            return DomainFacts(DomainState.OK, f"MX {host}", hosts)
-        seen.add(reach)
+    seen: list[str] = []
+    for several in _in_groups(hosts[:_MOST_ASKED]):
+        reached = yield from _reach_all(several)
+        if "public" in reached:
+            return DomainFacts(DomainState.OK, f"MX {several[reached.index('public')]}", hosts)
+        seen += reached
+        if sum(word != "none" for word in seen) >= _MAX_HOSTS:
+            break
     if "unknown" in seen:
         return DomainFacts(DomainState.UNKNOWN, f"no address for the mail host {hosts[0]}: no answer", hosts)
+    if len(seen) < len(hosts):
+        return DomainFacts(
+            DomainState.UNKNOWN, f"the first {len(seen)} of {len(hosts)} mail hosts are gone", hosts
+        )
     if "private" in seen:
         return DomainFacts(DomainState.MX_PRIVATE, f"MX {hosts[0]} has no public address", hosts)
     return DomainFacts(DomainState.MX_BROKEN, f"MX {hosts[0]} does not exist", hosts)
@@ -100,23 +113,52 @@ def _sorted_hosts(records: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host for _, host in pairs if host not in ("", ".")))
 
 
+def _in_groups(hosts: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return the preferred host alone, which nearly always settles it, and the others a few at a time."""
+    rest = [hosts[place : place + _AT_ONCE] for place in range(1, len(hosts), _AT_ONCE)]
+    return [hosts[:1], *rest]
+
+
 def _reach(host: str) -> Generator[tuple[Question, ...], Mapping[Question, Answer], str]:
     """Return how a host can be reached: public, private, none or unknown."""
-    if not _is_host_name(host):
-        return "none"
-    seen = set()
+    return (yield from _reach_all((host,)))[0]
+
+
+def _reach_all(
+    hosts: tuple[str, ...],
+) -> Generator[tuple[Question, ...], Mapping[Question, Answer], list[str]]:
+    """Return how each host can be reached; IPv6 is asked about only where IPv4 does not settle it."""
+    found = ["none"] * len(hosts)
+    open_ = [place for place, host in enumerate(hosts) if _is_host_name(host)]
     for kind in ("A", "AAAA"):
-        question = Question(host, kind)
-        answer = (yield (question,))[question]
-        if answer.status is Status.OK:
-            if any(_is_public(record) for record in answer.records):
-                return "public"
-            seen.add("private")
-        elif not answer.is_final:
-            seen.add("unknown")
-        elif answer.status is Status.NXDOMAIN:
+        questions = tuple(Question(hosts[place], kind) for place in open_)
+        if not questions:
             break
-    return next((word for word in ("unknown", "private") if word in seen), "none")
+        answers = yield questions
+        left = []
+        for place, question in zip(open_, questions, strict=True):
+            word, goes_on = _heard(answers[question])
+            if _REACHES.index(word) > _REACHES.index(found[place]):
+                found[place] = word
+            if goes_on:
+                left.append(place)
+        if "public" in found:
+            break
+        open_ = left
+    return found
+
+
+_REACHES = ("none", "private", "unknown", "public")
+
+
+def _heard(answer: Answer) -> tuple[str, bool]:
+    """Return what one answer says of a host, and whether the other kind of address is worth a question."""
+    if answer.status is Status.OK:
+        is_public = any(map(_is_public, answer.records))
+        return ("public", False) if is_public else ("private", True)
+    if answer.status is Status.NXDOMAIN:
+        return "none", False
+    return ("none" if answer.is_final else "unknown"), True
 
 
 def _is_host_name(host: str) -> bool:

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mailflows._mailbox import fold, key_rule
+from mailflows._providers import provider_of
 from mailflows.flow import Flow
-from mailflows.recipients._domain import NOT_ASKED
+from mailflows.recipients import _lists
+from mailflows.recipients._domain import NOT_ASKED, DomainFacts
+from mailflows.recipients._grammar import grammar_of
+from mailflows.recipients._repair import repair, strip_markup
 from mailflows.recipients._report import (
     DEAD,
     DomainState,
-    Reason,
+    RecipientReason,
     RecipientReport,
     Trait,
     Verdict,
+    make_reason,
 )
 from mailflows.recipients._syntax import (
     MAX_OCTETS,
-    Address,
     Unreadable,
+    is_example,
+    is_special_use,
     read_address,
     read_plain_local,
-    repair,
 )
 from mailflows.recipients._traits import NONE, PLAIN, domain_traits, is_ordinary, local_traits
+from mailflows.recipients._typos import correct_domain
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mailflows.recipients._domain import DomainFacts
+    from mailflows.recipients._grammar import Grammar
     from mailflows.recipients._traits import DomainTraits, LocalTraits, Overrides
 
 __all__ = ["Finding", "Judge"]
@@ -39,38 +45,19 @@ _ORDER = {verdict: number for number, verdict in enumerate(Verdict)}
 _KEPT_DOMAINS = 100_000
 _MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 
-_STATES = {
-    DomainState.NOT_ASKED: ("The domain was not asked, because the DNS was off.", Verdict.UNKNOWN),
-    DomainState.IMPLICIT: (
-        "The domain names no mail host; it may not take mail (RFC 5321 section 5.1).",
-        Verdict.RISKY,
-    ),
-    DomainState.NULL_MX: ("The domain says that it takes no mail (RFC 7505).", Verdict.UNDELIVERABLE),
-    DomainState.NO_MAIL: ("The domain has no mail host and no public address.", Verdict.UNDELIVERABLE),
-    DomainState.NXDOMAIN: ("The domain does not exist.", Verdict.UNDELIVERABLE),
-    DomainState.MX_BROKEN: ("None of the domain's mail hosts exists.", Verdict.UNDELIVERABLE),
-    DomainState.MX_PRIVATE: (
-        "The domain's mail hosts cannot be reached from outside.",
-        Verdict.UNDELIVERABLE,
-    ),
-    DomainState.SPECIAL_USE: ("The domain is a name kept for examples or tests.", Verdict.UNDELIVERABLE),
-    DomainState.UNKNOWN: ("The DNS gave no usable answer for the domain; try again later.", Verdict.UNKNOWN),
-}
+_SUPPRESSED = make_reason("suppressed", "history")
+_TRAP = make_reason("spam-trap", "your own list")
+_LONG_LOCAL = make_reason("long-local-part", "RFC 5321 section 4.5.3.1.1", limit=_MAX_LOCAL)
+_SPECIAL_USE = make_reason("special-use", "RFC 2606")
+_EXAMPLE = make_reason("documentation", "RFC 2606")
+_SMTPUTF8 = make_reason("smtputf8", "RFC 6531")
 
-_SUPPRESSED = Reason("suppressed", "The address is known to bounce.", "history", Verdict.UNDELIVERABLE)
-_LONG_LOCAL = Reason(
-    "long_local",
-    "The local part is longer than 64 octets; some servers refuse it.",
-    "RFC 5321 4.5.3.1.1",
-    Verdict.RISKY,
-)
-_SMTPUTF8 = Reason(
-    "smtputf8", "The local part is not ASCII: every server on the way must speak SMTPUTF8.", "RFC 6531"
-)
+_DELIVERABLE: tuple[Verdict, tuple[RecipientReason, ...]] = (Verdict.DELIVERABLE, ())
+_NOT_ASKED = (make_reason("not-asked"),)
+SPECIAL = DomainFacts(DomainState.SPECIAL_USE, "RFC 2606, RFC 6761")
 
-
-_DELIVERABLE: tuple[Verdict, tuple[Reason, ...]] = (Verdict.DELIVERABLE, ())
-_NOT_ASKED = (Reason("not_asked", _STATES[DomainState.NOT_ASKED][0], "", Verdict.UNKNOWN),)
+_IN_MARKETING = frozenset({str(Trait.ROLE), str(Trait.SMS_GATEWAY)})
+"""What is risky in marketing only: the usual address of a small firm, but a cause of complaints there."""
 
 
 @dataclass(slots=True)
@@ -82,9 +69,14 @@ class Profile:
     about: DomainTraits
     rule: tuple[str, int]
     is_plain: bool
+    grammar: Grammar | None = None
+    is_special: bool = False
+    is_example: bool = False
     # The verdict on an address of which nothing else is known, and the facts that it was made from.
     facts: DomainFacts | None = None
-    weighed: tuple[Verdict, tuple[Reason, ...]] = (Verdict.UNKNOWN, ())
+    weighed: tuple[Verdict, tuple[RecipientReason, ...]] = (Verdict.UNKNOWN, ())
+    provider: str | None = None
+    traits: frozenset[Trait] = frozenset()
 
 
 @dataclass(slots=True)
@@ -101,7 +93,13 @@ class Finding:
     @property
     def domain(self) -> str | None:
         """The domain to ask about, or `None`."""
-        return self.profile.ascii if self.profile else None
+        return self.profile.ascii if self.profile and not self.profile.is_special else None
+
+    @property
+    def meant_domain(self) -> str | None:
+        """The domain that was probably meant, where it is worth asking about: no provider that we know."""
+        meant = self.profile.about.meant if self.profile else None
+        return None if meant is None or meant in _lists.well_known() else meant
 
     @property
     def key(self) -> str | None:
@@ -122,7 +120,7 @@ class Judge:
         self._flow = flow
         self._profiles: dict[str, Profile] = {}
         self._plain: dict[str, Profile] = {}  # those whose addresses need no normalising
-        self._reasons: dict[DomainFacts, tuple[Reason, ...]] = {}
+        self._reasons: dict[DomainFacts, tuple[RecipientReason, ...]] = {}
 
     def find(self, text: object) -> Finding:
         """Find out about an address offline."""
@@ -153,87 +151,194 @@ class Judge:
             self._profiles.clear()
             self._plain.clear()
         profile = self._profiles[domain] = Profile(
-            domain, unicode, about, key_rule(domain), domain == unicode
+            domain,
+            unicode,
+            about,
+            key_rule(domain),
+            domain == unicode,
+            grammar_of(domain),
+            is_special_use(domain),
+            is_example(domain),
         )
         if "xn--" not in domain:
             self._plain[domain] = profile
         return profile
 
-    def report(
-        self, finding: Finding, facts: DomainFacts, *, now: datetime, is_suppressed: bool = False
+    def report(  # noqa: PLR0913 -- what is known of an address
+        self,
+        finding: Finding,
+        facts: DomainFacts,
+        *,
+        now: datetime,
+        is_suppressed: bool = False,
+        meant: DomainFacts = NOT_ASKED,
+        further: tuple[RecipientReason, ...] = (),
     ) -> RecipientReport:
-        """Say the verdict."""
+        """Say the verdict.
+
+        Args:
+            finding: What was found offline.
+            facts: What the DNS says of the domain.
+            now: The present moment.
+            is_suppressed: Whether the address is known to bounce.
+            meant: What the DNS says of the domain that was probably meant, where it was asked.
+            further: Reasons that come from the rest of a list.
+        """
         profile = finding.profile
         if profile is None or finding.about is None:
             return self._refuse(finding, now)
         local = finding.local
-        verdict, reasons = self.weigh(finding, facts, is_suppressed=is_suppressed)
-        about = profile.about
+        facts = SPECIAL if profile.is_special else facts
+        verdict, reasons = self.weigh(finding, facts, is_suppressed=is_suppressed, further=further)
         normalized = f"{local}@{profile.unicode}"
         ascii_form = normalized if profile.is_plain else f"{local}@{profile.ascii}"
+        more = finding.about.traits.union(
+            Trait(reason.code) for reason in further if reason.code in _TRAIT_CODES
+        )
         return RecipientReport(
-            finding.text,
-            verdict,
-            reasons,
-            normalized,
-            None if finding.needs_smtputf8 else ascii_form,
-            profile.ascii,
-            f"{local}@{about.meant}" if about.meant else None,
-            about.traits | finding.about.traits if finding.about.traits else about.traits,
-            facts.state,
-            facts.mail_hosts,
-            fold(local, profile.rule),
-            finding.needs_smtputf8,
-            now,
+            address=finding.text,
+            verdict=verdict,
+            reasons=reasons,
+            normalized=normalized,
+            ascii=None if finding.needs_smtputf8 else ascii_form,
+            domain=profile.ascii,
+            suggestion=self._suggestion(finding, facts, meant)
+            if verdict is not Verdict.DELIVERABLE
+            else None,
+            traits=profile.traits | more if more else profile.traits,
+            domain_state=DomainState.SPECIAL_USE if profile.is_example else facts.state,
+            mail_hosts=facts.mail_hosts,
+            mail_provider=profile.provider,
+            duplicate_key=fold(local, profile.rule),
+            needs_smtputf8=finding.needs_smtputf8,
+            checked_at=now,
         )
 
-    def weigh(
-        self, finding: Finding, facts: DomainFacts, *, is_suppressed: bool = False
-    ) -> tuple[Verdict, tuple[Reason, ...]]:
-        """Return the verdict on a readable address and the reasons, the decisive ones first."""
+    def _suggestion(self, finding: Finding, facts: DomainFacts, meant: DomainFacts) -> str | None:
+        """Return what was probably meant: an address at a domain that takes mail, or `None`."""
         profile, about = finding.profile, finding.about
         assert profile is not None and about is not None  # noqa: S101, PT018 -- it was readable
-        if about is not PLAIN or is_suppressed or finding.needs_smtputf8 or len(finding.local) > _MAX_LOCAL:
-            return self._weigh_all(finding, profile, about, facts, is_suppressed=is_suppressed)
+        domain = profile.about.meant if _drops_ending(profile, facts) is None else None
+        cleaned = strip_markup(finding.local) if Trait.MARKUP in about.traits else None
+        if domain is None and cleaned is None:
+            return None
+        suggested = f"{cleaned or finding.local}@{domain or profile.unicode}"
+        known = meant if domain else facts
+        if known.state not in _MAY_TAKE_MAIL:
+            return None
+        return suggested if self._is_good(suggested, known) else None
+
+    def _is_good(self, suggested: str, facts: DomainFacts) -> bool:
+        """Return whether the domain of a suggestion is one that takes mail, as far as is known.
+
+        What the typed local part brings along, such as a role, is not the suggestion's fault.
+        """
+        found = self.find(suggested)
+        if (
+            found.profile is None
+            or found.profile.is_special
+            or found.profile.is_example
+            or found.profile.about.meant
+        ):
+            return False
+        verdict, _ = self._weigh(self._domain_reasons(found.profile, facts))
+        return verdict in (Verdict.DELIVERABLE, Verdict.UNKNOWN)
+
+    def weigh(
+        self,
+        finding: Finding,
+        facts: DomainFacts,
+        *,
+        is_suppressed: bool = False,
+        further: tuple[RecipientReason, ...] = (),
+    ) -> tuple[Verdict, tuple[RecipientReason, ...]]:
+        """Return the verdict on a readable address and the reasons, the decisive ones first."""
+        profile = finding.profile
+        assert profile is not None  # noqa: S101 -- it was readable
         if profile.facts is not facts:
-            profile.weighed = self._weigh(self._state_reasons(facts) + profile.about.reasons)
-            profile.facts = facts
-        return profile.weighed
+            self._hear(profile, facts)
+        if (
+            finding.about is PLAIN
+            and not is_suppressed
+            and not further
+            and not finding.needs_smtputf8
+            and len(finding.local) <= _MAX_LOCAL
+            and not self._overrides.traps
+            and (profile.grammar is None or profile.grammar.allows(finding.local.lower()))
+        ):
+            return profile.weighed
+        return self._weigh_all(finding, facts, is_suppressed=is_suppressed, further=further)
+
+    def _hear(self, profile: Profile, facts: DomainFacts) -> None:
+        """Keep what the DNS says of a domain, for its next addresses."""
+        reasons = self._domain_reasons(profile, facts)
+        profile.weighed = self._weigh(reasons)
+        profile.traits = frozenset(_TRAIT_OF[reason.code] for reason in reasons if reason.code in _TRAIT_OF)
+        provider = provider_of(profile.ascii, mail_hosts=facts.mail_hosts)
+        profile.provider = provider.name if provider.is_known or facts.mail_hosts else None
+        profile.facts = facts
+
+    def _domain_reasons(self, profile: Profile, facts: DomainFacts) -> tuple[RecipientReason, ...]:
+        about = profile.about.reasons
+        dropped = _drops_ending(profile, facts)
+        if dropped is not None:
+            about = tuple(reason for reason in about if reason.code not in dropped)
+        if facts.mail_hosts and not profile.about.traits & _KNOWN_SERVICES:
+            about = (*about, *self._host_reasons(facts.mail_hosts[0]))
+        if profile.is_example:
+            # Its own resolver may serve it, as in a test; where the DNS is the world's, it takes no mail.
+            return (_SPECIAL_USE if facts.state in DEAD else _EXAMPLE, *about)
+        return self._state_reasons(facts) + about
+
+    def _host_reasons(self, host: str) -> tuple[RecipientReason, ...]:
+        kind = _lists.kind_of_mail_host(host)
+        if kind is None:
+            return ()
+        return (make_reason("disposable-host" if kind == "disposable" else "parked", f"MX {host}"),)
 
     def _weigh_all(
         self,
         finding: Finding,
-        profile: Profile,
-        about: LocalTraits,
         facts: DomainFacts,
         *,
-        is_suppressed: bool,
-    ) -> tuple[Verdict, tuple[Reason, ...]]:
-        reasons = self._state_reasons(facts) + profile.about.reasons + about.reasons
+        is_suppressed: bool = False,
+        further: tuple[RecipientReason, ...] = (),
+    ) -> tuple[Verdict, tuple[RecipientReason, ...]]:
+        profile, about = finding.profile, finding.about
+        assert profile is not None and about is not None  # noqa: S101, PT018 -- it was readable
+        reasons = self._domain_reasons(profile, facts) + about.reasons + further
         if is_suppressed:
             reasons = (_SUPPRESSED, *reasons)
+        if self._overrides.traps and self._is_trap(finding, profile):
+            reasons = (_TRAP, *reasons)
+        if profile.grammar is not None and not profile.grammar.allows(finding.local.lower()):
+            reasons = (*reasons, profile.grammar.reason)
         if len(finding.local) > _MAX_LOCAL:
             reasons = (*reasons, _LONG_LOCAL)
         if finding.needs_smtputf8:
             reasons = (*reasons, _SMTPUTF8)
         return self._weigh(reasons)
 
-    def _weigh(self, reasons: tuple[Reason, ...]) -> tuple[Verdict, tuple[Reason, ...]]:
+    def _is_trap(self, finding: Finding, profile: Profile) -> bool:
+        traps = self._overrides.traps
+        return profile.ascii in traps or f"{finding.local}@{profile.ascii}".lower() in traps
+
+    def _weigh(self, reasons: tuple[RecipientReason, ...]) -> tuple[Verdict, tuple[RecipientReason, ...]]:
         if not reasons:
             return _DELIVERABLE
-        if len(reasons) == 1 and reasons[0].code != Trait.ROLE:
+        if len(reasons) == 1 and reasons[0].code not in _IN_MARKETING:
             return reasons[0].verdict or Verdict.DELIVERABLE, reasons
         seen = [self._for_flow(reason) for reason in reasons]
         seen.sort(key=lambda reason: -1 if reason.verdict is None else _ORDER[reason.verdict], reverse=True)
         return seen[0].verdict or Verdict.DELIVERABLE, tuple(seen)
 
-    def _for_flow(self, reason: Reason) -> Reason:
-        """Weigh roles by flow: the usual address of a small firm, but a cause of complaints in marketing."""
-        if reason.code == Trait.ROLE and self._flow is Flow.MARKETING:
-            return Reason(reason.code, reason.sentence, reason.evidence, Verdict.RISKY)
+    def _for_flow(self, reason: RecipientReason) -> RecipientReason:
+        """Weigh by flow what counts in marketing only."""
+        if reason.code in _IN_MARKETING and self._flow is Flow.MARKETING:
+            return replace(reason, verdict=Verdict.RISKY)
         return reason
 
-    def _state_reasons(self, facts: DomainFacts) -> tuple[Reason, ...]:
+    def _state_reasons(self, facts: DomainFacts) -> tuple[RecipientReason, ...]:
         if facts.state is DomainState.OK:
             return ()
         if facts is NOT_ASKED:
@@ -242,14 +347,13 @@ class Judge:
         if known is None:
             if len(self._reasons) >= _KEPT_DOMAINS:
                 self._reasons.clear()
-            sentence, verdict = _STATES[facts.state]
-            known = self._reasons[facts] = (Reason(str(facts.state), sentence, facts.evidence, verdict),)
+            known = self._reasons[facts] = (make_reason(str(facts.state), facts.evidence),)
         return known
 
     def _refuse(self, finding: Finding, now: datetime) -> RecipientReport:
         """Report on what is no address."""
-        refusal = finding.refusal or Unreadable("empty", "There is no email address here.")
-        reason = Reason(refusal.code, refusal.sentence, "", Verdict.UNDELIVERABLE)
+        refusal = finding.refusal or Unreadable("empty")
+        reason = make_reason(refusal.code, **dict(refusal.parameters))
         special = refusal.code == DomainState.SPECIAL_USE
         return RecipientReport(
             address=finding.text,
@@ -262,6 +366,7 @@ class Judge:
             traits=frozenset(),
             domain_state=DomainState.SPECIAL_USE if special else DomainState.NOT_ASKED,
             mail_hosts=(),
+            mail_provider=None,
             duplicate_key=None,
             needs_smtputf8=False,
             checked_at=now,
@@ -269,19 +374,27 @@ class Judge:
 
     def suggest(self, text: str) -> str | None:
         """Return the address that was probably meant by text that is none."""
-        from mailflows.recipients import _lists  # noqa: PLC0415 -- only where it is needed
-        from mailflows.recipients._typos import correct_domain  # noqa: PLC0415 -- only where it is needed
-
         mended = repair(text)
         local, at, domain = (mended or text.strip()).partition("@")
-        if not at:
+        if not at or len(domain) > MAX_OCTETS:
             return None
         meant = correct_domain(domain.lower(), known=_lists.well_known() | self._overrides.known)
-        if meant and isinstance(read_address(f"{local}@{meant}"), Address):
-            return f"{local}@{meant}"
-        return mended
+        suggested = f"{local}@{meant}" if meant else mended
+        return suggested if suggested and self._is_good(suggested, NOT_ASKED) else None
 
 
-def is_dead(state: DomainState) -> bool:
-    """Return whether mail to a domain in this state bounces."""
-    return state in DEAD
+_MAY_TAKE_MAIL = frozenset({DomainState.OK, DomainState.NOT_ASKED, DomainState.UNKNOWN})
+_KNOWN_SERVICES = frozenset({Trait.ALIAS_RELAY, Trait.FREE_MAIL, Trait.DISPOSABLE})
+_TRAIT_CODES = frozenset(map(str, Trait))
+_TRAIT_OF = {str(trait): trait for trait in Trait} | {"disposable-host": Trait.DISPOSABLE}
+_OF_THE_ENDING = frozenset({"unknown-tld", "typo"})
+
+
+def _drops_ending(profile: Profile, facts: DomainFacts) -> frozenset[str] | None:
+    """Return the codes that no longer hold because the DNS answered with a mail host.
+
+    A top-level domain that our list does not know exists once a name below it has an MX.
+    """
+    if facts.state is DomainState.OK and Trait.UNKNOWN_TLD in profile.about.traits:
+        return _OF_THE_ENDING
+    return None

@@ -1,22 +1,25 @@
-"""Checking a whole list: read it once, ask each domain once, then judge row by row from disk."""
+"""Checking a whole list: read it once, ask each domain once, judge each row once."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+import json
+from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from mailflows._clock import to_datetime
-from mailflows._providers import provider_of
+from mailflows._providers import is_free_mail
 from mailflows.recipients import _lists, _policies
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
-from mailflows.recipients._health import WELL, Health, diagnose, probes, trusted
+from mailflows.recipients._health import WELL, Census, Health, diagnose, probes, trusted
+from mailflows.recipients._judged import Judged, pack
 from mailflows.recipients._list_report import ListReport
+from mailflows.recipients._patterns import find_patterns, serial_shapes
 from mailflows.recipients._prediction import predict
-from mailflows.recipients._report import DEAD, DomainState, RecipientReport, Trait, Verdict
-from mailflows.recipients._rows import BadRow, Row, Rows, read_rows
-from mailflows.recipients._spool import Spool
+from mailflows.recipients._report import DEAD, DomainState, RecipientReport, Trait, Verdict, make_reason
+from mailflows.recipients._rows import Rows, Table, read_table, split_cell
+from mailflows.recipients._spool import DomainCache, Spool
+from mailflows.recipients._tally import CLASS_NAMES, SUPPRESSED, Tally, class_of, shape_of
 
 if TYPE_CHECKING:
     import os
@@ -25,27 +28,19 @@ if TYPE_CHECKING:
     from mailflows._dns import Door
     from mailflows.recipients._checker import History, RecipientChecker
     from mailflows.recipients._judge import Finding
+    from mailflows.recipients._report import RecipientReason
 
 __all__ = ["check_rows"]
 
 _BATCH = 500
 _KEEP_EVERY = 200
-_EXAMPLES = 1000
-"""Bad rows and typing errors that a report lists; the file of `ListReport.to_csv` has them all."""
-
 _TOP = 20
-_MOST_COUNTED = 100_000
 _KEPT_FACTS = 100_000
+_KEPT_OUTCOMES = 50_000
 _BAR_FROM = 5_000
-
-_FEW = 20
-_SICK = 0.3
-"""From this share of unanswered domains, if there are more than a few, the resolver itself is sick."""
 
 _DEAD_RESOLVER = 40
 """Domains in a row without any answer, after which nothing more is asked."""
-
-Progress = "bool | Callable[[int, int], None] | None"
 
 
 def check_rows(  # noqa: PLR0913 -- the settings of one list
@@ -58,101 +53,151 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
     progress: bool | Callable[[int, int], None] | None,
 ) -> ListReport:
     """Check a list with the settings of a checker; see `RecipientChecker.check_list`."""
-    now = to_datetime(checker.clock())
-    spool = Spool(cache, now=now.timestamp())
-    tally = _Tally()
-    domains = _take_in(checker, spool, read_rows(rows, column=column), tally)
-    health = _ask(checker.resolver, spool, domains, progress) if checker.dns else WELL
-    for _ in domains:  # what is left to read
-        pass
-    duplicates = spool.find_duplicates()
-    judged = Judged(checker, spool, health)
-    for report, first in judged:
-        tally.count(report, is_duplicate=first is not None, is_delivered=_is_in(delivered, report))
+    now = checker.clock()
+    table = read_table(rows, column=column)
+    spool, tally, domains = Spool(), Tally(), DomainCache(cache, now=now)
+    try:
+        wanted = _take_in(checker, spool, domains, table, tally)
+        health = _ask(checker.resolver, domains, wanted, progress) if checker.dns else WELL
+        for _ in wanted:  # what is left to read
+            pass
+        duplicates = spool.find_duplicates()
+        serial = serial_shapes(tally)
+        judging = _Judging(checker, spool, domains, health, delivered, serial, now)
+        digest = judging.run(tally)
+    except BaseException:
+        spool.close()
+        raise
+    finally:
+        domains.close()
+    moment = to_datetime(now)
+    judged = Judged(spool, columns=table.columns, column=table.column, checked_at=moment, frame=table.frame)
+    return _report(
+        checker, table, tally, judged, health, duplicates, digest, find_patterns(tally, serial, duplicates)
+    )
+
+
+def _report(  # noqa: PLR0913, PLR0917 -- all that was found
+    checker: RecipientChecker,
+    table: Table,
+    tally: Tally,
+    judged: Judged,
+    health: Health,
+    duplicates: int,
+    digest: str,
+    findings: Any,  # noqa: ANN401 -- passed through
+) -> ListReport:
+    classes = {CLASS_NAMES[number]: count for number, count in judged.spool.classes().items()}
+    bounced = classes.pop(CLASS_NAMES[SUPPRESSED], 0)
+    if tally.unreadable:
+        classes["undeliverable"] = classes.get("undeliverable", 0) + tally.unreadable
     prediction = predict(
-        tally.classes,
+        classes,
         dead=tally.dead,
         asked=tally.asked,
-        bounced=tally.bounced,
-        delivered=tally.classes["delivered"],
+        bounced=bounced,
+        delivered=classes.get("delivered", 0),
+        rows=tally.rows,
     )
-    certain = checker.dns and not health.trouble
+    policies = tuple(
+        _policies.judge(policy, prediction, is_certain=checker.dns, is_believed=not health.trouble)
+        for policy in _policies.known_policies()
+    )
     return ListReport(
         rows=tally.rows,
         addresses=tally.checked,
         bad_rows=tally.bad,
         bad_row_examples=tuple(tally.bad_examples),
         verdicts={verdict: tally.verdicts[verdict] for verdict in Verdict},
-        reasons=dict(tally.reasons.most_common()),
+        reasons=dict(sorted(tally.reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
         traits={trait: tally.traits[trait] for trait in Trait},
         states={state: tally.states[state] for state in DomainState},
         dead_domain_share=tally.dead_rows / tally.checked if tally.checked else 0.0,
         typos=tuple(tally.typos),
         duplicates=duplicates,
-        domains=spool.count_domains(),
+        domains=tally.domains,
         worst_domains=tuple(tally.worst.most_common(_TOP)),
         providers=tuple(tally.providers.most_common(_TOP)),
-        known_bounces=tally.bounced,
+        known_bounces=bounced,
+        findings=findings,
         prediction=prediction,
-        policies=tuple(
-            _policies.judge(policy, prediction, is_certain=certain) for policy in _policies.known_policies()
-        ),
+        policies=policies,
         dns=checker.dns,
         resolver_trouble=health.trouble,
+        column=table.column,
+        column_share=table.share,
+        other_columns=table.others,
         sources=_lists.sources(),
-        checked_at=now,
+        checked_at=judged.checked_at,
+        digest=digest,
         judged=judged,
     )
 
 
 def _take_in(
-    checker: RecipientChecker, spool: Spool, rows: Iterator[Row | BadRow], tally: _Tally
+    checker: RecipientChecker, spool: Spool, domains: DomainCache, table: Table, tally: Tally
 ) -> Iterator[str | None]:
     """Read the list into the spool, and yield each new domain; a row without text is counted as bad.
 
     Between batches `None` is yielded, so that the DNS is heard while a long list is read.
     """
+    new: list[str] = []
+    meant: set[str] = set()
 
-    def readable() -> Iterator[tuple[int, str, str | None, str | None]]:
-        for row in rows:
+    def read() -> Iterator[tuple[int, int, str, str | None, str, str | None]]:
+        for number, row in enumerate(table):
             tally.rows += 1
-            if isinstance(row, BadRow):
-                tally.bad += 1
-                if len(tally.bad_examples) < _EXAMPLES:
-                    tally.bad_examples.append((row.line, row.problem))
+            cells = None if row.cells is None else json.dumps(row.cells, ensure_ascii=False)
+            if row.problem:
+                tally.bad_row(row.line, row.problem)
+                yield number, row.line, "", cells, row.problem, None
                 continue
-            text = str(row.value)[:_MAX_TEXT].encode("utf-8", "backslashreplace").decode()
-            finding = checker.find(text)
-            yield row.line, text, finding.domain, finding.key
+            texts = split_cell(row.text)
+            if cells is None and texts != [row.text]:
+                cells = json.dumps([row.text], ensure_ascii=False)
+            tally.several += len(texts) > 1
+            for text in texts:
+                finding = checker.find(text)
+                tally.read(finding)
+                domain = finding.domain
+                if domain is not None and domains.is_new(domain):
+                    tally.domains += 1
+                    new.append(domain)
+                    if (wanted := finding.meant_domain) and wanted not in meant:
+                        meant.add(wanted)
+                        new.append(wanted)
+                yield number, row.line, text, cells, "", finding.key
+                cells = None
 
-    stream = readable()
+    stream = read()
     while batch := list(islice(stream, _BATCH)):
-        yield from spool.add(batch)
+        spool.add(batch)
+        yield from new
+        new.clear()
         yield None
-
-
-_MAX_TEXT = 2000
-"""Characters of a cell that are kept; an address has 254."""
 
 
 def _ask(
     door: Door,
-    spool: Spool,
-    domains: Iterator[str | None],
+    domains: DomainCache,
+    wanted: Iterator[str | None],
     progress: bool | Callable[[int, int], None] | None,  # noqa: FBT001 -- passed through
 ) -> Health:
     """Ask every domain once while the list is read, and look at how the resolver behaves."""
     probed = dict(door.run(probes(door), budget=5.0))
     health = diagnose([probed[number] for number in sorted(probed)])
+    census = Census()
     asked = unanswered = number = 0
     waiting: dict[int, str] = {}
 
     def conversations() -> Iterator[Any]:
         nonlocal number
-        for domain in domains:
+        for domain in wanted:
             if domain is None:
                 yield None
-            elif not spool.knows(domain):
+            elif domains.knows(domain):
+                census.count(domain, domains.facts(domain))
+            else:
                 waiting[number] = domain
                 number += 1
                 yield ask_about(domain)
@@ -162,25 +207,114 @@ def _ask(
         for place, facts in door.run(conversations()):
             asked += 1
             unanswered += facts.state is DomainState.UNKNOWN
-            found.append((waiting.pop(place), facts))
+            domain = waiting.pop(place)
+            census.count(domain, facts)
+            found.append((domain, facts))
             if len(found) >= _KEEP_EVERY:
-                spool.keep(found)
+                domains.keep(found)
                 found.clear()
             bar.advance(asked, number)
             if asked == unanswered == _DEAD_RESOLVER:
                 break
-    spool.keep(found)
-    spool.rest = DomainFacts(DomainState.UNKNOWN, "not asked: the resolver gave no answers")
-    return health if health.trouble else _judge_answers(asked, unanswered)
+    domains.keep(found)
+    domains.rest = DomainFacts(DomainState.UNKNOWN, "not asked: the resolver gave no answers")
+    return health if health.trouble else census.judge()
 
 
-def _judge_answers(asked: int, unanswered: int) -> Health:
-    """Say whether so many domains without an answer are the domains' fault or the resolver's."""
-    if asked and unanswered == asked:
-        return Health("the resolver gave no answer at all")
-    if asked >= _FEW and unanswered > _SICK * asked:
-        return Health(f"the resolver left {unanswered} of {asked} domains without an answer")
-    return WELL
+class _Judging:
+    """The one pass in which every address gets its verdict."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- made in one place
+        self,
+        checker: RecipientChecker,
+        spool: Spool,
+        domains: DomainCache,
+        health: Health,
+        delivered: History | None,
+        serial: dict[str, int],
+        now: float,
+    ) -> None:
+        self._checker = checker
+        self._spool = spool
+        self._domains = domains
+        self._health = health
+        self._delivered = delivered
+        self._serial = {shape: make_reason("serial", shape, count=count) for shape, count in serial.items()}
+        self._now = to_datetime(now)
+        self._facts: dict[str, DomainFacts] = {}
+        self._outcomes: dict[tuple[str | None, tuple[RecipientReason, ...], bool], int] = {}
+        self._counted: set[str] = set()
+
+    def run(self, tally: Tally) -> str:
+        """Judge all that was read, and return the digest of the verdicts."""
+        digest = blake2b(digest_size=16)
+        for page in self._spool.unjudged():
+            kept = []
+            for number, text, _ in page:
+                finding = self._checker.find(text)
+                report = self._judge(finding)
+                tally.count(report)
+                self._count_domain(report, tally)
+                kind = class_of(report, is_delivered=_is_in(self._delivered, report))
+                outcome = self._outcome(report, finding)
+                kept.append((number, outcome, report.suggestion, kind))
+                digest.update(f"{text}\0{report.verdict}\n".encode())
+            self._spool.keep(kept)
+        return digest.hexdigest()
+
+    def _judge(self, finding: Finding) -> RecipientReport:
+        further: tuple[RecipientReason, ...] = ()
+        if self._serial and (shape := shape_of(finding)) in self._serial:
+            further = (self._serial[shape],)
+        wanted = finding.meant_domain
+        return self._checker.conclude(
+            finding,
+            self._facts_of(finding.domain),
+            meant=NOT_ASKED if wanted is None else self._facts_of(wanted),
+            further=further,
+            now=self._now,
+        )
+
+    def _outcome(self, report: RecipientReport, finding: Finding) -> int:
+        key = (report.domain, report.reasons, finding.profile is None)
+        known = self._outcomes.get(key)
+        if known is None:
+            if len(self._outcomes) >= _KEPT_OUTCOMES:
+                self._outcomes.clear()
+            unicode = finding.profile.unicode if finding.profile else None
+            known = self._outcomes[key] = self._spool.keep_outcome(pack(report, unicode))
+        return known
+
+    def _count_domain(self, report: RecipientReport, tally: Tally) -> None:
+        """Count a domain that tells of the list's age: one of its own, dead or with ordinary addresses."""
+        domain = report.domain
+        if domain is None or domain in self._counted or is_free_mail(domain):
+            return
+        if report.domain_state in DEAD and report.domain_state is not DomainState.SPECIAL_USE:
+            tally.dead += 1
+        elif report.verdict is not Verdict.DELIVERABLE or report.domain_state is not DomainState.OK:
+            return
+        tally.asked += 1
+        self._counted.add(domain)
+
+    def _facts_of(self, domain: str | None) -> DomainFacts:
+        if domain is None or not self._checker.dns:
+            return NOT_ASKED
+        facts = self._facts.get(domain)
+        if facts is None:
+            if len(self._facts) >= _KEPT_FACTS:
+                self._facts.clear()
+            facts = self._facts[domain] = trusted(domain, self._domains.facts(domain), self._health)
+        return facts
+
+
+def _is_in(history: History | None, report: RecipientReport) -> bool:
+    if history is None or report.ascii is None:
+        return False
+    spellings = (report.address, report.ascii, report.ascii.lower())
+    if callable(history):
+        return any(map(history, spellings))
+    return any(spelling in history for spelling in spellings)
 
 
 class _Bar:
@@ -216,133 +350,3 @@ class _Bar:
         except ImportError:
             return None
         return tqdm(unit=" domains", leave=False, disable=None if self._only_terminal else False)
-
-
-class Judged:
-    """The rows of a list with their verdicts, made anew from disk at every pass."""
-
-    def __init__(self, checker: RecipientChecker, spool: Spool, health: Health) -> None:
-        self._checker = checker
-        self._spool = spool
-        self._health = health
-        self._facts: dict[str, DomainFacts] = {}
-
-    def __iter__(self) -> Iterator[tuple[RecipientReport, int | None]]:
-        """Yield each report, and the line of the row that writes to the same mailbox further up."""
-        for _, report, first in self.with_lines():
-            yield report, first
-
-    def with_lines(self) -> Iterator[tuple[int, RecipientReport, int | None]]:
-        """Yield (line, report, line of the row that it duplicates)."""
-        for line, text, first in self._spool.rows():
-            finding = self._checker.find(text)
-            yield line, self._checker.conclude(finding, self._facts_of(finding)), first
-
-    def _facts_of(self, finding: Finding) -> DomainFacts:
-        domain = finding.domain
-        if domain is None or not self._checker.dns:
-            return NOT_ASKED
-        facts = self._facts.get(domain)
-        if facts is None:
-            if len(self._facts) >= _KEPT_FACTS:
-                self._facts.clear()
-            facts = self._facts[domain] = trusted(domain, self._spool.facts(domain), self._health)
-        return facts
-
-
-def _is_in(history: History | None, report: RecipientReport) -> bool:
-    if history is None or report.ascii is None:
-        return False
-    spellings = (report.address, report.ascii, report.ascii.lower())
-    if callable(history):
-        return any(map(history, spellings))
-    return any(spelling in history for spelling in spellings)
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What is counted on the way."""
-
-    rows: int = 0
-    bad: int = 0
-    checked: int = 0
-    dead_rows: int = 0
-    dead: int = 0
-    asked: int = 0
-    bounced: int = 0
-    bad_examples: list[tuple[int, str]] = field(default_factory=list)
-    verdicts: Counter[Verdict] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    traits: Counter[Trait] = field(default_factory=Counter)
-    states: Counter[DomainState] = field(default_factory=Counter)
-    typos: list[tuple[str, str]] = field(default_factory=list)
-    worst: Counter[str] = field(default_factory=Counter)
-    providers: Counter[str] = field(default_factory=Counter)
-    classes: Counter[str] = field(default_factory=Counter)
-
-    def count(self, report: RecipientReport, *, is_duplicate: bool, is_delivered: bool) -> None:
-        """Count one row; duplicates are mailed once, so they do not count in the prediction."""
-        self.checked += 1
-        self.verdicts[report.verdict] += 1
-        self.states[report.domain_state] += 1
-        for reason in report.reasons:
-            self.reasons[reason.code] += 1
-        for trait in report.traits:
-            self.traits[trait] += 1
-        if report.suggestion and len(self.typos) < _EXAMPLES:
-            self.typos.append((report.address, report.suggestion))
-        is_dead = report.domain_state in DEAD
-        self.dead_rows += is_dead
-        if report.mail_hosts:
-            _bounded(self.providers, _provider(report.mail_hosts[0]))
-        if report.domain and report.verdict is Verdict.UNDELIVERABLE:
-            _bounded(self.worst, report.domain)
-        if is_duplicate:
-            return
-        if any(reason.code == "suppressed" for reason in report.reasons):
-            self.bounced += 1
-            return
-        self.classes[_class_of(report, is_delivered=is_delivered)] += 1
-        if (is_dead or report.domain_state is DomainState.OK) and Trait.FREE_MAIL not in report.traits:
-            self.asked += 1
-            self.dead += is_dead
-
-
-def _bounded(counter: Counter[str], name: str) -> None:
-    """Count a name; of very many the rare ones are forgotten, so that memory stays flat."""
-    counter[name] += 1
-    if len(counter) > _MOST_COUNTED:
-        kept = counter.most_common(_MOST_COUNTED // 2)
-        counter.clear()
-        counter.update(dict(kept))
-
-
-def _provider(host: str) -> str:
-    known = _PROVIDERS.get(host)
-    if known is None:
-        if len(_PROVIDERS) > _MOST_COUNTED:
-            _PROVIDERS.clear()
-        known = _PROVIDERS[host] = provider_of("", mail_hosts=(host,)).name
-    return known
-
-
-_PROVIDERS: dict[str, str] = {}
-
-
-def _class_of(report: RecipientReport, *, is_delivered: bool) -> str:  # noqa: PLR0911 -- a table in code
-    """Return the class of an address for the prediction, the worst that holds."""
-    if report.verdict is Verdict.UNDELIVERABLE:
-        return "undeliverable"
-    if is_delivered:
-        return "delivered"
-    if report.suggestion:
-        return "typo"
-    if report.domain_state is DomainState.UNKNOWN:
-        return "unknown"
-    if report.domain_state is DomainState.IMPLICIT:
-        return "implicit"
-    if Trait.DISPOSABLE in report.traits:
-        return "disposable"
-    if report.traits & {Trait.SUSPICIOUS, Trait.NO_REPLY, Trait.UNKNOWN_TLD}:
-        return "suspicious"
-    return "ordinary"

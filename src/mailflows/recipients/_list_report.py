@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import Bar, to_frame, to_html, to_text
-from mailflows.errors import MissingExtra
+from mailflows._mailbox import mailbox_key
+from mailflows._result import Bar, Result, to_html, to_text
+from mailflows.errors import ConfigurationError
+from mailflows.recipients._judged import Judged
+from mailflows.recipients._keeping import load_report, save_report
+from mailflows.recipients._plot import draw
 from mailflows.recipients._policies import Advice
 from mailflows.recipients._report import Verdict
+from mailflows.recipients._segments import Segment, divide
+from mailflows.recipients._tables import to_data_frame, write_csv
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
     from datetime import datetime
 
-    from mailflows._result import Cell
-    from mailflows.recipients._list import Judged
+    from mailflows._result import Cell, Reason
+    from mailflows.recipients._judged import JudgedRow
     from mailflows.recipients._lists import DataSource
     from mailflows.recipients._policies import PolicyVerdict
     from mailflows.recipients._prediction import Prediction
@@ -26,18 +30,19 @@ if TYPE_CHECKING:
 
 __all__ = ["ListReport"]
 
-COLUMNS = ("line", "address", "verdict", "reasons", "suggestion", "traits", "domain_state", "duplicate_of")
-"""Columns of `ListReport.to_csv`."""
+_MOST_PICKLED = 100_000
+"""Rows up to which a report is pickled whole: about 20 MB."""
 
 
 @dataclass(frozen=True, slots=True)
-class ListReport:
+class ListReport(Result):
     """What was found about a list.
 
     Attributes:
         rows: Rows that were read.
-        addresses: Rows with text in the column; every count below is of these.
-        bad_rows: Rows with nothing to check: empty, not text, a broken line.
+        addresses: Addresses that were judged; every count below is of these. A row may hold several.
+        bad_rows: Rows with nothing to check: empty, not text, a broken line. They are kept, and marked, in
+            `to_csv` and `to_pandas`.
         bad_row_examples: The first thousand of them: line and what is wrong.
         verdicts: Rows by verdict.
         reasons: Rows by code of reason, the most frequent first.
@@ -51,12 +56,17 @@ class ListReport:
         providers: Who takes the mail of the rows: a large provider by its name (``google``), any other by the
             registered domain of its mail host.
         known_bounces: Addresses that are known to bounce; they are not counted as mailed.
+        findings: What the list shows as a whole, such as numbered addresses, with what to do.
         prediction: The expected hard-bounce rate with its 90 % interval.
         policies: What each known policy means for the list.
         dns: Whether the DNS was asked.
         resolver_trouble: What is wrong with the resolver; no address is called bad then. Usually empty.
+        column: The column that was read, or `None` for a list without columns.
+        column_share: Share of its first rows that hold an address.
+        other_columns: Further columns that hold addresses.
         sources: The lists that the verdicts rest on, with their age.
         checked_at: When, in UTC.
+        digest: The same for the same addresses with the same verdicts in the same order.
     """
 
     rows: int
@@ -74,13 +84,23 @@ class ListReport:
     worst_domains: tuple[tuple[str, int], ...]
     providers: tuple[tuple[str, int], ...]
     known_bounces: int
+    findings: tuple[Reason, ...]
     prediction: Prediction
     policies: tuple[PolicyVerdict, ...]
     dns: bool
     resolver_trouble: str
+    column: str | None
+    column_share: float
+    other_columns: tuple[str, ...]
     sources: tuple[DataSource, ...]
     checked_at: datetime
+    digest: str
     judged: Judged = field(repr=False, compare=False)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all columns of the list; empty for a list without."""
+        return self.judged.columns
 
     @property
     def advice(self) -> Advice:
@@ -89,67 +109,120 @@ class ListReport:
         return max((v.advice for v in self.policies if v.policy.max_recipients is None), key=order.index)
 
     def reports(self) -> Iterator[tuple[int, RecipientReport, int | None]]:
-        """Yield every row: its line, its report, and the line of the row that it duplicates."""
-        return self.judged.with_lines()
+        """Yield every address: its line, its report, and the line of the row that it duplicates."""
+        for row in self.judged.rows():
+            for report, first in zip(row.reports, row.firsts, strict=True):
+                yield row.line, report, first
 
-    def clean(self, *, risky: bool = False) -> Iterator[str]:
-        """Yield the safe addresses, each mailbox once, as they were given.
+    def clean(self, *, risky: bool = False, apply_suggestions: bool = False) -> Iterator[Any]:
+        """Yield the rows that are safe to mail, each mailbox once, from what was judged.
 
         Args:
-            risky: Whether to keep risky ones and those without an answer from the DNS, too. Without
+            risky: Whether to keep risky addresses and those without an answer from the DNS, too. Without
                 the DNS, those against which nothing speaks are kept in any case.
+            apply_suggestions: Whether to put what was probably meant in place of an address that is left out
+                otherwise, unless that mailbox stands in the list.
+
+        Yields:
+            Addresses as text for a list without columns; else whole rows, a dictionary each, with the
+            address in its column.
         """
         kept = {Verdict.DELIVERABLE}
         if risky:
             kept |= {Verdict.RISKY, Verdict.UNKNOWN}
         elif not self.dns:
             kept.add(Verdict.UNKNOWN)
-        return (
-            report.address for _, report, first in self.reports() if first is None and report.verdict in kept
-        )
+        mended: set[str] = set()
+        for row in self.judged.rows():
+            for report, first in zip(row.reports, row.firsts, strict=True):
+                if first is None and report.verdict in kept:
+                    yield self._whole(row, report.address)
+                elif apply_suggestions and report.verdict not in kept and report.suggestion:
+                    key = mailbox_key(report.suggestion)
+                    if key not in mended and not self.judged.spool.has_key(key):
+                        mended.add(key)
+                        yield self._whole(row, report.suggestion)
 
-    def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write every row with its verdict as CSV, in UTF-8.
+    def _whole(self, row: JudgedRow, address: str) -> Any:  # noqa: ANN401 -- as `clean` says
+        if not self.judged.columns:
+            return address
+        cells = dict(zip(self.judged.columns, row.cells, strict=True))
+        cells[self.column or self.judged.columns[0]] = address
+        return cells
 
-        Cells are not changed for spreadsheets: an address that begins with «=» is a formula there.
+    def segments(self, column: str | None = None) -> tuple[Segment, ...]:
+        """Divide the list, and say how each part does.
+
+        Args:
+            column: A column of the list, such as the source or the year of a sign-up; by default who takes
+            the
+                mail is taken.
+
+        Returns:
+            The parts, the largest first.
+
+        Raises:
+            ConfigurationError: If there is no such column.
         """
-        with Path(path).open("w", encoding="utf-8", newline="") as opened:
-            writer = csv.writer(opened)
-            writer.writerow(COLUMNS)
-            writer.writerows(self._table())
+        return divide(self.judged, column)
+
+    def to_csv(self, path: str | os.PathLike[str], *, guard_formulas: bool = True) -> None:
+        """Write every input row with all its columns and its verdict as CSV, in UTF-8; bad rows are marked.
+
+        Args:
+            path: File to write.
+            guard_formulas: Whether to put an apostrophe before a cell that a spreadsheet would take for a
+            formula.
+        """
+        write_csv(self.judged, path, guard_formulas=guard_formulas)
 
     def to_pandas(self) -> Any:  # noqa: ANN401 -- pandas is optional
-        """Return every row with its verdict as a data frame.
+        """Return a data frame of every input row with its verdict, one row each, with the index it had.
 
         Raises:
             MissingExtra: If pandas is not installed.
         """
-        return to_frame(self._table(), COLUMNS)
+        return to_data_frame(self.judged)
 
-    def plot(self, ax: Any = None) -> Any:  # noqa: ANN401 -- matplotlib is optional
-        """Draw the verdicts and the predicted rate beside the limits of the policies.
+    def plot(self, ax: Any = None, *, dark: bool = False) -> Any:  # noqa: ANN401 -- matplotlib is optional
+        """Draw the predicted rate beside the limits of the policies.
+
+        Args:
+            ax: Axes to draw on; new ones by default.
+            dark: Whether to draw for a dark background.
 
         Raises:
             MissingExtra: If matplotlib is not installed.
         """
-        try:
-            import matplotlib.pyplot as plt  # noqa: PLC0415 -- optional
-        except ImportError as error:
-            raise MissingExtra("notebook", "matplotlib") from error  # noqa: EM101 -- a name, no message
-        if ax is None:
-            _, ax = plt.subplots(figsize=(8, 0.5 * len(self.policies) + 1.5))
-        names = [verdict.policy.name for verdict in self.policies]
-        limits = [verdict.policy.hard_bounce for verdict in self.policies]
-        colours = [_COLOURS[verdict.advice] for verdict in self.policies]
-        ax.barh(names, limits, color=colours, alpha=0.6)
-        ax.axvspan(self.prediction.low, self.prediction.high, color="0.5", alpha=0.3)
-        ax.axvline(self.prediction.rate, color="0.2")
-        ax.invert_yaxis()
-        ax.set_xlabel(
-            "hard bounces: limit of each policy, and what is predicted for the list (90 % interval)"
-        )
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        return ax
+        return draw(self, ax, dark=dark)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the report with all its rows to one SQLite file, which holds the addresses in clear.
+
+        Raises:
+            FileExistsError: If the file exists.
+        """
+        save_report(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> ListReport:
+        """Read a report that was saved.
+
+        Raises:
+            ConfigurationError: If the file is no saved report.
+            OSError: If the file cannot be read.
+        """
+        return load_report(cls, path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.rows > _MOST_PICKLED:
+            msg = (
+                f"a report on more than {_MOST_PICKLED} rows is not pickled; use save() and ListReport.load()"
+            )
+            raise ConfigurationError(msg, field="report")
+        facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "judged"}
+        kept = self.judged
+        return _made_again, (facts, kept.to_bytes(), kept.columns, kept.frame)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data, ready for JSON, without the rows."""
@@ -171,12 +244,16 @@ class ListReport:
             "worst_domains": dict(self.worst_domains),
             "providers": dict(self.providers),
             "known_bounces": self.known_bounces,
+            "findings": [finding.to_dict() for finding in self.findings],
             "predicted_bounce_rate": self.prediction.rate,
             "predicted_interval": [self.prediction.low, self.prediction.high],
             "advice": str(self.advice),
             "policies": [verdict.to_dict() for verdict in self.policies],
             "dns": self.dns,
             "resolver_trouble": self.resolver_trouble,
+            "column": self.column,
+            "column_share": self.column_share,
+            "other_columns": list(self.other_columns),
             "data": [
                 {
                     "name": s.name,
@@ -187,12 +264,13 @@ class ListReport:
                 for s in self.sources
             ],
             "checked_at": self.checked_at.isoformat(),
+            "digest": self.digest,
         }
 
     def __str__(self) -> str:
-        """Return the report as text."""
         parts = [self._headline(), "", to_text(["what", "rows", "share"], self._counts())]
         parts += ["", to_text(["policy", "advice", "sample", "why"], self._advice_rows())]
+        parts += [f"\n{finding.severity}: {finding}" for finding in self.findings]
         if self.typos:
             parts += ["", "Typing errors: " + ", ".join(f"{a} → {m}" for a, m in self.typos[:10])]
         return "\n".join(parts)
@@ -204,6 +282,9 @@ class ListReport:
         ]
         html = to_html(self._headline(), ["what", "rows", "share"], shares)
         html += to_html("What each policy means", ["policy", "advice", "sample", "why"], self._advice_rows())
+        if self.findings:
+            found: list[list[Cell]] = [[str(one.severity), one.sentence] for one in self.findings]
+            html += to_html("The list as a whole", ["severity", "what was found"], found)
         if self.typos:
             html += to_html("Typing errors", ["address", "meant"], [list(pair) for pair in self.typos[:20]])
         if self.worst_domains:
@@ -215,15 +296,18 @@ class ListReport:
         trouble = (
             f" Resolver: {self.resolver_trouble}; no address is called bad." if self.resolver_trouble else ""
         )
+        read = "" if self.column is None else f' Read from the column "{self.column}".'
+        if self.other_columns:
+            read += f" There are addresses in {', '.join(self.other_columns)}, too."
         return (
             f"{self.addresses} addresses at {self.domains} domains: {self.prediction} hard bounces predicted;"
-            f" {self.advice}.{asked}{trouble}"
+            f" {self.advice}.{asked}{trouble}{read}"
         )
 
     def _shares(self) -> list[tuple[str, int, float]]:
         total = max(1, self.addresses)
         counted = [(str(verdict), count) for verdict, count in self.verdicts.items()]
-        counted += [(f"  {code}", count) for code, count in self.reasons.items() if code != "not_asked"]
+        counted += [(f"  {code}", count) for code, count in self.reasons.items() if code != "not-asked"]
         counted += [("duplicates", self.duplicates), ("bad rows", self.bad_rows)]
         return [(name, count, count / total) for name, count in counted]
 
@@ -231,20 +315,28 @@ class ListReport:
         return [[name, count, f"{share:.1%}"] for name, count, share in self._shares()]
 
     def _advice_rows(self) -> list[list[Cell]]:
-        return [[v.policy.name, str(v.advice), v.sample or None, v.sentence] for v in self.policies]
-
-    def _table(self) -> Iterator[tuple[int, str, str, str, str, str, str, int | None]]:
-        for line, report, first in self.reports():
-            yield (
-                line,
-                report.address,
-                str(report.verdict),
-                " ".join(reason.code for reason in report.reasons),
-                report.suggestion or "",
-                " ".join(sorted(map(str, report.traits))),
-                str(report.domain_state),
-                first,
-            )
+        return [
+            [
+                v.policy.name,
+                str(v.advice),
+                f"{v.sample}, at most {v.allowed} bounces" if v.sample else None,
+                v.sentence,
+            ]
+            for v in self.policies
+        ]
 
 
-_COLOURS = {Advice.GO: "#54a24b", Advice.SAMPLE_FIRST: "#eeca3b", Advice.STOP: "#e45756"}
+def _made_again(
+    facts: dict[str, Any],
+    data: bytes,
+    columns: tuple[str, ...],
+    frame: Any,  # noqa: ANN401 -- pandas is optional
+) -> ListReport:
+    judged = Judged(
+        Judged.spool_of(data),
+        columns=list(columns),
+        column=facts["column"],
+        checked_at=facts["checked_at"],
+        frame=frame,
+    )
+    return ListReport(**facts, judged=judged)

@@ -14,7 +14,16 @@ from mailflows._providers import free_mail_domains, large_mailbox_domains
 __all__ = ["DataSource", "sources"]
 
 _DATE = re.compile(r"\b(20\d\d)-(\d\d)-(\d\d)\b")
-_FILES = ("alias-relays", "no-reply", "roles", "roles-by-language", "typo-targets", "well-known")
+_FILES = (
+    "alias-relays",
+    "mail-hosts",
+    "no-reply",
+    "roles",
+    "roles-by-language",
+    "sms-gateways",
+    "typo-targets",
+    "well-known",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,35 @@ def alias_relays() -> frozenset[str]:
 
 
 @cache
+def sms_gateways() -> frozenset[str]:
+    """Return the domains that turn mail into text messages."""
+    return _words("sms-gateways")
+
+
+def kind_of_mail_host(host: str) -> str | None:
+    """Return what a mail host says of the domains whose mail goes there: disposable, parked, or nothing.
+
+    >>> kind_of_mail_host("mail.mailinator.com"), kind_of_mail_host("mx.parkingcrew.net")
+    ('disposable', 'parked')
+    """
+    labels = host.split(".")
+    for place in range(len(labels) - 1):
+        name = ".".join(labels[place:])
+        for kind, names in _mail_hosts().items():
+            if name in names:
+                return kind
+        if name in disposable():
+            return "disposable"
+    return None
+
+
+@cache
+def _mail_hosts() -> dict[str, frozenset[str]]:
+    sections = _data.read_sections("recipients/mail-hosts.txt")
+    return {kind: frozenset(" ".join(lines).split()) for kind, lines in sections.items() if kind}
+
+
+@cache
 def well_known() -> frozenset[str]:
     """Return the domains that are never called disposable or a typing error."""
     return _words("well-known") | _words("typo-targets") | large_mailbox_domains()
@@ -144,6 +182,15 @@ def squeeze(local: str) -> str:
     'serviceclient'
     """
     return local.translate(_SEPARATORS)
+
+
+def is_real_ending(ending: str) -> bool:
+    """Return whether a registry gives names under an ending of one or two labels.
+
+    >>> is_real_ending("com.br"), is_real_ending("con.br"), is_real_ending("ne")
+    (True, False, True)
+    """
+    return is_known_ending(ending) or is_known_tld(ending)
 
 
 @cache

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
+from mailflows._result import Result
 
 if TYPE_CHECKING:
     from mailflows.recipients._prediction import Prediction
@@ -22,7 +23,7 @@ class Advice(StrEnum):
     """Whether to mail a list, best first."""
 
     GO = "go"
-    SAMPLE_FIRST = "sample first"
+    SAMPLE_FIRST = "sample-first"
     STOP = "stop"
 
 
@@ -50,21 +51,25 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyVerdict:
+class PolicyVerdict(Result):
     """What a policy means for a list.
 
     Attributes:
         policy: The rule.
         advice: Go, sample first, or stop.
-        sample: How many addresses, drawn at random, settle it if they bounce as rarely as expected;
-            0 unless the advice is to sample.
+        sample: How many addresses, drawn at random, to mail first; 0 unless the advice is to sample.
+        allowed: How many of them may bounce: with more, the list lies above the limit too often.
         sentence: Why.
     """
 
     policy: Policy
     advice: Advice
     sample: int
+    allowed: int
     sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.policy.name}: {self.advice} ({self.sentence})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as plain data."""
@@ -72,6 +77,7 @@ class PolicyVerdict:
             "policy": self.policy.name,
             "advice": str(self.advice),
             "sample": self.sample,
+            "allowed": self.allowed,
             "sentence": self.sentence,
             "rule": self.policy.rule,
             "source": self.policy.source,
@@ -91,52 +97,89 @@ def known_policies() -> tuple[Policy, ...]:
     return tuple(Policy(**entry) for entry in tomllib.loads(_data.read("recipients/policies.toml"))["policy"])
 
 
-def judge(policy: Policy, prediction: Prediction, *, is_certain: bool = True) -> PolicyVerdict:
+def judge(
+    policy: Policy, prediction: Prediction, *, is_certain: bool = True, is_believed: bool = True
+) -> PolicyVerdict:
     """Say what a policy means for a list.
 
     Args:
         policy: The rule.
         prediction: What is expected of the list.
-        is_certain: Whether the DNS could be asked and believed; else nothing is better than a sample.
+        is_certain: Whether the DNS was asked; else nothing is better than a sample.
+        is_believed: Whether the resolver can be believed; else the list must be checked again first.
     """
-    limit = policy.hard_bounce
-    low, high = prediction.undiluted_low, prediction.undiluted_high
-    if policy.max_recipients is not None and prediction.addresses > policy.max_recipients:
-        most = policy.max_recipients
-        return PolicyVerdict(
-            policy, Advice.STOP, 0, f"{prediction.addresses} recipients; at most {most} are tolerated"
-        )
+    limit, low, high = policy.hard_bounce, prediction.low, prediction.high
+    if not prediction.addresses:
+        return _stop(policy, "there is nothing to mail")
+    if policy.max_recipients is not None and prediction.rows > policy.max_recipients:
+        return _stop(policy, f"{prediction.rows} recipients; at most {policy.max_recipients} are tolerated")
+    if not is_believed:
+        return _stop(policy, "the resolver cannot be believed; check the list again before mailing it")
+    expected = f"between {low:.1%} and {high:.1%} will bounce; the limit is {limit:.0%}"
     if low > limit:
-        return PolicyVerdict(
-            policy, Advice.STOP, 0, f"at least {low:.1%} will bounce; the limit is {limit:.0%}"
-        )
+        return _stop(policy, expected)
     if high < limit and is_certain:
-        return PolicyVerdict(
-            policy, Advice.GO, 0, f"at most {high:.1%} will bounce; the limit is {limit:.0%}"
-        )
-    size = min(sample_size(min(prediction.rate, limit), limit), prediction.addresses)
-    return PolicyVerdict(
-        policy,
-        Advice.SAMPLE_FIRST,
-        size,
-        f"between {low:.1%} and {high:.1%} will bounce; the limit is {limit:.0%}",
-    )
+        return PolicyVerdict(policy, Advice.GO, 0, 0, expected)
+    size, allowed = sample_size(prediction.addresses, limit, expected=min(prediction.rate, limit / 2))
+    return PolicyVerdict(policy, Advice.SAMPLE_FIRST, size, allowed, expected)
 
 
-def sample_size(expected: float, limit: float) -> int:
-    """Return how many random addresses show with 95 % certainty that a list stays below a limit.
+def _stop(policy: Policy, sentence: str) -> PolicyVerdict:
+    return PolicyVerdict(policy, Advice.STOP, 0, 0, sentence)
 
-    Without a single bounce that takes ``log(0.05) / log(1 - limit)``; with as many as are expected,
-    more. Where the expectation is near the limit no sample settles it cheaply: 2,000 are the most.
 
-    >>> sample_size(0.0, 0.02)
-    149
+_CERTAIN = 0.05
+"""Chance of mailing a list that lies above the limit although its sample was good enough."""
+
+_LIKELY = 0.8
+"""Chance that the sample of a good list is good enough: a bar that is hardly ever met would be none."""
+
+_MOST_SAMPLED = 2000
+
+
+def sample_size(addresses: int, limit: float, *, expected: float = 0.0) -> tuple[int, int]:
+    """Return how many random addresses to mail first, and how many of them may bounce at most.
+
+    The smallest sample that a list just above the limit passes with a chance of 5 % and a list that bounces
+    as expected with 80 %, drawn without putting back: of a short list a smaller sample tells as much.
+
+    >>> sample_size(1_000_000, 0.02), sample_size(200, 0.02)
+    ((149, 0), (90, 0))
     """
-    none = math.log(0.05) / math.log(1 - limit)
-    gap = limit - expected
-    if gap <= 0:
-        return 2000
-    spread = 1.645 * math.sqrt(expected * (1 - expected)) + 1.0 * math.sqrt(limit * (1 - limit)) * (
-        expected > 0
+    too_many = math.floor(addresses * limit) + 1
+    best = (addresses, math.floor(addresses * limit))
+    for allowed in range(40):
+        size = _smallest(addresses, too_many, allowed)
+        if size > min(addresses, _MOST_SAMPLED):
+            break
+        best = (size, allowed)
+        if _chance(addresses, round(addresses * expected), size, allowed) >= _LIKELY:
+            break
+    return best
+
+
+def _smallest(addresses: int, bad: int, allowed: int) -> int:
+    """Return the smallest sample in which so few bad ones are found with a chance of 5 % only."""
+    low, high = allowed + 1, addresses + 1
+    while low < high:
+        middle = (low + high) // 2
+        if middle <= addresses and _chance(addresses, bad, middle, allowed) > _CERTAIN:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _chance(addresses: int, bad: int, size: int, allowed: int) -> float:
+    """Return the chance of at most so many bad ones in a sample without putting back (hypergeometric)."""
+    whole = _log_choose(addresses, size)
+    terms = (
+        math.exp(_log_choose(bad, found) + _log_choose(addresses - bad, size - found) - whole)
+        for found in range(allowed + 1)
+        if found <= bad and 0 <= size - found <= addresses - bad
     )
-    return min(2000, math.ceil(max(none, (spread / gap) ** 2 if expected else 0.0)))
+    return min(1.0, math.fsum(terms))
+
+
+def _log_choose(total: int, taken: int) -> float:
+    return math.lgamma(total + 1) - math.lgamma(taken + 1) - math.lgamma(total - taken + 1)

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import printable, to_html
+from mailflows._result import Reason, Result, printable
+from mailflows.recipients._catalogue import best_verdict, sentence
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mailflows._result import Cell
+    from mailflows._result import Table
 
-__all__ = ["DomainState", "Reason", "RecipientReport", "Trait", "Verdict"]
+__all__ = ["DEAD", "DomainState", "RecipientReason", "RecipientReport", "Trait", "Verdict", "make_reason"]
 
 
 class Verdict(StrEnum):
@@ -35,7 +36,7 @@ class Verdict(StrEnum):
 class DomainState(StrEnum):
     """What the DNS says about a domain."""
 
-    NOT_ASKED = "not_asked"
+    NOT_ASKED = "not-asked"
     """The DNS was off, or there is no domain to ask about."""
 
     OK = "ok"
@@ -44,23 +45,23 @@ class DomainState(StrEnum):
     IMPLICIT = "implicit"
     """It names no mail host but has a public address of its own (RFC 5321 section 5.1)."""
 
-    NULL_MX = "null_mx"
+    NULL_MX = "null-mx"
     """It says that it takes no mail (RFC 7505)."""
 
-    NO_MAIL = "no_mail"
+    NO_MAIL = "no-mail"
     """It exists, but has no mail host and no public address."""
 
     NXDOMAIN = "nxdomain"
     """It does not exist."""
 
-    MX_BROKEN = "mx_broken"
+    MX_BROKEN = "mx-broken"
     """None of the mail hosts that it names exists."""
 
-    MX_PRIVATE = "mx_private"
+    MX_PRIVATE = "mx-private"
     """Its mail hosts have only addresses that are not reachable from outside."""
 
-    SPECIAL_USE = "special_use"
-    """A name kept for documentation, tests or local use (RFC 2606, RFC 6761)."""
+    SPECIAL_USE = "special-use"
+    """A name reserved for documentation, tests or private networks (RFC 2606, RFC 6761)."""
 
     UNKNOWN = "unknown"
     """No usable answer: a timeout, SERVFAIL or REFUSED, or a resolver that is itself sick."""
@@ -83,44 +84,54 @@ class Trait(StrEnum):
     """What is known of an address or its domain; most of these are not bad in themselves."""
 
     DISPOSABLE = "disposable"
-    ALIAS_RELAY = "alias_relay"
-    FREE_MAIL = "free_mail"
+    ALIAS_RELAY = "alias-relay"
+    FREE_MAIL = "free-mail"
     ROLE = "role"
     SUBADDRESS = "subaddress"
-    NO_REPLY = "no_reply"
+    NO_REPLY = "no-reply"
     SUSPICIOUS = "suspicious"
     CONFUSABLE = "confusable"
-    UNKNOWN_TLD = "unknown_tld"
+    UNKNOWN_TLD = "unknown-tld"
+    SMS_GATEWAY = "sms-gateway"
+    PARKED = "parked"
+    MARKUP = "markup"
+    SERIAL = "serial"
+    SPAM_TRAP = "spam-trap"
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """One thing that was found.
+class RecipientReason(Reason):
+    """One thing that was found about an address.
 
     Attributes:
-        code: Stable name, such as ``nxdomain`` or ``typo``.
-        sentence: What it means, for a reader.
-        evidence: What was seen: a record, a list and its date, a pattern.
         verdict: The best verdict that is still possible with it; `None` where it is only told.
     """
 
-    code: str
-    sentence: str
-    evidence: str = ""
     verdict: Verdict | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the reason as plain data."""
-        return {
-            "code": self.code,
-            "sentence": self.sentence,
-            "evidence": self.evidence,
-            "verdict": None if self.verdict is None else str(self.verdict),
-        }
+    def __hash__(self) -> int:
+        return hash((self.code, self.sentence, self.evidence, self.verdict))
+
+
+def make_reason(code: str, *evidence: str, **parameters: Any) -> RecipientReason:  # noqa: ANN401 -- plain data
+    """Return a reason with its English sentence and the best verdict that is possible with it.
+
+    >>> make_reason("typo", "gmial.com", meant="gmail.com").sentence
+    'The domain is probably a typing error for gmail.com.'
+    """
+    best = best_verdict(code)
+    return RecipientReason(
+        code,
+        sentence(code, **parameters),
+        part="recipients",
+        parameters=parameters,
+        evidence=evidence,
+        verdict=None if best is None else Verdict(best),
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class RecipientReport:
+class RecipientReport(Result):
     """What is known about one address. Every field is always there.
 
     Attributes:
@@ -134,6 +145,9 @@ class RecipientReport:
         traits: What is known of local part and domain.
         domain_state: What the DNS says.
         mail_hosts: Names of the mail hosts, the preferred first.
+        mail_provider: Who takes the mail, by the mail hosts: a name of our table, such as ``google``, else
+        the
+            domain that owns them; `None` where no mail host is known.
         duplicate_key: A key that two spellings of one mailbox share; never an address to mail to.
         needs_smtputf8: Whether every server on the way must speak SMTPUTF8 (RFC 6531).
         checked_at: When, in UTC.
@@ -141,7 +155,7 @@ class RecipientReport:
 
     address: str
     verdict: Verdict
-    reasons: tuple[Reason, ...]
+    reasons: tuple[RecipientReason, ...]
     normalized: str | None
     ascii: str | None
     domain: str | None
@@ -149,6 +163,7 @@ class RecipientReport:
     traits: frozenset[Trait]
     domain_state: DomainState
     mail_hosts: tuple[str, ...]
+    mail_provider: str | None
     duplicate_key: str | None
     needs_smtputf8: bool
     checked_at: datetime
@@ -161,31 +176,25 @@ class RecipientReport:
             f"{_printable(self.address)}: {self.verdict}" + (f" ({why})." if why else ".") + _printable(meant)
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain data, ready for JSON."""
-        return {
-            "address": self.address,
-            "verdict": str(self.verdict),
-            "reasons": [reason.to_dict() for reason in self.reasons],
-            "normalized": self.normalized,
-            "ascii": self.ascii,
-            "domain": self.domain,
-            "suggestion": self.suggestion,
-            "traits": sorted(map(str, self.traits)),
-            "domain_state": str(self.domain_state),
-            "mail_hosts": list(self.mail_hosts),
-            "duplicate_key": self.duplicate_key,
-            "needs_smtputf8": self.needs_smtputf8,
-            "checked_at": self.checked_at.isoformat(),
-        }
+    def explain(self, *, language: str = "en") -> str:
+        """Return the decisive reason as a sentence for the person who typed the address.
 
-    def _repr_html_(self) -> str:
-        """Return the report as a small table, for a notebook."""
-        rows: list[list[Cell]] = [
-            [reason.code, reason.sentence, reason.evidence, str(reason.verdict or "-")]
+        Args:
+            language: ``en``, ``fr`` or ``de``.
+
+        Returns:
+            An empty text where nothing speaks against the address.
+        """
+        if not self.reasons or self.verdict is Verdict.DELIVERABLE:
+            return ""
+        return sentence(self.reasons[0].code, language, **dict(self.reasons[0].parameters))
+
+    def _table(self) -> Table:
+        rows = [
+            [reason.code, reason.sentence, "; ".join(reason.evidence), str(reason.verdict or "-")]
             for reason in self.reasons
         ]
-        return to_html(str(self), ["code", "what was found", "evidence", "at best"], rows)
+        return str(self), ["code", "what was found", "evidence", "at best"], rows
 
 
 def _printable(text: str) -> str:

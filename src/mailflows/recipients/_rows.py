@@ -1,23 +1,26 @@
-"""Reading a list: any iterable, a CSV file with its column, a pandas column. One row at a time."""
+"""Reading a list, one row at a time: any iterable, a file of many kinds, a pandas column or frame.
+
+Rows in are rows accounted for: each is given back as one or more addresses, or as a bad row with its number.
+"""
 
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any, NamedTuple
 
 from mailflows.errors import ConfigurationError
+from mailflows.recipients._csv import delimiter_of, records
+from mailflows.recipients._formats import read_objects, refuse_text, unpack, workbook_rows
+from mailflows.recipients._repair import addresses_in
+from mailflows.recipients._syntax import Address, read_address
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-__all__ = ["BadRow", "Row", "Rows", "read_rows"]
+__all__ = ["Row", "Rows", "Table", "read_table", "split_cell"]
 
 Rows = Iterable[Any] | str | os.PathLike[str] | IO[str] | IO[bytes]
 """What a list may be."""
@@ -26,199 +29,360 @@ _COLUMN_WORDS = frozenset(
     """
     email, e-mail, e_mail, mail, courriel, emailaddress, email address, email_address, adresse email,
     adresse e-mail, adresse mail, correo, correo electronico, correo electrónico, e-mail-adresse, epost,
-    indirizzo email, posta elettronica, endereco de email, recipient, address, destinataire
+    indirizzo email, posta elettronica, endereco de email, recipient, address, destinataire, e-mail address,
+    e-mail 1 - value, email 1, primary email, emails, mail address, mailadresse, e-mailadresse, adres
+    e-mail, subscriber
     """.replace("\n    ", " ")
     .strip()
     .split(", ")
 )
-_DELIMITERS = ",;\t|"
 _SNIFF = 64 * 1024
 _PROBE_ROWS = 100
-_CELL = 4 * 1024 * 1024
+_HEADER_WITHIN = 20
+"""Rows among which the header is looked for: exports have a title and a date above it."""
+
+_MAX_TEXT = 2000
+"""Characters of a cell that are kept; an address has 254."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row with something in its column.
+class Row(NamedTuple):
+    """One input row.
 
     Attributes:
         line: Line of the file, or place in the iterable, counted from 1.
-        value: What stands there: text without the spaces around it, or what is no text.
+        text: What stands in the column, without the spaces around it; empty where there is nothing to check.
+        cells: The whole row as text, or `None` for a list without columns.
+        problem: What is wrong with a row in which there is nothing to check; else empty.
     """
 
     line: int
-    value: object
+    text: str
+    cells: list[str] | None = None
+    problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """One row in which there is nothing to check.
+class Table:
+    """A list that is being read.
 
     Attributes:
-        line: As in `Row`.
-        problem: What is wrong with it.
+        columns: Names of all columns; empty for a list without.
+        column: The one that was taken, or `None`.
+        share: Share of its first rows that hold an address.
+        others: Further columns that hold addresses.
+        frame: The data frame or series that was given, or `None`.
+        every_cell: Whether there are no columns: every cell of a row is an address, as of a pasted line.
     """
 
-    line: int
-    problem: str
+    def __init__(self, rows: Iterator[Row], *, frame: Any = None) -> None:  # noqa: ANN401 -- pandas is optional
+        self.rows = rows
+        self.columns: list[str] = []
+        self.column: str | None = None
+        self.share = 0.0
+        self.others: tuple[str, ...] = ()
+        self.frame = frame
+        self.every_cell = False
+
+    def __iter__(self) -> Iterator[Row]:
+        return self.rows
+
+    def take(self, names: list[str], rows: list[list[str]], column: str | None) -> int:
+        """Choose the column by its name and by what stands in it; return its place."""
+        place, shares = _find_column(names, rows, column)
+        self.columns = names
+        self.column = names[place] if place < len(names) else None
+        self.share = shares[place] if place < len(shares) else 0.0
+        self.others = tuple(
+            name for other, name in enumerate(names) if other != place and shares[other] > _SOME
+        )
+        return place
 
 
-def read_rows(rows: Rows, *, column: str | None = None) -> Iterator[Row | BadRow]:
-    """Read a list row by row; a bad row is told of and the others are kept.
+_SOME = 0.2
+"""Share of addresses from which another column is told of."""
+
+
+def read_table(rows: Rows, *, column: str | None = None) -> Table:
+    """Open a list for reading row by row.
 
     Args:
-        rows: A path or an open file of CSV, a pandas series or frame, or any iterable of addresses or of
-            mappings.
+        rows: A path or an open file, a pandas series or frame, or any iterable of addresses or of mappings.
         column: Name of the column; found by its name and its content by default.
 
     Raises:
-        ConfigurationError: If there is no such column, or none that holds addresses.
+        ConfigurationError: If there is no such column, none that holds addresses, or the file is of a kind
+        that
+            cannot be read.
         OSError: If the file cannot be read.
 
     Example:
-        >>> [row.value for row in read_rows(["ada@example.org", {"email": "bob@example.org"}])]
-        ['ada@example.org', 'bob@example.org']
+        >>> [row.text for row in read_table(["ada@shop.fr", {"email": "bob@shop.fr"}])]
+        ['ada@shop.fr', 'bob@shop.fr']
     """
+    table = Table(iter(()))
     if isinstance(rows, (str, os.PathLike)):
-        with Path(rows).open("rb") as opened:
-            yield from _read_csv(opened, column)
+        table.rows = _read_path(Path(rows), table, column)
     elif hasattr(rows, "read"):
-        yield from _read_csv(rows, column)  # type: ignore[arg-type] # a file
-    elif hasattr(rows, "columns") and hasattr(rows, "itertuples"):
-        yield from _read_frame(rows, column)
+        table.rows = _read_file(rows, table, column)  # type: ignore[arg-type] # a file
     elif isinstance(rows, (bytes, bytearray)):
         msg = "rows are an iterable or a file; for bytes open them as a file"
         raise ConfigurationError(msg, field="rows")
+    elif hasattr(rows, "columns") and hasattr(rows, "itertuples"):
+        table.frame = rows.copy(deep=False)  # type: ignore[union-attr] # a data frame
+        table.rows = _read_frame(rows, table, column)
+    elif hasattr(rows, "index") and hasattr(rows, "to_frame"):
+        table.frame = rows.to_frame()
+        table.rows = (_checked(line, value) for line, value in enumerate(rows, 1))
     else:
-        for line, value in enumerate(rows, 1):
-            yield _checked(line, _of_mapping(value, column))
+        table.rows = _read_iterable(rows, table, column)
+    return table
 
 
-def _of_mapping(value: object, column: str | None) -> object:
-    if not isinstance(value, Mapping):
-        return value
-    if column is not None:
-        return value.get(column)
-    return next((value[key] for key in value if _is_column_word(str(key))), None)
+def _read_iterable(rows: Iterable[Any], table: Table, column: str | None) -> Iterator[Row]:
+    for line, value in enumerate(rows, 1):
+        yield _of_mapping(line, value, table, column) if isinstance(value, Mapping) else _checked(line, value)
 
 
-def _read_frame(frame: Any, column: str | None) -> Iterator[Row | BadRow]:  # noqa: ANN401 -- pandas is optional
+def _of_mapping(line: int, value: Mapping[Any, Any], table: Table, column: str | None) -> Row:
+    """Read one mapping; its keys are columns, and a key that comes later is a further one."""
+    known = table.columns
+    for key in value:
+        if str(key) not in known:
+            known.append(str(key))
+    if table.column is None:
+        names = [str(key) for key in value]
+        table.column = column or next(
+            (name for name in names if _is_column_word(name)),
+            next((str(key) for key, cell in value.items() if isinstance(cell, str) and "@" in cell), None),
+        )
+    named = {str(key): cell for key, cell in value.items()}
+    cells = ["" if named.get(name) is None else str(named[name])[:_MAX_TEXT] for name in known]
+    found = _checked(line, named.get(table.column) if table.column else None)
+    return found._replace(cells=cells)
+
+
+def _read_frame(frame: Any, table: Table, column: str | None) -> Iterator[Row]:  # noqa: ANN401 -- pandas is optional
     names = [str(name) for name in frame.columns]
-    first = [[str(cell) for cell in cells] for cells in frame.head(_PROBE_ROWS).itertuples(index=False)]
-    place = _find_column(names, first, column)
-    for line, value in enumerate(frame.iloc[:, place], 1):
-        yield _checked(line, value)
+    first = [[_cell(cell) for cell in cells] for cells in frame.head(_PROBE_ROWS).itertuples(index=False)]
+    place = table.take(names, first, column)
+    for line, values in enumerate(frame.itertuples(index=False, name=None), 1):
+        yield _checked(line, values[place])._replace(cells=[_cell(cell) for cell in values])
 
 
-def _checked(line: int, value: object) -> Row | BadRow:
+def _cell(value: object) -> str:
+    return "" if _is_missing(value) else str(value)
+
+
+def _is_missing(value: object) -> bool:
+    is_nan = isinstance(value, float) and value != value  # noqa: PLR0124 -- an empty cell of pandas
+    return value is None or is_nan or type(value).__name__ in {"NAType", "NaTType"}
+
+
+def _checked(line: int, value: object) -> Row:
     if isinstance(value, str):
         value = value.strip().strip("\ufeff")
-        return Row(line, value) if value else BadRow(line, "empty")
-    is_nan = isinstance(value, float) and value != value  # noqa: PLR0124 -- an empty cell of pandas
-    if value is None or is_nan or type(value).__name__ in {"NAType", "NaTType"}:
-        return BadRow(line, "empty")
-    return BadRow(line, f"not text but {type(value).__name__}")
+        if not value:
+            return Row(line, "", None, "empty")
+        return Row(line, value[:_MAX_TEXT].encode("utf-8", "backslashreplace").decode())
+    if _is_missing(value):
+        return Row(line, "", None, "empty")
+    return Row(line, "", None, f"not text but {type(value).__name__}")
 
 
-def _read_csv(opened: IO[bytes] | IO[str], column: str | None) -> Iterator[Row | BadRow]:
-    with _as_text(opened) as text, _wide_cells():
-        sample = text.read(_SNIFF)
-        reader = csv.reader(_chain(sample, text), delimiter=_delimiter(sample))
-        head: list[tuple[int, list[str] | None]] = []
-        for line_and_cells in _lines(reader):
-            head.append(line_and_cells)
-            if len(head) >= _PROBE_ROWS:
-                break
-        filled = [cells for _, cells in head if cells]
-        if not filled:
-            return
-        place, has_header = _layout(filled, column)
-        skipped = not has_header
-        for line, cells in _chain_pairs(head, reader):
-            if not skipped and cells:
-                skipped = True
-                continue
-            if cells is None:
-                yield BadRow(line, "a cell of more than 4 MB, or a quote that is never closed")
-            elif place < len(cells):
-                yield _checked(line, cells[place])
-            else:
-                yield BadRow(line, "empty" if not any(cells) else f"only {len(cells)} columns")
+_PLAIN = re.compile(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9.\-]+\Z")
+_MARKS = re.compile(r"[<(\[;|\u2039\u201c\u00ab\"]|:::|\s/\s|\bmailto:", re.IGNORECASE)
 
 
-def _chain_pairs(
-    head: list[tuple[int, list[str] | None]],
-    reader: Any,  # noqa: ANN401 -- csv has no name for it
-) -> Iterator[tuple[int, list[str] | None]]:
-    yield from head
-    yield from _lines(reader)
+def split_cell(text: str) -> list[str]:
+    """Return every address that a cell holds; the whole text where it is one, or none can be told.
+
+    >>> split_cell("Ada <ada@shop.fr>; bob@shop.fr"), split_cell("ada @shop.fr")
+    (['ada@shop.fr', 'bob@shop.fr'], ['ada @shop.fr'])
+    """
+    if _PLAIN.match(text) or "@" not in text:
+        return [text]
+    if text.count("@") == 1 and not _MARKS.search(text):
+        return [text]
+    if isinstance(read_address(text), Address):
+        return [text]
+    found = addresses_in(text)
+    wanted = text.count("@")
+    if len(found) == 1 and wanted == 1:
+        return found
+    if not found or wanted == 1:
+        return [text]
+    if len(found) < wanted:
+        left = re.split(r"[,;|\s]+", text)
+        found += [piece for piece in left if "@" in piece and not any(one in piece for one in found)]
+    return found if len(found) > 1 or len(set(re.findall(r"\S+@\S+", text))) > 1 else [text]
 
 
-_MOST_LINES = 50
-"""Lines of one record; a longer one began with a quote that is never closed."""
+def _read_path(path: Path, table: Table, column: str | None) -> Iterator[Row]:
+    with path.open("rb") as opened:
+        yield from _read_file(opened, table, column)
 
 
-def _lines(reader: Any) -> Iterator[tuple[int, list[str] | None]]:  # noqa: ANN401 -- csv has no name for it
-    """Yield (line, cells); `None` for what the reader cannot take."""
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield line, None
-        else:
-            yield line, None if reader.line_num - line > _MOST_LINES else cells
-
-
-def _chain(sample: str, rest: IO[str]) -> Iterator[str]:
-    """Yield the lines of what was read for a look, and of the rest."""
-    lines = io.StringIO(sample, newline="")
-    last = ""
-    for line in lines:
-        if last:
-            yield last
-        last = line
-    if last.endswith("\n"):
-        yield last
-        last = ""
-    following = rest.readline()
-    if last or following:
-        yield last + following
-    yield from rest
-
-
-@contextmanager
-def _wide_cells() -> Generator[None, None, None]:
-    before = csv.field_size_limit(_CELL)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
-
-
-@contextmanager
-def _as_text(opened: IO[bytes] | IO[str]) -> Generator[IO[str], None, None]:
-    """Open a file as text in its encoding: by its mark, else UTF-8, else Windows-1252."""
+def _read_file(opened: IO[bytes] | IO[str], table: Table, column: str | None) -> Iterator[Row]:
     binary: Any = getattr(opened, "buffer", opened)
     if isinstance(opened, io.StringIO) or not _is_binary(binary):
-        yield opened  # type: ignore[misc] # already text
+        yield from _read_text(opened, table, column)  # type: ignore[arg-type] # already text
         return
     if not binary.seekable():
         binary = io.BytesIO(binary.read())
-    wrapped = io.TextIOWrapper(binary, encoding=_encoding(binary), errors="replace", newline="")
+    inner, is_workbook = unpack(binary)
+    if is_workbook:
+        numbered = ((line, cells, "") for line, cells in enumerate(workbook_rows(inner), 1))
+        yield from _read_records(numbered, table, column)
+        return
+    wrapped = io.TextIOWrapper(inner, encoding=_encoding(inner), errors="replace", newline="")
     try:
-        yield wrapped
+        yield from _read_text(wrapped, table, column)
     finally:
         wrapped.detach()  # the file is its owner's to close
+
+
+def _read_text(text: IO[str], table: Table, column: str | None) -> Iterator[Row]:
+    sample = text.read(_SNIFF)
+    refuse_text(sample[:512])
+    whole = _Again(sample, text)
+    objects = read_objects(whole, sample[:_SNIFF])  # type: ignore[arg-type] # read and iterate are all it needs
+    if objects is not None:
+        yield from _read_iterable(objects, table, column)
+        return
+    lines: Iterator[str] = iter(whole)
+    head = sample.partition("\n")[0].strip().lower()
+    delimiter = delimiter_of(sample)
+    skipped = 0
+    if head.startswith("sep=") and len(head) <= len("sep=") + 1:  # Excel's first line
+        delimiter = head[len("sep=") :] or "\t"
+        next(lines)
+        skipped = 1
+    numbered = ((line + skipped, cells, wrong) for line, cells, wrong in records(lines, delimiter))
+    yield from _read_records(numbered, table, column)
+
+
+class _Again:
+    """What was read for a look, and the rest, as one text."""
+
+    def __init__(self, sample: str, rest: IO[str]) -> None:
+        self._sample = sample
+        self._rest = rest
+
+    def read(self) -> str:
+        return self._sample + self._rest.read()
+
+    def __iter__(self) -> Iterator[str]:
+        lines = io.StringIO(self._sample, newline="")
+        last = ""
+        for line in lines:
+            if last:
+                yield last
+            last = line
+        if last.endswith("\n"):
+            yield last
+            last = ""
+        following = self._rest.readline()
+        if last or following:
+            yield last + following
+        yield from self._rest
+
+
+Record = tuple[int, list[str], str]
+
+
+def _read_records(found: Iterator[Record], table: Table, column: str | None) -> Iterator[Row]:
+    head = list(islice(found, _PROBE_ROWS))
+    sound = [(at, cells) for at, (_, cells, wrong) in enumerate(head) if any(cells) and not wrong]
+    if not sound:
+        yield from (Row(line, "", cells, wrong or "empty") for line, cells, wrong in head if any(cells))
+        return
+    header = _header_at([cells for _, cells in sound], column)
+    body = [cells for _, cells in sound[0 if header is None else header + 1 :]]
+    width = max(len(cells) for _, cells in sound)
+    names = _names(sound[header][1] if header is not None else [], width)
+    place = 0
+    if header is None and column is None and (width == 1 or _all_addresses(body)):
+        table.every_cell = True  # a list without columns
+    else:
+        place = table.take(names, body, column)
+    begin = 0 if header is None else sound[header][0] + 1
+    for line, cells, wrong in chain(head[begin:], found):
+        yield _of_record(line, cells, wrong, place, table)
+
+
+def _of_record(line: int, cells: list[str], wrong: str, place: int, table: Table) -> Row:
+    if table.every_cell:
+        found = _checked(line, "; ".join(cell for cell in cells if cell.strip()))
+        return found._replace(text="", problem=wrong) if wrong else found
+    while len(cells) > len(table.columns):
+        table.columns.append(f"column {len(table.columns) + 1}")
+    if wrong:
+        return Row(line, "", cells, wrong)
+    if place < len(cells):
+        return _checked(line, cells[place])._replace(cells=cells if len(table.columns) > 1 else None)
+    return Row(line, "", cells, f"only {len(cells)} columns" if any(cells) else "empty")
+
+
+def _names(header: list[str], width: int) -> list[str]:
+    names = [name.strip().strip("\ufeff") for name in header]
+    names += [f"column {place + 1}" for place in range(len(names), width)]
+    return [name or f"column {place + 1}" for place, name in enumerate(names)]
+
+
+def _all_addresses(rows: list[list[str]]) -> bool:
+    cells = [cell for row in rows for cell in row if cell.strip()]
+    return bool(cells) and all("@" in cell for cell in cells)
+
+
+def _header_at(rows: list[list[str]], column: str | None) -> int | None:
+    """Return the place of the header among the first rows, or `None` where there is none."""
+    early = rows[:_HEADER_WITHIN]
+    if column is not None:
+        for place, row in enumerate(early):
+            if column.strip().lower() in [cell.strip().strip("\ufeff").lower() for cell in row]:
+                return place
+    first = next((place for place, row in enumerate(rows) if any("@" in cell for cell in row)), None)
+    if first == 0:
+        return None
+    above = early if first is None else early[:first]
+    for place, row in enumerate(above):
+        if any(_is_column_word(cell) for cell in row):
+            return place
+    if first is None and max(map(len, rows)) == 1:
+        return None  # no address in sight, and nothing to choose from
+    filled = [sum(bool(cell.strip()) for cell in row) for row in above]
+    return filled.index(max(filled))
+
+
+def _find_column(names: list[str], rows: list[list[str]], column: str | None) -> tuple[int, list[float]]:
+    """Return the place of the column, and the share of addresses in each."""
+    lowered = [name.strip().strip("\ufeff").lower() for name in names]
+    width = max(map(len, [names, *rows]))
+    signs = [sum("@" in row[place] for row in rows if place < len(row)) for place in range(width)]
+    shares = [count / max(1, len(rows)) for count in signs]
+    if column is not None:
+        if column.strip().lower() in lowered:
+            return lowered.index(column.strip().lower()), shares
+        msg = f"there is no column {column!r}; there are {', '.join(names)[:500]}"
+        raise ConfigurationError(msg, field="column")
+    named = [place for place, name in enumerate(lowered) if _is_column_word(name)]
+    best = max(range(width), key=lambda place: (signs[place], place in named, -place), default=0)
+    if named and signs[best] <= 2 * max(signs[place] for place in named):
+        return max(named, key=lambda place: (signs[place], -place)), shares
+    if (width and signs[best]) or width == 1:
+        return best, shares
+    msg = f"no column holds addresses; name one of {', '.join(names)[:500]}"
+    raise ConfigurationError(msg, field="column")
+
+
+def _is_column_word(name: str) -> bool:
+    return name.strip().strip("\ufeff").lower() in _COLUMN_WORDS
 
 
 def _is_binary(opened: Any) -> bool:  # noqa: ANN401 -- any kind of file
     return isinstance(opened, (io.BufferedIOBase, io.RawIOBase)) or "b" in str(getattr(opened, "mode", ""))
 
 
-_MARKS = (
+_BYTE_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -228,10 +392,11 @@ _MARKS = (
 
 
 def _encoding(binary: IO[bytes]) -> str:
+    """Return the encoding of a file: by its mark, else UTF-8, else Windows-1252."""
     start = binary.tell()
     try:
         head = binary.read(_SNIFF)
-        for mark, name in _MARKS:
+        for mark, name in _BYTE_MARKS:
             if head.startswith(mark):
                 return name
         if head.count(0) * 3 > len(head):
@@ -247,49 +412,3 @@ def _encoding(binary: IO[bytes]) -> str:
         return "utf-8"
     finally:
         binary.seek(start)
-
-
-def _delimiter(sample: str) -> str:
-    """Return the delimiter that splits the lines most evenly; the comma where there is none."""
-    lines = [line for line in sample.splitlines()[:50] if line.strip()]
-
-    def evenness(delimiter: str) -> tuple[float, int]:
-        counts = [line.count(delimiter) for line in lines]
-        usual = max(set(counts), key=counts.count, default=0)
-        return (counts.count(usual) / len(counts) if usual else 0.0, usual)
-
-    best = max(_DELIMITERS, key=evenness)
-    return best if evenness(best)[1] else ","
-
-
-def _layout(rows: list[list[str]], column: str | None) -> tuple[int, bool]:
-    """Return the place of the column, and whether the first row is a header."""
-    header = rows[0]
-    has_header = not any("@" in cell for cell in header)
-    if column is not None and column.strip().lower() in [cell.strip().lower() for cell in header]:
-        has_header = True
-    names = header if has_header else [f"column {n}" for n in range(1, len(header) + 1)]
-    return _find_column(names, rows[1:] if has_header else rows, column), has_header
-
-
-def _find_column(names: list[str], rows: list[list[str]], column: str | None) -> int:
-    lowered = [name.strip().strip("\ufeff").lower() for name in names]
-    if column is not None:
-        if column.strip().lower() in lowered:
-            return lowered.index(column.strip().lower())
-        msg = f"there is no column {column!r}; there are {', '.join(names)[:500]}"
-        raise ConfigurationError(msg, field="column")
-    width = max(map(len, [names, *rows]))
-    signs = [sum("@" in row[place] for row in rows if place < len(row)) for place in range(width)]
-    named = [place for place, name in enumerate(lowered) if _is_column_word(name)]
-    best = max(range(width), key=lambda place: (signs[place], place in named, -place), default=0)
-    if named and signs[best] <= 2 * max(signs[place] for place in named):
-        return max(named, key=lambda place: (signs[place], -place))
-    if signs[best] or width == 1:
-        return best
-    msg = f"no column holds addresses; name one of {', '.join(names)[:500]}"
-    raise ConfigurationError(msg, field="column")
-
-
-def _is_column_word(name: str) -> bool:
-    return name.strip().lower() in _COLUMN_WORDS

@@ -1,14 +1,16 @@
-"""The rows of a list on disk while it is judged, so that memory does not grow with it.
+"""The rows of a list on disk, as they were read and as they were judged, so that memory does not grow.
 
-A temporary SQLite file holds the rows; it is gone when the report is. What the DNS said is kept in the
-same way or, where the user names a file, in that file: a list that was interrupted goes on from there.
+A temporary SQLite file holds the rows; it is gone when the report is, unless the report is saved. What the
+DNS said is kept in the same way or, where the user names a file, in that file: a list that was interrupted
+goes on from there.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from typing import TYPE_CHECKING
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailflows.errors import ConfigurationError
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts
@@ -18,27 +20,167 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Spool"]
+__all__ = ["DomainCache", "Entry", "Spool"]
 
 DAY = 86_400.0
 
 _REMEMBERED = 200_000
 """Domains that are kept in memory, so that it stays flat."""
 
+_PAGE = 5_000
+
+
+class Entry(NamedTuple):
+    """One address of a row, or a row in which there is nothing to check.
+
+    Attributes:
+        id: Place among all entries.
+        number: Place of its row among the input rows, from 0.
+        line: Line of the file, or place in the iterable, from 1.
+        text: The address as it was read.
+        cells: The whole row as JSON, on its first entry only; `None` for a list without columns.
+        problem: What is wrong where there is nothing to check; else empty.
+        outcome: Number of what was found, or `None`.
+        suggestion: What was probably meant, or `None`.
+        first: Line of the row that writes to the same mailbox further up, or `None`.
+    """
+
+    id: int
+    number: int
+    line: int
+    text: str
+    cells: str | None
+    problem: str
+    outcome: int | None
+    suggestion: str | None
+    first: int | None
+
 
 class Spool:
-    """Rows, what is known of their domains, and which rows write to one mailbox.
+    """The rows, in order, and what was found about them."""
+
+    def __init__(self, database: sqlite3.Connection | None = None) -> None:
+        if database is not None:
+            self.database = database
+            return
+        # An empty name is a private file on disk that SQLite removes; small lists never leave memory.
+        self.database = sqlite3.connect("", check_same_thread=False)
+        self.database.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+            "CREATE TABLE entry (id INTEGER PRIMARY KEY, number, line, text, cells, problem, key INTEGER);"
+            "CREATE TABLE verdict (id INTEGER PRIMARY KEY, outcome, suggestion, class);"
+            "CREATE TABLE outcome (id INTEGER PRIMARY KEY, facts);"
+            "CREATE TABLE meta (name TEXT PRIMARY KEY, value);"
+        )
+
+    def close(self) -> None:
+        """Give the file back."""
+        self.database.close()
+
+    def add(self, rows: Iterable[tuple[int, int, str, str | None, str, str | None]]) -> None:
+        """Take entries in: (number, line, text, cells, problem, duplicate key)."""
+        self.database.executemany(
+            "INSERT INTO entry (number, line, text, cells, problem, key) VALUES (?, ?, ?, ?, ?, ?)",
+            ((*row[:5], None if row[5] is None else number_of(row[5])) for row in rows),
+        )
+
+    def find_duplicates(self) -> int:
+        """Find the entries that write to a mailbox that stands further up; return how many."""
+        self.database.execute("CREATE INDEX by_key ON entry (key, id) WHERE key IS NOT NULL")
+        self.database.execute(
+            "CREATE TABLE duplicate AS SELECT id, first FROM"
+            " (SELECT id, MIN(id) OVER (PARTITION BY key) AS first FROM entry WHERE key IS NOT NULL)"
+            " WHERE id > first"
+        )
+        self.database.execute("CREATE UNIQUE INDEX by_id ON duplicate (id)")
+        (count,) = self.database.execute("SELECT COUNT(*) FROM duplicate").fetchone()
+        return int(count)
+
+    def unjudged(self) -> Iterator[list[tuple[int, str, bool]]]:
+        """Yield (id, text, whether it is a duplicate) of what is to be judged, many at a time."""
+        last = 0
+        while True:
+            page = self.database.execute(
+                "SELECT entry.id, text, duplicate.id IS NOT NULL FROM entry"
+                " LEFT JOIN duplicate ON duplicate.id = entry.id"
+                " WHERE entry.id > ? AND problem = '' ORDER BY entry.id LIMIT ?",
+                (last, _PAGE),
+            ).fetchall()
+            if not page:
+                return
+            last = page[-1][0]
+            yield page
+
+    def keep(self, verdicts: Iterable[tuple[int, int, str | None, int]]) -> None:
+        """Keep what was found: (id, outcome, suggestion, class)."""
+        self.database.executemany("INSERT INTO verdict VALUES (?, ?, ?, ?)", verdicts)
+
+    def keep_outcome(self, facts: str) -> int:
+        """Keep what many entries share, and return its number."""
+        return int(self.database.execute("INSERT INTO outcome (facts) VALUES (?)", (facts,)).lastrowid or 0)
+
+    def outcome(self, number: int) -> str:
+        """Return what was kept under a number."""
+        (facts,) = self.database.execute("SELECT facts FROM outcome WHERE id = ?", (number,)).fetchone()
+        return str(facts)
+
+    def classes(self) -> dict[int, int]:
+        """Return how many mailboxes are in each class, each mailbox once and in the worst that was found."""
+        return dict(
+            self.database.execute(
+                "SELECT class, COUNT(*) FROM (SELECT MAX(class) AS class FROM verdict"
+                " JOIN entry ON entry.id = verdict.id GROUP BY COALESCE(entry.key, -entry.id)) GROUP BY class"
+            )
+        )
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every entry with what was found, in order."""
+        last = 0
+        while True:
+            page = self.database.execute(
+                "SELECT entry.id, entry.number, entry.line, entry.text, entry.cells, entry.problem,"
+                " verdict.outcome, verdict.suggestion, other.line FROM entry"
+                " LEFT JOIN verdict ON verdict.id = entry.id LEFT JOIN duplicate ON duplicate.id = entry.id"
+                " LEFT JOIN entry AS other ON other.id = duplicate.first"
+                " WHERE entry.id > ? ORDER BY entry.id LIMIT ?",
+                (last, _PAGE),
+            ).fetchall()
+            if not page:
+                return
+            last = page[-1][0]
+            yield from map(Entry._make, page)
+
+    def has_key(self, key: str) -> bool:
+        """Return whether a mailbox stands in the list."""
+        found = self.database.execute("SELECT 1 FROM entry WHERE key = ? LIMIT 1", (number_of(key),))
+        return found.fetchone() is not None
+
+    def write_meta(self, name: str, value: str) -> None:
+        """Keep a text beside the rows."""
+        self.database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+        self.database.commit()
+
+    def read_meta(self, name: str) -> str:
+        """Return a text that was kept beside the rows."""
+        (value,) = self.database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return str(value)
+
+
+def number_of(key: str) -> int:
+    """Return a number that stands for a mailbox, the same in every process."""
+    return int.from_bytes(blake2b(key.encode("utf-8", "replace"), digest_size=7).digest())
+
+
+class DomainCache:
+    """Which domains a list has, and what the DNS said of them.
 
     Args:
         cache: File that keeps what the DNS said; a temporary one by default.
-        now: Seconds since 1970.
+        now: Unix seconds.
         max_age: Seconds for which it is believed.
     """
 
     def __init__(self, cache: str | os.PathLike[str] | None, *, now: float, max_age: float = 7 * DAY) -> None:
-        # An empty name is a private file on disk that SQLite removes; small lists never leave memory.
-        self._rows = sqlite3.connect("", check_same_thread=False)
-        self._rows.execute("CREATE TABLE row (number INTEGER PRIMARY KEY, line, text, key INTEGER)")
         self._domains = sqlite3.connect("", check_same_thread=False)
         self._domains.execute("CREATE TABLE wanted (name TEXT PRIMARY KEY) WITHOUT ROWID")
         self._now = now
@@ -53,72 +195,32 @@ class Spool:
             self._facts.execute("DELETE FROM domain WHERE asked < ?", (now - max_age,))
             self._facts.commit()
         except sqlite3.Error as error:
-            self._rows.close()
             self._domains.close()
             msg = f"the cache file cannot be used: {error}"
             raise ConfigurationError(msg, field="cache") from error
 
     def close(self) -> None:
         """Give the files back."""
-        self._rows.close()
         self._domains.close()
         self._facts.close()
 
-    def __del__(self) -> None:
-        """Remove the temporary files with the report that used them."""
-        if hasattr(self, "_facts"):
-            self.close()
-
-    def add(self, rows: Iterable[tuple[int, str, str | None, str | None]]) -> list[str]:
-        """Take rows in: (line, text, domain, duplicate key); return the domains that are new."""
-        new: list[str] = []
-        self._rows.executemany(
-            "INSERT INTO row (line, text, key) VALUES (?, ?, ?)",
-            (
-                (line, text, None if key is None else hash(key))
-                for line, text, _, key in self._noting(rows, new)
-            ),
-        )
-        return new
-
-    def _noting(
-        self, rows: Iterable[tuple[int, str, str | None, str | None]], new: list[str]
-    ) -> Iterator[tuple[int, str, str | None, str | None]]:
-        for row in rows:
-            domain = row[2]
-            if domain is not None and domain not in self._seen:
-                if len(self._seen) > _REMEMBERED:
-                    self._seen.clear()
-                self._seen.add(domain)
-                if self._domains.execute("INSERT OR IGNORE INTO wanted VALUES (?)", (domain,)).rowcount:
-                    new.append(domain)
-            yield row
-
-    def find_duplicates(self) -> int:
-        """Find the rows that write to a mailbox that stands further up; return how many."""
-        self._rows.execute("CREATE INDEX by_key ON row (key, number) WHERE key IS NOT NULL")
-        self._rows.execute(
-            "CREATE TABLE duplicate AS SELECT number, first FROM"
-            " (SELECT number, MIN(number) OVER (PARTITION BY key) AS first FROM row WHERE key IS NOT NULL)"
-            " WHERE number > first"
-        )
-        self._rows.execute("CREATE UNIQUE INDEX by_number ON duplicate (number)")
-        (count,) = self._rows.execute("SELECT COUNT(*) FROM duplicate").fetchone()
-        return int(count)
+    def is_new(self, domain: str) -> bool:
+        """Return whether a domain was not seen before in this list, and remember it."""
+        if domain in self._seen:
+            return False
+        if len(self._seen) > _REMEMBERED:
+            self._seen.clear()
+        self._seen.add(domain)
+        return self._domains.execute("INSERT OR IGNORE INTO wanted VALUES (?)", (domain,)).rowcount > 0
 
     def knows(self, domain: str) -> bool:
         """Return whether the DNS was asked about a domain before."""
         return self._facts.execute("SELECT 1 FROM domain WHERE name = ?", (domain,)).fetchone() is not None
 
-    def count_domains(self) -> int:
-        """Return how many domains the list has."""
-        (count,) = self._domains.execute("SELECT COUNT(*) FROM wanted").fetchone()
-        return int(count)
-
     def keep(self, found: Iterable[tuple[str, DomainFacts]]) -> None:
         """Keep what the DNS said, at once: an interrupted list goes on from here.
 
-        «No answer» is kept for this list only, so that it is asked again the next time.
+        "No answer" is kept for this list only, so that it is asked again the next time.
         """
         final = []
         for name, facts in found:
@@ -138,12 +240,6 @@ class Spool:
         ).fetchone()
         if found is None:
             return self._unknown.get(domain, self.rest)
-        return DomainFacts(DomainState(found[0]), found[1], tuple(json.loads(found[2])))
-
-    def rows(self) -> Iterator[tuple[int, str, int | None]]:
-        """Yield (line, text, line of the row it duplicates)."""
-        yield from self._rows.execute(
-            "SELECT row.line, row.text, other.line FROM row"
-            " LEFT JOIN duplicate ON duplicate.number = row.number"
-            " LEFT JOIN row AS other ON other.number = duplicate.first ORDER BY row.number"
+        return DomainFacts(
+            DomainState(str(found[0]).replace("_", "-")), found[1], tuple(json.loads(found[2]))
         )

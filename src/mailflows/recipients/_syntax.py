@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["Address", "Unreadable", "read_address", "repair"]
+from mailflows.recipients._diagnosis import diagnose
+
+__all__ = ["MAX_OCTETS", "Address", "Unreadable", "is_example", "is_special_use", "read_address"]
 
 # A plain ASCII address that email-validator accepts unchanged but for the case of its domain; whatever
 # does not match is not refused but handed to email-validator. tests/recipients/test_syntax.py holds
@@ -59,13 +61,13 @@ class Unreadable:
     """Text that is no address, and why.
 
     Attributes:
-        code: ``empty``, ``not_text``, ``too_long``, ``syntax`` or ``special_use``.
-        sentence: What is wrong, for the person who typed it.
+        code: Code of the reason, such as ``no-at-sign``; see `data/recipients/reasons.toml`.
+        parameters: What its sentence is filled with.
         domain: What stands after the @-sign, if that much could be told.
     """
 
     code: str
-    sentence: str
+    parameters: tuple[tuple[str, object], ...] = ()
     domain: str | None = None
 
 
@@ -108,20 +110,20 @@ def read_address(text: object) -> Address | Unreadable:
     Example:
         >>> read_address("ada@Example.org").ascii_domain
         'example.org'
-        >>> read_address("ada@example").code
-        'syntax'
+        >>> read_address("ada@shop").code
+        'no-dot-in-domain'
         >>> read_address(None).code
-        'not_text'
+        'not-text'
     """
     if not isinstance(text, str):
-        return Unreadable("not_text", f"An email address is text; this is {_kind(text)}.")
+        return Unreadable("not-text", (("kind", type(text).__name__),))
     if not text.strip():
-        return Unreadable("empty", "There is no email address here.")
+        return Unreadable("empty")
     plain = read_plain(text)
     if plain is not None:
         return Address(plain[0], plain[1], plain[1])
     if len(text) > _MAX_READ:
-        return Unreadable("too_long", f"An email address has at most 254 characters; this has {len(text)}.")
+        return Unreadable("too-long", (("length", len(text)), ("limit", MAX_OCTETS)))
     return _read_any(text)
 
 
@@ -130,42 +132,59 @@ def _read_any(text: str) -> Address | Unreadable:
 
     try:
         read = validate_email(text, check_deliverability=False)
-    except EmailNotValidError as error:
-        sentence = str(error)
-        code = "special_use" if "special-use or reserved" in sentence else "syntax"
-        return Unreadable(code, sentence, domain=text.rpartition("@")[2].strip().lower() or None)
+    except EmailNotValidError:
+        return _refused(text)
     except (ValueError, IndexError, UnicodeError):
         # Text that the grammar's own helpers stumble over, such as lone surrogates.
-        return Unreadable("syntax", "The email address contains characters that cannot be read.")
+        return Unreadable("unreadable")
     return Address(read.local_part, read.domain, read.ascii_domain, read.smtputf8)
 
 
-def _kind(value: object) -> str:
-    return "nothing" if value is None else f"of type {type(value).__name__}"
+def _refused(text: str) -> Unreadable:
+    """Return why text is no address; where only the name is reserved, its domain."""
+    domain = text.rpartition("@")[2].strip().lower()
+    if _names_special_use(text):
+        return Unreadable("special-use", domain=domain)
+    code, parameters = diagnose(text)
+    return Unreadable(code, parameters, domain or None)
 
 
-_WRAPPING = re.compile(r"^(?:mailto:|<)+|>+$", re.IGNORECASE)
-_DOTS = re.compile(r"[.,;:]+")
-_COMMAS = re.compile(r"[.,]+")
+def _names_special_use(text: str) -> bool:
+    local, at, domain = text.rpartition("@")
+    if not at or _PLAIN_LOCAL.match(local) is None or not _HOST.match(domain):
+        return False
+    return is_special_use(domain.lower())
 
 
-def repair(text: object) -> str | None:
-    """Return the address that was probably meant by text that is not one, or `None`.
+_HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\Z")
 
-    Only slips that leave no choice: spaces, «mailto:», angle brackets, a comma for a dot, a doubled
-    dot or @-sign, a dot at the end.
+_RESERVED = frozenset(
+    # RFC 6761, 6762 (and its appendix G), 7686, 8375, 9476; `internal`: ICANN, 2024.
+    "alt internal intranet invalid lan local localdomain localhost onion private test corp home "
+    "home.arpa".split()
+)
+_EXAMPLES = frozenset({"example", "example.com", "example.net", "example.org"})  # RFC 2606
 
-    >>> repair(" ada@example,org. ")
-    'ada@example.org'
-    >>> repair("nothing here") is None
-    True
+
+def is_example(domain: str) -> bool:
+    """Return whether a domain is reserved for documentation.
+
+    >>> is_example("mail.example.com"), is_example("babbage.example"), is_example("shop.fr")
+    (True, True, False)
     """
-    if not isinstance(text, str) or len(text) > _MAX_READ:
-        return None
-    local, at, domain = _WRAPPING.sub("", text.strip()).partition("@")
-    local = _COMMAS.sub(".", local.strip()).strip(".")
-    domain = _DOTS.sub(".", "".join(domain.split()).lstrip("@")).strip(".")
-    if any(c.isspace() or c in ":;'\"" for c in local):
-        return None  # a name before the address, or half a quotation: there is a choice
-    mended = f"{local}{at}{domain}"
-    return mended if mended != text and isinstance(read_address(mended), Address) else None
+    labels = domain.split(".")
+    return labels[-1] in _EXAMPLES or ".".join(labels[-2:]) in _EXAMPLES
+
+
+def is_special_use(domain: str) -> bool:
+    """Return whether a domain is reserved for tests or private networks.
+
+    >>> is_special_use("foo.internal"), is_special_use("home.arpa"), is_special_use("shop.fr")
+    (True, True, False)
+    """
+    labels = domain.split(".")
+    return (
+        labels[-1] in _RESERVED
+        or ".".join(labels[-2:]) in _RESERVED
+        or (labels[-1] == "arpa" and len(labels) > 1)
+    )

@@ -12,7 +12,8 @@ from mailflows._providers import is_free_mail
 from mailflows.errors import ConfigurationError
 from mailflows.recipients import _lists
 from mailflows.recipients._confusables import looks_like
-from mailflows.recipients._report import Reason, Trait, Verdict
+from mailflows.recipients._repair import strip_markup
+from mailflows.recipients._report import RecipientReason, Trait, make_reason
 from mailflows.recipients._typos import correct_domain
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Overrides:
     Attributes:
         disposable: Domains to call disposable, with all below them.
         not_disposable: Domains never to call disposable.
+        traps: Addresses and domains that are known to be spam traps, from your own records.
         roles: Further role words.
         not_roles: Words that are no roles here.
         known: Domains that are no typing errors, such as the sender's own and its partners'.
@@ -38,9 +40,10 @@ class Overrides:
     roles: frozenset[str] = frozenset()
     not_roles: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
+    traps: frozenset[str] = frozenset()
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 -- what a user may know better
         cls,
         *,
         disposable: Collection[str] = (),
@@ -48,15 +51,16 @@ class Overrides:
         roles: Collection[str] = (),
         not_roles: Collection[str] = (),
         known: Collection[str] = (),
+        traps: Collection[str] = (),
     ) -> Overrides:
         """Return overrides from any collections, in lower case."""
-        for words in (disposable, not_disposable, roles, not_roles, known):
+        for words in (disposable, not_disposable, roles, not_roles, known, traps):
             if isinstance(words, str):
                 msg = f"overrides are collections of words, not one string: {words!r}"
                 raise ConfigurationError(msg, field="overrides")
         lower = [
             frozenset(word.lower() for word in words)
-            for words in (disposable, not_disposable, roles, not_roles, known)
+            for words in (disposable, not_disposable, roles, not_roles, known, traps)
         ]
         lower[2], lower[3] = (frozenset(map(_lists.squeeze, words)) for words in lower[2:4])
         return cls(*lower)
@@ -76,7 +80,7 @@ class DomainTraits:
     """
 
     traits: frozenset[Trait]
-    reasons: tuple[Reason, ...]
+    reasons: tuple[RecipientReason, ...]
     meant: str | None
 
 
@@ -85,7 +89,7 @@ class LocalTraits:
     """What is known of a local part: as for a domain."""
 
     traits: frozenset[Trait]
-    reasons: tuple[Reason, ...]
+    reasons: tuple[RecipientReason, ...]
 
 
 def parents(domain: str) -> list[str]:
@@ -114,25 +118,25 @@ def domain_traits(domain: str, *, unicode: str, overrides: Overrides = NONE) -> 
         >>> domain_traits("gmial.com", unicode="gmial.com").meant
         'gmail.com'
     """
-    reasons = []
+    reasons: list[RecipientReason] = []
     listed = _listed(domain, overrides)
     if listed is not None:
         reasons.append(listed)
     if is_free_mail(domain) and (listed is None or listed.code != Trait.DISPOSABLE):
-        reasons.append(Reason("free_mail", "The domain gives mailboxes to anyone.", domain))
+        reasons.append(make_reason("free-mail", domain))
     meant, found = _spelling(domain, unicode, overrides)
     reasons += found
     if not reasons:
         return _NOTHING
-    traits = frozenset(Trait(reason.code) for reason in reasons if reason.code in _TRAIT_CODES)
+    traits = frozenset(_TRAITS[reason.code] for reason in reasons if reason.code in _TRAITS)
     return DomainTraits(traits, tuple(reasons), meant)
 
 
 _NOTHING = DomainTraits(frozenset(), (), None)
-_TRAIT_CODES = frozenset(map(str, Trait))
+_TRAITS = {str(trait): trait for trait in Trait}
 
 
-def _listed(domain: str, overrides: Overrides) -> Reason | None:
+def _listed(domain: str, overrides: Overrides) -> RecipientReason | None:
     """Return what a list says about a domain or one above it: disposable, a relay, or nothing."""
     disposable, relays = _lists.disposable(), _lists.alias_relays()
     for name in parents(domain):
@@ -141,43 +145,41 @@ def _listed(domain: str, overrides: Overrides) -> Reason | None:
         if name in overrides.disposable:
             return _disposable_reason(name, own=True)
         if name in relays:
-            return Reason("alias_relay", "A relay forwards it to the real mailbox of a person.", name)
+            return make_reason("alias-relay", name)
+        if name in _lists.sms_gateways():
+            return make_reason("sms-gateway", name)
         if name in disposable:
             return _disposable_reason(name, own=False)
     return None
 
 
-def _disposable_reason(name: str, *, own: bool) -> Reason:
+def _disposable_reason(name: str, *, own: bool) -> RecipientReason:
     from importlib.metadata import version  # noqa: PLC0415 -- only for a reason or a report
 
     where = "your own list" if own else f"disposable-email-domains {version('disposable-email-domains')}"
-    sentence = "The domain gives mailboxes that are thrown away after use."
-    return Reason("disposable", sentence, f"{name} in {where}", Verdict.RISKY)
+    return make_reason("disposable", f"{name} in {where}")
 
 
-def _spelling(domain: str, unicode: str, overrides: Overrides) -> tuple[str | None, list[Reason]]:
+def _spelling(domain: str, unicode: str, overrides: Overrides) -> tuple[str | None, list[RecipientReason]]:
     """Return what was probably meant, and what is odd about the spelling."""
     reasons = []
     known = _lists.well_known()
     meant = looks_like(unicode)
     if meant:
-        sentence = f"The domain looks like {meant} but is written in other letters."
-        reasons.append(Reason("confusable", sentence, domain, Verdict.RISKY))
+        reasons.append(make_reason("confusable", domain, meant=meant))
     elif domain not in overrides.known and not is_free_mail(domain):
         meant = correct_domain(domain, known=known)
         if meant:
-            sentence = f"The domain is probably a typing error for {meant}."
-            reasons.append(Reason("typo", sentence, f"{domain} → {meant}", Verdict.RISKY))
+            reasons.append(make_reason("typo", domain, meant=meant))
     ending = domain.rpartition(".")[2]
     if not _lists.is_known_tld(ending):
-        sentence = "The ending of the domain is not in the list of top-level domains."
-        reasons.append(Reason("unknown_tld", sentence, f".{ending}", Verdict.RISKY))
+        reasons.append(make_reason("unknown-tld", f".{ending}"))
     return meant, reasons
 
 
-_ROLE = Reason("role", "The mailbox belongs to a function, not to a person.")
-_NO_REPLY = Reason("no_reply", "The local part looks like a mailbox that nobody reads.", "", Verdict.RISKY)
-_SUBADDRESS = Reason("subaddress", "The local part carries a tag after a plus sign.")
+_NO_REPLY = make_reason("no-reply")
+_SUBADDRESS = make_reason("subaddress")
+_MARKUP = make_reason("markup")
 PLAIN = LocalTraits(frozenset(), ())
 
 _SPLIT = re.compile(r"[._\-]+")
@@ -206,12 +208,13 @@ def is_ordinary(local: str) -> bool:
         return False
     stem, head = shape.groups()
     if head is not None:
-        if head in _FIRST_WORDS:
+        if head in _FIRST_WORDS or head == "www":
             return False
         stem = stem.replace(".", "").replace("-", "").replace("_", "")
     return (
         stem not in _marked()
         and "rep" not in stem
+        and not stem.startswith("nbsp")
         and (len(stem) < _RUN or (_HARSH.search(stem) is None and stem.count(stem[0]) < len(stem)))
     )
 
@@ -232,23 +235,24 @@ def _marked() -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _look_closely(local: str, overrides: Overrides) -> LocalTraits:
-    base, plus, _ = local.partition("+")
-    reasons = []
+    cleaned = strip_markup(local)
+    base, plus, _ = (cleaned or local).partition("+")
+    reasons = [] if cleaned is None else [_MARKUP]
     if plus and base:
         reasons.append(_SUBADDRESS)
     else:
-        base = local
+        base = cleaned or local
     squeezed = _lists.squeeze(base)
     if _is_no_reply(squeezed):
         reasons.append(_NO_REPLY)
     role = None if squeezed in _FILLER else _role_word(base, squeezed, overrides)
     if role:
-        reasons.append(Reason(_ROLE.code, _ROLE.sentence, role))
+        reasons.append(make_reason("role", role))
     else:
         reasons += _suspicious(base)
     if not reasons:
         return PLAIN
-    return LocalTraits(frozenset(Trait(reason.code) for reason in reasons), tuple(reasons))
+    return LocalTraits(frozenset(_TRAITS[reason.code] for reason in reasons), tuple(reasons))
 
 
 def _is_no_reply(squeezed: str) -> bool:
@@ -312,13 +316,12 @@ _FLIPS = 5
 """Changes between letters and digits from which a local part looks random: a7k2m9x."""
 
 
-def _suspicious(local: str) -> list[Reason]:
+def _suspicious(local: str) -> list[RecipientReason]:
     """Return what looks made up about a local part."""
     pattern = _pattern(local)
     if pattern is None:
         return []
-    sentence = "The local part looks like something made up; it may still be a real mailbox."
-    return [Reason("suspicious", sentence, f"looks {pattern}", Verdict.RISKY)]
+    return [make_reason("suspicious", f"looks {pattern}", pattern=f"it looks {pattern}")]
 
 
 def _pattern(local: str) -> str | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, groupby
 
+from mailflows._providers import free_mail_domains, large_mailbox_domains
 from mailflows.recipients import _lists
 
 __all__ = ["correct_domain"]
@@ -32,8 +33,19 @@ _OTHER = 1.0
 _FIRST = 1.3
 """Cost of slips: a doubled letter is likelier than a wrong one, and the first letter is seldom wrong."""
 
-_ENDINGS = ("com", "net", "org", "fr", "de", "it", "es", "eu", "be", "ch", "nl", "uk", "info")
+_ENDINGS = tuple("com net org fr de it es eu be ch nl uk info ru pl br jp at se dk ca au us in cz pt".split())
 """Endings to which an unknown one is mended, the most used first."""
+
+_SECOND_LEVEL = tuple(
+    "co.uk com.br com.au co.jp co.in com.mx co.id com.ar com.tr com.cn co.nz co.za com.tw com.hk com.sg "
+    "co.kr com.co com.my com.ph com.vn com.pe com.ve com.ec com.uy com.ua com.pl com.pt co.il co.th "
+    "org.uk ac.uk gov.uk net.au org.au edu.au net.br org.br gov.br ne.jp or.jp ac.jp com.sa com.eg "
+    "com.pk com.ng co.ke".split()
+)
+"""Endings of two labels to which an unknown one is mended, the most used first; all stand in the public
+suffix list."""
+
+_REGISTRY_WORDS = ("com", "co", "net", "org")
 
 _DOTLESS = ("com", "net", "org", "fr", "de")
 
@@ -67,7 +79,77 @@ def correct_domain(domain: str, *, known: Collection[str]) -> str | None:
     """
     if not domain or domain in known or domain in _labels() or len(domain) > _LONGEST:
         return None
-    return _same_letters(domain) or _split(domain) or _by_parts(domain)
+    return (
+        _without_www(domain)
+        or _same_letters(domain)
+        or _split(domain)
+        or _same_name(domain)
+        or _by_parts(domain)
+        or _mend_ending(domain)
+    )
+
+
+def _without_www(domain: str) -> str | None:
+    """Return the mail domain where the host of a web site was typed: ``www.gmail.com``."""
+    rest = domain.removeprefix("www.")
+    return rest if rest != domain and "." in rest else None
+
+
+def _same_name(domain: str) -> str | None:
+    """Mend the ending of a name that is known: the mail must never go to a stranger's provider.
+
+    >>> _same_name("mail.ruu"), _same_name("gmx.con"), _same_name("yahoo.xom.br"), _same_name("charter.ne")
+    ('mail.ru', 'gmx.com', 'yahoo.com.br', 'charter.net')
+    """
+    name, _, ending = domain.partition(".")
+    endings = _endings().get(name)
+    if endings is None or not ending or ending in endings:
+        return None
+    if len(ending) == 1:
+        return f"{name}.{endings[0]}"
+    country = ending.rpartition(".")[2]
+    costs = [
+        (
+            _SWAP if ending == known.replace(".", "") else _distance(ending, known),
+            known.rpartition(".")[2] != country,
+        )
+        for known in endings
+    ]
+    # The country is seldom wrong: hotmail.com.uk is meant for hotmail.co.uk, not for hotmail.com.hk.
+    rank = min(range(len(costs)), key=lambda place: (costs[place][0] + _NEAR * costs[place][1], place))
+    cost, best = costs[rank][0], endings[rank]
+    return f"{name}.{best}" if cost <= _ending_bound(name, ending, best) else None
+
+
+def _ending_bound(name: str, ending: str, meant: str) -> float:
+    """Return the cost of slips up to which a known name with another ending is mended."""
+    if not _lists.is_real_ending(ending):
+        return _OTHER + _DOUBLE
+    if _SLIPS.get(ending) == meant and f"{name}.{meant}" in _labels().keys() | large_mailbox_domains():
+        return _OTHER
+    has_no_owner = len(ending) > 2 and name in _LARGEST
+    return _DROP if has_no_owner else -1.0
+
+
+_SLIPS = {"ne": "net", "cm": "com", "om": "com"}
+"""Countries that hardly anybody means who types the name of a large provider."""
+
+
+@cache
+def _endings() -> dict[str, tuple[str, ...]]:
+    """Return the endings of every known name, those of the large providers first."""
+    found: dict[str, dict[str, None]] = {}
+    groups = (
+        [domain for domain, _ in _targets()],
+        large_mailbox_domains(),
+        _lists.well_known(),
+        free_mail_domains(),
+    )
+    for group in groups:
+        for domain in group if isinstance(group, list) else sorted(group):
+            name, _, ending = domain.partition(".")
+            found.setdefault(name, {})[ending] = None
+    return {name: tuple(endings) for name, endings in found.items()}
 
 
 def _same_letters(domain: str) -> str | None:
@@ -104,8 +186,9 @@ def _by_parts(domain: str) -> str | None:
     name, _, ending = domain.partition(".")
     real = _lists.is_known_tld(ending.rpartition(".")[2]) if ending else False
     best: tuple[float, int, str] | None = None
-    name = _REPEATED.sub(r"\1", name)  # hotmailmail
-    for meant in _candidates(name):
+    if name not in _endings():
+        name = _REPEATED.sub(r"\1", name)  # hotmailmail
+    for meant in _possible_names(name, is_real=real):
         slips = _name_cost(name, meant)
         if slips < _TOO_MUCH:
             for rank, target, section in _names()[meant].targets:
@@ -114,10 +197,17 @@ def _by_parts(domain: str) -> str | None:
                     best = cost, rank, target
     if best:
         return best[2]
-    if real or not ending:
-        return None
-    mended = _mend_ending(ending)
-    return f"{name}.{mended}" if mended else None
+    for large in _LARGEST:
+        if name in (f"{large}com", f"{large}co") and ending == "com":
+            return f"{large}.com"
+    return None
+
+
+def _possible_names(name: str, *, is_real: bool) -> Collection[str]:
+    """Return the names that may be meant: a known one is itself, unless only its ending makes it known."""
+    if name in _names():
+        return (name,)
+    return () if name in _endings() and not is_real else _candidates(name)
 
 
 _TOO_MUCH = 100.0
@@ -152,11 +242,58 @@ def _ending_cost(ending: str, wanted: str, section: str, *, real: bool) -> float
     return 0.6 if section == "one ending" and ending in _OPEN_ENDINGS else _TOO_MUCH
 
 
-def _mend_ending(ending: str) -> str | None:
-    """Return the one usual ending that is a slip away from an unknown one."""
-    costs = sorted((_distance(ending, end), rank, end) for rank, end in enumerate(_ENDINGS))
-    cost, _, best = costs[0]
-    return best if cost <= _OTHER and len(ending) > 1 else None
+def _mend_ending(domain: str) -> str | None:  # noqa: PLR0911 -- one line a kind of slip
+    """Mend the ending of any domain: an unknown one, or a slip before the code of a country.
+
+    >>> [_mend_ending(f"acme.{end}") for end in ("con", "co.ukk", "comau", "con.br", "com.com", "de")]
+    ['acme.com', 'acme.co.uk', 'acme.com.au', 'acme.com.br', 'acme.com', None]
+    """
+    labels = domain.split(".")
+    if len(labels) < 2 or not all(labels):
+        return None
+    *rest, last = labels
+    if not _lists.is_known_tld(last):
+        if len(rest) > 1 and rest[-1] in _REGISTRY_WORDS:
+            meant = _nearest(f"{rest[-1]}.{last}", _SECOND_LEVEL, _OTHER)
+            if meant:
+                return ".".join([*rest[:-1], meant])
+        joined = next((two for two in _SECOND_LEVEL if last == two.replace(".", "")), None)
+        meant = joined or _mend_top_level(last)
+        return ".".join([*rest, meant]) if meant else None
+    if len(rest) > 1 and rest[-1] == last == "com":
+        return ".".join(rest)
+    if len(rest) > 1 and not _lists.is_real_ending(f"{rest[-1]}.{last}"):
+        return _mend_second_level(rest, last)
+    head, tail = rest[-1][:-1], rest[-1][-1:] + last
+    if tail in ("com", "net") and len(head) > 2 and last in ("om", "et"):
+        return ".".join([*rest[:-1], head, tail])
+    return None
+
+
+def _mend_second_level(rest: list[str], last: str) -> str | None:
+    """Mend ``firma.con.br``: the registry of the country gives names below ``com.br``."""
+    if len(rest[-1]) > 4 or not _lists.is_real_ending(f"com.{last}") or len(last) > 2:
+        return None
+    slips = _distance(rest[-1], "com")
+    return ".".join([*rest[:-1], "com", last]) if slips <= _DROP and rest[-1][:1] in "cxv" else None
+
+
+def _mend_top_level(last: str) -> str | None:
+    if len(last) < 2:
+        return None
+    meant = _nearest(last, _ENDINGS, _OTHER)
+    if meant is None and last.startswith("com") and len(last) <= _LONGEST_TAIL:
+        return "com"
+    return meant
+
+
+_LONGEST_TAIL = 6
+"""Letters of an unknown ending that begins with com and is still a slip: comcom, com123."""
+
+
+def _nearest(typed: str, known: tuple[str, ...], bound: float) -> str | None:
+    cost, _, best = min((_distance(typed, end), rank, end) for rank, end in enumerate(known))
+    return best if cost <= bound else None
 
 
 @cache

@@ -113,7 +113,8 @@ class BreakerPolicy:
     """When a breaker opens, and how it closes again.
 
     It opens where the share is above a published *stop* and certainly above the *warn* beside it: one
-    complaint among three hundred messages is above 0.3 % and certain of nothing.
+    complaint among three hundred messages is above 0.3 % and certain of nothing. A moderate rate that
+    is certainly above *warn* opens it after *lasting* days.
 
     The defaults were chosen by ``benchmarks/flows_breaker.py``, which measures what they mean for clean flows
     and for bad ones.
@@ -122,6 +123,7 @@ class BreakerPolicy:
         certainty: Standard deviations of that certainty: many, since it is asked after every message.
         min_hits: Hits below which nothing opens.
         window: Days that are counted.
+        lasting: Days with mail after which a rate that is certainly above *warn* is enough.
         pauses: Seconds of the first, second, … stop within *remember*.
         remember: Seconds for which a stop makes the next one longer.
         trial: Recipients that may pass while it is half-open.
@@ -131,6 +133,7 @@ class BreakerPolicy:
     certainty: float = 4.0
     min_hits: int = 5
     window: int = 7
+    lasting: int = 4
     pauses: tuple[float, ...] = (3600.0, 4 * 3600.0, DAY)
     remember: float = 7 * DAY
     trial: int = 50
@@ -140,7 +143,7 @@ class BreakerPolicy:
         if not self.pauses or min(self.pauses) <= 0:
             msg = "pauses names the seconds of at least one stop, such as (3600, 14400)"
             raise ConfigurationError(msg, field="pauses")
-        for name in ("certainty", "min_hits", "window", "trial"):
+        for name in ("certainty", "min_hits", "window", "lasting", "trial"):
             if getattr(self, name) <= 0:
                 msg = f"{name} is a positive number; got {getattr(self, name)}"
                 raise ConfigurationError(msg, field=name)
@@ -198,16 +201,36 @@ def _shares(counts: Counts) -> dict[Metric, tuple[int, int]]:
 def judged(
     record: ReputationRecord, thresholds: Iterable[Threshold], policy: BreakerPolicy
 ) -> tuple[str, str] | None:
-    """Return code and sentence of what opens a breaker, or `None`."""
-    shares = _shares(record.total)
-    for threshold in thresholds:
-        looks = [("7 days" if policy.window == 7 else f"{policy.window} days", *shares[threshold.metric])]
-        if threshold.metric is Metric.BOUNCES:
-            looks.append(("the last hundred", record.recent.count("1"), len(record.recent)))
-        for when, hits, total in looks:
-            if _is_over(hits, total, threshold, policy):
-                return threshold.metric, _sentence(when, hits, total, threshold)
+    """Return code and sentence of what opens a breaker, or `None`.
+
+    A smaller scope that is guilty by itself explains its own part: the larger one is judged by the rest.
+    """
+    known = tuple(thresholds)
+    rest, is_whole = without_guilty(record, known, policy)
+    shares = _shares(rest)
+    for threshold in known:
+        hits, total = shares[threshold.metric]
+        when = "7 days" if policy.window == 7 else f"{policy.window} days"
+        if _is_over(hits, total, threshold, policy) or _is_lasting(record, hits, total, threshold, policy):
+            return threshold.metric, _sentence(when, hits, total, threshold)
+        recent = record.recent.count("1"), len(record.recent)
+        if threshold.metric is Metric.BOUNCES and is_whole and _is_over(*recent, threshold, policy):
+            return threshold.metric, _sentence("the last hundred", *recent, threshold)
     return None
+
+
+def without_guilty(
+    record: ReputationRecord, thresholds: Iterable[Threshold], policy: BreakerPolicy
+) -> tuple[Counts, bool]:
+    """Return the counts without the worst guilty smaller scope, and whether there was none."""
+    known = tuple(thresholds)
+    for counts in sorted(
+        map(record.part, record.parts), key=lambda c: -(c.bounced + c.complained + c.blocked)
+    ):
+        shares = _shares(counts)
+        if any(_is_over(*shares[threshold.metric], threshold, policy) for threshold in known):
+            return record.total.without(counts), False
+    return record.total, True
 
 
 def _is_over(hits: int, total: int, threshold: Threshold, policy: BreakerPolicy) -> bool:
@@ -216,10 +239,20 @@ def _is_over(hits: int, total: int, threshold: Threshold, policy: BreakerPolicy)
     return wilson(hits, total, policy.certainty)[0] > threshold.warn
 
 
+def _is_lasting(
+    record: ReputationRecord, hits: int, total: int, threshold: Threshold, policy: BreakerPolicy
+) -> bool:
+    """Return whether a moderate rate has lasted: certainly above *warn*, on several days."""
+    if len(record.days) < policy.lasting or hits < policy.min_hits:
+        return False
+    return wilson(hits, total, policy.certainty)[0] > threshold.warn
+
+
 def _sentence(when: str, hits: int, total: int, threshold: Threshold) -> str:
+    above = f"above {threshold.stop:.2g} and " if hits > threshold.stop * total else ""
     return (
-        f"{hits} {threshold.metric} of {total} ({when}) are above {threshold.stop:.2g} and certainly above "
-        f"{threshold.warn:.2g} ({threshold.provider})"
+        f"{hits} {threshold.metric} of {total} ({when}) are {above}certainly above {threshold.warn:.2g} "
+        f"({threshold.provider})"
     )
 
 
@@ -238,6 +271,7 @@ def opened(
         days={},
         recent="",
         let=0,
+        parts={},
     )
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from mailflows.feedback import Action, EventType
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mailflows.feedback import Event
 
 __all__ = ["DAY", "Counts", "ReputationRecord", "Tally", "tally_of", "tally_of_counts"]
@@ -18,6 +20,9 @@ DAY = 86_400.0
 
 RECENT = 100
 """Outcomes that are kept one by one, so that a flow that was good for a week is judged by now, too."""
+
+MOST_PARTS = 8
+"""Smaller scopes remembered in a larger one; bound: a document stays below two kilobytes."""
 
 _LATE = frozenset({"dsn", "arf"})
 """Reports of failures only: they come in heaps, hours after what was taken, and have no order with it."""
@@ -45,6 +50,10 @@ class Counts:
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*map(add, self.numbers, other.numbers))
+
+    def without(self, other: Counts) -> Counts:
+        """Return what is left without a part; what was counted twice leaves nothing."""
+        return Counts(*(max(0, a - b) for a, b in zip(self.numbers, other.numbers, strict=True)))
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -114,6 +123,8 @@ class ReputationRecord:
         reason: Why it was stopped, as a sentence.
         stops: When it was stopped, oldest first.
         let: Recipients that passed in the present trial.
+        parts: Key of a smaller scope → the last day it was counted on, and its numbers.
+        name: What it is, for an operator; never a person.
     """
 
     days: dict[str, list[int]] = field(default_factory=dict)
@@ -123,6 +134,8 @@ class ReputationRecord:
     reason: str = ""
     stops: tuple[float, ...] = ()
     let: int = 0
+    parts: dict[str, list[int]] = field(default_factory=dict)
+    name: str = ""
 
     @classmethod
     def read(cls, document: bytes | None) -> ReputationRecord:
@@ -130,7 +143,8 @@ class ReputationRecord:
         if document is None:
             return cls()
         values = json.loads(document)
-        return cls(**values | {"stops": tuple(values["stops"])})
+        known = {name: values[name] for name in cls.__slots__ if name in values}
+        return cls(**known | {"stops": tuple(values["stops"])})
 
     def write(self) -> bytes:
         """Return the record as a document."""
@@ -142,10 +156,34 @@ class ReputationRecord:
         """All counts of the window together."""
         return Counts(*map(sum, zip(*self.days.values(), strict=True)))
 
-    def after(self, tally: Tally, *, window: int, now: float) -> ReputationRecord:
-        """Return the record with a tally of today, without the days that have left the window."""
+    def part(self, key: str) -> Counts:
+        """Return what was counted of a smaller scope."""
+        return Counts(*self.parts.get(key, (0,))[1:])
+
+    def after(
+        self, tally: Tally, *, window: int, now: float, parts: Mapping[str, Counts] | None = None
+    ) -> ReputationRecord:
+        """Return the record with a tally of today, without the days that have left the window.
+
+        Args:
+            tally: What is added.
+            window: Days that are counted.
+            now: The present moment in Unix seconds.
+            parts: What of the tally belongs to which smaller scopes.
+        """
         today = int(now // DAY)
         days = {day: row for day, row in self.days.items() if int(day) > today - window}
         before = Counts(*days.get(str(today), ()))
         days[str(today)] = list((before + tally.counts).numbers)
-        return replace(self, days=days, recent=(self.recent + tally.recent)[-RECENT:])
+        kept = {key: row for key, row in self.parts.items() if row[0] > today - window}
+        for key, counts in (parts or {}).items():
+            kept[key] = [today, *(self.part(key) + counts).numbers]
+        worst = sorted(kept, key=lambda key: -_harm(kept[key]))[:MOST_PARTS]
+        recent = (self.recent + tally.recent)[-RECENT:]
+        return replace(self, days=days, recent=recent, parts={key: kept[key] for key in sorted(worst)})
+
+
+def _harm(row: list[int]) -> int:
+    """Return how much a part did that harms: what bounced, was called spam, was blocked."""
+    _, sent, _, bounced, complained, _, blocked = row
+    return 1000 * (bounced + complained + blocked) + min(sent, 999)

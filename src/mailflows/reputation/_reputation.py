@@ -6,13 +6,13 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from mailflows._mailbox import mailbox_key
+from mailflows._clock import to_datetime
+from mailflows._context import Context
 from mailflows._result import Permission, Result, to_html
-from mailflows._stores import update
+from mailflows._stores._documents import DocumentKeeper, adrive, drive
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.feedback import Event
 from mailflows.flow import Flow
@@ -28,15 +28,19 @@ from mailflows.reputation._breaker import (
     rates,
     thresholds_for,
     trial_failed,
+    without_guilty,
 )
 from mailflows.reputation._record import Counts, ReputationRecord, Tally, tally_of, tally_of_counts
+from mailflows.reputation._scopes import KINDS, Scope, scope_named, scopes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from mailflows._clock import Clock
     from mailflows._result import Cell
     from mailflows._stores import Documents
+    from mailflows._stores._documents import Steps
 
 __all__ = ["Reputation", "ReputationVerdict", "Standing", "Stop"]
 
@@ -50,7 +54,7 @@ class Standing(Result):
     """How a flow, or a part of it, stands.
 
     Attributes:
-        scope: ``marketing``, ``marketing to gmail`` or ``marketing by a sender``.
+        scope: Such as ``marketing``, ``marketing to google`` or ``transactional by form signup``.
         state: Whether mail may pass.
         rates: Every rate of the window, with its interval.
         reason: Why it was stopped; empty while it is closed.
@@ -124,20 +128,22 @@ class ReputationVerdict(Permission):
     degraded: bool = False
 
     @property
-    def retry_after(self) -> float:
+    def retry_after(self) -> float | None:
         """Seconds until everything that is stopped is tried again; 0.0 where nothing is."""
         return max((stop.retry_after for stop in self.stops), default=0.0)
 
     def __str__(self) -> str:
         why = "; ".join(f"{stop.scope} is stopped: {stop.sentence}" for stop in self.stops)
-        return why or "nothing speaks against it"
+        return why or "no issues found"
 
 
 class Reputation:
-    """Remembers what became of the mail of each flow, and stops a flow before the providers do.
+    """Remembers what became of the mail of each flow, and stops what harms it before the providers do.
 
-    Every flow has counts and a breaker of its own, and within it so has every sender and every big provider:
-    what one flow does changes nothing for another.
+    Every flow has counts and a breaker of its own, and within it so has every big provider, and every form,
+    template, campaign, tenant, account and sender that is told: the smallest that explains the evidence
+    stops first. The flow follows only when the rest of it is guilty, too; what one flow does changes nothing
+    for another.
 
     Args:
         store: Where it is kept: a store of `mailflows.limits`.
@@ -145,7 +151,7 @@ class Reputation:
         thresholds: Rates to hold; the published ones of the big providers by default.
         on_error: What to do when the store cannot be asked: ``allow`` or ``deny``.
         hooks: Functions that are given the `Standing` of what was stopped, to tell an administrator.
-        clock: Returns seconds of Unix time.
+        clock: Returns the present moment in Unix seconds.
 
     Raises:
         ConfigurationError: If *on_error* is neither word.
@@ -169,18 +175,20 @@ class Reputation:
         hooks: Iterable[Callable[[Standing], object]] = (),
         clock: Clock = time.time,
     ) -> None:
-        if on_error not in {"allow", "deny"}:
-            msg = f"on_error= is 'allow' or 'deny'; got {on_error!r}"
-            raise ConfigurationError(msg, field="on_error")
         self.policy = policy or BreakerPolicy()
-        self._store = store
+        self._documents = DocumentKeeper(
+            store, kind="reputation", on_error=on_error, hooks=hooks, ttl=REMEMBER, words=("allow", "deny")
+        )
         self._thresholds = None if thresholds is None else tuple(thresholds)
-        self._on_error = on_error
-        self._hooks = tuple(hooks)
         self._clock = clock
 
     def acquire(
-        self, flow: Flow | str, *, sender: str | None = None, recipients: Iterable[str] = ()
+        self,
+        flow: Flow | str,
+        *,
+        sender: str | None = None,
+        recipients: Iterable[str] = (),
+        context: Context | None = None,
     ) -> ReputationVerdict:
         """Say whether a message may pass; while a breaker is half-open, a few may, and are counted.
 
@@ -188,24 +196,31 @@ class Reputation:
             flow: The flow by which it leaves.
             sender: Who sends, where senders shall be told apart.
             recipients: To whom, for the breakers towards the big providers.
+            context: The form, template, campaign, tenant and account that the message comes from.
 
         Raises:
             ConfigurationError: If *flow* is no flow.
         """
-        named, to = Flow(flow), tuple(recipients)
-        at = {recipient: large_provider_of(recipient) for recipient in to}
+        to = tuple(recipients)
         try:
-            stops = [s for scope in self._scopes(named, sender) if (s := self._ask(*scope, None, len(to)))]
-            for provider, number in Counter(filter(None, at.values())).items() if not stops else ():
-                stop = self._ask(*self._scope(named, provider), provider, number)
-                stops += [stop] if stop else []
+            return drive(self._acquiring(scopes_of(Flow(flow), sender, context), to), self._documents)
         except StoreError as problem:
             return self._without_store(problem, to)
-        whole = any(stop.provider is None for stop in stops)
-        stopped = {stop.provider for stop in stops}
-        refused = tuple(r for r in to if whole or (at[r] is not None and at[r] in stopped))
-        accepted = tuple(r for r in to if r not in refused)
-        return ReputationVerdict(bool(not whole and (accepted or not to)), accepted, refused, tuple(stops))
+
+    async def aacquire(
+        self,
+        flow: Flow | str,
+        *,
+        sender: str | None = None,
+        recipients: Iterable[str] = (),
+        context: Context | None = None,
+    ) -> ReputationVerdict:
+        """Do what `acquire` does without blocking the event loop."""
+        to = tuple(recipients)
+        try:
+            return await adrive(self._acquiring(scopes_of(Flow(flow), sender, context), to), self._documents)
+        except StoreError as problem:
+            return self._without_store(problem, to)
 
     def report(
         self,
@@ -213,6 +228,7 @@ class Reputation:
         *,
         flow: Flow | str | None = None,
         sender: str | None = None,
+        context: Context | None = None,
     ) -> None:
         """Learn from what happened; a second copy of an event that has an id changes nothing.
 
@@ -220,27 +236,28 @@ class Reputation:
             events: What happened, of one kind or several.
             flow: Whose mail it was, where the events do not say; an event that belongs to none is left out.
             sender: Who sent it.
+            context: The form, template, campaign, tenant and account that the mail came from; the campaign
+                of an event stands in where none is told.
 
         Raises:
             StoreError: If the store could not answer; report the events again.
         """
-        found: dict[tuple[str, str], Tally] = {}
-        providers: dict[tuple[str, str], str | None] = {}
-        seen: list[str] = []
-        for event in (events,) if isinstance(events, Event) else events:
-            of = event.flow or (Flow(flow) if flow else None)
-            key = self._seen_key(event)
-            if of is None or event.verified is False or (key and (key in seen or self._store.load(key))):
-                continue
-            seen += [key] if key else []
-            provider = large_provider_of(event.written_to or "")
-            for scope in (*self._scopes(of, sender), *((self._scope(of, provider),) if provider else ())):
-                found[scope] = found.get(scope, Tally()) + tally_of(event)
-                providers[scope] = provider if scope[1].endswith(f" to {provider}") else None
-        for scope, tally in found.items():
-            self._count(*scope, providers[scope], tally)
-        for key in seen:  # last, so that a crash in between repeats the events and does not lose them
-            self._store.swap(key, None, b"1", ttl=REMEMBER)
+        told = [events] if isinstance(events, Event) else list(events)
+        for standing in drive(self._reporting(told, flow, sender, context), self._documents):
+            self._tell(standing)
+
+    async def areport(
+        self,
+        events: Event | Iterable[Event],
+        *,
+        flow: Flow | str | None = None,
+        sender: str | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Do what `report` does without blocking the event loop."""
+        told = [events] if isinstance(events, Event) else list(events)
+        for standing in await adrive(self._reporting(told, flow, sender, context), self._documents):
+            self._tell(standing)
 
     def count(self, flow: Flow | str, **numbers: int) -> Standing:
         """Count recipients without an event for each, and say how the flow stands.
@@ -253,67 +270,104 @@ class Reputation:
             ConfigurationError: If a number is negative or has another name.
             StoreError: If the store could not answer.
         """
-        if not numbers.keys() <= set(Counts.__slots__) or min(numbers.values(), default=0) < 0:
-            msg = f"numbers of recipients are {', '.join(Counts.__slots__)}, each at least 0; got {numbers}"
-            raise ConfigurationError(msg, field="numbers")
-        key, name = self._scope(Flow(flow), None)
-        return self._count(key, name, None, tally_of_counts(Counts(**numbers)))
+        standing, is_new = drive(self._counting(*_numbered(flow, numbers)), self._documents)
+        if is_new:
+            self._tell(standing)
+        return standing
 
-    def check(self, flow: Flow | str, *, sender: str | None = None, provider: str | None = None) -> Standing:
-        """Say how a flow stands, or one sender of it, or its mail to one provider; changes nothing.
+    async def acount(self, flow: Flow | str, **numbers: int) -> Standing:
+        """Do what `count` does without blocking the event loop."""
+        standing, is_new = await adrive(self._counting(*_numbered(flow, numbers)), self._documents)
+        if is_new:
+            self._tell(standing)
+        return standing
+
+    def check(self, flow: Flow | str, *, scope: str | None = None, provider: str | None = None) -> Standing:
+        """Say how a flow stands, a smaller scope of it, or its mail to one provider; changes nothing.
+
+        Args:
+            flow: The flow.
+            scope: A smaller scope, as ``form:signup``, ``campaign:spring`` or ``sender:ada@example.org``.
+            provider: A big provider by name, such as ``google``.
 
         Raises:
+            ConfigurationError: If *scope* has another form.
             StoreError: If the store could not answer.
         """
-        named = Flow(flow)
-        key, name = self._scopes(named, sender)[-1] if sender else self._scope(named, provider)
-        record = advanced(ReputationRecord.read(self._store.load(key)), self.policy, self._clock())
-        return _standing(name, record)
+        return drive(self._checking(_named(flow, scope, provider)), self._documents)
+
+    async def acheck(
+        self, flow: Flow | str, *, scope: str | None = None, provider: str | None = None
+    ) -> Standing:
+        """Do what `check` does without blocking the event loop."""
+        return await adrive(self._checking(_named(flow, scope, provider)), self._documents)
 
     def __iter__(self) -> Iterator[Standing]:
         """Yield how each flow stands."""
         yield from map(self.check, Flow)
 
-    def open(self, flow: Flow | str, *, seconds: float, reason: str = "by hand") -> Standing:
-        """Stop a flow.
-
-        Raises:
-            StoreError: If the store could not answer: an order of yours is not dropped in silence.
-        """
-        now = self._clock()
-        return self._ordered(flow, lambda old: opened(old, reason, self.policy, now, seconds=seconds))
-
-    def close(self, flow: Flow | str) -> Standing:
-        """Let a flow go on, and forget what it was stopped for.
+    def stopped(self) -> tuple[Standing, ...]:
+        """Return everything that is stopped or on trial now, flows and smaller scopes, by name.
 
         Raises:
             StoreError: If the store could not answer.
         """
-        return self._ordered(flow, lambda _: ReputationRecord())
+        return self._not_closed([document for _, document in self._documents.scan()])
 
-    def _ordered(self, flow: Flow | str, change: Callable[[ReputationRecord], ReputationRecord]) -> Standing:
-        key, name = self._scope(Flow(flow), None)
-        document = update(
-            self._store, key, lambda old: change(ReputationRecord.read(old)).write(), ttl=REMEMBER
-        )
-        return _standing(name, ReputationRecord.read(document))
+    async def astopped(self) -> tuple[Standing, ...]:
+        """Do what `stopped` does without blocking the event loop."""
+        return self._not_closed([document async for _, document in self._documents.ascan()])
 
-    def _scopes(self, flow: Flow, sender: str | None) -> list[tuple[str, str]]:
-        """Return key and name of the flow, and of the sender within it."""
-        scopes = [self._scope(flow, None)]
-        if sender:
-            digest = self._store.digest(mailbox_key(sender) if "@" in sender else sender)
-            scopes.append((f"reputation:{flow}:by:{digest}", f"{flow} by a sender"))
-        return scopes
+    def open(
+        self, flow: Flow | str, *, seconds: float, reason: str = "by hand", scope: str | None = None
+    ) -> Standing:
+        """Stop a flow, or a smaller scope of it.
 
-    def _scope(self, flow: Flow, provider: str | None) -> tuple[str, str]:
-        if provider is None:
-            return f"reputation:{flow}", str(flow)
-        return f"reputation:{flow}:to:{provider}", f"{flow} to {provider}"
+        Raises:
+            StoreError: If the store could not answer: an order of yours is not dropped in silence.
+        """
+        return drive(self._ordering(_named(flow, scope), self._opening(reason, seconds)), self._documents)
 
-    def _ask(self, key: str, name: str, provider: str | None, number: int) -> Stop | None:
+    async def aopen(
+        self, flow: Flow | str, *, seconds: float, reason: str = "by hand", scope: str | None = None
+    ) -> Standing:
+        """Do what `open` does without blocking the event loop."""
+        steps = self._ordering(_named(flow, scope), self._opening(reason, seconds))
+        return await adrive(steps, self._documents)
+
+    def close(self, flow: Flow | str, *, scope: str | None = None) -> Standing:
+        """Let a flow, or a smaller scope of it, go on, and forget what it was stopped for.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        return drive(self._ordering(_named(flow, scope), _closed), self._documents)
+
+    async def aclose(self, flow: Flow | str, *, scope: str | None = None) -> Standing:
+        """Do what `close` does without blocking the event loop."""
+        return await adrive(self._ordering(_named(flow, scope), _closed), self._documents)
+
+    def _acquiring(self, scopes: tuple[Scope, ...], to: tuple[str, ...]) -> Steps[ReputationVerdict]:
+        """Ask the breakers of a message, the smallest scope first."""
+        flow = scopes[-1].flow
+        at = {recipient: large_provider_of(recipient) for recipient in to}
+        stops: list[Stop] = []
+        for scope in scopes:
+            stop = yield from self._asking(scope, len(to))
+            stops += [stop] if stop else []
+        for provider, number in Counter(filter(None, at.values())).items() if not stops else ():
+            stop = yield from self._asking(Scope(flow, provider=provider), number)
+            stops += [stop] if stop else []
+        whole = any(stop.provider is None for stop in stops)
+        stopped = {stop.provider for stop in stops}
+        refused = tuple(r for r in to if whole or (at[r] is not None and at[r] in stopped))
+        accepted = tuple(r for r in to if r not in refused)
+        return ReputationVerdict(bool(not whole and (accepted or not to)), accepted, refused, tuple(stops))
+
+    def _asking(self, scope: Scope, number: int) -> Steps[Stop | None]:
         """Return what stops a message at one breaker, or `None`; a trial counts it."""
-        document = self._store.load(key)
+        key = yield "key", (*scope.parts,)
+        document = yield "load", (key,)
         if document is None:
             return None
         now = self._clock()
@@ -321,18 +375,56 @@ class Reputation:
         if record.state == BreakerState.CLOSED:
             return None
         if record.state == BreakerState.HALF_OPEN and record.let < self.policy.trial:
-            update(self._store, key, partial(self._let, number=max(1, number), now=now), ttl=REMEMBER)
+            yield "update", (key, partial(self._let, number=max(1, number), now=now))
             return None
-        return Stop(name, record.reason, max(1.0, record.until - now), provider)
+        return Stop(str(scope), record.reason, max(1.0, record.until - now), scope.provider)
 
     def _let(self, old: bytes | None, *, number: int, now: float) -> bytes:
         """Return the document of a breaker that lets a message pass for a trial."""
         record = advanced(ReputationRecord.read(old), self.policy, now)
         return replace(record, let=record.let + number).write()
 
-    def _count(self, key: str, name: str, provider: str | None, tally: Tally) -> Standing:
-        """Add to one record, open its breaker if that calls for it, and say how it stands."""
-        now, thresholds = self._clock(), thresholds_for(provider, self._thresholds)
+    def _reporting(
+        self, events: list[Event], flow: Flow | str | None, sender: str | None, context: Context | None
+    ) -> Steps[list[Standing]]:
+        """Sum up events by what they are evidence about, and count the smallest scopes first."""
+        tallies: dict[Scope, Tally] = {}
+        within: dict[Scope, dict[Scope, Counts]] = {}
+        seen: list[str] = []
+        for event in events:
+            of = event.flow or (Flow(flow) if flow else None)
+            key = f"seen:{event.provider} {event.event_id} {event.type}" if event.event_id else ""
+            mark = (yield "key", (key,)) if key else ""
+            if of is None or event.verified is False or (mark and (mark in seen or (yield "load", (mark,)))):
+                continue
+            seen += [mark] if mark else []
+            scopes = scopes_of(of, sender, _with_campaign(context, event))
+            tally = tally_of(event)
+            for place, scope in enumerate(scopes):
+                tallies[scope] = tallies.get(scope, Tally()) + tally
+                parts = within.setdefault(scope, {})
+                for smaller in scopes[:place]:
+                    parts[smaller] = parts.get(smaller, Counts()) + tally.counts
+            if provider := large_provider_of(event.written_to or ""):
+                scope = Scope(of, provider=provider)
+                tallies[scope] = tallies.get(scope, Tally()) + tally
+        told = []
+        for scope in sorted(tallies, key=_size):
+            standing, is_new = yield from self._counting(scope, tallies[scope], within.get(scope))
+            told += [standing] if is_new else []
+        for mark in seen:  # last, so that a crash in between repeats the events and does not lose them
+            yield "update", (mark, _seen)
+        return told
+
+    def _counting(
+        self, scope: Scope, tally: Tally, within: Mapping[Scope, Counts] | None = None
+    ) -> Steps[tuple[Standing, bool]]:
+        """Add to one record, open its breaker if needed, and say how it stands and whether that is new."""
+        now, thresholds = self._clock(), thresholds_for(scope.provider, self._thresholds)
+        parts = {}
+        for smaller, counts in (within or {}).items():
+            smaller_key = yield "key", (*smaller.parts,)
+            parts[smaller_key.rpartition(":")[2][:16]] = counts
         was_open, result = False, ReputationRecord()
 
         def changed(old: bytes | None) -> bytes:
@@ -342,27 +434,53 @@ class Reputation:
             if was_open:  # what was under way when it stopped is no news
                 result = before
                 return before.write()
-            record = before.after(tally, window=self.policy.window, now=now)
+            record = before.after(tally, window=self.policy.window, now=now, parts=parts)
+            record = replace(record, name=str(scope))
             found = trial_failed(record, thresholds) or judged(record, thresholds, self.policy)
             record = record if found is None else opened(record, found[1], self.policy, now)
             result = advanced(record, self.policy, now)
             return result.write()
 
-        update(self._store, key, changed, ttl=REMEMBER)
-        standing = _standing(name, result)
-        if standing.state is BreakerState.OPEN and not was_open:
-            self._tell(standing)
-        return standing
+        yield "update", ((yield "key", (*scope.parts,)), changed)
+        standing = self._standing(str(scope), result)
+        return standing, standing.state is BreakerState.OPEN and not was_open
 
-    def _seen_key(self, event: Event) -> str | None:
-        if not event.event_id:
-            return None
-        return f"reputation-seen:{self._store.digest(f'{event.provider} {event.event_id} {event.type}')}"
+    def _checking(self, scope: Scope) -> Steps[Standing]:
+        document = yield "load", ((yield "key", (*scope.parts,)),)
+        record = advanced(ReputationRecord.read(document), self.policy, self._clock())
+        return self._standing(str(scope), record)
+
+    def _ordering(
+        self, scope: Scope, change: Callable[[ReputationRecord], ReputationRecord]
+    ) -> Steps[Standing]:
+        def changed(old: bytes | None) -> bytes:
+            return replace(change(ReputationRecord.read(old)), name=str(scope)).write()
+
+        document = yield "update", ((yield "key", (*scope.parts,)), changed)
+        return self._standing(str(scope), ReputationRecord.read(document))
+
+    def _opening(self, reason: str, seconds: float) -> Callable[[ReputationRecord], ReputationRecord]:
+        now = self._clock()
+        return lambda old: opened(old, reason, self.policy, now, seconds=seconds)
+
+    def _not_closed(self, documents: Iterable[bytes]) -> tuple[Standing, ...]:
+        now = self._clock()
+        records = [advanced(ReputationRecord.read(d), self.policy, now) for d in documents if d != _SEEN]
+        found = [
+            self._standing(record.name, record) for record in records if record.state != BreakerState.CLOSED
+        ]
+        return tuple(sorted(found, key=lambda standing: standing.scope))
+
+    def _standing(self, name: str, record: ReputationRecord) -> Standing:
+        """Say how a record stands, by the numbers that decide."""
+        state = BreakerState(record.state)
+        until = None if state is BreakerState.CLOSED else to_datetime(record.until)
+        rest, _ = without_guilty(record, thresholds_for(None, self._thresholds), self.policy)
+        return Standing(name, state, rates(rest), record.reason, until)
 
     def _without_store(self, problem: StoreError, to: tuple[str, ...]) -> ReputationVerdict:
         """Return what the policy says while the store cannot be asked."""
-        _log.warning("%s; flows are not stopped: the policy is «%s»", problem, self._on_error)
-        if self._on_error == "allow":
+        if self._documents.instead(problem):
             return ReputationVerdict(True, to, (), (), degraded=True)  # noqa: FBT003
         stop = Stop("every flow", "the reputation cannot be looked up", 60.0)
         return ReputationVerdict(False, (), to, (stop,), degraded=True)  # noqa: FBT003
@@ -370,14 +488,41 @@ class Reputation:
     def _tell(self, standing: Standing) -> None:
         """Let the log and the hooks know of a stop."""
         _log.warning("stopped: %s", standing)
-        for hook in self._hooks:
-            try:
-                hook(standing)
-            except Exception:  # noqa: BLE001 -- of whatever kind: a broken message to an administrator stops no mail
-                _log.exception("a hook failed")
+        self._documents.tell(standing)
 
 
-def _standing(name: str, record: ReputationRecord) -> Standing:
-    state = BreakerState(record.state)
-    until = None if state is BreakerState.CLOSED else datetime.fromtimestamp(record.until, UTC)
-    return Standing(name, state, rates(record.total), record.reason, until)
+_SEEN = b"1"
+
+
+def _seen(_: bytes | None) -> bytes:
+    return _SEEN
+
+
+def _closed(_: ReputationRecord) -> ReputationRecord:
+    return ReputationRecord()
+
+
+def _named(flow: Flow | str, scope: str | None, provider: str | None = None) -> Scope:
+    return Scope(Flow(flow), provider=provider) if provider else scope_named(Flow(flow), scope)
+
+
+def _numbered(flow: Flow | str, numbers: Mapping[str, int]) -> tuple[Scope, Tally]:
+    """Return a flow and what numbers without events add to it."""
+    if not numbers.keys() <= set(Counts.__slots__) or min(numbers.values(), default=0) < 0:
+        msg = f"numbers of recipients are {', '.join(Counts.__slots__)}, each at least 0; got {numbers}"
+        raise ConfigurationError(msg, field="numbers")
+    return Scope(Flow(flow)), tally_of_counts(Counts(**numbers))
+
+
+def _with_campaign(context: Context | None, event: Event) -> Context | None:
+    """Return the context of an event: its own campaign stands in where none is told."""
+    if not event.campaign or (context is not None and context.campaign is not None):
+        return context
+    return replace(context or Context(), campaign=event.campaign)
+
+
+def _size(scope: Scope) -> int:
+    """Return how large a scope is, so that the smallest is judged first."""
+    if scope.provider:
+        return len(KINDS) + 1
+    return KINDS.index(scope.kind) if scope.kind else len(KINDS)

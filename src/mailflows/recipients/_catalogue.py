@@ -1,0 +1,47 @@
+"""The sentences of every reason, by code and language: one table, `data/recipients/reasons.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from typing import Any
+
+from mailflows import _data
+from mailflows._suggestion import did_you_mean
+from mailflows.errors import ConfigurationError
+
+__all__ = ["LANGUAGES", "best_verdict", "require_language", "sentence"]
+
+LANGUAGES = ("en", "fr", "de")
+"""Languages of the sentences that a visitor of a form sees."""
+
+
+@cache
+def _entries() -> dict[str, dict[str, str]]:
+    return tomllib.loads(_data.read("recipients/reasons.toml"))
+
+
+def sentence(code: str, language: str = "en", **parameters: Any) -> str:  # noqa: ANN401 -- plain data
+    """Return the sentence of a code in a language.
+
+    >>> sentence("no-at-sign", "fr")
+    "L'adresse ne contient pas de signe @."
+    """
+    return _entries()[code][require_language(language)].format(**parameters)
+
+
+def best_verdict(code: str) -> str | None:
+    """Return the word of the best verdict that is possible with a code; `None` where it is only told."""
+    return _entries()[code].get("verdict")
+
+
+def require_language(language: str) -> str:
+    """Return a language that the catalogue has.
+
+    Raises:
+        ConfigurationError: If it has none.
+    """
+    if language not in LANGUAGES:
+        msg = f"there are no sentences in {language!r}; {did_you_mean(language, LANGUAGES)}"
+        raise ConfigurationError(msg, field="language")
+    return language

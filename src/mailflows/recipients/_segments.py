@@ -1,0 +1,64 @@
+"""The parts of a list: by who takes the mail, or by a column of the user's own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailflows._result import Result
+from mailflows._suggestion import did_you_mean
+from mailflows.errors import ConfigurationError
+from mailflows.recipients._report import Verdict
+
+if TYPE_CHECKING:
+    from mailflows.recipients._judged import Judged
+
+__all__ = ["Segment", "divide"]
+
+_UNDELIVERABLE_FIRST = tuple(reversed(Verdict))
+
+
+@dataclass(frozen=True, slots=True)
+class Segment(Result):
+    """One part of a list.
+
+    Attributes:
+        name: The provider, or what stands in the column.
+        addresses: Addresses in it.
+        verdicts: How many of them by verdict.
+    """
+
+    name: str
+    addresses: int
+    verdicts: dict[Verdict, int]
+
+    @property
+    def undeliverable_share(self) -> float:
+        """Share of undeliverable addresses, in [0, 1]."""
+        return self.verdicts[Verdict.UNDELIVERABLE] / self.addresses if self.addresses else 0.0
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{self.verdicts[v]} {v}" for v in _UNDELIVERABLE_FIRST if self.verdicts[v])
+        return f"{self.name}: {self.addresses} addresses ({parts})"
+
+
+def divide(judged: Judged, column: str | None) -> tuple[Segment, ...]:
+    """Return the parts of a list, the largest first."""
+    counts: dict[str, Counter[Verdict]] = {}
+    if column is None:
+        for facts, count in judged.outcomes():
+            name = facts["provider"] or "no mail host known"
+            counts.setdefault(name, Counter())[facts["verdict"]] += count
+    else:
+        if column not in judged.columns:
+            msg = f"there is no column {column!r}; {did_you_mean(column, judged.columns)}"
+            raise ConfigurationError(msg, field="column")
+        place = judged.columns.index(column)
+        for row in judged.rows():
+            counts.setdefault(row.cells[place], Counter()).update(report.verdict for report in row.reports)
+    parts = [
+        Segment(name, found.total(), {verdict: found[verdict] for verdict in Verdict})
+        for name, found in counts.items()
+    ]
+    return tuple(sorted(parts, key=lambda part: (-part.addresses, part.name)))

@@ -1,0 +1,104 @@
+"""The judged list as a table of the user's own: every row and column that was given, and the verdict."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mailflows._result import to_frame
+from mailflows.errors import MissingExtra
+from mailflows.recipients._report import Verdict
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Sequence
+
+    from mailflows.recipients._judged import Judged, JudgedRow
+
+__all__ = ["to_data_frame", "write_csv"]
+
+COLUMNS = (
+    "line",
+    "address",
+    "verdict",
+    "reasons",
+    "suggestion",
+    "traits",
+    "domain_state",
+    "mail_provider",
+    "duplicate_of",
+)
+"""What is added to the user's columns; one that has such a name already gets ``checked_`` before it."""
+
+BAD_ROW = "bad-row"
+"""What stands in place of a verdict where there was nothing to check."""
+
+_ORDER = {verdict: number for number, verdict in enumerate(Verdict)}
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+\-]?[\d\s().,/-]*\Z")
+
+
+def added_columns(own: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of what is added to columns of the user's own.
+
+    >>> added_columns(["name", "address"])[:3]
+    ('line', 'checked_address', 'verdict')
+    """
+    return tuple(f"checked_{name}" if name in own else name for name in COLUMNS)
+
+
+def found_of(row: JudgedRow) -> tuple[object, ...]:
+    """Return what was found about a row, by `COLUMNS`; of several addresses the worst decides."""
+    if not row.reports:
+        return (row.line, "", BAD_ROW, row.problem, "", "", "", "", None)
+    worst = max(row.reports, key=lambda report: _ORDER[report.verdict])
+    first = row.firsts[0] if all(one is not None for one in row.firsts) else None
+    return (
+        row.line,
+        "; ".join(report.address for report in row.reports),
+        str(worst.verdict),
+        " ".join(reason.code for reason in worst.reasons),
+        "; ".join(report.suggestion for report in row.reports if report.suggestion),
+        " ".join(sorted(map(str, worst.traits))),
+        str(worst.domain_state),
+        worst.mail_provider or "",
+        first,
+    )
+
+
+def write_csv(judged: Judged, path: str | os.PathLike[str], *, guard_formulas: bool) -> None:
+    """Write every row with its verdict."""
+    with Path(path).open("w", encoding="utf-8", newline="") as opened:
+        writer = csv.writer(opened)
+        writer.writerow([*judged.columns, *added_columns(judged.columns)])
+        for row in judged.rows():
+            cells: list[object] = [*row.cells, *found_of(row)]
+            writer.writerow([_guarded(cell) for cell in cells] if guard_formulas else cells)
+
+
+def _guarded(cell: object) -> object:
+    """Return a cell that no spreadsheet takes for a formula; a number is none.
+
+    >>> _guarded("=1+1"), _guarded("-5"), _guarded("ada@shop.fr")
+    ("'=1+1", '-5', 'ada@shop.fr')
+    """
+    if isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.match(cell):
+        return f"'{cell}"
+    return cell
+
+
+def to_data_frame(judged: Judged) -> Any:  # noqa: ANN401 -- pandas is optional
+    """Return every row with its verdict, with the index that it had."""
+    if judged.frame is None:
+        rows: Iterator[tuple[object, ...]] = ((*row.cells, *found_of(row)) for row in judged.rows())
+        return to_frame(rows, [*judged.columns, *added_columns(judged.columns)])
+    try:
+        import pandas as pd  # noqa: PLC0415 -- an extra
+    except ImportError as error:
+        raise MissingExtra("notebook", "pandas") from error  # noqa: EM101 -- a name, no message
+    own = judged.frame
+    names = added_columns([str(name) for name in own.columns])
+    found = pd.DataFrame([found_of(row) for row in judged.rows()], columns=list(names), index=own.index)
+    return pd.concat([own, found], axis=1)

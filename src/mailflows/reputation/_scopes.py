@@ -1,0 +1,76 @@
+"""Whose reputation: a flow, its mail to one provider, and the smaller things within it that may be guilty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailflows._mailbox import mailbox_key
+from mailflows.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from mailflows._context import Context
+    from mailflows.flow import Flow
+
+__all__ = ["KINDS", "Scope", "scope_named", "scopes_of"]
+
+KINDS = ("sender", "account", "form", "campaign", "template", "tenant")
+"""What may be guilty within a flow, the smallest first: the first that explains the evidence stops."""
+
+_PERSONAL = frozenset({"sender", "account"})
+"""Kinds whose names are kept only as keyed hashes, and shown to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What has counts and a breaker of its own.
+
+    Attributes:
+        flow: The flow that it is part of.
+        kind: One of `KINDS`; empty for the flow itself.
+        name: The form, campaign, … by name; empty for the flow itself.
+        provider: The mailbox provider, where only the mail to it is meant.
+    """
+
+    flow: Flow
+    kind: str = ""
+    name: str = ""
+    provider: str | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What tells it from others of the same store."""
+        return (str(self.flow), self.kind, self.name, self.provider or "")
+
+    def __str__(self) -> str:
+        if self.provider:
+            return f"{self.flow} to {self.provider}"
+        if not self.kind:
+            return str(self.flow)
+        if self.kind in _PERSONAL:
+            return f"{self.flow} by {'an' if self.kind == 'account' else 'a'} {self.kind}"
+        return f"{self.flow} by {self.kind} {self.name}"
+
+
+def scopes_of(flow: Flow, sender: str | None, context: Context | None) -> tuple[Scope, ...]:
+    """Return what a message is evidence about, the smallest first and the flow last."""
+    known = {} if context is None else context.known()
+    if sender:
+        known = known | {"sender": mailbox_key(sender) if "@" in sender else sender}
+    found = [Scope(flow, kind, str(known[kind])) for kind in KINDS if kind in known]
+    return (*found, Scope(flow))
+
+
+def scope_named(flow: Flow, scope: str | None) -> Scope:
+    """Return a scope by its name, such as ``form:signup`` or ``campaign:spring``; the flow by default.
+
+    Raises:
+        ConfigurationError: If it names no kind.
+    """
+    if not scope:
+        return Scope(flow)
+    kind, colon, name = scope.partition(":")
+    if kind not in KINDS or not colon or not name:
+        msg = f"scope is one of {', '.join(KINDS)} with a name, such as form:signup; got {scope!r}"
+        raise ConfigurationError(msg, field="scope")
+    return Scope(flow, kind, mailbox_key(name) if kind in _PERSONAL and "@" in name else name)
