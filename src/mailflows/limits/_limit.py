@@ -210,6 +210,18 @@ class Limit:
             amount = amounts if amounts is not None else 1 if self.counts == "messages" else cost
             charges.extend((meter, key, amount) for meter in self.meters)
 
+    def places(self, attempt: Attempt) -> list[Charge]:
+        """Return the counters of an attempt, with nothing to be taken; none where it does not say the key."""
+        limit = self if self._rates_of is None else self._of_attempt(attempt)
+        keys = None if limit is None else limit._keys(attempt)  # noqa: SLF001 -- its own class
+        if limit is None or keys is None:
+            return []
+        return [
+            (meter, key, () if isinstance(meter, DistinctMeter) else 0)
+            for key, _ in keys
+            for meter in limit.meters
+        ]
+
     def _keys(self, attempt: Attempt) -> list[tuple[str, int]] | None:
         """Return the keys of an attempt, each with its cost."""
         if callable(self.per):

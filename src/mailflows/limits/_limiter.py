@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mailflows._guarded import guarded
 from mailflows._stores import MemoryStore, Outcome
-from mailflows._stores._keeper import SHARE, Keeper, OnError
+from mailflows._stores._keeper import SHARE, Keeper, OnError, awaited
 from mailflows.errors import ConfigurationError, LimitExceeded
 from mailflows.limits._attempt import KEYS, Attempt
 from mailflows.limits._decision import Decision
 from mailflows.limits._limit import Limit
 from mailflows.limits._partly import partly
-from mailflows.limits._recipients import Unreadable
+from mailflows.limits._recipients import Unreadable, canonical
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mailflows._stores import Charge, Store
     from mailflows.limits._attempt import Keys
+    from mailflows.limits._decision import LimitReading
     from mailflows.message import Source
 
 __all__ = ["Limiter"]
@@ -284,6 +285,113 @@ class Limiter:
     async def areport(self, decision: Decision, *, sent: bool) -> None:
         """Do what `report` does without blocking the event loop."""
         await self._keeper.asettle(decision.outcome, keep=sent, degraded=decision.degraded)
+
+    def show(self, **keys: Unpack[Keys]) -> tuple[LimitReading, ...]:
+        """Return how the counters of a key stand, by its clear value; nothing is changed.
+
+        Args:
+            keys: Such as ``to="ada@example.org"`` or ``client="192.0.2.7"``; limits that count by others are
+                left out.
+
+        Raises:
+            StoreError: If the store could not answer.
+
+        Example:
+            >>> from mailflows.limits import Limit, Limiter
+            >>> limiter = Limiter(Limit("3/hour", per="recipient"), Limit("9/day", per="client"))
+            >>> _ = limiter.acquire(to="ada@example.org", client="192.0.2.7")
+            >>> [str(reading) for reading in limiter.show(to="ada@example.org")]
+            ['3 per hour per recipient: 2 of 3 left']
+        """
+        charges, attempt = self._places(keys)
+        outcome = self.store.decide(charges, look=True)
+        return Decision(self._by_meter, attempt, outcome).readings
+
+    async def ashow(self, **keys: Unpack[Keys]) -> tuple[LimitReading, ...]:
+        """Do what `show` does without blocking the event loop."""
+        charges, attempt = self._places(keys)
+        outcome = await awaited(self.store, "decide", charges, look=True)
+        return Decision(self._by_meter, attempt, outcome).readings
+
+    def reset(self, **keys: Unpack[Keys]) -> int:
+        """Forget what was counted for a key, by its clear value, and return the number of its counters.
+
+        Args:
+            keys: As `show`.
+
+        Raises:
+            StoreError: If the store could not answer: an order of yours is not dropped in silence.
+
+        Example:
+            >>> from mailflows.limits import Limit, Limiter
+            >>> limiter = Limiter(Limit("1/hour", per="recipient"))
+            >>> limiter.acquire(to="ada@example.org").allowed, limiter.acquire(to="ada@example.org").allowed
+            (True, False)
+            >>> limiter.reset(to="ada@example.org"), limiter.acquire(to="ada@example.org").allowed
+            (1, True)
+        """
+        charges, _ = self._places(keys)
+        self.store.reset(charges)
+        return len(charges)
+
+    async def areset(self, **keys: Unpack[Keys]) -> int:
+        """Do what `reset` does without blocking the event loop."""
+        charges, _ = self._places(keys)
+        await awaited(self.store, "reset", charges)
+        return len(charges)
+
+    def forget(self, address: str) -> int:
+        """Forget a person: the counters of an address as recipient and as account.
+
+        What is counted per content goes by itself, at the latest after the time of its rate: its key holds
+        a hash of both.
+
+        Raises:
+            StoreError: If the store could not answer.
+            ValueError: If it is not one address.
+        """
+        spellings = {address, canonical(address)}
+        return self.reset(to=address) + sum(self.reset(account=each) for each in spellings)
+
+    async def aforget(self, address: str) -> int:
+        """Do what `forget` does without blocking the event loop."""
+        spellings = {address, canonical(address)}
+        return await self.areset(to=address) + sum([await self.areset(account=each) for each in spellings])
+
+    def penalize(self, units: int = 1, **keys: Unpack[Keys]) -> None:
+        """Take more from the counters of a key, beyond their limit if need be: for who was caught.
+
+        The reward is `report` with ``sent=False``, which gives back what an attempt took.
+
+        Args:
+            units: How many; of each rate at most what it allows at once.
+            keys: Such as ``client="192.0.2.7"``; limits that count by others are left out.
+
+        Raises:
+            StoreError: If the store could not answer.
+
+        Example:
+            >>> from mailflows.limits import Limit, Limiter
+            >>> limiter = Limiter(Limit("5/hour", per="client"))
+            >>> limiter.penalize(4, client="192.0.2.7")
+            >>> [limiter.acquire(client="192.0.2.7").allowed for _ in range(2)]
+            [True, False]
+        """
+        self.store.decide(self._penalty(units, keys), within=_most(math.inf))
+
+    async def apenalize(self, units: int = 1, **keys: Unpack[Keys]) -> None:
+        """Do what `penalize` does without blocking the event loop."""
+        await awaited(self.store, "decide", self._penalty(units, keys), within=_most(math.inf))
+
+    def _penalty(self, units: int, keys: Keys) -> list[Charge]:
+        charges, _ = self._places(keys)
+        return [(meter, key, min(units, meter.capacity)) for meter, key, nothing in charges if nothing == 0]
+
+    def _places(self, keys: Keys) -> tuple[list[Charge], Attempt]:
+        """Return the counters that belong to some keys alone; those that others share are left out."""
+        attempt = Attempt(None, keys)
+        limits = [limit for limit in self._limits if limit.kind not in {"global", "recipient_domain"}]
+        return [charge for limit in limits for charge in limit.places(attempt)], attempt
 
     @contextmanager
     def sending(
