@@ -31,6 +31,7 @@ LAYERS = (
     "_context _dns _html _result _rates",
     "_domain _clock _data _guarded _interval _mailbox flow",
     "_suggestion errors",
+    "_log",
 )
 """From the top down; parts on one line never import each other."""
 

@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mailflows._log import loggable
+
 __all__ = [
     "AddressError",
     "ConfigurationError",
@@ -145,7 +147,7 @@ class StoreError(MailflowsError, OSError):
     """
 
     def __init__(self, message: str, *, store: str, is_busy: bool = False, is_lost: bool = False) -> None:
-        super().__init__(message)
+        super().__init__(loggable(message))  # every part writes it into its log
         self.store = store
         self.is_busy = is_busy
         self.is_lost = is_lost

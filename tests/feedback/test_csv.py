@@ -286,6 +286,13 @@ def test_a_stray_mark_costs_its_own_row(empty: Callable[..., SuppressionList], m
     assert (result.added, result.skipped, result.problems[0][:6]) == (200, 1, "line 2")
 
 
+def test_every_row_with_a_stray_mark_is_told(empty: Callable[..., SuppressionList]) -> None:
+    """Stray marks in rows that follow one another do not close each other: each row is counted."""
+    rows = "".join(f'"u{number}@x.example,left\n' for number in range(50))
+    result = import_suppressions(empty(), io.StringIO(f"email,reason\n{rows}bob@x.example,left\n"))
+    assert (result.added, result.skipped) == (1, 50)
+
+
 def test_a_quoted_cell_over_several_lines(empty: Callable[..., SuppressionList]) -> None:
     """A server's reply of several lines is one cell."""
     found = imported(empty, 'email,reason\na@x.example,"550 5.1.1\nunknown user"\nb@x.example,left\n')

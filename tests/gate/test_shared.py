@@ -10,8 +10,15 @@ from typing import Any
 
 import pytest
 
-from mailflows import Envelope, Gate, Verdict
+from mailflows import Envelope, Gate, StoreError, Verdict
+from mailflows.feedback import SuppressionList
 from mailflows.flows import FlowRoute, FlowSet
+from mailflows.gate import Tally
+from mailflows.held import HeldMail
+from mailflows.limits import Limit, Limiter, MemoryStore
+from mailflows.reputation import Reputation
+from mailflows.senders import SenderControl
+from mailflows.templates import TemplateMemory
 from shared_cases import ROOT, cases
 
 RIGHT = {
@@ -153,6 +160,41 @@ def test_log_lines(kind: type[Exception], caplog: pytest.LogCaptureFixture) -> N
 
         with caplog.at_level(logging.DEBUG):
             Gate(flows(), scanners=[scan], hooks=[hook]).check(right("transactional").as_bytes())
+    assert caplog.records
+    assert unfit(caplog) == []
+
+
+def unfit(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return lines that a log must not have."""
     lines = [logging.Formatter().format(record) for record in caplog.records]
-    assert lines
-    assert [line for line in lines if not line.isprintable() or "victim" in line] == []
+    return [line for line in lines if not line.isprintable() or "victim" in line]
+
+
+@pytest.mark.parametrize("kind", [StoreError, ValueError, RuntimeError, OSError])
+def test_a_store_that_raises_anything(kind: type[Exception], caplog: pytest.LogCaptureFixture) -> None:
+    """No part ends in an exception, also where it is told afterwards, and the log stays fit to read."""
+    text = "cannot parse x\r2026 root: login ok for victim@example.com\x1b[2J\nCRITICAL"
+
+    class Broken(MemoryStore):
+        name = "broken"
+
+        def load(self, *_: Any, **__: Any) -> Any:
+            raise StoreError(text, store="x") if kind is StoreError else kind(text)
+
+        decide = load  # type: ignore[assignment]
+
+    parts: tuple[dict[str, Any], ...] = (
+        {"suppressions": SuppressionList(Broken())},
+        {"reputation": Reputation(Broken())},
+        {"senders": SenderControl(Broken())},
+        {"templates": TemplateMemory(Broken())},
+        {"limiter": Limiter(Limit("1/day", per="global"), store=Broken())},
+        {"held": HeldMail(Broken())},
+        {"tally": Tally(Broken()), "dry_run": True},
+    )
+    for part in parts:
+        gate = Gate(flows(), **part)
+        with caplog.at_level(logging.DEBUG):
+            verdict = gate.check(right("professional").as_bytes(), flow="professional")
+            gate.report(verdict, (550, "5.1.1 no such user"))
+    assert unfit(caplog) == []

@@ -8,22 +8,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import Result, printable
-from mailflows._stores import update
 from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mailflows._stores import Documents
+    from mailflows._stores import DocumentKeeper
 
 __all__ = ["Brake", "BrakePolicy", "Braking"]
 
 _DAY = timedelta(days=1)
 _DAYS_BACK = 7
-"""Days in which the provider must have taken mail: a weekly newsletter is the rarest ordinary mailing."""
+"""Days in which the provider must have taken mail; choice: a newsletter goes out once a week."""
 
 _MOST_KEPT = 200
-"""Recent unknown addresses of which a document knows; their entries are held once the brake is on."""
+"""Recent unknown addresses that a document knows, to hold their entries as well; bound: 10 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,8 @@ class Braking(Result):
 class Brake:
     """Counts what each mailbox provider takes and calls unknown; one document a provider."""
 
-    def __init__(self, store: Documents, policy: BrakePolicy) -> None:
-        self._store = store
+    def __init__(self, keeper: DocumentKeeper, policy: BrakePolicy) -> None:
+        self._keeper = keeper
         self._policy = policy
 
     @property
@@ -179,8 +178,8 @@ class Brake:
             return {"days": [], "good": [], "bad": [], "until": 0.0}
 
     def _change(self, provider: str, change: Any) -> bytes | None:  # noqa: ANN401 -- a function of a document
-        key = f"brake:{self._store.digest(f'provider {provider}')}"
-        return update(self._store, key, change, ttl=_DAYS_BACK * _DAY.total_seconds() + self._policy.pause)
+        key = f"brake:{self._keeper.store.digest(f'provider {provider}')}"
+        return self._keeper.update(key, change, ttl=_DAYS_BACK * _DAY.total_seconds() + self._policy.pause)
 
 
 def _dumped(state: dict[str, Any]) -> bytes:

@@ -44,13 +44,16 @@ _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
 _EUROPEAN = re.compile(r"(\d{1,2})[./](\d{1,2})[./](\d{4})(?:[ T,]+(\d{1,2}:\d{2}(?::\d{2})?))?", re.ASCII)
 _FORMULA = frozenset("=+-@\t\r")
 _MAX_PROBLEMS = 100
+"""Problems that are told (bound: a page); the others are counted."""
+
 _LOOK = 20
-"""Rows that are looked at to find the column of addresses."""
+"""Rows that are looked at to find the column of addresses (choice: as many as a person would)."""
 
 _SOFT = timedelta(days=180)
 """How long a soft bounce or a block of a file suppresses: as `SuppressionList(soft_expires=)` by default."""
 
 _LONGEST_REASON = 64
+"""Characters of a reason that is kept as it is (bound: an entry is a few hundred bytes)."""
 
 
 @dataclass(frozen=True, slots=True)

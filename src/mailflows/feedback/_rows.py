@@ -18,7 +18,7 @@ __all__ = ["Rows", "split"]
 
 _DELIMITERS = ",;\t|"
 _MOST_LINES = 50
-"""Lines that one quoted cell may take, such as a long reply of a server."""
+"""Lines that one quoted cell may take, such as a long reply of a server (bound: what a stray mark costs)."""
 
 
 @dataclass(slots=True)
@@ -84,8 +84,8 @@ class Rows:
         return None
 
     def _is_row(self, line: str) -> bool:
-        """Say whether a line is a whole row with an address."""
-        cells = split(line, self.delimiter)
+        """Say whether a line is a whole row with an address, were it not for stray marks of its own."""
+        cells = split(line.replace('"', ""), self.delimiter)
         is_whole = cells is not None and len(cells) == len(self.header)
         return is_whole and any(address_in(cell) for cell in cells or ())
 

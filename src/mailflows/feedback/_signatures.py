@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["verify_webhook"]
 
 MAX_AGE = 300.0
-"""Seconds that a signed time may be away: what the Svix scheme and SendGrid's libraries allow."""
+"""Seconds that a signed time may be away: what the Svix libraries allow (docs.svix.com, 2026-11-28)."""
 
 REMEMBER = 30 * 86400.0
-"""Seconds for which a request without a signed time is known again; SendGrid keeps events as long."""
+"""Seconds for which a request without a signed time is known; choice: as `SuppressionList(remember=)`."""
 
 
 def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs

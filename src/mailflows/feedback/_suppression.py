@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mailflows._clock import to_datetime
 from mailflows._mailbox import mailbox_key
 from mailflows._providers import provider_of
-from mailflows._stores import update
+from mailflows._stores import DocumentKeeper
 from mailflows.errors import ConfigurationError
 from mailflows.feedback._address import address_in, addresses_in
 from mailflows.feedback._brake import Brake, BrakePolicy
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["SuppressionList"]
 
 DAY = 86400.0
+"""Seconds (bound: a calendar day)."""
+
 _log = logging.getLogger("mailflows.feedback")
 
 LONGEST = 100 * 365 * DAY
@@ -110,13 +112,15 @@ class SuppressionList:
             if lifetime is not None:
                 _require_lasting(name, lifetime)
         self._store = store
+        self._keeper = DocumentKeeper(
+            store, kind="suppressed", hooks=() if on_brake is None else (on_brake,), words=("raise",)
+        )
         self._limits = {BounceReason.MAILBOX_DISABLED: disabled_limit}
         self._soft_limit = soft_limit
         self._soft_window = soft_window
         self._remember = remember
         self._require_verified = require_verified
-        self._brake = None if brake is None else Brake(store, brake)
-        self._on_brake = on_brake
+        self._brake = None if brake is None else Brake(self._keeper, brake)
         self._clear = clear
         self._clock = clock
 
@@ -148,7 +152,7 @@ class SuppressionList:
         if mailbox is None:  # what a report names may be no address
             return None
         seen = self._seen_key(event, mailbox)
-        if seen and self._store.load(seen) is not None:
+        if seen and self._keeper.load(seen) is not None:
             return None
         caused = self._learn(event, mailbox, list)
         # Last, so that a crash in between repeats the event and does not lose it.
@@ -228,7 +232,7 @@ class SuppressionList:
             kept = None if old is None else read_entry(old)
             return document if old is None or kept is None or not _lasts_longer(kept, entry) else old
 
-        update(self._store, self._key(entry.key, entry.flow, entry.list), change, ttl=seconds)
+        self._keeper.update(self._key(entry.key, entry.flow, entry.list), change, ttl=seconds)
         return True
 
     # -- ask -----------------------------------------------------------------------------------------
@@ -288,7 +292,7 @@ class SuppressionList:
     def __iter__(self) -> Iterator[Suppression]:
         """Yield every entry that holds, in no order."""
         now = self.now
-        for key, document in self._store.scan("suppressed:"):
+        for key, document in self._keeper.scan():
             entry = read_entry(document)
             if entry is None:
                 _log.warning("the entry %s is damaged; its address stays suppressed", key)
@@ -324,9 +328,9 @@ class SuppressionList:
         _require_text(address)
         digest = self._digest(address_in(address) or address)
         key = self._key(digest, flow, list)
-        was = self._store.load(key) is not None
-        update(self._store, key, _nothing)
-        update(self._store, f"bounces:{digest}", _nothing)
+        was = self._keeper.load(key) is not None
+        self._keeper.update(key, _nothing)
+        self._keeper.update(f"bounces:{digest}", _nothing)
         return was
 
     def undo(  # noqa: PLR0913 -- what may be known of an outage
@@ -399,9 +403,9 @@ class SuppressionList:
         """
         _require_text(address)
         digest = self._digest(address_in(address) or address)
-        update(self._store, f"bounces:{digest}", _nothing)
+        self._keeper.update(f"bounces:{digest}", _nothing)
         count = 0
-        for key, document in self._store.scan("suppressed:"):
+        for key, document in self._keeper.scan():
             if not key.endswith(f":{digest}"):
                 continue
             entry = read_entry(document)
@@ -422,7 +426,7 @@ class SuppressionList:
     def _learn(self, event: Event, mailbox: str, name: str | None) -> Suppression | None:
         """Do what an event asks for."""
         if event.type is EventType.DELIVERED:
-            update(self._store, f"bounces:{self._digest(mailbox)}", _nothing)
+            self._keeper.update(f"bounces:{self._digest(mailbox)}", _nothing)
         elif event.type is EventType.SUBSCRIBED:
             self._welcome(event, mailbox, name)
         elif event.action is Action.SUPPRESS:
@@ -472,10 +476,9 @@ class SuppressionList:
             return written(replace(entry, held=True, expires=end))
 
         for digest in digests:
-            update(self._store, self._key(digest, None, None), change, ttl=brake.hold.total_seconds())
+            self._keeper.update(self._key(digest, None, None), change, ttl=brake.hold.total_seconds())
         _log.warning("%s", told)
-        if self._on_brake is not None:
-            self._on_brake(told)
+        self._keeper.tell(told)
 
     def _welcome(self, event: Event, mailbox: str, name: str | None) -> None:
         """Lift what the same provider had told before somebody came back; a complaint stays."""
@@ -490,7 +493,7 @@ class SuppressionList:
             return None if entry is not None and _is_lifted(entry, event) else old
 
         for key in keys:
-            update(self._store, key, change)
+            self._keeper.update(key, change)
 
     def _count(self, event: Event, mailbox: str) -> Suppression | None:
         """Note a day with a soft bounce, and suppress the address after enough of them."""
@@ -503,7 +506,7 @@ class SuppressionList:
             days = {day for day in _days(old) if day > oldest} | {today}
             return json.dumps(sorted(days)).encode()
 
-        days = update(self._store, f"bounces:{self._digest(mailbox)}", change, ttl=self._soft_window)
+        days = self._keeper.update(f"bounces:{self._digest(mailbox)}", change, ttl=self._soft_window)
         limit = self._limits.get(event.reason or BounceReason.OTHER, self._soft_limit)
         if len(_days(days)) < limit:
             return None
@@ -559,7 +562,7 @@ class SuppressionList:
             keys.append(self._key(digest, None, name))
         now = self.now
         for key in keys:
-            document = self._store.load(key)
+            document = self._keeper.load(key)
             if document is None:
                 continue
             entry = read_entry(document) or Suppression(digest, DAMAGED, now)
@@ -576,9 +579,9 @@ class SuppressionList:
             gone[0] = now is not None and now in chosen
             return None if gone[0] else old
 
-        update(self._store, self._key(entry.key, entry.flow, entry.list), change)
+        self._keeper.update(self._key(entry.key, entry.flow, entry.list), change)
         if gone[0]:
-            update(self._store, f"bounces:{entry.key}", _nothing)
+            self._keeper.update(f"bounces:{entry.key}", _nothing)
         return gone[0]
 
     def _seen_key(self, event: Event, mailbox: str) -> str | None:

@@ -43,10 +43,10 @@ _SAYS_LITTLE = frozenset(
 
 _ADDRESS = re.compile(ADDRESS)
 _MILLISECONDS = 1e11
-"""A number of seconds above this would be the year 5138; it is in milliseconds."""
+"""A number of seconds above this is in milliseconds; choice: it would be the year 5138."""
 
 _LONGEST_TAGS = 100
-"""Tags of one event that are kept; Mandrill, the most generous, allows 100 an account."""
+"""Tags of one event that are kept; bound: Mandrill allows 100 an account."""
 
 
 def from_webhook(

@@ -14,6 +14,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mailflows._log import loggable
 from mailflows.errors import ConfigurationError
 from mailflows.gate._verdict import (
     GateDecision,
@@ -21,7 +22,6 @@ from mailflows.gate._verdict import (
     Receipt,
     RefusedRecipient,
     Verdict,
-    shown,
     strictest,
 )
 from mailflows.message import Envelope, addresses
@@ -247,7 +247,7 @@ class Failure:
         """Return the kind of the error and, of our own errors, the text without what a log must not hold."""
         kind = type(self.problem)
         is_ours = kind.__module__.startswith("mailflows") or kind in {ValueError, TimeoutError}
-        return shown(f"{kind.__name__}: {self.problem}") if is_ours else kind.__name__
+        return loggable(f"{kind.__name__}: {self.problem}") if is_ours else kind.__name__
 
 
 Steps: TypeAlias = Generator[Call, Any, None]

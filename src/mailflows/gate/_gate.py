@@ -15,17 +15,17 @@ from mailflows._guarded import guarded
 from mailflows._mail import source as raw_source
 from mailflows._stores import MemoryStore
 from mailflows.classifier import Classifier
-from mailflows.errors import ConfigurationError, MessageError, Refused, StoreError
+from mailflows.errors import ConfigurationError, MessageError, Refused
 from mailflows.flow import Flow
 from mailflows.flows import FlowSet
 from mailflows.flows._file import SettingsFile
-from mailflows.gate._check import Check, arun, run
+from mailflows.gate._check import Check, Failure, arun, run
 from mailflows.gate._keys import require_keys
 from mailflows.gate._outcome import events_of, learn
 from mailflows.gate._parts import CLOSING, PARTS, Parts
 from mailflows.gate._status import GateStatus, status_of
 from mailflows.gate._tally import Tally
-from mailflows.gate._verdict import GateDecision, Verdict, shown
+from mailflows.gate._verdict import GateDecision, Verdict
 from mailflows.held import HeldMail
 from mailflows.message import Envelope, Message
 
@@ -485,8 +485,8 @@ class Gate:
     def _counted(self, verdict: Verdict) -> None:
         try:
             self.tally.note(verdict)
-        except StoreError as problem:
-            _log.warning("a verdict could not be counted: %s", shown(str(problem)))
+        except Exception as problem:  # noqa: BLE001 -- of whatever kind: a count must not stop mail
+            _log.warning("a verdict could not be counted: %s", Failure(problem))
 
 
 _OPTIONAL = ("held", "suppressions", "recipients", "templates", "senders", "reputation", "scanners")

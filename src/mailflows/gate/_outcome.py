@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from mailflows.errors import StoreError
 from mailflows.feedback import Event, EventType, from_reply, from_smtp_exception
-from mailflows.gate._verdict import shown
+from mailflows.gate._check import Failure
 
 if TYPE_CHECKING:
     from mailflows.gate._parts import Parts
@@ -92,8 +91,8 @@ def learn(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...], *, w
     for part, tell in tellers:
         try:
             tell()
-        except StoreError as problem:  # the message has left
-            _log.warning("%s could not be told: %s", part, shown(str(problem)))
+        except Exception as problem:  # noqa: BLE001 -- of whatever kind: the message has left
+            _log.warning("%s could not be told: %s", part, Failure(problem))
 
 
 def _limits(parts: Parts, verdict: Verdict | None, was_taken: bool) -> None:  # noqa: FBT001

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mailflows._result import Result
 from mailflows.held import HeldState
@@ -113,7 +113,7 @@ def _left(use: LimitUse) -> str:
 def status_of(parts: Parts, tally: Tally) -> GateStatus:
     """Return how everything stands."""
     waiting = [one for one in parts.held.list() if one.state is HeldState.WAITING] if parts.held else []
-    blocked: list[Any] = getattr(parts.senders, "blocked", list)()
+    blocked = parts.senders.blocked() if parts.senders is not None else []
     return GateStatus(
         breakers=tuple(parts.reputation or ()),
         blocked=dict(Counter(verdict.reasons[0].code for _, verdict in blocked if verdict.reasons)),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import Permission, Reason, printable, to_text
+from mailflows._log import loggable
+from mailflows._result import Permission, Reason, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,20 +19,7 @@ if TYPE_CHECKING:
     from mailflows.flows import FlowRoute
     from mailflows.limits import Decision
 
-__all__ = ["GateDecision", "GateReason", "Receipt", "RefusedRecipient", "Verdict", "shown", "strictest"]
-
-_LOCAL_PART = re.compile(r"(?:\"[^\"@]{0,64}\"|[^\s<>()\[\],;:\"@]{1,64})@")
-_LONGEST = 500
-"""Characters of a sentence. bound: a log line of a few of them stays readable, and a hostile one short."""
-
-
-def shown(text: str) -> str:
-    r"""Return a text as it may stand in a log: on one line, without control characters and local parts.
-
-    >>> shown("no such user: ada@example.org\r\nroot: login")
-    'no such user: …@example.org\ufffd\ufffdroot: login'
-    """
-    return _LOCAL_PART.sub("…@", printable(text[:_LONGEST]))
+__all__ = ["GateDecision", "GateReason", "Receipt", "RefusedRecipient", "Verdict", "strictest"]
 
 
 class GateDecision(StrEnum):
@@ -76,7 +63,7 @@ class GateReason(Reason):
     __hash__ = Reason.__hash__
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sentence", shown(self.sentence))
+        object.__setattr__(self, "sentence", loggable(self.sentence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +167,33 @@ class Verdict(Permission):
         why = "; ".join(f"{r.part}: {r.sentence}" for r in (self.why or self.findings))
         wait = f" (retry after {self.retry_after:.0f} s)" if self.retry_after is not None else ""
         return f"{trial}{self.decision} {self.flow or 'no flow'}{wait}: {why or 'nothing speaks against it'}"
+
+    def metrics(self) -> list[tuple[str, int, dict[str, str]]]:
+        """Return what counters go up by, for a hook: name, number, labels; see ``docs/operating.md``."""
+        flow = str(self.flow or "none")
+        decided = {"decision": str(self.decision), "would_be": str(self.would_be)}
+        rows = [
+            (
+                "mailflows_gate_verdicts_total",
+                1,
+                {"flow": flow, **decided, "dry_run": str(self.dry_run).lower()},
+            )
+        ]
+        rows += [
+            (
+                "mailflows_gate_reasons_total",
+                1,
+                {"flow": flow, "part": r.part, "code": r.code, "decision": str(r.decision)},
+            )
+            for r in (*self.why, *self.findings)
+        ]
+        counts = {"accepted": len(self.accepted), "refused": len(self.refused)}
+        rows += [
+            ("mailflows_gate_recipients_total", number, {"flow": flow, "outcome": outcome})
+            for outcome, number in counts.items()
+            if number
+        ]
+        return rows + [("mailflows_gate_degraded_total", 1, {"part": part}) for part in self.degraded]
 
     def explain(self) -> str:
         """Return what every part said, as a table for a terminal."""

@@ -10,7 +10,7 @@ from mailflows.message import addresses
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["mailbox_of", "needs_utf8", "read_recipients", "read_sender"]
+__all__ = ["is_plain", "mailbox_of", "needs_utf8", "read_recipients", "read_sender"]
 
 _PLAIN = re.compile(r"[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]+@[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]+")
 _ATOM = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
@@ -40,6 +40,11 @@ def mailbox_of(spelled: str) -> str | None:
         return None
     bare = local[1:-1] if local[:1] == '"' == local[-1:] and len(local) > 2 else ""
     return f"{bare}@{domain}" if _ATOM.fullmatch(bare) else address
+
+
+def is_plain(address: str) -> bool:
+    """Say whether an address is ASCII and can stand between angle brackets as it is."""
+    return address.isascii() and _PLAIN.fullmatch(address) is not None
 
 
 def read_recipients(given: str | Iterable[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from mailflows.errors import ConfigurationError
-from mailflows.integrations._envelope import needs_utf8
+from mailflows.integrations._envelope import is_plain, needs_utf8
 from mailflows.integrations._tls import checked, tell_downgrade, unchecked, why_not
 
 if TYPE_CHECKING:
@@ -116,7 +116,10 @@ class RelayConnection:
                 msg = f"relay {server_of(self.route).host} has no SMTPUTF8 (RFC 6531), which an address needs"
                 raise smtplib.SMTPNotSupportedError(msg)
             said += ["SMTPUTF8", "BODY=8BITMIME"]
-        code, text = self._smtp.mail(sender, said)
+        if is_plain(sender) and not utf8:  # what smtplib reads again at some cost
+            code, text = self._smtp.docmd("MAIL", " ".join([f"FROM:<{sender}>", *said]))
+        else:
+            code, text = self._smtp.mail(sender, said)
         if code != 250:
             raise smtplib.SMTPSenderRefused(code, text, sender)
 
@@ -130,7 +133,10 @@ class RelayConnection:
         Raises:
             smtplib.SMTPServerDisconnected: If it closes the connection, also with a reply of 421.
         """
-        code, text = self._smtp.rcpt(address)
+        if is_plain(address):
+            code, text = self._smtp.docmd("RCPT", f"TO:<{address}>")
+        else:
+            code, text = self._smtp.rcpt(address)
         if code == 421:  # RFC 5321 section 3.8: it is closing
             self.close()
             raise smtplib.SMTPResponseException(code, text)
