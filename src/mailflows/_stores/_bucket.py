@@ -18,6 +18,7 @@ BUCKETS = 64
 most a sixty-fourth too long."""
 
 _HEAD = struct.Struct("<q")
+_ONE = struct.Struct("<qHI")  # a state of one sub-window, as most are
 _SIZE = 6
 _FARTHEST = 0xFFFF
 _MOST = 0xFFFFFFFF
@@ -49,6 +50,10 @@ class BucketMeter(Meter):
         """Return the sub-windows that still count, and those of moments that are booked."""
         if not state:
             return []
+        if len(state) == _ONE.size:
+            base, _, count = _ONE.unpack(state)
+            lives = base >= math.floor((now + SLACK) / self.width) - BUCKETS
+            return [(base, count)] if lives else []
         (base,) = _HEAD.unpack_from(state)
         numbers = struct.unpack_from(f"<{'HI' * ((len(state) - _HEAD.size) // _SIZE)}", state, _HEAD.size)
         oldest = math.floor((now + SLACK) / self.width) - BUCKETS
@@ -62,7 +67,7 @@ class BucketMeter(Meter):
         if amount <= 0:
             return 0.0
         live = self._live(state, now)
-        surplus = sum(count for _, count in live) + amount - self.capacity
+        surplus = sum([count for _, count in live]) + amount - self.capacity
         for index, count in live:
             if surplus <= 0:
                 break
@@ -73,14 +78,22 @@ class BucketMeter(Meter):
 
     def take(self, state: bytes | None, now: float, amount: int) -> bytes | None:
         """See `Meter.take`."""
+        index = int(now // self.width)
         if state is None:
-            if amount > self.capacity:
-                return None
-            return _packed(_added([], math.floor(now / self.width), amount))
-        live = self._live(state, now)
+            return (
+                _ONE.pack(index, 0, amount) if 0 < amount <= self.capacity else self._take([], index, amount)
+            )
+        if len(state) == _ONE.size:
+            base, _, count = _ONE.unpack(state)
+            if base == index and amount > 0:
+                total = count + amount
+                return _ONE.pack(base, 0, total) if total <= self.capacity else None
+        return self._take(self._live(state, now), index, amount)
+
+    def _take(self, live: Counts, index: int, amount: int) -> bytes | None:
         if amount > 0 and sum([count for _, count in live]) + amount > self.capacity:
             return None
-        return _packed(_added(live, math.floor(now / self.width), amount))
+        return _packed(_added(live, index, amount))
 
     def spend(
         self,

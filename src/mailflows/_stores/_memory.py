@@ -84,14 +84,14 @@ class MemoryStore:
                 now = self._now()
             self._last = now
             if lease is None and not look:
-                outcome = self._take(charges, now)
+                outcome = self._take(charges, now, within)
                 if outcome is not None:
                     return outcome
             return self._weigh(charges, now, within, lease, look=look)
         finally:
             lock.release()
 
-    def _take(self, charges: Sequence[Charge], now: float) -> Outcome | None:
+    def _take(self, charges: Sequence[Charge], now: float, within: float) -> Outcome | None:
         """Take everything now if it fits: the common case, in as few steps as Python allows."""
         places = []
         states = []
@@ -107,13 +107,16 @@ class MemoryStore:
                 if state is None and len(shard.new) + len(shard.old) >= self._room:
                     return None
             units = _numbers(amount) if amount.__class__ is tuple else amount
-            state = meter.take(state, now, units)
-            if state is None:
-                return None
+            after = meter.take(state, now, units)
+            if after is None:
+                if len(charges) > 1 or meter.strict or within > 0.0:
+                    return None
+                wait = meter.wait(state, now, units)  # of one rule, a refusal is as cheap as an admission
+                return Outcome(charges, now, wait, (state,), waits=(wait,))
             if meter is not shard.meter:
                 shard.hold(meter, now)
             places.append((shard.new, number))
-            states.append(state)
+            states.append(after)
         for (table, number), state in zip(places, states):  # noqa: B905 -- strict costs time here
             table[number] = state
         return Outcome(charges, now, 0.0, states, now)
@@ -133,9 +136,12 @@ class MemoryStore:
     ) -> Outcome:
         """Do the same for a look, a lease, a moment to come or a full meter; refuse what does not fit."""
         found = [self._find(charge, now) for charge in charges]
-        wait = max((meter.wait(state, now, amount) for meter, amount, _, _, state in found), default=0.0)
+        waits = [meter.wait(state, now, amount) for meter, amount, _, _, state in found]
+        wait = max(waits, default=0.0)
         if look or wait > within:
-            return _refused(charges, found, now, look=look)
+            if not look and any(meter.strict for meter, *_ in found):
+                return _overspent(charges, found, now, waits)
+            return Outcome(charges, now, wait, [state for *_, state in found], waits=waits)
         at = now + wait
         states = []
         for meter, amount, shard, number, _ in found:
@@ -281,15 +287,14 @@ def _numbers(values: Sequence[str]) -> tuple[int, ...]:
     return tuple({hash(value) & _MASK for value in values})
 
 
-def _refused(charges: Sequence[Charge], found: Sequence[_Found], now: float, *, look: bool) -> Outcome:
-    """Change nothing but meters that count refused attempts, and say how long each charge has to wait.
-
-    For a look, that is all.
-    """
-    known = []
-    for meter, amount, shard, number, state in found:
-        refuses = meter.wait(state, now, amount) > 0.0
-        if meter.strict and not look:
+def _overspent(
+    charges: Sequence[Charge], found: Sequence[_Found], now: float, waits: Sequence[float]
+) -> Outcome:
+    """Count a refused attempt where those count, too, and say how long each charge has to wait then."""
+    states, after = [], []
+    for (meter, amount, shard, number, state), wait in zip(found, waits, strict=True):
+        if meter.strict:
             state = shard.new[number] = meter.overspend(state, now, amount)  # noqa: PLW2901
-        known.append((*meter.reading(state, now), meter.wait(state, now, amount) if refuses else 0.0))
-    return Outcome(charges, now, max((wait for *_, wait in known), default=0.0), known=known)
+        states.append(state)
+        after.append(meter.wait(state, now, amount) if wait > 0.0 else 0.0)
+    return Outcome(charges, now, max(after, default=0.0), states, waits=after)

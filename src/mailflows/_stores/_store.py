@@ -75,7 +75,18 @@ class Outcome:
         is_busy: Whether nothing was decided because others were in front for too long.
     """
 
-    __slots__ = ("_known", "_states", "at", "charges", "is_busy", "is_settled", "lease", "now", "wait")
+    __slots__ = (
+        "_known",
+        "_states",
+        "_waits",
+        "at",
+        "charges",
+        "is_busy",
+        "is_settled",
+        "lease",
+        "now",
+        "wait",
+    )
 
     def __init__(  # noqa: PLR0913, PLR0917 -- made a million times a second: positions are faster
         self,
@@ -87,6 +98,7 @@ class Outcome:
         lease: float | None = None,
         known: Sequence[tuple[float, float, float]] | None = None,
         is_busy: bool = False,  # noqa: FBT001, FBT002
+        waits: Sequence[float] | None = None,
     ) -> None:
         self.charges = charges
         self.now = now
@@ -97,6 +109,7 @@ class Outcome:
         self.is_busy = is_busy
         self._states = states
         self._known = known
+        self._waits = waits
 
     @property
     def allowed(self) -> bool:
@@ -112,8 +125,9 @@ class Outcome:
     def readings(self) -> Sequence[tuple[float, float, float]]:
         """Return for each charge how much is used, the seconds until nothing is, and its own wait."""
         if self._known is None:
-            rows = zip(self.charges, self._states, strict=True)
-            self._known = [(*meter.reading(state, self.now), 0.0) for (meter, _, _), state in rows]
+            waits = self._waits or [0.0] * len(self.charges)
+            rows = zip(self.charges, self._states, waits, strict=True)
+            self._known = [(*meter.reading(state, self.now), wait) for (meter, _, _), state, wait in rows]
         return self._known
 
 
