@@ -196,12 +196,33 @@ def gate_speed() -> str:
     return table(["milliseconds of processor time", "median", "p90", "p99"], rows)
 
 
+def relays() -> str:
+    """Return what stands between the gate and a relay costs, and what a killed handler loses."""
+    found = result("relays")
+    speed, cpu, kills = found["speed"], found["cpu_20_mb"], found["kills"]
+    held = found["acheck_blocks"]
+    lost = f"{kills['lost']} lost, {kills['duplicates']} twice, {kills['unknown']} unknown"
+    rows: list[list[object]] = [
+        ["messages a second by `GateSMTP`, of smtplib's; the gate's time apart", f"{speed['ratio']:.2f}"],
+        ["processor time to hand over 20 MB, of that by smtplib", f"{cpu['ratio_handed_over']:.2f}"],
+        ["the same with the gate's check", f"{cpu['ratio_with_check']:.2f}"],
+        [
+            "milliseconds for which `acheck` holds the loop: a small message",
+            f"{held['small_message_ms']:.0f}",
+        ],
+        ["the same with 20 MB", f"{held['large_message_ms']:.0f}"],
+        [f"{kills['messages']} messages through a handler killed {kills['kills']} times", lost],
+    ]
+    return table(["measured", ""], rows)
+
+
 MORE: dict[str, dict[str, Callable[[], str]]] = {
     "docs/limits.md": {"limits": limits, "sender-control": senders},
     "docs/pacing.md": {"pacing": pacing},
     "docs/content.md": {"content": content},
     "docs/flows.md": {"flows": flows},
     "docs/tracking.md": {"tracking": tracking},
+    "docs/integrations.md": {"relays": relays},
     "docs/gate.md": {"breaker": breaker, "gate-speed": gate_speed},
 }
 """What stands in which page."""

@@ -151,6 +151,26 @@ def feedback() -> str:
     return table(["on outside bounces", "measured"], rows)
 
 
+def replies() -> str:
+    """Return how three readers understand the open corpus of replies."""
+    found = result("replies")
+    words = {"code": "reply code alone", "status": "enhanced status alone", "mailflows": "mailflows"}
+    rows: list[list[object]] = [
+        [
+            words[name],
+            percent(row["class_accuracy"]),
+            percent(row["suppress_precision"]),
+            percent(row["suppress_recall"]),
+            percent(row["own_fault_known"]),
+            row["own_fault_suppressed"],
+        ]
+        for name, row in found["readers"].items()
+    ]
+    head = [f"{found['replies']} replies of {found['providers']} providers and servers", "class"]
+    head += ["suppressions that are right", "unknown recipients suppressed", "own faults known"]
+    return table([*head, "own faults that suppress"], rows)
+
+
 def corrected() -> str:
     """Return the labels that were changed after reading the message."""
     path = ROOT / "tasks" / "labels-corrected.tsv"
@@ -212,7 +232,7 @@ def main() -> int:
             "speed": speed(result("classifier_speed")),
         },
         "MODEL.md": card(found),
-        "docs/feedback.md": {"feedback": feedback()},
+        "docs/feedback.md": {"feedback": feedback(), "replies": replies()},
         **{page: {name: make() for name, make in makers.items()} for page, makers in MORE.items()},
     }
     changed = False

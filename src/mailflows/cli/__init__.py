@@ -7,7 +7,20 @@ import io
 import sys
 from typing import TYPE_CHECKING
 
-from mailflows.cli import audit, check, classify, fix, gate, held, limits, lint, senders, status, suppress
+from mailflows.cli import (
+    audit,
+    bounces,
+    check,
+    classify,
+    fix,
+    gate,
+    held,
+    limits,
+    lint,
+    senders,
+    status,
+    suppress,
+)
 from mailflows.cli import list as list_command
 from mailflows.errors import ConfigurationError, MailflowsError
 
@@ -43,19 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m mailflows", description="Keep professional, marketing and transactional mail apart."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (
-        classify,
-        check,
-        list_command,
-        lint,
-        fix,
-        audit,
-        gate,
-        held,
-        limits,
-        senders,
-        status,
-        suppress,
-    ):
+    everyday = (classify, check, list_command, lint, fix, audit, gate)
+    for command in (*everyday, bounces, held, limits, senders, status, suppress):
         command.add_command(commands)
     return parser

@@ -21,6 +21,10 @@ MESSAGE_ENDINGS = (".eml", ".msg", ".txt", ".mbox", "")
 """Endings of the files that are looked at in a folder; a file that is named is always read."""
 
 
+_MAILDIR = ("cur", "new")
+"""Folders of a Maildir whose files are messages, whatever their names are; ``tmp`` has unfinished ones."""
+
+
 def messages(paths: Sequence[str]) -> Iterator[tuple[str, bytes | Path | MessageError]]:
     """Yield (name, bytes) of every message, or (name, error) of what cannot be read."""
     for name in paths:
@@ -28,9 +32,7 @@ def messages(paths: Sequence[str]) -> Iterator[tuple[str, bytes | Path | Message
         if name == "-":
             yield from _standard_input()
         elif path.is_dir():
-            inside = [
-                p for p in sorted(path.rglob("*")) if p.is_file() and p.suffix.lower() in MESSAGE_ENDINGS
-            ]
+            inside = [p for p in sorted(path.rglob("*")) if p.is_file() and _is_message(p)]
             if not inside:
                 yield (
                     name,
@@ -42,6 +44,11 @@ def messages(paths: Sequence[str]) -> Iterator[tuple[str, bytes | Path | Message
                 yield from _file_messages(file)
         else:
             yield from _file_messages(path)
+
+
+def _is_message(path: Path) -> bool:
+    """Say whether a file of a folder is looked at: by its ending, or because a Maildir keeps it."""
+    return path.suffix.lower() in MESSAGE_ENDINGS or path.parent.name in _MAILDIR
 
 
 def _file_messages(path: Path) -> Iterator[tuple[str, bytes | Path | MessageError]]:

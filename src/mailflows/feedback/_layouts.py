@@ -29,7 +29,7 @@ _ENTRY = re.compile(
     rf"[\s>*•·\-]{{0,20}}(?:{ADDRESS}[ ](?=<))?[<\"'\[(]{{0,2}}({ADDRESS})(?=[\s>\"'\]):,;.<\[(]|$)"
 )
 _TRANSCRIPT = re.compile(rf"[45]\d\d[ -](?:[45]\.\d{{1,3}}\.\d{{1,3}} )?<({ADDRESS})>")
-_ANYWHERE = re.compile(ADDRESS)
+_ANYWHERE = re.compile(rf"(?<![^\s<>()\[\]\"',;:@|]){ADDRESS}")  # only where a word begins: one try each
 _TO_LINE = re.compile(
     rf"(?:^|(?<=\s))(?:To|An|À|A|Para|Naar)[ \t]{{0,4}}:[ \t]{{0,20}}<?({ADDRESS})", re.MULTILINE
 )
@@ -114,12 +114,15 @@ def _tells_of_failure(subject: str, text: str) -> bool:
 def split_returned(text: str) -> tuple[str, str]:
     """Part a text where the returned message starts: at a line that says so, or at its headers."""
     lines = text.split("\n")
-    markers = _words()["original"]
+    whole = text.lower()
+    markers = [marker for marker in _words()["original"] if marker in whole]
     is_empty = True
     for number, line in enumerate(lines):
-        low = line[:_LINE].lower()
+        if not line or line.isspace():
+            continue
+        low = line[:_LINE].lower() if markers else ""
         if is_empty:
-            is_empty = not low.strip()
+            is_empty = False
         elif any(marker in low for marker in markers) or _starts_headers(lines, number):
             return "\n".join(lines[:number]), "\n".join(lines[number:])
     return text, ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mailflows._rates import Rate, duration, parse_rates
 from mailflows._stores import BucketMeter, DistinctMeter, GcraMeter, WindowMeter
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mailflows._stores import Charge, Meter
 
-__all__ = ["Limit", "Per"]
+__all__ = ["Limit", "Per", "Prepared"]
 
 Per: TypeAlias = "str | tuple[str, ...] | Callable[[Attempt], str | Iterable[str] | None]"
 """What a limit counts by: a kind of key, several kinds together, or a function of the attempt."""
@@ -27,6 +27,10 @@ EXACT_UP_TO = 64
 
 MOST_EXACT = 1000
 """Units per period up to which a window can be exact."""
+
+Prepared: TypeAlias = "tuple[str, Callable[[Any], str], tuple[Meter, ...], bool, Limit]"
+"""The key of the attempt that it counts by (or nothing), its canonical form, meters, whether each message
+counts as one, and the limit itself for all other attempts."""
 
 MOST_RATES = 1000
 """Different texts that a function of rates may return: plans, not people."""
@@ -177,6 +181,11 @@ class Limit:
                 self._known[rates] = limit
                 self._found(limit)
         return limit
+
+    def prepared(self) -> Prepared:
+        """Return what a limiter needs for most attempts; for the rest it asks the limit."""
+        key = self._key if self._rates_of is None else ""
+        return key, self._canonical, self.meters, self._per_message, self
 
     def charge(self, attempt: Attempt, charges: list[Charge]) -> None:
         """Add what an attempt takes.

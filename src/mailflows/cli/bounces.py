@@ -1,0 +1,108 @@
+"""``mailflows bounces``: read what came back (files, folders, an mbox, a Maildir), and say what to do.
+
+Exit status: 0 everything was read, 2 wrong usage or what cannot be read.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from mailflows._result import printable, to_text
+from mailflows.cli.messages import messages
+from mailflows.errors import MessageError
+from mailflows.feedback import SuppressionList, parse_autoreply, parse_bounce
+from mailflows.flow import Flow
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from mailflows._result import Cell
+    from mailflows.feedback import Event, Suppression
+
+__all__ = ["add_command"]
+
+_COLUMNS = ("message", "recipient", "what", "class", "status", "whose fault", "to do")
+_EARLY = datetime.min.replace(tzinfo=UTC)
+
+
+def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to a parser; it sets ``run``, which returns the exit status."""
+    command = commands.add_parser(
+        "bounces",
+        help="read bounces, complaints and automatic answers",
+        description="Read what came back: messages, folders, an mbox or a Maildir; say what it means.",
+        epilog="Exit status: 0 everything was read, 2 wrong usage or what cannot be read.",
+    )
+    command.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder; - for standard input")
+    command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow whose return path it is")
+    command.add_argument("--json", action="store_true", help="one JSON object an event and line")
+    command.add_argument("--apply", metavar="LIST.db", help="feed a suppression list in this SQLite file")
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Read everything that is named; what cannot be read is said and the others go on."""
+    seen: Counter[str] = Counter()
+    events = list(_read(options, seen))
+    if options.json:
+        for name, event in events:
+            print(json.dumps({"message": name, **_plain(event)}, ensure_ascii=False))
+    elif events:
+        print(to_text(_COLUMNS, [_row(name, event) for name, event in events]))
+    applied = _apply(options.apply, [event for _, event in events]) if options.apply else None
+    print(_summary(seen, applied), file=sys.stderr if options.json else sys.stdout)
+    return 2 if seen["unreadable"] else 0
+
+
+def _read(options: argparse.Namespace, seen: Counter[str]) -> Iterator[tuple[str, Event]]:
+    """Yield name and event of each thing that came back, and count the messages by what they are."""
+    for name, content in messages(options.paths):
+        try:
+            if isinstance(content, MessageError):
+                raise content
+            found = parse_bounce(content, flow=options.flow)
+            answer = None if found else parse_autoreply(content)
+        except MessageError as problem:
+            seen["unreadable"] += 1
+            print(printable(f"{name}: {problem}"), file=sys.stderr)
+            continue
+        seen["report" if found else "automatic answer" if answer else "other message"] += 1
+        for event in found or ((answer,) if answer else ()):
+            yield name, event
+
+
+def _plain(event: Event) -> dict[str, Any]:
+    """Return an event as JSON has it, without the report itself."""
+    fault = str(event.reason.fault) if event.reason else None
+    return {key: value for key, value in event.to_dict().items() if key != "raw"} | {"fault": fault}
+
+
+def _row(name: str, event: Event) -> list[Cell]:
+    fault = str(event.reason.fault) if event.reason else None
+    status = event.status or (str(event.smtp_code) if event.smtp_code else None)
+    reason = str(event.reason) if event.reason else None
+    return [name, event.recipient, str(event.type), reason, status, fault, str(event.action)]
+
+
+def _apply(path: str, events: list[Event]) -> list[Suppression]:
+    """Feed a suppression list with events, the oldest first, and return what is suppressed by now."""
+    from mailflows.limits import SQLiteStore  # noqa: PLC0415 -- only where it is needed
+
+    suppressions = SuppressionList(SQLiteStore(path))
+    ordered = sorted(events, key=lambda event: event.time or _EARLY)
+    return [entry for event in ordered if (entry := suppressions.apply(event)) is not None]
+
+
+def _summary(seen: Counter[str], applied: list[Suppression] | None) -> str:
+    """Return one line: how many messages were what, and how many addresses are suppressed by them."""
+    kinds = ("report", "automatic answer", "other message", "unreadable")
+    told = ", ".join(
+        f"{seen[kind]} {kind}{'s' * (kind != 'unreadable' and seen[kind] != 1)}" for kind in kinds
+    )
+    suppressed = "" if applied is None else f"; {len({entry.key for entry in applied})} addresses suppressed"
+    return f"{seen.total()} messages: {told}{suppressed}"
