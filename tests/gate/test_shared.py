@@ -122,6 +122,39 @@ def test_what_programs_send_for_people() -> None:
         assert (verdict.allowed, verdict.flow, verdict.mail_from) == (True, "professional", sender), file.stem
 
 
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        (
+            "Auto-Submitted: auto-replied (vacation)",
+            "Bonjour, je suis absente jusqu'au 4 mai. Urgence : Tom.",
+        ),
+        ("X-Autoreply: yes\r\nPrecedence: auto_reply", "Dank voor uw bericht. Ik ben afwezig tot 4 mei."),
+        (
+            "Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All",
+            "I am out of office until Monday.",
+        ),
+        ("Content-Type: text/calendar; method=REPLY", "BEGIN:VCALENDAR\r\nMETHOD:REPLY\r\nEND:VCALENDAR"),
+    ],
+)
+def test_answers_in_other_shapes(fields: str, text: str) -> None:
+    """Vacation programs of all ages pass."""
+    top = "From: Helen <helen@example.org>\r\nTo: marcus@a.example.com\r\nSubject: Re: quotation\r\n"
+    envelope = Envelope("", ("marcus@a.example.com",))
+    verdict = Gate(flows()).check(f"{top}{fields}\r\n\r\n{text}\r\n".encode(), envelope=envelope)
+    assert (verdict.decision, verdict.flow) == ("accept", "professional")
+
+
+def test_an_advert_is_no_answer() -> None:
+    """One that says it is an answer to absence is refused for what it holds."""
+    field = "Auto-Submitted: auto-replied"
+    raw = (
+        "From: Helen <helen@example.org>\r\nTo: marcus@a.example.com\r\nSubject: Re: quotation\r\n"
+        f"{field}\r\n\r\n{RIGHT['marketing'][2]}Shop now: https://example.org/sale\r\n"
+    )
+    assert not Gate(flows()).check(raw.encode(), envelope=Envelope("", ("marcus@a.example.com",)))
+
+
 def test_what_is_told() -> None:
     """Fields twice, forged fields and a foreign From are told; the owner's own message is not."""
     wrong = []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mailflows.flows._route import FlowRoute
     from mailflows.message import Message
 
-__all__ = ["FLOW_HEADER", "DecidedBy", "RouteDecision", "route"]
+__all__ = ["FLOW_HEADER", "DecidedBy", "RouteDecision", "is_sent_for_a_person", "route"]
 
 FLOW_HEADER = "X-Mailflows-Flow"
 """Header in which an application may declare the flow; take it out before sending."""
@@ -103,7 +103,7 @@ def route(
         if classification and classification.flow not in {None, flow}:
             said.append(f"the content is {classification.flow}, and {flow} was declared")
         return _decision(flows, flow, DecidedBy.DECLARED, ["the sender declared it"], said)
-    is_personal = _is_sent_for_a_person(message)
+    is_personal = is_sent_for_a_person(message)
     headers = _by_headers(flows, message)
     classification = classification or _classify(message, classifier)
     if headers:
@@ -118,26 +118,30 @@ def route(
     return _by_content(flows, classification, doubts, domains)
 
 
-def _is_sent_for_a_person(message: Message) -> bool:
+def is_sent_for_a_person(message: Message) -> bool:
     """Return whether a program wrote it for one: an answer to absence, a receipt, a report, an invitation.
 
     RFC 3834 section 5, RFC 8098 section 3, RFC 3464 section 2, RFC 6047 section 2.4. What it holds reads like
-    mail of a server; it belongs to the flow of its domain.
+    mail of a server; it belongs to the flow of its domain. An answer goes to one recipient.
     """
-    if message.get("auto-submitted").strip().lower().startswith("auto-replied"):
-        return len(message.recipients) <= 1
-    kinds = {part.content_type for part in message.parts}
-    return bool(kinds & _FOR_A_PERSON)
+    if not _FOR_A_PERSON.isdisjoint(part.content_type for part in message.parts):
+        return True
+    submitted = message.get("auto-submitted").partition(";")[0].split("(")[0].strip().lower()
+    is_answer = submitted == "auto-replied" or any(name in message for name in _ANSWERS)
+    is_answer |= message.get("precedence").strip().lower().replace("-", "_") == "auto_reply"
+    # MAIL FROM:<> is for answers and reports only (RFC 3834 section 3.3, RFC 5321 section 4.5.5).
+    is_null = message.envelope is not None and not message.envelope.sender
+    is_answer |= is_null and submitted not in {"", "no"}
+    return is_answer and len(message.recipients) <= 1
 
 
 _FOR_A_PERSON = frozenset(
-    (
-        "message/disposition-notification",
-        "message/delivery-status",
-        "message/global-delivery-status",
-        "text/calendar",
-    )
+    "message/disposition-notification message/delivery-status message/global-delivery-status "
+    "message/global-disposition-notification text/calendar".split()
 )
+
+_ANSWERS = ("x-autoreply", "x-autorespond", "x-autoresponder")
+"""Fields of vacation programs from before RFC 3834, as `feedback` knows them, too."""
 
 
 def _classify(message: Message, classifier: Classifier | None) -> Classification:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Doubt", "doubts", "has_one_click"]
 
 _ONCE = (
-    "from sender reply-to to cc bcc date message-id in-reply-to references subject mime-version content-type "
-    "content-transfer-encoding content-id content-description list-id list-unsubscribe list-unsubscribe-post"
+    "from sender reply-to to cc bcc date message-id in-reply-to references subject mime-version "
+    "content-type content-transfer-encoding content-disposition content-id content-description "
+    "list-id list-unsubscribe list-unsubscribe-post"
 ).split()
 """Fields that stand once at most: RFC 5322 section 3.6, RFC 2045 section 4, RFC 2369 section 3.4,
 RFC 2919 section 3, RFC 8058 section 3.1. From twice is refused before."""

@@ -16,6 +16,7 @@ from mailflows._result import Severity
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows import Outcome
+from mailflows.flows._routing import is_sent_for_a_person
 from mailflows.gate._check import DEFAULT_RETRY, Call, Check, Failure, Steps, in_thread, mailbox_of
 from mailflows.gate._identity import doubts, has_one_click
 from mailflows.gate._keys import absent_keys, fitted, needs_of
@@ -275,11 +276,14 @@ def guard(parts: Parts, check: Check) -> Steps:
     """Ask whether the message belongs on its flow."""
     if check.flow is None or check.classification is None:
         return
+    is_server_like = check.flow is Flow.PROFESSIONAL and check.classification.flow is Flow.TRANSACTIONAL
+    # What a program sends for a person is judged as a server's: alike as a rule, and never an advert.
+    judged_as = Flow.TRANSACTIONAL if is_server_like and is_sent_for_a_person(check.message) else check.flow
     found = yield Call(
         parts.flows,
         "guard",
         check.message,
-        check.flow,
+        judged_as,
         classification=check.classification,
         observation=check.observation,
         settings=parts.guard_settings,

@@ -35,6 +35,9 @@ CLAIM = 900.0
 """Seconds for which a released message that is being sent is not sent again: longer than the ten minutes that
 a relay may take for its answer (RFC 5321 section 4.5.3.2.6)."""
 
+ROOM = 256 * 1024 * 1024
+"""Bytes of all messages together. bound: what a server has to spare for bad mail, in memory, too."""
+
 MOST = 10_000
 """Messages. bound: a flood of bad ones fills no disk; whoever sends more is told to wait."""
 
@@ -121,6 +124,7 @@ class HeldMail:
     Args:
         store: Where it is kept: a store of `mailflows.limits`. In memory, it ends with the process.
         keep: Seconds after which a message is deleted.
+        room: Bytes of all messages together; what does not fit stays with its sender.
         clock: Returns seconds of Unix time.
 
     Example:
@@ -132,12 +136,18 @@ class HeldMail:
     """
 
     def __init__(
-        self, store: Documents | None = None, *, keep: float = KEEP, clock: Clock = time.time
+        self,
+        store: Documents | None = None,
+        *,
+        keep: float = KEEP,
+        room: int = ROOM,
+        clock: Clock = time.time,
     ) -> None:
         kept = MemoryStore() if store is None else store
         self._index = DocumentKeeper(kept, kind="held")
         self._mail = DocumentKeeper(kept, kind="held-mail")
         self._keep = seconds_in(keep, name="keep")
+        self._room = room
         self._clock = clock
 
     @property
@@ -176,8 +186,9 @@ class HeldMail:
         known = self._load(new.id)
         if known is not None:
             return known
-        if sum(1 for _ in self._index.scan()) >= MOST:
-            msg = f"{MOST} messages are held already: release or drop some"
+        sizes = [one.size for one in self.list(every=True)]
+        if len(sizes) >= MOST or sum(sizes) + new.size > self._room:
+            msg = f"{len(sizes)} messages are held already, and there is no more room: release or drop some"
             raise StoreError(msg, store=getattr(self._index.store, "name", "memory"))
         content, written = zlib.compress(raw), _written(new)
         self._mail.update(f"held-mail:{new.id}", lambda old: old or content, ttl=self._keep)
@@ -346,6 +357,14 @@ class HeldMail:
     async def atake(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
         """Do what `take` does without blocking the event loop."""
         return await asyncio.to_thread(self.take, id)
+
+    async def aclaim(self, id: str) -> bool:  # noqa: A002 -- its name
+        """Do what `claim` does without blocking the event loop."""
+        return await asyncio.to_thread(self.claim, id)
+
+    async def asettle(self, id: str, *, sent: bool) -> None:  # noqa: A002 -- its name
+        """Do what `settle` does without blocking the event loop."""
+        await asyncio.to_thread(self.settle, id, sent=sent)
 
     async def aforget(self, address: str) -> int:
         """Do what `forget` does without blocking the event loop."""
