@@ -459,11 +459,15 @@ def limits(parts: Parts, check: Check) -> Steps:
 def _keys(check: Check) -> dict[str, Any]:
     """Return the keys that limits count by; a person without a login is known by the address that sends."""
     context = check.context.known()
-    keys = {name: context[name] for name in ("client", "form", "account", "template") if name in context}
+    keys = {name: context[name] for name in LIMITED if name in context}
     if check.flow is Flow.PROFESSIONAL and "account" not in keys:
         stand_in = check.envelope_sender or check.message.sender.address
         keys |= {"account": stand_in.lower()} if stand_in else {}
     return keys | {"flow": check.flow}
+
+
+LIMITED = ("client", "form", "account", "template", "campaign", "tenant")
+"""What a limiter may count by, of all that is known of an attempt."""
 
 
 def _wait(decision: Decision) -> float:

@@ -48,7 +48,8 @@ _CODES = {
 """Replies (RFC 5321, RFC 3463). What is held stays in the queue of who sent it: nothing is lost."""
 
 _MOST_WAITING = 64
-"""Messages whose relays are waited for at a time; an answer may take ten minutes."""
+"""Messages whose relays are waited for at a time. bound: threads, each for the ten minutes
+that an answer may take."""
 
 _log = logging.getLogger("mailflows.integrations")
 
@@ -66,10 +67,16 @@ class GateHandler:
         flow: The flow of all that comes in here, or a function of the session that returns it, or `None`.
         client: A function of the session that returns who caused a message, for limits per client. Who
             connects is mostly an application, not a visitor, so by default nobody is named.
+        account: A function of the session that returns whose account a message is of; by default who has
+            logged in, if anybody has.
         timeout: Seconds to wait for each step before the end of a message.
         answer_timeout: Seconds to wait for the answer to a whole message (RFC 5321 section 4.5.3.2.6).
         tls: As of `GateSMTP`.
         tls_ca: As of `GateSMTP`.
+
+    Raises:
+        ConfigurationError: If *flow* has no route, the gate may hold messages and has no place for them, or a
+            limit of yours counts per client or account and nobody says it of every message.
     """
 
     def __init__(  # noqa: PLR0913 -- what a handler can be told
@@ -78,14 +85,19 @@ class GateHandler:
         *,
         flow: FlowOf = None,
         client: Callable[[Session], object] | None = None,
+        account: Callable[[Session], object] | None = None,
         timeout: float = TIMEOUT,
         answer_timeout: float = ANSWER_TIMEOUT,
         tls: ssl.SSLContext | str | None = None,
         tls_ca: str = "",
     ) -> None:
+        gate.require_place("GateHandler")
+        said = {"client": client, "account": account}
+        gate.require_keys("GateHandler", {name for name, known in said.items() if known is not None})
         self._gate = gate
         self._flow = flow if callable(flow) or flow is None else _known(gate, flow)
         self._client = client
+        self._account = account or _login
         self._relays = Relays(timeout=timeout, answer_timeout=answer_timeout, tls=tls, tls_ca=tls_ca)
         weakref.finalize(self, self._relays.drop)  # aiosmtpd tells no handler that its server has stopped
         self._threads = ThreadPoolExecutor(_MOST_WAITING, thread_name_prefix="mailflows-relay")
@@ -161,7 +173,7 @@ class GateHandler:
                 raw,
                 envelope=Envelope(transaction.sender, tuple(envelope.rcpt_tos)),
                 client=self._client(session) if self._client else None,
-                account=_login(session),
+                account=self._account(session),
                 flow=declared,
             )
         except MessageError as problem:
