@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import smtplib
+from pathlib import Path
 
 import pytest
 
@@ -245,3 +247,17 @@ def test_a_persons_words_are_no_automatic_answer(subject: str, headers: str) -> 
     """A person who writes about absences, and a ticket system, are none."""
     raw = f"From: Ada <ada@one.example>\nSubject: {subject}\n{headers}\nShall we meet?\n".encode()
     assert parse_autoreply(raw) is None
+
+
+def languages() -> list[dict[str, str]]:
+    """Return subject, text and action of reports without fields, in twenty languages."""
+    with (Path(__file__).parent / "languages.tsv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+@pytest.mark.parametrize("row", languages(), ids=lambda row: row["subject"])
+def test_a_report_in_another_language(row: dict[str, str]) -> None:
+    """A server that writes for the people of its country is understood."""
+    more = "Return-Path: <>\nContent-Type: text/plain; charset=utf-8\n"
+    raw = mail(row["text"].replace("|", "\n"), subject=row["subject"], more=more)
+    assert [(recipient, done) for recipient, _, done in found(raw)] == [("ada@one.example", row["action"])]

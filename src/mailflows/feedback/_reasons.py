@@ -66,8 +66,9 @@ class _Rule:
         """Say whether one of the phrases stands in the text."""
         if self.subject and self.subject != subject:
             return False
-        found = any(_find(phrase, text, 0, len(text)) >= 0 for phrase in self.whole) or any(
-            _follow(parts, text) for parts in self.parted
+        there = [phrase for phrase in self.whole if phrase in text]  # hardly any is: the fast way out
+        found = any(_find(phrase, text, 0, len(text)) >= 0 for phrase in there) or any(
+            parts[0] in text and _follow(parts, text) for parts in self.parted
         )
         return found and not any(word in text for word in self.unless)
 
@@ -167,7 +168,8 @@ def folded(text: str) -> str:
     folded = " ".join(plain.replace("’", "'").lower().split())  # Exchange writes it so
     folded = folded.replace("e-mail", "email")
     for empty in _table().empty:
-        folded = folded.replace(empty, "")
+        if empty in folded:
+            folded = folded.replace(empty, "")
     return folded
 
 
