@@ -24,8 +24,6 @@ WORDS = {"failed": "rejected", "unknown": "other", "autoresponded": "autoreplied
 """Words of the outside cases that are others here."""
 
 ELSEWHERE = {
-    # An address that came onto Mandrill's blacklist is «unknown» there; here it is a refusal.
-    "MandrillTrackingTestCase.test_sync_event",
     # A time that the outside cases take for milliseconds, or do not read.
     "BrevoDeliveryTestCase.test_complaint",
     "BrevoDeliveryTestCase.test_error_email",

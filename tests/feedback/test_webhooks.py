@@ -247,7 +247,7 @@ def test_the_table_uses_our_words(provider: str) -> None:
     row = provider_row(provider)
     ours = {*BounceReason, "unsubscribed", "complained"}
     assert {*row.refused.values(), *row.classes.values()} <= ours
-    assert {force for _, force in row.types.values()} <= {"", "hard", "soft", "proxy"}
+    assert {force for _, force in row.types.values()} <= {"", "hard", "soft", "proxy", "listed", "note"}
 
 
 JSON = st.recursive(

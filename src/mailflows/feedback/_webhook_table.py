@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["PATHS", "Row", "provider_name", "provider_row", "providers", "squeezed"]
 
 PATHS = (
-    *("type", "kind", "recipient", "time", "message_id", "event_id", "reply", "status", "code", "words"),
-    *("description", "url", "user_agent", "campaign", "tags", "metadata", "list", "stream"),
+    *("type", "kind", "recipient", "time", "message_id", "event_id", "reply", "note", "status", "code"),
+    *("words", "description", "url", "user_agent", "campaign", "tags", "metadata", "list", "stream"),
 )
 """The keys of a row that are paths into the payload."""
 
@@ -37,7 +37,7 @@ class Row:
         signed: The scheme of its signature; empty where it signs nothing.
         signature: The header of the signature, in lower case.
         paths: For each field the paths to it, split at the dots.
-        types: What "type/kind" or "type" means, and ``hard``, ``soft`` or ``proxy`` where it says so.
+        types: What "type/kind" or "type" means, and ``hard``, ``soft``, … where it says so.
         refused: Words for why it did not even try.
         classes: Words for what it makes of a reply.
         known: The fields that are not metadata; empty where metadata have a field of their own.

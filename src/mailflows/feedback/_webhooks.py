@@ -124,7 +124,11 @@ def _event(row: Row, item: Item, headers: Mapping[str, str], flow: Flow | None) 
     known: Item = {**item, "headers": headers} if headers else item
     kind, force = _type(row, known)
     reply = str(_first(row, "reply", known) or "")
-    verdict = _verdict(row, known, kind, force, reply) if kind in _BAD else _good(kind)
+    note = str(_first(row, "note", known) or "")
+    is_judged = kind in _BAD or force == "listed"
+    verdict = _verdict(row, known, kind, force, reply or note) if is_judged else _good(kind)
+    if force == "note":
+        reply, note = "", reply
     return Event(
         kind,
         _recipient(_every(row, "recipient", known), kind),
@@ -138,15 +142,18 @@ def _event(row: Row, item: Item, headers: Mapping[str, str], flow: Flow | None) 
         metadata=_metadata(row, item),
         list=_text(_head(_first(row, "list", known, last=False))),
         stream=_text(_head(_first(row, "stream", known))),
-        description="opened by a proxy"
-        if force == "proxy"
-        else (_text(_first(row, "description", known)) or ""),
+        description=_description(row, known, force) or note,
         url=_text(_first(row, "url", known)),
         user_agent=_text(_first(row, "user_agent", known)) or "",
         provider=row.name,
         raw=item,
         **verdict,
     )
+
+
+def _description(row: Row, item: Item, force: str) -> str:
+    """Return what the provider says beside the reply."""
+    return "opened by a proxy" if force == "proxy" else _text(_first(row, "description", item)) or ""
 
 
 def _type(row: Row, item: Item) -> tuple[EventType, str]:
@@ -186,11 +193,15 @@ def _verdict(row: Row, item: Item, kind: EventType, force: str, reply: str) -> d
     reason = said.reason
     if refused:
         reason = BounceReason(refused)
-    elif kind is EventType.REJECTED and codes(reply) == (None, None):
+    elif (kind is EventType.REJECTED or force == "listed") and codes(reply) == (None, None):
         reason = BounceReason(of_class or BounceReason.OTHER)  # the provider's words are no server's reply
     elif of_class and reason in _SAYS_LITTLE:
         reason = BounceReason(of_class)
-    final = force == "hard" or kind is EventType.REJECTED or (kind is EventType.BOUNCED and force != "soft")
+    final = (
+        force in {"hard", "listed"}
+        or kind is EventType.REJECTED
+        or (kind is EventType.BOUNCED and force != "soft")
+    )
     if reason is BounceReason.OTHER and not reply and not code:
         # The provider's class is all that is known: hard is its word for a dead address, soft for a delay.
         reason = {"hard": BounceReason.MAILBOX_UNKNOWN, "soft": BounceReason.TEMPORARY}.get(force, reason)

@@ -182,7 +182,9 @@ def _checked(line: int, value: object) -> Row:
         value = value.strip().strip("\ufeff")
         if not value:
             return Row(line, "", None, "empty")
-        return Row(line, value[:_MAX_TEXT].encode("utf-8", "backslashreplace").decode())
+        if not value.isascii():
+            value = value.encode("utf-8", "backslashreplace").decode()
+        return Row(line, value if len(value) <= _MAX_TEXT else value[:_MAX_TEXT])
     if _is_missing(value):
         return Row(line, "", None, "empty")
     return Row(line, "", None, f"not text but {type(value).__name__}")
