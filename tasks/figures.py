@@ -217,7 +217,8 @@ def relays() -> str:
 
 
 MORE: dict[str, dict[str, Callable[[], str]]] = {
-    "docs/limits.md": {"limits": limits, "sender-control": senders},
+    "docs/limits.md": {"limits": limits},
+    "docs/senders.md": {"sender-control": senders},
     "docs/pacing.md": {"pacing": pacing},
     "docs/content.md": {"content": content},
     "docs/flows.md": {"flows": flows},

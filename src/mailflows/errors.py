@@ -142,12 +142,15 @@ class StoreError(MailflowsError, OSError):
         store: Which one, such as ``SQLite /var/lib/app/limits.db``.
         is_busy: Whether it is well, and only others were in front for longer than the time to wait. Nothing
             was changed then.
+        is_lost: Whether what it held cannot be read any more, such as after the server was emptied: to count
+            anew would be a fresh quota.
     """
 
-    def __init__(self, message: str, *, store: str, is_busy: bool = False) -> None:
+    def __init__(self, message: str, *, store: str, is_busy: bool = False, is_lost: bool = False) -> None:
         super().__init__(loggable(message))  # every part writes it into its log
         self.store = store
         self.is_busy = is_busy
+        self.is_lost = is_lost
 
 
 class TokenError(MailflowsError, ValueError):

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mailflows._clock import to_datetime, to_unix
 from mailflows._dns import Answer, Question, Status, one_by_one, zone_records
-from mailflows._stores import MemoryStore, Outcome
+from mailflows._stores import BucketMeter, DistinctMeter, GcraMeter, MemoryStore, Outcome, WindowMeter
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from mailflows._dns import Conversation
-    from mailflows._stores import Charge
+    from mailflows._stores import Charge, Meter, Store
 
-__all__ = ["AllowAll", "FakeDns", "FixedClock"]
+__all__ = ["AllowAll", "FakeDns", "FixedClock", "store_contract"]
 
 T = TypeVar("T")
 
@@ -77,6 +78,78 @@ class AllowAll(MemoryStore):
 
     def settle(self, outcome: Outcome, *, keep: bool) -> None:
         """Do nothing: nothing was counted."""
+
+    def reset(self, charges: Sequence[Charge]) -> None:
+        """Do nothing: nothing was counted."""
+
+
+def store_contract(store: Store) -> None:
+    """Try a store of your own against what every store must do.
+
+    Args:
+        store: Yours, which may hold other things: the keys that are used begin with ``contract``.
+
+    Raises:
+        AssertionError: With a sentence that says what does not hold.
+
+    Example:
+        >>> from mailflows.limits import MemoryStore
+        >>> store_contract(MemoryStore())
+    """
+    _try_counters(store)
+    _try_documents(store)
+
+
+def _hold(holds: bool, sentence: str) -> None:  # noqa: FBT001 -- what must hold
+    if not holds:
+        raise AssertionError(sentence)
+
+
+def _try_counters(store: Store) -> None:
+    """Try what limits need of a store."""
+    own = secrets.token_hex(8)
+    meters: list[Meter] = [
+        WindowMeter(f"contract window {own}", 3, 3600.0),
+        BucketMeter(f"contract bucket {own}", 3, 3600.0),
+        GcraMeter(f"contract steady {own}", 3, 10800.0, 3),
+    ]
+    charges: list[Charge] = [(meter, "contract", 1) for meter in meters]
+    taken = [store.decide(charges) for _ in range(3)]
+    _hold(all(one.at is not None for one in taken), "decide() takes what fits")
+    _hold(store.decide(charges).at is None, "decide() refuses what does not fit")
+    _hold(store.decide(charges, look=True).wait > 0.0, "decide(look=True) says how long to wait")
+    other: list[Charge] = [(meter, "contract other", 1) for meter in meters]
+    _hold(store.decide([*charges[:1], *other[1:]]).at is None, "decide() takes all or nothing")
+    used = store.decide([(meter, key, 0) for meter, key, _ in other], look=True).readings()
+    _hold(all(reading[0] < 0.01 for reading in used), "a refusal changes nothing")
+    store.settle(taken[0], keep=False)
+    _hold(store.decide(charges, look=True).wait <= 0.0, "settle(keep=False) gives back what was taken")
+    leased = store.decide(other, lease=60.0)
+    store.settle(leased, keep=True)
+    used = store.decide([(meter, key, 0) for meter, key, _ in other], look=True).readings()
+    _hold(all(reading[0] > 0.9 for reading in used), "settle(keep=True) keeps what was reserved")
+    distinct: Meter = DistinctMeter(f"contract distinct {own}", 2, 3600.0)
+    seen = [store.decide([(distinct, "contract", (value,))]).at is not None for value in ("a", "b", "a", "c")]
+    _hold(seen == [True, True, True, False], "a value that was seen costs nothing; one too many is refused")
+    store.reset([*charges, *other])
+    used = store.decide([(meter, key, 0) for meter, key, _ in charges], look=True).readings()
+    _hold(all(reading[0] < 0.01 for reading in used), "reset() forgets what was counted")
+
+
+def _try_documents(store: Store) -> None:
+    """Try what senders, suppressions and pacing need of a store."""
+    digest = store.digest("contract")
+    _hold(len(digest) == 32 and set(digest) <= set("0123456789abcdef"), "digest() is 32 hexadecimal digits")
+    _hold(store.digest("contract") == digest != store.digest("another"), "digest() is the same each time")
+    key = f"contract:{secrets.token_hex(8)}"
+    _hold(store.load(key) is None, "load() of what is not there is None")
+    _hold(store.swap(key, None, b"one"), "swap() from None puts a document there")
+    _hold(not store.swap(key, None, b"two"), "swap() from None leaves a document that is there")
+    _hold(not store.swap(key, b"other", b"two"), "swap() changes nothing that is not as it was seen")
+    _hold(store.load(key) == b"one", "load() returns what was put there")
+    _hold(dict(store.scan(key)) == {key: b"one"}, "scan() finds documents by the beginning of their key")
+    _hold(store.swap(key, b"one", None), "swap() to None removes a document")
+    _hold(store.load(key) is None, "what was removed is not there")
 
 
 class FakeDns:

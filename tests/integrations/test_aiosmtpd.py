@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailflows import Gate
+from mailflows import ConfigurationError, Gate
 from mailflows.feedback import SuppressionList
 from mailflows.integrations.aiosmtpd import GateHandler
 from mailflows.limits import Limit, Limiter, MemoryStore
@@ -55,6 +55,13 @@ def test_a_limit_answers_with_a_deferral(urls: dict[str, str]) -> None:
     with pytest.raises(smtplib.SMTPDataError) as caught:
         submit(gate, newsletter(), client=client)
     assert caught.value.smtp_code == 450
+
+
+def test_a_limit_that_nobody_can_count(urls: dict[str, str]) -> None:
+    """One per client, and no client is named: that is said at once, with what to write, and holds no mail."""
+    gate = Gate(three_flows(**urls), limiter=Limiter(Limit("1/day", per="client")))
+    with pytest.raises(ConfigurationError, match="optional=True"):
+        GateHandler(gate)
 
 
 def test_each_recipient_hears_its_own_answer(relays: dict[str, SmtpServer], urls: dict[str, str]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import math
+import pickle
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
@@ -307,7 +309,7 @@ def test_decision_says_everything() -> None:
     no = one.acquire(to=VICTIM)
     assert (no.rule, no.per, no.limit, no.remaining) == ("«one»", "recipient", 1, 0)
     assert (no.retry_after, no.reset_after) == (3600.0, 3600.0)
-    assert no.message == "Too many for ««one»»: try again in 1 hour."
+    assert no.message == "Too many for '«one»': try again in 1 hour."
     assert no.headers() == {
         "RateLimit-Policy": '"_one_";q=1',
         "RateLimit": '"_one_";r=0;t=3600',
@@ -424,3 +426,34 @@ def test_what_is_no_limit_is_refused(given: Any) -> None:
     """A rate without its key, or a list, is told what a limiter takes."""
     with pytest.raises(ConfigurationError, match=f"takes Limit objects, .* got {type(given).__name__}"):
         Limiter(given)
+
+
+def test_a_decision_compares_pickles_and_copies() -> None:
+    """A decision that went through a queue says the same, and can still be given back."""
+    one = limiter(Limit("2/hour", per="recipient"), Limit(lambda _: "9/day", per="account", name="plan"))
+    decision = one.acquire(to="ada@example.org", account="charles")
+    again = pickle.loads(pickle.dumps(decision))
+    assert again == decision == copy.deepcopy(decision)
+    assert (again.to_dict(), again.accepted) == (decision.to_dict(), ("ada@example.org",))
+    assert hash(again) == hash(decision)
+    one.report(again, sent=False)
+    assert one.show(to="ada@example.org")[0].remaining == 2
+    assert one.acquire(to="bob@example.org", account="charles") != decision
+
+
+def test_forgetting_a_person_leaves_no_counter() -> None:
+    """The counters of an address go, as recipient and as account; those of others stay."""
+    one = limiter(Limit("2/hour", per="recipient"), Limit("9/day", per="account"))
+    one.acquire(to=["ada@example.org", "bob@example.org"], account="ada@example.org")
+    assert one.forget("Ada@Example.org") == 3  # as a recipient, and as an account in two spellings
+    assert [r.remaining for r in one.show(to=["ada@example.org", "bob@example.org"])] == [2, 1]
+    assert one.show(account="ada@example.org")[0].remaining == 9
+
+
+def test_a_penalty_reaches_beyond_the_limit() -> None:
+    """Who was caught waits, although the limit would have had room."""
+    one = limiter(Limit("2/10s", per="client"))
+    one.penalize(2, client="192.0.2.7")
+    one.penalize(2, client="192.0.2.7")
+    assert one.acquire(client="192.0.2.7").retry_after == pytest.approx(20.0, abs=0.01)
+    assert one.acquire(client="192.0.2.8").allowed

@@ -233,7 +233,8 @@ def test_a_killed_run_goes_on(clock: Clock, tmp_path: Path) -> None:
     stream = pacer(clock, store=store).stream(messages, resume="campaign-42")
     for _, slot in islice(stream, 4):
         slot.sent()
-    next(stream)  # under way when the process dies
+    next(stream)  # under way when the run ends
+    stream.close()
     store.close()
     store = SQLiteStore(tmp_path / "run.db", clock=clock)
     again = [

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import csv
 import json
+import pickle
 import random
 import tracemalloc
 from typing import TYPE_CHECKING
@@ -16,10 +19,10 @@ from dns_server import closed_port
 from mailflows._dns import Resolver
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
-from mailflows.recipients import Advice, RecipientChecker, Trait, Verdict, check_list
+from mailflows.recipients import Advice, ListReport, RecipientChecker, Trait, Verdict, check_list
 from mailflows.recipients._policies import judge, known_policies, sample_size
 from mailflows.recipients._prediction import CLASSES, predict
-from mailflows.testing import FakeDns
+from mailflows.testing import FakeDns, FixedClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -225,27 +228,202 @@ def test_memory_stays_flat() -> None:
     assert large < small * 1.2 + 2_000_000
 
 
-COUNTS = st.fixed_dictionaries(
-    {"ordinary": st.integers(0, 20_000)}
-    | {name: st.integers(0, 500) for name in CLASSES if name != "delivered"}
-)
+GOOD = [f"{first}@firm{n}.fr" for n, first in enumerate(("ada", "bob", "carla", "dora", "emil") * 8)]
+BAD = {
+    "disposable": "p@yopmail.com",
+    "typing error": "bob@gmial.com",
+    "no mail host": "ada@implicit.fr",
+    "dead domain": "ada@gone.fr",
+    "null MX": "ada@null.fr",
+    "silent domain": "ada@slow.fr",
+    "made up": "qwerty@shop.fr",
+    "no address": "nothing",
+    "empty": "",
+    "not text": 7,
+    "suppressed": "known@shop.fr",
+    "provider's grammar": "a_b@gmail.com",
+    "parked": "ada@parked.fr",
+    "markup": "u003eada@shop.fr",
+    "role": "info@shop.fr",
+    "no-reply": "noreply@shop.fr",
+}
+WORLD = {
+    **RECORDS,
+    **{address.partition("@")[2]: {"MX": ["10 mx.host.fr"]} for address in GOOD},
+    "yopmail.com": {"MX": ["10 mx.host.fr"]},
+    "implicit.fr": {"A": ["93.184.216.34"]},
+    "parked.fr": {"MX": ["10 mx.parkingcrew.net"]},
+    "mx.parkingcrew.net": {"A": ["93.184.216.34"]},
+}
+
+
+def judged(rows: list[object]) -> ListReport:
+    """Return the report on rows from a small world."""
+    made = RecipientChecker(resolver=FakeDns(WORLD), flow=Flow.MARKETING, bounced={"known@shop.fr"})
+    return made.check_list(rows)
 
 
 @pytest.mark.property
-@settings(max_examples=200, deadline=None)
-@given(counts=COUNTS, added=st.sampled_from(sorted(set(CLASSES) - {"delivered"})), more=st.integers(1, 400))
-def test_bad_rows_never_improve_a_verdict(counts: dict[str, int], added: str, more: int) -> None:
-    """Whatever is added of whatever bad class, no policy becomes friendlier."""
+@settings(max_examples=60, deadline=None)
+@given(
+    good=st.integers(1, len(GOOD)),
+    others=st.lists(st.sampled_from(sorted(BAD)), max_size=40),
+    bad=st.sampled_from(sorted(BAD)),
+)
+def test_a_good_row_replaced_by_a_bad_one_never_improves_a_verdict(
+    good: int, others: list[str], bad: str
+) -> None:
+    """For every kind of bad row, every policy and any mix, also where all the others are bad."""
     order = list(Advice)
-    dead, asked = counts["undeliverable"], counts["undeliverable"] + counts["ordinary"]
-    worse = {**counts, added: counts[added] + more}
-    further = more if added == "undeliverable" else 0
-    before = predict(counts, dead=dead, asked=asked)
-    after = predict(worse, dead=dead + further, asked=asked + further)
-    if not before.addresses:
-        return
-    for policy in known_policies():
-        assert order.index(judge(policy, after).advice) >= order.index(judge(policy, before).advice)
+    rest = [*GOOD[: good - 1], *(BAD[name] for name in others)]
+    before = judged([GOOD[good - 1], *rest])
+    after = judged([BAD[bad], *rest])
+    for one, other in zip(before.policies, after.policies, strict=True):
+        assert order.index(other.advice) >= order.index(one.advice), one.policy.name
+
+
+@pytest.mark.property
+@settings(max_examples=100, deadline=None)
+@given(
+    counts=st.fixed_dictionaries({name: st.integers(0, 3_000) for name in ("ordinary", *CLASSES)}),
+    worse=st.sampled_from(sorted(set(CLASSES) - {"delivered"})),
+    dead=st.integers(0, 300),
+    asked=st.integers(0, 3_000),
+)
+def test_one_ordinary_address_less_never_lowers_an_end(
+    counts: dict[str, int], worse: str, dead: int, asked: int
+) -> None:
+    """The law behind it: both ends of the interval rise, for lists of any length."""
+    counts["ordinary"] += 1
+    evidence = {"dead": dead, "asked": dead + asked + 1, "delivered": counts["delivered"]}
+    before = predict(counts, **evidence)
+    replaced = {**counts, "ordinary": counts["ordinary"] - 1, worse: counts[worse] + 1}
+    evidence["dead" if worse == "undeliverable" else "asked"] += 1 if worse == "undeliverable" else -1
+    after = predict(replaced, **evidence)
+    assert after.low >= before.low - 1e-9
+    assert after.high >= before.high - 1e-9
+
+
+@pytest.mark.property
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_the_order_of_the_rows_does_not_matter(data: st.DataObject) -> None:
+    """Counts, prediction and policies are those of the list, not of its order."""
+    rows: list[object] = [*GOOD[:10], *BAD.values(), "ADA@firm0.fr", "Ada+x@firm0.fr"]
+    first, second = judged(rows), judged(data.draw(st.permutations(rows)))
+    assert first.prediction == second.prediction
+    assert first.policies == second.policies
+    assert (first.verdicts, first.reasons, first.duplicates) == (
+        second.verdicts,
+        second.reasons,
+        second.duplicates,
+    )
+
+
+@pytest.mark.parametrize("rows", [[], [None, ""], [7]])
+def test_nothing_to_mail_is_no_go(rows: list[object]) -> None:
+    """An empty list, empty cells, what is no text."""
+    assert all(verdict.advice is Advice.STOP for verdict in judged(rows).policies)
+
+
+def test_good_corporate_rows_can_reach_go() -> None:
+    """Ten thousand people at firms whose domains all live: every policy that knows no largest mailing."""
+    prediction = predict({"ordinary": 10_000}, dead=0, asked=4_000)
+    assert {
+        judge(policy, prediction).advice for policy in known_policies() if policy.max_recipients is None
+    } == {Advice.GO}
+
+
+def test_a_sample_that_did_well_is_believed() -> None:
+    """The sample that a policy asks for settles it: its outcome goes back as history."""
+    strict = next(policy for policy in known_policies() if policy.name == "Brevo")
+    size, _ = sample_size(10_000, strict.hard_bounce)
+    history = predict({"ordinary": 10_000 - size, "delivered": size}, asked=2_000, delivered=size)
+    assert judge(strict, history).advice is Advice.GO
+
+
+def test_a_numbered_list_is_told() -> None:
+    """Addresses that differ only in a number are made up; people's names with a year are not."""
+    counted = judged([f"user{n:05}@shop.fr" for n in range(500)])
+    assert counted.findings[0].code == "serial-addresses"
+    assert counted.traits[Trait.SERIAL] == 500
+    people = judged([f"{a}.{b}{n % 90}@shop.fr" for n, (a, b) in enumerate(NAMES)])
+    assert "serial-addresses" not in [finding.code for finding in people.findings]
+
+
+FIRST = "ada bob carla dora emil fritz greta hugo ines jan karl lena max nora otto paula rosa sven".split()
+LAST = "adler bauer conti duval ebert fischer garcia huber ivanov jansen keller lopez meyer novak".split()
+NAMES = [(first, last) for first in FIRST for last in LAST]
+
+
+def test_a_report_is_a_value(tmp_path: Path) -> None:
+    """It compares, copies, pickles, is saved and loaded, and holds what was judged."""
+    report = judged([*GOOD[:5], *BAD.values()])
+    report.save(tmp_path / "report.db")
+    for other in (
+        pickle.loads(pickle.dumps(report)),
+        copy.deepcopy(report),
+        ListReport.load(tmp_path / "report.db"),
+    ):
+        assert other == report
+        assert other.to_dict() == report.to_dict()
+        assert list(other.reports()) == list(report.reports())
+        assert list(other.clean(risky=True)) == list(report.clean(risky=True))
+    with pytest.raises(FileExistsError):
+        report.save(tmp_path / "report.db")
+    (tmp_path / "other.db").write_text("no report")
+    with pytest.raises(ConfigurationError, match="no saved report"):
+        ListReport.load(tmp_path / "other.db")
+
+
+def test_the_rows_are_those_of_single_checks() -> None:
+    """What a list says of an address is what a check of it alone says."""
+    rows = [*GOOD[:5], *(text for text in BAD.values() if isinstance(text, str) and text)]
+    made = RecipientChecker(
+        resolver=FakeDns(WORLD), flow=Flow.MARKETING, bounced={"known@shop.fr"}, clock=FixedClock()
+    )
+    listed = [report for _, report, _ in made.check_list(rows).reports()]
+    assert listed == [made.check(text) for text in rows]
+
+
+def test_clean_does_not_judge_anew() -> None:
+    """A history that grows later changes nothing in a report that was made."""
+    bounced: set[str] = set()
+    report = RecipientChecker(resolver=FakeDns(WORLD), bounced=bounced).check_list(GOOD[:3])
+    bounced.update(GOOD)
+    assert list(report.clean()) == GOOD[:3]
+
+
+def test_suggestions_are_applied_on_request() -> None:
+    """Where the mailbox that was meant does not stand in the list; each once."""
+    rows = ["bob.smith@gmial.com", "bob.smith@gmal.com", "carla.jones@gmial.com", "carla.jones@gmail.com"]
+    assert list(judged(rows).clean(apply_suggestions=True)) == [
+        "bob.smith@gmail.com",
+        "carla.jones@gmail.com",
+    ]
+
+
+def test_the_parts_of_a_list() -> None:
+    """By who takes the mail, or by a column; a column that is not there is told."""
+    report = checker().check_list(
+        [{"email": "ada@shop.fr", "source": "fair"}, {"email": "x", "source": "web"}]
+    )
+    assert {part.name: part.undeliverable_share for part in report.segments("source")} == {
+        "fair": 0,
+        "web": 1,
+    }
+    assert report.segments()[0].name == "host.fr"
+    with pytest.raises(ConfigurationError):
+        report.segments("age")
+
+
+async def _checked() -> ListReport:
+    return await checker().acheck_list(ROWS)
+
+
+def test_a_list_without_blocking_the_loop() -> None:
+    """The same report as without."""
+    assert asyncio.run(_checked()).verdicts == checker().check_list(ROWS).verdicts
 
 
 def test_small_lists_cannot_prove_a_low_rate() -> None:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from mailflows._mailbox import duplicate_key, spelling_differences
 from mailflows._providers import free_mail_domains, large_mailbox_domains
-from mailflows.recipients import RecipientChecker, Trait, _lists
+from mailflows.recipients import RecipientChecker, Trait, _lists, check_recipient
 from mailflows.recipients._confusables import looks_like
 from mailflows.recipients._traits import NONE, PLAIN, _look_closely, is_ordinary, local_traits
 from mailflows.recipients._typos import correct_domain
+from mailflows.testing import FakeDns
 from shared_cases import cases
 
 CHECKER = RecipientChecker(dns=False)
@@ -345,3 +346,39 @@ def test_a_key_keeps_what_matters() -> None:
     """Dots count outside Gmail, also at firms that Google hosts; a lone plus is no tag."""
     assert duplicate_key("a.b", "firm.fr") != duplicate_key("ab", "firm.fr")
     assert duplicate_key("+33612345678", "firm.fr") == "+33612345678@firm.fr"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("mail.ruu", "mail.ru"),
+        ("ymail.con", "ymail.com"),
+        ("gmx.con", "gmx.com"),
+        ("yahoo.com.auu", "yahoo.com.au"),
+        ("web.dee", "web.de"),
+        ("acme.co.ukk", "acme.co.uk"),
+        ("acme.couk", "acme.co.uk"),
+        ("acme.con.br", "acme.com.br"),
+        ("acme.combr", "acme.com.br"),
+        ("mail.acme.con", "mail.acme.com"),
+        ("verizon.ne", "verizon.net"),
+        ("acme.ne", None),
+        ("acme.om", None),
+        ("mail.bg", None),
+        ("internode.on.net", None),
+        ("acme.com.br", None),
+        ("con.br", None),
+    ],
+)
+def test_endings_are_mended_and_names_are_kept(typed: str, meant: str | None) -> None:
+    """A stranger's provider never gets the mail: the name that was typed stays."""
+    found = check_recipient(f"ada.lovelace@{typed}", dns=False).suggestion
+    assert found == (meant and f"ada.lovelace@{meant}")
+
+
+def test_a_suggestion_is_one_that_takes_mail() -> None:
+    """What the DNS says of the domain that was meant counts, too."""
+    dead = RecipientChecker(resolver=FakeDns()).check("ada@acme.con")
+    assert dead.suggestion is None
+    records = {"acme.com": {"MX": ["10 mx.host.fr"]}, "mx.host.fr": {"A": ["93.184.216.34"]}}
+    assert RecipientChecker(resolver=FakeDns(records)).check("ada@acme.con").suggestion == "ada@acme.com"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailflows._stores import DistinctMeter, GcraMeter, Outcome, WindowMeter
+from mailflows._stores import BucketMeter, DistinctMeter, GcraMeter, Outcome, WindowMeter
 from mailflows.limits import MemoryStore, RedisStore, SQLiteStore
 from mailflows.testing import FixedClock
 from redis_server import ClockedClient
@@ -24,6 +24,8 @@ METERS: list[Any] = [
     GcraMeter("g", 4, 8.0, 3),
     GcraMeter("gs", 2, 8.0, 2, strict=True),
     DistinctMeter("d", 3, 10.0),
+    BucketMeter("b", 7, 16.0),  # of widths whose multiples Unix and the script's epoch both are
+    BucketMeter("bs", 5, 32.0, strict=True),
 ]
 VALUES = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=4).map(tuple)
 

@@ -123,6 +123,9 @@ def test_restarted_server_is_used_again(server: RedisServer) -> None:
         with pytest.raises(StoreError):
             store.load("a")
         server.start()
+        with pytest.raises(StoreError, match="secret") as caught:  # emptied by the restart: that is said once
+            store.load("a")
+        assert caught.value.is_lost
         assert store.load("a") is None
 
 
@@ -374,3 +377,116 @@ def test_local_counts_different_values_from_what_was_seen() -> None:
     store.is_down = True
     found = [keeper.decide([(meter, "k", (f"new {n}",))])[0].allowed for n in range(10)]
     assert sum(found) == 2
+
+
+def test_a_lost_secret_is_put_back_from_its_copy(redis_client: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """One key that was evicted is no lost limit: old and new processes go on with the same counters."""
+    with redis_client() as client:
+        old = Limiter(PER_ACCOUNT, store=RedisStore(client, timeout=5.0))
+        old.acquire(account="ada")
+        client.delete("{mailflows}:secret")
+        new = Limiter(PER_ACCOUNT, store=RedisStore(client, timeout=5.0))
+        decisions = [one.acquire(account="ada") for one in (old, new, old, new)]
+    assert [d.allowed for d in decisions] == [True, True, False, False]
+    assert not any(d.degraded for d in decisions)
+    assert "put back from its copy" in caplog.text
+
+
+def test_a_secret_that_is_wholly_gone_brings_no_fresh_quota(redis_client: Any) -> None:
+    """Without the secret and its copy a new process refuses, until one that knows it puts it back."""
+    with redis_client() as client:
+        old = Limiter(PER_ACCOUNT, store=RedisStore(client, timeout=5.0))
+        old.acquire(account="ada")
+        client.delete("{mailflows}:secret", "{mailflows}:secret-copy")
+        new = Limiter(PER_ACCOUNT, store=RedisStore(client, timeout=5.0))
+        refused = new.acquire(account="ada")
+        said = old.acquire(account="ada")
+        later = RedisStore(client, timeout=5.0)
+        fresh = Limiter(PER_ACCOUNT, store=later)
+        assert [fresh.acquire(account="ada").allowed for _ in range(3)] == [True, True, False]
+    assert (refused.allowed, refused.degraded) == (False, True)
+    assert (said.allowed, said.degraded) == (False, True)
+
+
+def test_an_emptied_server_is_said_at_the_next_decision(redis_client: Any) -> None:
+    """FLUSHALL takes every limit and block with it: a process that was there raises, and then goes on."""
+    with redis_client() as client:
+        store = RedisStore(client, timeout=5.0)
+        store.digest("ada")
+        client.flushall()
+        with pytest.raises(StoreError, match="the server was emptied") as caught:
+            store.load("block")
+        assert caught.value.is_lost
+        assert store.load("block") is None
+
+
+def test_a_secret_of_your_own_cannot_be_lost(redis_client: Any) -> None:
+    """With secret= an emptied server is just an empty one."""
+    with redis_client() as client:
+        limiter = Limiter(PER_ACCOUNT, store=RedisStore(client, timeout=5.0, secret=b"x" * 16))
+        limiter.acquire(account="ada")
+        client.flushall()
+        assert not limiter.acquire(account="ada").degraded
+
+
+def test_a_server_that_may_evict_is_warned_of(redis_client: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A policy under which limits vanish is said at the first use."""
+    with redis_client() as client:
+        client.config_set("maxmemory", "100mb")
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            RedisStore(client, timeout=5.0).digest("ada")
+        finally:
+            client.config_set("maxmemory-policy", "noeviction")
+            client.config_set("maxmemory", "0")
+    assert "maxmemory-policy is allkeys-lru" in caplog.text
+
+
+def test_a_file_of_a_later_release_is_a_store_error(tmp_path: Path) -> None:
+    """Tables that this release does not know are left alone."""
+    path = tmp_path / "limits.db"
+    store = SQLiteStore(path)
+    store.digest("ada")
+    with store._file.transaction() as cursor:
+        cursor.execute("PRAGMA user_version = 99")
+    store.close()
+    with pytest.raises(StoreError, match="upgrade mailflows"):
+        SQLiteStore(path).load("a")
+
+
+def test_a_file_that_lost_its_secret_is_a_store_error(tmp_path: Path) -> None:
+    """Counters that nobody can find are not begun anew in silence."""
+    path = tmp_path / "limits.db"
+    store = SQLiteStore(path)
+    store.digest("ada")
+    with store._file.transaction() as cursor:
+        cursor.execute("DELETE FROM facts WHERE name = 'secret'")
+    store.close()
+    with pytest.raises(StoreError, match="secret of its hashes is gone") as caught:
+        SQLiteStore(path).digest("ada")
+    assert caught.value.is_lost
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_a_new_secret_reads_what_the_old_one_wrote(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A block that was written by the old key is found, changed and removed by who has both keys."""
+    client = request.getfixturevalue("redis_client")() if kind == "redis" else None
+
+    def opened(*secrets: bytes) -> Any:
+        if client is None:
+            return SQLiteStore(tmp_path / "limits.db", secret=secrets)
+        return RedisStore(client, secret=secrets, timeout=5.0)
+
+    old = opened(b"o" * 16)
+    old.swap(f"block:{old.digest('ada')}", None, b"for good")
+    old.swap(f"block:{old.digest('bob')}", None, b"for good")
+    new = opened(b"n" * 16, b"o" * 16)
+    ada, bob = f"block:{new.digest('ada')}", f"block:{new.digest('bob')}"
+    assert new.load(ada) == b"for good"
+    assert new.swap(ada, b"for good", b"for a day")
+    assert new.swap(bob, b"for good", None)
+    only_new = opened(b"n" * 16)
+    assert (only_new.load(ada), only_new.load(bob)) == (b"for a day", None)
+    assert [key for key, _ in only_new.scan("block:")] == [ada]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailflows._stores import DistinctMeter, GcraMeter, WindowMeter
+from mailflows._stores import BucketMeter, DistinctMeter, GcraMeter, WindowMeter
 from mailflows._stores._meter import HASH_BITS, SAMPLE
 from mailflows._stores._store import steady
 
@@ -201,3 +201,59 @@ def test_steady_clock_never_goes_back(jumps: list[float]) -> None:
         now, offset = steady(clock, last, offset)
         assert now == pytest.approx(last + max(0.0, jump), abs=1e-6)
         last = now
+
+
+@given(
+    attempts=st.lists(st.tuples(st.floats(0.0, 30.0), st.integers(0, 90)), max_size=60),
+    limit=st.integers(65, 200),
+)
+def test_sub_windows_never_let_one_over(attempts: list[tuple[float, int]], limit: int) -> None:
+    """In no stretch of a period, wherever it begins, are there more units than the limit."""
+    meter = BucketMeter("b", limit, 64.0)
+    now, state, sent = 0.0, None, []
+    for gap, amount in attempts:
+        now += gap
+        taken = meter.take(state, now, amount)
+        assert (taken is None) == (meter.wait(state, now, amount) > 0.0)
+        if taken is not None:
+            state = taken
+            sent += [now] * amount
+            assert len(state) <= 512
+        else:
+            # What is refused would not have fitted into a window that is a sixty-fourth longer.
+            assert sum(t > now - 65.0 - 1e-5 for t in sent) + amount > limit
+    assert most_in_any_window(sent, 64.0) <= limit
+
+
+@given(
+    gaps=st.lists(st.tuples(st.floats(0.0, 20.0), st.integers(0, 90)), max_size=30),
+    limit=st.integers(65, 120),
+)
+def test_sub_windows_wait_exactly(gaps: list[tuple[float, int]], limit: int) -> None:
+    """After the wait that was told an amount fits, and not a moment before."""
+    meter = BucketMeter("b", limit, 64.0)
+    now, state = 0.0, None
+    for gap, amount in gaps:
+        now += gap
+        wait = meter.wait(state, now, amount)
+        if math.isinf(wait):
+            continue
+        if wait > 0.0:
+            assert meter.wait(state, now + wait * 0.999, amount) > 0.0
+            now += wait + 1e-6
+        assert meter.wait(state, now, amount) == 0.0
+        state = meter.spend(state, now, amount, now, now)
+
+
+def test_professional_never_admits_more_than_cited() -> None:
+    """A person who uses the limit up just before a day ends gets no second one in the same 24 hours."""
+    meter = BucketMeter("b", 2000, 86_400.0)
+    state, sent = None, []
+    for minute in range(3 * 1440):
+        now = minute * 60.0
+        for _ in range(30 if minute % 1440 > 1300 or minute % 1440 < 100 else 0):
+            taken = meter.take(state, now, 1)
+            if taken is not None:
+                state = taken
+                sent.append(now)
+    assert max(sum(start <= t < start + 86_400.0 for t in sent) for start in set(sent)) == 2000

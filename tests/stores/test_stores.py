@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailflows._stores import DistinctMeter, GcraMeter, Outcome, WindowMeter, update
+from mailflows._stores import BucketMeter, DistinctMeter, GcraMeter, Outcome, WindowMeter, update
 from mailflows.errors import ConfigurationError
-from mailflows.limits import SQLiteStore
-from mailflows.testing import FixedClock
+from mailflows.limits import MemoryStore, SQLiteStore
+from mailflows.testing import FixedClock, store_contract
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,8 @@ DISTINCT = DistinctMeter("distinct", 3, HOUR)
 STRICT = WindowMeter("strict", 2, HOUR, strict=True)
 STRICT_GCRA = GcraMeter("strict-gcra", 2, HOUR, 2, strict=True)
 STRICT_DISTINCT = DistinctMeter("strict-distinct", 2, HOUR, strict=True)
-BOTH = pytest.mark.parametrize("meter", [WINDOW, GCRA], ids=lambda meter: meter.id)
+BUCKET = BucketMeter("bucket", 5, HOUR)
+BOTH = pytest.mark.parametrize("meter", [WINDOW, GCRA, BUCKET], ids=lambda meter: meter.id)
 
 
 def reading(store: Store, meter: Any, key: str = "k") -> tuple[float, float]:
@@ -432,3 +433,30 @@ def test_a_rate_that_slows_down_is_not_forgotten(store: Store, clock: FixedClock
     for _ in range(9):
         clock.advance(10)
         assert take(store, quick, 1).wait > 0.0
+
+
+def test_every_store_keeps_the_contract(store: Store) -> None:
+    """What a store of somebody else is tried against holds for ours."""
+    store_contract(store)
+
+
+class _Leaky(MemoryStore):
+    """A store that takes part of what does not fit."""
+
+    def decide(self, charges: Any, **how: Any) -> Outcome:
+        """Take what fits of each charge by itself."""
+        found = [super(_Leaky, self).decide([charge], **how) for charge in charges]
+        return super().decide(charges, look=True) if any(one.at is None for one in found) else found[0]
+
+
+def test_a_store_that_breaks_the_contract_is_told_how() -> None:
+    """A sentence says what does not hold."""
+    with pytest.raises(AssertionError, match="a refusal changes nothing"):
+        store_contract(_Leaky())
+
+
+def test_reset_forgets_one_key(store: Store) -> None:
+    """What was counted for a key is gone, and other keys are as they were."""
+    store.decide([(WINDOW, "k", 3), (WINDOW, "other", 2)])
+    store.reset([(WINDOW, "k", 0)])
+    assert (reading(store, WINDOW)[0], reading(store, WINDOW, "other")[0]) == (0, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mailflows._stores._bucket import BucketMeter
 from mailflows._stores._documents import DocumentKeeper
 from mailflows._stores._memory import MemoryStore
 from mailflows._stores._meter import DistinctMeter, GcraMeter, Meter, WindowMeter
@@ -10,6 +11,7 @@ from mailflows._stores._sqlite import SQLiteStore
 from mailflows._stores._store import Charge, Documents, Outcome, Store, update
 
 __all__ = [
+    "BucketMeter",
     "Charge",
     "DistinctMeter",
     "DocumentKeeper",

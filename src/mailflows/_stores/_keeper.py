@@ -55,6 +55,7 @@ class Keeper:
         self._store = store
         self._on_error = on_error
         self._breaker = Breaker(store.name, timer=timer)
+        self._is_lost = False
         self._never_fails = isinstance(store, MemoryStore)
         self._local = (
             LocalShare(share, timer=timer) if on_error == "local" and not self._never_fails else None
@@ -117,6 +118,7 @@ class Keeper:
 
     def _answered(self, outcome: Outcome) -> Outcome:
         self._breaker.answered()
+        self._is_lost = False
         if self._local is not None:
             self._local.see(outcome)
         return outcome
@@ -135,10 +137,12 @@ class Keeper:
     def _note(self, ticket: int, problem: StoreError) -> None:
         if not problem.is_busy:
             self._breaker.failed(ticket, problem)
+        if problem.is_lost:
+            self._is_lost = True
 
     def _instead(self, charges: Sequence[Charge], how: dict[str, Any]) -> Outcome:
-        """Return what the policy says."""
-        if self._local is not None:
+        """Return what the policy says; where all counts are lost, counting anew would be a fresh quota."""
+        if self._local is not None and not self._is_lost:
             return self._local.decide(charges, **how)
         if self._on_error == "allow":
             return Outcome((), 0.0, 0.0)

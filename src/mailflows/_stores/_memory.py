@@ -6,10 +6,10 @@ import math
 import secrets
 import threading
 import time
-from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeAlias
 
 from mailflows._stores import _forks
+from mailflows._stores._keys import KeyRing
 from mailflows._stores._meter import HASH_BITS
 from mailflows._stores._store import Outcome, stamp_of, steady
 
@@ -63,7 +63,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._tables: dict[str, list[_Shard]] = {}
         self._documents: dict[str, tuple[bytes, float]] = {}
-        self._secret = secrets.token_bytes(16)
+        self._ring = KeyRing(secrets.token_bytes(32))
         self._purge_at = 1024
         _forks.note(self)
 
@@ -84,12 +84,37 @@ class MemoryStore:
                 now = self._now()
             self._last = now
             if lease is None and not look:
-                outcome = self._take(charges, now)
+                one = len(charges) == 1
+                outcome = self._take_one(charges, now, within) if one else self._take(charges, now)
                 if outcome is not None:
                     return outcome
             return self._weigh(charges, now, within, lease, look=look)
         finally:
             lock.release()
+
+    def _take_one(self, charges: Sequence[Charge], now: float, within: float) -> Outcome | None:
+        """Take one charge, or refuse it where nothing is booked: as `_take`, without its lists."""
+        ((meter, key, amount),) = charges
+        number = hash(key) & _MASK
+        shards = self._tables.get(meter.id)
+        if shards is None or now >= (shard := shards[number % SHARDS]).turn_at:
+            shard = self._shard(meter, number, now)
+        state = shard.new.get(number)
+        if state is None:
+            state = shard.old.get(number)
+            if state is None and len(shard.new) + len(shard.old) >= self._room:
+                return None
+        units = _numbers(amount) if amount.__class__ is tuple else amount
+        after = meter.take(state, now, units)
+        if after is None:
+            if meter.strict or within > 0.0:
+                return None
+            wait = meter.wait(state, now, units)
+            return Outcome(charges, now, wait, (state,), waits=(wait,))
+        if meter is not shard.meter:
+            shard.hold(meter, now)
+        shard.new[number] = after
+        return Outcome(charges, now, 0.0, (after,), now)
 
     def _take(self, charges: Sequence[Charge], now: float) -> Outcome | None:
         """Take everything now if it fits: the common case, in as few steps as Python allows."""
@@ -107,13 +132,13 @@ class MemoryStore:
                 if state is None and len(shard.new) + len(shard.old) >= self._room:
                     return None
             units = _numbers(amount) if amount.__class__ is tuple else amount
-            state = meter.take(state, now, units)
-            if state is None:
+            after = meter.take(state, now, units)
+            if after is None:
                 return None
             if meter is not shard.meter:
                 shard.hold(meter, now)
             places.append((shard.new, number))
-            states.append(state)
+            states.append(after)
         for (table, number), state in zip(places, states):  # noqa: B905 -- strict costs time here
             table[number] = state
         return Outcome(charges, now, 0.0, states, now)
@@ -133,9 +158,12 @@ class MemoryStore:
     ) -> Outcome:
         """Do the same for a look, a lease, a moment to come or a full meter; refuse what does not fit."""
         found = [self._find(charge, now) for charge in charges]
-        wait = max((meter.wait(state, now, amount) for meter, amount, _, _, state in found), default=0.0)
+        waits = [meter.wait(state, now, amount) for meter, amount, _, _, state in found]
+        wait = max(waits, default=0.0)
         if look or wait > within:
-            return _refused(charges, found, now, look=look)
+            if not look and any(meter.strict for meter, *_ in found):
+                return _overspent(charges, found, now, waits)
+            return Outcome(charges, now, wait, [state for *_, state in found], waits=waits)
         at = now + wait
         states = []
         for meter, amount, shard, number, _ in found:
@@ -173,6 +201,15 @@ class MemoryStore:
                 units = _numbers(amount) if isinstance(amount, tuple) else amount
                 shard.new[number] = meter.settle(shard.find(number), now, units, outcome.at, stamp, keep=keep)
 
+    def reset(self, charges: Sequence[Charge]) -> None:
+        """See `Store.reset`."""
+        with self._lock:
+            for meter, key, _ in charges:
+                number = hash(key) & _MASK
+                shard = self._shard(meter, number, self._now())
+                shard.new.pop(number, None)
+                shard.old.pop(number, None)
+
     def _now(self) -> float:
         """Return the present moment; called under the lock."""
         self._last, self._offset = steady(self._clock(), self._last, self._offset)
@@ -180,7 +217,7 @@ class MemoryStore:
 
     def digest(self, text: str) -> str:
         """See `Documents.digest`."""
-        return blake2b(text.encode("utf-8", "replace"), key=self._secret, digest_size=16).hexdigest()
+        return self._ring.digest(text)
 
     def load(self, key: str) -> bytes | None:
         """See `Documents.load`."""
@@ -272,15 +309,14 @@ def _numbers(values: Sequence[str]) -> tuple[int, ...]:
     return tuple({hash(value) & _MASK for value in values})
 
 
-def _refused(charges: Sequence[Charge], found: Sequence[_Found], now: float, *, look: bool) -> Outcome:
-    """Change nothing but meters that count refused attempts, and say how long each charge has to wait.
-
-    For a look, that is all.
-    """
-    known = []
-    for meter, amount, shard, number, state in found:
-        refuses = meter.wait(state, now, amount) > 0.0
-        if meter.strict and not look:
+def _overspent(
+    charges: Sequence[Charge], found: Sequence[_Found], now: float, waits: Sequence[float]
+) -> Outcome:
+    """Count a refused attempt where those count, too, and say how long each charge has to wait then."""
+    states, after = [], []
+    for (meter, amount, shard, number, state), wait in zip(found, waits, strict=True):
+        if meter.strict:
             state = shard.new[number] = meter.overspend(state, now, amount)  # noqa: PLW2901
-        known.append((*meter.reading(state, now), meter.wait(state, now, amount) if refuses else 0.0))
-    return Outcome(charges, now, max((wait for *_, wait in known), default=0.0), known=known)
+        states.append(state)
+        after.append(meter.wait(state, now, amount) if wait > 0.0 else 0.0)
+    return Outcome(charges, now, max(after, default=0.0), states, waits=after)

@@ -30,7 +30,7 @@ of this size is 1/sqrt(16384) = 0.8 %."""
 HASH_BITS = 60
 """Bits of a value's hash: two digits of a Python integer, which takes 32 bytes."""
 
-State: TypeAlias = "float | tuple[float, ...] | dict[int, float]"
+State: TypeAlias = "float | tuple[float, ...] | dict[int, float] | bytes"
 """What a store keeps for one meter and key."""
 
 Amount: TypeAlias = "int | tuple[int, ...]"
@@ -45,15 +45,17 @@ class Meter(ABC):
         capacity: Units that fit at once.
         span: Seconds after which a state no longer limits.
         strict: Whether refused attempts count, too.
+        lag: Seconds for which a unit may count beyond its period.
     """
 
-    __slots__ = ("capacity", "id", "span", "strict")
+    __slots__ = ("capacity", "id", "lag", "span", "strict")
 
     def __init__(self, meter_id: str, capacity: int, span: float, *, strict: bool) -> None:
         self.id = meter_id
         self.capacity = capacity
         self.span = span
         self.strict = strict
+        self.lag = 0.0
 
     @abstractmethod
     def wait(self, state: Any, now: float, amount: Any) -> float:

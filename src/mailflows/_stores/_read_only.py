@@ -58,3 +58,6 @@ class ReadOnlyStore:
 
     def settle(self, outcome: Outcome, *, keep: bool) -> None:
         """Do nothing: nothing was taken."""
+
+    def reset(self, charges: Sequence[Charge]) -> None:
+        """Do nothing: it is only looked at."""

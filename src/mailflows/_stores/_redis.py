@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import re
 import secrets
 from functools import cached_property
-from hashlib import blake2b, sha1
-from typing import TYPE_CHECKING, Any
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows import _data
+from mailflows._stores._bucket import BucketMeter
+from mailflows._stores._keys import KeyRing, loading, swapping
 from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
 from mailflows._stores._redis_client import RedisClient
-from mailflows._stores._store import Outcome, hash_key, seconds_to_wait
+from mailflows._stores._store import Outcome, seconds_to_wait
 from mailflows.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 
+    from mailflows._stores._keys import Secrets, Steps
     from mailflows._stores._store import Charge
 
 __all__ = ["RedisStore"]
@@ -29,12 +33,23 @@ _GLOB = re.compile(r"[*?\[\]^\\-]")
 _FOREVER = 1e300
 """What stands for «no limit on the wait», in microseconds."""
 
+_EVICTION = re.compile(r"maxmemory_policy\W+([a-z-]+)")
+_ROOM = re.compile(r"maxmemory'?\W+(\d+)")
+
+_Talk: TypeAlias = "Generator[tuple[object, ...], Any, Any]"
+"""A conversation with the server: commands out, replies in; one text for the sync and the async driver."""
+
+_log = logging.getLogger("mailflows.limits")
+
 
 class RedisStore:
     """Counters and documents in Redis or Valkey, exact for all machines that share the server.
 
     All limits of a decision are one script, in one round trip, by the server's own clock. Every key has
-    the same hash tag, so that the script also works on a cluster, and a time to live.
+    the same hash tag, so that the script also works on a cluster, and counters have a time to live.
+
+    The server must evict nothing (``maxmemory-policy noeviction``): what it drops for want of memory is a
+    limit or a block that is gone. A server that may evict is warned of in the log at the first use.
 
     Args:
         client: A client of your own: ``redis.Redis`` or ``valkey.Valkey``, their cluster and sentinel
@@ -43,7 +58,9 @@ class RedisStore:
         scope: What separates applications on one server.
         timeout: Seconds after which a server that does not answer counts as down.
         patience: Seconds to wait while all connections are in use; then a decision is refused as busy.
-        secret: Key of the hashes that stand for addresses; by default one is made and kept on the server.
+        secret: Key of the hashes that stand for addresses, or several, newest first: the newest writes, and
+            documents of older ones are found. By default one is made and kept on the server, and every
+            decision checks that it is still there: whoever empties the server is told so.
 
     Raises:
         ConfigurationError: If the client cannot execute commands.
@@ -60,7 +77,7 @@ class RedisStore:
         scope: str = "mailflows",
         timeout: float = 0.25,
         patience: float = 2.0,
-        secret: bytes | None = None,
+        secret: Secrets | None = None,
     ) -> None:
         if not callable(getattr(client, "execute_command", None)):
             msg = f"client is a Redis or Valkey client object; got {type(client).__name__}"
@@ -74,7 +91,13 @@ class RedisStore:
         )
         self.is_async = self._client.is_async
         self._prefix = f"{{{scope}}}:"
-        self._key = None if secret is None else hash_key(secret)
+        self._ring = None if secret is None else KeyRing(secret)
+        self._kept = ""  # the secret that the server has, where it is not the user's own
+        self._is_own = secret is not None
+        self._is_ready = False
+        self._learning: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+
+    # Counters.
 
     def decide(
         self,
@@ -85,9 +108,9 @@ class RedisStore:
         look: bool = False,
     ) -> Outcome:
         """See `Store.decide`."""
-        self._learn_key()
-        asked = self._asked(charges, "look" if look else "take", within, lease)
-        return _outcome(charges, self._script(_DECIDE, *asked), lease)
+        self._get_ready()
+        reply = self._hold(self._deciding(charges, "look" if look else "take", within=within, lease=lease))
+        return _outcome(charges, reply, lease)
 
     async def adecide(
         self,
@@ -98,43 +121,69 @@ class RedisStore:
         look: bool = False,
     ) -> Outcome:
         """Do what `decide` does without blocking the event loop."""
-        if not self.is_async:
-            return await asyncio.to_thread(self.decide, charges, within=within, lease=lease, look=look)
-        await self._alearn_key()
-        asked = self._asked(charges, "look" if look else "take", within, lease)
-        return _outcome(charges, await self._ascript(_DECIDE, *asked), lease)
+        await self._aget_ready()
+        talk = self._deciding(charges, "look" if look else "take", within=within, lease=lease)
+        return _outcome(charges, await self._ahold(talk), lease)
 
     def settle(self, outcome: Outcome, *, keep: bool) -> None:
         """See `Store.settle`."""
         if outcome.at is not None:
-            self._script(_DECIDE, *self._settled(outcome, keep=keep))
+            self._get_ready()
+            self._hold(self._settling(outcome, keep=keep))
 
     async def asettle(self, outcome: Outcome, *, keep: bool) -> None:
         """Do what `settle` does without blocking the event loop."""
-        if not self.is_async:
-            await asyncio.to_thread(self.settle, outcome, keep=keep)
-        elif outcome.at is not None:
-            await self._ascript(_DECIDE, *self._settled(outcome, keep=keep))
+        if outcome.at is not None:
+            await self._aget_ready()
+            await self._ahold(self._settling(outcome, keep=keep))
 
-    def _settled(self, outcome: Outcome, *, keep: bool) -> tuple[list[str], list[object]]:
+    def reset(self, charges: Sequence[Charge]) -> None:
+        """See `Store.reset`."""
+        self._get_ready()
+        self._hold(self._resetting(charges))
+
+    async def areset(self, charges: Sequence[Charge]) -> None:
+        """Do what `reset` does without blocking the event loop."""
+        await self._aget_ready()
+        await self._ahold(self._resetting(charges))
+
+    def _resetting(self, charges: Sequence[Charge]) -> _Talk:
+        yield ("DEL", *(self._place(meter.id, key) for meter, key, _ in charges))
+
+    def _settling(self, outcome: Outcome, *, keep: bool) -> _Talk:
         verb = "keep" if keep else "return"
-        return self._asked(outcome.charges, verb, 0.0, outcome.lease, at=outcome.at or 0.0)
+        return self._deciding(outcome.charges, verb, lease=outcome.lease, at=outcome.at or 0.0)
 
-    def _asked(
+    def _deciding(
         self,
         charges: Sequence[Charge],
         verb: str,
-        within: float,
-        lease: float | None,
         *,
+        within: float = 0.0,
+        lease: float | None = None,
         at: float = 0.0,
+    ) -> _Talk:
+        """Ask the script; where the server has lost the secret, find out what is left of it."""
+        for _ in range(2):
+            asked = self._asked(charges, verb, within, lease, at)
+            try:
+                return (yield from _running(_DECIDE, *asked))
+            except StoreError as problem:
+                if "SECRETLOST" not in str(problem.__cause__):
+                    raise
+                yield from self._learning_again()
+        raise self._lost()
+
+    def _asked(
+        self, charges: Sequence[Charge], verb: str, within: float, lease: float | None, at: float
     ) -> tuple[list[str], list[object]]:
         """Return keys and arguments of the script."""
-        keys = [f"{self._prefix}clock"]
+        keys = [f"{self._prefix}clock", f"{self._prefix}secret"]
         wait = repr(min(within * _MICRO, _FOREVER))
-        arguments: list[object] = [verb, wait, -1 if lease is None else repr(lease * _MICRO), repr(at)]
+        life = -1 if lease is None else repr(lease * _MICRO)
+        arguments: list[object] = [verb, wait, life, repr(at), self._kept]
         for meter, key, amount in charges:
-            keys.append(self._prefix + self._hash(f"{meter.id}\n{key}", 12).hex())
+            keys.append(self._place(meter.id, key))
             span = repr(meter.span * _MICRO)
             if isinstance(meter, DistinctMeter):
                 numbers = {int.from_bytes(self._hash(v, 8), "little") & _MASK for v in _values(amount)}
@@ -145,82 +194,206 @@ class RedisStore:
             elif isinstance(meter, GcraMeter):
                 interval = repr(meter.interval * _MICRO)
                 arguments += ["gcra", meter.capacity, span, int(meter.strict), interval, amount]
+            elif isinstance(meter, BucketMeter):
+                width = repr(meter.width * _MICRO)
+                arguments += ["bucket", meter.capacity, span, int(meter.strict), width, amount]
             else:
                 arguments += ["window", meter.capacity, span, int(meter.strict), amount]
         return keys, arguments
 
+    def _place(self, meter_id: str, key: str) -> str:
+        return self._prefix + self._hash(f"{meter_id}\n{key}", 12).hex()
+
     def _hash(self, text: str, size: int) -> bytes:
-        return blake2b(text.encode("utf-8", "replace"), key=self._key or b"", digest_size=size).digest()
+        return self._keys.hash(text, size)
+
+    @property
+    def _keys(self) -> KeyRing:
+        if self._ring is None:
+            raise self._lost()
+        return self._ring
 
     # Documents.
 
     def digest(self, text: str) -> str:
         """See `Documents.digest`."""
-        self._learn_key()
-        return self._hash(text, 16).hex()
+        self._get_ready()
+        return self._keys.digest(text)
+
+    async def adigest(self, text: str) -> str:
+        """Do what `digest` does without blocking the event loop."""
+        await self._aget_ready()
+        return self._keys.digest(text)
 
     def load(self, key: str) -> bytes | None:
         """See `Documents.load`."""
-        kept = self._client.run("GET", f"{self._prefix}d:{key}")
-        return None if kept is None else _bytes(kept)
+        self._get_ready()
+        return self._hold(self._talking(loading(self._ring, key)))  # type: ignore[no-any-return]
+
+    async def aload(self, key: str) -> bytes | None:
+        """Do what `load` does without blocking the event loop."""
+        await self._aget_ready()
+        return await self._ahold(self._talking(loading(self._ring, key)))  # type: ignore[no-any-return]
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None) -> bool:
         """See `Documents.swap`."""
-        life = 0 if ttl is None else max(1, math.ceil(ttl * 1000))
-        stood, shall = int(old is not None), int(new is not None)
-        arguments = [stood, old or b"", shall, new or b"", life]
-        return bool(int(self._script(_SWAP, [f"{self._prefix}d:{key}"], arguments)))
+        self._get_ready()
+        return bool(self._hold(self._talking(swapping(self._ring, key, old, new, ttl))))
+
+    async def aswap(
+        self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None
+    ) -> bool:
+        """Do what `swap` does without blocking the event loop."""
+        await self._aget_ready()
+        return bool(await self._ahold(self._talking(swapping(self._ring, key, old, new, ttl))))
 
     def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         """See `Documents.scan`; the server is walked in pieces, never held up by KEYS."""
+        cursor: str | None = "0"
+        seen: set[str] = set()
+        while cursor is not None:
+            cursor, found = self._hold(self._scanning(prefix, cursor, seen))
+            yield from found
+
+    async def ascan(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
+        """Do what `scan` does without blocking the event loop."""
+        cursor: str | None = "0"
+        seen: set[str] = set()
+        while cursor is not None:
+            cursor, found = await self._ahold(self._scanning(prefix, cursor, seen))
+            for each in found:
+                yield each
+
+    def _scanning(self, prefix: str, cursor: str, seen: set[str]) -> _Talk:
+        """Return the next piece of a walk, and where it goes on."""
         head = f"{self._prefix}d:"
         pattern = _GLOB.sub(r"\\\g<0>", f"{head}{prefix}") + "*"
-        cursor = "0"
-        seen: set[str] = set()
+        after, places = yield ("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+        found = []
+        for raw in places:
+            key = _bytes(raw).decode()[len(head) :]
+            value = None if key in seen else (yield ("GET", f"{head}{key}"))
+            if value is not None:
+                seen.add(key)
+                found.append((key, _bytes(value)))
+        return (None if int(after) == 0 else str(int(after))), found
+
+    def _talking(self, steps: Steps) -> _Talk:
+        """Turn what is asked of documents into commands."""
+        answer = None
         while True:
-            cursor, keys = self._client.run("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
-            for raw in keys:
-                key = _bytes(raw).decode()[len(head) :]
-                value = self.load(key) if key not in seen else None
-                if value is not None:
-                    seen.add(key)
-                    yield key, value
-            if int(cursor) == 0:
-                return
+            try:
+                verb, arguments = steps.send(answer)
+            except StopIteration as done:
+                return done.value
+            answer = yield from (self._load_at if verb == "load_at" else self._swap_at)(*arguments)
 
-    def _learn_key(self) -> None:
-        """Read the key of the hashes from the server, or put one there."""
-        if self._key is None:
-            name = f"{self._prefix}secret"
-            self._client.run("SET", name, secrets.token_hex(16), "NX")
-            self._key = hash_key(_bytes(self._client.run("GET", name)))
+    def _load_at(self, key: str) -> _Talk:
+        """Load one document, and see in the same breath that the secret by which it is found is there."""
+        place = f"{self._prefix}d:{key}"
+        if self._is_own:
+            kept = yield ("GET", place)
+        else:
+            kept, secret = yield ("MGET", place, f"{self._prefix}secret")
+            if secret is None or _bytes(secret).decode() != self._kept:
+                yield from self._learning_again()
+        return None if kept is None else _bytes(kept)
 
-    async def _alearn_key(self) -> None:
-        if self._key is None:
-            name = f"{self._prefix}secret"
-            await self._client.arun("SET", name, secrets.token_hex(16), "NX")
-            self._key = hash_key(_bytes(await self._client.arun("GET", name)))
+    def _swap_at(self, key: str, old: bytes | None, new: bytes | None, ttl: float | None) -> _Talk:
+        life = 0 if ttl is None else max(1, math.ceil(ttl * 1000))
+        arguments = [int(old is not None), old or b"", int(new is not None), new or b"", life]
+        return bool(int((yield from _running(_SWAP, [f"{self._prefix}d:{key}"], arguments))))
+
+    # The secret.
+
+    def _get_ready(self) -> None:
+        """Learn the secret, and see whether the server may evict, before anything is decided; once."""
+        if not self._is_ready:  # threads that begin together all ask, and learn the same
+            self._hold(self._getting_ready())
+
+    async def _aget_ready(self) -> None:
+        """Do the same for an event loop: one task asks, and the others wait for it."""
+        if self._is_ready:
+            return
+        loop = asyncio.get_running_loop()
+        if self._learning is None or self._learning[0] is not loop:
+            self._learning = loop, asyncio.Lock()
+        async with self._learning[1]:
+            if not self._is_ready:
+                await self._ahold(self._getting_ready())
+
+    def _getting_ready(self) -> _Talk:
+        if not self._is_own:
+            yield from self._learning_secret()
+        try:
+            memory = str((yield ("INFO", "memory")))
+        except StoreError:  # the user of the connection may not ask
+            memory = ""
+        policy, room = _EVICTION.search(memory), _ROOM.search(memory)
+        if policy and policy[1] != "noeviction" and (room is None or int(room[1]) > 0):
+            _log.warning(
+                "%s: maxmemory-policy is %s: the server may drop limits and blocks; set noeviction",
+                self.name,
+                policy[1],
+            )
+        self._is_ready = True
+
+    def _learning_secret(self) -> _Talk:
+        """Read the secret, or put one there; return what had become of it."""
+        names = [f"{self._prefix}{name}" for name in ("secret", "secret-copy", "clock")]
+        reply = yield from _running(_LEARN, names, [secrets.token_hex(16), self._kept])
+        state, _, kept = _bytes(reply).decode().partition(" ")
+        if state == "lost":
+            raise self._lost()
+        if kept != self._kept:
+            self._kept, self._ring = kept, KeyRing(kept.encode())
+        return state
+
+    def _learning_again(self) -> _Talk:
+        """Go on where the copy is there; else say that what the server held is lost."""
+        known = self._kept
+        state = yield from self._learning_secret()
+        if state in {"healed", "kept"} and known == self._kept:
+            _log.warning("%s: the secret was gone, and was put back from its copy", self.name)
+            return
+        raise self._lost()
+
+    def _lost(self) -> StoreError:
+        msg = (
+            f"{self.name}: the secret of its hashes is gone, and with it its limits and blocks; "
+            "the server was emptied, or evicts (set maxmemory-policy noeviction); see secret="
+        )
+        return StoreError(msg, store=self.name, is_lost=True)
 
     # The server.
 
-    def _script(self, script: _Script, keys: list[str], arguments: list[object]) -> Any:
-        """Run a script; a server that was restarted has forgotten it, and is told again."""
-        rest = (len(keys), *keys, *arguments)
-        try:
-            return self._client.run("EVALSHA", script.sha, *rest)
-        except StoreError as problem:
-            if not _is_forgotten(problem):
-                raise
-            return self._client.run("EVAL", script.text, *rest)
+    def _hold(self, talk: _Talk) -> Any:
+        """Hold a conversation."""
+        answer: Any = None
+        problem: StoreError | None = None
+        while True:
+            try:
+                command = talk.send(answer) if problem is None else talk.throw(problem)
+            except StopIteration as done:
+                return done.value
+            try:
+                answer, problem = self._client.run(*command, at=self._prefix), None
+            except StoreError as found:
+                problem = found
 
-    async def _ascript(self, script: _Script, keys: list[str], arguments: list[object]) -> Any:
-        rest = (len(keys), *keys, *arguments)
-        try:
-            return await self._client.arun("EVALSHA", script.sha, *rest)
-        except StoreError as problem:
-            if not _is_forgotten(problem):
-                raise
-            return await self._client.arun("EVAL", script.text, *rest)
+    async def _ahold(self, talk: _Talk) -> Any:
+        """Do the same for an event loop."""
+        answer: Any = None
+        problem: StoreError | None = None
+        while True:
+            try:
+                command = talk.send(answer) if problem is None else talk.throw(problem)
+            except StopIteration as done:
+                return done.value
+            try:
+                answer, problem = await self._client.arun(*command, at=self._prefix), None
+            except StoreError as found:
+                problem = found
 
     async def aclose(self) -> None:
         """Close the connections that were made for this event loop, beside those of your own client."""
@@ -246,7 +419,20 @@ class _Script:
 
 
 _DECIDE = _Script("redis/decide.lua")
+_LEARN = _Script("redis/learn.lua")
 _SWAP = _Script("redis/swap.lua")
+
+
+def _running(script: _Script, keys: Sequence[str], arguments: Sequence[object]) -> _Talk:
+    """Run a script; a server that was restarted has forgotten it, and is told again."""
+    rest = (len(keys), *keys, *arguments)
+    try:
+        return (yield ("EVALSHA", script.sha, *rest))
+    except StoreError as problem:
+        cause = problem.__cause__
+        if type(cause).__name__ != "NoScriptError" and "NOSCRIPT" not in str(cause):
+            raise
+    return (yield ("EVAL", script.text, *rest))
 
 
 def _outcome(charges: Sequence[Charge], reply: Any, lease: float | None) -> Outcome:
@@ -273,8 +459,3 @@ def _values(amount: int | tuple[str, ...]) -> tuple[str, ...]:
 
 def _bytes(reply: Any) -> bytes:
     return reply if isinstance(reply, bytes) else str(reply).encode()
-
-
-def _is_forgotten(problem: StoreError) -> bool:
-    cause = problem.__cause__
-    return type(cause).__name__ == "NoScriptError" or "NOSCRIPT" in str(cause)

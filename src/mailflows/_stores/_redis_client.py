@@ -72,8 +72,12 @@ class RedisClient:
         self._threads: ThreadPoolExecutor | None = None
         self._stuck = 0
 
-    def run(self, *command: object) -> Any:
+    def run(self, *command: object, at: str = "") -> Any:
         """Execute a command within the time limit.
+
+        Args:
+            command: The command and its arguments.
+            at: A key; a command without one (SCAN, INFO) goes to the node of a cluster that has it.
 
         Raises:
             StoreError: If the server did not answer; ``is_busy`` where it was never asked, because all
@@ -85,7 +89,7 @@ class RedisClient:
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                return self._once(command, deadline)
+                return self._once(command, self._where(self._client, command, at), deadline)
             except StoreError:
                 raise
             except Exception as problem:  # the client is of a library that we do not know
@@ -95,11 +99,18 @@ class RedisClient:
                     raise self._busy() from problem
                 time.sleep(0.01 * random.random())  # noqa: S311 -- no secret
 
-    def _once(self, command: tuple[object, ...], deadline: float) -> Any:
+    def _once(self, command: tuple[object, ...], where: dict[str, Any], deadline: float) -> Any:
         if self._copy is None:
-            return self._by_thread(command, deadline)
+            return self._by_thread(command, where, deadline)
         with self._place(deadline):
             return self._copy.execute_command(*command)
+
+    @staticmethod
+    def _where(client: Any, command: tuple[object, ...], at: str) -> dict[str, Any]:
+        """Return what sends a command without a key to one node of a cluster."""
+        if command[0] not in {"SCAN", "INFO"} or not hasattr(client, "get_node_from_key"):
+            return {}
+        return {"target_nodes": client.get_node_from_key(at)}
 
     @contextmanager
     def _place(self, deadline: float) -> Iterator[None]:
@@ -112,7 +123,7 @@ class RedisClient:
         finally:
             places.release()
 
-    def _by_thread(self, command: tuple[object, ...], deadline: float) -> Any:
+    def _by_thread(self, command: tuple[object, ...], where: dict[str, Any], deadline: float) -> Any:
         """Execute a command in a thread that is left behind if it takes too long; its place stays taken."""
         places = self._places
         if self._stuck >= self._at_once:
@@ -120,7 +131,7 @@ class RedisClient:
             raise StoreError(msg, store=self._name)
         if not places.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise self._busy()
-        answer = self._pool().submit(self._client.execute_command, *command)
+        answer = self._pool().submit(self._client.execute_command, *command, **where)
         answer.add_done_callback(lambda _: places.release())
         try:
             return answer.result(self._timeout)
@@ -144,20 +155,20 @@ class RedisClient:
                 self._threads = ThreadPoolExecutor(self._at_once, thread_name_prefix="mailflows-redis")
             return self._threads
 
-    async def arun(self, *command: object) -> Any:
+    async def arun(self, *command: object, at: str = "") -> Any:
         """Do what `run` does without blocking the event loop.
 
         Raises:
             StoreError: As `run`.
         """
         if not self.is_async:
-            return await asyncio.to_thread(self.run, *command)
+            return await asyncio.to_thread(self.run, *command, at=at)
         client, places = self._of_loop()
         deadline = time.monotonic() + self._patience
         while True:
             try:
                 async with self._aplace(places, deadline), _in_time(self._timeout):
-                    return await client.execute_command(*command)
+                    return await client.execute_command(*command, **self._where(client, command, at))
             except StoreError:
                 raise
             except Exception as problem:  # the client is of a library that we do not know
@@ -169,11 +180,14 @@ class RedisClient:
 
     @asynccontextmanager
     async def _aplace(self, places: asyncio.Semaphore, deadline: float) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                await places.acquire()
-        except TimeoutError as problem:
-            raise self._busy() from problem
+        if places.locked():
+            try:
+                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                    await places.acquire()
+            except TimeoutError as problem:
+                raise self._busy() from problem
+        else:
+            await places.acquire()  # at once
         try:
             yield
         finally:

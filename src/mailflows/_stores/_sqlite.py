@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import struct
 import time
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mailflows._stores._bucket import BucketMeter
+from mailflows._stores._keys import KeyRing, loading, swapping
 from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
 from mailflows._stores._sqlite_file import SQLiteFile
-from mailflows._stores._store import Outcome, hash_key, seconds_to_wait, stamp_of, steady
-from mailflows.errors import ConfigurationError
+from mailflows._stores._store import Outcome, seconds_to_wait, stamp_of, steady
+from mailflows.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
     import os
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailflows._clock import Clock
+    from mailflows._stores._keys import Secrets, Steps
     from mailflows._stores._meter import Amount, Meter, State
     from mailflows._stores._store import Charge
 
@@ -47,8 +49,9 @@ class SQLiteStore:
     Args:
         path: The file; made with its tables if it is not there. On a local disk: WAL needs shared memory.
         timeout: Seconds to wait while others are in the file; then a decision is refused as busy.
-        secret: Key of the hashes that stand for addresses; by default one is made and kept in the file.
-            With your own, kept elsewhere, the file alone tells nobody's address.
+        secret: Key of the hashes that stand for addresses, or several, newest first: the newest writes, and
+            documents of older ones are found. By default one is made and kept in the file. With your own,
+            kept elsewhere, the file alone tells nobody's address.
         clock: Returns seconds; where they go back, the store goes on from the last moment that is noted.
 
     Raises:
@@ -68,7 +71,7 @@ class SQLiteStore:
         path: str | os.PathLike[str],
         *,
         timeout: float = 2.0,
-        secret: bytes | None = None,
+        secret: Secrets | None = None,
         clock: Clock = time.time,
     ) -> None:
         if str(path) in {"", ":memory:"} or "\0" in str(path):
@@ -79,7 +82,7 @@ class SQLiteStore:
             msg = f"the folder of the file does not exist: {self._file.path.parent}"
             raise ConfigurationError(msg, field="path")
         self.name = self._file.name
-        self._key = None if secret is None else hash_key(secret)
+        self._ring = None if secret is None else KeyRing(secret)
         self._has_own_key = secret is not None
         self._known_file: tuple[int, int] | None = None
         self._clock = clock
@@ -150,6 +153,12 @@ class SQLiteStore:
                 )
             self._write(cursor, now, states)
 
+    def reset(self, charges: Sequence[Charge]) -> None:
+        """See `Store.reset`."""
+        places = [(self._hash(f"{meter.id}\n{key}", 16),) for meter, key, _ in charges]
+        with self._file.transaction() as cursor:
+            cursor.executemany("DELETE FROM states WHERE key = ?", places)
+
     def _prepared(self, charges: Sequence[Charge]) -> list[tuple[Meter, bytes, Amount]]:
         """Return charges with the hashes of their keys and values: before the lock is taken, not under it."""
         self._learn_key()
@@ -166,12 +175,19 @@ class SQLiteStore:
         return int.from_bytes(self._hash(value, 8), "little") & _MASK
 
     def _hash(self, text: str, size: int) -> bytes:
-        return blake2b(text.encode("utf-8", "replace"), key=self._key or b"", digest_size=size).digest()
+        return self._keys.hash(text, size)
+
+    @property
+    def _keys(self) -> KeyRing:
+        self._learn_key()
+        if self._ring is None:  # pragma: no cover -- learned just now
+            raise StoreError(f"{self.name}: no secret", store=self.name)  # noqa: EM102, TRY003
+        return self._ring
 
     def _learn_key(self) -> None:
         """Learn the key of the hashes before anything is looked for."""
-        if not self._has_own_key and (self._key is None or self._file.identity() != self._known_file):
-            self._key = hash_key(self._file.secret())
+        if not self._has_own_key and (self._ring is None or self._file.identity() != self._known_file):
+            self._ring = KeyRing(self._file.secret())
             self._known_file = self._file.identity()
 
     def _write(
@@ -203,16 +219,31 @@ class SQLiteStore:
 
     def digest(self, text: str) -> str:
         """See `Documents.digest`."""
-        self._learn_key()
-        return self._hash(text, 16).hex()
+        return self._keys.digest(text)
 
     def load(self, key: str) -> bytes | None:
         """See `Documents.load`."""
-        with self._file.transaction() as cursor:
-            return self._document(cursor, key)
+        return self._held(loading(self._ring, key))  # type: ignore[no-any-return]
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None) -> bool:
         """See `Documents.swap`."""
+        return bool(self._held(swapping(self._ring, key, old, new, ttl)))
+
+    def _held(self, steps: Steps) -> Any:
+        """Do what is asked of documents, one transaction for each step."""
+        answer: Any = None
+        while True:
+            try:
+                verb, arguments = steps.send(answer)
+            except StopIteration as done:
+                return done.value
+            answer = self._load_at(*arguments) if verb == "load_at" else self._swap_at(*arguments)
+
+    def _load_at(self, key: str) -> bytes | None:
+        with self._file.transaction() as cursor:
+            return self._document(cursor, key)
+
+    def _swap_at(self, key: str, old: bytes | None, new: bytes | None, ttl: float | None) -> bool:
         with self._file.transaction() as cursor:
             if self._document(cursor, key) != old:
                 return False
@@ -267,12 +298,14 @@ def _packed(state: State) -> float | bytes:
     """Return a state as SQLite keeps it: a number, or eight bytes for each time and value."""
     if isinstance(state, dict):
         return struct.pack(f"{len(state)}Q{len(state)}d", *state.keys(), *state.values())
-    return state if isinstance(state, float) else struct.pack(f"{len(state)}d", *state)
+    return state if isinstance(state, float | bytes) else struct.pack(f"{len(state)}d", *state)
 
 
 def _unpacked(meter: Meter, kept: Any) -> State:
     if isinstance(meter, GcraMeter):
         return float(kept)
+    if isinstance(meter, BucketMeter):
+        return bytes(kept)
     if isinstance(meter, DistinctMeter):
         size = len(kept) // 16
         numbers = struct.unpack(f"{size}Q{size}d", kept)

@@ -96,11 +96,14 @@ class SQLiteFile:
         """Return the secret that was made with the file.
 
         Raises:
-            StoreError: If the file cannot be opened.
+            StoreError: If the file cannot be opened, or has lost it.
         """
         with self.transaction() as cursor:
-            (kept,) = cursor.execute("SELECT value FROM facts WHERE name = 'secret'").fetchone()
-            return bytes(kept)
+            row = cursor.execute("SELECT value FROM facts WHERE name = 'secret'").fetchone()
+        if row is None:
+            msg = f"{self.name}: the secret of its hashes is gone; restore the file from a copy, or delete it"
+            raise StoreError(msg, store=self.name, is_lost=True)
+        return bytes(row[0])
 
     def close(self) -> None:
         """Close the connection of this process; the next use opens the file again."""
@@ -179,13 +182,19 @@ def _prepare(cursor: sqlite3.Cursor) -> None:
     """Set how the file is used, and make what is missing in it, all of it or nothing."""
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")
-    if cursor.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+    found = cursor.execute("PRAGMA user_version").fetchone()[0]
+    if found == VERSION:
         return
+    if found > VERSION:
+        msg = f"its tables have version {found}, and this release knows {VERSION}: upgrade mailflows"
+        raise sqlite3.DatabaseError(msg)
     cursor.execute("BEGIN IMMEDIATE")
     try:
+        is_new = cursor.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone() is None
         for table in _TABLES:
             cursor.execute(table)
-        cursor.execute("INSERT OR IGNORE INTO facts VALUES ('secret', ?)", (secrets.token_bytes(32),))
+        if is_new:
+            cursor.execute("INSERT INTO facts VALUES ('secret', ?)", (secrets.token_bytes(32),))
         cursor.execute(f"PRAGMA user_version = {VERSION}")
         cursor.execute("COMMIT")
     except BaseException:

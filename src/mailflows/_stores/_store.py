@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mailflows.errors import ConfigurationError
 
@@ -17,7 +16,6 @@ __all__ = [
     "Documents",
     "Outcome",
     "Store",
-    "hash_key",
     "seconds_to_wait",
     "stamp_of",
     "steady",
@@ -39,7 +37,7 @@ class Documents(Protocol):
     def digest(self, text: str) -> str:
         """Return a keyed hash of 32 hexadecimal digits, the same in every process that shares the store.
 
-        What names a person enters a key only as this.
+        What names a person enters a key only as this. The first four digits are the id of the hash's key.
         """
         ...
 
@@ -77,7 +75,18 @@ class Outcome:
         is_busy: Whether nothing was decided because others were in front for too long.
     """
 
-    __slots__ = ("_known", "_states", "at", "charges", "is_busy", "is_settled", "lease", "now", "wait")
+    __slots__ = (
+        "_known",
+        "_states",
+        "_waits",
+        "at",
+        "charges",
+        "is_busy",
+        "is_settled",
+        "lease",
+        "now",
+        "wait",
+    )
 
     def __init__(  # noqa: PLR0913, PLR0917 -- made a million times a second: positions are faster
         self,
@@ -89,6 +98,7 @@ class Outcome:
         lease: float | None = None,
         known: Sequence[tuple[float, float, float]] | None = None,
         is_busy: bool = False,  # noqa: FBT001, FBT002
+        waits: Sequence[float] | None = None,
     ) -> None:
         self.charges = charges
         self.now = now
@@ -99,18 +109,32 @@ class Outcome:
         self.is_busy = is_busy
         self._states = states
         self._known = known
+        self._waits = waits
 
     @property
     def allowed(self) -> bool:
         """Whether it was taken, or, for a look, would be."""
         return self.at is not None or self.wait <= 0.0
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Take along what is told of the states, not the states."""
+        known = self.readings()
+        kept = (list(self.charges), self.now, self.wait, (), self.at, self.lease, known, self.is_busy)
+        return _outcome_again, (kept, self.is_settled)
+
     def readings(self) -> Sequence[tuple[float, float, float]]:
         """Return for each charge how much is used, the seconds until nothing is, and its own wait."""
         if self._known is None:
-            rows = zip(self.charges, self._states, strict=True)
-            self._known = [(*meter.reading(state, self.now), 0.0) for (meter, _, _), state in rows]
+            waits = self._waits or [0.0] * len(self.charges)
+            rows = zip(self.charges, self._states, waits, strict=True)
+            self._known = [(*meter.reading(state, self.now), wait) for (meter, _, _), state, wait in rows]
         return self._known
+
+
+def _outcome_again(kept: tuple[Any, ...], is_settled: bool) -> Outcome:  # noqa: FBT001 -- of pickle
+    outcome = Outcome(*kept)
+    outcome.is_settled = is_settled
+    return outcome
 
 
 class Store(Documents, Protocol):
@@ -148,6 +172,14 @@ class Store(Documents, Protocol):
         """
         ...
 
+    def reset(self, charges: Sequence[Charge]) -> None:
+        """Forget what was counted for meters and keys; the amounts do not matter.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        ...
+
 
 def steady(clock: float, last: float, offset: float) -> tuple[float, float]:
     """Return the present moment and the new offset of a clock that may be set back, but never goes back.
@@ -174,21 +206,9 @@ def seconds_to_wait(timeout: object) -> float:
     raise ConfigurationError(msg, field="timeout")
 
 
-def hash_key(secret: bytes) -> bytes:
-    """Return the key of the hashes that a secret of any length gives.
-
-    Raises:
-        ConfigurationError: If the secret is too short to be one.
-    """
-    if len(secret) < 16:
-        msg = f"a secret has at least 16 bytes, such as secrets.token_bytes(32); got {len(secret)}"
-        raise ConfigurationError(msg, field="secret")
-    return blake2b(secret, digest_size=32).digest()
-
-
 def stamp_of(meter: Meter, at: float, lease: float | None) -> float:
     """Return the time that is written for what is taken: earlier for a reservation, which ends sooner."""
-    return at if lease is None else min(at, at - meter.span + lease)
+    return at if lease is None else min(at, at - meter.span + meter.lag + lease)
 
 
 def update(

@@ -7,7 +7,20 @@ import io
 import sys
 from typing import TYPE_CHECKING
 
-from mailflows.cli import audit, bounces, check, classify, fix, gate, held, lint, senders, status, suppress
+from mailflows.cli import (
+    audit,
+    bounces,
+    check,
+    classify,
+    fix,
+    gate,
+    held,
+    limits,
+    lint,
+    senders,
+    status,
+    suppress,
+)
 from mailflows.cli import list as list_command
 from mailflows.errors import ConfigurationError, MailflowsError
 
@@ -44,6 +57,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     everyday = (classify, check, list_command, lint, fix, audit, gate)
-    for command in (*everyday, bounces, held, senders, status, suppress):
+    for command in (*everyday, bounces, held, limits, senders, status, suppress):
         command.add_command(commands)
     return parser

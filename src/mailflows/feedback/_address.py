@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from mailflows._mail.header import addresses
+from mailflows._mail.address import addresses
 from mailflows._mailbox import mailbox_key
 from mailflows._providers import provider_of
 from mailflows.errors import ConfigurationError

@@ -18,9 +18,12 @@ __all__ = ["absent_keys", "fitted", "needs_of", "require_keys"]
 _SAID = {
     "client": "client",
     "client_network": "client",
+    "client_site": "client",
     "account": "account",
     "form": "form",
     "template": "template",
+    "campaign": "campaign",
+    "tenant": "tenant",
 }
 """Kind of key → what must be said of a message; the other kinds are in the message itself."""
 

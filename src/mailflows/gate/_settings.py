@@ -41,6 +41,7 @@ _SWITCHES: dict[str, Callable[[Store], object]] = {
 
 _PRESETS: dict[str, Callable[..., Limiter]] = {
     "web_form": presets.web_form,
+    "contact_form": presets.contact_form,
     "professional": presets.professional,
     "campaign": presets.campaign,
 }

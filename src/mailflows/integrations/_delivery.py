@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from mailflows._result import Result, printable
 
 if TYPE_CHECKING:
-    from mailflows._result import Table
     from mailflows.gate import Verdict
 
 __all__ = ["Delivery", "RecipientOutcome", "RecipientState", "delivery_of"]
@@ -59,11 +58,11 @@ class RecipientOutcome(Result):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Delivery(Result, Mapping[str, tuple[int, Any]]):
+class Delivery(Mapping[str, tuple[int, Any]]):
     """What became of a message, for each recipient.
 
-    It reads as the dictionary that smtplib returns: those who do not get the message, each with code and
-    text. So ``if refused:`` works as before, and `recipients` has everybody.
+    It is what smtplib returns, a mapping of those who do not get the message, each with code and text. So
+    ``if refused:`` works as before; therefore it is no `Result`, which has no length. `recipients` are.
 
     Attributes:
         recipients: Everybody, in the order of the envelope.
@@ -127,10 +126,6 @@ class Delivery(Result, Mapping[str, tuple[int, Any]]):
 
     def _failed(self) -> Iterator[RecipientOutcome]:
         return (one for one in self.recipients if one.state is not RecipientState.ACCEPTED)
-
-    def _table(self) -> Table:
-        rows = [(one.address, str(one.state), one.by, one.code, one.text) for one in self.recipients]
-        return str(self), ["recipient", "state", "by", "code", "text"], rows
 
     @classmethod
     def build(

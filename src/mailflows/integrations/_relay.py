@@ -34,13 +34,15 @@ __all__ = [
 ]
 
 TIMEOUT = 60.0
-"""Seconds for each step before the end of a message: whoever waits longer is deferred, and loses nothing."""
+"""Seconds for each step before the end of a message. choice: below the five minutes of RFC 5321 section
+4.5.3.2, since a request waits; who waits longer is deferred, and loses nothing."""
 
 ANSWER_TIMEOUT = 600.0
 """Seconds for the answer to a whole message: RFC 5321 section 4.5.3.2.6; a shorter time makes duplicates."""
 
 _KEPT = 8
-"""Idle connections that are kept to one relay."""
+"""Idle connections that are kept to one relay. bound: below what relays allow one client, such as
+the fifty of Postfix (smtpd_client_connection_count_limit)."""
 
 
 class AnswerLost(smtplib.SMTPServerDisconnected):

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from mailflows._mail.address import mailbox_of
 from mailflows.errors import ConfigurationError, MessageError
 from mailflows.feedback import from_reply
 from mailflows.gate import GateDecision, Verdict
 from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
-from mailflows.integrations._envelope import mailbox_of, needs_utf8, read_sender
+from mailflows.integrations._envelope import needs_utf8, read_sender
 from mailflows.integrations._handing import cause_of, failure_of, outgoing, reported, route_of
 from mailflows.integrations._notification import notification
 from mailflows.integrations._recipient import judged
@@ -47,7 +48,8 @@ _CODES = {
 """Replies (RFC 5321, RFC 3463). What is held stays in the queue of who sent it: nothing is lost."""
 
 _MOST_WAITING = 64
-"""Messages whose relays are waited for at a time; an answer may take ten minutes."""
+"""Messages whose relays are waited for at a time. bound: threads, each for the ten minutes
+that an answer may take."""
 
 _log = logging.getLogger("mailflows.integrations")
 
@@ -65,10 +67,16 @@ class GateHandler:
         flow: The flow of all that comes in here, or a function of the session that returns it, or `None`.
         client: A function of the session that returns who caused a message, for limits per client. Who
             connects is mostly an application, not a visitor, so by default nobody is named.
+        account: A function of the session that returns whose account a message is of; by default who has
+            logged in, if anybody has.
         timeout: Seconds to wait for each step before the end of a message.
         answer_timeout: Seconds to wait for the answer to a whole message (RFC 5321 section 4.5.3.2.6).
         tls: As of `GateSMTP`.
         tls_ca: As of `GateSMTP`.
+
+    Raises:
+        ConfigurationError: If *flow* has no route, the gate may hold messages and has no place for them, or a
+            limit of yours counts per client or account and nobody says it of every message.
     """
 
     def __init__(  # noqa: PLR0913 -- what a handler can be told
@@ -77,14 +85,19 @@ class GateHandler:
         *,
         flow: FlowOf = None,
         client: Callable[[Session], object] | None = None,
+        account: Callable[[Session], object] | None = None,
         timeout: float = TIMEOUT,
         answer_timeout: float = ANSWER_TIMEOUT,
         tls: ssl.SSLContext | str | None = None,
         tls_ca: str = "",
     ) -> None:
+        gate.require_place("GateHandler")
+        said = {"client": client, "account": account}
+        gate.require_keys("GateHandler", {name for name, known in said.items() if known is not None})
         self._gate = gate
         self._flow = flow if callable(flow) or flow is None else _known(gate, flow)
         self._client = client
+        self._account = account or _login
         self._relays = Relays(timeout=timeout, answer_timeout=answer_timeout, tls=tls, tls_ca=tls_ca)
         weakref.finalize(self, self._relays.drop)  # aiosmtpd tells no handler that its server has stopped
         self._threads = ThreadPoolExecutor(_MOST_WAITING, thread_name_prefix="mailflows-relay")
@@ -160,7 +173,7 @@ class GateHandler:
                 raw,
                 envelope=Envelope(transaction.sender, tuple(envelope.rcpt_tos)),
                 client=self._client(session) if self._client else None,
-                account=_login(session),
+                account=self._account(session),
                 flow=declared,
             )
         except MessageError as problem:
@@ -361,7 +374,13 @@ def _refusal(verdict: Verdict) -> str:
     said = "; ".join(
         f"{'a check is not available' if r.degraded else r.sentence} [{r.part}/{r.code}]" for r in verdict.why
     )
-    return _line(f"{_CODES[verdict.decision]} {said}")
+    status = _CODES[verdict.decision]
+    if verdict.decision is GateDecision.REJECT and any(r.code in _ABOUT_FORM for r in verdict.why):
+        status = "550 5.6.0"  # RFC 3463 section 3.7: media error
+    return _line(f"{status} {said}")
+
+
+_ABOUT_FORM = frozenset({"unread-text", "no-normal-form", "unreadable"})
 
 
 def _whole(delivery: Delivery) -> str:

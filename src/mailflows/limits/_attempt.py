@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import blake2b
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from mailflows._mailbox import mailbox_key
-from mailflows.message import Envelope, Message, addresses
+from mailflows.limits._recipients import canonical, is_django, recipients_of
+from mailflows.message import Message
 
 if TYPE_CHECKING:
     from mailflows.message import Source
@@ -25,6 +27,7 @@ __all__ = [
     "client_key",
     "keys_of",
     "network_key",
+    "site_key",
     "text_key",
 ]
 
@@ -40,8 +43,8 @@ class Keys(TypedDict, total=False):
     """The recipients; those of the message by default."""
 
     client: object
-    """The caller's IPv4 or IPv6 address, from a source that you trust: never an unchecked
-    X-Forwarded-For."""
+    """The caller's IPv4 or IPv6 address, with or without a port, from a source that you trust: never an
+    unchecked X-Forwarded-For. All that is no address shares one counter."""
 
     account: object
     """Who is logged in."""
@@ -54,6 +57,15 @@ class Keys(TypedDict, total=False):
 
     template: object
     """Which template."""
+
+    campaign: object
+    """Which mailing."""
+
+    tenant: object
+    """Which customer of yours, where several send by one application."""
+
+    plan: object
+    """What a customer has paid for; nothing is counted by it, a function of rates may ask for it."""
 
     content: str | bytes | None
     """What tells two messages apart, for limits per duplicate; subject and text by default."""
@@ -101,7 +113,7 @@ class Attempt:
                     (to,) if isinstance(to, str) or not isinstance(to, Iterable) else to
                 )
             else:
-                self._spelled = {} if self.message is None else _canonical(_recipients(self.message))
+                self._spelled = {} if self.message is None else _canonical(recipients_of(self.message))
         return self._spelled
 
     @property
@@ -116,6 +128,10 @@ class Attempt:
             cost = self.keys.get("cost")
             self._cost = (len(self.spelled) or 1) if cost is None else _whole(cost)
         return self._cost
+
+    def forget_recipients(self) -> None:
+        """Have none: those that were given cannot be read."""
+        self._spelled = {}
 
     def to(self, recipients: tuple[str, ...]) -> Attempt:
         """Return the same attempt with some of its recipients only."""
@@ -153,39 +169,21 @@ def _canonical(recipients: Iterable[str]) -> dict[str, str]:
     for recipient in recipients:
         if not isinstance(recipient, str):
             msg = f"a recipient is text; got {type(recipient).__name__}"
-            raise ValueError(msg)  # noqa: TRY004 -- the same error as for a recipient that is empty
-        key = mailbox_key(recipient)
-        if not key:
-            msg = "a recipient is an address; got empty text"
-            raise ValueError(msg)
-        found.setdefault(key, recipient)
+            raise ValueError(msg)  # noqa: TRY004 -- the same error as for a cost that is none
+        found.setdefault(canonical(recipient), recipient)
     return found
 
 
 def _said(message: Any) -> str:
     """Return subject and text of a message."""
-    if not _is_django(message):
+    if not is_django(message):
         message = Message.read(message)
     return f"{message.subject}\n{message.body}"
 
 
-def _is_django(message: object) -> bool:
-    return callable(getattr(message, "recipients", None))
-
-
-def _recipients(message: Any) -> Iterable[str]:
-    """Return the recipients of a message: of its envelope where it has one, else To, Cc and Bcc."""
-    if isinstance(message, Envelope):
-        return message.recipients
-    if _is_django(message):  # django.core.mail.EmailMessage, and what is made like it
-        return [a.address for text in message.recipients() for a in addresses(text)]
-    if hasattr(message, "get_all") and not isinstance(message, Message):  # email.message.Message
-        headers = [str(v) for name in ("to", "cc", "bcc") for v in message.get_all(name, ())]
-        return [a.address for value in headers for a in addresses(value)]
-    read = Message.read(message)
-    if read.envelope is not None and read.envelope.recipients:
-        return read.envelope.recipients
-    return [a.address for a in read.recipients]
+UNKNOWN_CLIENT = "unknown"
+"""The one key of all clients without an address: a Unix socket, a test client, a header of nonsense. They
+share one counter, so that nonsense brings no quota of its own."""
 
 
 def client_key(client: object) -> str:
@@ -193,18 +191,12 @@ def client_key(client: object) -> str:
 
     A host has a /64 to itself (RFC 6177 section 2), so that single addresses would be no limit at all.
 
-    >>> client_key("192.0.2.7"), client_key("::ffff:192.0.2.7"), client_key("2001:db8:1:2:3::4")
+    >>> client_key("192.0.2.7:5555"), client_key("::ffff:192.0.2.7"), client_key("[2001:db8:1:2:3::4]:443")
     ('192.0.2.7', '192.0.2.7', '2001:db8:1:2::/64')
+    >>> client_key(""), client_key("testclient")
+    ('unknown', 'unknown')
     """
-    return _client_key(str(client))
-
-
-@lru_cache(maxsize=8192)
-def _client_key(text: str) -> str:
-    packed = _packed(text)
-    if len(packed) == 4:
-        return socket.inet_ntop(socket.AF_INET, packed)
-    return socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8)) + "/64"
+    return _network(client, 4, 8)
 
 
 def network_key(client: object) -> str:
@@ -213,28 +205,50 @@ def network_key(client: object) -> str:
     >>> network_key("192.0.2.7"), network_key("2001:db8:1:2ff::4")
     ('192.0.2.0/24', '2001:db8:1:200::/56')
     """
-    return _network_key(str(client))
+    return _network(client, 3, 7)
+
+
+def site_key(client: object) -> str:
+    """Return the key of a client's site: /24 of IPv4, /48 of IPv6, as companies and hosters get them.
+
+    >>> site_key("192.0.2.7"), site_key("2001:db8:1:2ff::4")
+    ('192.0.2.0/24', '2001:db8:1::/48')
+    """
+    return _network(client, 3, 6)
+
+
+def _network(client: object, kept_4: int, kept_6: int) -> str:
+    """Return the network of an address, of so many octets of IPv4 or IPv6."""
+    if not isinstance(client, str | IPv4Address | IPv6Address):
+        msg = f"client is one IPv4 or IPv6 address, such as '192.0.2.7'; got {type(client).__name__}"
+        raise ValueError(msg)  # noqa: TRY004 -- the same error as for a mail address
+    packed = _packed(str(client))
+    if packed is None:
+        return UNKNOWN_CLIENT
+    family, kept = (socket.AF_INET, kept_4) if len(packed) == 4 else (socket.AF_INET6, kept_6)
+    net = socket.inet_ntop(family, packed[:kept] + bytes(len(packed) - kept))
+    return net if kept == len(packed) else f"{net}/{8 * kept}"
+
+
+_WITH_PORT = re.compile(r"(\d+\.\d+\.\d+\.\d+)(?::\d{1,5})?|\[([0-9A-Fa-f:.%\w]+)\](?::\d{1,5})?")
 
 
 @lru_cache(maxsize=8192)
-def _network_key(text: str) -> str:
-    packed = _packed(text)
-    if len(packed) == 4:
-        return socket.inet_ntop(socket.AF_INET, packed[:3] + b"\0") + "/24"
-    return socket.inet_ntop(socket.AF_INET6, packed[:7] + bytes(9)) + "/56"
-
-
-def _packed(client: str) -> bytes:
-    """Return the octets of an address."""
-    text = client.strip().partition("%")[0]
+def _packed(client: str) -> bytes | None:
+    """Return the octets of an address, with or without a port, or `None` for none."""
+    if "@" in client:
+        msg = "client is one IPv4 or IPv6 address, such as '192.0.2.7'; got a mail address"
+        raise ValueError(msg)
+    text = client.strip()
+    if match := _WITH_PORT.fullmatch(text):
+        text = match[1] or match[2]
+    text = text.partition("%")[0]
     try:
         if ":" not in text:
             return socket.inet_pton(socket.AF_INET, text)
         packed = socket.inet_pton(socket.AF_INET6, text)
-    except (OSError, ValueError) as problem:
-        found = "a mail address" if "@" in client else repr(client[:60])
-        msg = f"client is one IPv4 or IPv6 address, such as '192.0.2.7'; got {found}"
-        raise ValueError(msg) from problem
+    except (OSError, ValueError):
+        return None
     return packed[12:] if packed[:12] == _MAPPED else packed
 
 
@@ -279,10 +293,13 @@ BY_RECIPIENT: dict[str, _Several] = {
 BY_ATTEMPT: dict[str, tuple[str, Callable[[Any], str]]] = {
     "client": ("client", client_key),
     "client_network": ("client", network_key),
+    "client_site": ("client", site_key),
     "account": ("account", text_key),
     "form": ("form", text_key),
     "flow": ("flow", text_key),
     "template": ("template", text_key),
+    "campaign": ("campaign", text_key),
+    "tenant": ("tenant", text_key),
 }
 """Kinds of which an attempt has one: the key of `Keys` that it comes from, and its canonical form."""
 

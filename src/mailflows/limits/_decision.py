@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailflows._rates import duration
-from mailflows._result import Cell, to_html
+from mailflows._result import Permission, Reason, Result, plain
+from mailflows.limits._attempt import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mailflows._result import Cell, Table
     from mailflows._stores import Outcome
-    from mailflows.limits._attempt import Attempt
     from mailflows.limits._limit import Limit
 
 __all__ = ["Decision", "LimitReading"]
 
 
 @dataclass(frozen=True, slots=True)
-class LimitReading:
+class LimitReading(Result):
     """How one rate of a limit stands after a decision.
 
     Attributes:
@@ -39,11 +40,15 @@ class LimitReading:
     reset_after: float
     wait: float
 
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.remaining} of {self.limit} left"
 
-class Decision:
+
+class Decision(Permission):
     """Whether an attempt may go on. A decision is true if it may.
 
-    Nothing but `accepted` and `refused`, which the caller gave, holds an address or another key.
+    Nothing but `accepted` and `refused`, which the caller gave, shows an address or another key. Two
+    decisions are equal where they say the same; a copy can be given to `Limiter.report` like the first one.
 
     Attributes:
         outcome: What the store said; `Limiter.report` takes it back.
@@ -55,9 +60,10 @@ class Decision:
     __slots__ = (
         "_accepted",
         "_allowed",
-        "_attempt",
         "_limits",
+        "_problem",
         "_readings",
+        "_recipients",
         "degraded",
         "dry_run",
         "outcome",
@@ -65,24 +71,23 @@ class Decision:
 
     def __init__(  # noqa: PLR0913, PLR0917 -- made half a million times a second: positions are faster
         self,
-        limits: Mapping[str, Limit],
-        attempt: Attempt,
+        limits: Mapping[str, Limit | _Name],
+        recipients: Attempt | Mapping[str, str],
         outcome: Outcome,
         degraded: bool = False,  # noqa: FBT001, FBT002
         dry_run: bool = False,  # noqa: FBT001, FBT002
         accepted: tuple[str, ...] | None = None,
+        problem: str = "",
     ) -> None:
         self._limits = limits
-        self._attempt = attempt
+        self._recipients = recipients
         self._readings: tuple[LimitReading, ...] | None = None
         self._allowed = outcome.at is not None or dry_run or outcome.wait <= 0.0
         self._accepted = accepted
+        self._problem = problem
         self.outcome = outcome
         self.degraded = degraded
         self.dry_run = dry_run
-
-    def __bool__(self) -> bool:
-        return self._allowed
 
     @property
     def allowed(self) -> bool:
@@ -90,9 +95,31 @@ class Decision:
         return self._allowed
 
     @property
+    def _spelled(self) -> Mapping[str, str]:
+        """Recipients by their keys, as they were spelled; looked at only when somebody asks."""
+        found = self._recipients
+        return found.spelled if isinstance(found, Attempt) else found
+
+    @property
     def busy(self) -> bool:
         """Whether nothing was decided because others were in front for longer than the time to wait."""
         return self.outcome.is_busy
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it was refused, or would have been in a dry run; none where nothing speaks against it."""
+        if not self._refusing and not self.busy:
+            return ()
+        if self._problem:
+            code = "unreadable-recipient"
+        elif self.busy:
+            code = "store-busy"
+        elif not self.readings:
+            code = "store-down"
+        else:
+            code = "limit-exceeded" if math.isfinite(self.outcome.wait) else "more-than-the-limit"
+        known = {"rule": self.rule, "per": self.per, "retry_after": self._wait}
+        return (Reason(code, self._refusal, part="limits", parameters=known),)
 
     @property
     def readings(self) -> tuple[LimitReading, ...]:
@@ -152,11 +179,14 @@ class Decision:
         return self._tightest.reset_after if self._tightest else 0.0
 
     @property
-    def retry_after(self) -> float | None:
-        """Seconds after which the same attempt fits; 0.0 if it was allowed, `None` if it never will."""
-        if self._allowed:
-            return 0.0
+    def _wait(self) -> float | None:
+        """Seconds until it fits, or `None` where that never comes."""
         return self.outcome.wait if math.isfinite(self.outcome.wait) else None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which the same attempt fits; 0.0 if allowed, `None` if waiting is of no use."""
+        return 0.0 if self._allowed else self._wait
 
     @property
     def delay(self) -> float:
@@ -166,29 +196,34 @@ class Decision:
     @property
     def accepted(self) -> tuple[str, ...]:
         """The recipients that may be sent to, as they were spelled."""
-        accepted = self._accepted if self._accepted is not None else self._attempt.recipients
-        return tuple(self._attempt.spelled[key] for key in accepted) if self._allowed else ()
+        spelled = self._spelled
+        accepted = self._accepted if self._accepted is not None else spelled
+        return tuple(spelled[key] for key in accepted) if self._allowed else ()
 
     @property
     def refused(self) -> tuple[str, ...]:
         """The recipients that may not, as they were spelled."""
         accepted = set(self.accepted)
-        return tuple(r for r in self._attempt.spelled.values() if r not in accepted)
+        return tuple(r for r in self._spelled.values() if r not in accepted)
 
     @property
     def message(self) -> str:
         """One sentence for the person who waits, without an address."""
-        if self._allowed and not self.dry_run:
-            return f"Allowed after {duration(self.delay)}." if self.delay >= 1 else "Allowed."
+        if self._refusing and (self.dry_run or not self._allowed):
+            return self._refusal
+        return f"Allowed after {duration(self.delay)}." if self.delay >= 1 else "Allowed."
+
+    @property
+    def _refusal(self) -> str:
+        if self._problem:
+            return f"Refused: {self._problem}."
         reading = self._tightest
-        what = f"Too many for «{reading.rule}»" if reading else "The limits could not be checked"
+        what = f"Too many for {reading.rule!r}" if reading else "The limits could not be checked"
         if self.busy:
             what = "The store of the limits is busy"
-        if not self._refusing:
-            return "Allowed."
-        if not math.isfinite(self.outcome.wait):
+        if self._wait is None:
             return f"{what}: this attempt alone is more than the limit ever allows."
-        return f"{what}: try again in {duration(max(1.0, math.ceil(self.outcome.wait)))}."
+        return f"{what}: try again in {duration(max(1.0, math.ceil(self._wait)))}."
 
     def headers(self) -> dict[str, str]:
         """Return HTTP header fields: Retry-After (RFC 9110 section 10.2.3) for a refusal, and RateLimit.
@@ -217,12 +252,13 @@ class Decision:
             "retry_after": self.retry_after,
             "reset_after": self.reset_after,
             "delay": self.delay,
-            "recipients": len(self._attempt.recipients),
+            "recipients": len(self._spelled),
             "accepted": len(self.accepted),
             "degraded": self.degraded,
             "busy": self.busy,
             "dry_run": self.dry_run,
             "message": self.message,
+            "reasons": plain(self.reasons),
         }
 
     def __str__(self) -> str:
@@ -233,8 +269,7 @@ class Decision:
         marks = "".join(f", {m}" for m in ("degraded", "dry_run") if getattr(self, m))
         return f"<Decision {said}{marks}: {self.message}>"
 
-    def _repr_html_(self) -> str:
-        """Return the decision as a small table, for a notebook."""
+    def _table(self) -> Table:
         rows: list[Sequence[Cell]] = [
             (
                 r.rule,
@@ -246,7 +281,44 @@ class Decision:
             )
             for r in self.readings
         ]
-        return to_html(self.message, ["rule", "per", "limit", "remaining", "reset after", "wait"], rows)
+        return self.message, ["rule", "per", "limit", "remaining", "reset after", "wait"], rows
+
+    def _said(self) -> tuple[object, ...]:
+        """Return all that a decision says."""
+        return (
+            self._allowed,
+            self.readings,
+            self.outcome.wait,
+            self.outcome.at,
+            self.busy,
+            self._problem,
+            self.degraded,
+            self.dry_run,
+            self.accepted,
+            self.refused,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Decision) and self._said() == other._said()
+
+    def __hash__(self) -> int:
+        return hash(self._said())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Take along what was asked for, and of the limits their names only: they may hold functions."""
+        limits = {
+            meter.id: _Name(self._limits[meter.id].name, self._limits[meter.id].kind)
+            for meter, _, _ in self.outcome.charges
+        }
+        kept = dict(self._spelled), self.outcome, self.degraded, self.dry_run, self._accepted, self._problem
+        return Decision, (limits, *kept)
+
+
+class _Name(NamedTuple):
+    """What a decision that was pickled knows of a limit."""
+
+    name: str
+    kind: str
 
 
 def _quoted(text: str) -> str:

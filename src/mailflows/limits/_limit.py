@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mailflows._rates import Rate, duration, parse_rates
-from mailflows._stores import DistinctMeter, GcraMeter, WindowMeter
+from mailflows._stores import BucketMeter, DistinctMeter, GcraMeter, WindowMeter
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.limits._attempt import BY_ATTEMPT, BY_RECIPIENT, KINDS, Attempt, keys_of, text_key
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mailflows._stores import Charge, Meter
 
-__all__ = ["Limit", "Per"]
+__all__ = ["Limit", "Per", "Prepared"]
 
 Per: TypeAlias = "str | tuple[str, ...] | Callable[[Attempt], str | Iterable[str] | None]"
 """What a limit counts by: a kind of key, several kinds together, or a function of the attempt."""
@@ -28,15 +28,27 @@ EXACT_UP_TO = 64
 MOST_EXACT = 1000
 """Units per period up to which a window can be exact."""
 
-_ABUSE = frozenset({"client", "client_network", "account"})
+Prepared: TypeAlias = "tuple[str, Callable[[Any], str], tuple[Meter, ...], bool, Limit]"
+"""The key of the attempt that it counts by (or nothing), its canonical form, meters, whether each message
+counts as one, and the limit itself for all other attempts."""
+
+MOST_RATES = 1000
+"""Different texts that a function of rates may return: plans, not people."""
+
+_ABUSE = frozenset({"client", "client_network", "client_site", "account"})
 """Keys of who sends. A refused attempt may count against these, never against a victim or a shared budget."""
+
+
+def _ignore(_: Limit) -> None:
+    """Do nothing with a limit that was brought up."""
 
 
 class Limit:
     """A limit: how many, per what.
 
     Args:
-        rates: Such as ``"3/hour; 10/day"``, ``"500/hour; burst 50"`` or ``"20 distinct/day"``.
+        rates: Such as ``"3/hour; 10/day"``, ``"500/hour; burst 50"`` or ``"20 distinct/day"``; or a function
+            of the `Attempt` that returns such text, or `None` for no limit: per tenant, per plan.
         per: The kind of key it counts by: ``recipient``, ``recipient_domain``, ``client`` (an IPv4 address,
             or the /64 of an IPv6 one), ``client_network`` (/24, /56), ``account``, ``form``, ``flow``,
             ``template``, ``duplicate`` (the same content to the same recipient) or ``global``; a tuple of
@@ -44,10 +56,11 @@ class Limit:
             a unit for each time that it is there), or `None`.
         of: What is counted where rates say ``distinct``: ``recipient`` by default, or another kind.
         name: How decisions, hooks and headers call it; made of the rates and the key by default.
-        exact: Whether no stretch of the period ever has more than N units. By default up to 64 units are
-            counted so, which takes the memory of their times; 1,000 are the most. Otherwise, and with a
-            burst, the rate is steady (GCRA): at most burst + N units in any stretch of the period, where
-            the burst is N unless it is said.
+        exact: How a window is counted. By default no stretch of the period ever has more than N units: up to
+            64 by the times of all units, above by 64 sub-windows, of which the oldest counts whole, so that
+            a unit may count up to 1/64 of the period too long. With `True` up to 1,000 units have their
+            times kept. With `False`, and wherever a burst is said, the rate is steady (GCRA): at most
+            burst + N units in any stretch of the period, where the burst is N unless it is said.
         counts: ``recipients``, so that one message to fifty people takes fifty units, or ``messages``.
         count_denied: Whether refused attempts count, too, so that who goes on is refused longer. Only for
             keys of who sends (client, client_network, account, a function): a refused mail must not use up
@@ -68,7 +81,7 @@ class Limit:
 
     def __init__(  # noqa: PLR0913 -- the settings of a limit
         self,
-        rates: str,
+        rates: str | Callable[[Attempt], str | None],
         *,
         per: Per,
         of: str | None = None,
@@ -79,14 +92,16 @@ class Limit:
         exempt: Collection[str] | Callable[[str], bool] = (),
         optional: bool = False,
     ) -> None:
-        self.rates = parse_rates(rates)
+        self._rates_of = rates if callable(rates) else None
+        self.rates = () if callable(rates) else parse_rates(rates)
         self.per = per
         self.kind = _kind(per)
-        self.of = _counted(self.rates, of)
+        self._of = of
+        self.of = _counted(self.rates, of) if self.rates else None
         self.counts = counts
         self.optional = optional
         self.count_denied = count_denied
-        self.name = name or f"{'; '.join(map(str, self.rates))} per {self.kind}"
+        self.name = name or f"{'; '.join(map(str, self.rates)) or 'its own rate'} per {self.kind}"
         self._exact = exact
         self._is_exempt = exempt if callable(exempt) else frozenset(exempt).__contains__
         self._has_exempt = callable(exempt) or bool(exempt)
@@ -95,6 +110,9 @@ class Limit:
         self._key, self._canonical = BY_ATTEMPT.get(self.kind if is_plain else "", ("", text_key))
         self._per_message = counts == "messages"
         self.meters: tuple[Meter, ...] = ()
+        self._scope = ""
+        self._known: dict[str, Limit] = {}
+        self._found: Callable[[Limit], object] = _ignore
         self._check()
 
     def _check(self) -> None:
@@ -118,18 +136,56 @@ class Limit:
                 msg = f"{small} can never be reached beside {large}: a longer time allows more, not less"
                 raise ConfigurationError(msg, field="limit")
 
+    @property
+    def guarantees(self) -> tuple[str, ...]:
+        """What each rate promises, in words.
+
+        >>> Limit("3/hour; 2000/day", per="account").guarantees  # doctest: +NORMALIZE_WHITESPACE
+        ('exact, in any such time', 'never more in any day, each counted up to 22 minutes too long')
+        """
+        return tuple(_guarantee(rate, self._exact) for rate in self.rates)
+
     def _by_period(self) -> list[Rate]:
         return sorted(self.rates, key=lambda rate: rate.period)
 
-    def bound(self, scope: str) -> Limit:
-        """Return the limit with its meters, whose identity holds all that they count by."""
+    def bound(self, scope: str, *, found: Callable[[Limit], object] = _ignore) -> Limit:
+        """Return the limit with its meters, whose identity holds all that they count by.
+
+        Args:
+            scope: What separates limiters that share a store.
+            found: Is told each limit that a function of rates brings up.
+        """
         limit = copy.copy(self)
         counted_by = self.name if callable(self.per) else self.kind  # two functions may share their name
         identity = f"{scope}|{counted_by}|{self.of}|{self.counts}"
         limit.meters = tuple(
             _meter(rate, identity, self._exact, strict=self.count_denied) for rate in self.rates
         )
+        limit._scope, limit._known, limit._found = scope, {}, found  # noqa: SLF001 -- its own class
         return limit
+
+    def _of_attempt(self, attempt: Attempt) -> Limit | None:
+        """Return the limit that a function of rates says, with its meters; the same text is the same one."""
+        rates = self._rates_of(attempt) if self._rates_of is not None else None
+        if rates is None:
+            return None
+        limit = self._known.get(rates)
+        if limit is None:
+            limit = copy.copy(self)
+            limit._rates_of = None  # noqa: SLF001 -- its own class
+            limit.rates = parse_rates(rates)
+            limit.of = _counted(limit.rates, self._of)
+            limit._check()  # noqa: SLF001 -- its own class
+            limit = limit.bound(self._scope)
+            if len(self._known) < MOST_RATES:
+                self._known[rates] = limit
+                self._found(limit)
+        return limit
+
+    def prepared(self) -> Prepared:
+        """Return what a limiter needs for most attempts; for the rest it asks the limit."""
+        key = self._key if self._rates_of is None else ""
+        return key, self._canonical, self.meters, self._per_message, self
 
     def charge(self, attempt: Attempt, charges: list[Charge]) -> None:
         """Add what an attempt takes.
@@ -137,6 +193,11 @@ class Limit:
         Raises:
             ValueError: If the attempt does not say what the limit counts by.
         """
+        if self._rates_of is not None:
+            limit = self._of_attempt(attempt)
+            if limit is not None:
+                limit.charge(attempt, charges)
+            return
         if self._key:
             value = attempt.keys.get(self._key)
             if value is not None:
@@ -157,6 +218,18 @@ class Limit:
                 continue
             amount = amounts if amounts is not None else 1 if self.counts == "messages" else cost
             charges.extend((meter, key, amount) for meter in self.meters)
+
+    def places(self, attempt: Attempt) -> list[Charge]:
+        """Return the counters of an attempt, with nothing to be taken; none where it does not say the key."""
+        limit = self if self._rates_of is None else self._of_attempt(attempt)
+        keys = None if limit is None else limit._keys(attempt)  # noqa: SLF001 -- its own class
+        if limit is None or keys is None:
+            return []
+        return [
+            (meter, key, () if isinstance(meter, DistinctMeter) else 0)
+            for key, _ in keys
+            for meter in limit.meters
+        ]
 
     def _keys(self, attempt: Attempt) -> list[tuple[str, int]] | None:
         """Return the keys of an attempt, each with its cost."""
@@ -187,7 +260,7 @@ class Limit:
 
     def __repr__(self) -> str:
         rates = ", ".join(map(str, self.rates))
-        how = "; ".join(dict.fromkeys(_guarantee(rate, self._exact) for rate in self.rates))
+        how = "; ".join(dict.fromkeys(self.guarantees)) or "its rates are asked of a function"
         what = f"different values of {self.of}" if self.of else self.counts
         strict = ", refused attempts too" if self.count_denied else ""
         return f"<Limit {rates} per {self.kind}, counting {what}{strict}: {how}>"
@@ -242,6 +315,8 @@ def _meter(rate: Rate, scope: str, exact: bool | None, *, strict: bool) -> Meter
         return DistinctMeter(f"{identity}|distinct", rate.limit, rate.period, strict=strict)
     if _is_exact(rate, exact):
         return WindowMeter(f"{identity}|window", rate.limit, rate.period, strict=strict)
+    if rate.burst is None and exact is None:
+        return BucketMeter(f"{identity}|bucket", rate.limit, rate.period, strict=strict)
     burst = rate.burst or rate.limit
     return GcraMeter(f"{identity}|gcra|{burst}", rate.limit, rate.period, burst, strict=strict)
 
@@ -250,6 +325,8 @@ def _guarantee(rate: Rate, exact: bool | None) -> str:  # noqa: FBT001
     """Return what a rate promises, in words."""
     if rate.is_distinct or _is_exact(rate, exact):
         return "exact, in any such time"
-    burst = rate.burst or rate.limit
     unit = duration(rate.period).removeprefix("1 ")
+    if rate.burst is None and exact is None:
+        return f"never more in any {unit}, each counted up to {duration(rate.period / 64)} too long"
+    burst = rate.burst or rate.limit
     return f"steady, {burst} at once, at most {burst + rate.limit} in any {unit}"

@@ -12,20 +12,22 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mailflows._guarded import guarded
-from mailflows._stores import MemoryStore
-from mailflows._stores._keeper import SHARE, Keeper, OnError
+from mailflows._stores import MemoryStore, Outcome
+from mailflows._stores._keeper import SHARE, Keeper, OnError, awaited
 from mailflows.errors import ConfigurationError, LimitExceeded
 from mailflows.limits._attempt import KEYS, Attempt
 from mailflows.limits._decision import Decision
 from mailflows.limits._limit import Limit
 from mailflows.limits._partly import partly
+from mailflows.limits._recipients import Unreadable, canonical
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
     from typing import Unpack
 
-    from mailflows._stores import Charge, Outcome, Store
+    from mailflows._stores import Charge, Store
     from mailflows.limits._attempt import Keys
+    from mailflows.limits._decision import LimitReading
     from mailflows.message import Source
 
 __all__ = ["Limiter"]
@@ -96,8 +98,11 @@ class Limiter:
         self.hooks = tuple(hooks)
         self._sleep = sleep
         self._asleep = asleep
-        self._limits = [limit.bound(name) for limit in limits]
-        self._by_meter = _by_meter(self._limits)
+        self._by_meter: dict[str, Limit] = {}
+        self._limits = [limit.bound(name, found=self._note) for limit in limits]
+        for limit in self._limits:
+            self._note(limit, again=False)
+        self._prepared = [limit.prepared() for limit in self._limits]
         self._keeper = Keeper(self.store, on_error=on_error, share=share)
         self._direct = self.store.decide if isinstance(self.store, MemoryStore) else None
 
@@ -127,13 +132,17 @@ class Limiter:
             >>> from mailflows.limits import Limit, Limiter
             >>> limiter = Limiter(Limit("2/hour", per="account"))
             >>> print(limiter.acquire(to=["a@example.org", "b@example.org", "c@example.org"], account="ada"))
-            Too many for «2 per hour per account»: this attempt alone is more than the limit ever allows.
+            Too many for '2 per hour per account': this attempt alone is more than the limit ever allows.
             >>> limiter.acquire(to=["a@example.org", "b@example.org"], account="ada").remaining
             0
         """
         attempt = Attempt(message, keys)
+        try:
+            charges = self._charges(attempt)
+        except Unreadable as problem:
+            return self._unreadable(attempt, problem)
         if self._direct is not None and lease is None and not partial:
-            return self._decision(attempt, self._direct(self._charges(attempt)))
+            return self._decision(attempt, self._direct(charges))
         _lasting(lease)
         if partial:
             steps = partly(attempt, self._charges)
@@ -143,7 +152,7 @@ class Limiter:
                     charges, look = steps.send(self._keeper.decide(charges, lease=lease, look=look))
                 except StopIteration as done:
                     return self._decision(attempt, *done.value)
-        return self._decision(attempt, *self._keeper.decide(self._charges(attempt), lease=lease))
+        return self._decision(attempt, *self._keeper.decide(charges, lease=lease))
 
     async def aacquire(
         self,
@@ -155,6 +164,10 @@ class Limiter:
     ) -> Decision:
         """Do what `acquire` does without blocking the event loop."""
         attempt = Attempt(message, keys)
+        try:
+            charges = self._charges(attempt)
+        except Unreadable as problem:
+            return self._unreadable(attempt, problem)
         _lasting(lease)
         if partial:
             steps = partly(attempt, self._charges)
@@ -164,7 +177,7 @@ class Limiter:
                     charges, look = steps.send(await self._keeper.adecide(charges, lease=lease, look=look))
                 except StopIteration as done:
                     return self._decision(attempt, *done.value)
-        return self._decision(attempt, *(await self._keeper.adecide(self._charges(attempt), lease=lease)))
+        return self._decision(attempt, *(await self._keeper.adecide(charges, lease=lease)))
 
     def check(self, message: Source | object | None = None, **keys: Unpack[Keys]) -> Decision:
         """Say what `acquire` would decide now, and change nothing.
@@ -173,12 +186,20 @@ class Limiter:
             ValueError: As `acquire`.
         """
         attempt = Attempt(message, keys)
-        return self._decision(attempt, *self._keeper.decide(self._charges(attempt), look=True))
+        try:
+            charges = self._charges(attempt)
+        except Unreadable as problem:
+            return self._unreadable(attempt, problem)
+        return self._decision(attempt, *self._keeper.decide(charges, look=True))
 
     async def acheck(self, message: Source | object | None = None, **keys: Unpack[Keys]) -> Decision:
         """Do what `check` does without blocking the event loop."""
         attempt = Attempt(message, keys)
-        return self._decision(attempt, *(await self._keeper.adecide(self._charges(attempt), look=True)))
+        try:
+            charges = self._charges(attempt)
+        except Unreadable as problem:
+            return self._unreadable(attempt, problem)
+        return self._decision(attempt, *(await self._keeper.adecide(charges, look=True)))
 
     def schedule(
         self, message: Source | object | None = None, *, within: float = math.inf, **keys: Unpack[Keys]
@@ -197,16 +218,22 @@ class Limiter:
             ValueError: As `acquire`.
         """
         attempt = Attempt(message, keys)
-        return self._decision(attempt, *self._keeper.decide(self._charges(attempt), within=_most(within)))
+        try:
+            charges = self._charges(attempt)
+        except Unreadable as problem:
+            return self._unreadable(attempt, problem)
+        return self._decision(attempt, *self._keeper.decide(charges, within=_most(within)))
 
     async def aschedule(
         self, message: Source | object | None = None, *, within: float = math.inf, **keys: Unpack[Keys]
     ) -> Decision:
         """Do what `schedule` does without blocking the event loop."""
         attempt = Attempt(message, keys)
-        return self._decision(
-            attempt, *(await self._keeper.adecide(self._charges(attempt), within=_most(within)))
-        )
+        try:
+            charges = self._charges(attempt)
+        except Unreadable as problem:
+            return self._unreadable(attempt, problem)
+        return self._decision(attempt, *(await self._keeper.adecide(charges, within=_most(within))))
 
     def wait(
         self, message: Source | object | None = None, *, timeout: float = math.inf, **keys: Unpack[Keys]
@@ -259,6 +286,113 @@ class Limiter:
     async def areport(self, decision: Decision, *, sent: bool) -> None:
         """Do what `report` does without blocking the event loop."""
         await self._keeper.asettle(decision.outcome, keep=sent, degraded=decision.degraded)
+
+    def show(self, **keys: Unpack[Keys]) -> tuple[LimitReading, ...]:
+        """Return how the counters of a key stand, by its clear value; nothing is changed.
+
+        Args:
+            keys: Such as ``to="ada@example.org"`` or ``client="192.0.2.7"``; limits that count by others are
+                left out.
+
+        Raises:
+            StoreError: If the store could not answer.
+
+        Example:
+            >>> from mailflows.limits import Limit, Limiter
+            >>> limiter = Limiter(Limit("3/hour", per="recipient"), Limit("9/day", per="client"))
+            >>> _ = limiter.acquire(to="ada@example.org", client="192.0.2.7")
+            >>> [str(reading) for reading in limiter.show(to="ada@example.org")]
+            ['3 per hour per recipient: 2 of 3 left']
+        """
+        charges, attempt = self._places(keys)
+        outcome = self.store.decide(charges, look=True)
+        return Decision(self._by_meter, attempt, outcome).readings
+
+    async def ashow(self, **keys: Unpack[Keys]) -> tuple[LimitReading, ...]:
+        """Do what `show` does without blocking the event loop."""
+        charges, attempt = self._places(keys)
+        outcome = await awaited(self.store, "decide", charges, look=True)
+        return Decision(self._by_meter, attempt, outcome).readings
+
+    def reset(self, **keys: Unpack[Keys]) -> int:
+        """Forget what was counted for a key, by its clear value, and return the number of its counters.
+
+        Args:
+            keys: As `show`.
+
+        Raises:
+            StoreError: If the store could not answer: an order of yours is not dropped in silence.
+
+        Example:
+            >>> from mailflows.limits import Limit, Limiter
+            >>> limiter = Limiter(Limit("1/hour", per="recipient"))
+            >>> limiter.acquire(to="ada@example.org").allowed, limiter.acquire(to="ada@example.org").allowed
+            (True, False)
+            >>> limiter.reset(to="ada@example.org"), limiter.acquire(to="ada@example.org").allowed
+            (1, True)
+        """
+        charges, _ = self._places(keys)
+        self.store.reset(charges)
+        return len(charges)
+
+    async def areset(self, **keys: Unpack[Keys]) -> int:
+        """Do what `reset` does without blocking the event loop."""
+        charges, _ = self._places(keys)
+        await awaited(self.store, "reset", charges)
+        return len(charges)
+
+    def forget(self, address: str) -> int:
+        """Forget a person: the counters of an address as recipient and as account.
+
+        What is counted per content goes by itself, at the latest after the time of its rate: its key holds
+        a hash of both.
+
+        Raises:
+            StoreError: If the store could not answer.
+            ValueError: If it is not one address.
+        """
+        spellings = {address, canonical(address)}
+        return self.reset(to=address) + sum(self.reset(account=each) for each in spellings)
+
+    async def aforget(self, address: str) -> int:
+        """Do what `forget` does without blocking the event loop."""
+        spellings = {address, canonical(address)}
+        return await self.areset(to=address) + sum([await self.areset(account=each) for each in spellings])
+
+    def penalize(self, units: int = 1, **keys: Unpack[Keys]) -> None:
+        """Take more from the counters of a key, beyond their limit if need be: for who was caught.
+
+        The reward is `report` with ``sent=False``, which gives back what an attempt took.
+
+        Args:
+            units: How many; of each rate at most what it allows at once.
+            keys: Such as ``client="192.0.2.7"``; limits that count by others are left out.
+
+        Raises:
+            StoreError: If the store could not answer.
+
+        Example:
+            >>> from mailflows.limits import Limit, Limiter
+            >>> limiter = Limiter(Limit("5/hour", per="client"))
+            >>> limiter.penalize(4, client="192.0.2.7")
+            >>> [limiter.acquire(client="192.0.2.7").allowed for _ in range(2)]
+            [True, False]
+        """
+        self.store.decide(self._penalty(units, keys), within=_most(math.inf))
+
+    async def apenalize(self, units: int = 1, **keys: Unpack[Keys]) -> None:
+        """Do what `penalize` does without blocking the event loop."""
+        await awaited(self.store, "decide", self._penalty(units, keys), within=_most(math.inf))
+
+    def _penalty(self, units: int, keys: Keys) -> list[Charge]:
+        charges, _ = self._places(keys)
+        return [(meter, key, min(units, meter.capacity)) for meter, key, nothing in charges if nothing == 0]
+
+    def _places(self, keys: Keys) -> tuple[list[Charge], Attempt]:
+        """Return the counters that belong to some keys alone; those that others share are left out."""
+        attempt = Attempt(None, keys)
+        limits = [limit for limit in self._limits if limit.kind not in {"global", "recipient_domain"}]
+        return [charge for limit in limits for charge in limit.places(attempt)], attempt
 
     @contextmanager
     def sending(
@@ -331,7 +465,7 @@ class Limiter:
             'sent t0k3n'
             >>> send_reset_mail("ada@example.org", "t0k3n")
             Traceback (most recent call last):
-            mailflows.errors.LimitExceeded: Too many for «1 per day per recipient»: try again in 1 day.
+            mailflows.errors.LimitExceeded: Too many for '1 per day per recipient': try again in 1 day.
         """
 
         def decorate(function: F) -> F:
@@ -341,6 +475,14 @@ class Limiter:
 
         return decorate
 
+    def _note(self, limit: Limit, *, again: bool = True) -> None:
+        """Map the identity of each meter to its limit; two plans may have the same rate."""
+        for meter in limit.meters:
+            if meter.id in self._by_meter and not again:
+                msg = f"the limit {limit.name!r} stands twice; leave one out, or name them apart with name="
+                raise ConfigurationError(msg, field="limits")
+            self._by_meter.setdefault(meter.id, limit)
+
     def without(self, is_left_out: Callable[[Limit], bool]) -> Limiter:
         """Return the same limiter, with the same counters, without some of its limits."""
         same = copy.copy(self)
@@ -348,13 +490,22 @@ class Limiter:
         same._limits = [  # noqa: SLF001 -- its own copy
             bound for limit, bound in zip(self.limits, self._limits, strict=True) if not is_left_out(limit)
         ]
+        same._prepared = [limit.prepared() for limit in same._limits]  # noqa: SLF001 -- its own copy
         return same
 
     def _charges(self, attempt: Attempt) -> list[Charge]:
-        """Return what an attempt takes from all limits."""
+        """Return what an attempt takes from all limits; most count by one key, which takes no call."""
         charges: list[Charge] = []
-        for limit in self._limits:
-            limit.charge(attempt, charges)
+        known = attempt.keys
+        for name, canonical_form, meters, per_message, limit in self._prepared:
+            value = known.get(name) if name else None
+            if value is None:
+                limit.charge(attempt, charges)
+                continue
+            key = canonical_form(value)
+            cost = 1 if per_message or attempt.costs_one else attempt.cost
+            for meter in meters:
+                charges.append((meter, key, cost))  # noqa: PERF401 -- faster for one or two
         return charges
 
     def _decision(
@@ -370,11 +521,19 @@ class Limiter:
             self._tell(decision)
         return decision
 
+    def _unreadable(self, attempt: Attempt, problem: Unreadable) -> Decision:
+        """Refuse what names no recipients, by value: a visitor typed it, and waiting is of no use."""
+        attempt.forget_recipients()
+        outcome = Outcome((), 0.0, math.inf)
+        decision = Decision(self._by_meter, attempt, outcome, dry_run=self.dry_run, problem=str(problem))
+        self._tell(decision)
+        return decision
+
     def _tell(self, decision: Decision) -> None:
         """Let the log and the hooks know; neither gets an address."""
-        if not decision.outcome.allowed:
+        if not decision.outcome.allowed and _log.isEnabledFor(logging.INFO):
             said = "would refuse" if self.dry_run else "refused"
-            _log.info("%s: %s%s", said, decision.rule, " (degraded)" * decision.degraded)
+            _log.info("%s: %s%s", said, decision.rule or decision.message, " (degraded)" * decision.degraded)
         for hook in self.hooks:
             try:
                 hook(decision)
@@ -408,15 +567,3 @@ def _require_limits(limits: tuple[object, ...]) -> None:
         if not isinstance(limit, Limit):
             msg = f"a limiter takes Limit objects, each as an argument of its own; got {type(limit).__name__}"
             raise ConfigurationError(msg, field="limits")
-
-
-def _by_meter(limits: Iterable[Limit]) -> dict[str, Limit]:
-    """Map the identity of each meter to its limit."""
-    found: dict[str, Limit] = {}
-    for limit in limits:
-        for meter in limit.meters:
-            if meter.id in found:
-                msg = f"the limit «{limit.name}» stands twice; leave one out, or name them apart with name="
-                raise ConfigurationError(msg, field="limits")
-            found[meter.id] = limit
-    return found

@@ -5,8 +5,13 @@ Each function returns a `Limiter` that can be looked at (``limiter.limits``) and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+import tomllib
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from mailflows import _data
+from mailflows._suggestion import did_you_mean
+from mailflows.errors import ConfigurationError
 from mailflows.limits._limit import Limit
 from mailflows.limits._limiter import Limiter
 
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
     from mailflows._stores._keeper import OnError
     from mailflows.limits._decision import Decision
 
-__all__ = ["BIG_PROVIDERS", "Settings", "campaign", "professional", "web_form"]
+__all__ = ["BIG_PROVIDERS", "Settings", "account", "campaign", "contact_form", "professional", "web_form"]
 
 BIG_PROVIDERS = frozenset(
     (
@@ -61,12 +66,79 @@ def web_form(store: Store | None = None, **settings: Unpack[Settings]) -> Limite
         Limit("1/15min", per="duplicate", optional=True),
         Limit("5/10min; 30/day", per="client"),
         Limit("60/hour", per="client_network"),
+        Limit("150/hour", per="client_site"),
         Limit("20 distinct/day", per="client", of="recipient"),
         Limit("200/hour", per="recipient_domain", exempt=BIG_PROVIDERS),
         Limit("500/hour; burst 50", per="form", optional=True),
         Limit("2000/hour", per="global"),
         **_filled(store, settings, "web_form"),
     )
+
+
+def contact_form(store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
+    """Return a limiter for a form whose mail always goes to its owner: contact, support, quotation.
+
+    It needs ``client=``, the visitor's network address, and the recipient, who is the owner; ``form=`` where
+    there are several. The owner may get much; one visitor may send little, and the same text once.
+
+    Args:
+        store: Where counts live.
+        settings: See `Limiter`.
+
+    Example:
+        >>> from mailflows.limits import presets
+        >>> limiter = presets.contact_form()
+        >>> sent = [limiter.acquire(to="shop@example.org", client=f"192.0.2.{n}") for n in range(20)]
+        >>> all(sent)
+        True
+    """
+    return Limiter(
+        Limit("1/15min", per="duplicate", optional=True),
+        Limit("3/10min; 10/day", per="client"),
+        Limit("30/hour", per="client_network"),
+        Limit("60/hour", per="client_site"),
+        Limit("60/hour; 300/day", per="recipient"),
+        Limit("60/hour; 300/day", per="form", optional=True),
+        **_filled(store, settings, "contact_form"),
+    )
+
+
+def account(provider: str, store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
+    """Return a limiter of what a provider says that one account may send; it needs ``account=``.
+
+    A message that its own limit refuses costs nothing; one that the provider refuses may cost the account.
+
+    Args:
+        provider: Of ``data/limits/accounts.toml``, such as ``gmail`` or ``microsoft-365``.
+        store: Where counts live.
+        settings: See `Limiter`.
+
+    Raises:
+        ConfigurationError: If there is no such provider.
+
+    Example:
+        >>> from mailflows.limits import presets
+        >>> [limit.name for limit in presets.account("gmail").limits]
+        ['500 per day per account']
+    """
+    known = _accounts()
+    if provider not in known:
+        meant = did_you_mean(provider, known)
+        hint = f" ({meant})" if meant else ""
+        msg = f"no limits are known of {provider!r}{hint}, only of {', '.join(known)}"
+        raise ConfigurationError(msg, field="provider")
+    limits = [
+        Limit(entry["rate"], per="account", counts=entry["counts"], of=entry.get("of"))
+        for entry in known[provider]
+    ]
+    return Limiter(*limits, **_filled(store, settings, f"provider {provider}"))
+
+
+@cache
+def _accounts() -> dict[str, list[dict[str, Any]]]:
+    """Return what providers say, by name."""
+    read = tomllib.loads(_data.read("limits/accounts.toml"))
+    return {entry["name"]: entry["limits"] for entry in read["account"]}
 
 
 def professional(store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:

@@ -133,8 +133,9 @@ class Pacer:
             messages: Read lazily, each when there is nothing to send.
             resume: Name of this run. With it, a message is done once its slot was told so; after a crash,
                 the same messages in the same order with the same name go on with all that are not done.
-                What was under way is given again. One process at a time runs a name. Leave nothing out
-                that an earlier start had: skip it when it comes (`Slot.skipped`).
+                What was under way in a process that died is given again. Each message is claimed before
+                it is given, so that a second process with the same name helps and sends nothing twice.
+                Leave nothing out that an earlier start had: skip it when it comes (`Slot.skipped`).
             to: Returns the address or message whose provider counts; by default the item itself.
             look_ahead: Messages that are held at most.
 
@@ -184,7 +185,9 @@ class Pacer:
         if not _is_count(look_ahead):
             msg = f"look_ahead is a number of messages, at least 1; got {look_ahead!r}"
             raise ValueError(msg)
-        position = None if resume is None else Position(self.store, self._key(f"run\n{resume}"))
+        position = (
+            None if resume is None else Position(self.store, self._key(f"run\n{resume}"), clock=self._clock)
+        )
         return Line(self._book, self._resumed, self._clock, position=position, room=look_ahead)
 
     def _book(self, provider: Provider, within: float = math.inf) -> Slot:

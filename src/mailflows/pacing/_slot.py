@@ -25,9 +25,10 @@ class Slot:
         delay: Seconds to wait, counted from when it was booked; infinity if nothing was booked.
         not_before: The same as a moment, in seconds of the pacer's clock (since 1970 by default).
         connections: Connections to the provider that may be open at once.
+        open: Those that were open when a stream gave this turn; 0 where nobody counts.
     """
 
-    __slots__ = ("_tell", "connections", "delay", "not_before", "provider")
+    __slots__ = ("_tell", "connections", "delay", "not_before", "open", "provider")
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Slot:
         self.delay = delay
         self.not_before = not_before
         self.connections = connections
+        self.open = 0
         self._tell = [tell]
 
     def result(self, code: int, text: str | bytes = "") -> Reply:

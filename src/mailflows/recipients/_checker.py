@@ -89,6 +89,7 @@ class RecipientChecker:
         self._resolver = resolver
         self.dns = dns
         self._flow = None if flow is None else Flow(flow)
+        self._overrides = overrides
         self._judge = Judge(overrides=overrides, flow=self._flow)
         if isinstance(bounced, str | bytes):
             msg = "bounced is a set of addresses, a mapping or a function, not one string"
@@ -201,6 +202,11 @@ class RecipientChecker:
         return await asyncio.to_thread(
             self.check_list, rows, column=column, delivered=delivered, cache=cache, progress=progress
         )
+
+    @property
+    def looks_up_addresses(self) -> bool:
+        """Whether an address may be known by itself: as bouncing, or as a spam trap."""
+        return self._bounced is not None or bool(self._overrides.traps)
 
     def find(self, address: object) -> Finding:
         """Find out about an address offline; the first half of a check."""

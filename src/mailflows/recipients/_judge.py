@@ -102,6 +102,19 @@ class Finding:
         return None if meant is None or meant in _lists.well_known() else meant
 
     @property
+    def is_simple(self) -> bool:
+        """Whether nothing but the domain decides: all such addresses of a domain are judged alike."""
+        profile = self.profile
+        return (
+            profile is not None
+            and self.about is PLAIN
+            and profile.grammar is None
+            and profile.about.meant is None
+            and not self.needs_smtputf8
+            and len(self.local) <= _MAX_LOCAL
+        )
+
+    @property
     def key(self) -> str | None:
         """The duplicate key."""
         return fold(self.local, self.profile.rule) if self.profile else None

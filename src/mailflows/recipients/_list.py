@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
@@ -144,13 +145,13 @@ def _take_in(
     new: list[str] = []
     meant: set[str] = set()
 
-    def read() -> Iterator[tuple[int, int, str, str | None, str, str | None]]:
+    def read() -> Iterator[tuple[int, int, str, str | None, str, str | None, str | None]]:
         for number, row in enumerate(table):
             tally.rows += 1
             cells = None if row.cells is None else json.dumps(row.cells, ensure_ascii=False)
             if row.problem:
                 tally.bad_row(row.line, row.problem)
-                yield number, row.line, "", cells, row.problem, None
+                yield number, row.line, "", cells, row.problem, None, None
                 continue
             texts = split_cell(row.text)
             if cells is None and texts != [row.text]:
@@ -166,7 +167,8 @@ def _take_in(
                     if (wanted := finding.meant_domain) and wanted not in meant:
                         meant.add(wanted)
                         new.append(wanted)
-                yield number, row.line, text, cells, "", finding.key
+                simple = finding.profile.ascii if finding.is_simple and finding.profile else None
+                yield number, row.line, text, cells, "", simple, finding.key
                 cells = None
 
     stream = read()
@@ -244,23 +246,51 @@ class _Judging:
         self._facts: dict[str, DomainFacts] = {}
         self._outcomes: dict[tuple[str | None, tuple[RecipientReason, ...], bool], int] = {}
         self._counted: set[str] = set()
+        self._of_domains: dict[str, tuple[RecipientReport, int, int]] = {}
+        self._is_without_history = delivered is None and not checker.looks_up_addresses
 
     def run(self, tally: Tally) -> str:
         """Judge all that was read, and return the digest of the verdicts."""
         digest = blake2b(digest_size=16)
         for page in self._spool.unjudged():
+            if len(self._of_domains) > _KEPT_OUTCOMES:
+                self._of_domains.clear()
             kept = []
-            for number, text, _ in page:
-                finding = self._checker.find(text)
-                report = self._judge(finding)
-                tally.count(report)
-                self._count_domain(report, tally)
-                kind = class_of(report, is_delivered=_is_in(self._delivered, report))
-                outcome = self._outcome(report, finding)
+            alike: Counter[str] = Counter()
+            for number, text, domain in page:
+                if domain is not None and self._is_alike(text):
+                    alike[domain] += 1
+                    report, outcome, kind = self._of_domain(domain, text, tally)
+                else:
+                    finding = self._checker.find(text)
+                    report = self._judge(finding)
+                    tally.count(report)
+                    self._count_domain(report, tally)
+                    outcome = self._outcome(report, finding)
+                    kind = class_of(report, is_delivered=_is_in(self._delivered, report))
                 kept.append((number, outcome, report.suggestion, kind))
                 digest.update(f"{text}\0{report.verdict}\n".encode())
+            for domain, times in alike.items():
+                tally.count(self._of_domains[domain][0], times=times)
             self._spool.keep(kept)
         return digest.hexdigest()
+
+    def _is_alike(self, text: str) -> bool:
+        """Return whether an address at a domain that alone decides needs no look of its own."""
+        if not self._is_without_history:
+            return False
+        return not self._serial or not any(map(str.isdigit, text.partition("@")[0]))
+
+    def _of_domain(self, domain: str, text: str, tally: Tally) -> tuple[RecipientReport, int, int]:
+        """Return what all plain addresses of a domain share, found out from the first of them."""
+        known = self._of_domains.get(domain)
+        if known is None:
+            finding = self._checker.find(text)
+            report = self._judge(finding)
+            self._count_domain(report, tally)
+            known = report, self._outcome(report, finding), class_of(report, is_delivered=False)
+            self._of_domains[domain] = known
+        return known
 
     def _judge(self, finding: Finding) -> RecipientReport:
         further: tuple[RecipientReason, ...] = ()

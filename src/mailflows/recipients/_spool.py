@@ -67,7 +67,8 @@ class Spool:
         self.database = sqlite3.connect("", check_same_thread=False)
         self.database.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-            "CREATE TABLE entry (id INTEGER PRIMARY KEY, number, line, text, cells, problem, key INTEGER);"
+            "CREATE TABLE entry (id INTEGER PRIMARY KEY,"
+            " number, line, text, cells, problem, simple, key INTEGER);"
             "CREATE TABLE verdict (id INTEGER PRIMARY KEY, outcome, suggestion, class);"
             "CREATE TABLE outcome (id INTEGER PRIMARY KEY, facts);"
             "CREATE TABLE meta (name TEXT PRIMARY KEY, value);"
@@ -77,11 +78,12 @@ class Spool:
         """Give the file back."""
         self.database.close()
 
-    def add(self, rows: Iterable[tuple[int, int, str, str | None, str, str | None]]) -> None:
-        """Take entries in: (number, line, text, cells, problem, duplicate key)."""
+    def add(self, rows: Iterable[tuple[int, int, str, str | None, str, str | None, str | None]]) -> None:
+        """Take entries in: (number, line, text, cells, problem, domain if it alone decides, key)."""
         self.database.executemany(
-            "INSERT INTO entry (number, line, text, cells, problem, key) VALUES (?, ?, ?, ?, ?, ?)",
-            ((*row[:5], None if row[5] is None else number_of(row[5])) for row in rows),
+            "INSERT INTO entry (number, line, text, cells, problem, simple, key)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((*row[:6], None if row[6] is None else number_of(row[6])) for row in rows),
         )
 
     def find_duplicates(self) -> int:
@@ -96,14 +98,12 @@ class Spool:
         (count,) = self.database.execute("SELECT COUNT(*) FROM duplicate").fetchone()
         return int(count)
 
-    def unjudged(self) -> Iterator[list[tuple[int, str, bool]]]:
-        """Yield (id, text, whether it is a duplicate) of what is to be judged, many at a time."""
+    def unjudged(self) -> Iterator[list[tuple[int, str, str | None]]]:
+        """Yield (id, text, domain if it alone decides) of what is to be judged, many at a time."""
         last = 0
         while True:
             page = self.database.execute(
-                "SELECT entry.id, text, duplicate.id IS NOT NULL FROM entry"
-                " LEFT JOIN duplicate ON duplicate.id = entry.id"
-                " WHERE entry.id > ? AND problem = '' ORDER BY entry.id LIMIT ?",
+                "SELECT id, text, simple FROM entry WHERE id > ? AND problem = '' ORDER BY id LIMIT ?",
                 (last, _PAGE),
             ).fetchall()
             if not page:

@@ -64,27 +64,27 @@ class Tally:
         if len(self.bad_examples) < _EXAMPLES:
             self.bad_examples.append((line, problem))
 
-    def count(self, report: RecipientReport) -> None:
-        """Count one judged address."""
-        self.checked += 1
-        self.verdicts[report.verdict] += 1
-        self.states[report.domain_state] += 1
+    def count(self, report: RecipientReport, *, times: int = 1) -> None:
+        """Count a judged address, or so many that were judged alike."""
+        self.checked += times
+        self.verdicts[report.verdict] += times
+        self.states[report.domain_state] += times
         for reason in report.reasons:
-            self.reasons[reason.code] += 1
+            self.reasons[reason.code] += times
         for trait in report.traits:
-            self.traits[trait] += 1
+            self.traits[trait] += times
         if report.suggestion and len(self.typos) < _EXAMPLES:
             self.typos.append((report.address, report.suggestion))
-        self.dead_rows += report.domain_state in DEAD
+        self.dead_rows += times * (report.domain_state in DEAD)
         if report.mail_provider:
-            bounded(self.providers, report.mail_provider)
+            bounded(self.providers, report.mail_provider, times)
         if report.domain and report.verdict is Verdict.UNDELIVERABLE:
-            bounded(self.worst, report.domain)
+            bounded(self.worst, report.domain, times)
 
 
-def bounded(counter: Counter[str], name: str) -> None:
+def bounded(counter: Counter[str], name: str, times: int = 1) -> None:
     """Count a name; of very many the rare ones are forgotten, so that memory stays flat."""
-    counter[name] += 1
+    counter[name] += times
     if len(counter) > _MOST_COUNTED:
         kept = counter.most_common(_MOST_COUNTED // 2)
         counter.clear()

@@ -211,6 +211,8 @@ def _possible_names(name: str, *, is_real: bool) -> Collection[str]:
 
 
 _TOO_MUCH = 100.0
+_FAR = 2.5
+"""Slips from which an ending is another one, such as that of a host below a company: mail.acme.con."""
 
 
 def _name_cost(name: str, meant: str) -> float:
@@ -236,7 +238,8 @@ def _ending_cost(ending: str, wanted: str, section: str, *, real: bool) -> float
     if ending == wanted:
         return 0.0
     if not real:
-        return 0.1 + _distance(ending, wanted) / 10
+        slips = _distance(ending, wanted)
+        return 0.1 + slips / 10 if slips <= _FAR else _TOO_MUCH
     if wanted == "com" and ending in _SLIPS_OF_COM:
         return 0.5
     return 0.6 if section == "one ending" and ending in _OPEN_ENDINGS else _TOO_MUCH

@@ -2,11 +2,13 @@
 -- The arithmetic is that of mailflows/_stores/_meter.py; one suite of tests holds the two together.
 --
 -- Times are microseconds since 2020 in doubles, which are exact to 0.03 of one.
--- KEYS  1: the clock; then one key for each charge.
+-- KEYS  1: the clock   2: the secret of the hashes; then one key for each charge.
 -- ARGV  1: take, look, keep or return   2: within   3: lease, -1 for none   4: at, for keep and return
+--       5: what the secret must be; nothing where it is not the server's
 --       then for each charge: kind, capacity, span, strict, and
 --         gcra      interval, amount
 --         window    amount
+--         bucket    width, amount
 --         distinct  places, unsampled (0 or 1), number of values, the values
 -- Answers «at now wait» and for each charge «used empty_in wait», separated by spaces; -1 is never.
 
@@ -16,6 +18,10 @@ local CLOCK_TTL = 30 * 24 * 3600 * 1000
 
 local verb, within, lease, spent_at = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local never = math.huge
+
+if ARGV[5] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[5] then
+  return redis.error_reply('SECRETLOST')
+end
 
 local function clock()
   local time = redis.call('TIME')
@@ -38,7 +44,7 @@ local now = clock()
 
 local function stamp(charge, at)
   if lease < 0 then return at end
-  return math.min(at, at - charge.span + lease)
+  return math.min(at, at - charge.span + (charge.width or 0) + lease)
 end
 
 local function save(key, value, until_time)
@@ -167,6 +173,105 @@ function window.reading(charge)
   return used, newest and math.max(0, newest + charge.span - now) or 0
 end
 
+-- A window in 64 sub-windows: as text, the number of the first, then for each its distance and its units.
+local BUCKETS = 64
+local bucket = {}
+
+function bucket.read(charge, key)
+  local kept = redis.call('GET', key)
+  charge.counts = {}
+  if not kept or #kept < 8 then return end
+  local base, offset, count
+  local oldest, position = math.floor((now + SLACK) / charge.width) - BUCKETS, 9
+  base = struct.unpack('<d', kept)
+  for _ = 1, (#kept - 8) / 6 do
+    offset, count, position = struct.unpack('<HI4', kept, position)
+    if base + offset >= oldest then charge.counts[#charge.counts + 1] = {base + offset, count} end
+  end
+end
+
+function bucket.total(charge)
+  local total = 0
+  for _, pair in ipairs(charge.counts) do total = total + pair[2] end
+  return total
+end
+
+function bucket.wait(charge)
+  if charge.amount > charge.capacity then return never end
+  local surplus = bucket.total(charge) + charge.amount - charge.capacity
+  if charge.amount <= 0 or surplus <= 0 then return 0 end
+  for _, pair in ipairs(charge.counts) do
+    surplus = surplus - pair[2]
+    if surplus <= 0 then return math.max(0, (pair[1] + BUCKETS + 1) * charge.width - now) end
+  end
+  return 0
+end
+
+function bucket.add(charge, at, amount)
+  if amount <= 0 then return end
+  local index = math.floor(at / charge.width)
+  for _, pair in ipairs(charge.counts) do
+    if pair[1] == index then
+      pair[2] = pair[2] + amount
+      return
+    end
+  end
+  charge.counts[#charge.counts + 1] = {index, amount}
+  table.sort(charge.counts, function(one, other) return one[1] < other[1] end)
+end
+
+function bucket.write(charge, key)
+  local packed = {}
+  for _, pair in ipairs(charge.counts) do
+    if #packed == 0 then packed[1] = struct.pack('<d', pair[1]) end
+    local base = charge.counts[1][1]
+    packed[#packed + 1] = struct.pack('<HI4', math.min(pair[1] - base, 65535), math.min(pair[2], 4294967295))
+  end
+  if #packed == 0 then
+    redis.call('DEL', key)
+  else
+    save(key, table.concat(packed), (charge.counts[#charge.counts][1] + BUCKETS + 1) * charge.width)
+  end
+end
+
+function bucket.spend(charge, key, at)
+  bucket.add(charge, stamp(charge, at), charge.amount)
+  bucket.write(charge, key)
+end
+
+function bucket.overspend(charge, key)
+  local present, past, kept = math.floor(now / charge.width), 0, {}
+  bucket.add(charge, now, math.min(charge.amount, charge.capacity))
+  for _, pair in ipairs(charge.counts) do
+    if pair[1] <= present then past = past + pair[2] end
+  end
+  local surplus = past - charge.capacity
+  for _, pair in ipairs(charge.counts) do
+    local dropped = pair[1] <= present and math.min(pair[2], math.max(0, surplus)) or 0
+    surplus = surplus - dropped
+    if pair[2] > dropped then kept[#kept + 1] = {pair[1], pair[2] - dropped} end
+  end
+  charge.counts = kept
+  bucket.write(charge, key)
+end
+
+function bucket.settle(charge, key, keep)
+  local written, left = math.floor(stamp(charge, spent_at) / charge.width), {}
+  for _, pair in ipairs(charge.counts) do
+    if pair[1] == written then pair[2] = pair[2] - charge.amount end
+    if pair[2] > 0 then left[#left + 1] = pair end
+  end
+  charge.counts = left
+  if keep then bucket.add(charge, spent_at, charge.amount) end
+  bucket.write(charge, key)
+end
+
+function bucket.reading(charge)
+  if #charge.counts == 0 then return 0, 0 end
+  local empty_at = (charge.counts[#charge.counts][1] + BUCKETS + 1) * charge.width
+  return bucket.total(charge), math.max(0, empty_at - now)
+end
+
 local distinct = {}
 
 function distinct.read(charge, key)
@@ -250,8 +355,8 @@ function distinct.reading(charge)
   return used * charge.capacity / charge.places, empty_in
 end
 
-local kinds = {gcra = gcra, window = window, distinct = distinct}
-local place = 4
+local kinds = {gcra = gcra, window = window, bucket = bucket, distinct = distinct}
+local place = 5
 
 local function argument()
   place = place + 1
@@ -261,7 +366,7 @@ end
 local function number() return tonumber(argument()) end
 
 local charges = {}
-for i = 2, #KEYS do
+for i = 3, #KEYS do
   local charge = {kind = kinds[argument()], capacity = number(), span = number(), strict = argument() == '1'}
   if charge.kind == distinct then
     charge.places, charge.unsampled, charge.number, charge.values = number(), number(), 0, {}
@@ -269,14 +374,15 @@ for i = 2, #KEYS do
     charge.number = #charge.values + charge.unsampled
   else
     if charge.kind == gcra then charge.interval = number() end
+    if charge.kind == bucket then charge.width = number() end
     charge.amount = number()
   end
   charge.kind.read(charge, KEYS[i])
-  charges[i - 1] = charge
+  charges[i - 2] = charge
 end
 
 if verb == 'keep' or verb == 'return' then
-  for i, charge in ipairs(charges) do charge.kind.settle(charge, KEYS[i + 1], verb == 'keep') end
+  for i, charge in ipairs(charges) do charge.kind.settle(charge, KEYS[i + 2], verb == 'keep') end
   return ''
 end
 
@@ -290,8 +396,8 @@ local at = -1
 if wait > within then
   for i, charge in ipairs(charges) do
     if verb == 'take' and charge.strict then
-      charge.kind.overspend(charge, KEYS[i + 1])
-      charge.kind.read(charge, KEYS[i + 1])
+      charge.kind.overspend(charge, KEYS[i + 2])
+      charge.kind.read(charge, KEYS[i + 2])
       if waits[i] > 0 then waits[i] = charge.kind.wait(charge) end
       wait = math.max(wait, waits[i])
     end
@@ -299,7 +405,7 @@ if wait > within then
 elseif verb == 'take' then
   at = now + wait
   for i, charge in ipairs(charges) do
-    charge.kind.spend(charge, KEYS[i + 1], at)
+    charge.kind.spend(charge, KEYS[i + 2], at)
     waits[i] = 0
   end
 end

@@ -1,0 +1,97 @@
+"""``mailflows limits``: list the limits of a gate, show how a key stands, reset it.
+
+Exit status: 0 done, 1 nothing is counted by what was given, 2 wrong usage or a bad file.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from mailflows._result import to_text
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from mailflows.limits import Limiter
+
+__all__ = ["add_command"]
+
+KEYS = ("to", "client", "account", "form", "template", "campaign", "tenant")
+
+
+def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to a parser; it sets ``run``, which returns the exit status."""
+    limits = commands.add_parser(
+        "limits",
+        help="list the limits of a gate, show how a key stands, reset it",
+        description="List the limits of a gate, and show or reset what is counted for a key.",
+        epilog="Exit status: 0 done, 1 nothing is counted by what was given, 2 wrong usage or a bad file.",
+    )
+    limits.add_argument("action", choices=("list", "show", "reset"))
+    limits.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")
+    for key in KEYS:
+        limits.add_argument(f"--{key}", metavar="VALUE", help=f"the {key}, in clear: it is hashed here")
+    limits.add_argument("--json", action="store_true", help="write JSON")
+    limits.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from mailflows.flows._file import SettingsFile  # noqa: PLC0415 -- only for this command
+    from mailflows.gate._settings import parts_from_file, store_from_file  # noqa: PLC0415
+
+    try:
+        file = SettingsFile(options.file)
+    except OSError as problem:
+        print(f"mailflows: {options.file}: {problem.strerror or problem}", file=sys.stderr)
+        return 2
+    limiters = _limiters(parts_from_file(file, store_from_file(file)).get("limiter"))
+    if options.action == "list":
+        return _list(limiters, as_json=options.json)
+    keys = {key: value for key in KEYS if (value := getattr(options, key)) is not None}
+    if not keys:
+        print(f"mailflows: limits {options.action} needs one of --{', --'.join(KEYS)}", file=sys.stderr)
+        return 2
+    return (_show if options.action == "show" else _reset)(limiters, keys, as_json=options.json)
+
+
+def _limiters(found: Any) -> Mapping[str, Limiter]:  # noqa: ANN401 -- one limiter, or one for each flow
+    if found is None:
+        return {}
+    return {str(flow): one for flow, one in found.items()} if isinstance(found, dict) else {"all": found}
+
+
+def _list(limiters: Mapping[str, Limiter], *, as_json: bool) -> int:
+    rows = [
+        (flow, str(rate), limit.kind, limit.of or limit.counts, promise)
+        for flow, limiter in limiters.items()
+        for limit in limiter.limits
+        for rate, promise in zip(limit.rates, limit.guarantees, strict=True)
+    ]
+    _print(("flow", "rate", "per", "counts", "guarantee"), rows, as_json=as_json)
+    return 0
+
+
+def _show(limiters: Mapping[str, Limiter], keys: dict[str, Any], *, as_json: bool) -> int:
+    rows = [
+        (flow, one.rule, one.remaining, one.limit, round(one.reset_after, 1))
+        for flow, limiter in limiters.items()
+        for one in limiter.show(**keys)
+    ]
+    _print(("flow", "rule", "remaining", "limit", "reset_after"), rows, as_json=as_json)
+    return int(not rows)
+
+
+def _reset(limiters: Mapping[str, Limiter], keys: dict[str, Any], *, as_json: bool) -> int:
+    rows = [(flow, limiter.reset(**keys)) for flow, limiter in limiters.items()]
+    _print(("flow", "counters"), rows, as_json=as_json)
+    return int(not any(number for _, number in rows))
+
+
+def _print(header: tuple[str, ...], rows: list[Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([dict(zip(header, row, strict=True)) for row in rows], ensure_ascii=False))
+    else:
+        print(to_text(header, rows))

@@ -1,0 +1,125 @@
+"""Who is meant: one key for a mailbox however it is spelled, and none for what is more than one mailbox."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from mailflows._mailbox import mailbox_key
+from mailflows.errors import MessageError
+from mailflows.message import Envelope, Message, addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mailflows.message import Source
+
+__all__ = ["Unreadable", "canonical", "is_django", "recipients_of"]
+
+_LOCAL = re.compile(r"[^\s\"(),.:;<>@\[\\\]]+(?:\.[^\s\"(),.:;<>@\[\\\]]+)*")
+"""A dot-atom (RFC 5322 section 3.2.3), with what RFC 6531 adds."""
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_DOMAIN = re.compile(r"[^\s\"(),.:;<>@\[\\\]]+(?:\.[^\s\"(),.:;<>@\[\\\]]+)*\.?|\[[0-9A-Za-z.:\-]+\]")
+_ENCODED_WORD = re.compile(r"=\?[^?]*\?[bq]\?[^?]*\?=", re.IGNORECASE)
+
+
+class Unreadable(ValueError):  # noqa: N818 -- says what it is
+    """What is given as a recipient is not exactly one address: a list, a display name, a second header.
+
+    It is refused, never counted under a key of its own: each such spelling would have a quota of its own, and
+    the server behind would still deliver to the mailbox that it reads in it. Its text holds no address.
+    """
+
+
+@lru_cache(maxsize=8192)
+def canonical(recipient: str) -> str:
+    r"""Return the key of the one mailbox that a recipient names.
+
+    Raises:
+        Unreadable: If it is not exactly one address.
+
+    >>> canonical(' "Ada"@Shop.example. '), canonical("ada+news@shop.example")
+    ('ada@shop.example', 'ada@shop.example')
+    """
+    text = unicodedata.normalize("NFC", recipient.strip())
+    if not text:
+        msg = "a recipient is an address; got empty text"
+        raise Unreadable(msg)
+    local, domain = _split(text)
+    if unicodedata.normalize("NFKC", domain) != domain and not _is_idna(domain):
+        _refuse("a domain in letters of compatibility")
+    return mailbox_key(f"{local}@{domain}")
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return local part and domain; a quoted local part that needs no quotes is the plain one."""
+    if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} for c in text):
+        _refuse("control or invisible characters")
+    if _ENCODED_WORD.search(text):
+        _refuse("an encoded word")
+    quoted = _QUOTED.match(text)
+    if quoted:
+        local, rest = re.sub(r"\\(.)", r"\1", quoted[1]), text[quoted.end() :]
+        if not _LOCAL.fullmatch(local):
+            local = f'"{local}"'
+    else:
+        local, at, domain = text.rpartition("@")
+        rest = at + domain
+        if not _LOCAL.fullmatch(local):
+            _refuse("something else than one address")
+    if unicodedata.normalize("NFKC", local) != local:
+        _refuse("letters of compatibility, such as full-width ones")
+    if not rest.startswith("@") or not _DOMAIN.fullmatch(rest[1:]):
+        _refuse("something else than one address")
+    return local, rest[1:]
+
+
+def _is_idna(domain: str) -> bool:
+    """Return whether a domain in other letters has A-labels, by which it is counted."""
+    return mailbox_key(f"a@{domain}").isascii()
+
+
+def _refuse(what: str) -> NoReturn:
+    msg = f"a recipient is one plain address, such as ada@example.org; got {what}"
+    raise Unreadable(msg)
+
+
+def recipients_of(message: Source | object) -> Iterable[str]:
+    """Return the recipients of a message: of its envelope where it has one, else To, Cc and Bcc.
+
+    Raises:
+        Unreadable: If the message cannot be read.
+    """
+    if isinstance(message, Envelope):
+        return message.recipients
+    if is_django(message):  # django.core.mail.EmailMessage, and what is made like it
+        return _of_django(message)
+    try:
+        read = Message.read(message)  # type: ignore[arg-type]
+    except MessageError as problem:
+        msg = f"the message has no recipients that can be read: {problem}"
+        raise Unreadable(msg) from problem
+    if read.envelope is not None and read.envelope.recipients:
+        return read.envelope.recipients
+    return [one.address for one in read.recipients]
+
+
+def _of_django(message: Any) -> Iterable[str]:
+    """Return the addresses of Django's recipients, which may have display names."""
+    found = []
+    for text in message.recipients():
+        if any(unicodedata.category(c) == "Cc" for c in text):
+            _refuse("control characters")
+        read = addresses(text)
+        if len(read) != 1:  # Django itself sends to one address for each entry
+            _refuse("something else than one address")
+        found.append(read[0].address)
+    return found
+
+
+def is_django(message: object) -> bool:
+    """Return whether a message has its recipients as Django's do."""
+    return callable(getattr(message, "recipients", None))

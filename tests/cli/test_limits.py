@@ -1,0 +1,55 @@
+"""The command ``limits``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mailflows import Flow, Gate
+from mailflows.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FLOWS = """
+[flows.transactional]
+domains = ["mail.shop.example"]
+
+[gate]
+store = "limits.db"
+
+[limits]
+transactional = "web_form"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return the file of a gate."""
+    path = tmp_path / "flows.toml"
+    path.write_text(FLOWS, "utf-8")
+    return path
+
+
+def test_an_operator_lists_shows_and_resets(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is counted for an address is seen and forgotten by the address in clear."""
+    limiter = Gate.from_toml(file).limiter_of(Flow.TRANSACTIONAL)
+    assert limiter is not None
+    limiter.acquire(to="ada@shop.example", client="192.0.2.7")
+    assert main(["limits", "list", str(file)]) == 0
+    assert "exact, in any such time" in capsys.readouterr().out
+    assert main(["limits", "show", str(file), "--to", "Ada@shop.example", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [(row["remaining"], row["limit"]) for row in shown] == [(2, 3), (9, 10)]
+    assert main(["limits", "reset", str(file), "--to", "ada@shop.example"]) == 0
+    assert limiter.show(to="ada@shop.example")[0].remaining == 3
+
+
+def test_a_key_that_nothing_counts_by_is_said(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit status tells a script that nothing is counted so."""
+    assert main(["limits", "show", str(file), "--tenant", "shop"]) == 1
+    assert main(["limits", "reset", str(file)]) == 2
+    assert main(["limits", "list", str(file.parent / "none.toml")]) == 2
+    assert "needs one of --to" in capsys.readouterr().err

@@ -1,0 +1,176 @@
+"""Reasons: a code for each kind of fault, one catalogue, three languages, and no address in a sentence."""
+
+from __future__ import annotations
+
+import string
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailflows import _data
+from mailflows.errors import AddressError, ConfigurationError
+from mailflows.recipients import RecipientChecker, Trait, Verdict, check_recipient, ensure_recipient
+from mailflows.recipients._catalogue import LANGUAGES
+from mailflows.testing import FakeDns
+
+CATALOGUE = tomllib.loads(_data.read("recipients/reasons.toml"))
+
+KINDS = {
+    "no-at-sign": ["ada", "ada.shop.fr"],
+    "no-local-part": ["@shop.fr", " @shop.fr"],
+    "no-domain": ["ada@"],
+    "two-at-signs": ["ada@@shop.fr", "a@b@shop.fr"],
+    "space-in-local-part": ["ad a@shop.fr"],
+    "space-in-domain": ["ada@shop .fr"],
+    "character-in-local-part": ["a,b@shop.fr", "a(b)@shop.fr"],
+    "character-in-domain": ["ada@sh_op.fr", "ada@shop,fr"],
+    "doubled-dot": ["a..b@shop.fr", "ada@shop..fr"],
+    "dot-at-edge-of-local-part": [".ada@shop.fr", "ada.@shop.fr"],
+    "dot-at-edge-of-domain": ["ada@.shop.fr", "ada@shop.fr."],
+    "hyphen-at-edge": ["ada@-shop.fr", "ada@shop-.fr"],
+    "hyphens-in-label": ["ada@sh--op.fr"],
+    "address-literal": ["ada@[192.0.2.1]", "ada@[IPv6:::1]"],
+    "quoted-local-part": ['"ada b"@shop.fr'],
+    "display-name": ["Ada <ada@shop.fr>"],
+    "several-addresses": ["ada@shop.fr, bob@shop.fr"],
+    "no-dot-in-domain": ["ada@shop"],
+    "numeric-ending": ["ada@shop.123", "ada@192.0.2.1"],
+    "label-too-long": [f"ada@{'x' * 64}.fr"],
+    "domain-too-long": [f"ada@{'xy.' * 90}fr"],
+    "too-long": [f"{'a' * 200}@{'b' * 60}.fr", "a" * 3000],
+    "invisible-character": ["ad\u200ba@shop.fr"],
+    "line-break": ["ada@shop.fr\nBcc: x@shop.fr"],
+    "control-character": ["ada\x07@shop.fr"],
+    "empty": ["", "  "],
+}
+
+
+@pytest.mark.parametrize(("code", "text"), [(code, text) for code, texts in KINDS.items() for text in texts])
+def test_each_kind_of_fault_has_a_code_of_its_own(code: str, text: str) -> None:
+    """An application translates by code."""
+    assert check_recipient(text, dns=False).reasons[0].code == code
+
+
+@pytest.mark.parametrize("code", sorted(CATALOGUE))
+def test_every_sentence_is_there_in_every_language(code: str) -> None:
+    """With no parameter that the English one lacks."""
+
+    def parameters(text: str) -> set[str]:
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    entry = CATALOGUE[code]
+    for language in LANGUAGES:
+        assert entry[language].strip()
+        assert parameters(entry[language]) <= parameters(entry["en"])
+    assert entry.get("verdict") in (None, *map(str, Verdict))
+
+
+@given(st.text(max_size=60), st.sampled_from(LANGUAGES))
+def test_anything_has_a_sentence(text: str, language: str) -> None:
+    """In each language, and an error never repeats what stands before the @-sign."""
+    report = check_recipient(text, dns=False)
+    if report.verdict is Verdict.UNDELIVERABLE:
+        assert report.explain(language=language)
+
+
+@pytest.mark.parametrize(
+    "address", ["zaphod@gmail", "zaphod@gmail.c om", "zaphod@shop..fr", "%20zaphod@@gmial.com"]
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_error_never_repeats_the_person(address: str, language: str) -> None:
+    """Not even in a suggestion: the text may stand in a log."""
+    with pytest.raises(AddressError) as caught:
+        ensure_recipient(address, dns=False, language=language)
+    assert "zaphod" not in str(caught.value)
+
+
+def test_a_form_may_refuse_more() -> None:
+    """By code; blanks around the address are no fault; a language that is not there is told."""
+    assert ensure_recipient(" ada@yopmail.com\u200b ", dns=False).normalized == "ada@yopmail.com"
+    with pytest.raises(AddressError) as caught:
+        ensure_recipient("ada@yopmail.com", dns=False, refuse={"disposable", "typo"})
+    assert caught.value.reason == "disposable"
+    with pytest.raises(AddressError, match="gmail"):
+        ensure_recipient("ada@gmial.com", dns=False, refuse={"typo"})
+    with pytest.raises(ConfigurationError, match="there are no sentences"):
+        ensure_recipient("ada@shop.fr", dns=False, language="xx")
+
+
+def world(domain: str, mx: str = "mx.host.fr") -> RecipientChecker:
+    """Return a checker in whose world a domain has one mail host."""
+    records = {domain: {"MX": [f"10 {mx}"]}, mx: {"A": ["93.184.216.34"]}}
+    return RecipientChecker(resolver=FakeDns(records))
+
+
+@pytest.mark.parametrize(
+    ("address", "verdict"),
+    [
+        ("abcde@gmail.com", Verdict.RISKY),
+        ("abcdef@gmail.com", Verdict.DELIVERABLE),
+        ("a.b.c.d.e@gmail.com", Verdict.RISKY),
+        ("abcdef+anything_goes@gmail.com", Verdict.DELIVERABLE),
+        ("ada_lovelace@gmail.com", Verdict.RISKY),
+        (f"{'a' * 31}@gmail.com", Verdict.RISKY),
+        ("1ada@icloud.com", Verdict.RISKY),
+        ("ada_lovelace@yahoo.com", Verdict.DELIVERABLE),
+        ("ada@yahoo.com", Verdict.RISKY),
+        ("ada-lovelace@hotmail.com", Verdict.DELIVERABLE),
+        ("a@shop.fr", Verdict.DELIVERABLE),
+    ],
+)
+def test_what_a_provider_cannot_have_given_out_is_risky(address: str, verdict: Verdict) -> None:
+    """By the provider's own grammar; nobody else has one."""
+    assert world(address.partition("@")[2]).check(address).verdict is verdict
+
+
+def test_the_mail_host_tells_of_a_fresh_domain() -> None:
+    """A disposable or a parking service behind it; an ordinary host says nothing but who it is."""
+    assert Trait.DISPOSABLE in world("fresh.fr", "mail.mailinator.com").check("ada@fresh.fr").traits
+    assert Trait.PARKED in world("fresh.fr", "mx.parkingcrew.net").check("ada@fresh.fr").traits
+    plain = world("fresh.fr", "aspmx.l.google.com").check("ada@fresh.fr")
+    assert (plain.verdict, plain.mail_provider) == (Verdict.DELIVERABLE, "google")
+
+
+def test_a_new_top_level_domain_exists_once_it_has_mail_hosts() -> None:
+    """Our list may be older than the domain."""
+    assert check_recipient("ada@shop.newtld", dns=False).verdict is Verdict.RISKY
+    report = world("shop.newtld").check("ada@shop.newtld")
+    assert (report.verdict, report.suggestion) == (Verdict.DELIVERABLE, None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("u003eada@shop.fr", "ada@shop.fr"),
+        ("%20ada@shop.fr", "ada@shop.fr"),
+        ("www.ada@shop.fr", "ada@shop.fr"),
+        ("ada&quot@shop.fr", "ada@shop.fr"),
+        ("ada.lovelace@www.gmail.com", "ada.lovelace@gmail.com"),
+    ],
+)
+def test_remains_of_markup_are_taken_off(typed: str, meant: str) -> None:
+    """What a scraper leaves is risky, and the address within is suggested."""
+    report = check_recipient(typed, dns=False)
+    assert (report.verdict, report.suggestion) == (Verdict.RISKY, meant)
+
+
+@pytest.mark.parametrize(
+    "domain", ["foo.test", "foo.invalid", "foo.internal", "foo.lan", "home.arpa", "foo.alt"]
+)
+def test_private_names_take_no_mail(domain: str) -> None:
+    """Whatever a resolver of the house says, and nothing is asked."""
+    dns = FakeDns({domain: {"MX": ["10 mx.host.fr"]}, "mx.host.fr": {"A": ["93.184.216.34"]}})
+    report = RecipientChecker(resolver=dns).check(f"ada@{domain}")
+    assert (report.verdict, str(report.domain_state)) == (Verdict.UNDELIVERABLE, "special-use")
+    assert not dns.asked
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("5551234567@vtext.com", "sms-gateway"), ("5551234567@txt.att.net", "sms-gateway")],
+)
+def test_a_gateway_to_phones_is_a_trait_of_its_own(address: str, reason: str) -> None:
+    """It is what people flood who flood phones."""
+    assert Trait(reason) in check_recipient(address, dns=False).traits
