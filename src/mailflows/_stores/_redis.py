@@ -395,6 +395,10 @@ class RedisStore:
             except StoreError as found:
                 problem = found
 
+    def close(self) -> None:
+        """Close the connections of this process; those of your own client stay as they are."""
+        self._client.close()
+
     async def aclose(self) -> None:
         """Close the connections that were made for this event loop, beside those of your own client."""
         await self._client.aclose()

@@ -203,6 +203,11 @@ class RedisClient:
                 self._loops[loop] = client or self._client, asyncio.Semaphore(self._at_once)
             return self._loops[loop]
 
+    def close(self) -> None:
+        """Close the connections that were made beside the user's own; the next command makes new ones."""
+        if self._copy is not None:
+            self._copy.connection_pool.disconnect()
+
     async def aclose(self) -> None:
         """Close the connections that were made for this event loop, unless they are the user's own."""
         with self._lock:
