@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisStore"]
 
+# by definition
 _MICRO = 1_000_000
 _MASK = (1 << HASH_BITS) - 1
 _GLOB = re.compile(r"[*?\[\]^\\-]")
+# bound: the largest wait that is written
 _FOREVER = 1e300
 """What stands for «no limit on the wait», in microseconds."""
 

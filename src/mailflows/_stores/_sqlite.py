@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["SQLiteStore"]
 
 _CLOCK = "clock"
+# choice: one write a second for the time is nothing beside the decisions
 _TICK = 1.0
 """Seconds between two notes of the time in the file. A clock that is set back by less is not noticed, and
 costs no more than that."""
 
+# bound: the work that one call does for expired keys
 _SWEEP_EVERY = 16
+# bound: the keys that one sweep looks at
 _SWEEP_PARTS = 4096
 """One write in 16 looks for expired keys in one part of 4,096: keys are hashes, so a part is a fair sample,
 no index has to be kept, and no call pays for all."""

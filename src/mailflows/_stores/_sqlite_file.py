@@ -28,6 +28,7 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS ending ON documents (until) WHERE until IS NOT NULL",
 )
 
+# by definition: counts the changes of the tables
 VERSION = 1
 """Of the tables; kept in the file as ``user_version``."""
 
