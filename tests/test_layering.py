@@ -25,11 +25,11 @@ LAYERS = (
     "classifier recipients content held senders pacing reputation templates",
     "limits",
     "feedback signals",
-    "message",
+    "_mailbox message",
     "_mail _stores _token",
     "_providers",
     "_context _dns _html _result _rates",
-    "_domain _clock _data _guarded _interval _mailbox flow",
+    "_domain _clock _data _guarded _interval flow",
     "_suggestion errors",
     "_log",
 )

@@ -23,8 +23,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hostile
+from mailflows._mail.structure import MAX_DEPTH, MAX_PARTS
 from mailflows.errors import MessageError
-from mailflows.message import MAX_DEPTH, MAX_PARTS, TEXT_LIMIT, Envelope, Message, addresses
+from mailflows.message import TEXT_LIMIT, Envelope, Message, addresses
 
 
 def read(*headers: str, body: str = "Hello") -> Message:
@@ -344,8 +345,18 @@ class TestHeaderBlock:
 
     def test_first_of_two(self) -> None:
         """Of two headers of one name, the first counts; all can be had."""
+        message = read("Subject: x", "X-Kind: a", "X-Kind: b")
+        assert (message.get("X-KIND"), message.get_all("X-Kind")) == ("a", ("a", "b"))
+
+    def test_a_field_that_must_stand_once(self) -> None:
+        """A second Subject is left out, as it is when the message is sent (RFC 5322 section 3.6)."""
         message = read("Subject: a", "Subject: b")
-        assert (message.get("SUBJECT"), message.get_all("Subject")) == ("a", ("a", "b"))
+        assert (message.get_all("subject"), message.defects) == (("a",), ("repeated-header:subject",))
+
+    def test_two_lists_of_recipients_are_one(self) -> None:
+        """Who stands in a second To is mailed like those of the first."""
+        message = read("To: a@example.org", "Subject: x", "To: b@example.org")
+        assert message.get_all("to") == ("a@example.org, b@example.org",)
 
     def test_absent(self) -> None:
         """An absent header is an empty string, or what the caller wants, and is not «in» the message."""
@@ -422,7 +433,7 @@ class TestEncodedWords:
     def test_subject(self, value: str, expected: str) -> None:
         """A subject is decoded as a reader would see it."""
         subject = read(f"Subject: {value}").subject
-        assert subject == "".join(c if c.isprintable() else " " for c in expected)
+        assert subject == "".join(c if c.isprintable() else " " for c in expected).strip()
 
     def test_name_with_a_comma(self) -> None:
         """An encoded comma does not cut a name in two (RFC 2047 section 6.2)."""
@@ -646,10 +657,14 @@ class TestParts:
         assert len(crowd.parts) <= MAX_PARTS + 1
 
     def test_attached_message_is_a_file(self) -> None:
-        """A forwarded message is an attachment, not the message."""
-        message = multipart(part("See below"), part("Subject: y\n\nInner", "Content-Type: message/rfc822"))
-        assert message.text.strip() == "See below"
-        assert message.parts[1].is_attachment
+        """A message that is attached is a file; one that is inline is shown with the message."""
+        kind = "Content-Type: message/rfc822"
+        shown = multipart(part("See below"), part("Subject: y\n\nInner", kind))
+        attached = multipart(
+            part("See below"), part("Subject: y\n\nInner", kind, "Content-Disposition: attachment")
+        )
+        assert (shown.text.split(), attached.text.split()) == (["See", "below", "Inner"], ["See", "below"])
+        assert attached.parts[1].is_attachment
 
     def test_html_that_is_declared_as_text(self) -> None:
         """A page that is sent as plain text is read as a page."""

@@ -6,8 +6,11 @@ the local part to its own domain).
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from hashlib import blake2b
+
+from mailflows._mail.address import mailbox_of
 
 __all__ = ["duplicate_key", "key_rule", "mailbox_key", "spelling_differences"]
 
@@ -28,6 +31,7 @@ _DASH_TAG = frozenset(
 )
 
 _DOTS, _DASH, _PLUS = 1, 2, 4
+_SPELLED = re.compile(r"[<>\"'(),:;\s]")
 
 
 def key_rule(domain: str) -> tuple[str, int]:
@@ -42,13 +46,17 @@ def mailbox_key(address: str) -> str:
     """Return the key of an address as it was typed; of text that is no address, the text in lower case.
 
     Args:
-        address: Anything that stands where an address is expected; longer text than an address can be
-            is replaced by a hash, so that a key has at most 320 characters.
+        address: Anything that stands where an address is expected, however it is spelled; longer text than an
+            address can be is replaced by a hash, so that a key has at most 320 characters.
 
     Example:
         >>> mailbox_key(" Ada.L+news@GoogleMail.com "), mailbox_key("info@MÜNCHEN.de")
         ('adal@gmail.com', 'info@xn--mnchen-3ya.de')
+        >>> mailbox_key("Ada <ada@x.example>"), mailbox_key('mailto:"ada"@x.example')
+        ('ada@x.example', 'ada@x.example')
     """
+    if _SPELLED.search(address):
+        address = mailbox_of(address) or address
     local, at, domain = address.strip().rpartition("@")
     if len(address) > _LONGEST:
         return blake2b(address.encode("utf-8", "replace"), digest_size=16).hexdigest()

@@ -8,21 +8,25 @@ wrong in `Message.defects` instead of raising.
 
 from __future__ import annotations
 
-import binascii
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 from mailflows._html.scan import Document, scan
 from mailflows._mail import source as raw_source
+from mailflows._mail import structure
+from mailflows._mail.address import Address, addresses, mailbox, read_addresses
 from mailflows._mail.charset import decode
-from mailflows._mail.header import Address, addresses, decode_base64, decode_value, mailbox, parameters
+from mailflows._mail.header import decode_base64, has_inner_padding, parameters
+from mailflows._mail.transfer import TRANSFER_GROWTH, decoded, transfer_encoding
 from mailflows.errors import MessageError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
     from email.message import Message as StdlibMessage
+
+    from mailflows._mail.structure import Leaf
 
 __all__ = ["Address", "Envelope", "Message", "Part", "Source", "addresses"]
 
@@ -34,22 +38,29 @@ Source: TypeAlias = (
 TEXT_LIMIT = 256 * 1024
 """Bytes of decoded text (plain and HTML together) that are read; the rest is noted as a defect."""
 
-HEADER_LIMIT = 256 * 1024
-"""Bytes of headers that are read, those of the parts included."""
+PAGES = frozenset(("text/html", "application/xhtml+xml", "text/xhtml", "text/x-amp-html"))
+"""Types that a reader shows as HTML."""
 
-MAX_PARTS = 200
-MAX_DEPTH = 20
-_MAX_HEADERS = 2000
-_MAX_LEADING_LINES = 20
+_NOT_TEXT = frozenset("text/calendar text/vcard text/x-vcard text/directory text/css text/javascript".split())
+"""Text that programs read: it is shown as an invitation, a card or a file."""
+
+_ENCRYPTED = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted"))
+
+UNREAD = frozenset(
+    (
+        "long-message long-text long-headers many-headers many-parts deep-nesting encoded-message "
+        "ambiguous-boundary repeated-part-header undecodable-text"
+    ).split()
+)
+"""Defects which mean that a reader may show text that was not read."""
+
+UNSENDABLE = frozenset(("long-headers", "many-headers", "control-characters-in-headers"))
+"""Defects of a message that `mailflows._mail.handover.wire_form` cannot write."""
+
+_NOTHING = b"\xef\xbb\xbf\0 \t\r\n\v\f"
 _SHORT = 40
-
-_HEADER_LINE = re.compile(rb"[!-9;-~]{1,200}[ \t]{0,20}:")
-# Some software forgets the blank line before a first boundary.
-_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\n\r{1,2}\n|\r\r(?!\n)|\n(?=--[^\r\n:]{1,200}[\r\n])")
-_TEXT_LINE = re.compile(rb"^(?![!-9;-~]{1,200}[ \t]{0,20}:|[ \t\r\n])", re.MULTILINE)
-_BOUNDARY_END = re.compile(rb"(--)?[ \t]{0,99}(?:[\r\n]|\Z)")
+_FEW_LOST = 10  # so many letters that are lost, and one in so many: a text is not what was written
 _META_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
-_TRANSFER_GROWTH = {"base64": 2, "quoted-printable": 3}
 
 _MAIL_HEADERS = frozenset(
     (
@@ -112,7 +123,8 @@ class Message:
         parts: The leaves of the MIME tree.
         text: The text/plain parts, joined; empty where there are none.
         html: The text/html parts, joined; empty where there are none.
-        defects: What was wrong, as short codes (``missing-boundary``, ``unknown-charset:x``).
+        defects: What was wrong, as short codes (``missing-boundary``, ``unknown-charset:x``); what was
+            mended is sent in the mended form.
         size: Bytes of the whole message.
         envelope: The envelope, where the caller gave one.
     """
@@ -215,15 +227,23 @@ class Message:
 
     @property
     def recipients(self) -> tuple[Address, ...]:
-        """Every mailbox of To, Cc and Bcc, in order; one that stands twice is counted once."""
+        """Every mailbox of To, Cc and Bcc, in order; one that stands twice is counted once.
+
+        What readers take for one address or another is left out: nobody is mailed by a guess.
+        """
         if self._recipients is None:
             found: dict[str, Address] = {}
             for name in ("to", "cc", "bcc"):
                 for value in self.get_all(name) if name in self._by_name else ():
-                    for address in addresses(value):
+                    for address in read_addresses(value).mailboxes:
                         found.setdefault(address.address, address)
             object.__setattr__(self, "_recipients", tuple(found.values()))
         return cast("tuple[Address, ...]", self._recipients)
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The defects which mean that a reader may show text that was not read; see `docs/reading.md`."""
+        return tuple(defect for defect in self.defects if defect in UNREAD)
 
     @property
     def document(self) -> Document:
@@ -253,31 +273,29 @@ def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 class _Reader:
-    """Splits raw bytes into headers and decoded text."""
+    """Decodes what the splitter finds."""
 
     def __init__(self, source: raw_source.Raw) -> None:
-        if not source.data.strip():
+        if not source.data.strip(_NOTHING):
             msg = "an empty input is not a message"
             raise MessageError(msg, position=0)
         self.size = len(source.data)
-        self.raw = source.data[: raw_source.SIZE_LIMIT]
+        self.raw, mended = structure.normal(source.data[: raw_source.SIZE_LIMIT])
         self.is_text = source.is_text
-        self.defects: dict[str, None] = {source.defect: None} if source.defect else {}
+        self.defects: dict[str, None] = dict.fromkeys((source.defect, *mended) if source.defect else mended)
         if self.size > raw_source.SIZE_LIMIT:
             self.note("long-message")
         self.parts: list[Part] = []
         self.texts: list[str] = []
         self.pages: list[str] = []
-        self.header_room = HEADER_LIMIT
         self.budget = TEXT_LIMIT
 
     def message(self, envelope: Envelope | None) -> Message:
         """Read everything and return the finished view."""
-        start = self._first_header()
-        headers, body_start = self._headers(start, len(self.raw))
+        headers, body = self.header()
         by_name = _first_of_each(headers)
-        self._require_mail(by_name, start)
-        self._walk(by_name, body_start, len(self.raw))
+        self.require_mail(by_name)
+        self.read_parts(by_name, body)
         message = Message.__new__(Message)
         values = {
             "headers": tuple(headers),
@@ -298,31 +316,44 @@ class _Reader:
         """Remember a defect once."""
         self.defects[defect] = None
 
-    def _first_header(self) -> int:
-        """Return where the headers start: behind an mbox line, or lines that are no header."""
-        position = 3 if self.raw.startswith(b"\xef\xbb\xbf") else 0
-        for number in range(_MAX_LEADING_LINES):
-            if _HEADER_LINE.match(self.raw, position):
-                if number and not self.defects:
-                    self.note("text-before-headers")
-                return position
-            if number == 0 and self.raw.startswith((b"From ", b">From "), position):
-                self.note("mbox-line")
-            end = self.raw.find(b"\n", position, position + HEADER_LIMIT)
-            if end < 0:
-                break
-            position = end + 1
-        start = self.raw[:12]
-        msg = f"no header line found; the input starts with {start!r}{self._hint()}"
-        raise MessageError(msg, position=0)
+    def header(self) -> tuple[list[tuple[str, str]], int]:
+        """Return the decoded header fields, and where the body starts."""
+        try:
+            head = structure.head(self.raw)
+        except MessageError as problem:
+            msg = f"no header line found; the input starts with {self.raw[:12]!r}{self._hint()}"
+            raise MessageError(msg, position=0) from problem
+        for defect in head.defects:
+            self.note(defect)
+        found = structure.values_of(self.raw, head, self.note)
+        if len({name for name, _ in found}) < len(found):
+            found = self._once(found)
+        return found, head.body
 
-    def _require_mail(self, headers: dict[str, str], start: int) -> None:
+    def _once(self, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Keep the first of the fields that must stand once, as `structure.written` does."""
+        places: dict[str, int] = {}
+        kept: list[tuple[str, str]] = []
+        for name, value in found:
+            if name not in structure.ONCE:
+                kept.append((name, value))
+                continue
+            place = places.setdefault(name, len(kept))
+            if place == len(kept):
+                kept.append((name, value))
+                continue
+            self.note(f"repeated-header:{name}")
+            if name in structure.LISTS and value:
+                kept[place] = (name, f"{kept[place][1]}, {value}")
+        return kept
+
+    def require_mail(self, headers: dict[str, str]) -> None:
         """Refuse what only looks like headers: JSON, a log, a program, a PDF."""
         if not _MAIL_HEADERS.isdisjoint(headers) or any(name.startswith("x-") for name in headers):
             return
         names = ", ".join(repr(name[:40]) for name in list(headers)[:3]) or "unreadable"
         msg = f"no header belongs to mail, such as From or Subject; they are {names}{self._hint()}"
-        raise MessageError(msg, position=start)
+        raise MessageError(msg, position=0)
 
     def _hint(self) -> str:
         """Return what to do about a page, or a text of one line, which may be meant as a path."""
@@ -331,146 +362,44 @@ class _Reader:
         is_line = self.is_text and b"\n" not in self.raw
         return "; for a file, pass pathlib.Path(...)" if is_line else ""
 
-    def _part_headers(self, start: int, stop: int) -> tuple[list[tuple[str, str]], int]:
-        """Return the headers of a part, which may have none, and where its body starts."""
-        if self.raw.startswith((b"\n", b"\r\n"), start, stop):
-            return [], self.raw.index(b"\n", start) + 1
-        if not _HEADER_LINE.match(self.raw, start, stop):
-            if start < stop:
-                self.note("part-without-headers")
-            return [], start
-        return self._headers(start, stop)
+    def read_parts(self, headers: dict[str, str], body: int) -> None:
+        """Visit every part; where no text is shown but a text is attached, that is what a reader opens."""
+        attached: list[tuple[Part, Leaf]] = []
+        for leaf in structure.leaves(self.raw, headers, body, len(self.raw), self.note):
+            part = _part_of(leaf)
+            self.parts.append(part)
+            if part.content_type in _ENCRYPTED or leaf.within[:1] == ("multipart/encrypted",):
+                self.note("encrypted")
+            elif _is_text(part):
+                if part.disposition == "attachment":
+                    attached.append((part, leaf))
+                else:
+                    self.read_leaf(part, leaf)
+            elif part.content_type.startswith("text/"):
+                self.note("text-attachment")
+        if attached and not any(text.strip() for text in (*self.texts, *self.pages)):
+            for part, leaf in attached:
+                self.read_leaf(part, leaf)
+        elif attached:
+            self.note("text-attachment")
 
-    def _headers(self, start: int, stop: int) -> tuple[list[tuple[str, str]], int]:
-        """Return decoded headers and where the body starts."""
-        end = _BLANK_LINE.search(self.raw, start, stop)
-        if end is None:  # no blank line: the first line that is no header is text
-            end = _TEXT_LINE.search(self.raw, start, stop)
-        head_end, body_start = (end.start(), end.end()) if end else (stop, stop)
-        if head_end - start > self.header_room:
-            self.note("long-headers")
-            head_end = start + self.header_room
-        self.header_room -= head_end - start
-        block = self.raw[start:head_end]
-        try:
-            text = block.decode("utf-8")
-        except UnicodeDecodeError:
-            self.note("raw-bytes-in-headers")
-            text = block.decode("cp1252", "replace")
-        return self._fields(_with_newlines(text)), body_start
-
-    def _fields(self, text: str) -> list[tuple[str, str]]:
-        """Split a header block into names and unfolded, decoded values."""
-        rows: list[list[str]] = []
-        for line in text.split("\n"):
-            if line[:1] in {" ", "\t"}:
-                if rows:
-                    rows[-1].append(line)
-                continue
-            name, colon, value = line.partition(":")
-            name = name.rstrip()
-            if not colon or not name or " " in name or not (name.isascii() and name.isprintable()):
-                if line:
-                    self.note("bad-header-line")
-                continue
-            if len(rows) >= _MAX_HEADERS:
-                self.note("many-headers")
-                break
-            rows.append([name, value])
-        found = []
-        for name, *values in rows:
-            key = name.lower()
-            value = "".join(values).strip() if len(values) > 1 else values[0].strip()
-            if "=?" in value or not value.isprintable():
-                value = decode_value(key, value)
-            found.append((key, value))
-        return found
-
-    def _walk(self, headers: dict[str, str], start: int, stop: int) -> None:
-        """Visit the MIME tree from the outside in, bounded in depth and parts."""
-        todo: list[tuple[dict[str, str], int, int, int]] = [(headers, start, stop, 0)]
-        while todo:
-            headers, start, stop, depth = todo.pop()
-            kind, options = parameters(headers.get("content-type", ""))
-            if not kind.startswith("multipart/"):
-                self._leaf(kind, options, headers, start, stop)
-                continue
-            boundary = options.get("boundary", "")
-            if depth >= MAX_DEPTH:
-                self.note("deep-nesting")
-                continue
-            children = self._children(boundary, start, stop) if boundary else []
-            if not children:
-                self.note("missing-boundary")
-                self._leaf("text/plain", {}, {}, start, stop)
-                continue
-            for child_start, child_stop in reversed(children):
-                if len(todo) + len(self.parts) >= MAX_PARTS:
-                    self.note("many-parts")
-                    continue
-                fields, body = self._part_headers(child_start, child_stop)
-                todo.append((_first_of_each(fields), body, child_stop, depth + 1))
-
-    def _children(self, boundary: str, start: int, stop: int) -> list[tuple[int, int]]:
-        """Find the parts between the boundary lines of a multipart."""
-        mark = b"--" + boundary.encode("utf-8", "replace")
-        spans: list[tuple[int, int]] = []
-        opened = -1
-        position = start
-        while len(spans) <= MAX_PARTS:
-            found = self.raw.find(mark, position, stop)
-            if found < 0:
-                break
-            position = found + len(mark)
-            if found > start and self.raw[found - 1] not in b"\n\r":
-                continue  # the boundary's text inside a line
-            end = _BOUNDARY_END.match(self.raw, position, stop)
-            if end is None:
-                continue  # a longer boundary that starts alike
-            if opened >= 0:
-                spans.append((opened, found))
-            if end[1]:
-                return spans
-            line_end = self.raw.find(b"\n", position, stop)
-            opened = line_end + 1 if line_end >= 0 else stop
-        if opened >= 0 and len(spans) <= MAX_PARTS:
-            self.note("missing-end-boundary")
-            spans.append((opened, stop))
-        return spans
-
-    def _leaf(
-        self, kind: str, options: dict[str, str], headers: dict[str, str], start: int, stop: int
-    ) -> None:
-        """Record a leaf and read its text, if it is text that a reader sees."""
-        disposition, names = parameters(headers.get("content-disposition", ""))
-        filename = (names.get("filename") or options.get("name", "")).strip()
-        part = Part(
-            content_type=kind if "/" in kind else "text/plain",  # RFC 2045 section 5.2
-            charset=options.get("charset", "").lower(),
-            disposition=disposition,
-            filename=filename,
-            size=stop - start,
-        )
-        self.parts.append(part)
-        if part.content_type not in {"text/plain", "text/html"} or disposition == "attachment":
-            return
-        if filename and len(self.parts) > 1:
-            return
-        text = self._text(part, headers, start, stop)
-        if part.content_type == "text/html" or _looks_like_html(text):
+    def read_leaf(self, part: Part, leaf: Leaf) -> None:
+        """Read the text of a part that a reader sees."""
+        text = self.text_of(part, leaf)
+        if part.content_type in PAGES or _looks_like_html(text):
             self.pages.append(text)
         else:
             self.texts.append(text)
 
-    def _text(self, part: Part, headers: dict[str, str], start: int, stop: int) -> str:
+    def text_of(self, part: Part, leaf: Leaf) -> str:
         """Decode transfer encoding and charset within the budget."""
-        encoding, _ = parameters(headers.get("content-transfer-encoding", ""))
-        data, is_cut = self._transferred(encoding, start, stop)
+        encoding = transfer_encoding(leaf.headers)
+        data, is_cut = self._transferred(encoding, leaf.start, leaf.stop)
         charset = part.charset
-        if not charset and part.content_type == "text/html":
+        if not charset and part.content_type in PAGES:
             declared = _META_CHARSET.search(data, 0, 2048)
             charset = declared[1].decode("ascii").lower() if declared else ""
-        if self.is_text and encoding not in _TRANSFER_GROWTH:
+        if self.is_text and not encoding:
             charset = "utf-8"  # whoever had the text has decoded it
         text, defect = decode(data, charset, is_cut=is_cut)
         if defect:
@@ -478,20 +407,22 @@ class _Reader:
         if "\x00" in text:
             self.note("nul-characters")
             text = text.replace("\x00", "")
+        if "\ufffd" in text and text.count("\ufffd") > max(_FEW_LOST, len(text) / _FEW_LOST):
+            self.note("undecodable-text")
         return _with_newlines(text)
 
     def _transferred(self, encoding: str, start: int, stop: int) -> tuple[bytes, bool]:
         """Undo the transfer encoding within the budget; say whether something was cut off."""
         room = self.budget
-        widest = _TRANSFER_GROWTH.get(encoding, 1) * room
+        widest = TRANSFER_GROWTH.get(encoding, 1) * room
         is_cut = stop - start > widest
         data = self.raw[start : start + widest if is_cut else stop]
         if encoding == "base64":
             coded, data = data, decode_base64(data)
-            if len(coded) > _SHORT and len(data) * 3 < len(coded):
+            if has_inner_padding(coded) or (len(coded) > _SHORT and len(data) * 3 < len(coded)):
                 self.note("bad-base64")
-        elif encoding == "quoted-printable":
-            data = binascii.a2b_qp(data)
+        elif encoding:
+            data = decoded(data, encoding)
         if is_cut or len(data) > room:
             self.note("long-text")
             data, is_cut = data[:room], True
@@ -499,12 +430,28 @@ class _Reader:
         return data, is_cut
 
 
+def _part_of(leaf: Leaf) -> Part:
+    """Describe a leaf."""
+    disposition, names = parameters(leaf.headers.get("content-disposition", ""))
+    return Part(
+        content_type=leaf.kind if leaf.kind.count("/") == 1 else "text/plain",  # RFC 2045 section 5.2
+        charset=leaf.options.get("charset", "").lower(),
+        disposition=disposition,
+        filename=(names.get("filename") or leaf.options.get("name", "")).strip(),
+        size=leaf.stop - leaf.start,
+    )
+
+
+def _is_text(part: Part) -> bool:
+    """Say whether a reader shows a part as text: unknown subtypes are plain (RFC 2046 section 4.1.4)."""
+    kind = part.content_type
+    return kind in PAGES or (kind.startswith("text/") and kind not in _NOT_TEXT)
+
+
 def _with_newlines(text: str) -> str:
-    """End every line with a line feed; some software writes two carriage returns before it."""
+    """End every line with a line feed."""
     if "\r" not in text:
         return text
-    if "\r\r\n" in text:
-        text = text.replace("\r\r\n", "\n")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mailflows import Flow
 from mailflows._mail.edit import text_parts
+from mailflows._mail.structure import normal
 from mailflows.errors import ConfigurationError, MessageError, TokenError
 from mailflows.testing import FixedClock
 from mailflows.tracking import SKIPPED, Purpose, Tracker
@@ -115,8 +116,11 @@ def corpora() -> list[bytes]:
 
 
 def test_laws_hold_for_real_messages() -> None:
-    """Every HTML message of the corpora is rewritten once, and restored to the byte."""
-    raws = corpora()
+    """Every HTML message of the corpora is rewritten once, and restored to the byte.
+
+    Only line ends that no server takes are mended before.
+    """
+    raws = [normal(raw)[0] for raw in corpora()]
     sent = [TRACKER.rewrite(raw, campaign="spring", recipient="42") for raw in raws]
     assert sum(a != b for a, b in zip(raws, sent, strict=True)) > 0.9 * len(raws)
     for raw, once in zip(raws, sent, strict=True):
@@ -134,7 +138,6 @@ def test_laws_hold_for_real_messages() -> None:
         ('<a href="#top">x</a>', "not-web"),
         ('<a href="javascript:alert(1)">x</a>', "not-web"),
         ('<a href="/relative">x</a>', "not-web"),
-        ('<a href="">x</a>', "not-web"),
         ('<a data-no-track href="https://shop.example/">x</a>', "opted-out"),
         ('<a href="https://t.shop.example/c/x">x</a>', "own"),
         ('<a href="https://shop.example/leave/42">x</a>', "unsubscribe"),

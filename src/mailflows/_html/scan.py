@@ -16,7 +16,7 @@ from html import unescape
 # Name, attributes, text up to the next "<"; or a "<" that opens no tag, and its text. No two
 # neighbours accept the same character.
 _TAG = re.compile(r"<(?:(/?[a-zA-Z!?][^\s<>/]*)([^<>]*)>?)?([^<]*)")
-_HREF = re.compile(r"""(?<![\w-])href\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE)
+_HREF = re.compile(r"""(?<![\w:-])href\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE)
 _IMAGE_ATTRIBUTE = re.compile(
     r"""(?<![\w-])(alt|width|height)\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE
 )
@@ -25,12 +25,31 @@ _UNSEEN = "\u200b\u200c\u200d\u200e\u200f\u2060\u034f\u00ad\ufeff"
 _REFERENCE = re.compile(r"&[#\w]{1,32};")
 _LONG_NUMBER = re.compile(r"&#[0-9]{9,}")
 _PIXELS = re.compile(r"[0-9]{1,5}")
-_HIDDEN = {"<!--": "-->", "<style": "</style", "<script": "</script", "<title": "</title"}
+_HIDDEN = {
+    "<!--": "-->",
+    "<!": ">",
+    "<?": ">",
+    "</ ": ">",
+    **{f"<{name}": f"</{name}" for name in "style script title iframe noembed noframes".split()},
+    **{f"<{name}": f"</{name}" for name in ("textarea", "xmp")},
+    "<plaintext": "</plaintext>\0",  # which nothing ends
+}
+"""What opens a stretch that holds no tags, and what ends it (HTML Living Standard, section 13.2.5)."""
+
+_SHOWN_RAW = frozenset(("<textarea", "<xmp", "<plaintext"))
+_COMMENT_END = re.compile("--!?>")
+_BEHIND_NAME = frozenset(" \t\r\n\f/>")
+
+# A mark inside a quoted value, or a quotation mark that is not closed: what `_TAG` does not read alone.
+_MARK_IN_VALUE = re.compile(r"""=\s{0,9}(?:"[^"<>]*[<>]|'[^'<>]*[<>])""")
+_WHOLE_TAG = re.compile(
+    r"""<[a-zA-Z][^\s/>]*+(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+|(?=>))|(?!\s*+=)))*+[\s/]*+>"""
+)
+_NEAR = 20_000  # bound: characters of a drawing; looking further back would make the time quadratic
+_TAG_START = re.compile("<[a-zA-Z]")
 
 MAX_LINKS = 500
 """Links looked at; a message with more tells nothing new."""
-
-_MAX_MENDS = 9
 
 _BREAKS = dict.fromkeys(
     (
@@ -87,11 +106,11 @@ def scan(source: str) -> Document:
     """Read HTML, any HTML, and never raise."""
     lower = lowered(source)
     source, style = _without_hidden(source, lower)
+    if source.rfind("<") > source.rfind(">") or _MARK_IN_VALUE.search(source):
+        source = _without_marks_in_values(source)
     pieces = _TAG.findall(source)
     start = source.find("<")
     words = [source if start < 0 else source[:start]]
-    if '"' in source:
-        pieces = [_mended(piece) if '"' in piece[2] else piece for piece in pieces]
     names = [piece[0].lower() for piece in pieces]
     breaks = _BREAKS.get
     words += [breaks(name, "") + piece[2] for name, piece in zip(names, pieces, strict=True)]
@@ -164,48 +183,105 @@ def unescaped_attribute(raw: str) -> str:
     return _REFERENCE.sub(_character, raw)
 
 
+def attribute_value(raw: str) -> str:
+    """Return an attribute's value as a browser reads it, without the white space around it.
+
+    >>> attribute_value(" https://shop.example/?a=1&amp;copy=2 ")
+    'https://shop.example/?a=1&copy=2'
+    """
+    return unescaped_attribute(raw).strip()
+
+
 def _character(match: re.Match[str]) -> str:
     return unescape(match[0])
 
 
-def _mended(piece: tuple[str, str, str]) -> tuple[str, str, str]:
-    """Give a tag back what follows a «>» inside one of its quoted attributes."""
-    name, attributes, text = piece
-    for _ in range(_MAX_MENDS):
-        if attributes.count('"') % 2 == 0:
-            break
-        value, mark, rest = text.partition('"')
-        more, bracket, rest = rest.partition(">")
-        if not mark or not bracket:
-            break
-        attributes, text = f'{attributes}>{value}"{more}', rest
-    return name, attributes, text
+def _without_marks_in_values(source: str) -> str:
+    """Write the marks «<» and «>» in quoted values as references, and leave out a tag without an end."""
+    pieces: list[str] = []
+    position = 0
+    while found := _TAG_START.search(source, position):
+        pieces.append(source[position : found.start()])
+        tag = _WHOLE_TAG.match(source, found.start())
+        if tag is None:  # the source ends in it, and a browser shows nothing of it
+            return "".join(pieces)
+        inner = tag[0][1:-1]
+        if "<" in inner or ">" in inner:
+            inner = inner.replace("<", "&lt;").replace(">", "&gt;")
+        pieces.append(f"<{inner}>")
+        position = tag.end()
+    return "".join((*pieces, source[position:]))
 
 
 def _without_hidden(source: str, lower: str) -> tuple[str, str]:
-    """Cut out comments, styles, scripts and the title; return the rest, and the styles in lower case.
+    """Cut out comments, styles, scripts and the like; return the rest, and the styles in lower case.
 
     What opens first hides the others: a comment mark in a style hides nothing, and a style in a
-    comment neither. An opening without its end hides everything behind it, as in a browser.
+    comment neither. An opening without its end hides everything behind it, as in a browser. In SVG, a style
+    holds markup.
     """
     kept: list[str] = []
     styles: list[str] = []
     position = 0
-    ahead = {mark: lower.find(mark) for mark in _HIDDEN}
-    while starts := [(start, mark) for mark, start in ahead.items() if start >= 0]:
-        start, mark = min(starts)
+    ahead = {mark: found for mark in _HIDDEN if (found := lower.find(mark)) >= 0}
+    has_svg = "<svg" in lower or "<math" in lower
+    while ahead:
+        start, mark = min((start, mark) for mark, start in ahead.items())
+        if not _opens(lower, start, mark) or (has_svg and mark[1].isalpha() and _in_svg(lower, start)):
+            _move_on(lower, ahead, mark, start + 1)
+            continue
         kept.append(source[position:start])
-        end = lower.find(_HIDDEN[mark], start + 2)  # "<!-->" is a whole comment
+        end, position = _hidden_end(lower, start, mark)
         if mark == "<style":
-            styles.append(lower[start : end if end >= 0 else len(lower)])
-        position = lower.find(">", end) + 1 if end >= 0 else 0
-        if not position:
+            styles.append(lower[start:end])
+        elif mark in _SHOWN_RAW:
+            kept.append(" " + source[lower.find(">", start) + 1 : end].replace("<", "&lt;") + " ")
+        if position < 0:
             return "".join(kept), "\n".join(styles)
-        for other, found in ahead.items():
-            if 0 <= found < position:
-                ahead[other] = lower.find(other, position)
+        for other, found in tuple(ahead.items()):
+            if found < position:
+                _move_on(lower, ahead, other, position)
     kept.append(source[position:])
     return "".join(kept), "\n".join(styles)
+
+
+def _move_on(lower: str, ahead: dict[str, int], mark: str, position: int) -> None:
+    """Look for the next place of a mark."""
+    found = lower.find(mark, position)
+    if found < 0:
+        del ahead[mark]
+    else:
+        ahead[mark] = found
+
+
+def _opens(lower: str, start: int, mark: str) -> bool:
+    """Say whether a mark is a whole name: «<styled» is no style; and «<!--» is more than «<!»."""
+    if mark[1].isalpha():
+        return lower[start + len(mark) : start + len(mark) + 1] in _BEHIND_NAME
+    return mark != "<!" or not lower.startswith("<!--", start)
+
+
+def _in_svg(lower: str, position: int) -> bool:
+    """Say whether a place stands in SVG or MathML, where names that hide in HTML hide nothing."""
+    first = max(0, position - _NEAR)
+    before = max(lower.rfind("<svg", first, position), lower.rfind("<math", first, position))
+    ends = (lower.rfind(name, before, position) for name in ("</svg", "</math"))
+    return before >= 0 and max(ends) < 0
+
+
+def _hidden_end(lower: str, start: int, mark: str) -> tuple[int, int]:
+    """Return where hidden text ends, and where what is seen goes on; -1 if nothing does."""
+    if mark == "<!--":
+        if lower.startswith((">", "->"), start + 4):
+            end = lower.index(">", start)
+            return end, end + 1
+        found = _COMMENT_END.search(lower, start + 4)
+        return (found.start(), found.end()) if found else (len(lower), -1)
+    end = lower.find(_HIDDEN[mark], start + 2)
+    if end < 0:
+        return len(lower), -1
+    behind = lower.find(">", end) + 1
+    return end, behind or -1
 
 
 def _links_and_images(

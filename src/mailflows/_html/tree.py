@@ -26,7 +26,7 @@ _MAX_STEPS = 256
 """How far up the tree an end tag looks for its start."""
 
 VOID = frozenset("area base br col embed hr img input link meta param source track wbr keygen".split())
-_RAW = frozenset("style script title textarea xmp iframe noembed noframes".split())
+_RAW = frozenset("style script title textarea xmp iframe noembed noframes plaintext".split())
 _BLOCKS = frozenset(
     "address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer "
     "form h1 h2 h3 h4 h5 h6 header hr main menu nav ol p pre section summary table ul".split()
@@ -55,6 +55,7 @@ _NAME = re.compile(r"[a-zA-Z][^\s/>]*+")
 _ATTRIBUTE = re.compile(
     r"""[\s/]*+([^\s/>][^\s/>=]*+)(\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>"'][^\s>]*+)?))?"""
 )
+_COMMENT_END = re.compile("--!?>")
 _TAG_END = re.compile(r"[\s/]*+>?")
 
 
@@ -67,6 +68,10 @@ class Attribute:
     end: int
     value_start: int
     value_end: int
+
+    def raw(self, source: str) -> str:
+        """Return the value as it stands in the source."""
+        return source[self.value_start : self.value_end]
 
 
 @dataclass(slots=True, eq=False)
@@ -193,12 +198,12 @@ class _Builder:
             if source.startswith((">", "->"), start + 4):
                 end = source.index(">", start) + 1
             else:
-                found = source.find("-->", start + 4)
-                end = found + 3 if found >= 0 else len(source)
+                found = _COMMENT_END.search(source, start + 4)
+                end = found.end() if found else len(source)
             self.tree.comments.append((start, end))
             return end
-        found = source.find(">", start)
-        end = found + 1 if found >= 0 else len(source)
+        closing = source.find(">", start)
+        end = closing + 1 if closing >= 0 else len(source)
         if self.lower.startswith("<!doctype", start) and not self.tree.doctype:
             self.tree.doctype = self.lower[start:end]
         return end
@@ -207,11 +212,13 @@ class _Builder:
         named = _NAME.match(self.source, start + 1)
         name = named[0].lower() if named else ""
         attributes, inner, is_empty = self.attributes(start + 1 + len(name))
+        if self.source[inner - 1 : inner] != ">":  # the source ends in it, and a browser makes nothing of it
+            return len(self.source)
         self.imply_ends(name, start)
         element = self.open(name, attributes, start, inner)
         if name in VOID or (is_empty and name not in _BLOCKS and (":" in name or self.in_svg(element))):
             self.close(inner, inner)
-        elif name in _RAW:
+        elif name in _RAW and not self.in_svg(element):
             return self.raw_text(name, inner)
         return inner
 
@@ -225,6 +232,8 @@ class _Builder:
             place = match.span(group) if match[group] is not None else (match.end(), match.end())
             found.setdefault(match[1].lower(), Attribute(value, match.start(1), match.end(), *place))
             position = match.end()
+            if match[2] and match[group] is None and source[position : position + 1] in {'"', "'"}:
+                return found, len(source), False  # a quotation mark that is not closed takes all that follows
         end = _TAG_END.match(source, position)
         stop = end.end() if end else position
         return found, stop, source[stop - 2 : stop] == "/>"
@@ -296,7 +305,7 @@ class _Builder:
 
     def raw_text(self, name: str, inner: int) -> int:
         """Take everything up to the end tag as text."""
-        found = self.lower.find(f"</{name}", inner)
+        found = self.lower.find(f"</{name}", inner) if name != "plaintext" else -1
         inner_end = found if found >= 0 else len(self.source)
         if inner_end > inner:
             self.current.children.append(Text(self.current, inner, self.source[inner:inner_end]))

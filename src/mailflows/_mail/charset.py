@@ -48,6 +48,13 @@ _OTHER_NAMES = {
 }
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 
+_NOT_ASCII = frozenset(
+    (
+        "cp037 cp1026 cp1140 cp273 cp424 cp500 cp875 utf-16 utf-16-le utf-16-be utf-32 utf-32-le utf-32-be"
+    ).split()
+)
+"""Codecs, by Python's names, in which ASCII letters are other bytes."""
+
 FEW = 4
 """One unreadable character in this many that are not ASCII: the charset is right, the text damaged."""
 
@@ -71,6 +78,9 @@ def decode(raw: bytes, charset: str, *, is_cut: bool = False) -> tuple[str, str]
     codec = _codec(name[:40]) if name else "utf-8"
     defect = "" if codec else f"unknown-charset:{name[:30]}"
     first = "utf-8" if codec in {None, "ascii"} else codec or "utf-8"
+    if first in _NOT_ASCII and b"\0" not in raw and raw.isascii():
+        # Its letters would be other bytes; most readers do not know the charset, and show these.
+        return raw.decode("ascii"), f"lying-charset:{name[:30]}"
     text = _strictly(raw, first, is_cut=is_cut)
     if text is not None:
         return text, defect
@@ -128,6 +138,6 @@ def _by_appearance(raw: bytes, declared: str, *, is_cut: bool) -> str:
             text = _whole(raw.decode(codec, "replace"), codec)
         except RuntimeError:
             continue
-        if text.count("\ufffd") * FEW < sum(not c.isascii() for c in text):
+        if text.count("\ufffd") * FEW < len(text) - len(text.encode("ascii", "ignore")):
             return text
     return raw.decode("cp1252", "replace")

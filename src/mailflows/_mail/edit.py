@@ -22,20 +22,32 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mailflows._mail import structure
 from mailflows._mail.charset import is_known
 from mailflows._mail.header import parameters
-from mailflows._mail.transfer import Places, as_base64, decoded, spliced_data, spliced_printable
+from mailflows._mail.structure import newline_of
+from mailflows._mail.transfer import (
+    Places,
+    as_base64,
+    decoded,
+    spliced_data,
+    spliced_printable,
+    transfer_encoding,
+)
 from mailflows.errors import ConfigurationError, MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from mailflows._mail.structure import Leaf
     from mailflows._mail.transfer import ByteEdit
 
 __all__ = [
     "Edit",
     "TextPart",
+    "editable",
     "fields",
+    "is_signed",
     "newline_of",
     "sources_of",
     "spliced",
@@ -44,12 +56,6 @@ __all__ = [
     "without_header",
 ]
 
-MAX_PARTS = 200
-MAX_DEPTH = 20
-
-_FIELD = re.compile(rb"^([!-9;-~]{1,200})[ \t]{0,20}:[^\n]*+(?:\n[ \t][^\n]*+)*+\n?", re.MULTILINE)
-_BLANK_LINE = re.compile(rb"^\r?\n", re.MULTILINE)
-_BOUNDARY_END = re.compile(rb"(--)?[ \t]{0,99}(?:\r?\n|\Z)")
 _META_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
 
 
@@ -84,6 +90,7 @@ class TextPart:
         text: The decoded text, line endings as they are.
         is_regular: Whether writing the part anew gives the bytes that it has; always so unless it is base64
             with uneven lines.
+        is_signed: Whether it stands in a multipart/signed, so that an edit breaks the signature.
     """
 
     content_type: str
@@ -93,6 +100,34 @@ class TextPart:
     stop: int
     text: str = field(repr=False)
     is_regular: bool
+    is_signed: bool = False
+
+
+def editable(source: bytes) -> bytes:
+    r"""Return a message in its normal form, which is what is edited; nearly all have it.
+
+    What has no header is returned as it is: nothing of it is edited.
+
+    >>> editable(b"\nSubject: x\nSubject: y\n\nHi")
+    b'Subject: x\n\nHi'
+
+    Raises:
+        MessageError: If its header has no normal form.
+    """
+    raw, _ = structure.normal(source)
+    try:
+        found = structure.head(raw)
+    except MessageError:
+        return source
+    return raw if structure.is_normal(raw, found) else structure.written(raw, found)
+
+
+def is_signed(raw: bytes) -> bool:
+    """Say whether a message has a DKIM signature, which covers its body and its fields."""
+    return any(name in _SIGNATURES for name, _, _ in fields(raw))
+
+
+_SIGNATURES = frozenset(("dkim-signature", "domainkey-signature", "arc-message-signature"))
 
 
 def fields(raw: bytes) -> Iterator[tuple[str, int, int]]:
@@ -101,7 +136,11 @@ def fields(raw: bytes) -> Iterator[tuple[str, int, int]]:
     >>> list(fields(b"From: a@example.org\nSubject: a\n b\n\nText: no"))
     [('from', 0, 20), ('subject', 20, 34)]
     """
-    return _fields(raw, 0, len(raw))
+    try:
+        found = structure.head(raw)
+    except MessageError:
+        return iter(())
+    return ((field.name, field.start, field.end) for field in found.fields)
 
 
 def with_header(raw: bytes, name: str, value: str) -> bytes:
@@ -140,20 +179,18 @@ def without_header(raw: bytes, name: str) -> bytes:
 
 def text_parts(raw: bytes) -> tuple[TextPart, ...]:
     """Return the texts of a message in order, attachments left out; any bytes, bounded in depth and parts."""
-    found: list[TextPart] = []
-    seen = 0
-    todo = [(*_content(raw, 0, len(raw)), 0)]
-    while todo and seen < MAX_PARTS:
-        headers, start, stop, depth = todo.pop()
-        kind, options = parameters(headers.get("content-type", "text/plain"))
-        if not kind.startswith("multipart/"):
-            seen += 1
-            if part := _text_part(raw, headers, start, stop):
-                found.append(part)
-        elif depth < MAX_DEPTH and (boundary := options.get("boundary", "")):
-            spans = _children(raw, boundary.encode("utf-8", "replace"), start, stop)
-            todo += [(*_content(raw, *span), depth + 1) for span in reversed(spans)]
-    return tuple(found)
+    try:
+        found = structure.head(raw)
+    except MessageError:
+        return ()
+    headers = structure.content_fields(raw, found, _unnoted)
+    leaves = structure.leaves(raw, headers, found.body, len(raw), _unnoted)
+    parts = (_text_part(raw, leaf) for leaf in leaves)
+    return tuple(part for part in parts if part)
+
+
+def _unnoted(_: str) -> None:
+    """Note no defect: whoever edits a message has read it."""
 
 
 def sources_of(raw: bytes, part: TextPart, spans: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -195,74 +232,24 @@ def spliced(raw: bytes, changes: Iterable[tuple[TextPart, Sequence[Edit]]]) -> b
     return raw
 
 
-def newline_of(raw: bytes) -> bytes:
-    """Return how a message ends its lines: as it ends the first."""
-    end = raw.find(b"\n")
-    return b"\r\n" if end > 0 and raw[end - 1] == ord("\r") else b"\n"
-
-
-def _fields(raw: bytes, start: int, stop: int) -> Iterator[tuple[str, int, int]]:
-    for match in _FIELD.finditer(raw, start, _head_end(raw, start, stop)):
-        yield match[1].decode("ascii").lower(), match.start(), match.end()
-
-
-def _head_end(raw: bytes, start: int, stop: int) -> int:
-    """Return where the empty line behind the headers starts."""
-    # «^» also matches where the search starts, and a part may begin with its empty line.
-    blank = _BLANK_LINE.search(raw, start, stop)
-    return blank.start() if blank else stop
-
-
-def _content(raw: bytes, start: int, stop: int) -> tuple[dict[str, str], int, int]:
-    """Return the headers of a part that say what it is, and the span of its body."""
-    headers: dict[str, str] = {}
-    for name, first, last in _fields(raw, start, stop):
-        if name.startswith("content-"):
-            value = raw[first:last].decode("utf-8", "replace").partition(":")[2]
-            headers.setdefault(name, " ".join(value.split()))
-    blank = _BLANK_LINE.search(raw, start, stop)
-    return headers, blank.end() if blank else stop, stop
-
-
-def _children(raw: bytes, boundary: bytes, start: int, stop: int) -> list[tuple[int, int]]:
-    """Return the spans of the parts between boundary lines, without the line ends before the boundaries."""
-    mark = b"--" + boundary
-    spans: list[tuple[int, int]] = []
-    opened = -1
-    found = raw.find(mark, start, stop)
-    while found >= 0 and len(spans) < MAX_PARTS:
-        end = _BOUNDARY_END.match(raw, found + len(mark), stop)
-        if end and (found == start or raw[found - 1] == ord("\n")):
-            if opened >= 0:
-                spans.append((opened, max(opened, _before_newline(raw, found))))
-            if end[1]:
-                return spans
-            opened = end.end()
-        found = raw.find(mark, found + len(mark), stop)
-    return [*spans, (opened, stop)] if opened >= 0 else spans
-
-
-def _before_newline(raw: bytes, position: int) -> int:
-    """Return where the line end in front of a position starts; it belongs to the boundary."""
-    return position - (2 if raw.endswith(b"\r\n", 0, position) else 1)
-
-
-def _text_part(raw: bytes, headers: dict[str, str], start: int, stop: int) -> TextPart | None:
+def _text_part(raw: bytes, leaf: Leaf) -> TextPart | None:
     """Return a leaf as text, or `None` for what is no text or a file."""
-    kind, options = parameters(headers.get("content-type", "text/plain"))
-    disposition, _ = parameters(headers.get("content-disposition", ""))
+    kind = leaf.kind if leaf.kind.count("/") == 1 else "text/plain"
+    disposition, _ = parameters(leaf.headers.get("content-disposition", ""))
     if kind not in {"text/plain", "text/html"} or disposition == "attachment":
         return None
-    encoding = parameters(headers.get("content-transfer-encoding", ""))[0]
-    encoding = encoding if encoding in {"quoted-printable", "base64"} else ""
-    body = raw[start:stop]
+    encoding = transfer_encoding(leaf.headers)
+    if encoding == "uuencode":
+        return None
+    body = raw[leaf.start : leaf.stop]
     data = decoded(body, encoding)
-    charset = options.get("charset", "")
+    charset = leaf.options.get("charset", "")
     if not charset and kind == "text/html" and (declared := _META_CHARSET.search(data, 0, 2048)):
         charset = declared[1].decode("ascii")
     text, codec = _text(data, charset)
     is_regular = encoding != "base64" or as_base64(data, body) == body
-    return TextPart(kind, encoding, codec, start, stop, text, is_regular)
+    is_signed = "multipart/signed" in leaf.within
+    return TextPart(kind, encoding, codec, leaf.start, leaf.stop, text, is_regular, is_signed)
 
 
 def _text(data: bytes, charset: str) -> tuple[str, str]:

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import binascii
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import cast
 
+from mailflows._mail.address import comment_end
 from mailflows._mail.charset import decode, is_known
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["Address", "addresses", "decode_base64", "decode_value", "listed_urls", "mailbox", "parameters"]
+__all__ = ["decode_base64", "decode_value", "has_inner_padding", "listed_urls", "parameters"]
 
 _WORD_TEXT = r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?="
 _WORD = re.compile(_WORD_TEXT)
@@ -35,43 +32,13 @@ _NOT_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 )
 
-# A quoted string, a comment, an angle address, a separator, or anything else; no two of them begin
-# with the same character and none needs an end, so cutting a header into them is linear.
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\((?:[^()\\]|\\.)*\)?|<[^<>]*>?|[,;]|[^",;(<]+')
-# What nearly every From is: «name <address>» or «"name" <address>». No backtracking either.
-_PLAIN = re.compile(
-    r'(?:"([^"\\<>]*)"[ \t]{0,9}|([^"<>(),;:\\@]*))<([^<>\s@,;:"()]{1,320}@[^<>\s@,;:"()]{1,320})>[ \t]{0,9}'
-)
-_SEPARATORS = re.compile(r"[\s<>,;:\"()]+")
-_ESCAPED = re.compile(r"\\(.)")
 _PARAMETER = re.compile(r';\s{0,99}([\w*-]{1,40})\s{0,9}=\s{0,9}("(?:[^"\\]|\\.)*"?|[^;"\s][^;]*|)')
+_OUTSIDE = re.compile(r'(?:[^"(\\]++|"(?:[^"\\]|\\.)*+"?+|\\.?+)*+', re.DOTALL)
 _LISTED = re.compile(r"<([^<>]{1,2000})>")
 _PARAMETER_LIMIT = 8192
 _MAX_SEGMENTS = 100
 _WORD_LIMIT = 1000
 _WITH_SPACES = frozenset({"filename", "name"})
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A mailbox of a header: display name, and address in lower case.
-
-    >>> Address("Ada", "ada@lovelace.uk").domain
-    'lovelace.uk'
-    """
-
-    name: str
-    address: str
-
-    @property
-    def local(self) -> str:
-        """The part before the last «@»."""
-        return self.address.rpartition("@")[0]
-
-    @property
-    def domain(self) -> str:
-        """The part behind the last «@», or an empty string."""
-        return self.address.rpartition("@")[2] if "@" in self.address else ""
 
 
 def decode_value(name: str, value: str) -> str:
@@ -142,7 +109,13 @@ def _decode_structured(value: str) -> str:
 
 
 def decode_base64(data: bytes) -> bytes:
-    """Decode base64 that may be cut off or hold foreign characters."""
+    r"""Decode base64 that may be cut off, hold foreign characters, or go on behind its padding.
+
+    >>> decode_base64(b"SGVs\nbG8=\nIQ=="), decode_base64(b"SGVsbG8*h")
+    (b'Hello!', b'Hello!')
+    """
+    if has_inner_padding(data):  # some readers stop there, others go on
+        return b"".join(decode_base64(piece) for piece in data.split(b"=") if piece)
     try:
         return binascii.a2b_base64(data)
     except binascii.Error:
@@ -153,84 +126,10 @@ def decode_base64(data: bytes) -> bytes:
     return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
 
 
-def addresses(value: str) -> tuple[Address, ...]:
-    """Read the mailboxes of an address header; what is not one is left out.
-
-    >>> addresses('"Lovelace, Ada" <Ada@Lovelace.uk>, charles@babbage.uk (Charles)')
-    (Address(name='Lovelace, Ada', address='ada@lovelace.uk'),
-     Address(name='Charles', address='charles@babbage.uk'))
-    """
-    if "@" not in value:
-        return ()
-    if plain := _PLAIN.fullmatch(value):
-        return (Address(_name((plain[1] or plain[2] or "",)), plain[3].strip("'.").lower()),)
-    found: list[Address] = []
-    piece: list[str] = []
-    for token in (*_TOKEN.findall(value), ","):
-        if token not in {",", ";"}:
-            piece.append(token)
-            continue
-        if piece and (box := _mailbox(piece)).address:
-            found.append(box)
-        piece = []
-    return tuple(found)
-
-
-def mailbox(value: str) -> Address:
-    """Read the one mailbox of a header; its address is empty where there is none.
-
-    >>> mailbox('"Mailer" <$$$>')
-    Address(name='Mailer', address='')
-    """
-    found = addresses(value)
-    return found[0] if found else _mailbox(_TOKEN.findall(value))
-
-
-def _mailbox(tokens: list[str]) -> Address:
-    """Read «name <address>», «address (name)» or a bare address from the tokens of one mailbox."""
-    words: list[str] = []
-    comments: list[str] = []
-    address = ""
-    bare = ""
-    quoted = ""
-    for token in tokens:
-        start = token[:1]
-        if start == "<":
-            address = _address(token.strip("<>")) or address
-        elif start == "(":
-            comments.append(_ESCAPED.sub(r"\1", token.strip("()")).strip())
-        elif start == '"':
-            quoted = token
-            words.append(_unquoted(token))
-        else:
-            bare = bare or _address(quoted + token if token[0] == "@" else token)
-            words.append(token.strip())
-    if address or not bare:
-        return Address(_name(words) or _name(comments), address)
-    return Address(_name(comments) or _name(w for w in words if "@" not in w), bare)
-
-
-def _name(words: Iterable[str]) -> str:
-    """Join the words of a display name."""
-    name = " ".join(word for word in words if word).strip()
-    return name[1:-1].strip() if name[:1] == name[-1:] == "'" else name
-
-
-def _unquoted(token: str) -> str:
-    """Take the quotation marks off a quoted string (RFC 5322 section 3.2.4)."""
-    inner = token[1:-1] if len(token) > 1 and token.endswith('"') else token[1:]
-    return _ESCAPED.sub(r"\1", inner).strip()
-
-
-def _address(text: str) -> str:
-    """Return the address in a text, in lower case, or an empty string."""
-    text = text.strip()
-    if "@" not in text:
-        return ""
-    if text[0] != '"':
-        # «<mailto:ada@lovelace.uk>», «<@relay,@other:ada@lovelace.uk>», «ada@lovelace.uk wrote»
-        text = next((w for w in _SEPARATORS.split(text) if "@" in w.strip("@")), "")
-    return text.strip("'.").lower()
+def has_inner_padding(data: bytes) -> bool:
+    """Say whether something follows the padding of base64."""
+    first = data.find(b"=")
+    return first >= 0 and bool(data[first:].translate(None, _NOT_BASE64))
 
 
 def listed_urls(value: str) -> tuple[str, ...]:
@@ -249,14 +148,22 @@ def listed_urls(value: str) -> tuple[str, ...]:
 def parameters(value: str) -> tuple[str, dict[str, str]]:
     """Split a structured header into its lower-case value and its parameters (RFC 2045, 2231).
 
+    A second boundary, of which readers take the one or the other, is called ``boundary*``.
+
     >>> parameters('Text/HTML; charset="UTF-8"')
     ('text/html', {'charset': 'UTF-8'})
+    >>> parameters('(x) base64'), parameters('"base64"')
+    (('base64', {}), ('base64', {}))
     >>> parameters("attachment; filename*0*=utf-8''caf%C3%A9; filename*1=.pdf; filename=cafe.pdf")
     ('attachment', {'filename': 'café.pdf'})
     """
+    if "(" in value:
+        value = without_comments(value)
     kind, semicolon, rest = value.partition(";")
-    words = kind.split(None, 1)
+    words = (kind.replace('"', " ") if '"' in kind else kind).split(None, 1)
     kind = words[0].lower() if words else ""
+    if len(words) > 1 and "/" in words[1][:1] + kind[-1:]:
+        kind = "".join((kind, *words[1].lower().split()))
     if not semicolon:
         return kind, {}
     plain: dict[str, str] = {}
@@ -265,13 +172,31 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
         key, star, number = name.lower().partition("*")
         text = _parameter_text(key, raw)
         if not star:
-            plain.setdefault(key, text)
+            if plain.setdefault(key, text) != text and key == "boundary":
+                plain["boundary*"] = text
             continue
         digits = number.rstrip("*") or "0"
         if digits.isdecimal() and len(digits) < len(str(_MAX_SEGMENTS)):
             is_encoded = not number or number.endswith("*")
             segments.setdefault(key, {}).setdefault(int(digits), (text, is_encoded))
+    if "boundary" in segments and "boundary" in plain:
+        plain["boundary*"] = plain["boundary"]
     return kind, plain | {key: _extended(parts) for key, parts in segments.items()}
+
+
+def without_comments(value: str) -> str:
+    r"""Take the comments out of a structured value (RFC 5322 section 3.2.2).
+
+    >>> without_comments('(a(b)) text/html; (c") name="(d)"')
+    ' text/html;  name="(d)"'
+    """
+    kept: list[str] = []
+    position = 0
+    while position < len(value):
+        match = cast("re.Match[str]", _OUTSIDE.match(value, position))  # which matches nothing, too
+        kept.append(match[0])
+        position = comment_end(value, match.end()) if match.end() < len(value) else len(value)
+    return "".join(kept)
 
 
 def _parameter_text(key: str, raw: str) -> str:

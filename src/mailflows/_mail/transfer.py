@@ -7,16 +7,26 @@ long as they were, because every byte behind an edit moves.
 from __future__ import annotations
 
 import binascii
+import contextlib
 import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from mailflows._mail.header import decode_base64
+from mailflows._mail.header import decode_base64, parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["ByteEdit", "Places", "as_base64", "decoded", "spliced_data", "spliced_printable"]
+__all__ = [
+    "TRANSFER_GROWTH",
+    "ByteEdit",
+    "Places",
+    "as_base64",
+    "decoded",
+    "spliced_data",
+    "spliced_printable",
+    "transfer_encoding",
+]
 
 _QP_WIDTH = 76
 _BASE64_WIDTH = 76
@@ -32,13 +42,55 @@ ByteEdit = tuple[int, int, bytes, bool]
 """Start and end in the decoded bytes, what stands there then, and whether it is verbatim."""
 
 
+# What `binascii.a2b_qp` does not read: blanks behind a soft line break (RFC 2045 section 6.7), and «==».
+_UNUSUAL_QP = (b"= ", b"=\t", b"==")
+
+TRANSFER_GROWTH = {"base64": 2, "quoted-printable": 3, "uuencode": 2}
+"""The encodings that are undone, and how much longer than its text a body may be."""
+
+_OTHER_NAMES = dict.fromkeys(("x-uuencode", "uue", "x-uue"), "uuencode")
+
+
+def transfer_encoding(headers: Mapping[str, str]) -> str:
+    """Return the encoding that must be undone, a key of `TRANSFER_GROWTH`, or an empty string.
+
+    >>> transfer_encoding({"content-transfer-encoding": "(x) BASE64"}), transfer_encoding({})
+    ('base64', '')
+    """
+    value = headers.get("content-transfer-encoding", "")
+    name = parameters(value)[0] if value else ""
+    name = _OTHER_NAMES.get(name, name)
+    return name if name in TRANSFER_GROWTH else ""
+
+
 def decoded(body: bytes, encoding: str) -> bytes:
-    """Undo a transfer encoding; what is neither base64 nor quoted-printable stays as it is."""
+    """Undo a transfer encoding; without one, a body stays as it is."""
     if encoding == "base64":
         return decode_base64(body)
     if encoding == "quoted-printable":
+        if not any(mark in body for mark in _UNUSUAL_QP):
+            return binascii.a2b_qp(body)
         return _QP_MARK.sub(lambda m: b"" if m[1] else bytes((int(m[0][1:], 16),)), body)
-    return body
+    return _from_uuencode(body) if encoding == "uuencode" else body
+
+
+def _from_uuencode(body: bytes) -> bytes:
+    """Decode the lines between «begin» and «end»; a line that is none is left out."""
+    pieces = []
+    is_open = is_coded = False
+    for line in body.splitlines():
+        if line.startswith(b"begin "):
+            is_open = is_coded = True
+        elif line.strip() == b"end":
+            is_open = False
+        elif is_open:
+            try:
+                pieces.append(binascii.a2b_uu(line))
+            except binascii.Error:  # some software leaves out or adds blanks at the end
+                size = ((line[0] - 32 & 63) * 4 + 5) // 3
+                with contextlib.suppress(binascii.Error):
+                    pieces.append(binascii.a2b_uu(line[:size]))
+    return b"".join(pieces) if is_coded else body
 
 
 def spliced_data(data: bytes, edits: Sequence[ByteEdit]) -> bytes:

@@ -182,8 +182,11 @@ class Classifier:
         likely = max(by_flow, key=by_flow.__getitem__)
         confidence = by_flow[likely]
         reasons = _reasons(score, FLOWS.index(likely), case)
+        if message.unread:
+            said = f"a reader may show text that was not read ({', '.join(message.unread)})"
+            reasons = (_reason("defect.unread-text", said, 0.0), *reasons)
         return Classification(
-            flow=likely if confidence >= self.threshold else None,
+            flow=likely if confidence >= self.threshold and not message.unread else None,
             likely=likely,
             confidence=confidence,
             probabilities=by_flow,

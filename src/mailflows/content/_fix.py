@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from mailflows._clock import to_datetime
 from mailflows._mail import source as raw_source
-from mailflows._mail.edit import fields, spliced, text_parts, with_header, without_header
+from mailflows._mail.edit import editable, fields, is_signed, spliced, text_parts, with_header, without_header
 from mailflows._mail.header import listed_urls
 from mailflows._result import Result, to_html, to_text
 from mailflows.content import _alternative, _repair
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mailflows._clock import Clock
+    from mailflows._mail.edit import TextPart
     from mailflows.message import Source
 
 __all__ = ["REPAIRS", "FixResult", "fix", "fix_html"]
@@ -74,6 +75,13 @@ class _Order:
     unsubscribe: str | None
 
 
+FORM = "form"
+"""What `FixResult.done` calls it where the message was brought into its normal form before anything else."""
+
+_DKIM = "it is signed with DKIM, which a repair would break; repair before signing"
+_SIGNED = "the part is signed (multipart/signed), and a repair would break the signature"
+
+
 class _Impossible(Exception):  # noqa: N818 -- a reason, not an error of the caller
     """Why a repair cannot be made."""
 
@@ -88,8 +96,10 @@ def fix(
 ) -> FixResult:
     r"""Repair what `lint` calls fixable, byte by byte: what is not repaired stays as it is.
 
-    Visible text and links are unchanged, and a second run changes nothing. Repair before signing: a DKIM
-    signature covers what is changed here.
+    Visible text and links are unchanged, and a second run changes nothing. Repair before signing: a message
+    with a DKIM signature and a part that is signed are left alone, and `FixResult.skipped` says so. An odd
+    form, such as blank lines before the header, is first brought into its normal one, which `FixResult.done`
+    calls ``form``.
 
     >>> from mailflows.testing import FixedClock
     >>> result = fix(b"From: a@shop.example\n\nHello\n", only={"date"}, clock=FixedClock())
@@ -106,7 +116,7 @@ def fix(
         clock: Returns the moment for Date in Unix seconds.
 
     Raises:
-        MessageError: If it is no message.
+        MessageError: If it is no message, or its header has no normal form.
         ConfigurationError: For a repair or a flow that does not exist, an address that is not https or
             carries an address in clear, and for a `Message`.
     """
@@ -115,9 +125,15 @@ def fix(
         raise ConfigurationError(msg, field="message")
     order = _Order(None if flow is None else Flow(flow), to_datetime(clock()), _checked_address(unsubscribe))
     names = _wanted(only, REPAIRS)
-    raw = raw_source.read(message).data
-    Message.read(raw)  # refuses what is no message
-    return _repaired(raw, names, order)
+    source = raw_source.read(message).data
+    Message.read(source)  # refuses what is no message
+    raw = editable(source)
+    result = _repaired(raw, names, order)
+    if raw == source:
+        return result
+    if not is_signed(raw):
+        return replace(result, done=(FORM, *result.done))
+    return replace(result, data=source, skipped=((FORM, _DKIM), *result.skipped))
 
 
 def fix_html(html: str, *, only: Collection[str] | None = None) -> FixResult:
@@ -148,13 +164,16 @@ def fix_html(html: str, *, only: Collection[str] | None = None) -> FixResult:
 def _repaired(raw: bytes, names: Iterable[str], order: _Order) -> FixResult:
     done: list[str] = []
     skipped: list[tuple[str, str]] = []
+    is_sealed = is_signed(raw)
     for name in names:
         try:
             fixed = _REPAIRS[name](raw, order)
         except _Impossible as reason:
             skipped.append((name, str(reason)))
             continue
-        if fixed != raw:
+        if fixed != raw and is_sealed:
+            skipped.append((name, _DKIM))
+        elif fixed != raw:
             done.append(name)
             raw = fixed
     return FixResult(raw, tuple(done), tuple(skipped))
@@ -229,6 +248,8 @@ def _list_unsubscribe(raw: bytes, order: _Order) -> bytes:
 
 def _plain_text(raw: bytes, _: _Order) -> bytes:
     reason, fixed = _alternative.with_plain_text(raw)
+    if fixed != raw and any(part.is_signed for part in text_parts(raw)):
+        raise _Impossible(_SIGNED)
     if reason:
         raise _Impossible(reason)
     return fixed
@@ -239,7 +260,7 @@ def _on_pages(edits: Callable[[_repair.Page], list[_repair.Edit]]) -> Callable[[
 
     def repair(raw: bytes, _: _Order) -> bytes:
         pages = [part for part in text_parts(raw) if part.content_type == "text/html"]
-        return spliced(raw, [(part, edits(_repair.Page(part.text))) for part in pages])
+        return _edited(raw, [(part, edits(_repair.Page(part.text))) for part in pages])
 
     return repair
 
@@ -247,6 +268,13 @@ def _on_pages(edits: Callable[[_repair.Page], list[_repair.Edit]]) -> Callable[[
 def _lang(raw: bytes, _: _Order) -> bytes:
     pages = [part for part in text_parts(raw) if part.content_type == "text/html"]
     changes = [(part, _repair.lang(_repair.Page(part.text), _repair.language(raw))) for part in pages]
+    return _edited(raw, changes)
+
+
+def _edited(raw: bytes, changes: list[tuple[TextPart, list[_repair.Edit]]]) -> bytes:
+    """Edit parts, unless one that needs it is signed: an edit would break its signature."""
+    if any(edits and part.is_signed for part, edits in changes):
+        raise _Impossible(_SIGNED)
     return spliced(raw, changes)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from mailflows._mail.header import addresses
+from mailflows._mail.address import addresses
 
 __all__ = ["address_in", "addresses_in"]
 

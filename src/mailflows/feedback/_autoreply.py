@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mailflows import _data
-from mailflows._mail.header import mailbox
+from mailflows._mail.address import mailbox
 from mailflows.feedback import _mime
 from mailflows.feedback._event import Event, EventType
 from mailflows.feedback._layouts import ANSWERS, is_from_robot

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from mailflows._mail import header as _header
+from mailflows._mail import address as _address
 from mailflows.feedback import _mime
 from mailflows.feedback._autoreply import is_autoreply
 from mailflows.feedback._complaint import complaints
@@ -105,7 +105,7 @@ def _identified(
     """Say of events whether a return path of ours vouches for them; one that does is an event itself."""
     places = [delivered_to] if delivered_to else [report.get(name) for name in _DELIVERED_TO]
     places += _senders_of_returned(report)
-    addresses = [found.address for place in places for found in _header.addresses(place)]
+    addresses = [found.address for place in places for found in _address.addresses(place)]
     if events or not is_from_robot(report) or is_autoreply(report):
         return verp.identify(events, addresses)
     unread = Event(EventType.BOUNCED, reason=BounceReason.OTHER, provider="verp", raw=report.raw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mailflows._mail.header import addresses, mailbox
+from mailflows._mail.address import addresses, mailbox
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
 from mailflows.feedback._finding import bare_address, is_redacted
 from mailflows.feedback._mime import blocks, returned_headers

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mailflows import _data
-from mailflows._mail.header import addresses, mailbox
+from mailflows._mail.address import addresses, mailbox
 from mailflows.feedback._finding import ADDRESS, Finding
 from mailflows.feedback._mime import returned_headers
 from mailflows.feedback._reasons import codes

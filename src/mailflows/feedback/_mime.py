@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from mailflows._html.scan import scan
 from mailflows._mail import source as raw_source
+from mailflows._mail import structure
 from mailflows._mail.header import decode_value
 from mailflows.errors import MessageError
-from mailflows.message import Part, Source, _Reader
+from mailflows.message import Part, Source, _is_text, _part_of, _Reader
 
 __all__ = ["Report", "blocks", "read"]
 
@@ -67,40 +68,39 @@ class _Parts(_Reader):
     """Reads a message as `Message` does, and looks into the parts that a report is made of."""
 
     def report(self) -> Report:
-        start = self._first_header()
-        pairs, body = self._headers(start, len(self.raw))
+        pairs, body = self.header()
         headers = dict(reversed(pairs))
-        self._require_mail(headers, start)
+        self.require_mail(headers)
         self.found = Report(headers, self.raw)
         self.room = 2 * STATUS_LIMIT
-        self._walk(headers, body, len(self.raw))
+        for leaf in structure.leaves(self.raw, headers, body, len(self.raw), self.note, keep=_RETURNED):
+            self.look(leaf)
         page = "" if any(text.strip() for text in self.texts) else scan("\n".join(self.pages)).text
         self.found.text = ("\n".join(self.texts) + page)[:TEXT_LIMIT]
         return self.found
 
-    def _leaf(
-        self, kind: str, options: dict[str, str], headers: dict[str, str], start: int, stop: int
-    ) -> None:
-        if kind in _RETURNED:
-            self.found.attached.append((start, stop))
-            self.found.returned = self.found.returned or self._slice(kind, headers, start, stop)
-        elif kind in _STATUS:
-            self.found.status += self._slice(kind, headers, start, stop, STATUS_LIMIT) + "\n\n"
-        elif kind in _DISPOSITION:
-            self.found.disposition += self._slice(kind, headers, start, stop) + "\n\n"
-        elif kind in _FEEDBACK:
-            self.found.feedback += self._slice(kind, headers, start, stop) + "\n\n"
+    def look(self, leaf: structure.Leaf) -> None:
+        """Take what a part says."""
+        if leaf.kind in _RETURNED:
+            self.found.attached.append((leaf.start, leaf.stop))
+            self.found.returned = self.found.returned or self._slice(leaf)
+        elif leaf.kind in _STATUS:
+            self.found.status += self._slice(leaf, STATUS_LIMIT) + "\n\n"
+        elif leaf.kind in _DISPOSITION:
+            self.found.disposition += self._slice(leaf) + "\n\n"
+        elif leaf.kind in _FEEDBACK:
+            self.found.feedback += self._slice(leaf) + "\n\n"
         else:
-            super()._leaf(kind, options, headers, start, stop)
+            part = _part_of(leaf)
+            if _is_text(part) and part.disposition != "attachment":
+                self.read_leaf(part, leaf)
 
-    def _slice(
-        self, kind: str, headers: dict[str, str], start: int, stop: int, limit: int = RETURNED_LIMIT
-    ) -> str:
+    def _slice(self, leaf: structure.Leaf, limit: int = RETURNED_LIMIT) -> str:
         """Return the beginning of a part as text, as long as there is room."""
         limit = min(limit, self.room)
         budget, self.budget = self.budget, limit
-        part = Part(kind, "utf-8", "", "", stop - start)
-        text = self._text(part, headers, start, min(stop, start + limit))
+        part = Part(leaf.kind, "utf-8", "", "", leaf.stop - leaf.start)
+        text = self.text_of(part, leaf._replace(stop=min(leaf.stop, leaf.start + limit)))
         self.room -= len(text)
         self.budget = budget
         return text

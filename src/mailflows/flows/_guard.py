@@ -150,9 +150,18 @@ def guard(  # noqa: PLR0913 -- all that may be known of a message
     ]
     if flow is Flow.TRANSACTIONAL:
         reasons += _promotion(message, settings)
+    reasons += _unread(message, flow)
     reasons.sort(key=lambda reason: -_ORDER.index(reason.outcome))
     outcome = reasons[0].outcome if reasons else Outcome.ALLOW
     return GuardDecision(outcome, flow, tuple(reasons), abstained=classification.flow is None)
+
+
+def _unread(message: Message, flow: Flow) -> Iterator[GuardReason]:
+    """Look for text that a reader may show and that was not read; persons are not asked to write short."""
+    if message.unread:
+        outcome = Outcome.FLAG if flow is Flow.PROFESSIONAL else Outcome.REFUSE
+        sentence = f"a reader may show text that was not read ({', '.join(message.unread)})"
+        yield _reason("unread-text", outcome, sentence, *message.unread)
 
 
 _WRONG = {

@@ -24,7 +24,7 @@ from mailflows.gate._verdict import (
     Verdict,
     strictest,
 )
-from mailflows.message import Envelope, addresses
+from mailflows.message import Envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mailflows.message import Message
     from mailflows.templates import Observation
 
-__all__ = ["DEFAULT_RETRY", "Call", "Check", "Failure", "Steps", "arun", "in_thread", "mailbox_of", "run"]
+__all__ = ["DEFAULT_RETRY", "Call", "Check", "Failure", "Steps", "arun", "in_thread", "run"]
 
 DEFAULT_RETRY = 300.0
 """Seconds after which a deferred message is tried where no part says better: queue_run_delay of Postfix
@@ -185,21 +185,6 @@ class Check:
                 self.context,
             ),
         )
-
-
-def mailbox_of(spelled: str) -> str | None:
-    r"""Return the address that a recipient stands for, or `None` where it cannot be read.
-
-    >>> [mailbox_of(text) for text in ("Ada <ada@x.example>", "ada", "a@x.example, b@x.example", "a@x\r\nb")]
-    ['ada@x.example', None, None, None]
-    """
-    if not spelled.isprintable():
-        return None
-    found = addresses(spelled.removeprefix("mailto:"))
-    if len(found) != 1:
-        return None
-    local, at, domain = found[0].address.rpartition("@")
-    return found[0].address if local and at and domain.strip(".") else None
 
 
 class Call:

@@ -76,6 +76,10 @@ def _fields(message: Message) -> Iterator[Doubt]:
     for name in _ONCE:
         if counts.get(name, 0) > 1:
             yield Doubt("field-twice", f"{name.title()} stands {counts[name]} times; once is allowed")
+    for defect in message.defects:
+        if defect.startswith("repeated-header:"):
+            name = defect.partition(":")[2]
+            yield Doubt("field-twice", f"{name.title()} stands more than once; once is allowed")
     for name in _RECEIVERS:
         if name in counts:
             yield Doubt("forged-field", f"it has {name.title()}, which only a receiver writes")

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mailflows._mail.address import mailbox_of, read_addresses
 from mailflows._result import Severity
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows import Outcome
 from mailflows.flows._routing import is_sent_for_a_person
-from mailflows.gate._check import DEFAULT_RETRY, Call, Check, Failure, Steps, in_thread, mailbox_of
+from mailflows.gate._check import DEFAULT_RETRY, Call, Check, Failure, Steps, in_thread
 from mailflows.gate._identity import doubts, has_one_click
 from mailflows.gate._keys import absent_keys, fitted, needs_of
 from mailflows.gate._verdict import GateDecision
 from mailflows.held import HeldState
-from mailflows.message import addresses
+from mailflows.message import UNSENDABLE, addresses
 from mailflows.recipients import Verdict as RecipientVerdict
 
 if TYPE_CHECKING:
@@ -112,8 +113,11 @@ def headers(_parts: Parts, check: Check) -> Steps:
     mailboxes = [found for value in fields for found in addresses(value)]
     if not mailboxes:
         check.say("message", "no-from", "it has no From with an address (RFC 5322 section 3.6.2)", REJECT)
-    elif len(fields) > 1:
-        check.say("message", "several-from", f"it has {len(fields)} From fields; one is allowed", REJECT)
+    elif "repeated-header:from" in check.message.defects:
+        check.say("message", "several-from", "it has several From fields; one is allowed", REJECT)
+    elif any("@" in text for value in fields for text in read_addresses(value).unread):
+        check.say("message", "unreadable-from", "readers take From for one address or for another", REJECT)
+    _form(check)
     if not check.open:
         check.say("message", "no-recipients", "neither the envelope nor To, Cc and Bcc name anybody", REJECT)
     read = {spelled: mailbox_of(spelled) for spelled in check.open}
@@ -122,9 +126,22 @@ def headers(_parts: Parts, check: Check) -> Steps:
     check.refuse(
         "message", "unreadable-address", "the address cannot be read (RFC 5321 section 4.1.2)", unread
     )
-    if not check.reasons:
+    if all(reason.decision is ACCEPT for reason in check.reasons):
         check.say("message", "ok", f"recipients: {len(check.open)}, bytes: {check.message.size}")
     yield from ()
+
+
+def _form(check: Check) -> None:
+    """Say what of the message is not as mail should be, and refuse what has no form it could be sent in."""
+    defects = check.message.defects
+    if found := [defect for defect in defects if defect in UNSENDABLE]:
+        said = f"it has no form that all readers read alike ({', '.join(found)})"
+        check.say("message", "no-normal-form", said, REJECT)
+    elif defects:
+        check.say("message", "defects", f"its form is not as mail should be ({', '.join(defects[:5])})")
+    unread = [t for name in ("to", "cc", "bcc") for t in read_addresses(check.message.get(name)).unread]
+    if unread and not (check.message.envelope and check.message.envelope.recipients):
+        check.say("message", "unread-recipients", f"{len(unread)} recipients of the header cannot be read")
 
 
 def held(parts: Parts, check: Check) -> Steps:
@@ -481,6 +498,7 @@ def hold(parts: Parts, check: Check) -> Steps:
         check.raw,
         recipients=check.given,
         mail_from=check.envelope_sender,
+        sender=check.message.sender.address,
         subject=check.message.subject,
         flow=check.flow,
         why=why,

@@ -5,41 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mailflows.message import addresses
+from mailflows._mail.address import mailbox_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["is_plain", "mailbox_of", "needs_utf8", "read_recipients", "read_sender"]
+__all__ = ["is_plain", "needs_utf8", "read_recipients", "read_sender"]
 
 _PLAIN = re.compile(r"[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]+@[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]+")
-_ATOM = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-def mailbox_of(spelled: str) -> str | None:
-    r"""Return the address that a text stands for, as it is said in an envelope; `None` where it is not one.
-
-    >>> [mailbox_of(text) for text in ("Ada <ada@x.example>", "mailto:ada@x.example", '"ada"@x.example')]
-    ['ada@x.example', 'ada@x.example', 'ada@x.example']
-    >>> [mailbox_of(text) for text in ("ada", "ada@x.example, bob@x.example", "ada@x.example\r\nDATA")]
-    [None, None, None]
-    """
-    text = spelled.strip(" \t")
-    if _CONTROL.search(text):
-        return None
-    if text[:7].lower() == "mailto:":
-        text = text[7:].partition("?")[0]
-    text = text.removesuffix(".")
-    if _PLAIN.fullmatch(text):
-        return text
-    found = addresses(text)
-    address = found[0].address if len(found) == 1 else ""
-    local, at, domain = address.rpartition("@")
-    if not (local and at and domain) or ("@" in local and not local.startswith('"')):
-        return None
-    bare = local[1:-1] if local[:1] == '"' == local[-1:] and len(local) > 2 else ""
-    return f"{bare}@{domain}" if _ATOM.fullmatch(bare) else address
 
 
 def is_plain(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""A message as it goes over the wire: what is private is left out, and what smuggles is refused."""
+"""A message as a caller gives it: its envelope, its own header fields, and lines that no relay is given."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ import re
 import smtplib
 from typing import TYPE_CHECKING
 
+from mailflows._mail.edit import editable
 from mailflows.errors import MessageError
-from mailflows.flows import FLOW_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from email.message import Message as StdlibMessage
 
-__all__ = ["as_given", "envelope_of", "require_lines", "transferable", "with_headers"]
-
-_LINE_END = re.compile(rb"\r\n|\r|\n")
-_PRIVATE = frozenset({FLOW_HEADER.lower().encode(), b"bcc", b"resent-bcc"})
+__all__ = ["as_given", "envelope_of", "require_lines", "with_headers"]
 
 _LONGEST = 998
 """Octets of a line without its end: RFC 5321 section 4.5.3.1.6, RFC 5322 section 2.1.1."""
@@ -25,35 +22,6 @@ _LONGEST = 998
 # A dot alone on a line that only some readers take for one: for those it ends the message, and a
 # second begins (SMTP smuggling, 2023). Where all lines end alike, it is text.
 _SMUGGLED = re.compile(rb"(?:(?<!\r)\n|\r(?!\n))\.(?:\r\n|\r|\n)|\r\n\.(?:\r(?!\n)|\n)")
-
-
-def transferable(message: bytes | str | StdlibMessage) -> bytes:
-    r"""Return a message as it goes over the wire: lines end with CRLF, and what is private is left out.
-
-    Bcc would tell everybody; a bare line feed can smuggle a second message past some servers.
-
-    >>> transferable("Subject: x\nBcc: ada@example.org,\n bob@example.org\nTo: c@example.org\n\nHi\n")
-    b'Subject: x\r\nTo: c@example.org\r\n\r\nHi\r\n'
-
-    Raises:
-        MessageError: If a line is longer than mail allows.
-    """
-    data = as_given(message)
-    if data[:1] in {b"\r", b"\n"}:  # behind blank lines, the header would be taken for text
-        data = data.lstrip(b"\r\n")
-    if not _is_clean(data):
-        data = _LINE_END.sub(b"\r\n", data)
-    end = data.find(b"\r\n\r\n")
-    head = data if end < 0 else data[:end]
-    kept: list[bytes] = []
-    is_private = False
-    for line in head.split(b"\r\n"):
-        if line[:1] not in {b" ", b"\t"}:
-            is_private = line.partition(b":")[0].strip().lower() in _PRIVATE
-        if not is_private:
-            kept.append(line)
-    written = b"\r\n".join(kept)
-    return written if end < 0 else written + data[end:]
 
 
 def _is_clean(data: bytes) -> bool:
@@ -102,7 +70,7 @@ def envelope_of(
     is_object = not isinstance(message, bytes | str)
     reader = _AsSmtplib()
     if is_object or sender is None or recipients is None:
-        parsed = message if is_object else email.message_from_bytes(as_given(message))
+        parsed = message if is_object else email.message_from_bytes(editable(as_given(message)))
         reader.send_message(parsed, sender, recipients)  # type: ignore[arg-type]
         found_sender, found, content = reader.seen
     else:

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from mailflows._mail.address import mailbox_of
 from mailflows.errors import ConfigurationError, MessageError
 from mailflows.feedback import from_reply
 from mailflows.gate import GateDecision, Verdict
 from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
-from mailflows.integrations._envelope import mailbox_of, needs_utf8, read_sender
+from mailflows.integrations._envelope import needs_utf8, read_sender
 from mailflows.integrations._handing import cause_of, failure_of, outgoing, reported, route_of
 from mailflows.integrations._notification import notification
 from mailflows.integrations._recipient import judged
@@ -373,7 +374,13 @@ def _refusal(verdict: Verdict) -> str:
     said = "; ".join(
         f"{'a check is not available' if r.degraded else r.sentence} [{r.part}/{r.code}]" for r in verdict.why
     )
-    return _line(f"{_CODES[verdict.decision]} {said}")
+    status = _CODES[verdict.decision]
+    if verdict.decision is GateDecision.REJECT and any(r.code in _ABOUT_FORM for r in verdict.why):
+        status = "550 5.6.0"  # RFC 3463 section 3.7: media error
+    return _line(f"{status} {said}")
+
+
+_ABOUT_FORM = frozenset({"unread-text", "no-normal-form", "unreadable"})
 
 
 def _whole(delivery: Delivery) -> str:

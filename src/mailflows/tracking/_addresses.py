@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from mailflows._html.tags import attribute_value
+from mailflows._html.scan import attribute_value
 from mailflows._mail.transfer import decoded
 from mailflows._token import Purpose
 from mailflows.errors import ConfigurationError, TokenError

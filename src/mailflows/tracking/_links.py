@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
 from mailflows import _data
-from mailflows._html.tags import attribute_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mailflows._html.tags import Attribute, Tag
+    from mailflows._html.tree import Attribute, Element
 
 __all__ = ["SKIPPED", "Link", "Rules", "with_parameters"]
 
@@ -84,20 +83,20 @@ class Rules:
     skip_hosts: frozenset[str] = frozenset()
     listed: frozenset[str] = frozenset()
 
-    def judge(self, source: str, tag: Tag) -> tuple[Attribute, Link] | None:
+    def judge(self, source: str, tag: Element) -> tuple[Attribute, Link] | None:
         """Return the target of a tag and what is done with it; `None` for what is no link."""
-        found = tag.get("href") if tag.name in _ANCHORS else None
-        if found is None:
+        found = tag.attributes.get("href") if tag.name in _ANCHORS else None
+        url = found.value.strip() if found else ""
+        if not found or not url:
             return None
-        url = attribute_value(found.value)
-        return found, Link(url, self._reason(url, found.value, tag, source))
+        return found, Link(url, self._reason(url, found.raw(source), tag, source))
 
-    def _reason(self, url: str, raw: str, tag: Tag, source: str) -> str:
+    def _reason(self, url: str, raw: str, tag: Element, source: str) -> str:
         """Return why a link is left alone, or an empty string; the cheap looks come first."""
         checks: tuple[tuple[str, Callable[[], bool]], ...] = (
             ("not-web", lambda: not _WEB.match(url)),
             ("own", lambda: url.startswith(self.base_url)),
-            ("opted-out", lambda: tag.get(OPT_OUT) is not None),
+            ("opted-out", lambda: OPT_OUT in tag.attributes),
             ("long", lambda: len(raw) > MAX_TARGET),
             ("placeholder", lambda: _PLACEHOLDER.search(url) is not None),
             ("unusual", lambda: _is_unusual(url, raw)),
@@ -127,12 +126,11 @@ def _is_unusual(url: str, raw: str) -> bool:
         return True
 
 
-def _text_behind(source: str, tag: Tag) -> str:
+def _text_behind(source: str, tag: Element) -> str:
     """Return the text that a reader clicks on, in lower case."""
-    seen = source[tag.end : tag.end + _TEXT_SEEN]
+    seen = source[tag.inner : tag.inner + _TEXT_SEEN]
     text = _TAG.sub(" ", seen.lower().partition("</a")[0])
-    title = tag.get("title")
-    return f"{' '.join(text.split())} {title.value.lower() if title else ''}"
+    return f"{' '.join(text.split())} {tag.get('title').lower()}"
 
 
 def _unsubscribes(url: str, text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailflows._html.tags import tags
+from mailflows._html.tree import parse
 from mailflows._mail.edit import Edit, fields, sources_of, text_parts
 from mailflows._mail.header import listed_urls, parameters
 from mailflows._mail.transfer import decoded
@@ -15,7 +15,7 @@ from mailflows.tracking._addresses import CLICK_FIELDS, HONEYPOT, PRINTABLE, Add
 from mailflows.tracking._links import Link, Rules
 
 if TYPE_CHECKING:
-    from mailflows._html.tags import Tag
+    from mailflows._html.tree import Element
     from mailflows._mail.edit import TextPart
 
 __all__ = ["Rewriting", "has_pixel", "is_sealed", "pages", "undone", "unsubscribe_urls"]
@@ -67,20 +67,21 @@ class Rewriting:
 
     def links(self, raw: bytes, part: TextPart) -> list[tuple[Link, Edit | None]]:
         """Return what is done with every link of a part, and the edit that does it."""
-        judged = [pair for tag in tags(part.text) if (pair := self.rules.judge(part.text, tag))]
-        sources = sources_of(raw, part, [(found.start, found.end) for found, _ in judged])
+        judged = [pair for tag in parse(part.text).elements if (pair := self.rules.judge(part.text, tag))]
+        sources = sources_of(raw, part, [(found.value_start, found.value_end) for found, _ in judged])
         room = _LineRoom(part)
         decided: list[tuple[Link, Edit | None]] = []
         for (found, link), source in zip(judged, sources, strict=True):
-            url = self._click(found.value, source, part) if link.is_tracked else ""
+            place = found.value_start, found.value_end
+            url = self._click(found.raw(part.text), source, part) if link.is_tracked else ""
             if not link.is_tracked:
                 decided.append((link, None))
             elif not url:
                 decided.append((Link(link.url, "unusual"), None))
-            elif not room.takes(found.start, found.end, len(url)):
+            elif not room.takes(*place, len(url)):
                 decided.append((Link(link.url, "line"), None))
             else:
-                decided.append((link, Edit(found.start, found.end, url)))
+                decided.append((link, Edit(*place, url)))
         return decided
 
     def pixel(self, part: TextPart) -> Edit | None:
@@ -89,7 +90,7 @@ class Rewriting:
         A page that breaks off in a tag or a comment gets none: it would become a part of that.
         """
         pixel = _pixel(self.addresses.make(Purpose.OPEN, self.campaign, self.recipient))
-        found = list(tags(part.text))
+        found = parse(part.text).elements
         place = _place_of_pixel(part.text, found)
         return Edit(place, place, pixel) if _stays_apart(part.text, found, place, pixel) else None
 
@@ -135,25 +136,19 @@ class _LineRoom:
         self._length = len(self._text[first : self._end].encode("utf-8", "replace"))
 
 
-def _place_of_pixel(text: str, found: list[Tag]) -> int:
+def _place_of_pixel(text: str, found: list[Element]) -> int:
     """Return where a pixel goes: in front of the end of the body, unless that will be clipped."""
-    ends = [tag.start for tag in found if tag.name == "/body"] or [
-        tag.start for tag in found if tag.name == "/html"
-    ]
-    place = ends[-1] if ends else len(text)
-    start = next((tag.end for tag in found if tag.name == "body"), 0)
+    closed = [tag for tag in found if tag.is_closed]
+    ends = [tag.inner_end for name in ("body", "html") for tag in closed if tag.name == name]
+    place = ends[0] if ends else len(text)
+    start = next((tag.inner for tag in found if tag.name == "body"), 0)
     return start if place > CLIP and start else place
 
 
-def _stays_apart(text: str, found: list[Tag], place: int, added: str) -> bool:
-    """Say whether a tag that is added at a place is one tag more, and changes no other.
-
-    What stands in front of the last tag before it is read as before.
-    """
-    before = [tag.start for tag in found if tag.start < place]
-    start = before[-1] if before else 0
-    after = sum(1 for _ in tags(text[start:place] + added + text[place:]))
-    return after == len(found) - max(len(before) - 1, 0) + 1
+def _stays_apart(text: str, found: list[Element], place: int, added: str) -> bool:
+    """Say whether a tag that is added at a place is one tag more, and changes no other."""
+    after = parse(text[:place] + added + text[place:]).elements
+    return len(after) == len(found) + 1 and any(tag.start == place for tag in after)
 
 
 def _pixel(url: str) -> str:
@@ -164,36 +159,38 @@ def _pixel(url: str) -> str:
 def has_pixel(part: TextPart, addresses: Addresses) -> bool:
     """Say whether a part has a pixel of ours."""
     is_possible = addresses.prefix(Purpose.OPEN) in part.text
-    return is_possible and any(_pixel_url(tag, addresses) for tag in tags(part.text))
+    return is_possible and any(_pixel_url(tag, part.text, addresses) for tag in parse(part.text).elements)
 
 
-def _pixel_url(tag: Tag, addresses: Addresses) -> str:
+def _pixel_url(tag: Element, text: str, addresses: Addresses) -> str:
     """Return the address of a pixel of ours, or an empty string."""
-    found = tag.get("src") if tag.name == "img" else None
-    return found.value if found and found.value.startswith(addresses.prefix(Purpose.OPEN)) else ""
+    found = tag.attributes.get("src") if tag.name == "img" else None
+    url = found.raw(text) if found else ""
+    return url if url.startswith(addresses.prefix(Purpose.OPEN)) else ""
 
 
 def undone(part: TextPart, addresses: Addresses) -> list[Edit]:
     """Return the edits that take back what was done to a part."""
     edits = (
-        _without_pixel(tag, part, addresses) or _original(tag, part, addresses) for tag in tags(part.text)
+        _without_pixel(tag, part, addresses) or _original(tag, part, addresses)
+        for tag in parse(part.text).elements
     )
     return [edit for edit in edits if edit]
 
 
-def _without_pixel(tag: Tag, part: TextPart, addresses: Addresses) -> Edit | None:
+def _without_pixel(tag: Element, part: TextPart, addresses: Addresses) -> Edit | None:
     """Return the edit that takes away a pixel that is as we made it."""
-    url = _pixel_url(tag, addresses)
-    is_ours = part.text[tag.start : tag.end] == _pixel(url) and addresses.token_in(url, Purpose.OPEN)
-    return Edit(tag.start, tag.end, "", b"") if is_ours else None
+    url = _pixel_url(tag, part.text, addresses)
+    is_ours = part.text[tag.start : tag.inner] == _pixel(url) and addresses.token_in(url, Purpose.OPEN)
+    return Edit(tag.start, tag.inner, "", b"") if is_ours else None
 
 
-def _original(tag: Tag, part: TextPart, addresses: Addresses) -> Edit | None:
+def _original(tag: Element, part: TextPart, addresses: Addresses) -> Edit | None:
     """Return the edit that puts the source of a tracked link back."""
-    found = tag.get("href")
-    token = addresses.token_in(found.value, Purpose.CLICK) if found else None
+    found = tag.attributes.get("href")
+    token = addresses.token_in(found.raw(part.text), Purpose.CLICK) if found else None
     if not found or not token or len(token.fields) != CLICK_FIELDS or token.fields[3] == HONEYPOT:
         return None
     source = token.fields[2]
     verbatim = source.encode() if part.encoding == "quoted-printable" else None
-    return Edit(found.start, found.end, source, verbatim)
+    return Edit(found.value_start, found.value_end, source, verbatim)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from mailflows._mail import source as raw_source
+from mailflows._mail import structure
 from mailflows._mail.edit import spliced
 from mailflows._token import Purpose, Signer
 from mailflows.errors import ConfigurationError
@@ -94,7 +95,8 @@ class Tracker:
     def rewrite(self, message: Source, *, campaign: str, recipient: str, do_not_track: bool = False) -> bytes:
         """Return a message whose links and pixel tell of this recipient.
 
-        Only the values of ``href`` in ``a`` and ``area`` change, and a pixel is added; all other bytes stay.
+        Only the values of ``href`` in ``a`` and ``area`` change, and a pixel is added; all other bytes stay,
+        but for line ends that no SMTP server takes, NUL, and a byte order mark.
         What is rewritten already is left alone. Do this before the message is signed with DKIM: afterwards
         it would break the signature. Links that are left alone are told by `links`.
 
@@ -109,7 +111,7 @@ class Tracker:
             MessageError: If it is no message.
         """
         check_ids(campaign, recipient)
-        raw = raw_source.read(message).data
+        raw, _ = structure.normal(raw_source.read(message).data)
         if do_not_track or is_sealed(raw):
             return raw
         parts = [part for part in pages(raw) if part.is_regular and part.text.strip()]
@@ -131,7 +133,7 @@ class Tracker:
         Raises:
             MessageError: If it is no message.
         """
-        raw = raw_source.read(message).data
+        raw, _ = structure.normal(raw_source.read(message).data)
         work = self._rewriting(raw, _PREVIEW, _PREVIEW)
         found: list[Link] = []
         for part in pages(raw):
@@ -142,12 +144,14 @@ class Tracker:
     def undo(self, message: Source) -> bytes:
         """Return a message as it was before `rewrite`, byte for byte, also after the links have expired.
 
+        Line ends that `rewrite` mended stay so.
+
         Links and pixels that these keys have not signed stay.
 
         Raises:
             MessageError: If it is no message.
         """
-        raw = raw_source.read(message).data
+        raw, _ = structure.normal(raw_source.read(message).data)
         if is_sealed(raw):
             return raw
         return spliced(raw, [(part, undone(part, self._addresses)) for part in pages(raw)])
