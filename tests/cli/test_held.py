@@ -152,7 +152,7 @@ def test_status_says_what_waits(file: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["status", str(file)]) == 1
     out = capsys.readouterr().out
     assert "a wrong link" in out
-    assert "1 messages wait for manual review" in out
+    assert "messages for manual review: 1" in out
     assert main(["status", str(file), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["waiting"], found["suppressions"]) == (1, {"complained": 1})

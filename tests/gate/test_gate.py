@@ -455,6 +455,12 @@ def test_ensure_raises_with_the_verdict() -> None:
     ("make", "field"),
     [
         (lambda: Gate(three_flows(), on_conflict="perhaps"), "on_conflict"),
+        (lambda: Gate(three_flows(), suppressions={ADDRESS}), "suppressions"),  # type: ignore[arg-type]
+        (lambda: Gate(three_flows(), limiter=3), "limiter"),  # type: ignore[arg-type]
+        (lambda: Gate(three_flows(), held="held.db"), "held"),  # type: ignore[arg-type]
+        (lambda: Gate(three_flows(), scanners=clean), "scanners"),  # type: ignore[arg-type]
+        (lambda: Gate(three_flows(), hooks=["print"]), "hooks"),  # type: ignore[list-item]
+        (lambda: Gate(three_flows(), dry_run="advert"), "flow"),
         (lambda: Gate(three_flows(), on_error={"dns": "accept"}), "on_error"),
         (lambda: Gate(three_flows(), on_error={"limits": "maybe"}), "on_error"),
         (lambda: Gate(three_flows()).check(b"", flow="adverts"), "flow"),

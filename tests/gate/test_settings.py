@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -126,3 +126,18 @@ def test_state_is_kept_for_the_owner_only(tmp_path: Path) -> None:
     """The file of the store holds mail and hashes of addresses: nobody else reads it."""
     Gate.from_toml(written(tmp_path, '[gate]\nstore = "state.db"\n'))
     assert (tmp_path / "state.db").stat().st_mode & 0o077 == 0
+
+
+def test_redis_keeps_it_for_several_machines(tmp_path: Path, redis_server: Any) -> None:
+    """What one gate holds, another knows, and what is released leaves there."""
+    file = written(tmp_path, f'[gate]\nstore = "redis://127.0.0.1:{redis_server.port}/0"\n')
+    stranger = reset(sender="Eve <eve@elsewhere.example>").as_bytes()
+    first, second = Gate.from_toml(file), Gate.from_toml(file)
+    held = first.check(stranger).held
+    assert second.held is not None
+    (one,) = second.held.list()
+    assert (one.id, str(one).split()[2]) == (held, "eve@elsewhere.example")
+    second.held.release(one.id, flow="transactional")
+    assert first.check(stranger)
+    for gate in (first, second):
+        gate.held.forget("eve@elsewhere.example")  # type: ignore[union-attr]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -19,6 +18,14 @@ from mailflows.errors import ConfigurationError, MessageError, Refused
 from mailflows.flow import Flow
 from mailflows.flows import FlowSet
 from mailflows.flows._file import SettingsFile
+from mailflows.gate._arguments import (
+    decision_of,
+    dry_flows_of,
+    limiters_of,
+    policies_of,
+    require_functions,
+    require_kinds,
+)
 from mailflows.gate._check import Check, Failure, arun, run
 from mailflows.gate._keys import require_keys
 from mailflows.gate._outcome import events_of, learn
@@ -31,7 +38,7 @@ from mailflows.message import Envelope, Message
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 
     from mailflows._clock import Timer
     from mailflows.feedback import Event, SuppressionList
@@ -48,19 +55,6 @@ if TYPE_CHECKING:
 __all__ = ["Gate"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
-
-ON_ERROR: dict[str, GateDecision] = {
-    **dict.fromkeys(PARTS, GateDecision.ACCEPT),
-    # Without these a message would go where nobody meant it to go, or to whom nobody may write.
-    "route": GateDecision.HOLD,
-    "suppressions": GateDecision.DEFER,
-    "scanners": GateDecision.DEFER,
-    # A store that is down is the limiter's own business (on_error); what fails here is how it was asked.
-    "limits": GateDecision.DEFER,
-    # Whether it was released or dropped cannot be told, and it cannot be kept: its sender keeps it.
-    "held": GateDecision.DEFER,
-}
-"""What becomes of a message where a part fails."""
 
 SCANNER_TIMEOUT = 30.0
 """Seconds for one scanner. choice: far below the ten minutes that a client waits for its answer (RFC 5321
@@ -160,6 +154,17 @@ class Gate:
         if not isinstance(flows, FlowSet):
             msg = f"flows is a FlowSet, not {type(flows).__name__}; for a file, use Gate.from_toml(path)"
             raise ConfigurationError(msg, field="flows")
+        require_kinds(
+            classifier=classifier,
+            recipients=recipients,
+            senders=senders,
+            suppressions=suppressions,
+            reputation=reputation,
+            templates=templates,
+            held=None if held is _IN_MEMORY else held,
+            tally=tally,
+        )
+        require_functions(scanners=scanners, hooks=hooks)
         self.flows = flows
         self.classifier = classifier or Classifier()
         self.recipients = recipients
@@ -171,11 +176,9 @@ class Gate:
         self.scanners = tuple(scanners)
         self.guard_settings = guard_settings
         self.held: HeldMail | None = HeldMail() if held is _IN_MEMORY else held
-        self.on_conflict = _decision(on_conflict, "on_conflict")
-        self.on_error = ON_ERROR | {
-            _known_part(name): _decision(value, "on_error") for name, value in (on_error or {}).items()
-        }
-        dry_flows = _dry_flows(dry_run, flows)
+        self.on_conflict = decision_of(on_conflict, "on_conflict")
+        self.on_error = policies_of(on_error)
+        dry_flows = dry_flows_of(dry_run, flows)
         self.dry_run = None in dry_flows
         self.recipients_budget = recipients_budget
         self.hooks = tuple(hooks)
@@ -185,7 +188,7 @@ class Gate:
             flows=flows,
             classifier=self.classifier,
             recipients=recipients,
-            limiters=_by_flow(limiter, flows),
+            limiters=limiters_of(limiter, flows),
             senders=senders,
             suppressions=suppressions,
             reputation=reputation,
@@ -195,7 +198,7 @@ class Gate:
             held=self.held,
             guard_settings=guard_settings,
             on_conflict=self.on_conflict,
-            on_missing_unsubscribe=_decision(on_missing_unsubscribe, "on_missing_unsubscribe"),
+            on_missing_unsubscribe=decision_of(on_missing_unsubscribe, "on_missing_unsubscribe"),
             on_error=self.on_error,
             dry_flows=dry_flows,
             recipients_budget=recipients_budget,
@@ -498,15 +501,6 @@ def _absent(parts: Parts) -> set[str]:
     return absent if parts.limiters else absent | {"limits"}
 
 
-def _dry_flows(dry_run: bool | Iterable[Flow | str], flows: FlowSet) -> frozenset[Flow | None]:  # noqa: FBT001
-    """Return the flows that are only looked at; `None` among them stands for mail of no flow."""
-    if isinstance(dry_run, bool):
-        every = {None, *Flow} if dry_run else set()
-        return frozenset(every | {route.flow for route in flows if route.dry_run})
-    named = [dry_run] if isinstance(dry_run, str) else dry_run
-    return frozenset({Flow(name) for name in named} | {route.flow for route in flows if route.dry_run})
-
-
 def _ensured(verdict: Verdict) -> Verdict:
     if not verdict:
         raise Refused(str(verdict), verdict=verdict)
@@ -521,39 +515,6 @@ def _declared(flow: Flow | str | None, flows: FlowSet) -> Flow | None:
         msg = f"{flow} was declared and has no route: there are {', '.join(r.flow for r in flows)}"
         raise ConfigurationError(msg, field="flow")
     return route.flow
-
-
-def _decision(value: GateDecision | str, field: str) -> GateDecision:
-    try:
-        return GateDecision(value)
-    except ValueError as error:
-        msg = f"{field} is one of {', '.join(GateDecision)}; got {value!r}"
-        raise ConfigurationError(msg, field=field) from error
-
-
-def _known_part(name: str) -> str:
-    if name not in PARTS:
-        msg = f"on_error names the parts {', '.join(PARTS)}; got {name!r}"
-        raise ConfigurationError(msg, field="on_error")
-    return name
-
-
-def _by_flow(
-    limiter: Limiter | Mapping[Flow | str, Limiter] | None, flows: FlowSet
-) -> dict[Flow | None, Limiter]:
-    """Return the limiter of each flow."""
-    if limiter is None:
-        return {}
-    if not isinstance(limiter, Mapping):
-        return dict.fromkeys((None, *Flow), limiter)
-    found: dict[Flow | None, Limiter] = {}
-    for name, one in limiter.items():
-        route = flows.get(name)
-        if route is None:
-            msg = f"limiter is given for {name}, which has no route"
-            raise ConfigurationError(msg, field="limiter")
-        found[route.flow] = one
-    return found
 
 
 _KNOWN = ("message", "envelope", *(one.name for one in fields(Context)))

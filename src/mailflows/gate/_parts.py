@@ -498,6 +498,7 @@ def hold(parts: Parts, check: Check) -> Steps:
         check.raw,
         recipients=check.given,
         mail_from=check.envelope_sender,
+        sender=check.message.sender.address,
         subject=check.message.subject,
         flow=check.flow,
         why=why,

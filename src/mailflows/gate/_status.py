@@ -80,8 +80,8 @@ class GateStatus(Result):
         broken = [str(one) for one in self.breakers if one.state is not BreakerState.CLOSED]
         said = [
             *broken,
-            *([f"{sum(self.blocked.values())} senders are blocked"] if self.blocked else []),
-            *([f"{self.waiting} messages wait for manual review"] if self.waiting else []),
+            *([f"blocked senders: {sum(self.blocked.values())}"] if self.blocked else []),
+            *([f"messages for manual review: {self.waiting}"] if self.waiting else []),
             *(f"{use.flow}: {use.limit} is near its end" for use in self.limits if use.is_near_its_end),
         ]
         return "; ".join(said) or "all flows are open, and nothing waits"

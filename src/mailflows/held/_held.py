@@ -81,7 +81,8 @@ class HeldMessage(Result):
     Attributes:
         id: What names it: the same for each attempt to send the same message.
         flow: The flow that it is of, or shall leave by; `None` where that could not be told.
-        mail_from: Its envelope sender.
+        mail_from: Its envelope sender; empty for the null sender, or where there is no envelope.
+        sender: The address of its From.
         recipients: Its recipients.
         subject: Its subject.
         why: Why it is held, in one line.
@@ -95,6 +96,7 @@ class HeldMessage(Result):
     id: str
     flow: Flow | None
     mail_from: str = field(repr=False)
+    sender: str = field(repr=False)
     recipients: tuple[str, ...] = field(repr=False)
     subject: str = field(repr=False)
     why: str
@@ -106,9 +108,9 @@ class HeldMessage(Result):
 
     def __str__(self) -> str:
         """Return one line for an operator: id, flow, sender, recipients, subject, why."""
-        to = len(self.recipients)
+        to, who = len(self.recipients), self.mail_from or self.sender or "<>"
         said = (
-            f"{self.id} {self.flow or '-'} {self.mail_from or '<>'} to {to} recipient{'s' * (to != 1)} "
+            f"{self.id} {self.flow or '-'} {who} to {to} recipient{'s' * (to != 1)} "
             f"{self.subject!r}: {self.why}"
         )
         return printable(said if self.state is HeldState.WAITING else f"{said} ({self.state})")
@@ -161,6 +163,7 @@ class HeldMail:
         *,
         recipients: Iterable[str],
         mail_from: str = "",
+        sender: str = "",
         subject: str = "",
         flow: Flow | str | None = None,
         why: str = "",
@@ -176,6 +179,7 @@ class HeldMail:
             id=self._id(raw, mail_from, to),
             flow=None if flow is None else Flow(flow),
             mail_from=mail_from,
+            sender=sender,
             recipients=to,
             subject=subject[:200],
             why=why,
@@ -311,7 +315,7 @@ class HeldMail:
         found = [
             one
             for one in self.list(every=True)
-            if wanted in {mailbox_key(a) for a in (one.mail_from, *one.recipients) if a}
+            if wanted in {mailbox_key(a) for a in (one.mail_from, one.sender, *one.recipients) if a}
         ]
         for one in found:
             self.settle(one.id, sent=True)
@@ -323,14 +327,14 @@ class HeldMail:
         *,
         recipients: Iterable[str],
         mail_from: str = "",
+        sender: str = "",
         subject: str = "",
         flow: Flow | str | None = None,
         why: str = "",
     ) -> HeldMessage:
         """Do what `hold` does without blocking the event loop."""
-        return await asyncio.to_thread(
-            self.hold, raw, recipients=recipients, mail_from=mail_from, subject=subject, flow=flow, why=why
-        )
+        known = {"recipients": recipients, "mail_from": mail_from, "sender": sender, "subject": subject}
+        return await asyncio.to_thread(self.hold, raw, flow=flow, why=why, **known)  # type: ignore[arg-type]
 
     async def afind(
         self, raw: bytes, *, recipients: Iterable[str], mail_from: str = ""
