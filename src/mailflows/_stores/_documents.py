@@ -32,6 +32,7 @@ T = TypeVar("T")
 Steps: TypeAlias = Generator[tuple[str, tuple[Any, ...]], Any, T]
 """A conversation with a keeper that returns something."""
 
+# choice: as long as the stores wait themselves
 PATIENCE = 2.0
 """Seconds for which a change is tried again while others change the same document: as the stores wait."""
 

@@ -31,7 +31,9 @@ __all__ = [
     "text_key",
 ]
 
+# bound: the length of a key
 _LONGEST = 200
+# bound: what doubles reckon exactly
 _NEVER = 10**15
 """Units: more than any limit can allow, and few enough to reckon with."""
 
