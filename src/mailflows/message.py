@@ -23,7 +23,7 @@ from mailflows.errors import MessageError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from email.message import Message as StdlibMessage
 
     from mailflows._mail.structure import Leaf
@@ -264,19 +264,16 @@ _LATER: dict[str, object] = {"_document": None, "_measured": None, "_recipients"
 """What a message reads on first use, and neither copies nor sends to another process."""
 
 
-def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _first_of_each(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Map each name to its first value."""
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        found.setdefault(name, value)
-    return found
+    return dict(reversed(pairs))
 
 
 class _Reader:
     """Decodes what the splitter finds."""
 
     def __init__(self, source: raw_source.Raw) -> None:
-        if not source.data.strip(_NOTHING):
+        if not (source.data[:_SHORT].strip(_NOTHING) or source.data.strip(_NOTHING)):
             msg = "an empty input is not a message"
             raise MessageError(msg, position=0)
         self.size = len(source.data)
@@ -294,7 +291,7 @@ class _Reader:
         """Read everything and return the finished view."""
         headers, body = self.header()
         by_name = _first_of_each(headers)
-        self.require_mail(by_name)
+        self.require_mail(headers, by_name)
         self.read_parts(by_name, body)
         message = Message.__new__(Message)
         values = {
@@ -325,8 +322,9 @@ class _Reader:
             raise MessageError(msg, position=0) from problem
         for defect in head.defects:
             self.note(defect)
-        found = structure.values_of(self.raw, head, self.note)
-        if len({name for name, _ in found}) < len(found):
+        found = structure.values_of(head, self.note)
+        once = [name for name, _ in found if name in structure.ONCE]
+        if len(set(once)) < len(once):
             found = self._once(found)
         return found, head.body
 
@@ -347,12 +345,12 @@ class _Reader:
                 kept[place] = (name, f"{kept[place][1]}, {value}")
         return kept
 
-    def require_mail(self, headers: dict[str, str]) -> None:
+    def require_mail(self, headers: list[tuple[str, str]], by_name: dict[str, str]) -> None:
         """Refuse what only looks like headers: JSON, a log, a program, a PDF."""
-        if not _MAIL_HEADERS.isdisjoint(headers) or any(name.startswith("x-") for name in headers):
+        if not _MAIL_HEADERS.isdisjoint(by_name) or any(name.startswith("x-") for name in by_name):
             return
-        names = ", ".join(repr(name[:40]) for name in list(headers)[:3]) or "unreadable"
-        msg = f"no header belongs to mail, such as From or Subject; they are {names}{self._hint()}"
+        names = ", ".join(repr(name[:40]) for name in list(dict.fromkeys(name for name, _ in headers))[:3])
+        msg = f"no header belongs to mail, such as From or Subject; they are {names or 'unreadable'}{self._hint()}"
         raise MessageError(msg, position=0)
 
     def _hint(self) -> str:
@@ -457,5 +455,5 @@ def _with_newlines(text: str) -> str:
 
 def _looks_like_html(text: str) -> bool:
     """Say whether a part that is declared as plain text is an HTML document."""
-    start = text[:2000].lower()
-    return start.lstrip()[:1] == "<" and ("<html" in start or "<body" in start)
+    start = text[:2000].lstrip()
+    return start[:1] == "<" and ("<html" in start.lower() or "<body" in start.lower())
