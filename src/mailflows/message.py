@@ -54,7 +54,7 @@ UNREAD = frozenset(
 )
 """Defects which mean that a reader may show text that was not read."""
 
-UNSENDABLE = frozenset(("long-headers", "many-headers", "control-characters-in-headers"))
+UNSENDABLE = frozenset(("long-headers", "many-headers", "line-ends-in-headers"))
 """Defects of a message that `mailflows._mail.handover.wire_form` cannot write."""
 
 _NOTHING = b"\xef\xbb\xbf\0 \t\r\n\v\f"
@@ -220,7 +220,7 @@ class Message:
 
     @property
     def sender(self) -> Address:
-        """The first mailbox of From; its address is empty where there is none."""
+        """The first mailbox of From; its address is empty where there is none that anybody could read."""
         if self._sender is None:
             object.__setattr__(self, "_sender", mailbox(self.get("from")))
         return cast("Address", self._sender)
@@ -272,7 +272,8 @@ def _first_of_each(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
 class _Reader:
     """Decodes what the splitter finds."""
 
-    def __init__(self, source: raw_source.Raw) -> None:
+    def __init__(self, source: raw_source.Raw, *, is_within: bool = False) -> None:
+        self.is_within = is_within
         if not (source.data[:_SHORT].strip(_NOTHING) or source.data.strip(_NOTHING)):
             msg = "an empty input is not a message"
             raise MessageError(msg, position=0)
@@ -349,8 +350,9 @@ class _Reader:
         """Refuse what only looks like headers: JSON, a log, a program, a PDF."""
         if not _MAIL_HEADERS.isdisjoint(by_name) or any(name.startswith("x-") for name in by_name):
             return
-        names = ", ".join(repr(name[:40]) for name in list(dict.fromkeys(name for name, _ in headers))[:3])
-        msg = f"no header belongs to mail, such as From or Subject; they are {names or 'unreadable'}{self._hint()}"
+        names = list(dict.fromkeys(repr(name[:40]) for name, _ in headers))[:3]
+        found = ", ".join(names) or "unreadable"
+        msg = f"no header belongs to mail, such as From or Subject; they are {found}{self._hint()}"
         raise MessageError(msg, position=0)
 
     def _hint(self) -> str:
@@ -368,6 +370,8 @@ class _Reader:
             self.parts.append(part)
             if part.content_type in _ENCRYPTED or leaf.within[:1] == ("multipart/encrypted",):
                 self.note("encrypted")
+            elif leaf.kind in structure.MESSAGES and part.disposition != "attachment":
+                self.read_encoded(leaf)
             elif _is_text(part):
                 if part.disposition == "attachment":
                     attached.append((part, leaf))
@@ -380,6 +384,19 @@ class _Reader:
                 self.read_leaf(part, leaf)
         elif attached:
             self.note("text-attachment")
+
+    def read_encoded(self, leaf: Leaf) -> None:
+        """Read an encoded message within a message, which RFC 2046 section 5.2.1 forbids.
+
+        Some readers decode it and some do not: what is shown is known only if both show the same words.
+        """
+        coded = self.raw[leaf.start : leaf.stop]
+        encoding = transfer_encoding(leaf.headers)
+        shown = [_shown(data) for data in (coded, decoded(coded, encoding))] if not self.is_within else []
+        if not shown or not shown[0] or shown[0] != shown[1]:
+            self.note("encoded-message")
+        self.texts.extend(" ".join(words)[: self.budget] for words in shown[1:])
+        self.budget -= min(self.budget, len(self.texts[-1])) if shown else 0
 
     def read_leaf(self, part: Part, leaf: Leaf) -> None:
         """Read the text of a part that a reader sees."""
@@ -426,6 +443,14 @@ class _Reader:
             data, is_cut = data[:room], True
         self.budget -= len(data)
         return data, is_cut
+
+
+def _shown(raw: bytes) -> list[str]:
+    """Return the words that a message within a message shows; none if it is no message."""
+    try:
+        return _Reader(raw_source.Raw(raw), is_within=True).message(None).body.split()
+    except MessageError:
+        return []
 
 
 def _part_of(leaf: Leaf) -> Part:

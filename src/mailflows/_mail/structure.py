@@ -28,6 +28,7 @@ __all__ = [
     "LISTS",
     "MAX_DEPTH",
     "MAX_PARTS",
+    "MESSAGES",
     "ONCE",
     "Field",
     "Head",
@@ -72,15 +73,14 @@ _BLANK_LINE = re.compile(rb"^\r?\n", re.MULTILINE)
 _BOUNDARY_LINE = re.compile(rb"--[^\r\n:]{1,200}\r?\n")
 _BOUNDARY_END = re.compile(rb"(--)?[ \t]{0,99}(?:\r?\n|\Z)")
 _BLANK_CONTINUATION = re.compile(rb"\n[ \t]*+\r?(?=\n|\Z)")
-# C0 but for tab and line ends, DEL; C1 and the separators of Unicode in UTF-8, and NEL in other charsets.
 _UNFOLD = re.compile(r"\r?\n")
 _WIDE = re.compile(rb"charset=\W{0,3}(?:utf|ucs).?(?:16|32|2|4)", re.IGNORECASE)
-_CONTROL = re.compile(
-    rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|(?<![\x80-\xf4])\x85"
-)
+# What some readers end a line at; NEL also as one byte, unless it is a part of a character.
+_OTHER_LINE_END = re.compile(rb"[\x0b\x0c\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]|(?<![\x80-\xf4])\x85")
+_CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1b\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]")
 
 _MULTIPART = "multipart/"
-_MESSAGE = frozenset(("message/rfc822", "message/global", "message/news"))
+MESSAGES = frozenset(("message/rfc822", "message/global", "message/news"))
 _IDENTITY = frozenset(("", "7bit", "8bit", "binary"))
 
 
@@ -304,6 +304,8 @@ def value_of(raw: bytes, field: Field, note: Callable[[str], None]) -> str:
     except UnicodeDecodeError:
         note("raw-bytes-in-headers")
         value = data.decode("cp1252", "replace")
+        if _OTHER_LINE_END.search(data):  # NEL, which is three dots in cp1252
+            note("line-ends-in-headers")
     if "\n" in value:
         value = _UNFOLD.sub("", value)
     value = value.strip()
@@ -314,7 +316,9 @@ def value_of(raw: bytes, field: Field, note: Callable[[str], None]) -> str:
 
 def _printed(name: str, value: str, data: bytes, note: Callable[[str], None]) -> str:
     """Decode encoded words, and leave out what cannot be printed."""
-    if _CONTROL.search(data):
+    if _OTHER_LINE_END.search(data):
+        note("line-ends-in-headers")
+    elif _CONTROL.search(data):
         note("control-characters-in-headers")
     return decode_value(name, value).strip()
 
@@ -322,18 +326,21 @@ def _printed(name: str, value: str, data: bytes, note: Callable[[str], None]) ->
 def is_normal(raw: bytes, found: Head) -> bool:
     """Say whether a header is as `written` would write it."""
     once = [name for name, *_ in found.fields if name in ONCE]
+    if found.defects or len(once) > len(set(once)):
+        return False
     last = found.fields[-1].end if found.fields else found.start
-    return (
-        not found.defects
-        and len(once) == len(set(once))
-        and not _BLANK_CONTINUATION.search(raw, found.start, last - 1)
-    )
+    if _BLANK_CONTINUATION.search(raw, found.start, last - 1):
+        return False
+    header = raw[found.start : last]
+    is_plain = found.rows is not None and not found.is_coded
+    return is_plain or not (_CONTROL.search(header) or _OTHER_LINE_END.search(header))
 
 
 def written(raw: bytes, found: Head, *, without: Collection[str] = ()) -> bytes:
     r"""Return a message in its normal form: fields, a blank line, and the body as it stands.
 
-    Of fields that must stand once, the first stays; the addresses of To and Cc are joined.
+    Of fields that must stand once, the first stays; the addresses of To and Cc are joined. A control
+    character becomes a blank.
 
     >>> raw = b"\nTo: a@example.org\nno field\nSubject: x\n \nSubject: y\nTo: b@example.org\n\nHi\n"
     >>> written(raw, head(raw))
@@ -345,8 +352,8 @@ def written(raw: bytes, found: Head, *, without: Collection[str] = ()) -> bytes:
         without: Lower-case names of fields that are left out.
 
     Raises:
-        MessageError: If the header was not read whole, or if a field has control characters, which some
-            readers take for a line end.
+        MessageError: If the header was not read whole, if a field has a character that some readers take for
+            a line end, or if NUL stands in the body.
     """
     if {"long-headers", "many-headers"} & set(found.defects):
         msg = "the header is longer than what is read of one"
@@ -360,9 +367,10 @@ def written(raw: bytes, found: Head, *, without: Collection[str] = ()) -> bytes:
     for field in found.fields:
         if field.name in without:
             continue
-        value = _BLANK_CONTINUATION.sub(b"", raw[field.value : field.stop]).rstrip(b"\r\n\t ")
-        if _CONTROL.search(value):
-            msg = f"the field {field.name[:40]} has control characters"
+        value = _CONTROL.sub(b" ", raw[field.value : field.stop])
+        value = _BLANK_CONTINUATION.sub(b"", value).rstrip(b"\r\n\t ")
+        if _OTHER_LINE_END.search(value):
+            msg = f"the field {field.name[:40]} has a character that some readers take for a line end"
             raise MessageError(msg, position=field.start)
         place = seen.setdefault(field.name, len(lines)) if field.name in ONCE else len(lines)
         if place < len(lines):
@@ -410,7 +418,7 @@ def leaves(  # noqa: PLR0913 -- a message, its body, and what to do with what is
             if not children:
                 note("missing-boundary")
                 kind, options, headers = "text/plain", {}, {}
-        elif kind in _MESSAGE and kind not in keep and _is_shown(headers, note):
+        elif kind in MESSAGES and kind not in keep and _is_shown(headers):
             children = [(start, stop)]
         if not children:
             seen += 1
@@ -429,14 +437,11 @@ def leaves(  # noqa: PLR0913 -- a message, its body, and what to do with what is
             todo.append((content_fields(found, note), found.body, span[1], (kind, *within)))
 
 
-def _is_shown(headers: dict[str, str], note: Callable[[str], None]) -> bool:
-    """Say whether a message within a message is shown with it, not kept as a file."""
+def _is_shown(headers: dict[str, str]) -> bool:
+    """Say whether a message within a message is shown with it, as it stands."""
     if parameters(headers.get("content-disposition", ""))[0] == "attachment":
         return False
-    if parameters(headers.get("content-transfer-encoding", ""))[0] not in _IDENTITY:
-        note("encoded-message")  # RFC 2046 section 5.2.1 forbids it, and readers do not agree
-        return False
-    return True
+    return parameters(headers.get("content-transfer-encoding", ""))[0] in _IDENTITY
 
 
 def content_fields(found: Head, note: Callable[[str], None]) -> dict[str, str]:

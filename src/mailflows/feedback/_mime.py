@@ -70,7 +70,7 @@ class _Parts(_Reader):
     def report(self) -> Report:
         pairs, body = self.header()
         headers = dict(reversed(pairs))
-        self.require_mail(headers)
+        self.require_mail(pairs, headers)
         self.found = Report(headers, self.raw)
         self.room = 2 * STATUS_LIMIT
         for leaf in structure.leaves(self.raw, headers, body, len(self.raw), self.note, keep=_RETURNED):
