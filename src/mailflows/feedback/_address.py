@@ -6,8 +6,11 @@ import re
 from urllib.parse import unquote
 
 from mailflows._mail.address import addresses
+from mailflows._mailbox import mailbox_key
+from mailflows._providers import provider_of
+from mailflows.errors import ConfigurationError
 
-__all__ = ["address_in", "addresses_in"]
+__all__ = ["address_in", "addresses_in", "domain_of", "home_of", "require_text"]
 
 _LONGEST = 1000
 """Characters of what may hold an address: a display name and 320 characters (RFC 5321 section 4.5.3.1)."""
@@ -62,3 +65,25 @@ def _is_whole(text: str, address: str) -> bool:
     """Say whether a text without angle brackets says nothing beside the address."""
     bare = _COMMENT.sub("", text).strip(" <>.")
     return "<" in text or _unquoted(bare).lower() == address.lower()
+
+
+def domain_of(mailbox: str) -> str:
+    """Return the domain of an address, as A-labels in lower case where it is one."""
+    domain = mailbox.rpartition("@")[2].lower()
+    return domain if domain.isascii() else mailbox_key(f"x@{domain}").partition("@")[2]
+
+
+def home_of(mailbox: str) -> str:
+    """Return who gives a mailbox."""
+    return provider_of(domain_of(mailbox)).name
+
+
+def require_text(address: object) -> None:
+    """Refuse what is no text.
+
+    Raises:
+        ConfigurationError: If it is none.
+    """
+    if not isinstance(address, str):
+        msg = f"an address is text; got {type(address).__name__}"
+        raise ConfigurationError(msg, field="address")
