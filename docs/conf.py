@@ -47,7 +47,12 @@ class SignalTable(SphinxDirective):
         """Return the table."""
         family = self.arguments[0]
         if family == "concepts":
-            return [_table(("concept", "what is found"), CONCEPTS.items())]
+            return [
+                _table(
+                    ("concept", "what is found"),
+                    [(n.replace("_", "-"), what) for n, what in CONCEPTS.items()],
+                )
+            ]
         if family == "zones":
             return [_table(("zone", "where"), ZONES.items())]
         rows = [(name, signal.sentence) for name, signal in SIGNALS.items() if signal.family == family]
