@@ -47,10 +47,11 @@ class SignalTable(SphinxDirective):
         """Return the table."""
         family = self.arguments[0]
         if family == "concepts":
+            rows = [(name.replace("_", "-"), what) for name, what in CONCEPTS.items()]
             return [
                 _table(
                     ("concept", "what is found"),
-                    [(n.replace("_", "-"), what) for n, what in CONCEPTS.items()],
+                    rows,
                 )
             ]
         if family == "zones":
