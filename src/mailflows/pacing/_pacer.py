@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mailflows._providers import Provider, ask_for_provider, provider_of
 from mailflows._rates import parse_rates
-from mailflows._stores import GcraMeter, MemoryStore, update
+from mailflows._stores import DocumentKeeper, GcraMeter, MemoryStore
 from mailflows.errors import ConfigurationError
 from mailflows.feedback import BounceReason, PaceChange, Reply
 from mailflows.limits._attempt import Attempt
@@ -89,6 +89,7 @@ class Pacer:
     ) -> None:
         self.store: Store = MemoryStore() if store is None else store
         self.scope = scope
+        self._keeper = DocumentKeeper(self.store, kind="pace")
         self._resolver = resolver
         self._rates = {name: _per_second(rate) for name, rate in (rates or {}).items()}
         self._connections = dict(connections or {})
@@ -228,7 +229,7 @@ class Pacer:
             after = _changed(before, reply, provider, now, slot)
             return old if after == before else written(after)
 
-        update(self.store, self._pace_key(provider.name), change, ttl=KEPT)
+        self._keeper.update(self._pace_key(provider.name), change, ttl=KEPT)
         pause = after.resumed - max(now, before.resumed)
         if after.resumed > before.resumed and pause > 0.0:
             # Booked like a message that takes long: all later turns are behind it, in every process.
