@@ -64,7 +64,7 @@ def test_reasons_add_up_to_the_score(root: Path) -> None:
         assert len(result.reasons) >= 3
         assert math.fsum(r.weight for r in result.reasons) == pytest.approx(result.score, abs=1e-9)
         assert all(r.sentence for r in result.reasons)
-        if not result.reasons[0].code.startswith("rule."):
+        if not result.reasons[0].code.startswith("rule-"):
             ordered = [result.probabilities[flow] for flow in Flow]
             logits = [math.log(p) for p in ordered]
             best = max(logits)
@@ -105,7 +105,7 @@ def test_what_cannot_be_judged_is_unsure_with_the_reason(source: bytes | str) ->
     result = mailflows.classify(source)
     assert result.flow is None
     assert result.likely is None
-    assert result.reasons[0].code == "defect.unreadable"
+    assert result.reasons[0].code == "defect-unreadable"
     assert result.to_dict()["flow"] is None
 
 
@@ -128,7 +128,7 @@ def test_a_delivery_report_is_certain() -> None:
     )
     result = mailflows.classify(report)
     assert result.flow == Flow.TRANSACTIONAL
-    assert result.reasons[0].code == "rule.delivery_report"
+    assert result.reasons[0].code == "rule-delivery-report"
 
 
 def test_a_result_shows_itself_as_line_data_and_table() -> None:
@@ -234,7 +234,7 @@ def test_charsets_that_break_decoders_give_an_answer_that_can_be_written(raw: by
 def test_a_certain_case_needs_the_exact_header(header: bytes) -> None:
     """A newsletter is not a report because a word occurs in a header."""
     result = mailflows.classify(b"From: news@shop.fr\nSubject: -50 %\n" + header + b"\n\nSoldes")
-    assert not any(reason.code.startswith("rule.") for reason in result.reasons)
+    assert not any(reason.code.startswith("rule-") for reason in result.reasons)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

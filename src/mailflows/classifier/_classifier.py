@@ -184,7 +184,7 @@ class Classifier:
         reasons = _reasons(score, FLOWS.index(likely), case)
         if message.unread:
             said = f"a reader may show text that was not read ({', '.join(message.unread)})"
-            reasons = (_reason("defect.unread-text", said, 0.0), *reasons)
+            reasons = (_reason("defect-unread-text", said, 0.0), *reasons)
         return Classification(
             flow=likely if confidence >= self.threshold and not message.unread else None,
             likely=likely,
@@ -226,7 +226,7 @@ def _unreadable(why: str, defects: tuple[str, ...] = ()) -> Classification:
         confidence=1 / 3,
         probabilities=dict(_EVEN),
         score=0.0,
-        reasons=(_reason("defect.unreadable", why, 0.0),),
+        reasons=(_reason("defect-unreadable", why, 0.0),),
         defects=defects,
         language="",
     )

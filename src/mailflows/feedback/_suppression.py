@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mailflows._clock import to_datetime
+from mailflows._mail.address import mailbox_of, mailboxes_of
 from mailflows._mailbox import mailbox_key
 from mailflows._stores import DocumentKeeper
 from mailflows.errors import ConfigurationError
-from mailflows.feedback._address import address_in, addresses_in, domain_of, home_of, require_text
+from mailflows.feedback._address import domain_of, home_of, require_text
 from mailflows.feedback._brake import Brake, BrakePolicy
 from mailflows.feedback._entry import DAMAGED, OPTED_OUT, Suppression, read_entry, written
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
@@ -147,7 +148,7 @@ class SuppressionList:
         """
         if event.verified is False or (self._require_verified and not event.verified):
             return None
-        mailbox = address_in(str(address or event.written_to or ""))
+        mailbox = mailbox_of(str(address or event.written_to or ""))
         if mailbox is None:  # what a report names may be no address
             return None
         seen = self._seen_key(event, mailbox)
@@ -206,7 +207,7 @@ class SuppressionList:
             ConfigurationError: If it is no address, *flow* is no flow, or a moment has no time zone.
         """
         require_text(address)
-        mailbox = address_in(address)
+        mailbox = mailbox_of(address)
         if mailbox is None:
             msg = "this is no address: it has no @" if "@" not in address else "this is not one address"
             raise ConfigurationError(msg, field="address")
@@ -250,7 +251,7 @@ class SuppressionList:
             StoreError: If the store could not answer.
         """
         require_text(address)
-        for mailbox in addresses_in(address) or (address,):
+        for mailbox in mailboxes_of(address) or (address,):
             found = self._find(self._digest(mailbox), flow, list)
             if found is not None:
                 return found
@@ -321,7 +322,7 @@ class SuppressionList:
             StoreError: If the store could not answer.
         """
         require_text(address)
-        digest = self._digest(address_in(address) or address)
+        digest = self._digest(mailbox_of(address) or address)
         key = self._key(digest, flow, list)
         was = self._keeper.load(key) is not None
         self._keeper.remove(key)
@@ -397,7 +398,7 @@ class SuppressionList:
             StoreError: If the store could not answer.
         """
         require_text(address)
-        digest = self._digest(address_in(address) or address)
+        digest = self._digest(mailbox_of(address) or address)
         self._keeper.remove(f"bounces:{digest}")
         count = 0
         for key, document in self._keeper.scan():

@@ -24,7 +24,7 @@ from mailflows.gate._keys import absent_keys, fitted, needs_of
 from mailflows.gate._verdict import GateDecision
 from mailflows.held import HeldState
 from mailflows.message import UNSENDABLE, addresses
-from mailflows.recipients import Verdict as RecipientVerdict
+from mailflows.recipients import Deliverability
 
 if TYPE_CHECKING:
     from mailflows._clock import Timer
@@ -260,9 +260,9 @@ def recipients(parts: Parts, check: Check) -> Steps:
             degraded(parts, check, "recipients", report)
             break
         reason = report.reasons[0] if report.reasons else None
-        if report.verdict is RecipientVerdict.UNDELIVERABLE and reason:
+        if report.verdict is Deliverability.UNDELIVERABLE and reason:
             gone.setdefault((reason.code, reason.sentence), []).append(spelled)
-        elif report.verdict is not RecipientVerdict.DELIVERABLE and reason and reason.code not in _UNASKED:
+        elif report.verdict is not Deliverability.DELIVERABLE and reason and reason.code not in _UNASKED:
             doubtful[reason.code] = doubtful.get(reason.code, 0) + 1
     for (code, sentence), listed in gone.items():
         check.refuse("recipients", code, sentence, listed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailflows.recipients._prediction import CLASSES
-from mailflows.recipients._report import DEAD, DomainState, RecipientReport, Trait, Verdict
+from mailflows.recipients._report import DEAD, Deliverability, DomainState, RecipientReport, Trait
 
 if TYPE_CHECKING:
     from mailflows.recipients._judge import Finding
@@ -39,7 +39,7 @@ class Tally:
     domains: int = 0
     case_duplicates: int = 0
     bad_examples: list[tuple[int, str]] = field(default_factory=list)
-    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    verdicts: Counter[Deliverability] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     traits: Counter[Trait] = field(default_factory=Counter)
     states: Counter[DomainState] = field(default_factory=Counter)
@@ -78,7 +78,7 @@ class Tally:
         self.dead_rows += times * (report.domain_state in DEAD)
         if report.mail_provider:
             bounded(self.providers, report.mail_provider, times)
-        if report.domain and report.verdict is Verdict.UNDELIVERABLE:
+        if report.domain and report.verdict is Deliverability.UNDELIVERABLE:
             bounded(self.worst, report.domain, times)
 
 
@@ -108,12 +108,12 @@ def shape_of(finding: Finding) -> str | None:
 
 def class_of(report: RecipientReport, *, is_delivered: bool) -> int:
     """Return the class of an address for the prediction, the worst that holds."""
-    if report.verdict is Verdict.DELIVERABLE:
+    if report.verdict is Deliverability.DELIVERABLE:
         return CLASS_NAMES.index("delivered") if is_delivered else 0
     codes = {reason.code for reason in report.reasons if reason.verdict is not None}
     if "suppressed" in codes:
         return SUPPRESSED
-    if report.verdict is Verdict.UNDELIVERABLE:
+    if report.verdict is Deliverability.UNDELIVERABLE:
         return CLASS_NAMES.index("undeliverable")
     if is_delivered:
         return CLASS_NAMES.index("delivered")

@@ -107,13 +107,24 @@ ZONES: dict[str, str] = {
     "link": "a link's text has",
 }
 
+
+@cache
+def code(zone: str, concept: str) -> str:
+    """Return the name of the signal of a concept in a zone.
+
+    >>> code("body", "one_time_code")
+    'words-body-one-time-code'
+    """
+    return f"words-{zone}-{concept}".replace("_", "-")
+
+
 SIGNALS: tuple[Signal, ...] = (
     *(
-        Signal(f"words.{zone}.{concept}", f"{where} {what}")
+        Signal(code(zone, concept), f"{where} {what}")
         for zone, where in ZONES.items()
         for concept, what in CONCEPTS.items()
     ),
-    Signal("words.unread_language", "the language is none of those with a lexicon"),
+    Signal("words-unread-language", "the language is none of those with a lexicon"),
 )
 
 
@@ -339,9 +350,9 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
         if position >= last:
             found.add(("closing", concept))
     # Sorted: sums of floats depend on their order, and a set has another one in every process.
-    values = {f"words.{zone}.{concept}": 1.0 for zone, concept in sorted(found)}
+    values = {code(zone, concept): 1.0 for zone, concept in sorted(found)}
     if not lexicon.whole and not lexicon.substrings:
-        values["words.unread_language"] = 1.0
+        values["words-unread-language"] = 1.0
     return values
 
 
