@@ -173,5 +173,5 @@ class MissingExtra(MailflowsError, ImportError):  # noqa: N818 -- names what is 
     """
 
     def __init__(self, extra: str, package: str) -> None:
-        super().__init__(f"{package} is needed here: install mailflows with its extra [{extra}]")
+        super().__init__(f"{package} is needed here; in your copy of mailflows: pip install '.[{extra}]'")
         self.extra = extra
