@@ -47,7 +47,13 @@ class SignalTable(SphinxDirective):
         """Return the table."""
         family = self.arguments[0]
         if family == "concepts":
-            return [_table(("concept", "what is found"), CONCEPTS.items())]
+            rows = [(name.replace("_", "-"), what) for name, what in CONCEPTS.items()]
+            return [
+                _table(
+                    ("concept", "what is found"),
+                    rows,
+                )
+            ]
         if family == "zones":
             return [_table(("zone", "where"), ZONES.items())]
         rows = [(name, signal.sentence) for name, signal in SIGNALS.items() if signal.family == family]

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import time
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mailflows._clock import to_datetime
+from mailflows._mail.address import mailbox_of, mailboxes_of
 from mailflows._mailbox import mailbox_key
-from mailflows._providers import provider_of
 from mailflows._stores import DocumentKeeper
 from mailflows.errors import ConfigurationError
-from mailflows.feedback._address import address_in, addresses_in
+from mailflows.feedback._address import domain_of, home_of, require_text
 from mailflows.feedback._brake import Brake, BrakePolicy
 from mailflows.feedback._entry import DAMAGED, OPTED_OUT, Suppression, read_entry, written
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
-from mailflows.feedback._selection import Selection, Undone
+from mailflows.feedback._selection import Selection, Undone, is_lifted
+from mailflows.feedback._term import (
+    DAY,
+    days_in,
+    end_of,
+    lasts_longer,
+    require_lasting,
+    require_whole,
+    require_zone,
+    sensible,
+)
 from mailflows.feedback._twin import twin
 from mailflows.flow import Flow
 
@@ -33,18 +42,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SuppressionList"]
 
-DAY = 86400.0
-"""Seconds (bound: a calendar day)."""
-
 _log = logging.getLogger("mailflows.feedback")
 
-LONGEST = 100 * 365 * DAY
-"""Seconds: a suppression that is to last longer lasts for ever."""
-
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-"""No bounce is older; what a report says may be."""
-
 _OF_THE_FLOW = frozenset({EventType.COMPLAINED, EventType.UNSUBSCRIBED})
+
+_UNKNOWN = frozenset(map(str, (reason for reason in BounceReason if reason.is_unknown)))
 
 _COUNTED = tuple(map(str, (reason for reason in BounceReason if reason.is_counted and not reason.is_unknown)))
 """Reasons whose suppression ends by itself: mailboxes are emptied and opened again."""
@@ -104,13 +106,13 @@ class SuppressionList:
         clock: Clock = time.time,
     ) -> None:
         for name, value in (("soft_limit", soft_limit), ("disabled_limit", disabled_limit)):
-            _require_whole(name, value)
+            require_whole(name, value)
         for name, seconds in (("soft_window", soft_window), ("remember", remember)):
-            _require_lasting(name, seconds)
+            require_lasting(name, seconds)
         self._lifetimes = {**dict.fromkeys(_COUNTED, soft_expires), **(expires or {})}
         for name, lifetime in (("soft_expires", soft_expires), *self._lifetimes.items()):
             if lifetime is not None:
-                _require_lasting(name, lifetime)
+                require_lasting(name, lifetime)
         self._store = store
         self._keeper = DocumentKeeper(
             store, kind="suppressed", hooks=() if on_brake is None else (on_brake,), words=("raise",)
@@ -123,8 +125,6 @@ class SuppressionList:
         self._brake = None if brake is None else Brake(self._keeper, brake)
         self._clear = clear
         self._clock = clock
-
-    # -- learn ---------------------------------------------------------------------------------------
 
     def apply(
         self,
@@ -148,7 +148,7 @@ class SuppressionList:
         """
         if event.verified is False or (self._require_verified and not event.verified):
             return None
-        mailbox = address_in(str(address or event.written_to or ""))
+        mailbox = mailbox_of(str(address or event.written_to or ""))
         if mailbox is None:  # what a report names may be no address
             return None
         seen = self._seen_key(event, mailbox)
@@ -159,7 +159,7 @@ class SuppressionList:
         if seen and not self._store.swap(seen, None, b"1", ttl=self._remember):
             return None  # another was faster; what both have written is the same
         if event.type is EventType.DELIVERED and self._brake is not None:
-            self._brake.delivered(_home(mailbox), self._moment(event))
+            self._brake.delivered(home_of(mailbox), self._moment(event))
         return caused
 
     def add(  # noqa: PLR0913 -- what an entry says
@@ -206,8 +206,8 @@ class SuppressionList:
         Raises:
             ConfigurationError: If it is no address, *flow* is no flow, or a moment has no time zone.
         """
-        _require_text(address)
-        mailbox = address_in(address)
+        require_text(address)
+        mailbox = mailbox_of(address)
         if mailbox is None:
             msg = "this is no address: it has no @" if "@" not in address else "this is not one address"
             raise ConfigurationError(msg, field="address")
@@ -222,7 +222,7 @@ class SuppressionList:
             StoreError: If the store could not answer.
         """
         for name in ("time", "expires"):
-            _require_zone(name, getattr(entry, name))
+            require_zone(name, getattr(entry, name))
         document = written(entry)
         seconds = None if entry.expires is None else (entry.expires - self.now).total_seconds()
         if seconds is not None and seconds <= 0:
@@ -230,12 +230,10 @@ class SuppressionList:
 
         def change(old: bytes | None) -> bytes:
             kept = None if old is None else read_entry(old)
-            return document if old is None or kept is None or not _lasts_longer(kept, entry) else old
+            return document if old is None or kept is None or not lasts_longer(kept, entry) else old
 
         self._keeper.update(self._key(entry.key, entry.flow, entry.list), change, ttl=seconds)
         return True
-
-    # -- ask -----------------------------------------------------------------------------------------
 
     def find(
         self,
@@ -252,8 +250,8 @@ class SuppressionList:
             ConfigurationError: If it is no text, or *flow* is no flow.
             StoreError: If the store could not answer.
         """
-        _require_text(address)
-        for mailbox in addresses_in(address) or (address,):
+        require_text(address)
+        for mailbox in mailboxes_of(address) or (address,):
             found = self._find(self._digest(mailbox), flow, list)
             if found is not None:
                 return found
@@ -308,8 +306,6 @@ class SuppressionList:
     def __repr__(self) -> str:
         return f"<SuppressionList in {self._store!r}>"
 
-    # -- take back -----------------------------------------------------------------------------------
-
     def remove(
         self,
         address: str,
@@ -325,12 +321,12 @@ class SuppressionList:
             ConfigurationError: If it is no text, or *flow* is no flow.
             StoreError: If the store could not answer.
         """
-        _require_text(address)
-        digest = self._digest(address_in(address) or address)
+        require_text(address)
+        digest = self._digest(mailbox_of(address) or address)
         key = self._key(digest, flow, list)
         was = self._keeper.load(key) is not None
-        self._keeper.update(key, _nothing)
-        self._keeper.update(f"bounces:{digest}", _nothing)
+        self._keeper.remove(key)
+        self._keeper.remove(f"bounces:{digest}")
         return was
 
     def undo(  # noqa: PLR0913 -- what may be known of an outage
@@ -401,9 +397,9 @@ class SuppressionList:
             ConfigurationError: If it is no text.
             StoreError: If the store could not answer.
         """
-        _require_text(address)
-        digest = self._digest(address_in(address) or address)
-        self._keeper.update(f"bounces:{digest}", _nothing)
+        require_text(address)
+        digest = self._digest(mailbox_of(address) or address)
+        self._keeper.remove(f"bounces:{digest}")
         count = 0
         for key, document in self._keeper.scan():
             if not key.endswith(f":{digest}"):
@@ -421,12 +417,10 @@ class SuppressionList:
     afind, ais_suppressed, acounts = twin(find), twin(is_suppressed), twin(counts)
     aremove, aundo, aconfirm, aforget = twin(remove), twin(undo), twin(confirm), twin(forget)
 
-    # -- inside --------------------------------------------------------------------------------------
-
     def _learn(self, event: Event, mailbox: str, name: str | None) -> Suppression | None:
         """Do what an event asks for."""
         if event.type is EventType.DELIVERED:
-            self._keeper.update(f"bounces:{self._digest(mailbox)}", _nothing)
+            self._keeper.remove(f"bounces:{self._digest(mailbox)}")
         elif event.type is EventType.SUBSCRIBED:
             self._welcome(event, mailbox, name)
         elif event.action is Action.SUPPRESS:
@@ -457,7 +451,7 @@ class SuppressionList:
         entry = self._entry(mailbox, event, reason=str(event.reason or event.type))
         if self._brake is not None and event.reason and event.reason.is_unknown:
             at = self._moment(event)
-            held, told, earlier = self._brake.unknown(_home(mailbox), entry.key, at)
+            held, told, earlier = self._brake.unknown(home_of(mailbox), entry.key, at)
             if held:
                 entry = replace(entry, held=True, expires=self.now + self._brake.hold)
             if told is not None:
@@ -471,7 +465,12 @@ class SuppressionList:
 
         def change(old: bytes | None) -> bytes | None:
             entry = None if old is None else read_entry(old)
-            if entry is None or entry.held or (entry.event_time or entry.time) < told.since:
+            if (
+                entry is None
+                or entry.held
+                or entry.reason not in _UNKNOWN
+                or (entry.event_time or entry.time) < told.since
+            ):
                 return old
             return written(replace(entry, held=True, expires=end))
 
@@ -490,7 +489,7 @@ class SuppressionList:
 
         def change(old: bytes | None) -> bytes | None:
             entry = None if old is None else read_entry(old)
-            return None if entry is not None and _is_lifted(entry, event) else old
+            return None if entry is not None and is_lifted(entry, event) else old
 
         for key in keys:
             self._keeper.update(key, change)
@@ -503,12 +502,12 @@ class SuppressionList:
         )
 
         def change(old: bytes | None) -> bytes:
-            days = {day for day in _days(old) if day > oldest} | {today}
+            days = {day for day in days_in(old) if day > oldest} | {today}
             return json.dumps(sorted(days)).encode()
 
         days = self._keeper.update(f"bounces:{self._digest(mailbox)}", change, ttl=self._soft_window)
         limit = self._limits.get(event.reason or BounceReason.OTHER, self._soft_limit)
-        if len(_days(days)) < limit:
+        if len(days_in(days)) < limit:
             return None
         reason = str(event.reason)
         lifetime = self._lifetimes.get(reason, self._lifetimes.get(BounceReason.MAILBOX_FULL))
@@ -534,25 +533,25 @@ class SuppressionList:
             key=self._digest(mailbox),
             reason=reason,
             time=time or now,
-            expires=self._ends(reason) if expires is None else _end(expires, now),
+            expires=self._ends(reason) if expires is None else end_of(expires, now),
             flow=None if flow is None or list is not None else Flow(flow),
             list=list,
             address=mailbox if self._clear else None,
-            domain=_domain(mailbox),
+            domain=domain_of(mailbox),
             provider=event.provider if event else "",
             status=event.status if event else None,
             smtp_code=event.smtp_code if event else None,
             event_id=event.event_id if event else None,
-            event_time=_sensible(event.time, now) if event and event.time else None,
+            event_time=sensible(event.time, now) if event and event.time else None,
             about=about,
         )
 
     def _ends(self, reason: str) -> datetime | None:
         """Return when a suppression of a reason ends that begins now, or `None` for never."""
-        return _end(self._lifetimes.get(reason), self.now)
+        return end_of(self._lifetimes.get(reason), self.now)
 
     def _moment(self, event: Event) -> datetime:
-        return _sensible(event.time, self.now)
+        return sensible(event.time, self.now)
 
     def _find(self, digest: str, flow: Flow | str | None, name: str | None) -> Suppression | None:
         keys = [self._key(digest, None, None)]
@@ -581,7 +580,7 @@ class SuppressionList:
 
         self._keeper.update(self._key(entry.key, entry.flow, entry.list), change)
         if gone[0]:
-            self._keeper.update(f"bounces:{entry.key}", _nothing)
+            self._keeper.remove(f"bounces:{entry.key}")
         return gone[0]
 
     def _seen_key(self, event: Event, mailbox: str) -> str | None:
@@ -601,89 +600,3 @@ class SuppressionList:
         if name is not None:
             return f"suppressed:list:{self._store.digest(f'list {name}')}:{digest}"
         return f"suppressed:global:{digest}" if flow is None else f"suppressed:flow:{Flow(flow)}:{digest}"
-
-
-def _domain(mailbox: str) -> str:
-    """Return the domain of an address, as A-labels in lower case where it is one."""
-    domain = mailbox.rpartition("@")[2].lower()
-    return domain if domain.isascii() else mailbox_key(f"x@{domain}").partition("@")[2]
-
-
-def _home(mailbox: str) -> str:
-    return provider_of(_domain(mailbox)).name
-
-
-def _is_lifted(entry: Suppression, event: Event) -> bool:
-    """Say whether somebody who came back is no longer meant by an entry."""
-    if entry.provider != event.provider or entry.reason == EventType.COMPLAINED:
-        return False
-    if event.list is not None and entry.about not in {None, event.list}:
-        return False
-    told = entry.event_time or entry.time
-    return event.time is None or entry.event_time is None or told <= event.time
-
-
-def _nothing(_: bytes | None) -> None:
-    return None
-
-
-def _require_text(address: object) -> None:
-    if not isinstance(address, str):
-        msg = f"an address is text; got {type(address).__name__}"
-        raise ConfigurationError(msg, field="address")
-
-
-def _require_whole(name: str, value: object) -> None:
-    if not isinstance(value, int) or value < 1:
-        msg = f"{name} is {value!r}; it is a whole number of at least 1"
-        raise ConfigurationError(msg, field=name)
-
-
-def _require_lasting(name: str, value: object) -> None:
-    """Refuse a time in which nothing can be remembered; not-a-number lies in no range."""
-    if not isinstance(value, int | float) or not 0 < value <= LONGEST:
-        msg = f"{name} is {value!r}; it is a number of seconds above 0, and at most {LONGEST:.0f}"
-        raise ConfigurationError(msg, field=name)
-
-
-def _require_zone(name: str, moment: datetime | None) -> None:
-    if moment is not None and moment.tzinfo is None:
-        msg = f"{name} has no time zone; pass a moment in UTC, such as datetime.now(UTC)"
-        raise ConfigurationError(msg, field=name)
-
-
-def _end(expires: object, now: datetime) -> datetime | None:
-    """Return the moment at which an entry ends, or `None` for never."""
-    if isinstance(expires, timedelta):
-        expires = expires.total_seconds()
-    if expires is None or isinstance(expires, datetime):
-        return expires
-    if not isinstance(expires, int | float) or math.isnan(expires):
-        msg = f"expires is a number of seconds, a timedelta or a moment in UTC; got {expires!r}"
-        raise ConfigurationError(msg, field="expires")
-    return None if expires > LONGEST else now + timedelta(seconds=max(expires, 0.0))
-
-
-def _sensible(moment: datetime | None, now: datetime) -> datetime:
-    """Return when an event happened: not later than now, whatever a report says, and after 1970."""
-    if moment is None:
-        return now
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(aware, _EARLIEST), now)
-
-
-def _days(document: bytes | None) -> frozenset[str]:
-    """Return the days with a soft bounce; none where the document is damaged."""
-    try:
-        return frozenset(str(day) for day in json.loads(document or b"[]"))
-    except (ValueError, TypeError):
-        return frozenset()
-
-
-def _lasts_longer(old: Suppression, new: Suppression) -> bool:
-    """Say whether an entry outlives another, or is the same that is written again."""
-    if old.held and not new.held:
-        return False
-    if old.expires is None:
-        return True
-    return new.expires is not None and old.expires >= new.expires

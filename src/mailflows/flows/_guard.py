@@ -301,10 +301,10 @@ def _tracking(message: Message, flow: Flow, hosts: frozenset[str]) -> Iterator[G
     if ours:
         sentence = f"links lead over the tracking host {ours[0]}"
         yield _reason("tracking-links", Outcome.FLAG, sentence, ", ".join(ours))
-    elif signals.get("links.tracking_share", 0.0) >= _TRACKED_SHARE:
+    elif signals.get("links-tracking-share", 0.0) >= _TRACKED_SHARE:
         sentence = "most links pass a click-tracking redirect"
         yield _reason("tracking-links", Outcome.FLAG, sentence)
-    if signals.get("layout.pixel"):
+    if signals.get("layout-pixel"):
         yield _reason("tracking-pixel", Outcome.FLAG, "it has an image of one pixel that reports opens")
 
 

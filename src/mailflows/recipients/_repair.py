@@ -22,7 +22,7 @@ _QUERY = re.compile(r"(?<=@)([^?\s]+)\?\S*")
 _EDGES = "'`\u2018\u2019\u201a\u2039\u203a*_~=./\\&!?#"
 _LEADING = "'`\u2018\u2019\u201a\u2039\u203a*./\\&!?#=-"
 _COMMAS = re.compile(r"[.,\u3002\uff0e\uff61]+")
-_BLANKS = dict.fromkeys(map(ord, "\u00a0\u2007\u202f\u3000"), " ")
+_BLANKS = dict.fromkeys(map(ord, "\u00a0\u2007\u202f\u3000"), " ") | dict.fromkeys((0xFF20, 0xFE6B), "@")
 
 
 def addresses_in(text: str) -> list[str]:
@@ -49,7 +49,7 @@ def addresses_in(text: str) -> list[str]:
 
 
 def _visible(text: str) -> str:
-    """Return a text without characters that nobody sees, with one kind of blank."""
+    """Return a text without characters that nobody sees, with one kind of blank and of @-sign."""
     if text.isascii():
         return text
     return "".join(c for c in text.translate(_BLANKS) if unicodedata.category(c) != "Cf")
@@ -70,7 +70,7 @@ def repair(text: object) -> str | None:
         return None
     plain = _visible(text).strip()
     found = addresses_in(plain)
-    if len(found) == 1 and plain.count("@") == 1 and "," not in plain.rpartition("@")[2]:
+    if len(found) == 1 and plain.count("@") == 1 and not re.search(r",\S", plain.rpartition("@")[2]):
         inside = strip_markup(found[0].rpartition("@")[0])
         mended = f"{inside}@{found[0].rpartition('@')[2]}" if inside else found[0]
         blanks_before = re.search(r"\S\s+\S+\s*@", plain) and not re.search(r"[<(]", plain)

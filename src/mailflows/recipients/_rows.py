@@ -39,7 +39,7 @@ _COLUMN_WORDS = frozenset(
 _SNIFF = 64 * 1024
 _PROBE_ROWS = 100
 _HEADER_WITHIN = 20
-"""Rows among which the header is looked for: exports have a title and a date above it."""
+"""Rows among which the header is looked for: exports have a title and a date above it. A bound on work."""
 
 _MAX_TEXT = 2000
 """Characters of a cell that are kept; an address has 254."""
@@ -98,7 +98,7 @@ class Table:
 
 
 _SOME = 0.2
-"""Share of addresses from which another column is told of."""
+"""Share of addresses from which another column is told of. Our choice."""
 
 
 def read_table(rows: Rows, *, column: str | None = None) -> Table:
@@ -343,16 +343,29 @@ def _header_at(rows: list[list[str]], column: str | None) -> int | None:
             if column.strip().lower() in [cell.strip().strip("\ufeff").lower() for cell in row]:
                 return place
     first = next((place for place, row in enumerate(rows) if any("@" in cell for cell in row)), None)
+    named = _named_header(early)
+    if named is not None:
+        return named
     if first == 0:
         return None
     above = early if first is None else early[:first]
-    for place, row in enumerate(above):
-        if any(_is_column_word(cell) for cell in row):
-            return place
     if first is None and max(map(len, rows)) == 1:
         return None  # no address in sight, and nothing to choose from
-    filled = [sum(bool(cell.strip()) for cell in row) for row in above]
+    filled = [_filled(row) for row in above]
     return filled.index(max(filled))
+
+
+def _named_header(early: list[list[str]]) -> int | None:
+    """Return the place of a row with a column's word; a line with an address above it has fewer cells."""
+    for place, row in enumerate(early):
+        if any(map(_is_column_word, row)) and not any("@" in cell for cell in row):
+            above = [one for one in early[:place] if any("@" in cell for cell in one)]
+            return place if all(_filled(one) < _filled(row) for one in above) else None
+    return None
+
+
+def _filled(row: list[str]) -> int:
+    return sum(bool(cell.strip()) for cell in row)
 
 
 def _find_column(names: list[str], rows: list[list[str]], column: str | None) -> tuple[int, list[float]]:
