@@ -16,7 +16,7 @@ class Signal:
     """One thing that can be seen in a message.
 
     Attributes:
-        name: ``family.what``, stable: it stands in model files and in reasons.
+        name: ``family-what`` in kebab-case, stable: it stands in model files and in reasons.
         sentence: What it says when it is present, for a reader.
     """
 
@@ -25,8 +25,8 @@ class Signal:
 
     @property
     def family(self) -> str:
-        """The part before the dot: headers, recipients, sender, subject, links, layout, words or skeleton."""
-        return self.name.partition(".")[0]
+        """The first word: headers, recipients, sender, subject, links, layout, words or skeleton."""
+        return self.name.partition("-")[0]
 
 
 def bucket(value: float, *edges: float) -> float:
