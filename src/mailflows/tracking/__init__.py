@@ -5,11 +5,12 @@ from __future__ import annotations
 from mailflows._token import Purpose
 from mailflows.tracking._addresses import Tracked
 from mailflows.tracking._clients import HitKind
-from mailflows.tracking._comparison import Comparison, Difference, compare
+from mailflows.tracking._comparison import Comparison, Difference, compare, recipients_needed
 from mailflows.tracking._hits import Hit, HitVerdict, judge_hit, judge_hits
 from mailflows.tracking._intervals import newcombe, wilson
 from mailflows.tracking._links import SKIPPED, Link
-from mailflows.tracking._stats import METRICS, CampaignStats, Moment, Rate
+from mailflows.tracking._stats import CampaignStats
+from mailflows.tracking._tables import METRICS, Group, LinkClicks, Moment, Rate
 from mailflows.tracking._tracker import Tracker
 
 __all__ = [
@@ -18,10 +19,12 @@ __all__ = [
     "CampaignStats",
     "Comparison",
     "Difference",
+    "Group",
     "Hit",
     "HitKind",
     "HitVerdict",
     "Link",
+    "LinkClicks",
     "Moment",
     "Purpose",
     "Rate",
@@ -31,5 +34,6 @@ __all__ = [
     "judge_hit",
     "judge_hits",
     "newcombe",
+    "recipients_needed",
     "wilson",
 ]

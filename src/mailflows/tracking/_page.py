@@ -1,0 +1,145 @@
+"""How a campaign is shown: tables for a notebook and a page, and drawings."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from mailflows._result import Bar, to_html
+from mailflows.errors import MissingExtra
+from mailflows.tracking._tables import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailflows._result import Cell
+    from mailflows.tracking._stats import CampaignStats
+    from mailflows.tracking._tables import Group, Moment, Rate
+
+__all__ = ["DAYS", "HEADER", "drawn_rates", "drawn_timeline", "rate_row", "tables"]
+
+HEADER = ("rate", "share", "count", "of", "from", "to", "total")
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+# choice: rows of a table that a reader looks at; to_pandas() has them all
+_ROWS = 20
+# Blue and red of equal weight on white and on black: contrast of at least 3 to both (WCAG 2.2, 1.4.11).
+_BLUE, _RED = "#4c78a8", "#d62f3f"
+
+
+def rate_row(rate: Rate, *, bar: bool = False) -> list[Cell]:
+    """Return a rate as a row of the table of rates."""
+    share = "-" if rate.share is None else percent(rate.share)
+    drawn = Bar(rate.share, share) if bar and rate.share is not None else share
+    return [rate.name, drawn, rate.count, rate.of, percent(rate.low), percent(rate.high), rate.total]
+
+
+def tables(stats: CampaignStats, title: str) -> str:
+    """Return what a campaign achieved as a row of small escaped tables."""
+    pieces = [to_html(title, HEADER, [rate_row(rate, bar=True) for rate in stats.rates])]
+    clickers = stats.rate("clicked").count or 1
+    links: list[list[Cell]] = [
+        [
+            row.url or "(unknown link)",
+            Bar(row.people / clickers, percent(row.people / clickers)),
+            row.people,
+            row.total,
+        ]
+        for row in stats.links[:_ROWS]
+    ]
+    if links:
+        header = ["link", "share of those who clicked", "recipients", "clicks"]
+        pieces.append(to_html("Links that people clicked", header, links))
+    for kind, groups in (("provider", stats.providers), ("domain", stats.domains)):
+        if groups:
+            header = [kind, "sent", "delivered", "opened by people", "clicked", "complained", "bounced"]
+            pieces.append(to_html(f"By {kind}", header, [_group_row(row) for row in groups[:_ROWS]]))
+    for name, column, counts in (
+        ("Bounces", "reason", stats.bounces),
+        ("Events without a campaign, not counted above", "event", stats.unattributed),
+        ("Opens and clicks in all", "by", stats.hits),
+    ):
+        if counts:
+            pieces.append(to_html(name, [column, "count"], list(counts.items())))
+    if any(map(any, clicks := stats.week())):
+        pieces.append(_week_table(clicks))
+    return "".join(pieces)
+
+
+def _group_row(group: Group) -> list[Cell]:
+    rates = [
+        f"{rate.count} ({percent(rate.low)} to {percent(rate.high)})"
+        for rate in (group.clicked, group.complained)
+    ]
+    return [group.name, group.sent, group.delivered, group.opened, *rates, group.bounced]
+
+
+def _week_table(counts: Sequence[Sequence[int]]) -> str:
+    """Return clicks by weekday and hour as a table whose cells are the darker, the more there are."""
+    most = max(map(max, counts))
+    head = "".join(f"<th>{hour}</th>" for hour in range(24))
+    rows = "".join(
+        f"<tr><th>{escape(day)}</th>{''.join(_shade(count, most) for count in row)}</tr>"
+        for day, row in zip(DAYS, counts, strict=True)
+    )
+    return (
+        "<div><strong>First clicks by weekday and hour (UTC)</strong>"
+        f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _shade(count: int, most: int) -> str:
+    strength = count / most * 0.7
+    return f"<td style='text-align:right;background:rgba(76,120,168,{strength:.2f})'>{count or ''}</td>"
+
+
+def _axes(ax: Any, size: tuple[float, float], *, dark: bool) -> Any:  # noqa: ANN401 -- matplotlib is optional
+    """Return axes to draw on, in the colours of the page around them."""
+    try:
+        import matplotlib.pyplot as plt  # noqa: PLC0415 -- optional
+    except ImportError as error:
+        raise MissingExtra("notebook", "matplotlib") from error  # noqa: EM101 -- a name, no message
+    if ax is not None:
+        return ax
+    with plt.style.context("dark_background" if dark else "default"):
+        return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def drawn_rates(rates: Sequence[Rate], campaign: str, ax: Any, *, dark: bool) -> Any:  # noqa: ANN401 -- as above
+    """Draw shares with their intervals."""
+    shown = [rate for rate in rates if rate.of and rate.name != "delivered"]
+    ax = _axes(ax, (8, 0.4 * len(shown) + 1.2), dark=dark)
+    for place, rate in enumerate(shown):
+        ax.plot([rate.low, rate.high], [place, place], color=_BLUE, linewidth=3)
+        ax.plot(rate.count / rate.of, place, "o", color=_BLUE)
+    ax.set_yticks(range(len(shown)), [rate.name for rate in shown])
+    ax.invert_yaxis()
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.set_xlabel("share of recipients, with its interval")
+    ax.set_title(_title(campaign))
+    return ax
+
+
+def drawn_timeline(rows: Sequence[Moment], campaign: str, zone: str, ax: Any, *, dark: bool) -> Any:  # noqa: ANN401
+    """Draw opens and clicks on one axis, unsubscribes and complaints, which are few, on another."""
+    ax = _axes(ax, (9, 3.5), dark=dark)
+    starts = [row.start for row in rows]
+    for name, line in (("opened", ":"), ("clicked", "-")):
+        ax.plot(starts, [getattr(row, name) for row in rows], line, color=_BLUE, label=f"{name} (left)")
+    few = ax.twinx()
+    for name, line in (("unsubscribed", ":"), ("complained", "-")):
+        few.plot(starts, [getattr(row, name) for row in rows], line, color=_RED, label=f"{name} (right)")
+    ax.set_xlabel(f"time ({zone})")
+    ax.set_ylabel("recipients who first opened or clicked")
+    few.set_ylabel("recipients who left or complained")
+    for axis in (ax, few):
+        axis.set_ylim(bottom=0)
+    handles = [*ax.get_lines(), *few.get_lines()]
+    ax.legend(handles, [handle.get_label() for handle in handles], loc="upper right")
+    ax.set_title(_title(campaign))
+    return ax
+
+
+def _title(campaign: str) -> str:
+    """Return a title; a dollar sign would be read as mathematics."""
+    return (campaign or "all events").replace("$", r"\$")
