@@ -133,7 +133,7 @@ def test_signals_stand_first_in_a_scikit_learn_pipeline(examples: list[Example])
     matrix = vectorizer.fit_transform([e.message for e in examples[:5]])
     names = vectorizer.get_feature_names_out()
     assert matrix.shape == (5, len(names))
-    assert {str(name).split(".")[0] for name in names} == {"links", "layout"}
+    assert {str(name).split("-")[0] for name in names} == {"links", "layout"}
 
 
 def test_sources_are_balanced_when_judging(examples: list[Example]) -> None:

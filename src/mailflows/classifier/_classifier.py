@@ -8,29 +8,29 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mailflows._result import Reason
 from mailflows.classifier._classification import Classification
 from mailflows.classifier._heuristics import CERTAIN_CONFIDENCE, certain_case, heuristic_model
 from mailflows.classifier._model import FLOWS, Model
-from mailflows.classifier._wording import wording
+from mailflows.classifier._reasons import KEPT_HEADERS, Evidence, reason
+from mailflows.classifier._wording import texts_of, wording
 from mailflows.errors import ConfigurationError, MessageError, MissingExtra
 from mailflows.message import Message
-from mailflows.signals import SIGNALS, measure, words
+from mailflows.signals import measure, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from mailflows._result import Reason
     from mailflows.classifier._heuristics import CertainCase
-    from mailflows.classifier._model import Score, Weights
+    from mailflows.classifier._model import Weights
+    from mailflows.flow import Flow
     from mailflows.message import Envelope, Source
+    from mailflows.signals.words import Reading
 
 __all__ = ["Classifier", "classify"]
 
 CHUNK = 200
 """Messages per task of `Classifier.classify_many`: below that, handing them over costs more."""
-
-REASONS = 8
-"""Reasons shown; the rest is summed, so that the weights still add up to the score."""
 
 _EVEN = dict.fromkeys(FLOWS, 1 / 3)
 
@@ -65,6 +65,7 @@ class Classifier:
         if not 0 <= float(self.threshold) <= 1:
             msg = f"threshold is a probability in [0, 1], not {threshold!r}"
             raise ConfigurationError(msg, field="threshold")
+        self._version = self.model.version
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, threshold: float | None = None) -> Classifier:
@@ -103,13 +104,12 @@ class Classifier:
         except MessageError as problem:
             if problem.position is None:
                 raise
-            return _unreadable(str(problem))
+            return self._unreadable(str(problem))
         reading = words.read(message)
         measured = measure(message, reading=reading)
         if not reading.body and not reading.subject:
-            return _unreadable("it has neither a subject nor a text", message.defects)
-        score = self.model.score(measured, wording(message, reading))
-        return self._explain(score, message, reading.language, certain_case(measured))
+            return self._unreadable("it has neither a subject nor a text", message.defects)
+        return self._judge(message, reading, measured)
 
     def classify_many(
         self,
@@ -164,36 +164,42 @@ class Classifier:
         try:
             return self.classify(source)
         except MessageError as problem:
-            return _unreadable(str(problem))
+            return self._unreadable(str(problem))
 
-    def _explain(
-        self, score: Score, message: Message, language: str, case: CertainCase | None
-    ) -> Classification:
-        """Turn a score into a classification with reasons that add up."""
-        probabilities = _softmax(score.logits)
-        if case:
-            rest = {f: p for f, p in zip(FLOWS, probabilities, strict=True) if f != case.flow}
-            total = sum(rest.values()) or 1.0
-            by_flow = {f: (1 - CERTAIN_CONFIDENCE) * p / total for f, p in rest.items()}
-            by_flow[case.flow] = CERTAIN_CONFIDENCE
-            by_flow = {flow: by_flow[flow] for flow in FLOWS}
-        else:
-            by_flow = dict(zip(FLOWS, probabilities, strict=True))
-        likely = max(by_flow, key=by_flow.__getitem__)
-        confidence = by_flow[likely]
-        reasons = _reasons(score, FLOWS.index(likely), case)
-        if message.unread:
-            said = f"a reader may show text that was not read ({', '.join(message.unread)})"
-            reasons = (_reason("defect-unread-text", said, 0.0), *reasons)
+    def _judge(self, message: Message, reading: Reading, measured: dict[str, float]) -> Classification:
+        """Turn what was measured into a classification whose reasons are worked out when they are read."""
+        case = certain_case(measured)
+        logits = self.model.logits(measured, wording(message, reading))
+        probabilities = _probabilities(logits, case)
+        likely = max(probabilities, key=probabilities.__getitem__)
+        confidence = probabilities[likely]
+        index = FLOWS.index(likely)
+        evidence = Evidence(
+            model=self.model,
+            measured=measured,
+            texts=texts_of(message, reading),
+            headers=tuple([header for header in message.headers if header[0] in KEPT_HEADERS]),
+            index=index,
+            first=_first_reasons(message, case),
+        )
         return Classification(
-            flow=likely if confidence >= self.threshold and not message.unread else None,
-            likely=likely,
-            confidence=confidence,
-            probabilities=by_flow,
-            score=math.fsum(reason.weight or 0.0 for reason in reasons),
-            reasons=reasons,
-            defects=message.defects,
-            language=language,
+            likely if confidence >= self.threshold and not message.unread else None,
+            likely,
+            confidence,
+            probabilities,
+            logits[index] - sum(logits) / 3,
+            evidence,
+            message.defects,
+            reading.language,
+            self.threshold,
+            self._version,
+        )
+
+    def _unreadable(self, why: str, defects: tuple[str, ...] = ()) -> Classification:
+        """Return "unsure" for what cannot be judged at all."""
+        reasons = (reason("defect-unreadable", why, 0.0),)
+        return Classification(
+            None, None, 1 / 3, dict(_EVEN), 0.0, reasons, defects, "", self.threshold, self._version
         )
 
 
@@ -218,18 +224,25 @@ def _default() -> Classifier:
     return Classifier()
 
 
-def _unreadable(why: str, defects: tuple[str, ...] = ()) -> Classification:
-    """Return «unsure» for what cannot be judged at all."""
-    return Classification(
-        flow=None,
-        likely=None,
-        confidence=1 / 3,
-        probabilities=dict(_EVEN),
-        score=0.0,
-        reasons=(_reason("defect-unreadable", why, 0.0),),
-        defects=defects,
-        language="",
-    )
+def _probabilities(logits: Weights, case: CertainCase | None) -> dict[Flow, float]:
+    """Return the probability of each flow; a certain case leaves the others what it does not take."""
+    shares = dict(zip(FLOWS, _softmax(logits), strict=True))
+    if case is None:
+        return shares
+    total = sum(p for flow, p in shares.items() if flow != case.flow) or 1.0
+    return {
+        flow: CERTAIN_CONFIDENCE if flow == case.flow else (1 - CERTAIN_CONFIDENCE) * p / total
+        for flow, p in shares.items()
+    }
+
+
+def _first_reasons(message: Message, case: CertainCase | None) -> tuple[Reason, ...]:
+    """Return the reasons that stand before those of the score."""
+    found = (reason(case.code, case.sentence, 0.0),) if case else ()
+    if message.unread:
+        said = f"a reader may show text that was not read ({', '.join(message.unread)})"
+        found = (reason("defect-unread-text", said, 0.0), *found)
+    return found
 
 
 def _softmax(logits: Weights) -> Weights:
@@ -238,40 +251,6 @@ def _softmax(logits: Weights) -> Weights:
     a, b, c = (math.exp(value - top) for value in logits)
     total = a + b + c
     return (a / total, b / total, c / total)
-
-
-def _share(weights: Weights, index: int) -> float:
-    """Return one flow's share against the mean of the three."""
-    return weights[index] - (weights[0] + weights[1] + weights[2]) / 3
-
-
-def _reasons(score: Score, index: int, case: CertainCase | None) -> tuple[Reason, ...]:
-    """Return the strongest contributions, the wording, and the sum of the rest."""
-    shares = sorted((-abs(s := _share(w, index)), code, s) for code, w in score.contributions.items())
-    shown = [(share, code, _sentence(code)) for _, code, share in shares[:REASONS]]
-    others = math.fsum(share for _, _, share in shares[REASONS:])
-    if wording_share := _share(score.wording, index):
-        whose = "this flow" if wording_share > 0 else "another flow"
-        shown.append((wording_share, "wording", f"its wording resembles messages of {whose}"))
-    shown.sort(key=lambda row: (-abs(row[0]), row[1]))
-    if case:
-        shown.insert(0, (0.0, case.code, case.sentence))
-    weaker = f"{max(0, len(shares) - REASONS)} weaker signals together"
-    start = _share(score.start, index)
-    rows = (*shown, (others, "others", weaker), (start, "start", "where every message starts"))
-    return tuple(_reason(code, sentence, weight) for weight, code, sentence in rows)
-
-
-def _reason(code: str, sentence: str, weight: float) -> Reason:
-    return Reason(code, sentence, part="classifier", weight=weight)
-
-
-def _sentence(code: str) -> str:
-    """Return the sentence of a signal or of a pair."""
-    first, both, second = code.partition(" & ")
-    if not both:
-        return SIGNALS[code].sentence if code in SIGNALS else code
-    return f"{_sentence(first)}, and {_sentence(second)}"
 
 
 def _chunks(sources: Iterable[Source]) -> Iterator[list[Source]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -321,9 +321,7 @@ def senders(parts: Parts, check: Check) -> Steps:
     if not (is_person and check.sender and check.goes_on):
         return
     check.asked_sender = True
-    found = yield Call(
-        parts.senders, "acquire", check.sender, to=tuple(check.open), client=check.context.client
-    )
+    found = yield Call(parts.senders, "acquire", check.sender, to=tuple(check.open), context=check.context)
     if isinstance(found, Failure):
         degraded(parts, check, "senders", found)
         return
@@ -424,8 +422,8 @@ def limits(parts: Parts, check: Check) -> Steps:
     limiter = parts.limiters.get(check.flow)
     if limiter is None or not check.goes_on:
         return
-    keys = _keys(check)
-    absent = absent_keys(limiter, keys)
+    context = _counted_by(check)
+    absent = absent_keys(limiter, context.known())
     fits = fitted(limiter, absent)
     if fits is None and parts.is_dry(check):
         return
@@ -439,7 +437,7 @@ def limits(parts: Parts, check: Check) -> Steps:
     if not fits.limits:
         return
     found = yield Call(
-        fits, "acquire", check.message, partial=len(check.open) > 1, to=tuple(check.open), **keys
+        fits, "acquire", check.message, partial=len(check.open) > 1, to=tuple(check.open), context=context
     )
     if isinstance(found, Failure):
         degraded(parts, check, "limits", found)
@@ -456,18 +454,12 @@ def limits(parts: Parts, check: Check) -> Steps:
         check.say("limits", code, str(found), degraded=found.degraded)
 
 
-def _keys(check: Check) -> dict[str, Any]:
-    """Return the keys that limits count by; a person without a login is known by the address that sends."""
-    context = check.context.known()
-    keys = {name: context[name] for name in LIMITED if name in context}
-    if check.flow is Flow.PROFESSIONAL and "account" not in keys:
-        stand_in = check.envelope_sender or check.message.sender.address
-        keys |= {"account": stand_in.lower()} if stand_in else {}
-    return keys | {"flow": check.flow}
-
-
-LIMITED = ("client", "form", "account", "template", "campaign", "tenant")
-"""What a limiter may count by, of all that is known of an attempt."""
+def _counted_by(check: Check) -> Context:
+    """Return what limits count by; a person without a login is known by the address that sends."""
+    account = check.context.account
+    if check.flow is Flow.PROFESSIONAL and account is None:
+        account = (check.envelope_sender or check.message.sender.address).lower() or None
+    return replace(check.context, flow=check.flow, account=account)
 
 
 def _wait(decision: Decision) -> float:

@@ -52,23 +52,23 @@ _STEM = 4
 
 CONCEPTS: dict[str, str] = {
     "greeting": "a greeting",
-    "formal_salutation": "a salutation to nobody by name",
+    "formal_salutation": "an impersonal salutation",
     "signoff": "a closing formula",
-    "first_person": "the first person singular",
+    "first_person": "wording in the first person",
     "second_request": "a question or request from person to person",
-    "thanks": "thanks",
+    "thanks": "a word of thanks",
     "attachment": "a mention of an attachment",
-    "meeting": "talk of a meeting or a call",
-    "quote_intro": "an introduction to a quoted message",
+    "meeting": "wording about a meeting or a call",
+    "quote_intro": "the introduction of a quoted message",
     "sent_from_device": "a phone's signature",
-    "holiday_absence": "a notice of absence",
+    "holiday_absence": "wording about an absence",
     "unsubscribe": "an offer to unsubscribe",
     "preferences": "an offer to change preferences",
-    "view_in_browser": "an offer to view the message in a browser",
+    "view_in_browser": "an offer to view it in a browser",
     "received_because": "an explanation why the reader receives this",
     "newsletter": "newsletter wording",
     "offer": "an offer or a discount",
-    "urgency": "urgency",
+    "urgency": "wording that presses for time",
     "call_to_action": "a call to action",
     "novelty": "an announcement of something new",
     "event_invite": "an invitation to an event",
@@ -77,24 +77,24 @@ CONCEPTS: dict[str, str] = {
     "survey_review": "a request for a review or a survey",
     "feature_marketing": "product marketing wording",
     "no_reply": "a notice that this was sent automatically or cannot be answered",
-    "order": "an order",
-    "invoice_payment": "an invoice or a payment",
-    "shipping": "a shipment",
-    "account_access": "access to an account",
+    "order": "wording about an order",
+    "invoice_payment": "wording about an invoice or a payment",
+    "shipping": "wording about a shipment",
+    "account_access": "wording about access to an account",
     "one_time_code": "a code to enter",
     "welcome": "a welcome after a registration",
-    "booking": "a booking or an appointment",
-    "subscription_renewal": "a plan or its renewal",
-    "ticket": "a ticket or a case",
-    "alert": "an alert",
-    "security_notice": "a security notice",
-    "delivery_failure": "a failed delivery",
-    "status_report": "a report of a job or a build",
-    "form_submission": "a submitted form",
-    "statement": "a document or statement that is available",
-    "administration": "a file or a procedure at an office",
-    "reminder": "a reminder",
-    "legal_footer": "a legal footer",
+    "booking": "wording about a booking or an appointment",
+    "subscription_renewal": "wording about a plan or its renewal",
+    "ticket": "wording about a support ticket",
+    "alert": "the wording of an alert",
+    "security_notice": "the wording of a security notice",
+    "delivery_failure": "wording about a failed delivery",
+    "status_report": "wording about the result of a job or a build",
+    "form_submission": "the wording of a submitted form",
+    "statement": "wording about a document that is ready",
+    "administration": "wording about an official procedure",
+    "reminder": "the wording of a reminder",
+    "legal_footer": "legal small print",
     "confidential_footer": "a confidentiality notice",
     "company_words": "a company's registration details",
 }
@@ -137,6 +137,7 @@ class Reading:
         subject: Tokens of the subject.
         body: Tokens of the beginning and the end of the body.
         links: Tokens of the link texts.
+        labels: The link texts as written.
         text: The part of the body that was read, as written.
         lower: The same in lower case.
         plain: The plain-text part as written, or the body where there is none.
@@ -146,6 +147,7 @@ class Reading:
     subject: tuple[str, ...]
     body: tuple[str, ...]
     links: tuple[str, ...]
+    labels: str
     text: str
     lower: str
     plain: str
@@ -216,6 +218,7 @@ def read(message: Message) -> Reading:
         subject=subject,
         body=body,
         links=tuple(_TOKEN.findall(labels.lower())),
+        labels=labels,
         text=text,
         lower=lower,
         plain=_ends(message.text) or text,
@@ -372,6 +375,43 @@ def _substring_hits(lexicon: _Lexicon, reading: Reading) -> set[tuple[str, str]]
         for zone, text in zones.items()
         if entry in text
     }
+
+
+def languages_with(token: str) -> tuple[str, ...]:
+    """Return the languages in which a token is a function word, such as "the".
+
+    >>> languages_with("votre")
+    ('fr',)
+    """
+    return _function_words().get(token, ())
+
+
+def passages_of(texts: Iterable[str], concept: str, language: str) -> tuple[str, ...]:
+    """Return the passages, as written, in which some texts hold a concept: one a text, each once."""
+    lexicon = _lexicon(language or "en")
+    found: dict[str, str] = {}
+    for text in texts:
+        passage = _passage_of(lexicon, text, concept)
+        if passage:
+            found.setdefault(passage.lower(), passage)
+    return tuple(found.values())
+
+
+def _passage_of(lexicon: _Lexicon, text: str, concept: str) -> str:
+    """Return the longest passage of a text that is an entry of a concept."""
+    for entry, its_concept in lexicon.substrings:
+        if its_concept == concept and (start := text.lower().find(entry)) >= 0:
+            return text[start : start + len(entry)]
+    places = list(_TOKEN.finditer(text))
+    tokens = tuple(place[0].lower() for place in places)
+    best = ""
+    for position, token in enumerate(tokens):
+        entries = (*lexicon.whole.get(token, ()), *lexicon.stems.get(token[:_STEM], ()))
+        for wanted, its_concept in entries:
+            if its_concept == concept and _fits(wanted, tokens, position):
+                passage = text[places[position].start() : places[position + len(wanted) - 1].end()]
+                best = max(best, passage, key=len)
+    return best
 
 
 def concepts_of(text: str, tokens: tuple[str, ...], language: str) -> set[str]:
