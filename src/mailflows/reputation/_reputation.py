@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reputation", "ReputationVerdict", "Standing", "Stop"]
 
-REMEMBER = 30 * 86_400.0
+REMEMBER = 30 * 86_400.0  # our choice
 
 _log = logging.getLogger("mailflows.flows")
 

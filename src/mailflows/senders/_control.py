@@ -45,10 +45,11 @@ __all__ = ["SenderControl"]
 _OUTCOMES = frozenset({"delivered", "bounced", "rejected"})
 
 MOST = 10**9
-"""Recipients of one report."""
+"""Recipients of one report. A bound on work."""
 
 REVIEW = 3600.0
-"""Seconds after which a held message may be tried again: by then the window of an hour has faded."""
+"""Seconds after which a held message may be tried again: by then the window of an hour has faded.
+Our choice."""
 
 _KINDS = (None, *SenderKind)
 _STATUS = {
