@@ -6,6 +6,8 @@ from mailflows._token import Purpose
 from mailflows.tracking._addresses import Tracked
 from mailflows.tracking._clients import HitKind
 from mailflows.tracking._comparison import Comparison, Difference, compare, recipients_needed
+from mailflows.tracking._consent import Consent, ConsentRecord, Consents, ConsentUse
+from mailflows.tracking._endpoints import Endpoints, Request, Response
 from mailflows.tracking._hits import Hit, HitVerdict, judge_hit, judge_hits
 from mailflows.tracking._intervals import newcombe, wilson
 from mailflows.tracking._links import SKIPPED, Link
@@ -18,7 +20,12 @@ __all__ = [
     "SKIPPED",
     "CampaignStats",
     "Comparison",
+    "Consent",
+    "ConsentRecord",
+    "ConsentUse",
+    "Consents",
     "Difference",
+    "Endpoints",
     "Group",
     "Hit",
     "HitKind",
@@ -28,6 +35,8 @@ __all__ = [
     "Moment",
     "Purpose",
     "Rate",
+    "Request",
+    "Response",
     "Tracked",
     "Tracker",
     "compare",

@@ -10,11 +10,10 @@ from mailflows.errors import MissingExtra
 from mailflows.tracking._tables import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mailflows._result import Cell
-    from mailflows.tracking._stats import CampaignStats
-    from mailflows.tracking._tables import Group, Moment, Rate
+    from mailflows.tracking._tables import Group, LinkClicks, Moment, Rate
 
 __all__ = ["DAYS", "HEADER", "drawn_rates", "drawn_timeline", "rate_row", "tables"]
 
@@ -34,35 +33,43 @@ def rate_row(rate: Rate, *, bar: bool = False) -> list[Cell]:
     return [rate.name, drawn, rate.count, rate.of, percent(rate.low), percent(rate.high), rate.total]
 
 
-def tables(stats: CampaignStats, title: str) -> str:
-    """Return what a campaign achieved as a row of small escaped tables."""
-    pieces = [to_html(title, HEADER, [rate_row(rate, bar=True) for rate in stats.rates])]
-    clickers = stats.rate("clicked").count or 1
-    links: list[list[Cell]] = [
-        [
-            row.url or "(unknown link)",
-            Bar(row.people / clickers, percent(row.people / clickers)),
-            row.people,
-            row.total,
-        ]
-        for row in stats.links[:_ROWS]
-    ]
-    if links:
+def tables(  # noqa: PLR0913 -- the tables that there are
+    title: str,
+    *,
+    rates: Sequence[Rate],
+    links: Sequence[LinkClicks],
+    groups: Mapping[str, Sequence[Group]],
+    counts: Sequence[tuple[str, str, Mapping[str, int]]],
+    week: Sequence[Sequence[int]],
+) -> str:
+    """Return what a campaign achieved as a row of small escaped tables.
+
+    Args:
+        title: Of the first table.
+        rates: Its rows.
+        links: What people clicked.
+        groups: Recipients by what they are grouped by.
+        counts: Tables of a name and a count: title, what the name is, and the rows.
+        week: Clicks by weekday and hour.
+    """
+    pieces = [to_html(title, HEADER, [rate_row(rate, bar=True) for rate in rates])]
+    clickers = next((rate.count for rate in rates if rate.name == "clicked"), 0) or 1
+    rows: list[list[Cell]] = []
+    for row in links[:_ROWS]:
+        share = row.people / clickers
+        rows.append([row.url or "(unknown link)", Bar(share, percent(share)), row.people, row.total])
+    if rows:
         header = ["link", "share of those who clicked", "recipients", "clicks"]
-        pieces.append(to_html("Links that people clicked", header, links))
-    for kind, groups in (("provider", stats.providers), ("domain", stats.domains)):
-        if groups:
+        pieces.append(to_html("Links that people clicked", header, rows))
+    for kind, members in groups.items():
+        if members:
             header = [kind, "sent", "delivered", "opened by people", "clicked", "complained", "bounced"]
-            pieces.append(to_html(f"By {kind}", header, [_group_row(row) for row in groups[:_ROWS]]))
-    for name, column, counts in (
-        ("Bounces", "reason", stats.bounces),
-        ("Events without a campaign, not counted above", "event", stats.unattributed),
-        ("Opens and clicks in all", "by", stats.hits),
-    ):
-        if counts:
-            pieces.append(to_html(name, [column, "count"], list(counts.items())))
-    if any(map(any, clicks := stats.week())):
-        pieces.append(_week_table(clicks))
+            pieces.append(to_html(f"By {kind}", header, [_group_row(row) for row in members[:_ROWS]]))
+    pieces += [
+        to_html(name, [column, "count"], list(found.items())) for name, column, found in counts if found
+    ]
+    if any(map(any, week)):
+        pieces.append(_week_table(week))
     return "".join(pieces)
 
 

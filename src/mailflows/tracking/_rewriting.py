@@ -84,12 +84,12 @@ class Rewriting:
                 decided.append((link, Edit(*place, url)))
         return decided
 
-    def pixel(self, part: TextPart) -> Edit | None:
+    def pixel(self, part: TextPart, recipient: str) -> Edit | None:
         """Return the edit that adds the pixel: at the end, or at the start of a page that will be clipped.
 
         A page that breaks off in a tag or a comment gets none: it would become a part of that.
         """
-        pixel = _pixel(self.addresses.make(Purpose.OPEN, self.campaign, self.recipient))
+        pixel = _pixel(self.addresses.make(Purpose.OPEN, self.campaign, recipient))
         found = parse(part.text).elements
         place = _place_of_pixel(part.text, found)
         return Edit(place, place, pixel) if _stays_apart(part.text, found, place, pixel) else None
@@ -169,11 +169,14 @@ def _pixel_url(tag: Element, text: str, addresses: Addresses) -> str:
     return url if url.startswith(addresses.prefix(Purpose.OPEN)) else ""
 
 
-def signed_for(part: TextPart, addresses: Addresses) -> list[tuple[str, str]]:
-    """Return campaign and recipient of all that is signed in a part; of what another key signed, nobody."""
+def signed_for(part: TextPart, addresses: Addresses) -> list[tuple[tuple[str, str], bool]]:
+    """Return campaign and recipient of all that is signed in a part, and whether it is a pixel.
+
+    What another key signed is nobody's, of no campaign.
+    """
     if addresses.base_url not in part.text:
         return []
-    found = []
+    found: list[tuple[tuple[str, str], bool]] = []
     for tag in parse(part.text).elements:
         attribute = tag.attributes.get("src" if tag.name == "img" else "href")
         url = attribute.value.strip() if attribute else ""
@@ -182,9 +185,9 @@ def signed_for(part: TextPart, addresses: Addresses) -> list[tuple[str, str]]:
             next((token for token in tokens if token), None) if url.startswith(addresses.base_url) else None
         )
         if token:
-            found.append((token.fields[0], token.fields[1]))
+            found.append(((token.fields[0], token.fields[1]), token.purpose is Purpose.OPEN))
         elif addresses.is_foreign(url):
-            found.append(("", ""))
+            found.append((("", ""), False))
     return found
 
 

@@ -259,7 +259,18 @@ class CampaignStats(Result):
 
     def _repr_html_(self) -> str:
         """Return the figures as small escaped tables, for a notebook and for `save_html`."""
-        return _page.tables(self, self._title())
+        return _page.tables(
+            self._title(),
+            rates=self.rates,
+            links=self.links,
+            groups={"provider": self.providers, "domain": self.domains},
+            counts=[
+                ("Bounces", "reason", self.bounces),
+                ("Events without a campaign, not counted above", "event", self.unattributed),
+                ("Opens and clicks in all", "by", self.hits),
+            ],
+            week=self.week(),
+        )
 
     def _title(self) -> str:
         name = f'Campaign "{printable(self.campaign)}"' if self.campaign else "All campaigns"
