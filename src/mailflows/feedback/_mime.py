@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["Report", "blocks", "read"]
 
 RETURNED_LIMIT = 64 * 1024
-"""Bytes of a returned message that are read: its headers are wanted, not the body."""
+"""Bytes of a returned message that are read: its headers are wanted, not the body. A bound on work."""
 
 STATUS_LIMIT = 4 * 1024 * 1024
-"""Bytes of delivery status that are read: those of 20,000 recipients, each with a diagnosis."""
+"""Bytes of delivery status that are read: those of 20,000 recipients, each with a diagnosis.
+A bound on work."""
 
 TEXT_LIMIT = 64 * 1024
-"""Characters of a report's text that are read; software writes a few thousand."""
+"""Characters of a report's text that are read; software writes a few thousand. A bound on work."""
 
 _STATUS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _DISPOSITION = frozenset({"message/disposition-notification", "message/global-disposition-notification"})

@@ -13,27 +13,33 @@ from dataclasses import astuple, dataclass, replace
 __all__ = ["Pace", "boxed", "deferred", "read_pace", "suspended", "written"]
 
 STEPS = 20
-"""Steps of a recovery."""
+"""Steps of a recovery. Our choice, tried on benchmarks/limits_pacing.py."""
 
 SHORTEST = 60.0
 CYCLE = 150.0
-"""A recovery takes at least 60 seconds and 150 messages, so that about one in 200 finds out the limit."""
+"""A recovery takes at least 60 seconds and 150 messages, so that about one in 200 finds out the limit.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 LESS = 0.9
-"""What is left of the rate that was just too much; 0.5 of the first one, about which nothing is known."""
+"""What is left of the rate that was just too much; 0.5 of the first one, about which nothing is known.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 300.0
-"""Seconds: the pause after a deferral, twice as long for each that follows at once."""
+"""Seconds: the pause after a deferral, twice as long for each that follows at once.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 PROBES = 60.0
-"""Part of a penalty after which it is probed: half a minute of half an hour."""
+"""Part of a penalty after which it is probed: half a minute of half an hour.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 FAR = 2 * 86_400.0
-"""Seconds: further ahead lies nothing that a reply can ask for, unless a clock was wrong."""
+"""Seconds: further ahead lies nothing that a reply can ask for, unless a clock was wrong.
+A bound on work."""
 
 LOWEST = 1 / 600
-"""Messages per second: so slow, a pace still finds out that it may be faster."""
+"""Messages per second: so slow, a pace still finds out that it may be faster.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 
 @dataclass(frozen=True, slots=True)

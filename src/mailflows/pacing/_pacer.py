@@ -32,20 +32,24 @@ __all__ = ["Pacer"]
 T = TypeVar("T")
 
 LONGEST = 86_400.0
-"""Seconds: longer than any interval between two messages, so that no store forgets a booking early."""
+"""Seconds: longer than any interval between two messages, so that no store forgets a booking early.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 KEPT = 7 * 86_400.0
-"""Seconds for which a pace is remembered after the provider last asked for less."""
+"""Seconds for which a pace is remembered after the provider last asked for less.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 COHORT = 0.15
 FAILING = 0.35
 SUSPECTED_FOR = 1800.0
 """Weight of the newest result; the share from which on unexplained deferrals slow a provider down: three
-in a row, or nearly half; and for how many seconds after that each one does: the usual time until a retry."""
+in a row, or nearly half; and for how many seconds after that each one does: the usual time until a retry.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 KNOWN_FOR = 3600.0
 MOST_KNOWN = 100_000
-"""Seconds for which the provider of a domain is remembered, and for how many domains."""
+"""Seconds for which the provider of a domain is remembered, and for how many domains.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 
 class Pacer:

@@ -38,10 +38,10 @@ __all__ = [
 ]
 
 BUDGET = 5.0
-"""Seconds for one address: as long as a person waits for a form."""
+"""Seconds for one address: as long as a person waits for a form. Our choice."""
 
 _PROBE_EVERY = 600.0
-"""Seconds after which the resolver is tried with names that do not exist again."""
+"""Seconds after which the resolver is tried with names that do not exist again. Our choice."""
 
 
 REFUSED: frozenset[str] = frozenset()

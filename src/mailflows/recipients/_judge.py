@@ -42,7 +42,7 @@ __all__ = ["Finding", "Judge"]
 
 _ORDER = {verdict: number for number, verdict in enumerate(Deliverability)}
 
-_KEPT_DOMAINS = 100_000
+_KEPT_DOMAINS = 100_000  # bound: keeps work and memory flat
 _MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 
 _SUPPRESSED = make_reason("suppressed", "history")

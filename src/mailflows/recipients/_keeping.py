@@ -27,7 +27,7 @@ __all__ = ["load_report", "save_report"]
 
 T = TypeVar("T")
 
-_SCHEMA = 1
+_SCHEMA = 1  # by definition: the layout that this version writes
 
 
 def save_report(report: Any, path: str | os.PathLike[str]) -> None:  # noqa: ANN401 -- a report of lists

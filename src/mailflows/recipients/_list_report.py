@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["ListReport"]
 
 _MOST_PICKLED = 100_000
-"""Rows up to which a report is pickled whole: about 20 MB."""
+"""Rows up to which a report is pickled whole: about 20 MB. A bound on work."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,4 +211,4 @@ def _printable(text: str) -> str:
     return printable(shown)
 
 
-_SHOWN = 300
+_SHOWN = 300  # bound: keeps work and memory flat

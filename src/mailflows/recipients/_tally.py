@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["CLASS_NAMES", "SUPPRESSED", "Tally", "class_of"]
 
 _EXAMPLES = 1000
-"""Bad rows and typing errors that a report lists; the file of `ListReport.to_csv` has them all."""
+"""Bad rows and typing errors that a report lists; the file of `ListReport.to_csv` has them all.
+A bound on work."""
 
-_MOST_COUNTED = 50_000
+_MOST_COUNTED = 50_000  # bound: keeps work and memory flat
 
 CLASS_NAMES = ("ordinary", *CLASSES, "suppressed")
 SUPPRESSED = len(CLASS_NAMES) - 1
@@ -92,7 +93,7 @@ def bounded(counter: Counter[str], name: str, times: int = 1) -> None:
 
 
 _DIGITS = re.compile(r"\d+")
-_LONGEST_STEM = 40
+_LONGEST_STEM = 40  # bound: keeps work and memory flat
 
 
 def shape_of(finding: Finding) -> str | None:

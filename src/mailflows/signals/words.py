@@ -31,6 +31,7 @@ __all__ = [
     "language_of",
     "measure",
     "read",
+    "tokens",
 ]
 
 HEAD = 3_500
@@ -240,6 +241,11 @@ def _ends(text: str) -> str:
     if len(text) > HEAD + TAIL:
         text = text[:HEAD] + "\n" + text[-TAIL:]
     return text if text.isascii() else seen(text)
+
+
+def tokens(text: str) -> tuple[str, ...]:
+    """Return the words of a text in lower case."""
+    return tuple(_TOKEN.findall(text.lower()))
 
 
 def language_of(tokens: Iterable[str], text: str) -> str:
