@@ -48,6 +48,7 @@ class Tracked:
         is_honeypot: Whether it is the link that only programs follow.
         issued: When the message was made, in UTC.
         expires: Until when the token holds, in UTC; `None` for always.
+        key_id: Which key signed it: an old one whose id comes no more may go.
     """
 
     purpose: Purpose
@@ -57,6 +58,7 @@ class Tracked:
     is_honeypot: bool
     issued: datetime
     expires: datetime | None
+    key_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,9 @@ def _tracked(token: Token) -> Tracked:
         raise TokenError(msg, reason="malformed")
     is_honeypot = is_click and contents[3] == HONEYPOT
     url = _target(*contents[2:]) if is_click and not is_honeypot else None
-    return Tracked(token.purpose, contents[0], contents[1], url, is_honeypot, token.issued, token.expires)
+    return Tracked(
+        token.purpose, contents[0], contents[1], url, is_honeypot, token.issued, token.expires, token.key_id
+    )
 
 
 def _target(source: str, coding: str, added: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,16 @@ if TYPE_CHECKING:
     from mailflows._html.tree import Element
     from mailflows._mail.edit import TextPart
 
-__all__ = ["Rewriting", "has_pixel", "is_sealed", "pages", "signed_for", "undone", "unsubscribe_urls"]
+__all__ = [
+    "Rewriting",
+    "has_pixel",
+    "is_sealed",
+    "pages",
+    "signed_for",
+    "undone",
+    "unread",
+    "unsubscribe_urls",
+]
 
 LINE_LIMIT = 998
 """Octets of a line (RFC 5322 section 2.1.1)."""
@@ -30,8 +41,40 @@ _SEALED = frozenset({"multipart/signed", "multipart/encrypted"})
 
 
 def pages(raw: bytes) -> list[TextPart]:
-    """Return the HTML parts of a message."""
-    return [part for part in text_parts(raw) if part.content_type == "text/html"]
+    """Return the HTML parts of a message that can be edited: not those of two or four octets a letter."""
+    found = (part for part in text_parts(raw) if part.content_type == "text/html")
+    return [part for part in found if "\0" not in part.text]
+
+
+def unread(raw: bytes) -> list[tuple[str, str]]:
+    """Return the source of each page of a message that is not edited, and why, a code of `SKIPPED`."""
+    found = []
+    for part in text_parts(raw):
+        if part.content_type == "text/html" and "\0" in part.text:
+            found.append((_wide(part.text.encode(part.codec, "surrogateescape")), "charset"))
+        elif part.content_type == "text/plain" and _ANCHOR.search(part.text):
+            found.append((part.text, "not-html"))
+    return found
+
+
+_ANCHOR = re.compile(r"<a\s[^<>]{0,200}href", re.IGNORECASE)
+
+
+def _wide(data: bytes) -> str:
+    """Return a text of two or four octets a letter (RFC 2781); without a mark, the zeros tell the order."""
+    marks = (
+        (codecs.BOM_UTF32_LE, "utf-32"),
+        (codecs.BOM_UTF32_BE, "utf-32"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+    )
+    for mark, codec in (*marks, (codecs.BOM_UTF16_BE, "utf-16")):
+        if data.startswith(mark):
+            return data.decode(codec, "replace")
+    first = max(data.find(b"<"), 0)
+    is_long = bytes(3) in {data[first + 1 : first + 4], data[max(first - 3, 0) : first]}
+    width = 32 if is_long else 16
+    order = "le" if first % (width // 8) == 0 else "be"
+    return data.decode(f"utf-{width}-{order}", "replace")
 
 
 def is_sealed(raw: bytes) -> bool:
@@ -151,9 +194,15 @@ def _stays_apart(text: str, found: list[Element], place: int, added: str) -> boo
     return len(after) == len(found) + 1 and any(tag.start == place for tag in after)
 
 
+_PIXEL_STYLE = "display:block;position:absolute;width:1px;height:1px;margin:-1px 0 0;border:0"
+
+
 def _pixel(url: str) -> str:
-    """Return a picture of one dot; small but not hidden, because some programs load nothing hidden."""
-    return f'<img src="{url}" width="1" height="1" alt="" style="display:block;border:0">'
+    """Return a picture of one dot that moves nothing; not hidden, because some programs load nothing hidden.
+
+    It stands outside of the layout; where a program takes *position* away, the margin takes its height back.
+    """
+    return f'<img src="{url}" width="1" height="1" alt="" style="{_PIXEL_STYLE}">'
 
 
 def has_pixel(part: TextPart, addresses: Addresses) -> bool:

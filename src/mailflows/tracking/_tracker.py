@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
+from mailflows._html.tree import parse
 from mailflows._mail import source as raw_source
 from mailflows._mail import structure
 from mailflows._mail.edit import spliced
@@ -22,6 +23,7 @@ from mailflows.tracking._rewriting import (
     pages,
     signed_for,
     undone,
+    unread,
     unsubscribe_urls,
 )
 
@@ -164,6 +166,9 @@ class Tracker:
         for part in pages(raw):
             whole = "signed" if is_sealed(raw) else "" if part.is_regular else "encoding"
             found += [replace(link, skipped=link.skipped or whole) for link, _ in work.links(raw, part)]
+        for source, code in unread(raw):
+            judged = (work.rules.judge(source, tag) for tag in parse(source).elements)
+            found += [Link(pair[1].url, code) for pair in judged if pair]
         return tuple(found)
 
     def undo(self, message: Source) -> bytes:
