@@ -31,7 +31,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command = commands.add_parser(
         "bounces",
         help="read bounces, complaints and automatic answers",
-        description="Read bounces, complaints and automatic answers from files, folders, an mbox or a Maildir.",
+        description="Read bounces, complaints and automatic answers: files, folders, mbox, Maildir.",
         epilog=STATUS,
     )
     command.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder; - for standard input")

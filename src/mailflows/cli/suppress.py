@@ -25,7 +25,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command = commands.add_parser(
         "suppress",
         help="show a suppression list, and undo an outage",
-        description="Show how many addresses are suppressed and why; undo or confirm what a provider reported.",
+        description="Show how many addresses are suppressed and why; undo or confirm reports.",
         epilog=STATUS,
     )
     verbs = command.add_subparsers(required=True, metavar="VERB")
