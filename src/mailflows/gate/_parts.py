@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mailflows._mail.address import mailbox_of, read_addresses
+from mailflows._mail.address import mailbox_of, read_addresses, read_author
 from mailflows._result import Severity
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
@@ -23,7 +23,7 @@ from mailflows.gate._identity import doubts, has_one_click
 from mailflows.gate._keys import absent_keys, fitted, needs_of
 from mailflows.gate._verdict import GateDecision
 from mailflows.held import HeldState
-from mailflows.message import UNSENDABLE, addresses
+from mailflows.message import UNSENDABLE
 from mailflows.recipients import Deliverability
 
 if TYPE_CHECKING:
@@ -109,13 +109,12 @@ def degraded(parts: Parts, check: Check, part: str, failure: Failure, *, who: st
 
 def headers(_parts: Parts, check: Check) -> Steps:
     """Look at From and at the recipients: what a message must have before anything else counts."""
-    fields = check.message.get_all("from")
-    mailboxes = [found for value in fields for found in addresses(value)]
-    if not mailboxes:
+    authors = [read_author(value) for value in check.message.get_all("from")]
+    if not any(author.likely for author in authors):
         check.say("message", "no-from", "it has no From with an address (RFC 5322 section 3.6.2)", REJECT)
     elif "repeated-header:from" in check.message.defects:
         check.say("message", "several-from", "it has several From fields; one is allowed", REJECT)
-    elif any("@" in text for value in fields for text in read_addresses(value).unread):
+    elif any("@" in text for author in authors for text in author.unread):
         check.say("message", "unreadable-from", "readers take From for one address or for another", REJECT)
     _form(check)
     if not check.open:
@@ -139,8 +138,10 @@ def _form(check: Check) -> None:
         check.say("message", "no-normal-form", said, REJECT)
     elif defects:
         check.say("message", "defects", f"its form is not as mail should be ({', '.join(defects[:5])})")
+    if check.message.envelope and check.message.envelope.recipients:
+        return
     unread = [t for name in ("to", "cc", "bcc") for t in read_addresses(check.message.get(name)).unread]
-    if unread and not (check.message.envelope and check.message.envelope.recipients):
+    if unread:
         check.say("message", "unread-recipients", f"{len(unread)} recipients of the header cannot be read")
 
 
