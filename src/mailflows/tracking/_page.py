@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from mailflows.errors import MissingExtra
 from mailflows.tracking._tables import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mailflows._result import Cell
     from mailflows.tracking._tables import Group, LinkClicks, Moment, Rate
@@ -86,7 +87,7 @@ def _week_table(counts: Sequence[Sequence[int]]) -> str:
     most = max(map(max, counts))
     head = "".join(f"<th>{hour}</th>" for hour in range(24))
     rows = "".join(
-        f"<tr><th>{escape(day)}</th>{''.join(_shade(count, most) for count in row)}</tr>"
+        f"<tr><th style='border:0'>{escape(day)}</th>{''.join(_shade(count, most) for count in row)}</tr>"
         for day, row in zip(DAYS, counts, strict=True)
     )
     return (
@@ -100,51 +101,56 @@ def _shade(count: int, most: int) -> str:
     return f"<td style='text-align:right;background:rgba(76,120,168,{strength:.2f})'>{count or ''}</td>"
 
 
-def _axes(ax: Any, size: tuple[float, float], *, dark: bool) -> Any:  # noqa: ANN401 -- matplotlib is optional
-    """Return axes to draw on, in the colours of the page around them."""
+@contextmanager
+def _axes(ax: Any, size: tuple[float, float], *, dark: bool) -> Iterator[Any]:  # noqa: ANN401 -- matplotlib is optional
+    """Give axes to draw on, in the colours of the page around them."""
     try:
         import matplotlib.pyplot as plt  # noqa: PLC0415 -- optional
     except ImportError as error:
         raise MissingExtra("notebook", "matplotlib") from error  # noqa: EM101 -- a name, no message
     if ax is not None:
-        return ax
+        yield ax
+        return
     with plt.style.context("dark_background" if dark else "default"):
-        return plt.subplots(figsize=size, layout="constrained")[1]
+        yield plt.subplots(figsize=size, layout="constrained")[1]
 
 
 def drawn_rates(rates: Sequence[Rate], campaign: str, ax: Any, *, dark: bool) -> Any:  # noqa: ANN401 -- as above
     """Draw shares with their intervals."""
     shown = [rate for rate in rates if rate.of and rate.name != "delivered"]
-    ax = _axes(ax, (8, 0.4 * len(shown) + 1.2), dark=dark)
-    for place, rate in enumerate(shown):
-        ax.plot([rate.low, rate.high], [place, place], color=_BLUE, linewidth=3)
-        ax.plot(rate.count / rate.of, place, "o", color=_BLUE)
-    ax.set_yticks(range(len(shown)), [rate.name for rate in shown])
-    ax.invert_yaxis()
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    ax.set_xlabel("share of recipients, with its interval")
-    ax.set_title(_title(campaign))
-    return ax
+    with _axes(ax, (8, 0.4 * len(shown) + 1.2), dark=dark) as drawn:
+        for place, rate in enumerate(shown):
+            drawn.plot([rate.low, rate.high], [place, place], color=_BLUE, linewidth=3)
+            drawn.plot(rate.count / rate.of, place, "o", color=_BLUE)
+        drawn.set_yticks(range(len(shown)), [rate.name for rate in shown])
+        drawn.invert_yaxis()
+        drawn.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        drawn.set_xlabel("share of recipients, with its interval")
+        drawn.set_title(_title(campaign))
+    return drawn
 
 
 def drawn_timeline(rows: Sequence[Moment], campaign: str, zone: str, ax: Any, *, dark: bool) -> Any:  # noqa: ANN401
     """Draw opens and clicks on one axis, unsubscribes and complaints, which are few, on another."""
-    ax = _axes(ax, (9, 3.5), dark=dark)
     starts = [row.start for row in rows]
-    for name, line in (("opened", ":"), ("clicked", "-")):
-        ax.plot(starts, [getattr(row, name) for row in rows], line, color=_BLUE, label=f"{name} (left)")
-    few = ax.twinx()
-    for name, line in (("unsubscribed", ":"), ("complained", "-")):
-        few.plot(starts, [getattr(row, name) for row in rows], line, color=_RED, label=f"{name} (right)")
-    ax.set_xlabel(f"time ({zone})")
-    ax.set_ylabel("recipients who first opened or clicked")
-    few.set_ylabel("recipients who left or complained")
-    for axis in (ax, few):
-        axis.set_ylim(bottom=0)
-    handles = [*ax.get_lines(), *few.get_lines()]
-    ax.legend(handles, [handle.get_label() for handle in handles], loc="upper right")
-    ax.set_title(_title(campaign))
-    return ax
+    with _axes(ax, (9, 3.5), dark=dark) as many:
+        few = many.twinx()
+        sides = (
+            (many, "left", _BLUE, ("opened", "clicked")),
+            (few, "right", _RED, ("unsubscribed", "complained")),
+        )
+        for axis, side, colour, names in sides:
+            for name, line in zip(names, (":", "-"), strict=True):
+                counts = [getattr(row, name) for row in rows]
+                axis.plot(starts, counts, line, color=colour, label=f"{name} ({side})")
+            axis.set_ylim(bottom=0)
+        many.set_xlabel(f"time ({zone})")
+        many.set_ylabel("first opened or clicked")
+        few.set_ylabel("left or complained")
+        handles = [*many.get_lines(), *few.get_lines()]
+        few.legend(handles, [handle.get_label() for handle in handles], loc="upper right")
+        many.set_title(_title(campaign))
+    return many
 
 
 def _title(campaign: str) -> str:
