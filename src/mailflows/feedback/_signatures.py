@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["verify_webhook"]
 
 MAX_AGE = 300.0
-"""Seconds that a signed time may be away: what the Svix libraries allow (docs.svix.com, 2026-11-28)."""
+"""Seconds that a signed time may be away: what the Svix libraries allow (docs.svix.com/receiving/verifying-payloads/why)."""
 
 REMEMBER = 30 * 86400.0
 """Seconds for which a request without a signed time is known; choice: as `SuppressionList(remember=)`."""
