@@ -94,9 +94,7 @@ def test_in_an_event_loop_no_part_asks_the_store_in_a_thread() -> None:
 
     async def way() -> None:
         kept: Any = AsyncStore()
-        gate = whole_gate(
-            kept, tally=Tally(kept), suppressions=None, on_error={"templates": "reject", "senders": "reject"}
-        )
+        gate = whole_gate(kept, tally=Tally(kept), on_error={"templates": "reject", "senders": "reject"})
         envelope = Envelope(CHARLES, (ADA,))
         verdict = await gate.acheck(note().as_bytes(), envelope=envelope, flow="professional")
         assert verdict.allowed, str(verdict)
@@ -110,8 +108,13 @@ def test_in_an_event_loop_no_part_asks_the_store_in_a_thread() -> None:
         await gate.held.arelease(held, flow="professional")
         assert (await gate.acheck(odd().as_bytes(), envelope=envelope)).allowed
         assert (await gate.tally.areport()).stopped == {"hold": 1}
+        assert gate.suppressions is not None
+        await gate.suppressions.aadd(ADA, reason="complained")
+        assert await gate.suppressions.ais_suppressed(f"Ada <{ADA}>")
+        assert await gate.suppressions.acounts() == {("global", "complained"): 1}
         erased = await gate.aforget(CHARLES)
         assert (erased.senders, erased.held) == (1, 1)
+        assert (await gate.aforget(ADA)).suppressions == 1
 
     asyncio.run(way())
 
