@@ -14,12 +14,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mailflows import _data
-from mailflows.flows._core import Line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mailflows.flows._core import Core
+    from mailflows.flows._core import Core, Line
 
 __all__ = ["Block", "BlockModel", "features", "most_promotional", "passages", "shipped_blocks"]
 
@@ -104,6 +103,7 @@ def _dense(line: str) -> int:
 def features(line: Line) -> set[str]:
     """Return what a line holds: words with digits as zeros, concepts, and marks.
 
+    >>> from mailflows.flows._core import Line
     >>> line = Line("Save 20 % now", ("save", "20", "now"), frozenset({"offer"}))
     >>> sorted(features(line))
     ['c:offer', 'm:percent', 'm:price', 'w:00', 'w:now', 'w:save']

@@ -7,7 +7,6 @@ addresses are no words of the text. What is judged as an advert is this core.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 
 from mailflows.message import Message
 from mailflows.signals import words
@@ -18,7 +17,7 @@ __all__ = ["Core", "Line", "core_of_text", "cores"]
 _SAID = frozenset({ZoneKind.BODY, ZoneKind.ACTION})
 _LONGEST_SUBJECT = 300  # bound: longer ones are cut by every mail client
 _LONGEST_LINE = 1_500  # bound: a paragraph that is longer is judged by its beginning
-_LANGUAGE = 200  # choice: words by which the language is told
+_OPENING = 1_000  # choice: letters by which the language is told, as footers may be in another
 
 MOST_LINES = 300
 """Lines looked at: half from the beginning, half from the end; bound: time."""
@@ -73,22 +72,20 @@ def cores(message: Message) -> tuple[Core, ...]:
 
 def core_of_text(subject: str, text: str) -> Core:
     """Return the core of a text with its subject."""
+    head = " ".join(subject.split())[:_LONGEST_SUBJECT]
+    opening = f"{head}\n{without_addresses(text[:_OPENING])}"
+    language = words.language_of(words.tokens(opening), opening)
     lines: list[str] = []
-    for zone in zones_of_text(text):
+    for zone in zones_of_text(text, language=language):
         if zone.kind in _SAID:
             lines += [said for line in zone.text.split("\n") if (said := without_addresses(line).strip())]
     if len(lines) > MOST_LINES:
         lines = lines[: MOST_LINES // 2] + lines[-MOST_LINES // 2 :]
-    head = " ".join(subject.split())[:_LONGEST_SUBJECT]
-    tokens = [words.tokens(line[:_LONGEST_LINE]) for line in lines]
-    first = [*words.tokens(head), *islice((token for line in tokens for token in line), _LANGUAGE)]
-    language = words.language_of(first, "\n".join((head, *lines))[:2000])
     return Core(
-        _line(head, words.tokens(head), language),
-        tuple(_line(line[:_LONGEST_LINE], found, language) for line, found in zip(lines, tokens, strict=True)),
-        language,
+        _line(head, language), tuple(_line(line[:_LONGEST_LINE], language) for line in lines), language
     )
 
 
-def _line(text: str, tokens: tuple[str, ...], language: str) -> Line:
+def _line(text: str, language: str) -> Line:
+    tokens = words.tokens(text)
     return Line(text, tokens, frozenset(words.concepts_of(text, tokens, language)))
