@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 from mailflows._html.scan import Document, scan
 from mailflows._mail import source as raw_source
+from mailflows._mail import structure
 from mailflows._mail.address import Address, addresses, mailbox, read_addresses
 from mailflows._mail.header import parameters
 from mailflows._mail.reader import Reader, charset_of, first_of_each, is_text, kind_of
+from mailflows._mail.transfer import decoded, transfer_encoding
+from mailflows.errors import MessageError
 
 if TYPE_CHECKING:
     import os
@@ -41,7 +44,7 @@ UNREAD = frozenset(
 )
 """Defects which mean that a reader may show text that was not read."""
 
-UNSENDABLE = frozenset(("long-headers", "many-headers", "control-characters-in-headers"))
+UNSENDABLE = frozenset(("long-headers", "many-headers", "line-ends-in-headers"))
 """Defects of a message that `mailflows._mail.handover.wire_form` cannot write."""
 
 
@@ -195,7 +198,7 @@ class Message:
 
     @property
     def sender(self) -> Address:
-        """The first mailbox of From; its address is empty where there is none."""
+        """The first mailbox of From; its address is empty where there is none that anybody could read."""
         if self._sender is None:
             object.__setattr__(self, "_sender", mailbox(self.get("from")))
         return cast("Address", self._sender)
@@ -242,8 +245,9 @@ _LATER: dict[str, object] = {"_document": None, "_measured": None, "_recipients"
 class _Builder:
     """Makes a message of what the reader finds."""
 
-    def __init__(self, source: raw_source.Raw) -> None:
+    def __init__(self, source: raw_source.Raw, *, is_within: bool = False) -> None:
         self.reader = Reader(source)
+        self.is_within = is_within
         self.parts: list[Part] = []
         self.texts: list[str] = []
         self.pages: list[str] = []
@@ -279,6 +283,8 @@ class _Builder:
             self.parts.append(part)
             if part.content_type in _ENCRYPTED or leaf.within[:1] == ("multipart/encrypted",):
                 note("encrypted")
+            elif leaf.kind in structure.MESSAGES and part.disposition != "attachment":
+                self.read_encoded(leaf)
             elif is_text(part.content_type):
                 if part.disposition == "attachment":
                     attached.append(leaf)
@@ -292,10 +298,32 @@ class _Builder:
         elif attached:
             note("text-attachment")
 
+    def read_encoded(self, leaf: Leaf) -> None:
+        """Read an encoded message within a message, which RFC 2046 section 5.2.1 forbids.
+
+        Some readers decode it and some do not: what is shown is known only if both show the same words.
+        """
+        reader = self.reader
+        coded = reader.raw[leaf.start : leaf.stop]
+        words = [] if self.is_within else _shown(decoded(coded, transfer_encoding(leaf.headers)))
+        if not words or words != _shown(coded):
+            reader.note("encoded-message")
+        text = " ".join(words)[: reader.budget]
+        reader.budget -= len(text)
+        self.texts.append(text)
+
     def read_leaf(self, leaf: Leaf) -> None:
         """Read the text of a part that a reader sees."""
         text, is_page = self.reader.shown(leaf)
         (self.pages if is_page else self.texts).append(text)
+
+
+def _shown(raw: bytes) -> list[str]:
+    """Return the words that a message within a message shows; none if it is no message."""
+    try:
+        return _Builder(raw_source.Raw(raw), is_within=True).message(None).body.split()
+    except MessageError:
+        return []
 
 
 def _part_of(leaf: Leaf) -> Part:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailflows._mail.address import mailbox_of, read_addresses
+from mailflows._mail.address import mailbox_of, read_addresses, read_author
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,20 @@ def test_a_mailbox_is_found_however_it_is_spelled(spelled: str) -> None:
 def test_what_is_no_mailbox_is_none(spelled: str) -> None:
     """Nobody is mailed by a guess."""
     assert mailbox_of(spelled) is None
+
+
+@pytest.mark.parametrize(
+    "value", ['"Oak <ada@oak.example>"', "Oak <ada@oak,example>", 'Oak <"ada@oak.example">', "<kent>"]
+)
+def test_what_nobody_can_read_is_no_address(value: str) -> None:
+    """A name that holds an address, and a domain with a comma, are nobody."""
+    found = read_addresses(value)
+    assert (found.mailboxes, found.likely) == ((), ())
+    assert found.unread
+
+
+def test_an_author_is_as_short_as_a_line() -> None:
+    """A From that is longer than any real one is told as unread, and quickly."""
+    found = read_author("a@oak.example, " * 1000)
+    assert not found.mailboxes
+    assert found.unread

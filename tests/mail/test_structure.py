@@ -12,6 +12,7 @@ import pytest
 from tests.shared_cases import cases
 
 from mailflows._mail import structure
+from mailflows._mail.edit import editable
 from mailflows._mail.handover import wire_form
 from mailflows.errors import MessageError
 from mailflows.message import Message
@@ -73,10 +74,31 @@ def test_ordinary_mail_has_no_defect() -> None:
 
 @pytest.mark.parametrize("mark", [b"\x0b", b"\x0c", b"\x85", "\x85".encode(), "\u2028".encode()])
 def test_what_some_readers_take_for_a_line_end_is_not_handed_over(mark: bytes) -> None:
-    """A control character in a header is refused."""
+    """A field that some readers would cut in two is refused."""
     raw = PLAIN.replace(b"Your code", b"Your code" + mark + b"Bcc: hidden@secret.example")
-    with pytest.raises(MessageError, match="control"):
+    assert "line-ends-in-headers" in Message.read(raw).defects
+    with pytest.raises(MessageError, match="line end"):
         wire_form(raw)
+
+
+@pytest.mark.parametrize("mark", [b"\x01", b"\x1b", b"\x7f", "\x9b".encode()])
+def test_another_control_character_is_a_blank(mark: bytes) -> None:
+    """What is read and what is sent have a blank in its place, and so has what is edited."""
+    raw = PLAIN.replace(b"Your code", b"Your" + mark + b"code")
+    agree(raw)
+    assert "control-characters-in-headers" in Message.read(raw).defects
+    assert mark not in wire_form(raw)
+    assert mark not in editable(raw)
+
+
+def test_an_encoded_message_is_read_where_all_readers_see_the_same() -> None:
+    """Words that only a reader that decodes shows are told as unread."""
+    head = (
+        b"From: a@oak.example\nContent-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n"
+    )
+    same = Message.read(head + PLAIN)
+    assert (same.text, same.unread) == ("The code is 4711.", ())
+    assert Message.read(head + PLAIN.replace(b"The", b"=54he")).unread == ("encoded-message",)
 
 
 def test_damaged_messages_are_read_alike_or_refused() -> None:

@@ -17,7 +17,7 @@ from mailflows._mail.transfer import TRANSFER_GROWTH, decoded, transfer_encoding
 from mailflows.errors import MessageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from mailflows._mail.structure import Leaf
 
@@ -65,7 +65,7 @@ class Reader:
     """
 
     def __init__(self, source: raw_source.Raw) -> None:
-        if not source.data.strip(_NOTHING):
+        if not (source.data[:_SHORT].strip(_NOTHING) or source.data.strip(_NOTHING)):
             msg = "an empty input is not a message"
             raise MessageError(msg, position=0)
         self.size = len(source.data)
@@ -89,8 +89,9 @@ class Reader:
             raise MessageError(msg, position=0) from problem
         for defect in head.defects:
             self.note(defect)
-        found = structure.values_of(self.raw, head, self.note)
-        if len({name for name, _ in found}) < len(found):
+        found = structure.values_of(head, self.note)
+        once = [name for name, _ in found if name in structure.ONCE]
+        if len(set(once)) < len(once):
             found = self._once(found)
         return found, head.body
 
@@ -115,7 +116,7 @@ class Reader:
         """Refuse what only looks like headers: JSON, a log, a program, a PDF."""
         if not _MAIL_HEADERS.isdisjoint(headers) or any(name.startswith("x-") for name in headers):
             return
-        names = ", ".join(repr(name[:40]) for name in list(headers)[:3]) or "unreadable"
+        names = ", ".join(repr(name[:40]) for name in list(headers)[:-4:-1]) or "unreadable"
         msg = f"no header belongs to mail, such as From or Subject; they are {names}{self._hint()}"
         raise MessageError(msg, position=0)
 
@@ -175,12 +176,9 @@ class Reader:
         return data, is_cut
 
 
-def first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Map each name to its first value."""
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        found.setdefault(name, value)
-    return found
+def first_of_each(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Map each name to its first value, the last name first."""
+    return dict(reversed(pairs))
 
 
 def kind_of(leaf: Leaf) -> str:
@@ -212,5 +210,5 @@ def _with_newlines(text: str) -> str:
 
 def _looks_like_html(text: str) -> bool:
     """Say whether a part that is declared as plain text is an HTML document."""
-    start = text[:2000].lower()
-    return start.lstrip()[:1] == "<" and ("<html" in start or "<body" in start)
+    start = text[:2000].lstrip()
+    return start[:1] == "<" and ("<html" in start.lower() or "<body" in start.lower())

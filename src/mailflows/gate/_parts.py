@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mailflows._mail.address import mailbox_of, read_addresses
+from mailflows._mail.address import mailbox_of, read_addresses, read_author
 from mailflows._result import Severity
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
@@ -23,7 +23,7 @@ from mailflows.gate._identity import doubts, has_one_click
 from mailflows.gate._keys import absent_keys, fitted, needs_of
 from mailflows.gate._verdict import GateDecision
 from mailflows.held import HeldState
-from mailflows.message import UNSENDABLE, addresses
+from mailflows.message import UNSENDABLE
 from mailflows.recipients import Deliverability
 
 if TYPE_CHECKING:
@@ -103,19 +103,18 @@ Part: TypeAlias = "Callable[[Parts, Check], Steps]"
 
 def degraded(parts: Parts, check: Check, part: str, failure: Failure, *, who: str = "it") -> None:
     """Note that a part failed, and what its policy decides."""
-    sentence = f"{who} could not be asked ({failure})"
+    sentence = f"{who} failed to run ({failure})"
     check.say(part, "failed", sentence, parts.on_error[part], degraded=True)
 
 
 def headers(_parts: Parts, check: Check) -> Steps:
     """Look at From and at the recipients: what a message must have before anything else counts."""
-    fields = check.message.get_all("from")
-    mailboxes = [found for value in fields for found in addresses(value)]
-    if not mailboxes:
+    authors = [read_author(value) for value in check.message.get_all("from")]
+    if not any(author.likely for author in authors):
         check.say("message", "no-from", "it has no From with an address (RFC 5322 section 3.6.2)", REJECT)
     elif "repeated-header:from" in check.message.defects:
         check.say("message", "several-from", "it has several From fields; one is allowed", REJECT)
-    elif any("@" in text for value in fields for text in read_addresses(value).unread):
+    elif any("@" in text for author in authors for text in author.unread):
         check.say("message", "unreadable-from", "readers take From for one address or for another", REJECT)
     _form(check)
     if not check.open:
@@ -139,8 +138,10 @@ def _form(check: Check) -> None:
         check.say("message", "no-normal-form", said, REJECT)
     elif defects:
         check.say("message", "defects", f"its form is not as mail should be ({', '.join(defects[:5])})")
+    if check.message.envelope and check.message.envelope.recipients:
+        return
     unread = [t for name in ("to", "cc", "bcc") for t in read_addresses(check.message.get(name)).unread]
-    if unread and not (check.message.envelope and check.message.envelope.recipients):
+    if unread:
         check.say("message", "unread-recipients", f"{len(unread)} recipients of the header cannot be read")
 
 
@@ -331,7 +332,7 @@ def senders(parts: Parts, check: Check) -> Steps:
         given = decision if reason.severity is Severity.ERROR else ACCEPT
         check.say("senders", reason.code, reason.sentence, given, retry_after=found.retry_after)
     if found.degraded or not found.reasons:
-        said = "the store could not be asked" if found.degraded else "the sender stands well"
+        said = "the store failed to answer" if found.degraded else "no issues with the sender"
         code = "degraded" if found.degraded else "ok"
         check.say("senders", code, said, decision, retry_after=found.retry_after, degraded=found.degraded)
 
@@ -351,7 +352,7 @@ def reputation(parts: Parts, check: Check) -> Steps:
     if found.refused:
         check.refuse("reputation", "stopped", str(found), found.refused, retry=found.retry_after)
     elif found.degraded:
-        check.say("reputation", "degraded", "the store could not be asked", degraded=True)
+        check.say("reputation", "degraded", "the store failed to answer", degraded=True)
     else:
         check.say("reputation", "ok", str(found))
 
