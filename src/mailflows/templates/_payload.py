@@ -56,7 +56,7 @@ def fields_of(payload: object) -> dict[str, object]:
 
 
 def flat(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:
-    """Yield name and value of everything that nests in a value, such as ``user.name`` and ``items.0.title``."""
+    """Yield name and value of all that nests in a value, such as ``user.name`` and ``items.0.title``."""
     plain = _plain(value) if depth < _DEEPEST else str(value)
     if isinstance(plain, Mapping):
         for key, one in plain.items():
