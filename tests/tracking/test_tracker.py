@@ -425,6 +425,25 @@ def test_an_id_that_is_none_is_told_why(recipient: object, said: str) -> None:
     assert "example.org" not in str(caught.value)
 
 
+@pytest.mark.parametrize("is_whole", [True, False])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_long_lines_are_written_anew_where_asked(is_whole: bool, newline: str) -> None:  # noqa: FBT001
+    """Else their links are left alone; the text stays what it is, and undoing keeps the new writing."""
+    html = f'<p>Zoë {"x" * 850} <a href="https://shop.example/">Go</a> {"y" * 70}</p>'
+    head = "Content-Type: text/html; charset=utf-8\n"
+    part = f"{head}\n{html}\n" if is_whole else f"{head}Content-Transfer-Encoding: 8bit\n\n{html}\n"
+    outer = f"Content-Type: multipart/mixed; boundary=b\n\n--b\n{part}--b--\n"
+    raw = (part if is_whole else outer).replace("\n", newline).encode()
+    assert [link.skipped for link in TRACKER.links(raw)] == ["line"]
+    tracker = Tracker([KEY], BASE, reencode=True)
+    assert [link.skipped for link in tracker.links(raw)] == [""]
+    sent = tracker.rewrite(raw, campaign="spring", recipient="42")
+    assert b"/c/" in sent.replace(b"=" + newline.encode(), b"")
+    assert max(map(len, sent.splitlines())) <= 78
+    assert tracker.rewrite(sent, campaign="spring", recipient="42") == sent
+    assert [p.text for p in text_parts(tracker.undo(sent))] == [p.text for p in text_parts(raw)]
+
+
 @pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
 def test_letters_of_two_octets_are_left_alone(charset: str) -> None:
     """A pixel in ASCII would make such a page unreadable; the reason is told for each link."""

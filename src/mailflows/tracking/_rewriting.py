@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import binascii
 import codecs
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailflows._html.tree import parse
-from mailflows._mail.edit import Edit, fields, sources_of, text_parts
+from mailflows._mail.edit import Edit, fields, newline_of, sources_of, text_parts
 from mailflows._mail.header import listed_urls, parameters
 from mailflows._mail.transfer import decoded
 from mailflows._token import Purpose
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Rewriting",
+    "as_printable",
     "has_pixel",
     "is_sealed",
     "pages",
@@ -75,6 +77,28 @@ def _wide(data: bytes) -> str:
     width = 32 if is_long else 16
     order = "le" if first % (width // 8) == 0 else "be"
     return data.decode(f"utf-{width}-{order}", "replace")
+
+
+def as_printable(raw: bytes, part: TextPart) -> bytes:
+    """Return a message with one of its parts as quoted-printable, whose lines are never too long.
+
+    The text stays what it is (RFC 2045 section 6.7).
+    """
+    newline = newline_of(raw)
+    start = raw.rfind(b"\n--", 0, part.start) + 1
+    head = raw[start : part.start]
+    field = b"Content-Transfer-Encoding: quoted-printable"
+    if found := _ENCODING.search(head):
+        head = head[: found.start()] + field + head[found.end() :]
+    else:
+        head = head.removesuffix(newline) + field + newline + newline
+    body = binascii.b2a_qp(raw[part.start : part.stop], istext=True)
+    return raw[:start] + head + body + raw[part.stop :]
+
+
+_ENCODING = re.compile(
+    rb"^content-transfer-encoding[ \t]*:[^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*+", re.IGNORECASE | re.MULTILINE
+)
 
 
 def is_sealed(raw: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -255,6 +256,7 @@ def groups(people: Iterable[Person], name_of: Callable[[str], str], confidence: 
     return tuple(sorted(rows, key=lambda row: (-row.sent, row.name)))
 
 
+@lru_cache(10_000)  # bound: one row for many recipients of a domain
 def provider_name(domain: str) -> str:
     """Return the mailbox provider of a domain, as far as the name tells."""
     return provider_of(domain).name

@@ -18,6 +18,7 @@ from mailflows.tracking._addresses import HONEYPOT, Addresses, Tracked, check_id
 from mailflows.tracking._links import Link, Rules
 from mailflows.tracking._rewriting import (
     Rewriting,
+    as_printable,
     has_pixel,
     is_sealed,
     pages,
@@ -61,6 +62,8 @@ class Tracker:
             the campaign unless it is given. None are added by default.
         hosts: Hosts whose links are tracked, with those below them; all by default.
         skip_hosts: Hosts whose links are left alone, with those below them.
+        reencode: Whether a part whose lines would grow beyond 998 octets is written anew as
+            quoted-printable; else its links are left alone. `undo` keeps the new writing.
         lifetime: Seconds that links and pixels hold; two years by default. Unsubscribing always works.
         clock: Returns the present moment in Unix seconds.
 
@@ -90,6 +93,7 @@ class Tracker:
         utm: Mapping[str, str] | None = None,
         hosts: Iterable[str] = (),
         skip_hosts: Iterable[str] = (),
+        reencode: bool = False,
         lifetime: float = 2 * YEAR,
         clock: Clock = time.time,
     ) -> None:
@@ -97,6 +101,7 @@ class Tracker:
         self.flow = _checked_flow(flow, any_flow=any_flow)
         self._addresses = Addresses(Signer(keys, clock=clock), base_url, lifetime)
         self._opens, self._clicks = opens, clicks
+        self._reencode = reencode
         self._utm = None if utm is None else dict(utm)
         self._rules = Rules(base_url, frozenset(hosts), frozenset(skip_hosts))
 
@@ -140,9 +145,10 @@ class Tracker:
             return raw
         seen = recipient if consent is None or consent.opens else ""
         raw = self._freed(raw, (campaign, recipient), (campaign, seen))
-        parts = [part for part in pages(raw) if part.is_regular and part.text.strip()]
         work = self._rewriting(raw, campaign, recipient)
         clicks = self._clicks and (consent is None or consent.clicks)
+        raw = self._with_room(raw, work) if clicks else raw
+        parts = [part for part in pages(raw) if part.is_regular and part.text.strip()]
         changes = [(part, _link_edits(raw, part, work) if clicks else []) for part in parts]
         if self._opens and parts and not any(has_pixel(part, self._addresses) for part in parts):
             pixel = work.pixel(parts[0], seen)
@@ -162,6 +168,7 @@ class Tracker:
         """
         raw, _ = structure.normal(raw_source.read(message).data)
         work = self._rewriting(raw, _PREVIEW, _PREVIEW)
+        raw = raw if is_sealed(raw) else self._with_room(raw, work)
         found: list[Link] = []
         for part in pages(raw):
             whole = "signed" if is_sealed(raw) else "" if part.is_regular else "encoding"
@@ -262,6 +269,13 @@ class Tracker:
             "and that undo() cannot take back; start from the message as it was before it was tracked"
         )
         raise ConfigurationError(msg, field="message")
+
+    def _with_room(self, raw: bytes, work: Rewriting) -> bytes:
+        """Return a message whose lines may grow, where that is asked for and needed."""
+        for part in reversed(pages(raw)) if self._reencode else ():
+            if not part.is_signed and any(link.skipped == "line" for link, _ in work.links(raw, part)):
+                raw = as_printable(raw, part)
+        return raw
 
     def _is_signed_for(self, raw: bytes, link: tuple[str, str], pixel: tuple[str, str]) -> bool:
         """Say whether all that is signed in a message is signed so."""
