@@ -161,7 +161,6 @@ def test_layout_knows_whose_hand_wrote_the_html() -> None:
     """Outlook's, Gmail's and a tool's marks."""
     assert "layout-client-outlook" in measure(mail("a", html='<p class="MsoNormal">Hello</p>'))
     assert "layout-client-gmail" in measure(mail("a", html='<div dir="ltr">Hello</div>'))
-    assert "layout-tool-blocks" in measure(mail("a", html='<td class="mcnTextContent">Hello</td>'))
 
 
 def test_figures_are_told_apart() -> None:

@@ -105,14 +105,14 @@ class Classification(Result):
         if self.flow:
             head = f"This is {self.flow.value} mail ({_percent(self.confidence)} sure)."
         elif self.confidence >= self.threshold:
-            head = f"No flow is named, because {self.reasons[0].sentence}."
-            head += f" What was read looks like {self.likely.value} mail ({_percent(self.confidence)})."
+            sure = _percent(self.confidence)
+            head = f"No flow is named. What was read looks like {self.likely.value} mail ({sure})."
         else:
             head = (
                 f"It is not clear which flow this is: {self.likely.value} is most likely, but only "
                 f"{_percent(self.confidence)} sure, and naming a flow takes {100 * self.threshold:.3g}%."
             )
-        parts = [head]
+        parts = [head, *(f"Note: {r.sentence}." for r in self.reasons if r.code.startswith("defect-"))]
         if speaking_for := self._speaking_for()[:_TOLD]:
             told = "; ".join(reason.sentence for reason in speaking_for)
             parts.append(f"What speaks for {self.likely.value}: {told}.")

@@ -6,8 +6,12 @@ import math
 import os
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 
+from mailflows._mail.archive import archived, holds_many
+from mailflows._result import to_frame
+from mailflows.classifier._calibration import KEPT_RIGHT, Calibration, calibration
 from mailflows.classifier._classification import Classification
 from mailflows.classifier._heuristics import CERTAIN_CONFIDENCE, certain_case, heuristic_model
 from mailflows.classifier._model import FLOWS, Model
@@ -16,6 +20,7 @@ from mailflows.classifier._wording import texts_of, wording
 from mailflows.errors import ConfigurationError, MessageError, MissingExtra
 from mailflows.message import Message
 from mailflows.signals import measure, words
+from mailflows.signals.headers import is_encrypted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,34 +102,49 @@ class Classifier:
             envelope: Sender and recipients of the SMTP transaction, where they are known.
 
         Raises:
-            MessageError: If a file cannot be opened, or *source* is of a type that is never a message.
+            MessageError: If a file cannot be opened, holds many messages (a folder, an mbox), or *source* is
+                of a type that is never a message.
         """
         try:
             message = Message.read(source, envelope=envelope)
         except MessageError as problem:
+            if isinstance(source, os.PathLike) and Path(source).is_dir():
+                raise _holds_many(source) from problem
             if problem.position is None:
                 raise
             return self._unreadable(str(problem))
+        if "mbox-line" in message.defects and isinstance(source, os.PathLike) and holds_many(Path(source)):
+            raise _holds_many(source)
         reading = words.read(message)
         measured = measure(message, reading=reading)
         if not reading.body and not reading.subject:
             return self._unreadable("it has neither a subject nor a text", message.defects)
         return self._judge(message, reading, measured)
 
+    @overload
+    def classify_many(self, sources: Column, *, n_jobs: int = 1, progress: bool = False) -> Any: ...  # noqa: ANN401 -- pandas is an extra
+
+    @overload
+    def classify_many(
+        self, sources: Iterable[Source] | os.PathLike[str], *, n_jobs: int = 1, progress: bool = False
+    ) -> Iterator[Classification]: ...
+
     def classify_many(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Source] | os.PathLike[str] | Column,
         *,
         n_jobs: int = 1,
         progress: bool = False,
-    ) -> Iterator[Classification]:
+    ) -> Iterator[Classification] | Any:
         """Classify messages one after the other, or in parallel chunks, lazily and in order.
 
-        A source that cannot be read at all, such as a missing file, is «unsure» with its reason, and
+        A source that cannot be read at all, such as a missing file, is "unsure" with its reason, and
         the others go on.
 
         Args:
-            sources: Any iterable, also an endless one.
+            sources: Any iterable, also an endless one; or the path of an archive: an mbox, a Maildir, a
+                folder. For a pandas Series, such as a column of a DataFrame, a DataFrame with the same
+                index comes back, with flow, likely, confidence and one probability a flow.
             n_jobs: Processes, as in joblib; -1 uses every core. Below some thousand messages one
                 process is faster. Under ``joblib.parallel_config(backend=…)`` any joblib backend
                 serves, a Dask cluster too.
@@ -132,36 +152,70 @@ class Classifier:
 
         Raises:
             MissingExtra: If *progress* is asked for and tqdm is not installed.
-            ConfigurationError: If *sources* is one message or a path, or *n_jobs* is 0.
+            ConfigurationError: If *sources* is one message, or *n_jobs* is 0.
         """
-        if isinstance(sources, str | bytes | os.PathLike):
-            msg = "sources is a list or another iterable of messages; for one message, use classify()"
+        if isinstance(sources, str | bytes):
+            msg = (
+                "sources is a list or another iterable of messages, or a pathlib.Path of an archive; for one "
+                "message, use classify()"
+            )
             raise ConfigurationError(msg, field="sources")
+        if isinstance(sources, Column):
+            results = self.classify_many(sources.to_list(), n_jobs=n_jobs, progress=progress)
+            return _frame(results, sources.index)
         if n_jobs == 0:
             msg = "n_jobs is a number of processes, or -1 for every core; 0 has no meaning"
             raise ConfigurationError(msg, field="n_jobs")
-        shown = _with_progress(sources) if progress else sources
+        found: Iterable[Source | MessageError] = (
+            (content for _, content in archived(Path(sources)))
+            if isinstance(sources, os.PathLike)
+            else sources
+        )
+        shown = _with_progress(found) if progress else found
         if n_jobs == 1:
             return map(self._classify_or_say, shown)
         return self._in_parallel(shown, n_jobs)
 
-    def _in_parallel(self, sources: Iterable[Source], n_jobs: int) -> Iterator[Classification]:
+    def calibrate(
+        self, messages: Iterable[Source], flows: Iterable[Flow | str], *, right: float = KEPT_RIGHT
+    ) -> Calibration:
+        """Return the lowest threshold from which this classifier is right often enough on mail of your own.
+
+        Use mail that the model was not trained on, from several senders; ``Classifier(threshold=…)`` takes
+        what is found.
+
+        Args:
+            messages: At least 30 messages.
+            flows: The flow of each.
+            right: Share of the kept messages that must be right, in (0, 1].
+
+        Raises:
+            ConfigurationError: If there are too few messages, a flow is unknown, or *right* is out of range.
+        """
+        if not 0 < right <= 1:
+            msg = f"right is a share in (0, 1], not {right!r}"
+            raise ConfigurationError(msg, field="right")
+        answers = list(self.classify_many(list(messages)))
+        return calibration(answers, list(flows), right)
+
+    def _in_parallel(self, sources: Iterable[Source | MessageError], n_jobs: int) -> Iterator[Classification]:
         from joblib import Parallel, delayed, effective_n_jobs  # noqa: PLC0415 -- half a second
 
-        # Open files cannot travel to another process: read what is read from, here.
-        chunks = _chunks(Message.read(s) if hasattr(s, "read") else s for s in sources)
+        chunks = _chunks(_travelling(sources))
         # Block after block, so that an endless input is not read ahead of what is taken.
         with Parallel(n_jobs=n_jobs) as run:
             while block := list(islice(chunks, 2 * effective_n_jobs(n_jobs))):
                 for results in run(delayed(self._chunk)(chunk) for chunk in block):
                     yield from results
 
-    def _chunk(self, sources: list[Source]) -> list[Classification]:
+    def _chunk(self, sources: list[Source | MessageError]) -> list[Classification]:
         return [self._classify_or_say(source) for source in sources]
 
-    def _classify_or_say(self, source: Source) -> Classification:
-        """Classify, or answer «unsure» with the reason: one bad file must not end a run."""
+    def _classify_or_say(self, source: Source | MessageError) -> Classification:
+        """Classify, or answer "unsure" with the reason: one bad file must not end a run."""
         try:
+            if isinstance(source, MessageError):
+                raise source
             return self.classify(source)
         except MessageError as problem:
             return self._unreadable(str(problem))
@@ -203,6 +257,40 @@ class Classifier:
         )
 
 
+@runtime_checkable
+class Column(Protocol):
+    """What a pandas Series has, and a list has not."""
+
+    @property
+    def index(self) -> Any:  # noqa: ANN401 -- pandas is an extra
+        """What names each row."""
+        ...
+
+    def to_list(self) -> list[Any]:
+        """Return the values."""
+        ...
+
+
+def _frame(results: Iterable[Classification], index: object) -> Any:  # noqa: ANN401 -- pandas is an extra
+    """Return classifications as a DataFrame, a row each."""
+    columns = ["flow", "likely", "confidence", *(flow.value for flow in FLOWS)]
+    rows = [
+        (
+            result.flow and result.flow.value,
+            result.likely and result.likely.value,
+            result.confidence,
+            *(result.probabilities[flow] for flow in FLOWS),
+        )
+        for result in results
+    ]
+    return to_frame(rows, columns).set_axis(index, axis=0)
+
+
+def _holds_many(path: os.PathLike[str]) -> MessageError:
+    kind = "a folder" if Path(path).is_dir() else "an mbox of several messages"
+    return MessageError(f"{os.fspath(path)} is {kind}: classify_many(path) reads every message in it")
+
+
 def classify(source: Source, *, envelope: Envelope | None = None) -> Classification:
     """Tell which flow a message belongs to, with the shipped model.
 
@@ -239,6 +327,9 @@ def _probabilities(logits: Weights, case: CertainCase | None) -> dict[Flow, floa
 def _first_reasons(message: Message, case: CertainCase | None) -> tuple[Reason, ...]:
     """Return the reasons that stand before those of the score."""
     found = (reason(case.code, case.sentence, 0.0),) if case else ()
+    if is_encrypted(message):
+        said = "its content is encrypted: only the headers could be judged"
+        found = (reason("defect-encrypted", said, 0.0), *found)
     if message.unread:
         said = f"a reader may show text that was not read ({', '.join(message.unread)})"
         found = (reason("defect-unread-text", said, 0.0), *found)
@@ -253,14 +344,23 @@ def _softmax(logits: Weights) -> Weights:
     return (a / total, b / total, c / total)
 
 
-def _chunks(sources: Iterable[Source]) -> Iterator[list[Source]]:
+def _travelling(sources: Iterable[Source | MessageError]) -> Iterator[Source | MessageError]:
+    """Read open files here: they cannot travel to another process."""
+    for source in sources:
+        if hasattr(source, "read") and not isinstance(source, MessageError):
+            yield Message.read(source)
+        else:
+            yield source
+
+
+def _chunks(sources: Iterable[Source | MessageError]) -> Iterator[list[Source | MessageError]]:
     """Cut an iterable into lists of `CHUNK` items, lazily."""
     iterator = iter(sources)
     while chunk := list(islice(iterator, CHUNK)):
         yield chunk
 
 
-def _with_progress(sources: Iterable[Source]) -> Iterable[Source]:
+def _with_progress(sources: Iterable[Source | MessageError]) -> Iterable[Source | MessageError]:
     """Wrap an iterable in a progress bar."""
     try:
         from tqdm.auto import tqdm  # noqa: PLC0415 -- optional

@@ -126,9 +126,9 @@ class Evidence:
 # choice: true and counted, but a reader sees no sign of a flow in them; they stand in the rest.
 _NOT_TELLING = frozenset(
     (
-        "skeleton-repetitive-tags skeleton-varied-tags skeleton-repetitive-lines skeleton-varied-words "
+        "skeleton-varied-words "
         "skeleton-sentences skeleton-fragments skeleton-many-blocks layout-html-only layout-text-only "
-        "layout-both layout-words layout-short layout-markup-share layout-nested layout-styled-share "
+        "layout-both layout-words layout-short layout-markup-share layout-nested "
         "layout-doctype layout-first-line-short layout-short-lines layout-blank-lines layout-numbers "
         "layout-dates layout-phone layout-no-capitals layout-lists layout-centred layout-old-markup "
         "layout-questions layout-percent layout-names-domain links-one links-few links-none links-domains "

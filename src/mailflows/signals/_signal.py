@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 
 __all__ = ["NAME_SPLIT", "Signal", "bucket", "some"]
@@ -30,12 +31,12 @@ class Signal:
 
 
 def bucket(value: float, *edges: float) -> float:
-    """Return how far a quantity is up a scale, in [0, 1]: bounded, so that no message dominates.
+    """Return how far a quantity is up a rising scale, in [0, 1]: bounded, so that no message dominates.
 
     >>> bucket(0, 1, 3, 10), bucket(2, 1, 3, 10), bucket(99, 1, 3, 10)
     (0.0, 0.3333333333333333, 1.0)
     """
-    return sum(value >= edge for edge in edges) / len(edges)
+    return bisect_right(edges, value) / len(edges)
 
 
 def some(values: dict[str, float]) -> dict[str, float]:

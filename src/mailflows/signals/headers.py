@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mailflows.message import Message
     from mailflows.signals.words import Reading
 
-__all__ = ["SIGNALS", "is_discussion_list", "measure"]
+__all__ = ["SIGNALS", "is_discussion_list", "is_encrypted", "measure"]
 
 _LIST_SOFTWARE = tuple(
     ("list-post x-mailman-version x-beenthere x-google-group-id mailing-list x-mailinglist").split()
@@ -100,6 +100,8 @@ SIGNALS = tuple(
         "headers-long-thread": "it belongs to a thread of several messages (References)",
         "headers-delivery-report": "it is a delivery or disposition report",
         "headers-high-priority": "it is marked urgent",
+        "headers-encrypted": "it is encrypted",
+        "headers-signed": "it carries a digital signature",
     }.items()
 )
 
@@ -107,6 +109,14 @@ SIGNALS = tuple(
 def is_discussion_list(message: Message) -> bool:
     """Say whether a discussion list's server handled the message."""
     return any(name in message for name in _LIST_SOFTWARE) and message.get("list-post").lower()[:2] != "no"
+
+
+def is_encrypted(message: Message) -> bool:
+    """Say whether the content is encrypted, by S/MIME (RFC 8551) or OpenPGP (RFC 3156)."""
+    kind = message.get("content-type").lower()
+    if kind.startswith(("application/pkcs7-mime", "application/x-pkcs7-mime")):
+        return "signed-data" not in kind
+    return kind.startswith("multipart/encrypted")
 
 
 def measure(message: Message, reading: Reading) -> dict[str, float]:
@@ -131,6 +141,8 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
         "headers-in-reply-to": "in-reply-to" in message,
         "headers-long-thread": get("references").count("@") > 1,
         "headers-delivery-report": kind.startswith("multipart/report"),
+        "headers-encrypted": is_encrypted(message),
+        "headers-signed": kind.startswith("multipart/signed"),
         "headers-high-priority": get("x-priority")[:1] in {"1", "2"} or get("importance").lower() == "high",
     }
     if identifier:

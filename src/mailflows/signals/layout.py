@@ -6,8 +6,10 @@ Only ratios, bits and buckets: raw counts of tags tell the decade of a message, 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
+from mailflows import _data
 from mailflows.signals._signal import Signal, bucket, some
 
 if TYPE_CHECKING:
@@ -27,17 +29,14 @@ SIGNALS = tuple(
         "layout-words": "it is long",
         "layout-short": "it is very short",
         "layout-markup-share": "it is more markup than text",
-        "layout-text-differs": "its plain-text part says less than its HTML",
         "layout-tables": "it is laid out in tables",
         "layout-nested": "tables stand in tables",
         "layout-data-table": "it shows a table of data",
         "layout-wrapper": "it is set in a column of fixed width",
-        "layout-styled-share": "its elements carry inline styles",
         "layout-media-query": "its styles adapt to the screen",
         "layout-office-conditional": "it has conditional code for Outlook, as tools write it",
         "layout-presentation": "tables are marked as presentation",
         "layout-preheader": "it has a hidden preview text",
-        "layout-padding": "it pads its preview with characters that are not seen",
         "layout-pixel": "it has a one-pixel image, as open tracking uses",
         "layout-images": "it has images",
         "layout-images-dense": "it has many images for so little text",
@@ -56,9 +55,6 @@ SIGNALS = tuple(
         "layout-client-gmail": "Gmail wrote its HTML",
         "layout-client-apple": "Apple Mail wrote its HTML",
         "layout-client-mozilla": "Thunderbird wrote its HTML",
-        "layout-client-other": "a mail client that people use wrote its HTML",
-        "layout-tool-blocks": "its HTML has the blocks of a mailing tool",
-        "layout-framework": "it is built with a mail framework",
         "layout-blockquote": "it has a block quotation",
         "layout-quoted-html": "it quotes an earlier message",
         "layout-signature": "it has a signature block",
@@ -100,12 +96,12 @@ SIGNALS = tuple(
     }.items()
 )
 
-_WIDTH = re.compile(r"(?:width\s?[=:]\s?[\"']?|max-width:\s?)(?:4[89]|[5-7]\d)\d(?:px|[\"'\s;>])")
+_WIDTH = re.compile(r"width\s?[=:]\s?[\"']?(?:4[89]|[5-7]\d)\d(?:px|[\"'\s;>])")
 _BIG_TYPE = re.compile(r"font-size:\s?(?:2[2-9]|[3-9]\d)(?:\.\d+)?px")
 _BACKGROUND = re.compile(
     r"(?:bgcolor=|background(?:-color)?:)\s?[\"']?(?!#?fff|white|transparent|none|inherit|initial)[#a-z]"
 )
-_PAIR = re.compile(r"[ \t*•-]{0,6}[^\W\d][^\n:：]{0,35}\s?[:：]\s{0,20}\S")
+_PAIR = re.compile(r"[ \t*•-]{0,6}([^\W\d][^\n:：]{0,35})\s?[:：]\s{0,20}\S")
 _RULER = re.compile(r"\s{0,8}([-=*_~#+•·.―─━═■◆□◇☆★♪]\s?)\1{4,}")
 _HAS_DIGIT = re.compile(r"\d")
 _CURRENCIES = frozenset("€ $ £ ¥ ₽ zł kr eur usd chf pln r$ % № # EUR USD CHF PLN R$ Kč руб. руб 円".split())
@@ -176,11 +172,6 @@ def _parts(message: Message, reading: Reading) -> dict[str, float]:
         "layout-html-only": has_html and not has_text,
         "layout-text-only": has_text and not has_html,
         "layout-both": both,
-        "layout-padding": message.body.count("\u200c", 0, 4000) > 8
-        or message.html.count("&zwnj;", 0, 20_000) > 8
-        or message.html.count("\u034f", 0, 20_000) > 8
-        or message.html.count("&#847;", 0, 20_000) > 8,
-        "layout-text-differs": both and len(message.text) * 2 < len(message.document.text),
         "layout-no-text": length < 8,
         "layout-short": length < 40,
         "layout-words": bucket(length, 60, 120, 250, 500, 1000),
@@ -203,7 +194,6 @@ def _markup(document: Document) -> dict[str, float]:
         "layout-nested": bucket(tables, 2, 4, 8, 16),
         "layout-data-table": cells > 5 and 2 <= cells / rows <= 8,
         "layout-wrapper": bool(_WIDTH.search(lower)),
-        "layout-styled-share": bucket(document.lower.count("style=") / total, 0.1, 0.3, 0.6),
         "layout-media-query": "@media" in lower,
         "layout-office-conditional": "<!--[if" in lower and "msonormal" not in lower,
         "layout-presentation": 'role="presentation"' in lower,
@@ -256,9 +246,6 @@ _MAKERS = {
     "client-gmail": ("gmail_", '<div dir="ltr"', '<div dir="auto"'),
     "client-apple": ("apple-", "line-break: after-white-space"),
     "client-mozilla": ("moz-",),
-    "client-other": ("yahoo_quoted", "zmail", "zwchr", "protonmail", "tutanota", "ymail", "roundcube", "yiv"),
-    "tool-blocks": ("mcn", "mj-", "hs_cos", "kl-", "stripo", "beefree", "r1-o", "cxb"),
-    "framework": ("wrapper", "container", "content-cell"),
     "quoted-html": ("gmail_quote", "divrplyfwdmsg", "appendonsend", "solid #e1e1e1", "moz-cite"),
     "signature": ("signature",),
 }
@@ -297,9 +284,7 @@ def _lines(full: list[str]) -> dict[str, float]:
     lengths = list(map(len, full))
     starts = [line.lstrip()[:1] for line in full]
     pairs = sum(
-        1
-        for line in full
-        if (":" in line[1:40] or "：" in line[1:40]) and len(line) < 200 and _PAIR.match(line)
+        1 for line in full if (":" in line[1:40] or "：" in line[1:40]) and len(line) < 200 and _is_pair(line)
     )
     rulers = sum(
         1 for start, line in zip(starts, full, strict=True) if start in _RULERS and _RULER.match(line)
@@ -320,6 +305,21 @@ def _lines(full: list[str]) -> dict[str, float]:
     }
 
 
+def _is_pair(line: str) -> bool:
+    """Say whether a line is "name: value", and neither a web address nor the head of a quoted message."""
+    found = _PAIR.match(line)
+    return found is not None and found[1].strip().lower() not in _no_names()
+
+
+@cache
+def _no_names() -> frozenset[str]:
+    """Return what stands before a colon without naming a value: schemes, and the fields of a quoted head."""
+    lines = _data.read_sections("quoted-heads.txt")[""]
+    return frozenset(
+        {"http", "https", "mailto", "tel", *(w.lower() for line in lines for w in line.split(", "))}
+    )
+
+
 _RULERS = frozenset("-=*_~#+•·.―─━═■◆□◇☆★♪")
 _BULLETS = frozenset("-*•·‣▪►✓✔●○■◆・")
 
@@ -328,7 +328,13 @@ def _figures(text: str) -> dict[str, float]:
     """Measure what its digits are: money, percentages, dates, references, numbers to call."""
     has_digit = _HAS_DIGIT.search
     figures = " ".join(
-        [w for w in text.split() if (len(w) < 40 and not w.isalpha() and has_digit(w)) or w in _CURRENCIES]
+        [
+            w
+            for line in text.split("\n")
+            if has_digit(line)
+            for w in line.split()
+            if (not w.isalpha() and len(w) < 40 and has_digit(w)) or w in _CURRENCIES
+        ]
     )
     machine = sum(map(text.count, _MACHINE_WORDS))
     if not figures:

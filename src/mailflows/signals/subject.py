@@ -45,6 +45,8 @@ _PATH = re.compile(
 _QUOTED = re.compile(r"[\"«„“「『]\s?.{2,80}?[\"»“”」』]")
 _CAPITALS = re.compile(r"\b[A-ZÀ-ÞА-Я]{4,}\b")
 
+_SEPARATORS = (" | ", " - ", " – ", " — ", ": ")
+
 SIGNALS = tuple(
     Signal(name, sentence)
     for name, sentence in {
@@ -87,10 +89,13 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
     to_names = {w for a in recipients for w in NAME_SPLIT.split(f"{a.name} {a.local}".lower()) if len(w) > 2}
     own = {w for w in NAME_SPLIT.split(f"{message.sender.name}".lower()) if len(w) > 3}
     length = len(subject)
+    reply, forward = _REPLY.match(subject), _FORWARD.match(subject)
+    marked = reply or forward
+    own_words = subject[marked.end() :].lstrip() if marked else subject
     return some(
         {
-            "subject-reply": bool(_REPLY.match(subject)),
-            "subject-forward": bool(_FORWARD.match(subject)),
+            "subject-reply": bool(reply),
+            "subject-forward": bool(forward),
             "subject-tagged": bool(_TAG.match(subject)),
             "subject-number": bool(_NUMBER.search(subject)),
             "subject-code": bool(_CODE.search(subject)),
@@ -107,11 +112,7 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
             "subject-long": length > 60,
             "subject-short": length < 20,
             "subject-lower-case": subject[:1].islower(),
-            "subject-separator": " | " in subject
-            or " - " in subject
-            or " – " in subject
-            or " — " in subject
-            or ": " in subject,
+            "subject-separator": any(mark in own_words for mark in _SEPARATORS),
             "subject-quoted": bool(_QUOTED.search(subject)),
             "subject-automatic-reply": bool(_AUTOMATIC.match(subject)),
             "subject-issue": bool(_ISSUE.search(subject)),

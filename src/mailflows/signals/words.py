@@ -42,6 +42,12 @@ FIRST_TOKENS = 350
 LAST_TOKENS = 150
 """Tokens of the body in which concepts are looked up."""
 
+LITTLE = 200
+"""Characters of text below which the alternative texts of images are read; choice: two or three sentences."""
+
+MOST_IMAGES = 40
+"""Images whose alternative texts are read; bound: a catalogue has more."""
+
 OPENING = 50
 CLOSING = 50
 """Tokens that count as the beginning and the end of the body."""
@@ -64,6 +70,7 @@ CONCEPTS: dict[str, str] = {
     "sent_from_device": "a phone's signature",
     "holiday_absence": "wording about an absence",
     "unsubscribe": "an offer to unsubscribe",
+    "list_confirmation": "the confirmation of a subscription or of leaving a list",
     "preferences": "an offer to change preferences",
     "view_in_browser": "an offer to view it in a browser",
     "received_because": "an explanation why the reader receives this",
@@ -210,6 +217,9 @@ class _Lexicon:
 def read(message: Message) -> Reading:
     """Find the words of a message."""
     text = _ends(message.body)
+    if len(text) < LITTLE and message.html:
+        # What a picture says is text, too: all that a newsletter made of images says.
+        text = "\n".join([text, *(i.alt for i in message.document.images[:MOST_IMAGES] if i.alt)]).strip()
     lower = text.lower()
     subject = tuple(_TOKEN.findall(message.subject[:400].lower()))
     body = tuple(_TOKEN.findall(lower))
@@ -250,9 +260,9 @@ def language_of(tokens: Iterable[str], text: str) -> str:
         if _HAN.search(text):
             return "zh"
     votes: dict[str, int] = {}
-    known = _function_words()
-    for token in tokens:
-        for language in known.get(token, ()):
+    languages_of = _function_words().get
+    for languages in [found for token in tokens if (found := languages_of(token))]:
+        for language in languages:
             votes[language] = votes.get(language, 0) + 1
     if not votes:
         return ""
@@ -323,13 +333,10 @@ def find(lexicon: _Lexicon, tokens: tuple[str, ...]) -> list[tuple[int, str]]:
     """Return (position, concept) of every entry found."""
     hits: list[tuple[int, str]] = []
     known = lexicon.known
-    for position, token in enumerate(tokens):
-        try:
-            start = known[token]
-        except KeyError:
-            start = lexicon.start(token)
-        if start is None:
-            continue
+    for token in set(tokens).difference(known):
+        lexicon.start(token)
+    starts = [(position, start) for position, start in enumerate(map(known.get, tokens)) if start]
+    for position, start in starts:
         hits += [(position, concept) for concept in start.alone]
         following = tokens[position + 1] if position + 1 < len(tokens) else ""
         for words, concept in (*start.followed.get(following, ()), *start.open_ended):
@@ -432,7 +439,20 @@ def concepts_of(text: str, tokens: tuple[str, ...], language: str) -> set[str]:
     found = {concept for _, concept in find(lexicon, tokens)}
     if lexicon.substrings:
         lower = text.lower()
-        found |= {concept for entry, concept in lexicon.substrings if entry in lower}
+        starts = _starts(language)
+        for place in range(len(lower)):
+            for entry, concept in starts.get(lower[place], ()):
+                if lower.startswith(entry, place):
+                    found.add(concept)
+    return found
+
+
+@cache
+def _starts(language: str) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return the entries of a language without spaces by their first letter."""
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for entry, concept in _lexicon(language).substrings:
+        found[entry[0]] = (*found.get(entry[0], ()), (entry, concept))
     return found
 
 
