@@ -41,7 +41,7 @@ SEEDS = tuple(
         "From: o@oak.example\r\nTo: A <a@x.example>,\r\n b@x.example\r\nSubject: Your\r\n code\r\n\r\nHi\r\n",
         (
             "From: o@oak.example\nTo: a@x.example\nSubject: x\nMIME-Version: 1.0\n"
-            "Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/plain\n\nplain words\n"
+            "Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/plain\n\nwords\n"
             "--b\nContent-Type: text/html\n\n<p>html words</p>\n--b--\n"
         ),
         (
