@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailflows._html.tree import Element, walk
 from mailflows._mail.edit import Edit
+from mailflows.content import _controls
 from mailflows.content._inline import inlined
 from mailflows.content._likeness import ACTIVE, is_active, is_handler
 from mailflows.content._page import Page, is_spacer
@@ -13,7 +15,7 @@ from mailflows.message import Message
 from mailflows.signals import words
 
 if TYPE_CHECKING:
-    from mailflows._html.tree import Attribute, Element
+    from mailflows._html.tree import Attribute
 
 __all__ = ["Edit", "Page", "active_content", "forms", "inline_css", "lang", "language", "roles", "spacer_alt"]
 
@@ -40,16 +42,32 @@ def _before(page: Page, attribute: Attribute) -> int:
 
 
 def forms(page: Page) -> list[Edit]:
-    """Take forms away and leave what a reader sees in them; what is typed or chosen goes."""
+    """Take forms away and leave what a reader sees in them: texts, the words of buttons, what can be chosen.
+
+    Boxes that open an accordion, a carousel or a menu stay.
+    """
     edits: list[Edit] = []
-    for element in page.tree.named("form", "button"):
-        edits += _unwrapped(element)
-    gone = page.tree.named("input", "select")
-    edits += [Edit(element.start, element.end, "") for element in gone]
-    for element in page.tree.named("textarea"):
-        content = page.source[element.inner : element.inner_end]
-        edits.append(Edit(element.start, element.end, content.replace("<", "&lt;")))
+    for element in _controls.asking(page):
+        if element.name in {"form", "button"}:
+            edits += _unwrapped(element)
+        elif element.name == "input":
+            edits.append(Edit(element.start, element.end, _controls.without_control(element)))
+        elif element.name == "select":
+            edits += _choices(element)
+        else:
+            content = page.source[element.inner : element.inner_end]
+            edits.append(Edit(element.start, element.end, content.replace("<", "&lt;")))
     return _outermost(edits)
+
+
+def _choices(select: Element) -> list[Edit]:
+    """Leave the words to choose from, with a stroke between two."""
+    edits = _unwrapped(select)
+    options = [node for node in walk(select) if isinstance(node, Element)]
+    for number, option in enumerate(options):
+        start, *end = _unwrapped(option)
+        edits += [Edit(start.start, start.end, " / " if number and option.name == "option" else ""), *end]
+    return edits
 
 
 def _unwrapped(element: Element) -> list[Edit]:
