@@ -23,7 +23,7 @@ def merge_tag() -> re.Pattern[str]:
 
 @cache
 def merge_tag_mark() -> re.Pattern[str]:
-    """Return the pattern of what shows that a merge tag stands in a link, though only a part of it is there."""
+    """Return the pattern of what shows that a merge tag stands in a link, perhaps cut in two."""
     return _compiled("mark")
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Cascade", "RuleIndex", "Style"]
 
-MAX_MATCHES = 100_000
-"""Selectors that are tried on elements; what a hostile page has beyond is left out."""
+MAX_MATCHES = 12_000
+"""bound: elements that are compared with selectors; what a hostile page has beyond is left out."""
 
 SEEN = frozenset(
     "color background background-color background-image font-size font font-weight display visibility "
@@ -59,7 +59,9 @@ _BOLD = frozenset("b strong th h1 h2 h3 h4 h5 h6".split())
 _LINK = Color(0, 0, 238)
 _UNSEEN = frozenset("head style script title template noscript object audio video datalist".split())
 _STRUCK = frozenset("s strike del".split())
-_STATE = re.compile(r":(?:not\(:checked\)|checked|hover|target|focus(?:-within|-visible)?|active)", re.IGNORECASE)
+_STATE = re.compile(
+    r":(?:not\(:checked\)|checked|hover|target|focus(?:-within|-visible)?|active)", re.IGNORECASE
+)
 """What a reader brings about (Selectors Level 4, sections 9 and 10)."""
 
 _SWITCHES = frozenset("display visibility opacity height max-height width max-width font-size".split())
@@ -101,7 +103,7 @@ class RuleIndex:
 
     def __init__(self, sheets: Iterable[_css.Sheet], *, applies: Callable[[_css.Rule], bool]) -> None:
         self._index: dict[str, list[tuple[_selectors.Selector, int, _css.Rule]]] = {}
-        self._room = MAX_MATCHES
+        self._room = [MAX_MATCHES]
         sheets = list(sheets)
         self._layers = _layers(sheets)
         for order, rule in enumerate(rule for sheet in sheets for rule in sheet.rules):
@@ -115,10 +117,12 @@ class RuleIndex:
         if identity := element.get("id"):
             keys.append(f"#{identity}")
         found: list[tuple[int, tuple[int, int, int], int, tuple[_css.Declaration, ...]]] = []
-        for key in keys:
+        for key in keys if self._room[0] > 0 else ():
             for selector, order, rule in self._index.get(key, ()):
-                self._room -= 1
-                if self._room > 0 and _selectors.matches(selector, element):
+                self._room[0] -= 1
+                if self._room[0] <= 0:
+                    break
+                if _selectors.matches(selector, element, self._room):
                     found += self._ranked(rule, selector.specificity, order)
         found.sort(key=lambda entry: entry[:3])
         return [declarations for *_, declarations in found]
@@ -126,7 +130,7 @@ class RuleIndex:
     def _ranked(
         self, rule: _css.Rule, specificity: tuple[int, int, int], order: int
     ) -> list[tuple[int, tuple[int, int, int], int, tuple[_css.Declaration, ...]]]:
-        """Return the declarations of a rule with their rank; important ones of a layer rank the other way round."""
+        """Return the declarations of a rule with their rank; the important ones of layers rank in reverse."""
         if not self._layers or not (layer := _layer(rule)):
             return [(0, specificity, order, rule.declarations)]
         rank = len(self._layers) - self._layers.get(layer, 0)
@@ -167,7 +171,11 @@ class Cascade:
             is_bold=_is_bold(element, values, inherited=parent.is_bold),
             is_struck=parent.is_struck or element.name in _STRUCK or "line-through" in _decoration(values),
         )
-        if not parent.hidden and (reason := _hidden(element, values)) and not self._is_revealed(element, values):
+        if (
+            not parent.hidden
+            and (reason := _hidden(element, values))
+            and not self._is_revealed(element, values)
+        ):
             return replace(style, hidden=reason, hider=element)
         return style
 

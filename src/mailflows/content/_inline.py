@@ -9,10 +9,10 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from mailflows._html.merge_tags import merge_tag
 from mailflows.content import _css, _media
 from mailflows.content._cascade import RuleIndex
 from mailflows.content._page import is_left_out
-from mailflows._html.merge_tags import merge_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

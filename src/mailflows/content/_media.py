@@ -13,7 +13,9 @@ _RANGE = re.compile(r"(?:device-)?width\s*+([<>])=?\s*+([0-9.]{1,9})\s*+(px|em|r
 _SCREEN = 800.0
 """Choice: pixels, wider than the 600 of nearly all layouts."""
 
-_TRUE = frozenset(("prefers-color-scheme:light", "orientation:landscape", "prefers-reduced-motion:no-preference"))
+_TRUE = frozenset(
+    ("prefers-color-scheme:light", "orientation:landscape", "prefers-reduced-motion:no-preference")
+)
 _TYPES = frozenset(("all", "screen", ""))
 
 

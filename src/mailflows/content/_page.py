@@ -15,7 +15,7 @@ from mailflows.content._cascade import Cascade
 if TYPE_CHECKING:
     from mailflows.content._cascade import Style
 
-__all__ = ["Link", "Page", "Run", "is_spacer", "pixels"]
+__all__ = ["Link", "Page", "Run", "is_left_out", "is_spacer", "pixels", "too_much"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,17 +71,17 @@ class Page:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.too_much = _too_much(source)
+        self.too_much = too_much(source)
         self.tree = parse("" if self.too_much else source)
 
     @property
     def bare_text(self) -> str:
         """The text between the tags, for a page that is too much to be read as one."""
-        return scan(self.source[:_MOST_LETTERS]).text
+        return scan(self.source[:_MOST_BARE]).text
 
     @cached_property
     def sheets(self) -> tuple[_css.Sheet, ...]:
-        """The style sheets, in order; a ``media`` attribute that does not hold is a condition of all rules."""
+        """The style sheets, in order; a ``media`` that does not hold is a condition of all rules."""
         return tuple(map(_sheet, self.tree.named("style")))
 
     @cached_property
@@ -160,10 +160,12 @@ class Page:
         return tuple(self.tree.named("img"))
 
 
-def _too_much(source: str) -> str:
+def too_much(source: str) -> str:
     """Say why a page is more than is read, or return an empty string."""
     if (tags := source.count("<")) > _MOST_TAGS:
         return f"it has {tags} tags"
+    if (values := source.count("=")) > _MOST_VALUES:
+        return f"it has {values} attributes"
     if len(source) > _MOST_LETTERS:
         return f"it has {len(source)} characters"
     found = source.lower() if "<style" in source or "<STYLE" in source else ""
@@ -175,9 +177,8 @@ def _too_much(source: str) -> str:
     return f"its style sheets have {size} characters" if size > _MOST_CSS else ""
 
 
-_MOST_TAGS, _MOST_LETTERS, _MOST_CSS = 6_000, 1_500_000, 120_000
-"""bound: the largest of 612 pages of real mail has 2,326 tags (benchmarks/content_quality.py); Gmail cuts a page at
-102 kB, and drops a style sheet beyond 8 kB."""
+_MOST_TAGS, _MOST_VALUES, _MOST_LETTERS, _MOST_CSS, _MOST_BARE = 6_000, 30_000, 1_500_000, 120_000, 250_000
+"""bound: the largest of 612 pages of real mail has 2,326 tags and 84 kB; Gmail cuts a page at 102 kB."""
 
 
 def is_left_out(element: Element) -> bool:

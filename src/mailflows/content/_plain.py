@@ -41,10 +41,10 @@ def plain_text(html: str) -> str:
     """Return the plain text of a page: what its reader sees, with the targets of its links.
 
     Lists keep their numbers and their depth, a short row of a table is one line, and a struck price stands
-    between tildes. What the style hides is left out, wherever it says so: in a ``style`` attribute, in a style
-    sheet, by ``hidden``. That keeps the preview text, which is meant for the list of messages, out of the text.
-    What a reader can open, as in an accordion, is in. Of a page with more tags than any client shows, the bare
-    text is returned.
+    between tildes. What the style hides is left out, wherever it says so: in a ``style`` attribute, in a
+    style sheet, by ``hidden``. That keeps the preview text, which is meant for the list of messages, out of
+    the text. What a reader can open, as in an accordion, is in. Of a page that is more than any client shows,
+    the bare text is returned.
 
     >>> print(plain_text("<h1>Hello</h1><p>See <a href='https://example.org/a'>your order</a>.</p>"))
     Hello

@@ -37,7 +37,9 @@ _ONCE = frozenset(
 _ABSURD = 96 * 3600.0
 """Seconds; SpamAssassin's DATE_IN_PAST_96_XX and DATE_IN_FUTURE_96_XX."""
 
-_SHOWN_ADDRESS = re.compile(r"[\w.+-]{1,64}\s?(?:@|\((?:at|a)\)|\[at\])\s?((?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})", re.IGNORECASE)
+_SHOWN_ADDRESS = re.compile(
+    r"[\w.+-]{1,64}\s?(?:@|\((?:at|a)\)|\[at\])\s?((?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})", re.IGNORECASE
+)
 _CID = re.compile(r"""\bcid:([^\s"'<>)\\]{1,200})""", re.IGNORECASE)
 _ALIGNED = re.compile(r"(?:^|;)\s*+d\s*+=\s*+([\w.-]{1,253})")
 _OVERRIDE = re.compile("[\u202d\u202e]")
@@ -176,7 +178,9 @@ def _pictures(draft: Draft, leaves: list[Leaf]) -> Iterator[Note]:
     there |= {_plain_id(leaf.headers.get("content-location", "").removeprefix("cid:")) for leaf in leaves}
     wanted = dict.fromkeys(_plain_id(unescaped(found)) for found in _CID.findall(draft.html))
     if missing := [name for name in wanted if name and name not in there]:
-        yield Note("cid-missing", Where("html", None, f"cid:{missing[0][:70]}"), len(missing), tuple(missing[:10]))
+        yield Note(
+            "cid-missing", Where("html", None, f"cid:{missing[0][:70]}"), len(missing), tuple(missing[:10])
+        )
 
 
 def _plain_id(value: str) -> str:

@@ -27,9 +27,6 @@ _LONGEST = 500
 _MAX_STEPS = 64
 """How far up, or back, a combinator looks."""
 
-_MAX_TRIES = 256
-"""bound: elements that are tried for one selector and one element."""
-
 _IMPLIED = frozenset(("html", "body"))
 
 Test = tuple[str, str, str]
@@ -109,12 +106,12 @@ def _specificity(compounds: list[Compound]) -> tuple[int, int, int]:
     return (identities, len(tests) - identities, sum(bool(compound.tag) for compound in compounds))
 
 
-def matches(selector: Selector, element: Element) -> bool:
-    """Say whether a selector matches an element."""
+def matches(selector: Selector, element: Element, room: list[int]) -> bool:
+    """Say whether a selector matches an element; *room* holds how many elements may still be compared."""
     compounds = selector.compounds
     if not _is(compounds[0], element):
         return False
-    return len(compounds) == 1 or _fits(compounds, 1, element, [_MAX_TRIES])
+    return len(compounds) == 1 or _fits(compounds, 1, element, room)
 
 
 def _fits(compounds: tuple[Compound, ...], place: int, element: Element, room: list[int]) -> bool:
@@ -133,12 +130,17 @@ def _fits(compounds: tuple[Compound, ...], place: int, element: Element, room: l
 
 
 def _related(compound: Compound, element: Element) -> Iterator[Element]:
-    """Yield the elements that a compound to the left may mean, the nearest first; the root stands for what
-    browsers add around a page without ``<body>``.
+    """Yield the elements that a compound to the left may mean, the nearest first.
+
+    The root stands for what browsers add around a page without ``<body>``.
     """
     combinator = compound.combinator
     if combinator in {"+", "~"}:
-        before = element.parent.elements[max(0, element.position - _MAX_STEPS) : element.position] if element.parent else []
+        before = (
+            element.parent.elements[max(0, element.position - _MAX_STEPS) : element.position]
+            if element.parent
+            else []
+        )
         yield from reversed(before if combinator == "~" else before[-1:])
         return
     node = element.parent

@@ -1,4 +1,4 @@
-"""Slips of the hand: a test subject, "Dear None", links to one's own machine, look-alike letters, missing names."""
+"""Slips of the hand: a test subject, "Dear None", links to one's own machine, look-alike letters."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["is_local", "rules"]
 
 _TEST_SUBJECT = re.compile(
-    r"\W{0,3}(?:test(?:ing|e|s)?|essai|prueba|prova|próba|тест|テスト)(?:\W{0,3}\Z|[\])]|\s?[:\d-]|\s(?:e?-?mail|message|mail|send|envoi|\d)\b)"
+    r"\W{0,3}(?:test(?:ing|e|s)?|essai|prueba|prova|próba|тест|テスト)"
+    r"(?:\W{0,3}\Z|[\])]|\s?[:\d-]|\s(?:e?-?mail|message|mail|send|envoi|\d)\b)"
     r"|(?:copy of|draft|brouillon|entwurf)\b\s?[:\])-]",
     re.IGNORECASE,
 )
 _NOBODY = re.compile(
-    r"\b(?:dear|hi|hello|hey|bonjour|cher|chère|hallo|liebe[r]?|hola|ciao|caro|olá|beste|good (?:morning|day|evening)),?\s{1,3}"
-    r"(?:(?:mr|ms|mrs|herr|frau|m|mme)\.?\s)?(?:none|null|nil|undefined|nan|n/a|\[object object\]|first_?name|fname|last_?name)\b"
+    r"\b(?:dear|hi|hello|hey|bonjour|cher|chère|hallo|liebe[r]?|hola|ciao|caro|olá|beste"
+    r"|good (?:morning|day|evening)),?\s{1,3}(?:(?:mr|ms|mrs|herr|frau|m|mme)\.?\s)?"
+    r"(?:none|null|nil|undefined|nan|n/a|first_?name|fname|last_?name)\b"
     r"|\[object object\]|\b(?:dear|hi|hello|hey|hallo)\s{1,3}[,!]",
     re.IGNORECASE,
 )
@@ -69,9 +71,13 @@ def _words(draft: Draft) -> Iterator[Note]:
 def _local_links(draft: Draft) -> Iterator[Note]:
     places = [(link.element, link.href) for link in draft.page.links]
     places += [(image, image.get("src")) for image in draft.page.images]
-    found = [(element, host) for element, href in places if (host := target(href.strip()).host) and is_local(host)]
+    found = [
+        (element, host) for element, href in places if (host := target(href.strip()).host) and is_local(host)
+    ]
     if found:
-        yield draft.on("link-local", [element for element, _ in found], *dict.fromkeys(host for _, host in found))
+        yield draft.on(
+            "link-local", [element for element, _ in found], *dict.fromkeys(host for _, host in found)
+        )
 
 
 def is_local(host: str) -> bool:
@@ -106,7 +112,9 @@ def _names(draft: Draft) -> Iterator[Note]:
         and is_web(link.href)
         and link.element.name == "a"
         and not any(link.element.get(name) for name in ("aria-label", "title"))
-        and not merge_tag().search(draft.html, link.element.inner, max(link.element.inner, link.element.inner_end))
+        and not merge_tag().search(
+            draft.html, link.element.inner, max(link.element.inner, link.element.inner_end)
+        )
         and _has_picture(draft, link.element.inner, link.element.inner_end)
     ]
     if found:
@@ -126,7 +134,9 @@ def _direction(draft: Draft) -> Iterator[Note]:
     source = draft.html.lower()
     is_said = re.search(r"""\bdir\s?=\s?["']?(?:rtl|auto)|direction\s?:\s?rtl""", source)
     if letters > _RTL_SHARE * sum(map(str.isalpha, text)) and not is_said:
-        yield Note("direction-missing", draft.at(draft.page.tree.first("html") or draft.page.tree.first("body")))
+        yield Note(
+            "direction-missing", draft.at(draft.page.tree.first("html") or draft.page.tree.first("body"))
+        )
 
 
 def _dark_mode(draft: Draft) -> Iterator[Note]:

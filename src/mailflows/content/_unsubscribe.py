@@ -68,7 +68,10 @@ def _link(draft: Draft) -> Iterator[Note]:
 def _in_any_language(draft: Draft) -> bool:
     """Say whether a link unsubscribes in another language than the message seems to be in."""
     tokens = (tuple(_TOKEN.findall(link.text.lower()[:300])) for link in draft.page.links[:300])
-    return any(concepts_anywhere(words, _OFFERS) for words in tokens if words)
+    if any(concepts_anywhere(words, _OFFERS) for words in tokens if words):
+        return True
+    closing = tuple(_TOKEN.findall(draft.message.text[-1000:].lower()))[-60:]
+    return not draft.html and "unsubscribe" in concepts_anywhere(closing, _OFFERS)
 
 
 _TOKEN = re.compile(r"\w+")
