@@ -22,6 +22,7 @@ sys.path.insert(0, str(recording.ROOT / "tasks"))
 from train_blocks import Labelled, load, train
 
 from mailflows.flows._blocks import BlockModel, most_promotional, shipped_blocks
+from mailflows.flows._core import cores
 from mailflows.message import Message
 
 FOLDS = 5
@@ -66,7 +67,7 @@ def spliced(mail: Labelled, blocks: dict[str, list[str]], chance: random.Random)
 
 def score(message: Message, model: BlockModel) -> float:
     """Return the score of the most promotional passage."""
-    block = most_promotional(message, model=model)
+    block = most_promotional(cores(message)[0], model=model)
     return block.score if block else model.start
 
 

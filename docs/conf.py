@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docutils import nodes
@@ -47,7 +49,13 @@ class SignalTable(SphinxDirective):
         """Return the table."""
         family = self.arguments[0]
         if family == "concepts":
-            return [_table(("concept", "what is found"), CONCEPTS.items())]
+            rows = [(name.replace("_", "-"), what) for name, what in CONCEPTS.items()]
+            return [
+                _table(
+                    ("concept", "what is found"),
+                    rows,
+                )
+            ]
         if family == "zones":
             return [_table(("zone", "where"), ZONES.items())]
         rows = [(name, signal.sentence) for name, signal in SIGNALS.items() if signal.family == family]
@@ -75,6 +83,22 @@ class CodeTable(SphinxDirective):
         return [_table(("code", "what it says"), rows)]
 
 
+class SystemMatrix(SphinxDirective):
+    """A table of the sending systems that the data files know."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        path = Path(__file__).with_name("system_matrix.py")
+        self.env.note_dependency(str(path))
+        spec = importlib.util.spec_from_file_location("system_matrix", path)
+        if spec is None or spec.loader is None:
+            msg = "docs/system_matrix.py is missing"
+            raise self.error(msg)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return [_wide_table(module.HEADER, module.rows())]
+
+
 def _severities(severities: dict[Flow | None, Severity | None]) -> str:
     """Return the severity in words, with those of flows that differ."""
     general = severities[None]
@@ -95,10 +119,22 @@ def _table(header: tuple[str, str], rows: Iterable[tuple[str, str]]) -> nodes.ta
     return nodes.table("", group)
 
 
+def _wide_table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> nodes.table:
+    """Return a table of any number of columns."""
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=10) for _ in header), cols=len(header))
+    group += nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", word)) for word in header)))
+    group += nodes.tbody(
+        "",
+        *(nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in row)) for row in rows),
+    )
+    return nodes.table("", group)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the tables of signals and of lint codes."""
+    """Register the tables of signals, lint codes and sending systems."""
     app.add_directive("signal-table", SignalTable)
     app.add_directive("code-table", CodeTable)
+    app.add_directive("system-matrix", SystemMatrix)
     return {"parallel_read_safe": True}
 
 

@@ -95,11 +95,15 @@ def senders() -> str:
 
 def pacing() -> str:
     """Return what the pacer makes of a provider whose capacity it does not know."""
+    found = result("limits_pacing")
     rows: list[list[object]] = [
         [name, percent(run["capacity_used"]), percent(run["deferral_share"])]
-        for name, run in result("limits_pacing")["runs"].items()
+        for name, run in found["runs"].items()
     ]
-    return table(["hidden capacity", "used", "deferred"], rows)
+    rows += [[name, percent(run["used"]), percent(run["deferred"])] for name, run in found["replies"].items()]
+    slowest = max(found["mixed"].values())
+    mixed = f"Four providers in one campaign: the slowest takes {slowest:.2f} times as long as alone."
+    return f"{table(['hidden capacity', 'used', 'deferred'], rows)}\n\n{mixed}"
 
 
 def content() -> str:

@@ -1,8 +1,8 @@
 """List the numeric constants of the library that say no source beside them; exit status 1 if there are any.
 
 A constant is a number under a name at the top of a module. Its source stands in the comment or the string
-beside it: a standard, a dated page, a script that measured it, or, where nobody else decides, the word
-``bound:`` (work or memory is kept within it) or ``choice:`` with the reason.
+beside it, or below its group: a standard, a dated page, a script that measured it, or, where nobody decides,
+the word "bound" (work or memory is kept within it) or "choice" beside the reason.
 
     python tasks/unsourced_constants.py
 """
@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "mailflows"
 
 _SOURCE = re.compile(
     r"RFC|\b(19|20)\d\d\b|https?://|benchmarks/|tasks/|Unicode|HTML Living Standard|WCAG|by definition"
-    r"|bound:|choice:",
+    r"|section \d|bound:|choice:|our choice|bound on work",
     re.IGNORECASE,
 )
 
@@ -43,7 +43,7 @@ def lacking(path: Path) -> Iterator[str]:
     lines = text.split("\n")
     body = ast.parse(text).body
     for place, node in enumerate(body):
-        if is_number(node) and not _SOURCE.search(beside(body, place, lines)):
+        if is_number(node) and not is_unit(node) and not _SOURCE.search(beside(body, place, lines)):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target  # type: ignore[attr-defined]
             yield f"{node.lineno}: {ast.unparse(target)}"
 
@@ -70,6 +70,11 @@ def is_number(node: ast.stmt) -> bool:
     return names <= arithmetic and all(type(value) in {int, float} for value in values)
 
 
+def is_unit(node: ast.stmt) -> bool:
+    """Return whether a constant only names a unit of time."""
+    return bool(re.fullmatch(r"_?(MINUTE|HOUR|DAY|WEEK|YEAR)S? = .*", ast.unparse(node)))
+
+
 def beside(body: list[ast.stmt], place: int, lines: list[str]) -> str:
     """Return the comments on and above a statement, and the string below it."""
     node = body[place]
@@ -78,7 +83,10 @@ def beside(body: list[ast.stmt], place: int, lines: list[str]) -> str:
     while above >= 0 and lines[above].startswith("#"):
         texts.append(lines[above])
         above -= 1
-    after = body[place + 1] if place + 1 < len(body) else None
+    below = place + 1
+    while below < len(body) and is_number(body[below]):
+        below += 1
+    after = body[below] if below < len(body) else None
     if (
         isinstance(after, ast.Expr)
         and isinstance(after.value, ast.Constant)

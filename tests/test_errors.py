@@ -70,7 +70,7 @@ def test_configuration_error_names_the_setting() -> None:
 def test_missing_extra_names_the_command() -> None:
     """`MissingExtra` says what to type."""
     error = MissingExtra("progress", "tqdm")
-    assert str(error) == "tqdm is needed here: pip install 'mailflows[progress]'"
+    assert str(error) == "tqdm is needed here; in your copy of mailflows: pip install '.[progress]'"
     assert error.extra == "progress"
 
 

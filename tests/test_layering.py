@@ -107,3 +107,67 @@ def test_third_party_packages_have_one_door() -> None:
     assert doors.get("email_validator", set()) <= {"recipients"}
     assert doors.get("publicsuffixlist", set()) <= {"_domain"}
     assert doors.get("disposable_email_domains", set()) <= {"recipients"}
+
+
+def test_only_one_part_knows_how_a_message_is_split() -> None:
+    """Nobody beside `_mail` parses a message, and nobody beside `_html` cuts HTML into tags.
+
+    The integrations ask the standard library for the envelope of a message, as smtplib does, in one file.
+    """
+    words = ("email.parser", "message_from_", "BytesParser", "HTMLParser")
+    users = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in FILES
+        if any(word in path.read_text("utf-8") for word in words)
+    }
+    assert users <= {"integrations/_wire.py"}
+
+
+def test_files_import_in_no_circle() -> None:
+    """No file reaches itself over its imports, those for types included."""
+    graph = {module: imported_files(path) for module, path in MODULES.items()}
+    assert circles(graph) == []
+
+
+def test_a_circle_is_found() -> None:
+    """Three files in a ring are one circle; a file that only looks on is none."""
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+
+
+def module_of(path: Path) -> str:
+    """Return the dotted name of a file."""
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imported_files(path: Path) -> set[str]:
+    """Return the files of the library that a file imports, whole packages by their __init__."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & MODULES.keys() or {node.module}
+    return (found & MODULES.keys()) - {module_of(path)}
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the groups of files of which each can be reached from each other, by repeated search."""
+    reach = {start: reachable(graph, start) for start in graph}
+    groups = {tuple(sorted(m for m in reach[start] if start in reach[m])) for start in graph}
+    return sorted(list(group) for group in groups if len(group) > 1)
+
+
+def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    """Return all that can be reached from a file."""
+    seen: set[str] = set()
+    todo = list(graph[start])
+    while todo:
+        found = todo.pop()
+        if found not in seen:
+            seen.add(found)
+            todo += graph.get(found, ())
+    return seen

@@ -23,9 +23,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hostile
+from mailflows._mail.reader import TEXT_LIMIT
 from mailflows._mail.structure import MAX_DEPTH, MAX_PARTS
 from mailflows.errors import MessageError
-from mailflows.message import TEXT_LIMIT, Envelope, Message, addresses
+from mailflows.message import Envelope, Message, addresses
 
 
 def read(*headers: str, body: str = "Hello") -> Message:

@@ -73,6 +73,6 @@ def test_each_domain_and_each_mail_host_has_one_provider() -> None:
 def test_every_part_gives_one_answer(domain: str) -> None:
     """Signals, the recipient checker and the pacer agree about who a domain belongs to."""
     seen = measure(Message.read(f"From: Ada <ada@{domain}>\nSubject: x\n\nHello"))
-    assert "sender.free_mail" in seen
+    assert "sender-free-mail" in seen
     assert Trait.FREE_MAIL in RecipientChecker(dns=False).check(f"ada.lovelace@{domain}").traits
     assert Pacer().schedule(f"ada@{domain}").provider == provider_of(domain).name

@@ -28,7 +28,7 @@ from mailflows.content import lint
 from mailflows.feedback import SuppressionList, from_smtp_exception
 from mailflows.limits import SQLiteStore
 from mailflows.pacing import Pacer
-from mailflows.recipients import Verdict
+from mailflows.recipients import Deliverability
 from mailflows.tracking import Tracker
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def compose(tracker: Tracker, campaign: str, recipient: str, address: str) -> by
 def why_not(address: str, suppressions: SuppressionList) -> str:
     """Return in a word why nothing is sent to an address, or an empty string."""
     # An address beyond ASCII needs SMTPUTF8 (RFC 6531), which is left out here.
-    if not address.isascii() or check_recipient(address, dns=False).verdict is Verdict.UNDELIVERABLE:
+    if not address.isascii() or check_recipient(address, dns=False).verdict is Deliverability.UNDELIVERABLE:
         return "invalid"
     return "suppressed" if suppressions.is_suppressed(address, flow=Flow.MARKETING) else ""
 

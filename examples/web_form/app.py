@@ -1,6 +1,6 @@
 """A sign-up form that cannot be used to flood anybody: `python app.py`, then open http://127.0.0.1:5000/.
 
-It needs Flask (`pip install flask mailflows`) and an SMTP server: SMTP_HOST and SMTP_PORT, localhost and 25
+It needs Flask (`pip install flask`) and an SMTP server: SMTP_HOST and SMTP_PORT, localhost and 25
 by default. Counts are kept in the file LIMITS_DB, which all worker processes share. The DNS is asked whether
 the domain of an address receives mail.
 """

@@ -166,12 +166,12 @@ class TokenError(MailflowsError, ValueError):
 
 
 class MissingExtra(MailflowsError, ImportError):  # noqa: N818 -- names what is missing
-    """Raised when an optional package is needed; the message is the command that installs it.
+    """Raised when an optional package is needed; the message names the extra that brings it.
 
     Attributes:
-        extra: Name of the extra, as in ``pip install 'mailflows[extra]'``.
+        extra: Name of the extra, as in ``pip install '.[extra]'`` in a copy of the repository.
     """
 
     def __init__(self, extra: str, package: str) -> None:
-        super().__init__(f"{package} is needed here: pip install 'mailflows[{extra}]'")
+        super().__init__(f"{package} is needed here; in your copy of mailflows: pip install '.[{extra}]'")
         self.extra = extra

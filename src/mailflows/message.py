@@ -8,7 +8,6 @@ wrong in `Message.defects` instead of raising.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
@@ -16,9 +15,9 @@ from mailflows._html.scan import Document, scan
 from mailflows._mail import source as raw_source
 from mailflows._mail import structure
 from mailflows._mail.address import Address, addresses, mailbox, read_addresses
-from mailflows._mail.charset import decode
-from mailflows._mail.header import decode_base64, has_inner_padding, parameters
-from mailflows._mail.transfer import TRANSFER_GROWTH, decoded, transfer_encoding
+from mailflows._mail.header import parameters
+from mailflows._mail.reader import Reader, charset_of, first_of_each, is_text, kind_of
+from mailflows._mail.transfer import decoded, transfer_encoding
 from mailflows.errors import MessageError
 
 if TYPE_CHECKING:
@@ -35,15 +34,6 @@ Source: TypeAlias = (
 )
 """What can be read as a message."""
 
-TEXT_LIMIT = 256 * 1024
-"""Bytes of decoded text (plain and HTML together) that are read; the rest is noted as a defect."""
-
-PAGES = frozenset(("text/html", "application/xhtml+xml", "text/xhtml", "text/x-amp-html"))
-"""Types that a reader shows as HTML."""
-
-_NOT_TEXT = frozenset("text/calendar text/vcard text/x-vcard text/directory text/css text/javascript".split())
-"""Text that programs read: it is shown as an invitation, a card or a file."""
-
 _ENCRYPTED = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted"))
 
 UNREAD = frozenset(
@@ -54,20 +44,8 @@ UNREAD = frozenset(
 )
 """Defects which mean that a reader may show text that was not read."""
 
-UNSENDABLE = frozenset(("long-headers", "many-headers", "control-characters-in-headers"))
+UNSENDABLE = frozenset(("long-headers", "many-headers", "line-ends-in-headers"))
 """Defects of a message that `mailflows._mail.handover.wire_form` cannot write."""
-
-_NOTHING = b"\xef\xbb\xbf\0 \t\r\n\v\f"
-_SHORT = 40
-_FEW_LOST = 10  # so many letters that are lost, and one in so many: a text is not what was written
-_META_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
-
-_MAIL_HEADERS = frozenset(
-    (
-        "from to cc bcc subject date sender reply-to return-path received message-id mime-version "
-        "content-type delivered-to references in-reply-to"
-    ).split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +140,7 @@ class Message:
         """
         if isinstance(source, Message):
             return source if envelope is None else source.replace(envelope=envelope)
-        return _Reader(raw_source.read(source)).message(envelope)
+        return _Builder(raw_source.read(source)).message(envelope)
 
     def replace(
         self,
@@ -179,7 +157,7 @@ class Message:
         if headers is not None:
             pairs = tuple(headers)
             object.__setattr__(copy, "headers", pairs)
-            object.__setattr__(copy, "_by_name", _first_of_each(pairs))
+            object.__setattr__(copy, "_by_name", first_of_each(pairs))
             object.__setattr__(copy, "_recipients", None)
             object.__setattr__(copy, "_sender", None)
         for name, value in (("text", text), ("envelope", envelope)):
@@ -220,7 +198,7 @@ class Message:
 
     @property
     def sender(self) -> Address:
-        """The first mailbox of From; its address is empty where there is none."""
+        """The first mailbox of From; its address is empty where there is none that anybody could read."""
         if self._sender is None:
             object.__setattr__(self, "_sender", mailbox(self.get("from")))
         return cast("Address", self._sender)
@@ -264,37 +242,21 @@ _LATER: dict[str, object] = {"_document": None, "_measured": None, "_recipients"
 """What a message reads on first use, and neither copies nor sends to another process."""
 
 
-def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Map each name to its first value."""
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        found.setdefault(name, value)
-    return found
+class _Builder:
+    """Makes a message of what the reader finds."""
 
-
-class _Reader:
-    """Decodes what the splitter finds."""
-
-    def __init__(self, source: raw_source.Raw) -> None:
-        if not source.data.strip(_NOTHING):
-            msg = "an empty input is not a message"
-            raise MessageError(msg, position=0)
-        self.size = len(source.data)
-        self.raw, mended = structure.normal(source.data[: raw_source.SIZE_LIMIT])
-        self.is_text = source.is_text
-        self.defects: dict[str, None] = dict.fromkeys((source.defect, *mended) if source.defect else mended)
-        if self.size > raw_source.SIZE_LIMIT:
-            self.note("long-message")
+    def __init__(self, source: raw_source.Raw, *, is_within: bool = False) -> None:
+        self.reader = Reader(source)
+        self.is_within = is_within
         self.parts: list[Part] = []
         self.texts: list[str] = []
         self.pages: list[str] = []
-        self.budget = TEXT_LIMIT
 
     def message(self, envelope: Envelope | None) -> Message:
         """Read everything and return the finished view."""
-        headers, body = self.header()
-        by_name = _first_of_each(headers)
-        self.require_mail(by_name)
+        headers, body = self.reader.header()
+        by_name = first_of_each(headers)
+        self.reader.require_mail(by_name)
         self.read_parts(by_name, body)
         message = Message.__new__(Message)
         values = {
@@ -303,8 +265,8 @@ class _Reader:
             "parts": tuple(self.parts),
             "text": "\n".join(self.texts),
             "html": "\n".join(self.pages),
-            "defects": tuple(self.defects),
-            "size": self.size,
+            "defects": tuple(self.reader.defects),
+            "size": self.reader.size,
             "envelope": envelope,
             **_LATER,
         }
@@ -312,150 +274,65 @@ class _Reader:
             object.__setattr__(message, name, content)
         return message
 
-    def note(self, defect: str) -> None:
-        """Remember a defect once."""
-        self.defects[defect] = None
-
-    def header(self) -> tuple[list[tuple[str, str]], int]:
-        """Return the decoded header fields, and where the body starts."""
-        try:
-            head = structure.head(self.raw)
-        except MessageError as problem:
-            msg = f"no header line found; the input starts with {self.raw[:12]!r}{self._hint()}"
-            raise MessageError(msg, position=0) from problem
-        for defect in head.defects:
-            self.note(defect)
-        found = structure.values_of(self.raw, head, self.note)
-        if len({name for name, _ in found}) < len(found):
-            found = self._once(found)
-        return found, head.body
-
-    def _once(self, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Keep the first of the fields that must stand once, as `structure.written` does."""
-        places: dict[str, int] = {}
-        kept: list[tuple[str, str]] = []
-        for name, value in found:
-            if name not in structure.ONCE:
-                kept.append((name, value))
-                continue
-            place = places.setdefault(name, len(kept))
-            if place == len(kept):
-                kept.append((name, value))
-                continue
-            self.note(f"repeated-header:{name}")
-            if name in structure.LISTS and value:
-                kept[place] = (name, f"{kept[place][1]}, {value}")
-        return kept
-
-    def require_mail(self, headers: dict[str, str]) -> None:
-        """Refuse what only looks like headers: JSON, a log, a program, a PDF."""
-        if not _MAIL_HEADERS.isdisjoint(headers) or any(name.startswith("x-") for name in headers):
-            return
-        names = ", ".join(repr(name[:40]) for name in list(headers)[:3]) or "unreadable"
-        msg = f"no header belongs to mail, such as From or Subject; they are {names}{self._hint()}"
-        raise MessageError(msg, position=0)
-
-    def _hint(self) -> str:
-        """Return what to do about a page, or a text of one line, which may be meant as a path."""
-        if self.raw[:256].lstrip()[:1] == b"<":
-            return "; a page is no message: lint_html() and fix_html() of mailflows.content take templates"
-        is_line = self.is_text and b"\n" not in self.raw
-        return "; for a file, pass pathlib.Path(...)" if is_line else ""
-
     def read_parts(self, headers: dict[str, str], body: int) -> None:
         """Visit every part; where no text is shown but a text is attached, that is what a reader opens."""
-        attached: list[tuple[Part, Leaf]] = []
-        for leaf in structure.leaves(self.raw, headers, body, len(self.raw), self.note):
+        attached: list[Leaf] = []
+        note = self.reader.note
+        for leaf in self.reader.leaves(headers, body):
             part = _part_of(leaf)
             self.parts.append(part)
             if part.content_type in _ENCRYPTED or leaf.within[:1] == ("multipart/encrypted",):
-                self.note("encrypted")
-            elif _is_text(part):
+                note("encrypted")
+            elif leaf.kind in structure.MESSAGES and part.disposition != "attachment":
+                self.read_encoded(leaf)
+            elif is_text(part.content_type):
                 if part.disposition == "attachment":
-                    attached.append((part, leaf))
+                    attached.append(leaf)
                 else:
-                    self.read_leaf(part, leaf)
+                    self.read_leaf(leaf)
             elif part.content_type.startswith("text/"):
-                self.note("text-attachment")
+                note("text-attachment")
         if attached and not any(text.strip() for text in (*self.texts, *self.pages)):
-            for part, leaf in attached:
-                self.read_leaf(part, leaf)
+            for leaf in attached:
+                self.read_leaf(leaf)
         elif attached:
-            self.note("text-attachment")
+            note("text-attachment")
 
-    def read_leaf(self, part: Part, leaf: Leaf) -> None:
+    def read_encoded(self, leaf: Leaf) -> None:
+        """Read an encoded message within a message, which RFC 2046 section 5.2.1 forbids.
+
+        Some readers decode it and some do not: what is shown is known only if both show the same words.
+        """
+        reader = self.reader
+        coded = reader.raw[leaf.start : leaf.stop]
+        words = [] if self.is_within else _shown(decoded(coded, transfer_encoding(leaf.headers)))
+        if not words or words != _shown(coded):
+            reader.note("encoded-message")
+        text = " ".join(words)[: reader.budget]
+        reader.budget -= len(text)
+        self.texts.append(text)
+
+    def read_leaf(self, leaf: Leaf) -> None:
         """Read the text of a part that a reader sees."""
-        text = self.text_of(part, leaf)
-        if part.content_type in PAGES or _looks_like_html(text):
-            self.pages.append(text)
-        else:
-            self.texts.append(text)
+        text, is_page = self.reader.shown(leaf)
+        (self.pages if is_page else self.texts).append(text)
 
-    def text_of(self, part: Part, leaf: Leaf) -> str:
-        """Decode transfer encoding and charset within the budget."""
-        encoding = transfer_encoding(leaf.headers)
-        data, is_cut = self._transferred(encoding, leaf.start, leaf.stop)
-        charset = part.charset
-        if not charset and part.content_type in PAGES:
-            declared = _META_CHARSET.search(data, 0, 2048)
-            charset = declared[1].decode("ascii").lower() if declared else ""
-        if self.is_text and not encoding:
-            charset = "utf-8"  # whoever had the text has decoded it
-        text, defect = decode(data, charset, is_cut=is_cut)
-        if defect:
-            self.note(defect)
-        if "\x00" in text:
-            self.note("nul-characters")
-            text = text.replace("\x00", "")
-        if "\ufffd" in text and text.count("\ufffd") > max(_FEW_LOST, len(text) / _FEW_LOST):
-            self.note("undecodable-text")
-        return _with_newlines(text)
 
-    def _transferred(self, encoding: str, start: int, stop: int) -> tuple[bytes, bool]:
-        """Undo the transfer encoding within the budget; say whether something was cut off."""
-        room = self.budget
-        widest = TRANSFER_GROWTH.get(encoding, 1) * room
-        is_cut = stop - start > widest
-        data = self.raw[start : start + widest if is_cut else stop]
-        if encoding == "base64":
-            coded, data = data, decode_base64(data)
-            if has_inner_padding(coded) or (len(coded) > _SHORT and len(data) * 3 < len(coded)):
-                self.note("bad-base64")
-        elif encoding:
-            data = decoded(data, encoding)
-        if is_cut or len(data) > room:
-            self.note("long-text")
-            data, is_cut = data[:room], True
-        self.budget -= len(data)
-        return data, is_cut
+def _shown(raw: bytes) -> list[str]:
+    """Return the words that a message within a message shows; none if it is no message."""
+    try:
+        return _Builder(raw_source.Raw(raw), is_within=True).message(None).body.split()
+    except MessageError:
+        return []
 
 
 def _part_of(leaf: Leaf) -> Part:
     """Describe a leaf."""
     disposition, names = parameters(leaf.headers.get("content-disposition", ""))
     return Part(
-        content_type=leaf.kind if leaf.kind.count("/") == 1 else "text/plain",  # RFC 2045 section 5.2
-        charset=leaf.options.get("charset", "").lower(),
+        content_type=kind_of(leaf),
+        charset=charset_of(leaf),
         disposition=disposition,
         filename=(names.get("filename") or leaf.options.get("name", "")).strip(),
         size=leaf.stop - leaf.start,
     )
-
-
-def _is_text(part: Part) -> bool:
-    """Say whether a reader shows a part as text: unknown subtypes are plain (RFC 2046 section 4.1.4)."""
-    kind = part.content_type
-    return kind in PAGES or (kind.startswith("text/") and kind not in _NOT_TEXT)
-
-
-def _with_newlines(text: str) -> str:
-    """End every line with a line feed."""
-    if "\r" not in text:
-        return text
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _looks_like_html(text: str) -> bool:
-    """Say whether a part that is declared as plain text is an HTML document."""
-    start = text[:2000].lower()
-    return start.lstrip()[:1] == "<" and ("<html" in start or "<body" in start)

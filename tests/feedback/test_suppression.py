@@ -499,13 +499,13 @@ class TestADamagedEntry:
         """Damage the entry of one address, beside a sound one."""
         suppressions.add(ADA)
         suppressions.add("bob@one.example")
-        store = suppressions._store
+        store = suppressions.store
         key = next(key for key, document in store.scan("suppressed:") if self.digest(suppressions) in key)
         assert store.swap(key, store.load(key), damage)
 
     def digest(self, suppressions: SuppressionList) -> str:
         """Return the hash of the address."""
-        return suppressions._digest(ADA)
+        return suppressions.entry(ADA).key
 
     def test_still_suppresses(self, suppressions: SuppressionList, damage: bytes) -> None:
         """That it is there is enough to know: nobody is written to because of a damaged file."""
@@ -531,8 +531,8 @@ class TestADamagedEntry:
 def test_damaged_days_begin_again(suppressions: SuppressionList, clock: FixedClock) -> None:
     """Soft bounces that cannot be read are forgotten, and the new one is counted."""
     suppressions.apply(soft(clock))
-    ((key, document),) = suppressions._store.scan("bounces:")
-    suppressions._store.swap(key, document, b"{")
+    ((key, document),) = suppressions.store.scan("bounces:")
+    suppressions.store.swap(key, document, b"{")
     assert suppressions.apply(soft(clock)) is None
 
 
@@ -540,7 +540,7 @@ def test_a_list_says_where_it_lies() -> None:
     """And nothing of what it holds."""
     suppressions = SuppressionList(MemoryStore(), clear=True)
     suppressions.add(ADA)
-    assert repr(suppressions) == f"<SuppressionList in {suppressions._store!r}>"
+    assert repr(suppressions) == f"<SuppressionList in {suppressions.store!r}>"
     assert ADA not in repr(suppressions)
 
 

@@ -187,6 +187,17 @@ def test_what_is_held_may_be_believed(braked: SuppressionList, clock: FixedClock
     assert (len(list(braked.held())), braked.is_suppressed("bad3@gmail.com")) == (0, True)
 
 
+def test_what_is_known_for_good_is_not_held(braked: SuppressionList, clock: FixedClock) -> None:
+    """A held bounce does not shorten what lasts already, and a true one later ends the waiting."""
+    braked.add("bad3@gmail.com")
+    wave(braked, clock, good=0, bad=25)
+    clock.advance(7200.0)
+    dead(braked, "bad4@gmail.com")
+    held = {entry.key for entry in braked.held()}
+    lasting = {braked.entry(address).key for address in ("bad3@gmail.com", "bad4@gmail.com")}
+    assert (len(held), held & lasting) == (23, set())
+
+
 def test_what_nobody_decides_ends(braked: SuppressionList, clock: FixedClock) -> None:
     """After a week one more message tells whether the mailbox lives."""
     wave(braked, clock, good=0, bad=25)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.message import EmailMessage
+from html import escape
 from typing import Any
 
 import pytest
@@ -68,8 +70,6 @@ def test_a_receipt_is_allowed() -> None:
         ("professional", Flow.TRANSACTIONAL, "transactional-on-professional", Outcome.FLAG),
         ("marketing", Flow.TRANSACTIONAL, "transactional-on-marketing", Outcome.REFUSE),
         ("marketing", Flow.PROFESSIONAL, "professional-on-marketing", Outcome.FLAG),
-        ("transactional", Flow.MARKETING, "marketing-on-transactional", Outcome.REFUSE),
-        ("transactional", Flow.PROFESSIONAL, "professional-on-transactional", Outcome.FLAG),
     ],
 )
 def test_content_of_another_flow(flow: str, content: Flow, code: str, outcome: Outcome) -> None:
@@ -119,6 +119,128 @@ def test_an_abused_form_is_refused() -> None:
     assert (decision.codes, decision.reasons[0].evidence) == (("form-abuse",), ("«Hello …,»",))
 
 
+FOOTERS = [
+    "Northline plc, 8 Viaduct Road, Leeds LS1 4DY",
+    "View in browser | Unsubscribe",
+    "You receive our news and offers because you have an account.\nUnsubscribe | Manage preferences",
+    "Learn more\n\u00a9 2026 | Northline plc | www.northline.example",
+    "Follow us: Instagram | YouTube | TikTok",
+    "Vous recevez ce message car vous \u00eates client.\nSe d\u00e9sinscrire | Mentions l\u00e9gales",
+]
+CONFIRMATIONS = {
+    "en": (
+        "Please confirm your subscription",
+        (
+            "Thank you for subscribing to our newsletter. Confirm your address with this link:\n\n{}\n\n"
+            "If you did not subscribe, please ignore this message."
+        ),
+    ),
+    "de": (
+        "Bitte best\u00e4tigen Sie Ihre Anmeldung",
+        (
+            "Sie m\u00f6chten unseren Newsletter erhalten. Best\u00e4tigen Sie bitte Ihre Adresse:\n\n{}\n\n"
+            "Haben Sie sich nicht angemeldet, ignorieren Sie diese Nachricht."
+        ),
+    ),
+    "fr": (
+        "Confirmez votre inscription",
+        (
+            "Vous souhaitez recevoir notre newsletter. Confirmez votre adresse avec ce lien :\n\n{}\n\n"
+            "Si vous n\u2019avez rien demand\u00e9, ignorez ce message."
+        ),
+    ),
+    "es": (
+        "Confirma tu suscripci\u00f3n",
+        (
+            "Gracias por suscribirte a nuestro bolet\u00edn. Confirma tu correo en este enlace:\n\n{}\n\n"
+            "Si no has sido t\u00fa, ignora este mensaje."
+        ),
+    ),
+}
+MARKETING = {
+    "abandoned-cart": (
+        "Your cart is waiting",
+        "You left a lamp in your cart. Complete your order before it sells out.",
+    ),
+    "win-back": ("We miss you", "It has been a while since your last visit. Come back and see what is new."),
+    "referral": ("Give 20, get 20", "Invite a friend with your link and you both get 20 dollars off."),
+    "sale": ("Sommerschlussverkauf", "Bis Sonntag 30 % Rabatt auf alle Schuhe. Jetzt sichern."),
+    "survey": (
+        "Votre avis compte",
+        "Sur une \u00e9chelle de 0 \u00e0 10, nous recommanderiez-vous \u00e0 un ami ?",
+    ),
+    "webinar": ("Join our free webinar", "Learn from our experts on 3 May. Register now, seats are limited."),
+    "upgrade": ("Go further with Premium", "You are on the free plan. Upgrade now for unlimited storage."),
+    "price-drop": (
+        "Price drop on your wishlist",
+        "Items you viewed are cheaper now. Buy them while supplies last.",
+    ),
+}
+
+
+def _mail(subject: str, text: str, *, html: bool = False) -> Message:
+    """Return a text as a message, or as the same message in HTML."""
+    made = EmailMessage()
+    made["From"], made["To"] = "no-reply@notify.example.org", "ada@example.net"
+    made["Subject"] = subject
+    made.set_content(text)
+    if html:
+        blocks = (escape(block).replace("\n", "<br>\n") for block in text.split("\n\n"))
+        made.add_alternative("".join(f"<p>{block}</p>\n" for block in blocks), subtype="html")
+    return Message.read(made.as_bytes())
+
+
+@pytest.mark.parametrize("html", [False, True])
+@pytest.mark.parametrize("footer", FOOTERS)
+@pytest.mark.parametrize("language", CONFIRMATIONS)
+def test_footers_and_hosts_decide_nothing(language: str, footer: str, *, html: bool) -> None:
+    """A double opt-in confirmation is allowed, whoever signs it and whatever its shop is called."""
+    subject, text = CONFIRMATIONS[language]
+    for host in ("www.example.org", "www.super-sale-outlet.example"):
+        said = f"{text.format(f'https://{host}/confirm/8f3k')}\n\n{footer}"
+        decision = FLOWS.guard(_mail(subject, said, html=html), "transactional")
+        assert decision.outcome is Outcome.ALLOW, str(decision)
+
+
+@pytest.mark.parametrize("kind", MARKETING)
+def test_marketing_has_one_verdict_in_text_and_html(kind: str) -> None:
+    """What is composed for many does not leave as a notice, and its kind is named where it is told."""
+    subject, text = MARKETING[kind]
+    said = f"Hello Ada,\n\n{text}\n\nhttps://www.example.org/x\n\nUnsubscribe"
+    plain, page = (FLOWS.guard(_mail(subject, said, html=html), "transactional") for html in (False, True))
+    assert plain.outcome is page.outcome is Outcome.REFUSE, str(plain)
+    assert plain.codes[0] == page.codes[0] == "marketing-on-transactional"
+    assert "reads as marketing, not transactional" in str(plain)
+
+
+def test_an_advert_in_one_part_only_is_found() -> None:
+    """The plain text that few readers see is judged as the HTML is."""
+    subject, text = MARKETING["abandoned-cart"]
+    made = EmailMessage()
+    made["From"], made["Subject"] = "no-reply@notify.example.org", subject
+    made.set_content(text)
+    made.add_alternative("<p>Your receipt of 3 May: 12.00 EUR, paid by card.</p>", subtype="html")
+    assert FLOWS.guard(made.as_bytes(), "transactional").outcome is Outcome.REFUSE
+
+
+def test_a_kind_can_be_moved() -> None:
+    """Whoever is asked for reviews by contract says so, and the guard follows; and the other way round."""
+    subject, text = MARKETING["survey"]
+    message = _mail(subject, text)
+    assert not FLOWS.guard(message, "transactional").allowed
+    moved = GuardSettings(kinds={"survey": "transactional"})
+    assert FLOWS.guard(message, "transactional", settings=moved).outcome is Outcome.ALLOW
+    subject, text = CONFIRMATIONS["en"]
+    strict = GuardSettings(kinds={"double-opt-in": "marketing"})
+    assert not FLOWS.guard(_mail(subject, text), "transactional", settings=strict).allowed
+
+
+def test_the_classifier_alone_refuses_no_notice() -> None:
+    """What it says of the whole counts only where it says it of the core, too."""
+    decision = FLOWS.guard(RECEIPT.format(""), "transactional", classification=_said(Flow.MARKETING))
+    assert decision.outcome is Outcome.ALLOW
+
+
 TRACKED = """From: a@example.org
 Subject: x
 Content-Type: text/html
@@ -144,10 +266,12 @@ def test_tracking_is_flagged_where_nobody_agreed_to_it(flow: str) -> None:
         {"flag_recipients": 10, "refuse_recipients": 5},
         {"flag_alike": 200},
         {"flag_block": 2.0, "refuse_block": 1.0},
+        {"kinds": {"abandoned-card": "marketing"}},
+        {"kinds": {"survey": "newsletter"}},
     ],
 )
-def test_thresholds_that_contradict_themselves_are_refused(content: dict[str, Any]) -> None:
-    """What flags must not lie above what refuses."""
+def test_settings_that_contradict_themselves_are_refused(content: dict[str, Any]) -> None:
+    """What flags must not lie above what refuses, and a kind and its place must be known."""
     with pytest.raises(ConfigurationError):
         GuardSettings(**content)
 

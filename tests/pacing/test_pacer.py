@@ -18,6 +18,7 @@ from mailflows.limits import MemoryStore, SQLiteStore
 from mailflows.pacing import Pacer
 from mailflows.pacing._pace import Pace, read_pace
 from mailflows.testing import FakeDns
+from pacing_runs import Provider, capacity, fairness, one_recipient
 from throttling_provider import Clock, simulate
 
 if TYPE_CHECKING:
@@ -135,12 +136,78 @@ def test_a_recovery_never_falls_nor_exceeds(peak: float, share: float, moments: 
     assert 0 < rates[0] <= rates[-1] <= 100.0
 
 
-def test_a_rate_for_a_time_is_kept(clock: Clock) -> None:
-    """Google's «unusual rate» means ten a minute for half an hour."""
+def test_a_penalty_is_probed(clock: Clock) -> None:
+    """Google's "unusual rate" means ten a minute, which is probed after half a minute and then left."""
     paced = pacer(clock)
     paced.schedule("a@gmail.com").result(421, "4.7.28 unusual rate of unsolicited mail")
-    clock.now += 1000
+    clock.now += 29
     assert paced._pace("google").rate(10.0, clock.now) == pytest.approx(1 / 6)
+    clock.now += 120
+    assert paced._pace("google").rate(10.0, clock.now) > 1
+
+
+def test_a_penalty_that_goes_on_is_waited_out(clock: Clock) -> None:
+    """A box of half an hour costs a handful of messages, and is left when it is over."""
+    paced = pacer(clock)
+    over = clock.now + 1800
+    refused = 0
+    while clock.now < over + 1800:
+        slot = paced.schedule("a@gmail.com")
+        clock.now = max(clock.now, slot.not_before)
+        if clock.now < over:
+            refused += 1
+            slot.result(421, "4.7.28 unusual rate of unsolicited mail")
+        else:
+            slot.sent()
+    assert refused < 12
+    assert paced._pace("google").rate(20.0, clock.now) > 1
+
+
+CAMPAIGNS = [
+    ("gmail.com", 421, "4.7.28 Our system has detected an unusual rate of unsolicited mail", 150, 0.4, 0.05),
+    (
+        "outlook.com",
+        421,
+        "4.3.2 The maximum number of concurrent server connections was exceeded",
+        100,
+        0.4,
+        0.1,
+    ),
+    ("mail.example", 450, "4.4.9 come back another day", 50, 0.5, 0.1),
+    ("mail.example", 421, "Service is having a rest", 90, 0.5, 0.1),
+    ("mail.example", 421, "4.7.0 Too many messages, slow down", 10, 0.6, 0.05),
+]
+
+
+@pytest.mark.parametrize(("domain", "code", "text", "limit", "used", "deferred"), CAMPAIGNS)
+def test_what_is_said_again_and_again_slows_down(  # noqa: PLR0913, PLR0917 -- a row
+    domain: str, code: int, text: str, limit: int, used: float, deferred: float
+) -> None:
+    """Whatever a provider says to what it does not take, the pacer finds what it takes."""
+    found = capacity(Provider(code, text, limit), domain)
+    assert found.used >= used
+    assert found.deferred <= deferred
+
+
+@pytest.mark.parametrize(
+    ("code", "text"), [(452, "4.2.2 The mailbox is full"), (450, "4.2.0 Greylisted"), (450, "4.4.9 not now")]
+)
+def test_one_recipient_in_twenty_slows_nobody_down(code: int, text: str) -> None:
+    """What concerns one recipient, or happens now and then, says nothing about the pace."""
+    usual = one_recipient(code, text, "mail.example", messages=400, every=None)
+    assert one_recipient(code, text, "mail.example", messages=400, every=20) <= 1.1 * usual
+
+
+def test_a_slow_provider_holds_up_nobody() -> None:
+    """Four providers in one campaign are each as fast as alone, though one takes a tenth of another."""
+    takes = {"gmail.com": 500, "outlook.com": 250, "yahoo.com": 200, "orange.fr": 50}
+
+    def provider(domain: str) -> Provider:
+        return Provider(421, "4.7.0 Too many messages, slow down", takes[domain])
+
+    alone = {domain: fairness({domain: provider(domain)}, each=1200)[domain] for domain in takes}
+    together = fairness({domain: provider(domain) for domain in takes}, each=1200)
+    assert {domain: together[domain] <= 1.3 * alone[domain] for domain in takes} == dict.fromkeys(takes, True)
 
 
 def test_a_suspended_provider_stops_only_itself(clock: Clock) -> None:

@@ -11,11 +11,11 @@ from mailflows.feedback import SuppressionList
 from mailflows.flow import Flow
 from mailflows.limits import MemoryStore
 from mailflows.recipients import (
+    Deliverability,
     DomainState,
     Overrides,
     RecipientChecker,
     Trait,
-    Verdict,
     check_recipient,
     ensure_recipient,
 )
@@ -33,7 +33,7 @@ def checker(records: dict[str, object] | None = None, **settings: object) -> Rec
 def test_a_good_address_is_deliverable() -> None:
     """An address at a domain with a reachable mail host is deliverable, and every field says so."""
     report = checker({"shop.fr": MAIL}).check("Ada.Lovelace@Shop.fr")
-    assert report.verdict is Verdict.DELIVERABLE
+    assert report.verdict is Deliverability.DELIVERABLE
     assert report.normalized == report.ascii == "Ada.Lovelace@shop.fr"
     assert report.domain == "shop.fr"
     assert report.domain_state is DomainState.OK
@@ -49,7 +49,7 @@ def test_a_good_address_is_deliverable() -> None:
 def test_what_is_no_address_is_reported_not_raised(value: object) -> None:
     """Whatever is given, there is a report that says what is wrong."""
     report = check_recipient(value, dns=False)  # type: ignore[arg-type]
-    assert report.verdict is Verdict.UNDELIVERABLE
+    assert report.verdict is Deliverability.UNDELIVERABLE
     assert report.reasons[0].sentence
     assert report.normalized is None
 
@@ -59,7 +59,7 @@ def test_without_the_dns_the_report_says_so() -> None:
     dns = FakeDns()
     report = RecipientChecker(resolver=dns, dns=False).check("ada@shop.fr")
     assert report.domain_state is DomainState.NOT_ASKED
-    assert report.verdict is Verdict.UNKNOWN
+    assert report.verdict is Deliverability.UNKNOWN
     assert dns.asked == []
 
 
@@ -67,7 +67,7 @@ def test_a_typing_error_is_suggested_though_the_domain_has_mail_hosts() -> None:
     """Misspelt domains of large providers often have MX records."""
     report = checker({"gmil.com": MAIL}).check("bob@gmil.com")
     assert report.suggestion == "bob@gmail.com"
-    assert report.verdict is Verdict.RISKY
+    assert report.verdict is Deliverability.RISKY
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_slips_that_leave_no_choice_are_suggested(typed: str, meant: str | None)
 
 def test_a_role_account_weighs_only_in_marketing() -> None:
     """``info@`` is the usual address of a small firm."""
-    assert checker({"shop.fr": MAIL}).check("info@shop.fr").verdict is Verdict.DELIVERABLE
+    assert checker({"shop.fr": MAIL}).check("info@shop.fr").verdict is Deliverability.DELIVERABLE
     report = checker({"shop.fr": MAIL}, flow=Flow.MARKETING).check("info@shop.fr")
-    assert report.verdict is Verdict.RISKY
+    assert report.verdict is Deliverability.RISKY
     assert Trait.ROLE in report.traits
 
 
@@ -108,7 +108,7 @@ def test_an_address_known_to_bounce_is_undeliverable() -> None:
     """A suppression list may be a set, a mapping or a function."""
     for bounced in ({"ada@shop.fr"}, {"ada@shop.fr": "550"}, lambda address: address == "ada@shop.fr"):
         report = checker({"shop.fr": MAIL}, bounced=bounced).check("Ada@shop.fr")
-        assert report.verdict is Verdict.UNDELIVERABLE
+        assert report.verdict is Deliverability.UNDELIVERABLE
         assert report.reasons[0].code == "suppressed"
 
 
@@ -123,7 +123,7 @@ def test_the_user_knows_better_than_the_lists() -> None:
 
 def test_a_large_provider_is_never_called_dead() -> None:
     """A resolver that says gmail.com does not exist is at fault itself."""
-    assert checker().check("ada.lovelace@gmail.com").verdict is Verdict.UNKNOWN
+    assert checker().check("ada.lovelace@gmail.com").verdict is Deliverability.UNKNOWN
 
 
 def test_a_resolver_that_invents_answers_calls_nobody_bad() -> None:
@@ -139,7 +139,7 @@ def test_a_resolver_that_invents_answers_calls_nobody_bad() -> None:
                 else Answer(Status.NODATA, (), 60.0)
             )
 
-    assert RecipientChecker(resolver=Portal()).check("ada@shop.fr").verdict is Verdict.UNKNOWN
+    assert RecipientChecker(resolver=Portal()).check("ada@shop.fr").verdict is Deliverability.UNKNOWN
 
 
 def test_the_raising_form_has_a_sentence_for_the_person_who_typed() -> None:
@@ -171,7 +171,7 @@ def test_a_resolver_that_does_not_answer_about_com_calls_nobody_bad(answer: str)
     door.is_system = True
     checker = RecipientChecker(resolver=door)
     for _ in range(2):
-        assert checker.check("a@shop.fr").verdict is Verdict.UNKNOWN
+        assert checker.check("a@shop.fr").verdict is Deliverability.UNKNOWN
 
 
 def test_one_string_is_no_set_of_addresses() -> None:
@@ -196,4 +196,4 @@ def test_a_suppression_list_is_asked_for_the_flow() -> None:
         RecipientChecker(dns=False, flow=flow, bounced=suppressions).check("Ada@Shop.fr").verdict
         for flow in (Flow.MARKETING, Flow.TRANSACTIONAL)
     ]
-    assert verdicts == [Verdict.UNDELIVERABLE, Verdict.UNKNOWN]
+    assert verdicts == [Deliverability.UNDELIVERABLE, Deliverability.UNKNOWN]

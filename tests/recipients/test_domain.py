@@ -10,7 +10,7 @@ import pytest
 
 from dns_server import DnsServer, closed_port
 from mailflows._dns import Resolver
-from mailflows.recipients import DomainState, RecipientChecker, Verdict
+from mailflows.recipients import Deliverability, DomainState, RecipientChecker
 from mailflows.testing import FakeDns
 from shared_cases import cases
 
@@ -85,10 +85,10 @@ EXPECTED = {
     "half-sick": DomainState.UNKNOWN,
 }
 WANTED = {
-    "ok": Verdict.DELIVERABLE,
-    "risky": Verdict.RISKY,
-    "bad": Verdict.UNDELIVERABLE,
-    "unknown": Verdict.UNKNOWN,
+    "ok": Deliverability.DELIVERABLE,
+    "risky": Deliverability.RISKY,
+    "bad": Deliverability.UNDELIVERABLE,
+    "unknown": Deliverability.UNKNOWN,
 }
 
 
@@ -133,13 +133,13 @@ def test_the_async_driver_on_a_real_name_server(port: int) -> None:
 def test_silence_is_unknown_within_the_budget(port: int) -> None:
     """A name server that does not answer says nothing about the address."""
     checker = RecipientChecker(resolver=Resolver(["127.0.0.1"], port=port), budget=0.3)
-    assert checker.check(f"ada@silent-x.{ORIGIN}").verdict is Verdict.UNKNOWN
+    assert checker.check(f"ada@silent-x.{ORIGIN}").verdict is Deliverability.UNKNOWN
 
 
 def test_a_resolver_that_is_down_is_unknown() -> None:
     """Never «undeliverable» because our own resolver failed."""
     checker = RecipientChecker(resolver=Resolver(["127.0.0.1"], port=closed_port()))
-    assert checker.check("ada@shop.fr").verdict is Verdict.UNKNOWN
+    assert checker.check("ada@shop.fr").verdict is Deliverability.UNKNOWN
 
 
 def test_shared_scenarios_on_a_real_name_server() -> None:

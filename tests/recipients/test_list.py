@@ -19,7 +19,7 @@ from dns_server import closed_port
 from mailflows._dns import Resolver
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
-from mailflows.recipients import Advice, ListReport, RecipientChecker, Trait, Verdict, check_list
+from mailflows.recipients import Advice, Deliverability, ListReport, RecipientChecker, Trait, check_list
 from mailflows.recipients._policies import judge, known_policies, sample_size
 from mailflows.recipients._prediction import CLASSES, predict
 from mailflows.testing import FakeDns, FixedClock
@@ -61,10 +61,10 @@ def test_what_a_report_says() -> None:
     assert (report.rows, report.addresses, report.bad_rows) == (11, 10, 1)
     assert report.bad_row_examples == ((9, "empty"),)
     assert report.verdicts == {
-        Verdict.DELIVERABLE: 4,
-        Verdict.UNKNOWN: 1,
-        Verdict.RISKY: 2,
-        Verdict.UNDELIVERABLE: 3,
+        Deliverability.DELIVERABLE: 4,
+        Deliverability.UNKNOWN: 1,
+        Deliverability.RISKY: 2,
+        Deliverability.UNDELIVERABLE: 3,
     }
     assert report.typos == (("bob@gmial.com", "bob@gmail.com"),)
     assert report.duplicates == 2
@@ -131,7 +131,7 @@ def test_a_resolver_that_is_down_calls_nobody_bad() -> None:
     """The verdict is unknown, the trouble is said once, and no policy says go."""
     down = RecipientChecker(resolver=Resolver(["127.0.0.1"], port=closed_port()))
     report = down.check_list(f"ada@d{n}.fr" for n in range(200))
-    assert report.verdicts[Verdict.UNKNOWN] == 200
+    assert report.verdicts[Deliverability.UNKNOWN] == 200
     assert "no answer" in report.resolver_trouble
     assert all(verdict.advice is not Advice.GO for verdict in report.policies)
     assert str(report).count(report.resolver_trouble) == 1
@@ -144,7 +144,7 @@ def test_a_resolver_that_mostly_fails_calls_nobody_bad() -> None:
         [f"a@d{n}.fr" for n in range(60)] + ["a@gone.fr", "a@good.fr"]
     )
     assert report.resolver_trouble
-    assert report.verdicts[Verdict.UNDELIVERABLE] == 0
+    assert report.verdicts[Deliverability.UNDELIVERABLE] == 0
 
 
 def test_a_resolver_without_the_internet_calls_nobody_bad() -> None:
@@ -153,7 +153,7 @@ def test_a_resolver_without_the_internet_calls_nobody_bad() -> None:
     dns.is_system = True  # type: ignore[attr-defined]
     report = RecipientChecker(resolver=dns).check_list(["ada@shop.fr"])
     assert ".com" in report.resolver_trouble
-    assert report.verdicts[Verdict.UNKNOWN] == 1
+    assert report.verdicts[Deliverability.UNKNOWN] == 1
 
 
 def test_history_lowers_and_sharpens_the_estimate() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from dns_server import SOA, DnsServer
 from mailflows._dns import Resolver
-from mailflows.recipients import DomainState, RecipientChecker, Verdict
+from mailflows.recipients import Deliverability, DomainState, RecipientChecker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,10 +72,10 @@ def test_nothing_is_called_bad_by_a_resolver_that_lies(
         rows = ["ada.lovelace@gmail.com", *(f"ada@firm{n}.fr" for n in range(60))]
         report = checker.check_list(rows)
         one = checker.check("ada.lovelace@gmail.com")
-    assert report.verdicts[Verdict.UNDELIVERABLE] == report.verdicts[Verdict.RISKY] == 0
+    assert report.verdicts[Deliverability.UNDELIVERABLE] == report.verdicts[Deliverability.RISKY] == 0
     assert report.resolver_trouble
     assert all(str(verdict.advice) != "go" for verdict in report.policies)
-    assert one.verdict is Verdict.UNKNOWN
+    assert one.verdict is Deliverability.UNKNOWN
 
 
 ZONE = f"""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mailflows import _data
 from mailflows.errors import AddressError, ConfigurationError
-from mailflows.recipients import RecipientChecker, Trait, Verdict, check_recipient, ensure_recipient
+from mailflows.recipients import Deliverability, RecipientChecker, Trait, check_recipient, ensure_recipient
 from mailflows.recipients._catalogue import LANGUAGES
 from mailflows.testing import FakeDns
 
@@ -64,14 +64,14 @@ def test_every_sentence_is_there_in_every_language(code: str) -> None:
     for language in LANGUAGES:
         assert entry[language].strip()
         assert parameters(entry[language]) <= parameters(entry["en"])
-    assert entry.get("verdict") in (None, *map(str, Verdict))
+    assert entry.get("verdict") in (None, *map(str, Deliverability))
 
 
 @given(st.text(max_size=60), st.sampled_from(LANGUAGES))
 def test_anything_has_a_sentence(text: str, language: str) -> None:
     """In each language, and an error never repeats what stands before the @-sign."""
     report = check_recipient(text, dns=False)
-    if report.verdict is Verdict.UNDELIVERABLE:
+    if report.verdict is Deliverability.UNDELIVERABLE:
         assert report.explain(language=language)
 
 
@@ -107,20 +107,20 @@ def world(domain: str, mx: str = "mx.host.fr") -> RecipientChecker:
 @pytest.mark.parametrize(
     ("address", "verdict"),
     [
-        ("abcde@gmail.com", Verdict.RISKY),
-        ("abcdef@gmail.com", Verdict.DELIVERABLE),
-        ("a.b.c.d.e@gmail.com", Verdict.RISKY),
-        ("abcdef+anything_goes@gmail.com", Verdict.DELIVERABLE),
-        ("ada_lovelace@gmail.com", Verdict.RISKY),
-        (f"{'a' * 31}@gmail.com", Verdict.RISKY),
-        ("1ada@icloud.com", Verdict.RISKY),
-        ("ada_lovelace@yahoo.com", Verdict.DELIVERABLE),
-        ("ada@yahoo.com", Verdict.RISKY),
-        ("ada-lovelace@hotmail.com", Verdict.DELIVERABLE),
-        ("a@shop.fr", Verdict.DELIVERABLE),
+        ("abcde@gmail.com", Deliverability.RISKY),
+        ("abcdef@gmail.com", Deliverability.DELIVERABLE),
+        ("a.b.c.d.e@gmail.com", Deliverability.RISKY),
+        ("abcdef+anything_goes@gmail.com", Deliverability.DELIVERABLE),
+        ("ada_lovelace@gmail.com", Deliverability.RISKY),
+        (f"{'a' * 31}@gmail.com", Deliverability.RISKY),
+        ("1ada@icloud.com", Deliverability.RISKY),
+        ("ada_lovelace@yahoo.com", Deliverability.DELIVERABLE),
+        ("ada@yahoo.com", Deliverability.RISKY),
+        ("ada-lovelace@hotmail.com", Deliverability.DELIVERABLE),
+        ("a@shop.fr", Deliverability.DELIVERABLE),
     ],
 )
-def test_what_a_provider_cannot_have_given_out_is_risky(address: str, verdict: Verdict) -> None:
+def test_what_a_provider_cannot_have_given_out_is_risky(address: str, verdict: Deliverability) -> None:
     """By the provider's own grammar; nobody else has one."""
     assert world(address.partition("@")[2]).check(address).verdict is verdict
 
@@ -130,14 +130,14 @@ def test_the_mail_host_tells_of_a_fresh_domain() -> None:
     assert Trait.DISPOSABLE in world("fresh.fr", "mail.mailinator.com").check("ada@fresh.fr").traits
     assert Trait.PARKED in world("fresh.fr", "mx.parkingcrew.net").check("ada@fresh.fr").traits
     plain = world("fresh.fr", "aspmx.l.google.com").check("ada@fresh.fr")
-    assert (plain.verdict, plain.mail_provider) == (Verdict.DELIVERABLE, "google")
+    assert (plain.verdict, plain.mail_provider) == (Deliverability.DELIVERABLE, "google")
 
 
 def test_a_new_top_level_domain_exists_once_it_has_mail_hosts() -> None:
     """Our list may be older than the domain."""
-    assert check_recipient("ada@shop.newtld", dns=False).verdict is Verdict.RISKY
+    assert check_recipient("ada@shop.newtld", dns=False).verdict is Deliverability.RISKY
     report = world("shop.newtld").check("ada@shop.newtld")
-    assert (report.verdict, report.suggestion) == (Verdict.DELIVERABLE, None)
+    assert (report.verdict, report.suggestion) == (Deliverability.DELIVERABLE, None)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_new_top_level_domain_exists_once_it_has_mail_hosts() -> None:
 def test_remains_of_markup_are_taken_off(typed: str, meant: str) -> None:
     """What a scraper leaves is risky, and the address within is suggested."""
     report = check_recipient(typed, dns=False)
-    assert (report.verdict, report.suggestion) == (Verdict.RISKY, meant)
+    assert (report.verdict, report.suggestion) == (Deliverability.RISKY, meant)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_private_names_take_no_mail(domain: str) -> None:
     """Whatever a resolver of the house says, and nothing is asked."""
     dns = FakeDns({domain: {"MX": ["10 mx.host.fr"]}, "mx.host.fr": {"A": ["93.184.216.34"]}})
     report = RecipientChecker(resolver=dns).check(f"ada@{domain}")
-    assert (report.verdict, str(report.domain_state)) == (Verdict.UNDELIVERABLE, "special-use")
+    assert (report.verdict, str(report.domain_state)) == (Deliverability.UNDELIVERABLE, "special-use")
     assert not dns.asked
 
 

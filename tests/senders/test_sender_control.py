@@ -319,7 +319,7 @@ def test_other_mistakes_are_said() -> None:
     with pytest.raises(ValueError, match="at least 0"):
         senders.report(ADA, invalid=-1)
     with pytest.raises(ValueError, match="IPv4 or IPv6"):
-        senders.acquire(ADA, to="a@example.org", client="localhost")
+        senders.acquire(ADA, to="a@example.org", client="ada@example.org")
 
 
 async def _both(senders: SenderControl) -> list[bool]:

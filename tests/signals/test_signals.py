@@ -74,22 +74,22 @@ def test_an_order_is_seen_in_every_language(language: str, subject: str, concept
     }
     message = mail(function_words[language], Subject=subject)
     assert words.read(message).language == language
-    assert f"words.subject.{concept}" in measure(message)
+    assert words.code("subject", concept) in measure(message)
 
 
 def test_accents_may_be_missing() -> None:
     """Mail in plain ASCII French is still French, and still unsubscribes."""
     message = mail("Pour vous desinscrire de cette lettre, cliquez sur le lien dans les options")
     assert words.read(message).language == "fr"
-    assert "words.body.unsubscribe" in measure(message)
+    assert "words-body-unsubscribe" in measure(message)
 
 
 def test_a_word_means_only_what_it_means_in_the_language() -> None:
     """«I» is a person in English and an article in Italian."""
     english = mail("I have seen that you are here and I like it")
     italian = mail("i libri della biblioteca per gli alunni che non hanno una tessera")
-    assert "words.body.first_person" in measure(english)
-    assert "words.body.first_person" not in measure(italian)
+    assert "words-body-first-person" in measure(english)
+    assert "words-body-first-person" not in measure(italian)
 
 
 def test_a_discussion_lists_own_headers_are_set_aside() -> None:
@@ -97,23 +97,23 @@ def test_a_discussion_lists_own_headers_are_set_aside() -> None:
     headers = {"From": "Ada <ada@lovelace.uk>", "List_Id": "<dev.lists.org>", "Precedence": "list"}
     post = measure(mail("Hello", **headers, List_Post="<mailto:dev@lists.org>"))
     campaign = measure(mail("Hello", **headers))
-    assert "headers.campaign_list_id" in campaign
-    assert "headers.precedence_bulk" in campaign
-    assert not {"headers.campaign_list_id", "headers.precedence_bulk"} & post.keys()
+    assert "headers-campaign-list-id" in campaign
+    assert "headers-precedence-bulk" in campaign
+    assert not {"headers-campaign-list-id", "headers-precedence-bulk"} & post.keys()
 
 
 @pytest.mark.parametrize(
     ("sender", "expected"),
     [
-        ("ne-pas-repondre@banque.fr", "sender.no_reply"),
-        ("noreply.kundenservice@shop.de", "sender.no_reply"),
-        ("newsletter-fr@boutique.fr", "sender.news"),
-        ("facturation@energie.fr", "sender.orders"),
-        ("cron@web1.hoster.net", "sender.system"),
-        ("buero@praxis.at", "sender.desk"),
-        ("ada.lovelace@analytical.uk", "sender.dotted_address"),
-        ("ada@gmail.com", "sender.free_mail"),
-        ("hello@news.boutique.fr", "sender.news_host"),
+        ("ne-pas-repondre@banque.fr", "sender-no-reply"),
+        ("noreply.kundenservice@shop.de", "sender-no-reply"),
+        ("newsletter-fr@boutique.fr", "sender-news"),
+        ("facturation@energie.fr", "sender-orders"),
+        ("cron@web1.hoster.net", "sender-system"),
+        ("buero@praxis.at", "sender-desk"),
+        ("ada.lovelace@analytical.uk", "sender-dotted-address"),
+        ("ada@gmail.com", "sender-free-mail"),
+        ("hello@news.boutique.fr", "sender-news-host"),
     ],
 )
 def test_the_senders_address_tells_what_it_is_for(sender: str, expected: str) -> None:
@@ -130,8 +130,8 @@ def test_a_person_signs_and_is_greeted() -> None:
             To="Charles Babbage <charles@babbage.uk>",
         )
     )
-    assert {"layout.signed_by_sender", "layout.greets_recipient", "layout.greeting_line"} <= found.keys()
-    assert {"sender.person_name", "sender.person_address"} <= found.keys()
+    assert {"layout-signed-by-sender", "layout-greets-recipient", "layout-greeting-line"} <= found.keys()
+    assert {"sender-person-name", "sender-person-address"} <= found.keys()
 
 
 LINKED = """<a href="https://click.news.boutique.fr/ls/click?upn={token}"><img src="a" alt="Voir"></a>
@@ -143,31 +143,30 @@ LINKED = """<a href="https://click.news.boutique.fr/ls/click?upn={token}"><img s
 def test_links_tell_tracking_campaign_and_unsubscribing() -> None:
     """A click counter, campaign parameters, an unsubscribe address, and the sender's own domain."""
     found = measure(mail("x", html=LINKED.format(token="a" * 80), From="Boutique <bonjour@boutique.fr>"))
-    assert found["links.tracking_share"] == pytest.approx(1 / 3)
-    assert found["links.token_share"] == pytest.approx(1 / 3)
-    assert found["links.utm_share"] == pytest.approx(1 / 3)
-    assert found["links.own_share"] == 1.0
-    assert {"links.unsubscribe", "links.mail_to_sender", "links.few"} <= found.keys()
-    assert "links.foreign" not in found
+    assert found["links-tracking-share"] == pytest.approx(1 / 3)
+    assert found["links-token-share"] == pytest.approx(1 / 3)
+    assert found["links-utm-share"] == pytest.approx(1 / 3)
+    assert found["links-own-share"] == 1.0
+    assert {"links-unsubscribe", "links-mail-to-sender", "links-few"} <= found.keys()
+    assert "links-foreign" not in found
 
 
 def test_registrable_domains_follow_the_public_suffix_list() -> None:
     """Two shops under co.uk are not one owner."""
     found = measure(mail("https://shop.one.co.uk/a https://two.co.uk/b", From="x@one.co.uk"))
-    assert found["links.own_share"] == 0.5
+    assert found["links-own-share"] == 0.5
 
 
 def test_layout_knows_whose_hand_wrote_the_html() -> None:
     """Outlook's, Gmail's and a tool's marks."""
-    assert "layout.client_outlook" in measure(mail("a", html='<p class="MsoNormal">Hello</p>'))
-    assert "layout.client_gmail" in measure(mail("a", html='<div dir="ltr">Hello</div>'))
-    assert "layout.tool_blocks" in measure(mail("a", html='<td class="mcnTextContent">Hello</td>'))
+    assert "layout-client-outlook" in measure(mail("a", html='<p class="MsoNormal">Hello</p>'))
+    assert "layout-client-gmail" in measure(mail("a", html='<div dir="ltr">Hello</div>'))
 
 
 def test_figures_are_told_apart() -> None:
     """Money, dates, references and codes each have their signal."""
     found = measure(mail("Total: 49,90 €\nDate: 03/11/2026\nOrder #A1234567\n\n 482 913 \n", Subject="x"))
-    assert {"layout.money", "layout.dates", "layout.references", "layout.code_alone"} <= found.keys()
+    assert {"layout-money", "layout-dates", "layout-references", "layout-code-alone"} <= found.keys()
 
 
 @pytest.mark.property

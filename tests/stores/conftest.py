@@ -34,7 +34,9 @@ def store(request: pytest.FixtureRequest, clock: FixedClock, tmp_path: Path) -> 
         on_disk.close()
     else:
         with request.getfixturevalue("redis_client")() as client:
-            yield RedisStore(ClockedClient(client, clock), timeout=5.0)
+            on_server = RedisStore(ClockedClient(client, clock), timeout=5.0)
+            yield on_server
+            on_server.close()
 
 
 @pytest.fixture(params=["sqlite", "redis"])

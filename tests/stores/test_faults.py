@@ -490,3 +490,5 @@ def test_a_new_secret_reads_what_the_old_one_wrote(
     only_new = opened(b"n" * 16)
     assert (only_new.load(ada), only_new.load(bob)) == (b"for a day", None)
     assert [key for key, _ in only_new.scan("block:")] == [ada]
+    for store in (old, new, only_new):
+        store.close()

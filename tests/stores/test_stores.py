@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailflows._stores import BucketMeter, DistinctMeter, GcraMeter, Outcome, WindowMeter, update
+from mailflows._stores import BucketMeter, DistinctMeter, DocumentKeeper, GcraMeter, Outcome, WindowMeter
 from mailflows.errors import ConfigurationError
 from mailflows.limits import MemoryStore, SQLiteStore
 from mailflows.testing import FixedClock, store_contract
@@ -353,7 +353,7 @@ def test_scan_of_thousands(store: Store) -> None:
 def test_update_changes_from_what_was(store: Store) -> None:
     """A change is a function of what stood there."""
     for _ in range(3):
-        update(store, "count", lambda old: str(int(old or b"0") + 1).encode())
+        DocumentKeeper(store, kind="count").update("count", lambda old: str(int(old or b"0") + 1).encode())
     assert store.load("count") == b"3"
 
 

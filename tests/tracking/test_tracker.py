@@ -76,12 +76,27 @@ MAILS = st.builds(
 @pytest.mark.property
 @given(MAILS)
 def test_rewriting_twice_is_rewriting_once(raw: bytes) -> None:
-    """A message that is rewritten already stays as it is, also for another recipient and later."""
+    """A message that is rewritten already stays as it is, also later; for somebody else it is signed anew."""
     clock = FixedClock()
     tracker = Tracker([KEY], BASE, clock=clock)
     once = tracker.rewrite(raw, campaign="spring", recipient="42")
+    other = tracker.rewrite(raw, campaign="autumn", recipient="7")
+    assert tracker.rewrite(once, campaign="autumn", recipient="7") == other
     clock.advance(5)
-    assert tracker.rewrite(once, campaign="autumn", recipient="7") == once
+    assert tracker.rewrite(once, campaign="spring", recipient="42") == once
+
+
+def test_what_cannot_be_signed_anew_is_an_error() -> None:
+    """Links of another key, and another recipient's way to leave, would count for the wrong person."""
+    foreign = Tracker([b"another key of thirty-two bytes."], BASE).rewrite(
+        page('<a href="https://shop.example/">Go</a>'), campaign="spring", recipient="42"
+    )
+    leave = page(f'<a href="{TRACKER.unsubscribe_url(campaign="spring", recipient="42")}">Leave</a>')
+    for raw in (foreign, leave):
+        with pytest.raises(ConfigurationError) as caught:
+            TRACKER.rewrite(raw, campaign="spring", recipient="43")
+        assert caught.value.field == "message"
+    assert b"/o/" in TRACKER.rewrite(leave, campaign="spring", recipient="42")
 
 
 @pytest.mark.property

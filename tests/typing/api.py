@@ -137,7 +137,7 @@ Message.read(message)
 mailflows.classify(message)
 
 assert_type(measure(message), dict[str, float])
-assert_type(SIGNALS["subject.number"], Signal)
+assert_type(SIGNALS["subject-number"], Signal)
 
 try:
     mailflows.classify(Path("missing.eml"))

@@ -2,8 +2,9 @@ r"""The one reader of addresses (RFC 5322 section 3.4, RFC 6532): headers, envel
 
 Three questions, by what the answer is for:
 
-* `mailbox_of`: the one address that a text stands for, to be mailed, suppressed or counted. It is as sure as
-  `read_addresses`, and `None` for all else: what cannot be read is never handed to anybody.
+* `mailbox_of` and, for several, `mailboxes_of`: the address that a text stands for, to be mailed, suppressed
+  or counted. It is as sure as `read_addresses`, and `None` for all else: what cannot be read is never handed
+  to anybody.
 * `read_addresses`: the mailboxes of a header that every reader finds, and what could be read in two ways.
 * `addresses`: those and the likely ones, for looking at mail that has arrived.
 
@@ -15,11 +16,32 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Address", "AddressList", "addresses", "comment_end", "mailbox", "mailbox_of", "read_addresses"]
+__all__ = [
+    "Address",
+    "AddressList",
+    "addresses",
+    "comment_end",
+    "mailbox",
+    "mailbox_of",
+    "mailboxes_of",
+    "read_addresses",
+    "read_author",
+]
+
+AUTHOR_LIMIT = 4096
+"""Characters of From that are read. bound: four times the longest line of RFC 5322 section 2.1.1; the longest
+of 3,267 real ones has 226."""
+
+LONGEST = 320
+"""Characters of an address: 64 of its local part, 255 of its domain (RFC 5321 section 4.5.3.1)."""
+
+_LONGEST_TEXT = 100_000
+"""Characters of a text that is read. bound: a cell of a megabyte is no list of addresses."""
 
 _COMMENT_MARK = re.compile(r"\\.|[()]", re.DOTALL)
 _TOKEN = re.compile(
@@ -36,8 +58,13 @@ _ADDRESS = re.compile(
     r"""([^\s@<>()\[\],;:"\\]++|"(?:[^"\\]|\\.)*+")\s*+@\s*+([^\s@<>()\[\],;:"\\]++|\[[0-9A-Za-z:.]++\])"""
 )
 _ATOM = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
+_BARE = re.compile(r"[\w!#$%&'*+/=?^`{|}~.-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*", re.ASCII)
+"""What nearly every recipient is: it stands for itself."""
+
 _ROUTE = re.compile(r"@[^:<>\"]*+:")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+# A quoted string that is no local part: what stands in it is a name, whatever it looks like.
+_QUOTED_NAME = re.compile(r'"(?:[^"\\]|\\.)*+"(?!\s*+@)', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +117,18 @@ def read_addresses(value: str) -> AddressList:
     return _Reader(value).read()
 
 
+def read_author(value: str) -> AddressList:
+    """Read From, whose mailboxes are few; one that is longer than any real one could be read in many ways.
+
+    >>> len(read_author("a@x.example, " * 10_000).unread)
+    1
+    """
+    if len(value) <= AUTHOR_LIMIT:
+        return read_addresses(value)
+    found = read_addresses(value[:AUTHOR_LIMIT])
+    return AddressList((), (value[:AUTHOR_LIMIT],), found.likely)
+
+
 def addresses(value: str) -> tuple[Address, ...]:
     """Read the mailboxes of an address header; what is not one is left out.
 
@@ -106,6 +145,7 @@ def mailbox(value: str) -> Address:
     >>> mailbox('"Mailer" <$$$>')
     Address(name='Mailer', address='')
     """
+    value = value[:AUTHOR_LIMIT]
     found = addresses(value)
     if found:
         return found[0]
@@ -118,19 +158,35 @@ def mailbox_of(spelled: str) -> str | None:
 
     The local part keeps its case, and loses quotation marks that it does not need (RFC 5321 section 4.1.2).
 
-    >>> [mailbox_of(text) for text in ("Ada <Ada@x.example>", "mailto:ada@x.example", '"ada"@x.example.')]
-    ['Ada@x.example', 'ada@x.example', 'ada@x.example']
+    >>> [mailbox_of(text) for text in ("Ada <Ada@x.example>", "mailto:ada%2B1@x.example", '"ada"@x.example.')]
+    ['Ada@x.example', 'ada+1@x.example', 'ada@x.example']
     >>> [mailbox_of(text) for text in ("ada", "ada@x.example, bob@x.example", "ada@x.example\r\nDATA")]
     [None, None, None]
     """
+    found = mailboxes_of(spelled)
+    return found[0] if len(found) == 1 else None
+
+
+def mailboxes_of(spelled: str) -> tuple[str, ...]:
+    """Return the addresses that a text stands for, or nothing where a part of it is none.
+
+    >>> mailboxes_of("Ada <ada@x.example>, bob@x.example"), mailboxes_of("ada@x.example, bob")
+    (('ada@x.example', 'bob@x.example'), ())
+    """
     text = spelled.strip(" \t")
-    if not text.isprintable():
-        return None
+    if len(text) <= LONGEST and _BARE.fullmatch(text) and text[0] != "'":
+        return (text,)
+    if len(text) > _LONGEST_TEXT or not text.isprintable():
+        return ()
     if text[:7].lower() == "mailto:":
-        text = text[7:].partition("?")[0]
+        text = unquote(text[7:].partition("?")[0])  # RFC 6068 section 2
+        if not text.isprintable():
+            return ()
     reader = _Reader(text)
     found = reader.read()
-    return reader.spelled[0] if len(found.mailboxes) == 1 and not found.unread else None
+    if found.unread or any(len(address) > LONGEST for address in reader.spelled):
+        return ()
+    return tuple(reader.spelled)
 
 
 def comment_end(value: str, start: int) -> int:
@@ -260,15 +316,18 @@ def _spec(text: str) -> str:
     if domain.startswith(".") or ".." in domain or local == '""':
         return ""
     if local[0] == '"':
-        plain = local[1:-1]
+        plain = _ESCAPED.sub(r"\1", local[1:-1])
         return f"{plain if _ATOM.fullmatch(plain) else local}@{domain}"
     return f"{local}@{domain}"
 
 
 def _likely(text: str) -> str:
-    """Return the first address in a text that is no mailbox, as «ada@lovelace.uk wrote»."""
-    found = _ADDRESS.search(text)
-    return f"{found[1]}@{found[2]}".strip("'.") if found else ""
+    """Return the first address in a text that is no mailbox, as «ada@lovelace.uk wrote».
+
+    It is one that could be mailed: outside a name, and with a domain of two labels (RFC 5321 section 2.3.5).
+    """
+    found = _ADDRESS.search(_QUOTED_NAME.sub(" ", text) if '"' in text else text)
+    return f"{found[1]}@{found[2]}".strip("'.") if found and "." in found[2].strip(".") else ""
 
 
 def _name(words: Iterable[str]) -> str:

@@ -183,7 +183,7 @@ def text_parts(raw: bytes) -> tuple[TextPart, ...]:
         found = structure.head(raw)
     except MessageError:
         return ()
-    headers = structure.content_fields(raw, found, _unnoted)
+    headers = structure.content_fields(found, _unnoted)
     leaves = structure.leaves(raw, headers, found.body, len(raw), _unnoted)
     parts = (_text_part(raw, leaf) for leaf in leaves)
     return tuple(part for part in parts if part)

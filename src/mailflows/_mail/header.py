@@ -157,6 +157,8 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
     >>> parameters("attachment; filename*0*=utf-8''caf%C3%A9; filename*1=.pdf; filename=cafe.pdf")
     ('attachment', {'filename': 'café.pdf'})
     """
+    if not value:
+        return "", {}
     if "(" in value:
         value = without_comments(value)
     kind, semicolon, rest = value.partition(";")

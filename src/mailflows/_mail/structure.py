@@ -28,6 +28,7 @@ __all__ = [
     "LISTS",
     "MAX_DEPTH",
     "MAX_PARTS",
+    "MESSAGES",
     "ONCE",
     "Field",
     "Head",
@@ -64,23 +65,22 @@ LISTS = frozenset(("to", "cc", "bcc"))
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r{0,2}\n|\r")
+_BARE_CR = re.compile(rb"\r(?!\n)")
 _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)\n?+")
-_ROW = re.compile(r"([!-9;-~]++):([^\n]*+(?:\n[ \t][^\n]*+)*+)\n")
-_HEAD_END = re.compile(rb"\n\r?\n")
+_ROW = re.compile(r"^([!-9;-~]++):(.*)$", re.MULTILINE)
 _FIELD_START = re.compile(rb"[!-9;-~]{1,200}[ \t]{0,20}:")
 _BLANK_LINE = re.compile(rb"^\r?\n", re.MULTILINE)
 _BOUNDARY_LINE = re.compile(rb"--[^\r\n:]{1,200}\r?\n")
 _BOUNDARY_END = re.compile(rb"(--)?[ \t]{0,99}(?:\r?\n|\Z)")
 _BLANK_CONTINUATION = re.compile(rb"\n[ \t]*+\r?(?=\n|\Z)")
-# C0 but for tab and line ends, DEL; C1 and the separators of Unicode in UTF-8, and NEL in other charsets.
 _UNFOLD = re.compile(r"\r?\n")
 _WIDE = re.compile(rb"charset=\W{0,3}(?:utf|ucs).?(?:16|32|2|4)", re.IGNORECASE)
-_CONTROL = re.compile(
-    rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|(?<![\x80-\xf4])\x85"
-)
+# What some readers end a line at; NEL also as one byte, unless it is a part of a character.
+_OTHER_LINE_END = re.compile(rb"[\x0b\x0c\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]|(?<![\x80-\xf4])\x85")
+_CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1b\x1f\x7f]|\xc2[\x80-\x84\x86-\x9f]")
 
 _MULTIPART = "multipart/"
-_MESSAGE = frozenset(("message/rfc822", "message/global", "message/news"))
+MESSAGES = frozenset(("message/rfc822", "message/global", "message/news"))
 _IDENTITY = frozenset(("", "7bit", "8bit", "binary"))
 
 
@@ -98,26 +98,32 @@ class Head:
     """The header of a message or part.
 
     Attributes:
+        raw: What it is the header of.
         start: Where the first field starts.
         body: Where the body starts.
         defects: What is not as it should be.
-        rows: Name and folded value of each field, where the header is ASCII and nothing but fields.
+        rows: Name and value of each field, unfolded, where the header is ASCII and nothing but fields.
+        is_coded: Whether one of those values must be decoded.
     """
 
-    __slots__ = ("_fields", "body", "defects", "rows", "start")
+    __slots__ = ("_fields", "body", "defects", "is_coded", "raw", "rows", "start")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a header has
         self,
+        raw: bytes,
         start: int,
         body: int,
         *,
         fields: list[Field] | None = None,
         rows: list[tuple[str, str]] | None = None,
+        is_coded: bool = False,
         defects: list[str] | None = None,
     ) -> None:
+        self.raw = raw
         self.start = start
         self.body = body
         self.rows = rows
+        self.is_coded = is_coded
         self.defects = defects or []
         self._fields = fields
 
@@ -125,13 +131,7 @@ class Head:
     def fields(self) -> list[Field]:
         """The fields in order; of one that must stand once, each that is there."""
         if self._fields is None:
-            self._fields = []
-            position = self.start
-            for name, folded in self.rows or ():
-                value = position + len(name) + 1
-                stop = value + len(folded)
-                self._fields.append(Field(name.lower(), position, value, stop, stop + 1))
-                position = stop + 1
+            self._fields = _slowly(self.raw, self.start, self.body, []).fields
         return self._fields
 
 
@@ -168,7 +168,7 @@ def normal(raw: bytes) -> tuple[bytes, tuple[str, ...]]:
     if b"\0" in raw and not _WIDE.search(raw):  # SMTP cannot transfer UTF-16, but archives hold it
         raw = raw.replace(b"\0", b"")
         defects.append("nul-characters")
-    if b"\r" in raw and raw.count(b"\r") != raw.count(b"\r\n"):
+    if _BARE_CR.search(raw):
         raw = _LINE_END.sub(b"\r\n", raw)
         defects.append("bare-cr")
     return raw, tuple(defects)
@@ -186,13 +186,33 @@ def head(raw: bytes) -> Head:
 
 def _head(raw: bytes, start: int, stop: int, defects: list[str]) -> Head:
     """Split a header that starts with a field, quickly where it is as nearly all are."""
-    end = _HEAD_END.search(raw, start, min(stop, start + HEADER_LIMIT))
-    if end and (block := raw[start : end.start() + 1]).isascii():
-        rows = _ROW.findall(block.decode("ascii"))
-        size = sum([len(name) + len(value) for name, value in rows]) + 2 * len(rows)
-        if size == len(block) and len(rows) <= MAX_FIELDS:
-            return Head(start, end.end(), rows=rows, defects=defects)
+    end, body = _head_end(raw, start, min(stop, start + HEADER_LIMIT))
+    if body and (block := raw[start:end]).isascii():
+        text = block.decode("ascii")
+        if "\r" in text:
+            text = text.replace("\r\n", "\n")
+        if "\t" in text:
+            text = text.replace("\t", " ")
+        text = text.replace("\n ", " ")
+        rows = _ROW.findall(text)
+        if len(rows) == text.count("\n") + 1 <= MAX_FIELDS:
+            is_coded = "=?" in text or not text.replace("\n", "").isprintable()
+            return Head(raw, start, body, rows=rows, is_coded=is_coded, defects=defects)
     return _slowly(raw, start, stop, defects)
+
+
+def _head_end(raw: bytes, start: int, stop: int) -> tuple[int, int]:
+    """Return where the last field and where the blank line behind it ends; twice 0, where there is none."""
+    first = raw.find(b"\n", start, stop)
+    if raw.endswith(b"\r\n", start, first + 1):
+        end = raw.find(b"\n\r\n", start, stop)
+        other = raw.find(b"\n\n", start, end if end >= 0 else stop)
+    else:
+        other = raw.find(b"\n\n", start, stop)
+        end = raw.find(b"\n\r\n", start, other if other >= 0 else stop)
+    if other >= 0 and (end < 0 or other < end):
+        return other - raw.endswith(b"\r", start, other), other + 2
+    return (end - raw.endswith(b"\r", start, end), end + 3) if end >= 0 else (0, 0)
 
 
 def _first_field(raw: bytes, position: int, stop: int) -> tuple[int, list[str]]:
@@ -218,9 +238,9 @@ def _first_field(raw: bytes, position: int, stop: int) -> tuple[int, list[str]]:
 def _part_head(raw: bytes, start: int, stop: int) -> Head:
     """Split the header of a part, which may have none."""
     if _BLANK_LINE.match(raw, start, stop):
-        return Head(start, raw.index(b"\n", start) + 1, fields=[])
+        return Head(raw, start, raw.index(b"\n", start) + 1, fields=[])
     if not _FIELD_START.match(raw, start, stop):
-        return Head(start, start, fields=[], defects=["part-without-headers"] if start < stop else [])
+        return Head(raw, start, start, fields=[], defects=["part-without-headers"] if start < stop else [])
     return _head(raw, start, stop, [])
 
 
@@ -236,20 +256,20 @@ def _slowly(raw: bytes, start: int, stop: int, defects: list[str]) -> Head:
             if end > limit or len(fields) >= MAX_FIELDS:
                 defects.append("long-headers" if end > limit else "many-headers")
                 body = _blank_line(raw, position, stop)[1]
-                return Head(start, body, fields=fields, defects=defects)
+                return Head(raw, start, body, fields=fields, defects=defects)
             last = found.end()
             fields.append(make((found[1].decode("ascii").lower(), position, value, end, last)))
             position = last
         elif blank := _BLANK_LINE.match(raw, position, stop):
-            return Head(start, blank.end(), fields=fields, defects=defects)
+            return Head(raw, start, blank.end(), fields=fields, defects=defects)
         elif position >= stop:
-            return Head(start, stop, fields=fields, defects=defects)
+            return Head(raw, start, stop, fields=fields, defects=defects)
         else:
             if "bad-header-line" not in defects:
                 end_of_header = _blank_line(raw, position, stop)[0]
             if end_of_header == stop or _BOUNDARY_LINE.match(raw, position, stop):
                 defects.append("no-blank-line")
-                return Head(start, position, fields=fields, defects=defects)
+                return Head(raw, start, position, fields=fields, defects=defects)
             if "bad-header-line" not in defects:
                 defects.append("bad-header-line")
             position = raw.index(b"\n", position, stop) + 1
@@ -261,19 +281,19 @@ def _blank_line(raw: bytes, position: int, stop: int) -> tuple[int, int]:
     return blank.span() if blank else (stop, stop)
 
 
-def values_of(raw: bytes, found: Head, note: Callable[[str], None]) -> list[tuple[str, str]]:
+def values_of(found: Head, note: Callable[[str], None]) -> list[tuple[str, str]]:
     """Return name and value of each field, the values unfolded and decoded."""
     if found.rows is None:
-        return [(field.name, value_of(raw, field, note)) for field in found.fields]
-    pairs: list[tuple[str, str]] = []
-    for name, folded in found.rows:
-        key, value = name.lower(), folded.strip()
-        if "\n" in value:
-            value = (value.replace("\r\n", "") if "\r" in value else value).replace("\n", "")
-        if "=?" in value or not value.isprintable():
-            value = _printed(key, value, folded.encode("ascii"), note)
-        pairs.append((key, value))
-    return pairs
+        return [(field.name, value_of(found.raw, field, note)) for field in found.fields]
+    pairs = [(name.lower(), value.strip()) for name, value in found.rows]
+    if not found.is_coded:
+        return pairs
+    return [
+        (name, value)
+        if "=?" not in value and value.isprintable()
+        else (name, _printed(name, value, value.encode("ascii"), note))
+        for name, value in pairs
+    ]
 
 
 def value_of(raw: bytes, field: Field, note: Callable[[str], None]) -> str:
@@ -284,6 +304,8 @@ def value_of(raw: bytes, field: Field, note: Callable[[str], None]) -> str:
     except UnicodeDecodeError:
         note("raw-bytes-in-headers")
         value = data.decode("cp1252", "replace")
+        if _OTHER_LINE_END.search(data):  # NEL, which is three dots in cp1252
+            note("line-ends-in-headers")
     if "\n" in value:
         value = _UNFOLD.sub("", value)
     value = value.strip()
@@ -294,7 +316,9 @@ def value_of(raw: bytes, field: Field, note: Callable[[str], None]) -> str:
 
 def _printed(name: str, value: str, data: bytes, note: Callable[[str], None]) -> str:
     """Decode encoded words, and leave out what cannot be printed."""
-    if _CONTROL.search(data):
+    if _OTHER_LINE_END.search(data):
+        note("line-ends-in-headers")
+    elif _CONTROL.search(data):
         note("control-characters-in-headers")
     return decode_value(name, value).strip()
 
@@ -302,18 +326,21 @@ def _printed(name: str, value: str, data: bytes, note: Callable[[str], None]) ->
 def is_normal(raw: bytes, found: Head) -> bool:
     """Say whether a header is as `written` would write it."""
     once = [name for name, *_ in found.fields if name in ONCE]
+    if found.defects or len(once) > len(set(once)):
+        return False
     last = found.fields[-1].end if found.fields else found.start
-    return (
-        not found.defects
-        and len(once) == len(set(once))
-        and not _BLANK_CONTINUATION.search(raw, found.start, last - 1)
-    )
+    if _BLANK_CONTINUATION.search(raw, found.start, last - 1):
+        return False
+    header = raw[found.start : last]
+    is_plain = found.rows is not None and not found.is_coded
+    return is_plain or not (_CONTROL.search(header) or _OTHER_LINE_END.search(header))
 
 
 def written(raw: bytes, found: Head, *, without: Collection[str] = ()) -> bytes:
     r"""Return a message in its normal form: fields, a blank line, and the body as it stands.
 
-    Of fields that must stand once, the first stays; the addresses of To and Cc are joined.
+    Of fields that must stand once, the first stays; the addresses of To and Cc are joined. A control
+    character becomes a blank.
 
     >>> raw = b"\nTo: a@example.org\nno field\nSubject: x\n \nSubject: y\nTo: b@example.org\n\nHi\n"
     >>> written(raw, head(raw))
@@ -325,8 +352,8 @@ def written(raw: bytes, found: Head, *, without: Collection[str] = ()) -> bytes:
         without: Lower-case names of fields that are left out.
 
     Raises:
-        MessageError: If the header was not read whole, or if a field has control characters, which some
-            readers take for a line end.
+        MessageError: If the header was not read whole, if a field has a character that some readers take for
+            a line end, or if NUL stands in the body.
     """
     if {"long-headers", "many-headers"} & set(found.defects):
         msg = "the header is longer than what is read of one"
@@ -340,9 +367,10 @@ def written(raw: bytes, found: Head, *, without: Collection[str] = ()) -> bytes:
     for field in found.fields:
         if field.name in without:
             continue
-        value = _BLANK_CONTINUATION.sub(b"", raw[field.value : field.stop]).rstrip(b"\r\n\t ")
-        if _CONTROL.search(value):
-            msg = f"the field {field.name[:40]} has control characters"
+        value = _CONTROL.sub(b" ", raw[field.value : field.stop])
+        value = _BLANK_CONTINUATION.sub(b"", value).rstrip(b"\r\n\t ")
+        if _OTHER_LINE_END.search(value):
+            msg = f"the field {field.name[:40]} has a character that some readers take for a line end"
             raise MessageError(msg, position=field.start)
         place = seen.setdefault(field.name, len(lines)) if field.name in ONCE else len(lines)
         if place < len(lines):
@@ -390,7 +418,7 @@ def leaves(  # noqa: PLR0913 -- a message, its body, and what to do with what is
             if not children:
                 note("missing-boundary")
                 kind, options, headers = "text/plain", {}, {}
-        elif kind in _MESSAGE and kind not in keep and _is_shown(headers, note):
+        elif kind in MESSAGES and kind not in keep and _is_shown(headers):
             children = [(start, stop)]
         if not children:
             seen += 1
@@ -406,23 +434,20 @@ def leaves(  # noqa: PLR0913 -- a message, its body, and what to do with what is
             found = _part_head(raw, *span)
             for defect in found.defects:
                 note(defect)
-            todo.append((content_fields(raw, found, note), found.body, span[1], (kind, *within)))
+            todo.append((content_fields(found, note), found.body, span[1], (kind, *within)))
 
 
-def _is_shown(headers: dict[str, str], note: Callable[[str], None]) -> bool:
-    """Say whether a message within a message is shown with it, not kept as a file."""
+def _is_shown(headers: dict[str, str]) -> bool:
+    """Say whether a message within a message is shown with it, as it stands."""
     if parameters(headers.get("content-disposition", ""))[0] == "attachment":
         return False
-    if parameters(headers.get("content-transfer-encoding", ""))[0] not in _IDENTITY:
-        note("encoded-message")  # RFC 2046 section 5.2.1 forbids it, and readers do not agree
-        return False
-    return True
+    return parameters(headers.get("content-transfer-encoding", ""))[0] in _IDENTITY
 
 
-def content_fields(raw: bytes, found: Head, note: Callable[[str], None]) -> dict[str, str]:
+def content_fields(found: Head, note: Callable[[str], None]) -> dict[str, str]:
     """Return the Content fields of a part, unfolded and decoded, the first of each name."""
     headers: dict[str, str] = {}
-    for name, value in values_of(raw, found, note):
+    for name, value in values_of(found, note):
         if name in headers:
             note("repeated-part-header")  # readers take the first, or the last
         elif name.startswith("content-"):

@@ -43,7 +43,7 @@ ByteEdit = tuple[int, int, bytes, bool]
 
 
 # What `binascii.a2b_qp` does not read: blanks behind a soft line break (RFC 2045 section 6.7), and «==».
-_UNUSUAL_QP = (b"= ", b"=\t", b"==")
+_UNUSUAL_QP = re.compile(rb"=[= \t]")
 
 TRANSFER_GROWTH = {"base64": 2, "quoted-printable": 3, "uuencode": 2}
 """The encodings that are undone, and how much longer than its text a body may be."""
@@ -68,7 +68,7 @@ def decoded(body: bytes, encoding: str) -> bytes:
     if encoding == "base64":
         return decode_base64(body)
     if encoding == "quoted-printable":
-        if not any(mark in body for mark in _UNUSUAL_QP):
+        if not _UNUSUAL_QP.search(body):
             return binascii.a2b_qp(body)
         return _QP_MARK.sub(lambda m: b"" if m[1] else bytes((int(m[0][1:], 16),)), body)
     return _from_uuencode(body) if encoding == "uuencode" else body

@@ -8,7 +8,7 @@ from mailflows._stores._memory import MemoryStore
 from mailflows._stores._meter import DistinctMeter, GcraMeter, Meter, WindowMeter
 from mailflows._stores._redis import RedisStore
 from mailflows._stores._sqlite import SQLiteStore
-from mailflows._stores._store import Charge, Documents, Outcome, Store, update
+from mailflows._stores._store import Charge, Documents, Outcome, Store
 
 __all__ = [
     "BucketMeter",
@@ -24,5 +24,4 @@ __all__ = [
     "SQLiteStore",
     "Store",
     "WindowMeter",
-    "update",
 ]

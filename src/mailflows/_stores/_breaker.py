@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Breaker"]
 
+# choice: a restart of a server takes about as long
 FIRST_PAUSE = 1.0
 """Seconds for which a store that failed is left alone; twice as long after each further failure."""
 
+# choice: nobody shall wait a minute for a server that is well
 LONGEST_PAUSE = 30.0
 """Seconds at most: how long a store that is well again is not noticed."""
 

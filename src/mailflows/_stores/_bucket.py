@@ -13,14 +13,18 @@ if TYPE_CHECKING:
 
 __all__ = ["BucketMeter"]
 
+# choice: a sixty-fourth is 1.6 %, in less than 512 bytes a key
 BUCKETS = 64
 """Sub-windows of a period. A unit counts until its whole sub-window has left the period, so it counts for at
 most a sixty-fourth too long."""
 
 _HEAD = struct.Struct("<q")
 _ONE = struct.Struct("<qHI")  # a state of one sub-window, as most are
+# by definition: 2 bytes of distance, 4 of units
 _SIZE = 6
+# by definition: the largest number of 2 bytes
 _FARTHEST = 0xFFFF
+# by definition: the largest number of 4 bytes
 _MOST = 0xFFFFFFFF
 
 Counts = list[tuple[int, int]]

@@ -32,6 +32,7 @@ T = TypeVar("T")
 Steps: TypeAlias = Generator[tuple[str, tuple[Any, ...]], Any, T]
 """A conversation with a keeper that returns something."""
 
+# choice: as long as the stores wait themselves
 PATIENCE = 2.0
 """Seconds for which a change is tried again while others change the same document: as the stores wait."""
 
@@ -84,6 +85,14 @@ class DocumentKeeper:
         self._breaker = Breaker(getattr(store, "name", kind), timer=timer)
         self._log = logging.getLogger(f"mailflows.{kind}")
 
+    def digest(self, text: str) -> str:
+        """Return the keyed hash of a text; see `Documents.digest`."""
+        return self.store.digest(text)
+
+    async def adigest(self, text: str) -> str:
+        """Do what `digest` does without blocking the event loop."""
+        return await awaited(self.store, "digest", text)  # type: ignore[no-any-return]
+
     def key(self, *names: str) -> str:
         """Return the key of a document: its kind, and a keyed hash of what it belongs to."""
         return f"{self.kind}:{self.store.digest(chr(10).join(names))}" if names else self.kind
@@ -106,7 +115,7 @@ class DocumentKeeper:
         """Do what `load` does without blocking the event loop."""
         return await self._aask("load", key)  # type: ignore[no-any-return]
 
-    def update(self, key: str, change: Change, *, ttl: float | None = None) -> bytes | None:
+    def update(self, key: str, change: Change, ttl: float | None = None) -> bytes | None:
         """Change a document by a pure function of what it was, and return what it is now.
 
         Args:
@@ -126,7 +135,7 @@ class DocumentKeeper:
             except StopIteration as done:
                 return done.value  # type: ignore[no-any-return]
 
-    async def aupdate(self, key: str, change: Change, *, ttl: float | None = None) -> bytes | None:
+    async def aupdate(self, key: str, change: Change, ttl: float | None = None) -> bytes | None:
         """Do what `update` does without blocking the event loop."""
         steps = self._updating(key, change, ttl)
         verb, arguments, how = next(steps)
@@ -148,6 +157,30 @@ class DocumentKeeper:
     async def aremove(self, key: str) -> None:
         """Do what `remove` does without blocking the event loop."""
         await self.aupdate(key, _nothing)
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float | None = None) -> bool:
+        """Change a document if it still is what it was, and say whether it was; it lasts by default.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        return self._ask("swap", key, old, new, ttl=ttl)  # type: ignore[no-any-return]
+
+    async def aswap(self, key: str, old: bytes | None, new: bytes | None, ttl: float | None = None) -> bool:
+        """Do what `swap` does without blocking the event loop."""
+        return await self._aask("swap", key, old, new, ttl=ttl)  # type: ignore[no-any-return]
+
+    def collect(self, prefix: str = "") -> list[tuple[str, bytes]]:
+        """Return what `scan` yields.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        return list(self.scan(prefix))
+
+    async def acollect(self, prefix: str = "") -> list[tuple[str, bytes]]:
+        """Do what `collect` does without blocking the event loop."""
+        return [found async for found in self.ascan(prefix)]
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, bytes]]:
         """Yield every document of this kind, or those whose key goes on with *prefix*, in no order.

@@ -22,10 +22,12 @@ __all__ = ["SHARE", "Keeper", "OnError", "awaited"]
 
 OnError: TypeAlias = Literal["local", "deny", "allow"]
 
+# choice: a quarter, for the processes of a small server
 SHARE = 0.25
 """Part of each limit that one process takes while the store is down: of the four or so that a server of two
 processors runs (gunicorn advises 2 * processors + 1), together about the limit."""
 
+# choice: the shortest Retry-After that HTTP can say (RFC 9110 section 10.2.3)
 BUSY_PAUSE = 1.0
 """Seconds that a caller is told to wait where the store is well and busy."""
 

@@ -15,12 +15,15 @@ __all__ = ["KeyRing", "Secrets", "Steps", "loading", "swapping"]
 Secrets: TypeAlias = "bytes | Sequence[bytes]"
 """A secret, or several, newest first."""
 
+# https://csrc.nist.gov/pubs/sp/800/131/a/r2/final
 SHORTEST = 16
 """Bytes of a secret: 128 bits, as NIST SP 800-131A asks of a key."""
 
+# choice: 65,536 ids, of which a ring has two or three
 MARK = 4
 """Hexadecimal digits of a digest that say which key made it."""
 
+# bound: 3 MB
 REMEMBERED = 16_384
 """Digests of which is remembered what they are by older keys; about 200 bytes each."""
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalShare"]
 
+# bound: 10 MB
 REMEMBERED = 20_000
 """Keys of which is remembered how they stood; about 500 bytes each, so 10 MB at most."""
 

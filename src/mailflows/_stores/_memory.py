@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MemoryStore"]
 
+# bound: the pause in which one table turns
 SHARDS = 16
 """Tables per meter. Each grows and is emptied by itself, so that the longest pause is a sixteenth."""
 
+# bound: the memory of newcomers to a full meter
 OVERFLOW = 4096
 """Counters that all newcomers share once a meter is full; a hash is that small one time in 2 to the 48th."""
 

@@ -20,13 +20,16 @@ from typing import Any, TypeAlias
 
 __all__ = ["SLACK", "Amount", "DistinctMeter", "GcraMeter", "Meter", "State", "WindowMeter"]
 
+# bound: the drift of sums of doubles
 SLACK = 1e-6
 """Seconds: sums of intervals drift by less, and no sender shall lose the last message of a burst to that."""
 
+# bound: the memory of a distinct meter
 SAMPLE = 16_384
 """Values that a distinct meter remembers. Up to here it is exact; beyond, the standard error of a sample
 of this size is 1/sqrt(16384) = 0.8 %."""
 
+# by definition: two digits of a Python integer
 HASH_BITS = 60
 """Bits of a value's hash: two digits of a Python integer, which takes 32 bytes."""
 

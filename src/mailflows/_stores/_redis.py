@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisStore"]
 
+# by definition
 _MICRO = 1_000_000
 _MASK = (1 << HASH_BITS) - 1
 _GLOB = re.compile(r"[*?\[\]^\\-]")
+# bound: the largest wait that is written
 _FOREVER = 1e300
 """What stands for «no limit on the wait», in microseconds."""
 
@@ -394,6 +396,10 @@ class RedisStore:
                 answer, problem = await self._client.arun(*command, at=self._prefix), None
             except StoreError as found:
                 problem = found
+
+    def close(self) -> None:
+        """Close the connections of this process; those of your own client stay as they are."""
+        self._client.close()
 
     async def aclose(self) -> None:
         """Close the connections that were made for this event loop, beside those of your own client."""

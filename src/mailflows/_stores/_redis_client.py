@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisClient"]
 
+# bound: what is in flight
 AT_ONCE = 32
 """Commands in flight at once, or fewer where the client's pool is smaller. More gain nothing, since the
 server executes one after another, and would make the last of them look like a server that is slow."""
 
+# bound: the steps of a connection that is made
 TICKS = 25
 """Parts of a time limit in an event loop: enough for the steps of a connection that is made (about 20)."""
 
+# bound: threads of a client that may hang
 THREADS = 4
 """Threads that bound a client whose connections we cannot."""
 
@@ -202,6 +205,11 @@ class RedisClient:
                 self._is_lent = True
                 self._loops[loop] = client or self._client, asyncio.Semaphore(self._at_once)
             return self._loops[loop]
+
+    def close(self) -> None:
+        """Close the connections that were made beside the user's own; the next command makes new ones."""
+        if self._copy is not None:
+            self._copy.connection_pool.disconnect()
 
     async def aclose(self) -> None:
         """Close the connections that were made for this event loop, unless they are the user's own."""

@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["SQLiteStore"]
 
 _CLOCK = "clock"
+# choice: one write a second for the time is nothing beside the decisions
 _TICK = 1.0
 """Seconds between two notes of the time in the file. A clock that is set back by less is not noticed, and
 costs no more than that."""
 
+# bound: the work that one call does for expired keys
 _SWEEP_EVERY = 16
+# bound: the keys that one sweep looks at
 _SWEEP_PARTS = 4096
 """One write in 16 looks for expired keys in one part of 4,096: keys are hashes, so a part is a fair sample,
 no index has to be kept, and no call pays for all."""
@@ -86,6 +89,8 @@ class SQLiteStore:
         self._has_own_key = secret is not None
         self._known_file: tuple[int, int] | None = None
         self._clock = clock
+        self._last = self._read_at = float("-inf")
+        self._offset = 0.0
         self._writes = 0
 
     def decide(
@@ -155,6 +160,7 @@ class SQLiteStore:
 
     def reset(self, charges: Sequence[Charge]) -> None:
         """See `Store.reset`."""
+        self._learn_key()
         places = [(self._hash(f"{meter.id}\n{key}", 16),) for meter, key, _ in charges]
         with self._file.transaction() as cursor:
             cursor.executemany("DELETE FROM states WHERE key = ?", places)
@@ -179,7 +185,8 @@ class SQLiteStore:
 
     @property
     def _keys(self) -> KeyRing:
-        self._learn_key()
+        if self._ring is None:
+            self._learn_key()
         if self._ring is None:  # pragma: no cover -- learned just now
             raise StoreError(f"{self.name}: no secret", store=self.name)  # noqa: EM102, TRY003
         return self._ring
@@ -206,19 +213,29 @@ class SQLiteStore:
             cursor.execute("DELETE FROM states WHERE key BETWEEN ? AND ? AND until < ?", (low, high, now))
 
     def _now(self, cursor: sqlite3.Cursor) -> float:
-        """Return the present moment of all processes, in a transaction."""
+        """Return the present moment of all processes, in a transaction.
+
+        A clock that goes on within a tick of the note that was read last needs no look at it.
+        """
+        now = self._clock() + self._offset
+        if self._last <= now < self._read_at + _TICK:
+            self._last = now
+            return now
         row = cursor.execute("SELECT value FROM facts WHERE name = ?", (_CLOCK,)).fetchone()
         last, offset = struct.unpack("dd", row[0]) if row else (float("-inf"), 0.0)
         now, new_offset = steady(self._clock(), last, offset)
         if now > last + _TICK or new_offset != offset:
             note = struct.pack("dd", now, new_offset)
             cursor.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_CLOCK, note))
+        self._last = self._read_at = now
+        self._offset = new_offset
         return now
 
     # Documents.
 
     def digest(self, text: str) -> str:
         """See `Documents.digest`."""
+        self._learn_key()
         return self._keys.digest(text)
 
     def load(self, key: str) -> bytes | None:

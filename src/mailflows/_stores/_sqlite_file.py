@@ -28,6 +28,7 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS ending ON documents (until) WHERE until IS NOT NULL",
 )
 
+# by definition: counts the changes of the tables
 VERSION = 1
 """Of the tables; kept in the file as ``user_version``."""
 
@@ -52,6 +53,7 @@ class SQLiteFile:
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float) -> None:
         self.path = Path(path).absolute()
+        self._place = str(self.path)
         self.name = f"SQLite {self.path}"
         self._timeout = timeout
         self._lock = threading.Lock()
@@ -74,7 +76,10 @@ class SQLiteFile:
     def _step(self, deadline: float) -> Iterator[sqlite3.Cursor]:
         try:
             cursor = self._current(deadline)
-            self._patiently(lambda: cursor.execute("BEGIN IMMEDIATE"), deadline)
+            try:
+                cursor.execute("BEGIN IMMEDIATE")  # at once, where nobody else is in the file
+            except sqlite3.OperationalError:
+                self._patiently(lambda: cursor.execute("BEGIN IMMEDIATE"), deadline)
             try:
                 yield cursor
                 cursor.execute("COMMIT")
@@ -140,7 +145,7 @@ class SQLiteFile:
     def identity(self) -> tuple[int, int] | None:
         """Return what tells the file from another one that is put in its place; `None` for no file."""
         try:
-            found = os.stat(self.path)  # noqa: PTH116 -- asked at every step: faster
+            found = os.stat(self._place)  # noqa: PTH116 -- asked at every step: faster
         except OSError:
             return None
         return found.st_dev, found.st_ino

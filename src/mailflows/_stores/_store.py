@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from mailflows._stores._meter import Meter, State
 
@@ -19,7 +19,6 @@ __all__ = [
     "seconds_to_wait",
     "stamp_of",
     "steady",
-    "update",
 ]
 
 Charge: TypeAlias = "tuple[Meter, str, int | tuple[str, ...]]"
@@ -209,24 +208,3 @@ def seconds_to_wait(timeout: object) -> float:
 def stamp_of(meter: Meter, at: float, lease: float | None) -> float:
     """Return the time that is written for what is taken: earlier for a reservation, which ends sooner."""
     return at if lease is None else min(at, at - meter.span + meter.lag + lease)
-
-
-def update(
-    store: Documents,
-    key: str,
-    change: Callable[[bytes | None], bytes | None],
-    *,
-    ttl: float | None = None,
-) -> bytes | None:
-    """Change a document by a pure function of what it was, and return what it is now.
-
-    The function runs again if another process was faster, so it must have no effects of its own.
-
-    Raises:
-        StoreError: If the store could not answer.
-    """
-    while True:
-        old = store.load(key)
-        new = change(old)
-        if new == old or store.swap(key, old, new, ttl=ttl):
-            return new

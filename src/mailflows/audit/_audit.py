@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["AUDIT_BUDGET", "aaudit", "audit", "judge"]
 
 AUDIT_BUDGET = 30.0
-"""Seconds that an audit may take by default: a DNS that is half down is waited for."""
+"""Seconds that an audit may take by default: a DNS that is half down is waited for. Our choice."""
 
 
 def audit(

@@ -33,7 +33,7 @@ _IPV6 = 6  # by definition
 _LONGEST_ANSWER = 450
 """Bytes of an SPF record that fit a DNS answer of 512 bytes beside its head (RFC 7208 section 3.4)."""
 
-_LEAST_BITS = 1024
+_LEAST_BITS = 1024  # RFC 8301 section 3.2: verifiers need not accept shorter keys
 _GOOD_BITS = 2048
 
 

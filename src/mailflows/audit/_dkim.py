@@ -9,7 +9,7 @@ from dataclasses import dataclass
 __all__ = ["DkimKey", "read_key", "read_tags"]
 
 _MAX_KEY = 16_384
-"""Characters of a record; a key of 16,384 bits has fewer than 3,000."""
+"""Characters of a record; a key of 16,384 bits has fewer than 3,000. A bound on work."""
 
 _SEQUENCE, _INTEGER, _BIT_STRING = 0x30, 0x02, 0x03
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Facts", "expand", "expand_domain", "needs_name"]
 
-_MAX_NAME = 253
+_MAX_NAME = 253  # RFC 1035 section 2.3.4
 _UNRESERVED = "-._~"
 
 

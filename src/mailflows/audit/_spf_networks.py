@@ -13,9 +13,9 @@ from mailflows.audit._spf_record import COUNTED, Mechanism, SpfRecord, SpfSyntax
 __all__ = ["Expansion", "expand_spf", "overlap"]
 
 _MOST_RECORDS = 60
-"""Records read of one domain; a correct one includes ten at most."""
+"""Records read of one domain; a correct one includes ten at most. A bound on work."""
 
-_MOST_DEPTH = 12
+_MOST_DEPTH = 12  # bound: keeps work and memory flat
 
 Network = IPv4Network | IPv6Network
 _Talk = Generator[tuple[Question, ...], Mapping[Question, Answer], None]

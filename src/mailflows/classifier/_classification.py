@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import Bar, Reason, Result, to_html
@@ -10,24 +11,32 @@ from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     from mailflows._result import Cell
+    from mailflows.classifier._reasons import Evidence
 
 __all__ = ["Classification"]
+
+_TOLD = 3
+"""Reasons that a line or a paragraph names; choice: what a person reads at a glance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Classification(Result):
     """Which flow a message belongs to, how sure that is, and why.
 
+    The reasons are worked out when they are first read, so that a run that only looks at the flow does
+    not pay for them.
+
     Attributes:
-        flow: The flow, or `None` where the confidence is below the threshold («unsure»).
+        flow: The flow, or `None` where the confidence is below the threshold ("unsure").
         likely: The most likely flow, also where that is not sure; `None` for what is no message.
         confidence: Probability of the most likely flow, in [0, 1].
         probabilities: Probability per flow; they sum to 1.
-        score: The score that the weights of the reasons add up to: the log odds of the most likely
+        score: What the weights of the reasons and `rest` add up to: the log odds of the most likely
             flow against the mean of the three.
-        reasons: The strongest first; the rest is summed as ``others``.
         defects: What was wrong with the message itself.
         language: Two letters, or empty where it could not be told.
+        threshold: The confidence that was needed for an answer.
+        model_version: Name of the model, and the beginning of its digest.
     """
 
     flow: Flow | None
@@ -35,9 +44,26 @@ class Classification(Result):
     confidence: float
     probabilities: dict[Flow, float]
     score: float
-    reasons: tuple[Reason, ...]
+    _why: tuple[Reason, ...] | Evidence = field(repr=False, compare=False)
     defects: tuple[str, ...]
     language: str
+    threshold: float = 0.0
+    model_version: str = ""
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """What speaks for the likely flow, the strongest first, and then what speaks against it."""
+        why = self._why
+        if isinstance(why, tuple):
+            return why
+        found = why.reasons()
+        object.__setattr__(self, "_why", found)
+        return found
+
+    @property
+    def rest(self) -> float:
+        """What weaker signals and the value that every message starts with add to the score."""
+        return self.score - math.fsum(reason.weight or 0.0 for reason in self.reasons)
 
     @property
     def is_sure(self) -> bool:
@@ -55,14 +81,48 @@ class Classification(Result):
         rest = self.probabilities[Flow.MARKETING] + self.probabilities[Flow.TRANSACTIONAL]
         return self.probabilities[Flow.MARKETING] / rest if rest else 0.5
 
+    def __getstate__(self) -> list[Any]:
+        self.reasons  # noqa: B018 -- a model does not travel with every verdict
+        return [getattr(self, one.name) for one in fields(self)]
+
+    def __setstate__(self, state: list[Any]) -> None:
+        for one, value in zip(fields(self), state, strict=True):
+            object.__setattr__(self, one.name, value)
+
     def __str__(self) -> str:
         named = self.flow.value if self.flow else "unsure"
         if self.likely is None:
             return f"{named}: {self.reasons[0].sentence}"
         if self.flow is None:
             named += f" (perhaps {self.likely.value})"
-        best = [r.sentence for r in self.reasons if (r.weight or 0.0) > 0 and r.code not in _SUMS][:3]
-        return f"{named} {self.confidence:.0%}: {'; '.join(best) or 'no single reason stands out'}"
+        best = [reason.sentence for reason in self._speaking_for()[:_TOLD]]
+        return f"{named} {_percent(self.confidence)}: {'; '.join(best) or 'no single reason stands out'}"
+
+    def explain(self) -> str:
+        """Return the verdict and its reasons as a paragraph that needs no manual."""
+        if self.likely is None:
+            return f"No flow can be named: {self.reasons[0].sentence}."
+        if self.flow:
+            head = f"This is {self.flow.value} mail ({_percent(self.confidence)} sure)."
+        elif self.confidence >= self.threshold:
+            sure = _percent(self.confidence)
+            head = f"No flow is named. What was read looks like {self.likely.value} mail ({sure})."
+        else:
+            head = (
+                f"It is not clear which flow this is: {self.likely.value} is most likely, but only "
+                f"{_percent(self.confidence)} sure, and naming a flow takes {100 * self.threshold:.3g}%."
+            )
+        parts = [head, *(f"Note: {r.sentence}." for r in self.reasons if r.code.startswith("defect-"))]
+        if speaking_for := self._speaking_for()[:_TOLD]:
+            told = "; ".join(reason.sentence for reason in speaking_for)
+            parts.append(f"What speaks for {self.likely.value}: {told}.")
+        if self.flow is None:
+            against = [reason.sentence for reason in self.reasons if (reason.weight or 0.0) < 0]
+            if against:
+                parts.append(f"What speaks against it: {'; '.join(against[:_TOLD])}.")
+            second = max((f for f in Flow if f is not self.likely), key=self.probabilities.__getitem__)
+            parts.append(f"It could also be {second.value} ({_percent(self.probabilities[second])}).")
+        return " ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, ready for JSON; every key is always there."""
@@ -71,27 +131,49 @@ class Classification(Result):
             "likely": self.likely.value if self.likely else None,
             "confidence": self.confidence,
             "probabilities": {flow.value: p for flow, p in self.probabilities.items()},
+            "threshold": self.threshold,
             "score": self.score,
             "machine_made": self.machine_made,
             "language": self.language,
+            "model_version": self.model_version,
             "defects": list(self.defects),
             "reasons": [reason.to_dict() for reason in self.reasons],
+            "rest": self.rest,
         }
 
     def rows(self) -> list[list[Cell]]:
-        """Return the reasons as rows of a table: weight, code, sentence."""
-        return [[f"{r.weight:+.2f}", r.code, r.sentence] for r in self.reasons]
+        """Return the reasons as rows of a table: which side they take, code, sentence."""
+        return [[_side(reason), reason.code, reason.sentence] for reason in self.reasons]
+
+    def _speaking_for(self) -> list[Reason]:
+        """Return the reasons that speak for the likely flow, or settle it."""
+        return [r for r in self.reasons if (r.weight or 0.0) > 0 or (r.weight == 0 and r.code[:5] == "rule-")]
 
     def _repr_html_(self) -> str:
-        largest = max((abs(r.weight or 0.0) for r in self.reasons), default=1.0) or 1.0
-        shares: list[list[Cell]] = [
-            [Bar(p, f"{p:.0%}"), flow.value, ""] for flow, p in self.probabilities.items()
-        ]
-        reasons: list[list[Cell]] = [
-            [Bar((r.weight or 0.0) / largest, f"{r.weight:+.2f}"), r.sentence, r.code] for r in self.reasons
-        ]
         named = self.flow.value if self.flow else "unsure"
-        return to_html(f"{named}, {self.confidence:.0%}", ["weight", "what", "signal"], shares + reasons)
+        shares: list[list[Cell]] = [
+            [flow.value, Bar(p, _percent(p))] for flow, p in self.probabilities.items()
+        ]
+        largest = max((abs(r.weight or 0.0) for r in self.reasons), default=1.0) or 1.0
+        reasons: list[list[Cell]] = [
+            [r.sentence, Bar((r.weight or 0.0) / largest, _side(r)), r.code] for r in self.reasons
+        ]
+        flows = to_html(f"{named}, {_percent(self.confidence)} sure", ["flow", "probability"], shares)
+        return flows + to_html("Why", ["what was seen", "speaks", "code"], reasons)
 
 
-_SUMS = frozenset({"start", "others"})
+def _side(reason: Reason) -> str:
+    """Say which side a reason takes."""
+    weight = reason.weight or 0.0
+    return "for" if weight > 0 else "against" if weight < 0 else "settles it"
+
+
+def _percent(share: float) -> str:
+    """Return a probability for people: never "100%", which nothing is.
+
+    >>> _percent(0.5), _percent(0.9996), _percent(0.0001)
+    ('50%', 'over 99%', 'under 1%')
+    """
+    if 0.99 < share < 1:
+        return "over 99%"
+    return "under 1%" if 0 < share < 0.01 else f"{share:.0%}"

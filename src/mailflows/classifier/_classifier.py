@@ -6,31 +6,36 @@ import math
 import os
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 
-from mailflows._result import Reason
+from mailflows._mail.archive import archived, holds_many
+from mailflows._result import to_frame
+from mailflows.classifier._calibration import KEPT_RIGHT, Calibration, calibration
 from mailflows.classifier._classification import Classification
 from mailflows.classifier._heuristics import CERTAIN_CONFIDENCE, certain_case, heuristic_model
 from mailflows.classifier._model import FLOWS, Model
-from mailflows.classifier._wording import wording
+from mailflows.classifier._reasons import KEPT_HEADERS, Evidence, reason
+from mailflows.classifier._wording import texts_of, wording
 from mailflows.errors import ConfigurationError, MessageError, MissingExtra
 from mailflows.message import Message
-from mailflows.signals import SIGNALS, measure, words
+from mailflows.signals import measure, words
+from mailflows.signals.headers import is_encrypted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from mailflows._result import Reason
     from mailflows.classifier._heuristics import CertainCase
-    from mailflows.classifier._model import Score, Weights
+    from mailflows.classifier._model import Weights
+    from mailflows.flow import Flow
     from mailflows.message import Envelope, Source
+    from mailflows.signals.words import Reading
 
 __all__ = ["Classifier", "classify"]
 
 CHUNK = 200
 """Messages per task of `Classifier.classify_many`: below that, handing them over costs more."""
-
-REASONS = 8
-"""Reasons shown; the rest is summed, so that the weights still add up to the score."""
 
 _EVEN = dict.fromkeys(FLOWS, 1 / 3)
 
@@ -65,6 +70,7 @@ class Classifier:
         if not 0 <= float(self.threshold) <= 1:
             msg = f"threshold is a probability in [0, 1], not {threshold!r}"
             raise ConfigurationError(msg, field="threshold")
+        self._version = self.model.version
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, threshold: float | None = None) -> Classifier:
@@ -96,35 +102,49 @@ class Classifier:
             envelope: Sender and recipients of the SMTP transaction, where they are known.
 
         Raises:
-            MessageError: If a file cannot be opened, or *source* is of a type that is never a message.
+            MessageError: If a file cannot be opened, holds many messages (a folder, an mbox), or *source* is
+                of a type that is never a message.
         """
         try:
             message = Message.read(source, envelope=envelope)
         except MessageError as problem:
+            if isinstance(source, os.PathLike) and Path(source).is_dir():
+                raise _holds_many(source) from problem
             if problem.position is None:
                 raise
-            return _unreadable(str(problem))
+            return self._unreadable(str(problem))
+        if "mbox-line" in message.defects and isinstance(source, os.PathLike) and holds_many(Path(source)):
+            raise _holds_many(source)
         reading = words.read(message)
         measured = measure(message, reading=reading)
         if not reading.body and not reading.subject:
-            return _unreadable("it has neither a subject nor a text", message.defects)
-        score = self.model.score(measured, wording(message, reading))
-        return self._explain(score, message, reading.language, certain_case(measured))
+            return self._unreadable("it has neither a subject nor a text", message.defects)
+        return self._judge(message, reading, measured)
+
+    @overload
+    def classify_many(self, sources: Column, *, n_jobs: int = 1, progress: bool = False) -> Any: ...  # noqa: ANN401 -- pandas is an extra
+
+    @overload
+    def classify_many(
+        self, sources: Iterable[Source] | os.PathLike[str], *, n_jobs: int = 1, progress: bool = False
+    ) -> Iterator[Classification]: ...
 
     def classify_many(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Source] | os.PathLike[str] | Column,
         *,
         n_jobs: int = 1,
         progress: bool = False,
-    ) -> Iterator[Classification]:
+    ) -> Iterator[Classification] | Any:
         """Classify messages one after the other, or in parallel chunks, lazily and in order.
 
-        A source that cannot be read at all, such as a missing file, is «unsure» with its reason, and
+        A source that cannot be read at all, such as a missing file, is "unsure" with its reason, and
         the others go on.
 
         Args:
-            sources: Any iterable, also an endless one.
+            sources: Any iterable, also an endless one; or the path of an archive: an mbox, a Maildir, a
+                folder. For a pandas Series, such as a column of a DataFrame, a DataFrame with the same
+                index comes back, with flow, likely, confidence and one probability a flow.
             n_jobs: Processes, as in joblib; -1 uses every core. Below some thousand messages one
                 process is faster. Under ``joblib.parallel_config(backend=…)`` any joblib backend
                 serves, a Dask cluster too.
@@ -132,69 +152,143 @@ class Classifier:
 
         Raises:
             MissingExtra: If *progress* is asked for and tqdm is not installed.
-            ConfigurationError: If *sources* is one message or a path, or *n_jobs* is 0.
+            ConfigurationError: If *sources* is one message, or *n_jobs* is 0.
         """
-        if isinstance(sources, str | bytes | os.PathLike):
-            msg = "sources is a list or another iterable of messages; for one message, use classify()"
+        if isinstance(sources, str | bytes):
+            msg = (
+                "sources is a list or another iterable of messages, or a pathlib.Path of an archive; for one "
+                "message, use classify()"
+            )
             raise ConfigurationError(msg, field="sources")
+        if isinstance(sources, Column):
+            results = self.classify_many(sources.to_list(), n_jobs=n_jobs, progress=progress)
+            return _frame(results, sources.index)
         if n_jobs == 0:
             msg = "n_jobs is a number of processes, or -1 for every core; 0 has no meaning"
             raise ConfigurationError(msg, field="n_jobs")
-        shown = _with_progress(sources) if progress else sources
+        found: Iterable[Source | MessageError] = (
+            (content for _, content in archived(Path(sources)))
+            if isinstance(sources, os.PathLike)
+            else sources
+        )
+        shown = _with_progress(found) if progress else found
         if n_jobs == 1:
             return map(self._classify_or_say, shown)
         return self._in_parallel(shown, n_jobs)
 
-    def _in_parallel(self, sources: Iterable[Source], n_jobs: int) -> Iterator[Classification]:
+    def calibrate(
+        self, messages: Iterable[Source], flows: Iterable[Flow | str], *, right: float = KEPT_RIGHT
+    ) -> Calibration:
+        """Return the lowest threshold from which this classifier is right often enough on mail of your own.
+
+        Use mail that the model was not trained on, from several senders; ``Classifier(threshold=…)`` takes
+        what is found.
+
+        Args:
+            messages: At least 30 messages.
+            flows: The flow of each.
+            right: Share of the kept messages that must be right, in (0, 1].
+
+        Raises:
+            ConfigurationError: If there are too few messages, a flow is unknown, or *right* is out of range.
+        """
+        if not 0 < right <= 1:
+            msg = f"right is a share in (0, 1], not {right!r}"
+            raise ConfigurationError(msg, field="right")
+        answers = list(self.classify_many(list(messages)))
+        return calibration(answers, list(flows), right)
+
+    def _in_parallel(self, sources: Iterable[Source | MessageError], n_jobs: int) -> Iterator[Classification]:
         from joblib import Parallel, delayed, effective_n_jobs  # noqa: PLC0415 -- half a second
 
-        # Open files cannot travel to another process: read what is read from, here.
-        chunks = _chunks(Message.read(s) if hasattr(s, "read") else s for s in sources)
+        chunks = _chunks(_travelling(sources))
         # Block after block, so that an endless input is not read ahead of what is taken.
         with Parallel(n_jobs=n_jobs) as run:
             while block := list(islice(chunks, 2 * effective_n_jobs(n_jobs))):
                 for results in run(delayed(self._chunk)(chunk) for chunk in block):
                     yield from results
 
-    def _chunk(self, sources: list[Source]) -> list[Classification]:
+    def _chunk(self, sources: list[Source | MessageError]) -> list[Classification]:
         return [self._classify_or_say(source) for source in sources]
 
-    def _classify_or_say(self, source: Source) -> Classification:
-        """Classify, or answer «unsure» with the reason: one bad file must not end a run."""
+    def _classify_or_say(self, source: Source | MessageError) -> Classification:
+        """Classify, or answer "unsure" with the reason: one bad file must not end a run."""
         try:
+            if isinstance(source, MessageError):
+                raise source
             return self.classify(source)
         except MessageError as problem:
-            return _unreadable(str(problem))
+            return self._unreadable(str(problem))
 
-    def _explain(
-        self, score: Score, message: Message, language: str, case: CertainCase | None
-    ) -> Classification:
-        """Turn a score into a classification with reasons that add up."""
-        probabilities = _softmax(score.logits)
-        if case:
-            rest = {f: p for f, p in zip(FLOWS, probabilities, strict=True) if f != case.flow}
-            total = sum(rest.values()) or 1.0
-            by_flow = {f: (1 - CERTAIN_CONFIDENCE) * p / total for f, p in rest.items()}
-            by_flow[case.flow] = CERTAIN_CONFIDENCE
-            by_flow = {flow: by_flow[flow] for flow in FLOWS}
-        else:
-            by_flow = dict(zip(FLOWS, probabilities, strict=True))
-        likely = max(by_flow, key=by_flow.__getitem__)
-        confidence = by_flow[likely]
-        reasons = _reasons(score, FLOWS.index(likely), case)
-        if message.unread:
-            said = f"a reader may show text that was not read ({', '.join(message.unread)})"
-            reasons = (_reason("defect.unread-text", said, 0.0), *reasons)
-        return Classification(
-            flow=likely if confidence >= self.threshold and not message.unread else None,
-            likely=likely,
-            confidence=confidence,
-            probabilities=by_flow,
-            score=math.fsum(reason.weight or 0.0 for reason in reasons),
-            reasons=reasons,
-            defects=message.defects,
-            language=language,
+    def _judge(self, message: Message, reading: Reading, measured: dict[str, float]) -> Classification:
+        """Turn what was measured into a classification whose reasons are worked out when they are read."""
+        case = certain_case(measured)
+        logits = self.model.logits(measured, wording(message, reading))
+        probabilities = _probabilities(logits, case)
+        likely = max(probabilities, key=probabilities.__getitem__)
+        confidence = probabilities[likely]
+        index = FLOWS.index(likely)
+        evidence = Evidence(
+            model=self.model,
+            measured=measured,
+            texts=texts_of(message, reading),
+            headers=tuple([header for header in message.headers if header[0] in KEPT_HEADERS]),
+            index=index,
+            first=_first_reasons(message, case),
         )
+        return Classification(
+            likely if confidence >= self.threshold and not message.unread else None,
+            likely,
+            confidence,
+            probabilities,
+            logits[index] - sum(logits) / 3,
+            evidence,
+            message.defects,
+            reading.language,
+            self.threshold,
+            self._version,
+        )
+
+    def _unreadable(self, why: str, defects: tuple[str, ...] = ()) -> Classification:
+        """Return "unsure" for what cannot be judged at all."""
+        reasons = (reason("defect-unreadable", why, 0.0),)
+        return Classification(
+            None, None, 1 / 3, dict(_EVEN), 0.0, reasons, defects, "", self.threshold, self._version
+        )
+
+
+@runtime_checkable
+class Column(Protocol):
+    """What a pandas Series has, and a list has not."""
+
+    @property
+    def index(self) -> Any:  # noqa: ANN401 -- pandas is an extra
+        """What names each row."""
+        ...
+
+    def to_list(self) -> list[Any]:
+        """Return the values."""
+        ...
+
+
+def _frame(results: Iterable[Classification], index: object) -> Any:  # noqa: ANN401 -- pandas is an extra
+    """Return classifications as a DataFrame, a row each."""
+    columns = ["flow", "likely", "confidence", *(flow.value for flow in FLOWS)]
+    rows = [
+        (
+            result.flow and result.flow.value,
+            result.likely and result.likely.value,
+            result.confidence,
+            *(result.probabilities[flow] for flow in FLOWS),
+        )
+        for result in results
+    ]
+    return to_frame(rows, columns).set_axis(index, axis=0)
+
+
+def _holds_many(path: os.PathLike[str]) -> MessageError:
+    kind = "a folder" if Path(path).is_dir() else "an mbox of several messages"
+    return MessageError(f"{os.fspath(path)} is {kind}: classify_many(path) reads every message in it")
 
 
 def classify(source: Source, *, envelope: Envelope | None = None) -> Classification:
@@ -218,18 +312,28 @@ def _default() -> Classifier:
     return Classifier()
 
 
-def _unreadable(why: str, defects: tuple[str, ...] = ()) -> Classification:
-    """Return «unsure» for what cannot be judged at all."""
-    return Classification(
-        flow=None,
-        likely=None,
-        confidence=1 / 3,
-        probabilities=dict(_EVEN),
-        score=0.0,
-        reasons=(_reason("defect.unreadable", why, 0.0),),
-        defects=defects,
-        language="",
-    )
+def _probabilities(logits: Weights, case: CertainCase | None) -> dict[Flow, float]:
+    """Return the probability of each flow; a certain case leaves the others what it does not take."""
+    shares = dict(zip(FLOWS, _softmax(logits), strict=True))
+    if case is None:
+        return shares
+    total = sum(p for flow, p in shares.items() if flow != case.flow) or 1.0
+    return {
+        flow: CERTAIN_CONFIDENCE if flow == case.flow else (1 - CERTAIN_CONFIDENCE) * p / total
+        for flow, p in shares.items()
+    }
+
+
+def _first_reasons(message: Message, case: CertainCase | None) -> tuple[Reason, ...]:
+    """Return the reasons that stand before those of the score."""
+    found = (reason(case.code, case.sentence, 0.0),) if case else ()
+    if is_encrypted(message):
+        said = "its content is encrypted: only the headers could be judged"
+        found = (reason("defect-encrypted", said, 0.0), *found)
+    if message.unread:
+        said = f"a reader may show text that was not read ({', '.join(message.unread)})"
+        found = (reason("defect-unread-text", said, 0.0), *found)
+    return found
 
 
 def _softmax(logits: Weights) -> Weights:
@@ -240,48 +344,23 @@ def _softmax(logits: Weights) -> Weights:
     return (a / total, b / total, c / total)
 
 
-def _share(weights: Weights, index: int) -> float:
-    """Return one flow's share against the mean of the three."""
-    return weights[index] - (weights[0] + weights[1] + weights[2]) / 3
+def _travelling(sources: Iterable[Source | MessageError]) -> Iterator[Source | MessageError]:
+    """Read open files here: they cannot travel to another process."""
+    for source in sources:
+        if hasattr(source, "read") and not isinstance(source, MessageError):
+            yield Message.read(source)
+        else:
+            yield source
 
 
-def _reasons(score: Score, index: int, case: CertainCase | None) -> tuple[Reason, ...]:
-    """Return the strongest contributions, the wording, and the sum of the rest."""
-    shares = sorted((-abs(s := _share(w, index)), code, s) for code, w in score.contributions.items())
-    shown = [(share, code, _sentence(code)) for _, code, share in shares[:REASONS]]
-    others = math.fsum(share for _, _, share in shares[REASONS:])
-    if wording_share := _share(score.wording, index):
-        whose = "this flow" if wording_share > 0 else "another flow"
-        shown.append((wording_share, "wording", f"its wording resembles messages of {whose}"))
-    shown.sort(key=lambda row: (-abs(row[0]), row[1]))
-    if case:
-        shown.insert(0, (0.0, case.code, case.sentence))
-    weaker = f"{max(0, len(shares) - REASONS)} weaker signals together"
-    start = _share(score.start, index)
-    rows = (*shown, (others, "others", weaker), (start, "start", "where every message starts"))
-    return tuple(_reason(code, sentence, weight) for weight, code, sentence in rows)
-
-
-def _reason(code: str, sentence: str, weight: float) -> Reason:
-    return Reason(code, sentence, part="classifier", weight=weight)
-
-
-def _sentence(code: str) -> str:
-    """Return the sentence of a signal or of a pair."""
-    first, both, second = code.partition(" & ")
-    if not both:
-        return SIGNALS[code].sentence if code in SIGNALS else code
-    return f"{_sentence(first)}, and {_sentence(second)}"
-
-
-def _chunks(sources: Iterable[Source]) -> Iterator[list[Source]]:
+def _chunks(sources: Iterable[Source | MessageError]) -> Iterator[list[Source | MessageError]]:
     """Cut an iterable into lists of `CHUNK` items, lazily."""
     iterator = iter(sources)
     while chunk := list(islice(iterator, CHUNK)):
         yield chunk
 
 
-def _with_progress(sources: Iterable[Source]) -> Iterable[Source]:
+def _with_progress(sources: Iterable[Source | MessageError]) -> Iterable[Source | MessageError]:
     """Wrap an iterable in a progress bar."""
     try:
         from tqdm.auto import tqdm  # noqa: PLC0415 -- optional

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
@@ -18,7 +18,7 @@ from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["FLOWS", "SCHEMA", "Model", "Score", "digest_of"]
 
@@ -72,6 +72,35 @@ class Model:
     temperature: float
     threshold: float
     about: Mapping[str, Any]
+    _partners: Mapping[str, Mapping[str, Weights]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        partners: dict[str, dict[str, Weights]] = {}
+        for (later, earlier), weights in self.pairs.items():
+            partners.setdefault(later, {})[earlier] = weights
+        object.__setattr__(self, "_partners", partners)
+
+    @property
+    def version(self) -> str:
+        """The model's name and the beginning of its digest, as every verdict tells."""
+        digest = self.about.get("digest") or json.loads(self.dumps())["digest"]
+        return f"{self.about.get('name', 'own')} {digest[:12]}"
+
+    def logits(self, measured: Mapping[str, float], wording: Iterable[str]) -> Weights:
+        """Return the calibrated logits of a message: `score` without what each part of it adds."""
+        a, b, c = self.start
+        weights_of = self.signals.get
+        for name, value in measured.items():
+            if w := weights_of(name):
+                a += value * w[0]
+                b += value * w[1]
+                c += value * w[2]
+        for _, _, w, factor in self._pairs_in(measured):
+            a += factor * w[0]
+            b += factor * w[1]
+            c += factor * w[2]
+        x, y, z = self._wording(wording, self.wording_share)
+        return ((a + x) / self.temperature, (b + y) / self.temperature, (c + z) / self.temperature)
 
     def score(self, measured: Mapping[str, float], wording: Iterable[str]) -> Score:
         """Score the signals and the wording of a message."""
@@ -93,16 +122,21 @@ class Model:
 
     def _pair_contributions(self, measured: Mapping[str, float], scale: float) -> dict[str, Weights]:
         """Return the shares of signals that are seen together."""
-        if not self.pairs:
-            return {}
+        return {
+            f"{a} & {b}": (w[0] * factor * scale, w[1] * factor * scale, w[2] * factor * scale)
+            for a, b, w, factor in self._pairs_in(measured)
+        }
+
+    def _pairs_in(self, measured: Mapping[str, float]) -> Iterator[tuple[str, str, Weights, float]]:
+        """Yield the pairs of signals that are seen together, their weights, and the product of the two."""
+        if not self._partners:
+            return
         present = [(name, measured[name]) for name in self.paired if name in measured]
-        found = {}
         for index, (a, x) in enumerate(present):
+            weights_of = self._partners.get(a, {}).get
             for b, y in present[:index]:
-                if w := self.pairs.get((a, b)):
-                    factor = x * y * scale
-                    found[f"{a} & {b}"] = (w[0] * factor, w[1] * factor, w[2] * factor)
-        return found
+                if w := weights_of(b):
+                    yield a, b, w, x * y
 
     @property
     def paired(self) -> tuple[str, ...]:
@@ -116,8 +150,7 @@ class Model:
         if not hits:
             return (0.0, 0.0, 0.0)
         factor *= 3.0 / math.sqrt(len(hits))
-        # An exact sum: words come in no order, and the answer must not depend on it.
-        a, b, c = (math.fsum(column) for column in zip(*hits, strict=True))
+        a, b, c = map(sum, zip(*hits, strict=True))
         return (a * factor, b * factor, c * factor)
 
     @classmethod

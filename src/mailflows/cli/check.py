@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mailflows._result import to_text
 from mailflows.flow import Flow
-from mailflows.recipients import RecipientChecker, Verdict
+from mailflows.recipients import Deliverability, RecipientChecker
 
 if TYPE_CHECKING:
     from mailflows.recipients import RecipientReport
@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> int:
             print(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
         print(to_text(["address", "verdict", "did you mean", "why"], [_row(report) for report in reports]))
-    return int(any(report.verdict is Verdict.UNDELIVERABLE for report in reports))
+    return int(any(report.verdict is Deliverability.UNDELIVERABLE for report in reports))
 
 
 def _row(report: RecipientReport) -> list[str]:

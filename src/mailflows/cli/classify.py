@@ -108,7 +108,8 @@ def _why(result: Classification) -> str:
 
 
 def _explained(result: Classification) -> str:
-    shares = ", ".join(f"{flow.value} {p:.0%}" for flow, p in result.probabilities.items())
-    named = result.flow.value if result.flow else "unsure"
-    lines = [f"  {named} ({shares})", *(f"  {w:>6}  {s}  [{c}]" for w, c, s in result.rows())]
-    return "\n".join([*lines, *(f"  defect: {defect}" for defect in result.defects)])
+    """Return the paragraph, the probabilities, and each reason with the side that it takes."""
+    shares = ", ".join(f"{flow.value} {p:.1%}" for flow, p in result.probabilities.items())
+    rows = [f"  {side:>10}  {sentence}  [{code}]" for side, code, sentence in result.rows()]
+    defects = [f"  defect: {defect}" for defect in result.defects]
+    return "\n".join([f"  {result.explain()}", f"  {shares}", *rows, *defects])

@@ -12,6 +12,7 @@ from mailflows.content._links import is_web
 from mailflows.content._page import is_spacer
 from mailflows.content._report import Where
 from mailflows.message import addresses
+from mailflows.signals import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +121,7 @@ def _flow(draft: Draft) -> Iterator[Note]:
         yield draft.on("tracking-pixel", trackers)
     if _promotes(draft):
         yield Note("promotion-in-transactional", Where("html" if draft.html else "text"))
-    if not draft.signals.get("words.closing.company_words") and not _POSTAL.search(draft.text[-3000:]):
+    if not draft.signals.get("words-closing-company-words") and not _POSTAL.search(draft.text[-3000:]):
         yield Note("postal-address-missing", Where("html" if draft.html else "text"))
 
 
@@ -137,5 +138,5 @@ def _is_counter(source: str) -> bool:
 def _promotes(draft: Draft) -> bool:
     """Say whether words of advertising stand in the body: an offer, and something beside it."""
     zones = ("body", "closing", "link")
-    found = {c for c in _PROMOTION for zone in zones if draft.signals.get(f"words.{zone}.{c}")}
+    found = {c for c in _PROMOTION for zone in zones if draft.signals.get(words.code(zone, c))}
     return "offer" in found and len(found) > 1

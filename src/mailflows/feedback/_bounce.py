@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 __all__ = ["parse_bounce"]
 
 _DEPTH = 2
-"""How deep a report may stand inside forwarded messages."""
+"""How deep a report may stand inside forwarded messages. A bound on work."""
 
 _REPLY = 1000
-"""Characters of what the server said that an event keeps."""
+"""Characters of what the server said that an event keeps. A bound on work."""
 
-_SHORT = 20
+_SHORT = 20  # our choice
 _VAGUE = frozenset({BounceReason.OTHER, BounceReason.TEMPORARY})
 """Reasons that a parcel may have, too: too little, where only the subject speaks for a report."""
 

@@ -13,7 +13,7 @@ from mailflows.errors import ConfigurationError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mailflows._stores import DocumentKeeper
+    from mailflows._stores._documents import Change, Steps
 
 __all__ = ["Brake", "BrakePolicy", "Braking"]
 
@@ -90,8 +90,7 @@ class Braking(Result):
 class Brake:
     """Counts what each mailbox provider takes and calls unknown; one document a provider."""
 
-    def __init__(self, keeper: DocumentKeeper, policy: BrakePolicy) -> None:
-        self._keeper = keeper
+    def __init__(self, policy: BrakePolicy) -> None:
         self._policy = policy
 
     @property
@@ -99,7 +98,7 @@ class Brake:
         """How long an entry is held."""
         return timedelta(seconds=self._policy.hold)
 
-    def delivered(self, provider: str, at: datetime) -> None:
+    def delivered(self, provider: str, at: datetime) -> Steps[None]:
         """Count a message that a provider took."""
 
         def change(old: bytes | None) -> bytes:
@@ -113,11 +112,11 @@ class Brake:
                 good.append([minute, 1])
             return _dumped(state | {"days": sorted(days)[-_DAYS_BACK:], "good": good})
 
-        self._change(provider, change)
+        yield from self._change(provider, change)
 
     def unknown(
         self, provider: str, digest: str, at: datetime
-    ) -> tuple[bool, Braking | None, tuple[str, ...]]:
+    ) -> Steps[tuple[bool, Braking | None, tuple[str, ...]]]:
         """Count an address that a provider calls unknown.
 
         Returns:
@@ -138,7 +137,7 @@ class Brake:
                 told[0] = None if was_on else self._braking(provider, state, at)
             return _dumped(state)
 
-        state = json.loads(self._change(provider, change) or b"{}")
+        state = json.loads((yield from self._change(provider, change)) or b"{}")
         held = state["until"] > at.timestamp()
         earlier = tuple(one[1] for one in state["bad"]) if told[0] else ()
         return held, told[0], earlier
@@ -177,9 +176,10 @@ class Brake:
         except (ValueError, TypeError, AttributeError):
             return {"days": [], "good": [], "bad": [], "until": 0.0}
 
-    def _change(self, provider: str, change: Any) -> bytes | None:  # noqa: ANN401 -- a function of a document
-        key = f"brake:{self._keeper.store.digest(f'provider {provider}')}"
-        return self._keeper.update(key, change, ttl=_DAYS_BACK * _DAY.total_seconds() + self._policy.pause)
+    def _change(self, provider: str, change: Change) -> Steps[bytes | None]:
+        digest = yield "digest", (f"provider {provider}",)
+        life = _DAYS_BACK * _DAY.total_seconds() + self._policy.pause
+        return (yield "update", (f"brake:{digest}", change, life))  # type: ignore[no-any-return]
 
 
 def _dumped(state: dict[str, Any]) -> bytes:

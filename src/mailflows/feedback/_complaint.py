@@ -28,7 +28,7 @@ _TYPES = {
     "not-spam": (EventType.OTHER, None, Action.NONE),
 }
 _ORIGINAL = re.compile(r"^Original-Rcpt-To:[ \t]{0,9}([^\s,;]{1,320})", re.MULTILINE | re.IGNORECASE)
-_MAX_RECIPIENTS = 1000
+_MAX_RECIPIENTS = 1000  # bound: keeps work and memory flat
 _OTHER = (EventType.COMPLAINED, None, Action.SUPPRESS)
 _NAMED = ("original-rcpt-to", "removal-recipient", "x-hmxmroriginalrecipient")
 _RETURNED = ("x-hmxmroriginalrecipient", "to", "x-original-to", "delivered-to", "x-apparently-to")

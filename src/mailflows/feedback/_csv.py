@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any
 
+from mailflows._mail.address import mailbox_of
 from mailflows._result import Result
 from mailflows.errors import ConfigurationError
-from mailflows.feedback._address import address_in
 from mailflows.feedback._entry import OPTED_OUT, Suppression
 from mailflows.feedback._event import BounceReason, Fault
 from mailflows.feedback._export_table import (
@@ -220,7 +220,7 @@ def _place_of_addresses(header: Any, names: Mapping[str, int], rows: list[list[s
 
     def share(place: int) -> float:
         found = [
-            bool(address_in(_bare(row[place]))) for row in rows if place < len(row) and row[place].strip()
+            bool(mailbox_of(_bare(row[place]))) for row in rows if place < len(row) and row[place].strip()
         ]
         return sum(found) / len(found) if found else 0.0
 
@@ -376,7 +376,7 @@ def _whole(cell: str) -> str:
     if not cell.isprintable() and "\n" in cell:
         msg = "an address has no line breaks; is a quotation mark left open?"
         raise ValueError(msg)
-    address = address_in(cell)
+    address = mailbox_of(cell)
     if address is None:
         msg = "this is not one address"
         raise ValueError(msg)

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["ANSWERS", "by_layout", "has_subject_of_report", "is_from_robot", "split_returned", "told_about"]
 
 MAX_RECIPIENTS = 1000
-"""Recipients of one report; software splits long lists."""
+"""Recipients of one report; software splits long lists. A bound on work."""
 
 _LINE = 400
-"""Characters of a line that are searched for addresses."""
+"""Characters of a line that are searched for addresses. A bound on work."""
 
 _ENTRY = re.compile(
     rf"[\s>*•·\-]{{0,20}}(?:{ADDRESS}[ ](?=<))?[<\"'\[(]{{0,2}}({ADDRESS})(?=[\s>\"'\]):,;.<\[(]|$)"

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mailflows._html.scan import scan
 from mailflows._mail import source as raw_source
-from mailflows._mail import structure
 from mailflows._mail.header import decode_value
+from mailflows._mail.reader import Reader, first_of_each, is_attached, is_text, kind_of
 from mailflows.errors import MessageError
-from mailflows.message import Part, Source, _is_text, _part_of, _Reader
+
+if TYPE_CHECKING:
+    from mailflows._mail.structure import Leaf
+    from mailflows.message import Source
 
 __all__ = ["Report", "blocks", "read"]
 
 RETURNED_LIMIT = 64 * 1024
-"""Bytes of a returned message that are read: its headers are wanted, not the body."""
+"""Bytes of a returned message that are read: its headers are wanted, not the body. A bound on work."""
 
 STATUS_LIMIT = 4 * 1024 * 1024
-"""Bytes of delivery status that are read: those of 20,000 recipients, each with a diagnosis."""
+"""Bytes of delivery status that are read: those of 20,000 recipients, each with a diagnosis.
+A bound on work."""
 
 TEXT_LIMIT = 64 * 1024
-"""Characters of a report's text that are read; software writes a few thousand."""
+"""Characters of a report's text that are read; software writes a few thousand. A bound on work."""
 
 _STATUS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _DISPOSITION = frozenset({"message/disposition-notification", "message/global-disposition-notification"})
@@ -64,22 +69,27 @@ class Report:
         return self.headers.get(name, "")
 
 
-class _Parts(_Reader):
-    """Reads a message as `Message` does, and looks into the parts that a report is made of."""
+class _Parts:
+    """Looks into the parts that a report is made of; all else is what a person is told."""
+
+    def __init__(self, source: raw_source.Raw) -> None:
+        self.reader = Reader(source)
+        self.room = 2 * STATUS_LIMIT
+        self.texts: list[str] = []
+        self.pages: list[str] = []
 
     def report(self) -> Report:
-        pairs, body = self.header()
-        headers = dict(reversed(pairs))
-        self.require_mail(headers)
-        self.found = Report(headers, self.raw)
-        self.room = 2 * STATUS_LIMIT
-        for leaf in structure.leaves(self.raw, headers, body, len(self.raw), self.note, keep=_RETURNED):
+        pairs, body = self.reader.header()
+        headers = first_of_each(pairs)
+        self.reader.require_mail(headers)
+        self.found = Report(headers, self.reader.raw)
+        for leaf in self.reader.leaves(headers, body, keep=_RETURNED):
             self.look(leaf)
         page = "" if any(text.strip() for text in self.texts) else scan("\n".join(self.pages)).text
         self.found.text = ("\n".join(self.texts) + page)[:TEXT_LIMIT]
         return self.found
 
-    def look(self, leaf: structure.Leaf) -> None:
+    def look(self, leaf: Leaf) -> None:
         """Take what a part says."""
         if leaf.kind in _RETURNED:
             self.found.attached.append((leaf.start, leaf.stop))
@@ -90,19 +100,17 @@ class _Parts(_Reader):
             self.found.disposition += self._slice(leaf) + "\n\n"
         elif leaf.kind in _FEEDBACK:
             self.found.feedback += self._slice(leaf) + "\n\n"
-        else:
-            part = _part_of(leaf)
-            if _is_text(part) and part.disposition != "attachment":
-                self.read_leaf(part, leaf)
+        elif is_text(kind_of(leaf)) and not is_attached(leaf):
+            text, is_page = self.reader.shown(leaf)
+            (self.pages if is_page else self.texts).append(text)
 
-    def _slice(self, leaf: structure.Leaf, limit: int = RETURNED_LIMIT) -> str:
+    def _slice(self, leaf: Leaf, limit: int = RETURNED_LIMIT) -> str:
         """Return the beginning of a part as text, as long as there is room."""
         limit = min(limit, self.room)
-        budget, self.budget = self.budget, limit
-        part = Part(leaf.kind, "utf-8", "", "", leaf.stop - leaf.start)
-        text = self.text_of(part, leaf._replace(stop=min(leaf.stop, leaf.start + limit)))
+        budget, self.reader.budget = self.reader.budget, limit
+        text = self.reader.text_of(leaf._replace(stop=min(leaf.stop, leaf.start + limit)), "utf-8")
+        self.reader.budget = budget
         self.room -= len(text)
-        self.budget = budget
         return text
 
 

@@ -15,7 +15,7 @@ _REPLY = re.compile(r"(?<![\w.:#/=-])[45][0-5]\d[- ]|(?<![\d.])#?[45]\.[0-7]\.\d
 _BLANK = re.compile(r"\n[ \t]{0,40}\n")
 
 _LOOK = 16_000
-"""Characters of a text that are parted into paragraphs; software writes a few thousand."""
+"""Characters of a text that are parted into paragraphs; software writes a few thousand. A bound on work."""
 
 
 def diagnose_text(text: str, *, status: str | None = None) -> Diagnosis:

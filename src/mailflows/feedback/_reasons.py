@@ -23,7 +23,7 @@ _SHORT = 500
 """Characters of a reply of one line (RFC 5321 section 4.5.3.1.5); longer texts mention many things."""
 
 _GAP = 80
-"""Characters that may stand between the parts of a phrase."""
+"""Characters that may stand between the parts of a phrase. A bound on work."""
 
 _STATUS = re.compile(r"(?<![\d.])[245]\.[0-7]\.\d{1,3}(?!\.?\d)")
 _CODE = re.compile(r"(?<![\w.:#/=-])[45][0-5]\d(?=[-\s:,]|$)")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from mailflows._mail.address import mailbox_of
 from mailflows.errors import ConfigurationError
-from mailflows.feedback._address import address_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -87,7 +87,7 @@ class Rows:
         """Say whether a line is a whole row with an address, were it not for stray marks of its own."""
         cells = split(line.replace('"', ""), self.delimiter)
         is_whole = cells is not None and len(cells) == len(self.header)
-        return is_whole and any(address_in(cell) for cell in cells or ())
+        return is_whole and any(mailbox_of(cell) for cell in cells or ())
 
 
 def split(line: str, delimiter: str) -> list[str] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mailflows._providers import provider_of
 from mailflows._result import Result
 from mailflows.errors import ConfigurationError
-from mailflows.feedback._event import BounceReason
+from mailflows.feedback._event import BounceReason, EventType
 from mailflows.feedback._webhook_table import provider_name
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from mailflows._result import Table
     from mailflows.feedback._entry import Suppression
+    from mailflows.feedback._event import Event
 
-__all__ = ["Selection", "Undone"]
+__all__ = ["Selection", "Undone", "is_lifted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +125,13 @@ class Undone(Result):
 
     def _table(self) -> Table:
         return str(self), ["domain", "entries"], list(self.by_domain.items())
+
+
+def is_lifted(entry: Suppression, event: Event) -> bool:
+    """Say whether somebody who came back is no longer meant by an entry."""
+    if entry.provider != event.provider or entry.reason == EventType.COMPLAINED:
+        return False
+    if event.list is not None and entry.about not in {None, event.list}:
+        return False
+    told = entry.event_time or entry.time
+    return event.time is None or entry.event_time is None or told <= event.time

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_RECIPIENTS", "by_disposition", "by_fields", "fields_in_text"]
 
 MAX_RECIPIENTS = 20_000
-"""Recipients of one report that are read; an event says where there are more."""
+"""Recipients of one report that are read; an event says where there are more. A bound on work."""
 
 _FINAL = {"failed": True, "expired": True, "delayed": False}
 _REFUSED = frozenset({"deleted", "denied", "failed", "rejected", "error"})

@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import math
 import time
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from mailflows._clock import to_datetime
-from mailflows._mailbox import mailbox_key
-from mailflows._providers import provider_of
+from mailflows._mail.address import mailbox_of
 from mailflows._stores import DocumentKeeper
+from mailflows._stores._documents import drive
 from mailflows.errors import ConfigurationError
-from mailflows.feedback._address import address_in, addresses_in
+from mailflows.feedback._address import require_text
 from mailflows.feedback._brake import Brake, BrakePolicy
-from mailflows.feedback._entry import DAMAGED, OPTED_OUT, Suppression, read_entry, written
-from mailflows.feedback._event import Action, BounceReason, Event, EventType
+from mailflows.feedback._event import BounceReason, Event
+from mailflows.feedback._ledger import Ledger
+from mailflows.feedback._lessons import Lessons
 from mailflows.feedback._selection import Selection, Undone
-from mailflows.feedback._twin import twin
-from mailflows.flow import Flow
+from mailflows.feedback._term import DAY, require_lasting, require_whole
+from mailflows.feedback._twin import asked, twin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime, timedelta
 
     from mailflows._clock import Clock
     from mailflows._stores import Documents
+    from mailflows._stores._documents import Steps
     from mailflows.feedback._brake import Braking
+    from mailflows.feedback._entry import Suppression
+    from mailflows.flow import Flow
 
 __all__ = ["SuppressionList"]
-
-DAY = 86400.0
-"""Seconds (bound: a calendar day)."""
-
-_log = logging.getLogger("mailflows.feedback")
-
-LONGEST = 100 * 365 * DAY
-"""Seconds: a suppression that is to last longer lasts for ever."""
-
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-"""No bounce is older; what a report says may be."""
-
-_OF_THE_FLOW = frozenset({EventType.COMPLAINED, EventType.UNSUBSCRIBED})
 
 _COUNTED = tuple(map(str, (reason for reason in BounceReason if reason.is_counted and not reason.is_unknown)))
 """Reasons whose suppression ends by itself: mailboxes are emptied and opened again."""
@@ -104,35 +91,36 @@ class SuppressionList:
         clock: Clock = time.time,
     ) -> None:
         for name, value in (("soft_limit", soft_limit), ("disabled_limit", disabled_limit)):
-            _require_whole(name, value)
+            require_whole(name, value)
         for name, seconds in (("soft_window", soft_window), ("remember", remember)):
-            _require_lasting(name, seconds)
-        self._lifetimes = {**dict.fromkeys(_COUNTED, soft_expires), **(expires or {})}
-        for name, lifetime in (("soft_expires", soft_expires), *self._lifetimes.items()):
+            require_lasting(name, seconds)
+        lifetimes = {**dict.fromkeys(_COUNTED, soft_expires), **(expires or {})}
+        for name, lifetime in (("soft_expires", soft_expires), *lifetimes.items()):
             if lifetime is not None:
-                _require_lasting(name, lifetime)
-        self._store = store
-        self._keeper = DocumentKeeper(
-            store, kind="suppressed", hooks=() if on_brake is None else (on_brake,), words=("raise",)
-        )
-        self._limits = {BounceReason.MAILBOX_DISABLED: disabled_limit}
-        self._soft_limit = soft_limit
-        self._soft_window = soft_window
-        self._remember = remember
+                require_lasting(name, lifetime)
+        self.store = store
+        hooks = () if on_brake is None else (on_brake,)
+        self._keeper = DocumentKeeper(store, kind="suppressed", hooks=hooks, words=("raise",))
         self._require_verified = require_verified
-        self._brake = None if brake is None else Brake(self._keeper, brake)
-        self._clear = clear
-        self._clock = clock
+        self._ledger = Ledger(lifetimes=lifetimes, clear=clear, clock=clock)
+        self._lessons = Lessons(
+            self._ledger,
+            brake=None if brake is None else Brake(brake),
+            tell=self._keeper.tell,
+            limits={BounceReason.MAILBOX_DISABLED: disabled_limit},
+            soft_limit=soft_limit,
+            soft_window=soft_window,
+            remember=remember,
+        )
 
-    # -- learn ---------------------------------------------------------------------------------------
-
+    @asked
     def apply(
         self,
         event: Event,
         *,
         address: str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
-    ) -> Suppression | None:
+    ) -> Steps[Suppression | None]:
         """Learn from an event, and return the suppression that it caused, or `None`.
 
         Of several callers that bring one event at once, one gets the suppression.
@@ -148,20 +136,12 @@ class SuppressionList:
         """
         if event.verified is False or (self._require_verified and not event.verified):
             return None
-        mailbox = address_in(str(address or event.written_to or ""))
+        mailbox = mailbox_of(str(address or event.written_to or ""))
         if mailbox is None:  # what a report names may be no address
             return None
-        seen = self._seen_key(event, mailbox)
-        if seen and self._keeper.load(seen) is not None:
-            return None
-        caused = self._learn(event, mailbox, list)
-        # Last, so that a crash in between repeats the event and does not lose it.
-        if seen and not self._store.swap(seen, None, b"1", ttl=self._remember):
-            return None  # another was faster; what both have written is the same
-        if event.type is EventType.DELIVERED and self._brake is not None:
-            self._brake.delivered(_home(mailbox), self._moment(event))
-        return caused
+        return (yield from self._lessons.apply(event, mailbox, list))
 
+    @asked
     def add(  # noqa: PLR0913 -- what an entry says
         self,
         address: str,
@@ -171,7 +151,7 @@ class SuppressionList:
         list: str | None = None,  # noqa: A002 -- its name
         time: datetime | None = None,
         expires: float | timedelta | datetime | None = None,
-    ) -> Suppression:
+    ) -> Steps[Suppression]:
         """Suppress an address.
 
         Args:
@@ -187,8 +167,10 @@ class SuppressionList:
             ConfigurationError: If it is no address, *flow* is no flow, or a moment has no time zone.
             StoreError: If the store could not answer.
         """
-        entry = self.entry(address, reason=reason, flow=flow, list=list, time=time, expires=expires)
-        self.put(entry)
+        entry = yield from self._ledger.entry(
+            _mailbox(address), reason=str(reason), flow=flow, list=list, time=time, expires=expires
+        )
+        yield from self._ledger.put(entry)
         return entry
 
     def entry(  # noqa: PLR0913 -- as `add`
@@ -206,14 +188,13 @@ class SuppressionList:
         Raises:
             ConfigurationError: If it is no address, *flow* is no flow, or a moment has no time zone.
         """
-        _require_text(address)
-        mailbox = address_in(address)
-        if mailbox is None:
-            msg = "this is no address: it has no @" if "@" not in address else "this is not one address"
-            raise ConfigurationError(msg, field="address")
-        return self._entry(mailbox, reason=str(reason), flow=flow, list=list, time=time, expires=expires)
+        made = self._ledger.entry(
+            _mailbox(address), reason=str(reason), flow=flow, list=list, time=time, expires=expires
+        )
+        return drive(made, self._keeper)
 
-    def put(self, entry: Suppression) -> bool:
+    @asked
+    def put(self, entry: Suppression) -> Steps[bool]:
         """Keep an entry as it is, such as one of another list with the same store key; say whether it holds.
 
         An entry that lasts longer is not replaced by a shorter one.
@@ -221,29 +202,16 @@ class SuppressionList:
         Raises:
             StoreError: If the store could not answer.
         """
-        for name in ("time", "expires"):
-            _require_zone(name, getattr(entry, name))
-        document = written(entry)
-        seconds = None if entry.expires is None else (entry.expires - self.now).total_seconds()
-        if seconds is not None and seconds <= 0:
-            return False
+        return (yield from self._ledger.put(entry))
 
-        def change(old: bytes | None) -> bytes:
-            kept = None if old is None else read_entry(old)
-            return document if old is None or kept is None or not _lasts_longer(kept, entry) else old
-
-        self._keeper.update(self._key(entry.key, entry.flow, entry.list), change, ttl=seconds)
-        return True
-
-    # -- ask -----------------------------------------------------------------------------------------
-
+    @asked
     def find(
         self,
         address: str,
         *,
         flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
-    ) -> Suppression | None:
+    ) -> Steps[Suppression | None]:
         """Return why an address is suppressed: everywhere, for a flow, or for a list; or `None`.
 
         Of a text that names several addresses, the first that is suppressed.
@@ -252,20 +220,17 @@ class SuppressionList:
             ConfigurationError: If it is no text, or *flow* is no flow.
             StoreError: If the store could not answer.
         """
-        _require_text(address)
-        for mailbox in addresses_in(address) or (address,):
-            found = self._find(self._digest(mailbox), flow, list)
-            if found is not None:
-                return found
-        return None
+        require_text(address)
+        return (yield from self._ledger.find(address, flow, list))
 
+    @asked
     def is_suppressed(
         self,
         address: str,
         *,
         flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
-    ) -> bool:
+    ) -> Steps[bool]:
         """Say whether an address must not be written to.
 
         Without a flow or a list, whether it is suppressed everywhere: ask with the flow of the message.
@@ -274,30 +239,27 @@ class SuppressionList:
             ValueError: If *flow* is none of the three.
             StoreError: If the store could not answer.
         """
-        return self.find(address, flow=flow, list=list) is not None
+        require_text(address)
+        return (yield from self._ledger.find(address, flow, list)) is not None
 
     @property
     def now(self) -> datetime:
         """The present moment of the list's clock."""
-        return to_datetime(self._clock())
+        return self._ledger.now
 
     def held(self) -> Iterator[Suppression]:
         """Yield the entries that wait for a decision: `confirm` or `undo` them."""
         return (entry for entry in self if entry.held)
 
-    def counts(self) -> Mapping[tuple[str, str], int]:
+    @asked
+    def counts(self) -> Steps[Mapping[tuple[str, str], int]]:
         """Return how many entries there are of each scope and reason."""
-        return dict(Counter((entry.scope, entry.reason) for entry in self).most_common())
+        every = yield from self._ledger.every()
+        return dict(Counter((entry.scope, entry.reason) for entry in every).most_common())
 
     def __iter__(self) -> Iterator[Suppression]:
         """Yield every entry that holds, in no order."""
-        now = self.now
-        for key, document in self._keeper.scan():
-            entry = read_entry(document)
-            if entry is None:
-                _log.warning("the entry %s is damaged; its address stays suppressed", key)
-            elif entry.expires is None or entry.expires > now:
-                yield entry
+        yield from self._ledger.holding(self._keeper.scan())
 
     def __call__(self, address: str) -> bool:
         """Say whether an address is suppressed everywhere, where a function is asked for."""
@@ -306,17 +268,16 @@ class SuppressionList:
     __contains__ = None  # ``address in suppressions`` would not know the flow: ask `is_suppressed`
 
     def __repr__(self) -> str:
-        return f"<SuppressionList in {self._store!r}>"
+        return f"<SuppressionList in {self.store!r}>"
 
-    # -- take back -----------------------------------------------------------------------------------
-
+    @asked
     def remove(
         self,
         address: str,
         *,
         flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
-    ) -> bool:
+    ) -> Steps[bool]:
         """Allow an address again, in one scope, and say whether it was suppressed there.
 
         Its soft bounces are forgotten, too.
@@ -325,14 +286,10 @@ class SuppressionList:
             ConfigurationError: If it is no text, or *flow* is no flow.
             StoreError: If the store could not answer.
         """
-        _require_text(address)
-        digest = self._digest(address_in(address) or address)
-        key = self._key(digest, flow, list)
-        was = self._keeper.load(key) is not None
-        self._keeper.update(key, _nothing)
-        self._keeper.update(f"bounces:{digest}", _nothing)
-        return was
+        require_text(address)
+        return (yield from self._ledger.remove(address, flow, list))
 
+    @asked
     def undo(  # noqa: PLR0913 -- what may be known of an outage
         self,
         *,
@@ -343,7 +300,7 @@ class SuppressionList:
         until: datetime | None = None,
         reason: str | None = None,
         preview: bool = False,
-    ) -> Undone:
+    ) -> Steps[Undone]:
         """Take back what an outage suppressed, in one call; the same events, posted again, change nothing.
 
         Everything that is given must hold. Only bounces are taken back, unless *reason* names another.
@@ -362,11 +319,12 @@ class SuppressionList:
             StoreError: If the store could not answer; call again, what is undone stays so.
         """
         chosen = Selection(domain, mailbox_provider, esp, since, until, reason)
-        found = [entry for entry in self if entry in chosen]
+        meant = [entry for entry in (yield from self._ledger.every()) if entry in chosen]
         if not preview:
-            found = [entry for entry in found if self._lift(entry, chosen)]
-        return Undone(len(found), preview, tuple(found))
+            meant = yield from self._ledger.lifted(meant, chosen)
+        return Undone(len(meant), preview, tuple(meant))
 
+    @asked
     def confirm(  # noqa: PLR0913 -- as `undo`
         self,
         *,
@@ -376,7 +334,7 @@ class SuppressionList:
         since: datetime | None = None,
         until: datetime | None = None,
         reason: str | None = None,
-    ) -> int:
+    ) -> Steps[int]:
         """Believe held bounces after all: they last from now on. Return how many.
 
         Raises:
@@ -385,13 +343,15 @@ class SuppressionList:
         """
         chosen = Selection(domain, mailbox_provider, esp, since, until, reason)
         count = 0
-        for entry in self.held():
-            if entry in chosen:
-                self.put(replace(entry, held=False, expires=self._ends(entry.reason)))
+        for entry in (yield from self._ledger.every()):
+            if entry.held and entry in chosen:
+                lasting = replace(entry, held=False, expires=self._ledger.ends(entry.reason))
+                yield from self._ledger.put(lasting)
                 count += 1
         return count
 
-    def forget(self, address: str) -> int:
+    @asked
+    def forget(self, address: str) -> Steps[int]:
         """Erase what is known of a person, and return how many entries that were.
 
         Who complained or left stays suppressed, by the keyed hash alone: erasing an objection would
@@ -401,289 +361,23 @@ class SuppressionList:
             ConfigurationError: If it is no text.
             StoreError: If the store could not answer.
         """
-        _require_text(address)
-        digest = self._digest(address_in(address) or address)
-        self._keeper.update(f"bounces:{digest}", _nothing)
-        count = 0
-        for key, document in self._keeper.scan():
-            if not key.endswith(f":{digest}"):
-                continue
-            entry = read_entry(document)
-            kept = None
-            if entry is not None and (entry.reason in _OF_THE_FLOW or entry.reason == OPTED_OUT):
-                bare = replace(entry, address=None, domain=None, event_id=None, status=None, smtp_code=None)
-                kept = written(bare)
-            self._store.swap(key, document, kept, ttl=None)
-            count += 1
-        return count
+        require_text(address)
+        return (yield from self._ledger.forget(address))
 
     aapply, aadd, aput = twin(apply), twin(add), twin(put)
     afind, ais_suppressed, acounts = twin(find), twin(is_suppressed), twin(counts)
     aremove, aundo, aconfirm, aforget = twin(remove), twin(undo), twin(confirm), twin(forget)
 
-    # -- inside --------------------------------------------------------------------------------------
 
-    def _learn(self, event: Event, mailbox: str, name: str | None) -> Suppression | None:
-        """Do what an event asks for."""
-        if event.type is EventType.DELIVERED:
-            self._keeper.update(f"bounces:{self._digest(mailbox)}", _nothing)
-        elif event.type is EventType.SUBSCRIBED:
-            self._welcome(event, mailbox, name)
-        elif event.action is Action.SUPPRESS:
-            if event.type in _OF_THE_FLOW or event.reason is BounceReason.POLICY:
-                return self._opt_out(event, mailbox, name)
-            return self._bury(event, mailbox)
-        elif event.type is EventType.BOUNCED and event.reason and event.reason.is_counted:
-            return self._count(event, mailbox)
-        return None
+def _mailbox(address: str) -> str:
+    """Return the address that is meant.
 
-    def _opt_out(self, event: Event, mailbox: str, name: str | None) -> Suppression:
-        """Suppress who complained or left: for the list, or for the flow.
-
-        Nobody unsubscribes from password resets: what does not say its flow was about marketing. A
-        complaint that does not say it may be about any.
-        """
-        is_complaint = event.type is EventType.COMPLAINED
-        flow = event.flow or (None if is_complaint else Flow.MARKETING)
-        reason = str(event.type) if event.type in _OF_THE_FLOW else OPTED_OUT
-        entry = self._entry(
-            mailbox, event, reason=reason, flow=flow, list=None if is_complaint else name, about=event.list
-        )
-        self.put(entry)
-        return entry
-
-    def _bury(self, event: Event, mailbox: str) -> Suppression:
-        """Suppress a dead address everywhere, or hold it while its provider is not believed."""
-        entry = self._entry(mailbox, event, reason=str(event.reason or event.type))
-        if self._brake is not None and event.reason and event.reason.is_unknown:
-            at = self._moment(event)
-            held, told, earlier = self._brake.unknown(_home(mailbox), entry.key, at)
-            if held:
-                entry = replace(entry, held=True, expires=self.now + self._brake.hold)
-            if told is not None:
-                self._hold_back(self._brake, earlier, told)
-        self.put(entry)
-        return entry
-
-    def _hold_back(self, brake: Brake, digests: tuple[str, ...], told: Braking) -> None:
-        """Hold those, too, that came before the brake was put on, and tell the operator."""
-        end = self.now + brake.hold
-
-        def change(old: bytes | None) -> bytes | None:
-            entry = None if old is None else read_entry(old)
-            if entry is None or entry.held or (entry.event_time or entry.time) < told.since:
-                return old
-            return written(replace(entry, held=True, expires=end))
-
-        for digest in digests:
-            self._keeper.update(self._key(digest, None, None), change, ttl=brake.hold.total_seconds())
-        _log.warning("%s", told)
-        self._keeper.tell(told)
-
-    def _welcome(self, event: Event, mailbox: str, name: str | None) -> None:
-        """Lift what the same provider had told before somebody came back; a complaint stays."""
-        digest = self._digest(mailbox)
-        flow = event.flow or Flow.MARKETING
-        keys = [self._key(digest, flow, None)]
-        keys += [self._key(digest, None, name)] if name is not None else []
-        keys += [self._key(digest, None, None)] if event.list is None else []
-
-        def change(old: bytes | None) -> bytes | None:
-            entry = None if old is None else read_entry(old)
-            return None if entry is not None and _is_lifted(entry, event) else old
-
-        for key in keys:
-            self._keeper.update(key, change)
-
-    def _count(self, event: Event, mailbox: str) -> Suppression | None:
-        """Note a day with a soft bounce, and suppress the address after enough of them."""
-        moment = self._moment(event)
-        today, oldest = (
-            t.date().isoformat() for t in (moment, moment - timedelta(seconds=self._soft_window))
-        )
-
-        def change(old: bytes | None) -> bytes:
-            days = {day for day in _days(old) if day > oldest} | {today}
-            return json.dumps(sorted(days)).encode()
-
-        days = self._keeper.update(f"bounces:{self._digest(mailbox)}", change, ttl=self._soft_window)
-        limit = self._limits.get(event.reason or BounceReason.OTHER, self._soft_limit)
-        if len(_days(days)) < limit:
-            return None
-        reason = str(event.reason)
-        lifetime = self._lifetimes.get(reason, self._lifetimes.get(BounceReason.MAILBOX_FULL))
-        entry = self._entry(mailbox, event, reason=reason, expires=lifetime)
-        self.put(entry)
-        return entry
-
-    def _entry(  # noqa: PLR0913 -- what an entry says
-        self,
-        mailbox: str,
-        event: Event | None = None,
-        *,
-        reason: str,
-        flow: Flow | str | None = None,
-        list: str | None = None,  # noqa: A002 -- its name
-        time: datetime | None = None,
-        expires: float | timedelta | datetime | None = None,
-        about: str | None = None,
-    ) -> Suppression:
-        """Return the entry that an address and an event make."""
-        now = self.now
-        return Suppression(
-            key=self._digest(mailbox),
-            reason=reason,
-            time=time or now,
-            expires=self._ends(reason) if expires is None else _end(expires, now),
-            flow=None if flow is None or list is not None else Flow(flow),
-            list=list,
-            address=mailbox if self._clear else None,
-            domain=_domain(mailbox),
-            provider=event.provider if event else "",
-            status=event.status if event else None,
-            smtp_code=event.smtp_code if event else None,
-            event_id=event.event_id if event else None,
-            event_time=_sensible(event.time, now) if event and event.time else None,
-            about=about,
-        )
-
-    def _ends(self, reason: str) -> datetime | None:
-        """Return when a suppression of a reason ends that begins now, or `None` for never."""
-        return _end(self._lifetimes.get(reason), self.now)
-
-    def _moment(self, event: Event) -> datetime:
-        return _sensible(event.time, self.now)
-
-    def _find(self, digest: str, flow: Flow | str | None, name: str | None) -> Suppression | None:
-        keys = [self._key(digest, None, None)]
-        if flow is not None:
-            keys.append(self._key(digest, flow, None))
-        if name is not None:
-            keys.append(self._key(digest, None, name))
-        now = self.now
-        for key in keys:
-            document = self._keeper.load(key)
-            if document is None:
-                continue
-            entry = read_entry(document) or Suppression(digest, DAMAGED, now)
-            if entry.expires is None or entry.expires > now:
-                return entry
-        return None
-
-    def _lift(self, entry: Suppression, chosen: Selection) -> bool:
-        """Remove an entry that is still one of those that are meant, and say whether it was."""
-        gone = [False]
-
-        def change(old: bytes | None) -> bytes | None:
-            now = None if old is None else read_entry(old)
-            gone[0] = now is not None and now in chosen
-            return None if gone[0] else old
-
-        self._keeper.update(self._key(entry.key, entry.flow, entry.list), change)
-        if gone[0]:
-            self._keeper.update(f"bounces:{entry.key}", _nothing)
-        return gone[0]
-
-    def _seen_key(self, event: Event, mailbox: str) -> str | None:
-        """Return the key under which an event is remembered, or `None` where nothing names it."""
-        name = event.event_id or (event.message_id and event.time and f"{event.message_id} {event.time}")
-        if not name and event.time and event.provider and not isinstance(event.raw, bytes | None):
-            name = f"{event.time} {event.list} {event.url}"  # a webhook whose events have no ids
-        if not name:
-            return None
-        return f"seen:{self._store.digest(f'{event.provider} {name} {event.type} {mailbox_key(mailbox)}')}"
-
-    def _digest(self, address: str) -> str:
-        return self._store.digest(mailbox_key(address))
-
-    def _key(self, digest: str, flow: Flow | str | None, name: str | None) -> str:
-        """Return the key of an entry; the name of a list may be anything, so it is hashed."""
-        if name is not None:
-            return f"suppressed:list:{self._store.digest(f'list {name}')}:{digest}"
-        return f"suppressed:global:{digest}" if flow is None else f"suppressed:flow:{Flow(flow)}:{digest}"
-
-
-def _domain(mailbox: str) -> str:
-    """Return the domain of an address, as A-labels in lower case where it is one."""
-    domain = mailbox.rpartition("@")[2].lower()
-    return domain if domain.isascii() else mailbox_key(f"x@{domain}").partition("@")[2]
-
-
-def _home(mailbox: str) -> str:
-    return provider_of(_domain(mailbox)).name
-
-
-def _is_lifted(entry: Suppression, event: Event) -> bool:
-    """Say whether somebody who came back is no longer meant by an entry."""
-    if entry.provider != event.provider or entry.reason == EventType.COMPLAINED:
-        return False
-    if event.list is not None and entry.about not in {None, event.list}:
-        return False
-    told = entry.event_time or entry.time
-    return event.time is None or entry.event_time is None or told <= event.time
-
-
-def _nothing(_: bytes | None) -> None:
-    return None
-
-
-def _require_text(address: object) -> None:
-    if not isinstance(address, str):
-        msg = f"an address is text; got {type(address).__name__}"
+    Raises:
+        ConfigurationError: If it is none.
+    """
+    require_text(address)
+    mailbox = mailbox_of(address)
+    if mailbox is None:
+        msg = "this is no address: it has no @" if "@" not in address else "this is not one address"
         raise ConfigurationError(msg, field="address")
-
-
-def _require_whole(name: str, value: object) -> None:
-    if not isinstance(value, int) or value < 1:
-        msg = f"{name} is {value!r}; it is a whole number of at least 1"
-        raise ConfigurationError(msg, field=name)
-
-
-def _require_lasting(name: str, value: object) -> None:
-    """Refuse a time in which nothing can be remembered; not-a-number lies in no range."""
-    if not isinstance(value, int | float) or not 0 < value <= LONGEST:
-        msg = f"{name} is {value!r}; it is a number of seconds above 0, and at most {LONGEST:.0f}"
-        raise ConfigurationError(msg, field=name)
-
-
-def _require_zone(name: str, moment: datetime | None) -> None:
-    if moment is not None and moment.tzinfo is None:
-        msg = f"{name} has no time zone; pass a moment in UTC, such as datetime.now(UTC)"
-        raise ConfigurationError(msg, field=name)
-
-
-def _end(expires: object, now: datetime) -> datetime | None:
-    """Return the moment at which an entry ends, or `None` for never."""
-    if isinstance(expires, timedelta):
-        expires = expires.total_seconds()
-    if expires is None or isinstance(expires, datetime):
-        return expires
-    if not isinstance(expires, int | float) or math.isnan(expires):
-        msg = f"expires is a number of seconds, a timedelta or a moment in UTC; got {expires!r}"
-        raise ConfigurationError(msg, field="expires")
-    return None if expires > LONGEST else now + timedelta(seconds=max(expires, 0.0))
-
-
-def _sensible(moment: datetime | None, now: datetime) -> datetime:
-    """Return when an event happened: not later than now, whatever a report says, and after 1970."""
-    if moment is None:
-        return now
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(aware, _EARLIEST), now)
-
-
-def _days(document: bytes | None) -> frozenset[str]:
-    """Return the days with a soft bounce; none where the document is damaged."""
-    try:
-        return frozenset(str(day) for day in json.loads(document or b"[]"))
-    except (ValueError, TypeError):
-        return frozenset()
-
-
-def _lasts_longer(old: Suppression, new: Suppression) -> bool:
-    """Say whether an entry outlives another, or is the same that is written again."""
-    if old.held and not new.held:
-        return False
-    if old.expires is None:
-        return True
-    return new.expires is not None and old.expires >= new.expires
+    return mailbox

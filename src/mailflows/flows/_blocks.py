@@ -19,7 +19,7 @@ from mailflows.signals import words
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mailflows.message import Message
+    from mailflows.flows._core import Core
 
 __all__ = ["Block", "BlockModel", "features", "most_promotional", "passages", "shipped_blocks"]
 
@@ -80,9 +80,9 @@ def shipped_blocks() -> BlockModel:
     return BlockModel(content["start"], content["weights"], content["flag"], content["refuse"])
 
 
-def passages(message: Message) -> list[str]:
-    """Return the passages of a message: as few following lines as hold enough words to judge."""
-    lines = [line[:_LONGEST_LINE] for line in message.body.split("\n") if line.strip()]
+def passages(core: Core) -> list[str]:
+    """Return the passages of a core: as few following lines as hold enough words to judge."""
+    lines = [line[:_LONGEST_LINE] for line in core.lines]
     if len(lines) > MOST_LINES:
         lines = lines[: MOST_LINES // 2] + lines[-MOST_LINES // 2 :]
     counts = [_words_in(line) for line in lines]
@@ -126,15 +126,14 @@ def features(text: str, language: str) -> set[str]:
     return found
 
 
-def most_promotional(message: Message, *, model: BlockModel | None = None) -> Block | None:
+def most_promotional(core: Core, *, model: BlockModel | None = None) -> Block | None:
     """Return the passage that reads most like an advert; `None` for a message of a few words.
 
     Args:
-        message: What to look at.
+        core: What to look at.
         model: The shipped one by default.
     """
     model = model or shipped_blocks()
-    language = words.read(message).language
-    scored = ((model.score(features(text, language)), text) for text in passages(message))
+    scored = ((model.score(features(text, core.language)), text) for text in passages(core))
     best = max(scored, default=None)
     return Block(best[1], best[0]) if best else None

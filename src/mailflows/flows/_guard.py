@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mailflows._domain import host_of
 from mailflows._result import Permission, Reason, to_html
+from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows._blocks import most_promotional, shipped_blocks
+from mailflows.flows._core import cores
+from mailflows.flows._kinds import PLACES, known_kinds, read_kind, shipped_kinds
 from mailflows.signals import measure
 from mailflows.templates._memory import Observation, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mailflows.classifier import Classification, Classifier
+    from mailflows.flows._core import Core
     from mailflows.message import Message
 
 __all__ = ["GuardDecision", "GuardReason", "GuardSettings", "Outcome", "guard"]
@@ -48,9 +52,12 @@ class GuardSettings:
         refuse_alike: Those from which it is refused.
         flag_block: Score of a promotional block that is flagged; the shipped model's own by default.
         refuse_block: Score that is refused.
+        kinds: Kind → ``transactional``, ``marketing`` or ``depends``, for kinds of messages that belong
+            elsewhere than the guard's table says, such as ``{"review-request": "transactional"}``.
 
     Raises:
-        ConfigurationError: If a threshold that flags lies above the one that refuses.
+        ConfigurationError: If a threshold that flags lies above the one that refuses, or *kinds* names a
+            kind or a place that does not exist.
     """
 
     flag_recipients: int = 30
@@ -59,6 +66,7 @@ class GuardSettings:
     refuse_alike: int = 100
     flag_block: float | None = None
     refuse_block: float | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("recipients", "alike", "block"):
@@ -66,6 +74,13 @@ class GuardSettings:
             if flag is not None and refuse is not None and flag > refuse:
                 msg = f"flag_{name} is {flag}, more than refuse_{name}, {refuse}: it would never flag"
                 raise ConfigurationError(msg, field=f"flag_{name}")
+        for kind, place in self.kinds.items():
+            if kind not in known_kinds():
+                msg = f"kinds: unknown kind {kind}: {did_you_mean(kind, known_kinds())}"
+                raise ConfigurationError(msg, field="kinds")
+            if place not in PLACES:
+                msg = f"kinds: {kind} belongs to {', '.join(PLACES)}, not {place!r}"
+                raise ConfigurationError(msg, field="kinds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +154,30 @@ def guard(  # noqa: PLR0913 -- all that may be known of a message
 ) -> GuardDecision:
     """Decide; see `FlowSet.guard`."""
     if classification is None:
-        from mailflows.classifier import classify  # noqa: PLC0415 -- loads the model
-
-        classification = classifier.classify(message) if classifier else classify(message)
+        classification = _classified(message, classifier)
+    content = (
+        _advert(message, classification, classifier, settings)
+        if flow is Flow.TRANSACTIONAL
+        else _content(flow, classification)
+    )
     reasons = [
-        *_content(flow, classification),
+        *content,
         *_bulk(message, flow, observation, settings),
         *_tracking(message, flow, tracking_hosts),
         *_slots(observation),
     ]
-    if flow is Flow.TRANSACTIONAL:
-        reasons += _promotion(message, settings)
     reasons += _unread(message, flow)
     reasons.sort(key=lambda reason: -_ORDER.index(reason.outcome))
     outcome = reasons[0].outcome if reasons else Outcome.ALLOW
     return GuardDecision(outcome, flow, tuple(reasons), abstained=classification.flow is None)
+
+
+def _classified(message: Message, classifier: Classifier | None) -> Classification:
+    if classifier is not None:
+        return classifier.classify(message)
+    from mailflows.classifier import classify  # noqa: PLC0415 -- loads the model
+
+    return classify(message)
 
 
 def _unread(message: Message, flow: Flow) -> Iterator[GuardReason]:
@@ -183,12 +207,62 @@ def _content(flow: Flow, classification: Classification) -> Iterator[GuardReason
     """Compare the content with the flow; an unsure classifier says nothing."""
     if classification.flow is not None and classification.flow != flow:
         code, outcome = _WRONG[flow, classification.flow]
-        yield _reason(code, outcome, f"the content is {classification.flow}, not {flow}", str(classification))
+        sentence = f"the content reads as {classification.flow}, not {flow}"
+        yield _reason(code, outcome, sentence, str(classification))
 
 
-def _promotion(message: Message, settings: GuardSettings) -> Iterator[GuardReason]:
+def _advert(
+    message: Message, classification: Classification, classifier: Classifier | None, settings: GuardSettings
+) -> Iterator[GuardReason]:
+    """Look for marketing on the transactional flow, in the core of each part: the strictest finding counts.
+
+    The classifier reads everything, so what it says is asked again of the core alone before it counts.
+    """
+    found = cores(message)
+    reasons = [reason for core in found for reason in (*_kind(core, settings), *_promotion(core, settings))]
+    if not reasons and classification.flow not in {None, Flow.TRANSACTIONAL}:
+        reasons = [r for core in found for r in _confirmed(core, message, classification, classifier)]
+    best: dict[str, GuardReason] = {}
+    for reason in reasons:
+        known = best.get(reason.code)
+        if known is None or _ORDER.index(reason.outcome) > _ORDER.index(known.outcome):
+            best[reason.code] = reason
+    yield from best.values()
+
+
+def _kind(core: Core, settings: GuardSettings) -> Iterator[GuardReason]:
+    """Judge a message by what kind it is, and by the odds that it is marketing."""
+    reading, model = read_kind(core), shipped_kinds()
+    kind = reading.kind
+    moved = settings.kinds.get(kind.name) if kind else None
+    if moved == "transactional":
+        return
+    place = moved or (kind.place if kind else "")
+    if reading.odds >= model.refuse or moved == "marketing":
+        outcome = Outcome.REFUSE
+    elif reading.odds >= model.flag or place in {"marketing", "depends"}:
+        outcome = Outcome.FLAG
+    else:
+        return
+    named = f" ({kind.title})" if kind and place != "transactional" else ""
+    sentence = f"the content reads as marketing, not transactional{named}"
+    yield _reason("marketing-on-transactional", outcome, sentence, *([kind.name] if named and kind else []))
+
+
+def _confirmed(
+    core: Core, message: Message, classification: Classification, classifier: Classifier | None
+) -> Iterator[GuardReason]:
+    """Ask the classifier again, about the core alone: footers and hosts decide nothing."""
+    again = _classified(core.message(message), classifier)
+    if again.flow == classification.flow and again.flow is not None:
+        code, _ = _WRONG[Flow.TRANSACTIONAL, again.flow]
+        sentence = f"the content reads as {again.flow}, not transactional"
+        yield _reason(code, Outcome.FLAG, sentence, str(again))
+
+
+def _promotion(core: Core, settings: GuardSettings) -> Iterator[GuardReason]:
     """Look for an advert inside a transactional message."""
-    block = most_promotional(message)
+    block = most_promotional(core)
     model = shipped_blocks()
     flag = model.flag if settings.flag_block is None else settings.flag_block
     refuse = model.refuse if settings.refuse_block is None else settings.refuse_block
@@ -227,10 +301,10 @@ def _tracking(message: Message, flow: Flow, hosts: frozenset[str]) -> Iterator[G
     if ours:
         sentence = f"links lead over the tracking host {ours[0]}"
         yield _reason("tracking-links", Outcome.FLAG, sentence, ", ".join(ours))
-    elif signals.get("links.tracking_share", 0.0) >= _TRACKED_SHARE:
+    elif signals.get("links-tracking-share", 0.0) >= _TRACKED_SHARE:
         sentence = "most links pass a click-tracking redirect"
         yield _reason("tracking-links", Outcome.FLAG, sentence)
-    if signals.get("layout.pixel"):
+    if signals.get("layout-pixel"):
         yield _reason("tracking-pixel", Outcome.FLAG, "it has an image of one pixel that reports opens")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailflows._context import Context
+from mailflows.gate._erasure import Forgotten
 from mailflows.gate._gate import Gate
 from mailflows.gate._parts import Finding
 from mailflows.gate._status import GateStatus, LimitUse
@@ -12,6 +13,7 @@ from mailflows.gate._verdict import GateDecision, GateReason, RefusedRecipient, 
 __all__ = [
     "Context",
     "Finding",
+    "Forgotten",
     "Gate",
     "GateDecision",
     "GateReason",

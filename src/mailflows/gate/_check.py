@@ -238,22 +238,29 @@ class Failure:
 Steps: TypeAlias = Generator[Call, Any, None]
 
 
-def run(steps: Steps) -> None:
-    """Make the calls of a part, one after the other."""
+def run(steps: Steps, *, is_done: bool = False) -> None:
+    """Make the calls of a part, one after the other.
+
+    Args:
+        steps: The part.
+        is_done: Whether the message has left: then misuse is a `Failure`, too.
+    """
     answer: object = None
     while True:
         try:
             call = steps.send(answer)
         except StopIteration:
             return
-        answer = _made(call)
+        answer = _made(call, is_done=is_done)
 
 
-def _made(call: Call) -> object:
+def _made(call: Call, *, is_done: bool) -> object:
     try:
         answer = call.make() if call.within is None else in_thread(call.make).result(call.within)
-    except ConfigurationError:
-        raise  # misuse, not a fault
+    except ConfigurationError as problem:
+        if not is_done:
+            raise  # misuse, not a fault
+        return Failure(problem)
     except FutureTimeoutError:
         return _too_slow(call)
     except Exception as problem:  # noqa: BLE001 -- whatever a part raises is said in the verdict
@@ -264,12 +271,13 @@ def _made(call: Call) -> object:
     return answer
 
 
-async def arun(steps: Steps, *, is_small: bool) -> None:
+async def arun(steps: Steps, *, is_small: bool = False, is_done: bool = False) -> None:
     """Do the same in an event loop: by an async twin, else in a thread.
 
     Args:
         steps: The part.
         is_small: Whether what only computes may run in the loop.
+        is_done: Whether the message has left: then misuse is a `Failure`, too.
     """
     answer: object = None
     while True:
@@ -277,25 +285,31 @@ async def arun(steps: Steps, *, is_small: bool) -> None:
             call = steps.send(answer)
         except StopIteration:
             return
-        answer = await _awaited(call, is_small=is_small)
+        answer = await _awaited(call, is_small=is_small, is_done=is_done)
 
 
-async def _awaited(call: Call, *, is_small: bool) -> object:
-    method = getattr(call.target, f"a{call.name}", None) or getattr(call.target, call.name)
+async def _awaited(call: Call, *, is_small: bool, is_done: bool) -> object:
     try:
-        if inspect.iscoroutinefunction(method) or inspect.iscoroutinefunction(call.target):
-            return await asyncio.wait_for(method(*call.args, **call.keywords), call.within)
-        if call.is_pure and is_small:
-            return call.make()
-        if call.within is not None:
-            return await asyncio.wait_for(asyncio.wrap_future(in_thread(call.make)), call.within)
-        return await asyncio.to_thread(call.make)
-    except ConfigurationError:
-        raise
+        return await _answer(call, is_small=is_small)
+    except ConfigurationError as problem:
+        if not is_done:
+            raise
+        return Failure(problem)
     except TimeoutError as problem:
         return _too_slow(call) if call.within is not None else Failure(problem)
     except Exception as problem:  # noqa: BLE001 -- whatever a part raises is said in the verdict
         return Failure(problem)
+
+
+async def _answer(call: Call, *, is_small: bool) -> object:
+    method = getattr(call.target, f"a{call.name}", None) or getattr(call.target, call.name)
+    if inspect.iscoroutinefunction(method) or inspect.iscoroutinefunction(call.target):
+        return await asyncio.wait_for(method(*call.args, **call.keywords), call.within)
+    if call.is_pure and is_small:
+        return call.make()
+    if call.within is not None:
+        return await asyncio.wait_for(asyncio.wrap_future(in_thread(call.make)), call.within)
+    return await asyncio.to_thread(call.make)
 
 
 def _too_slow(call: Call) -> Failure:

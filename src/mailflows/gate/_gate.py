@@ -26,7 +26,8 @@ from mailflows.gate._arguments import (
     require_functions,
     require_kinds,
 )
-from mailflows.gate._check import Check, Failure, arun, run
+from mailflows.gate._check import Call, Check, Failure, arun, run
+from mailflows.gate._erasure import Forgotten, forgetting
 from mailflows.gate._keys import require_keys
 from mailflows.gate._outcome import events_of, learn
 from mailflows.gate._parts import CLOSING, PARTS, Parts
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from mailflows._clock import Timer
     from mailflows.feedback import Event, SuppressionList
     from mailflows.flows import FlowRoute, GuardSettings
+    from mailflows.gate._check import Steps
     from mailflows.gate._outcome import Outcome
     from mailflows.gate._parts import Part, Unsubscribe
     from mailflows.limits import Limiter, Store
@@ -264,8 +266,7 @@ class Gate:
         for part in self._asked(check):
             run(part(self._parts, check))
         verdict = self._closed(check)
-        if verdict.dry_run or not verdict.allowed:
-            self._counted(verdict)
+        run(self._counted(verdict), is_done=True)
         return verdict
 
     async def acheck(  # noqa: PLR0913 -- what may be known of a message
@@ -292,8 +293,7 @@ class Gate:
             await arun(part(self._parts, check), is_small=is_small)
         self._is_warm = True
         verdict = self._closed(check)
-        if verdict.dry_run or not verdict.allowed:
-            await asyncio.to_thread(self._counted, verdict)
+        await arun(self._counted(verdict), is_done=True)
         return verdict
 
     def ensure(self, message: Source, **known: Any) -> Verdict:  # noqa: ANN401 -- what check() takes
@@ -385,12 +385,36 @@ class Gate:
             TypeError: If the outcome is none of these.
         """
         events, was_taken = events_of(verdict, outcome)
-        learn(self._parts, verdict, events, was_taken=was_taken)
+        run(learn(self._parts, verdict, events, was_taken=was_taken), is_done=True)
         return events
 
     async def areport(self, verdict: Verdict | None, outcome: Outcome) -> tuple[Event, ...]:
         """Do what `report` does without blocking the event loop."""
-        return await asyncio.to_thread(self.report, verdict, outcome)
+        events, was_taken = events_of(verdict, outcome)
+        await arun(learn(self._parts, verdict, events, was_taken=was_taken), is_done=True)
+        return events
+
+    def forget(self, address: str) -> Forgotten:
+        """Erase what is known of a person, in every part of this gate, and say what that was.
+
+        Counters of limits, the record as a sender, reputation, templates, held messages, and suppressions:
+        who complained or left stays suppressed, by the keyed hash alone.
+
+        Args:
+            address: The address, in any spelling; or the name of an account.
+
+        Raises:
+            StoreError: If a store could not answer: an order of yours is not dropped in silence. Call again.
+        """
+        erased: dict[str, int] = {}
+        run(forgetting(self._parts, address, erased))
+        return Forgotten(**erased)
+
+    async def aforget(self, address: str) -> Forgotten:
+        """Do what `forget` does without blocking the event loop."""
+        erased: dict[str, int] = {}
+        await arun(forgetting(self._parts, address, erased))
+        return Forgotten(**erased)
 
     def status(self) -> GateStatus:
         """Return how everything stands, for an operator; changes nothing.
@@ -485,11 +509,12 @@ class Gate:
         wanted = (check.flow, check.declared, likely)
         return next((found for flow in wanted if flow and (found := self.flows.get(flow))), None)
 
-    def _counted(self, verdict: Verdict) -> None:
-        try:
-            self.tally.note(verdict)
-        except Exception as problem:  # noqa: BLE001 -- of whatever kind: a count must not stop mail
-            _log.warning("a verdict could not be counted: %s", Failure(problem))
+    def _counted(self, verdict: Verdict) -> Steps:
+        """Count what was stopped, or would have been; a count that fails must not stop mail."""
+        if verdict.dry_run or not verdict.allowed:
+            found = yield Call(self.tally, "note", verdict)
+            if isinstance(found, Failure):
+                _log.warning("a verdict could not be counted: %s", found)
 
 
 _OPTIONAL = ("held", "suppressions", "recipients", "templates", "senders", "reputation", "scanners")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mailflows.feedback import Event, EventType, from_reply, from_smtp_exception
-from mailflows.gate._check import Failure
+from mailflows.gate._check import Call, Failure
 
 if TYPE_CHECKING:
+    from mailflows.gate._check import Steps
     from mailflows.gate._parts import Parts
     from mailflows.gate._verdict import Verdict
 
@@ -79,52 +79,55 @@ def _replied(code: int, text: str | bytes, to: Iterable[str], facts: dict[str, A
     return tuple(from_reply(code, text, recipient=r, time=now, **facts) for r in tuple(to) or (None,))
 
 
-def learn(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...], *, was_taken: bool) -> None:
+def learn(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...], *, was_taken: bool) -> Steps:
     """Let the parts know; each by itself, so that one that fails costs the others nothing."""
-    tellers = (
-        ("limits", partial(_limits, parts, verdict, was_taken)),
-        ("held", partial(_held, parts, verdict, was_taken)),
-        ("suppressions", partial(_suppressions, parts, events)),
-        ("reputation", partial(_reputation, parts, verdict, events)),
-        ("senders", partial(_senders, parts, verdict, events)),
-    )
-    for part, tell in tellers:
-        try:
-            tell()
-        except Exception as problem:  # noqa: BLE001 -- of whatever kind: the message has left
-            _log.warning("%s could not be told: %s", part, Failure(problem))
+    for part, call in (
+        *_limits(parts, verdict, was_taken=was_taken),
+        *_held(parts, verdict, was_taken=was_taken),
+        *_suppressions(parts, events),
+        *_reputation(parts, verdict, events),
+        *_senders(parts, verdict, events),
+    ):
+        found = yield call
+        if isinstance(found, Failure):
+            _log.warning("%s could not be told: %s", part, found)
 
 
-def _limits(parts: Parts, verdict: Verdict | None, was_taken: bool) -> None:  # noqa: FBT001
+Told: TypeAlias = "Iterator[tuple[str, Call]]"
+"""Who is told, and how."""
+
+
+def _limits(parts: Parts, verdict: Verdict | None, *, was_taken: bool) -> Told:
     limiter = parts.limiters.get(verdict.flow) if verdict else None
     if verdict and verdict.receipt.limited and limiter:
-        limiter.report(verdict.receipt.limited, sent=was_taken)
+        yield "limits", Call(limiter, "report", verdict.receipt.limited, sent=was_taken)
 
 
-def _held(parts: Parts, verdict: Verdict | None, was_taken: bool) -> None:  # noqa: FBT001
+def _held(parts: Parts, verdict: Verdict | None, *, was_taken: bool) -> Told:
     if verdict and verdict.allowed and verdict.receipt.released and parts.held:
-        parts.held.settle(verdict.receipt.released, sent=was_taken)
+        yield "held", Call(parts.held, "settle", verdict.receipt.released, sent=was_taken)
 
 
-def _suppressions(parts: Parts, events: tuple[Event, ...]) -> None:
+def _suppressions(parts: Parts, events: tuple[Event, ...]) -> Told:
     for event in events if parts.suppressions is not None else ():
-        parts.suppressions.apply(event)  # type: ignore[union-attr]
+        yield "suppressions", Call(parts.suppressions, "apply", event)
 
 
-def _reputation(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...]) -> None:
+def _reputation(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...]) -> Told:
     if parts.reputation is not None:
         flow, sender = (verdict.flow, verdict.receipt.account) if verdict else (None, None)
         context = verdict.receipt.context if verdict else None
-        parts.reputation.report(events, flow=flow, sender=sender, context=context)
+        told = Call(parts.reputation, "report", events, flow=flow, sender=sender, context=context)
+        yield "reputation", told
 
 
-def _senders(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...]) -> None:
+def _senders(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...]) -> Told:
     sender = verdict.receipt.sender if verdict else None
     if parts.senders is None or sender is None:
         return
     taken = sum(event.type is EventType.SENT for event in events)
     if taken:
-        parts.senders.report(sender, valid=taken)
+        yield "senders", Call(parts.senders, "report", sender, valid=taken)
     for event in events:
         if event.type not in {EventType.SENT, EventType.UNKNOWN}:
-            parts.senders.report(sender, event)
+            yield "senders", Call(parts.senders, "report", sender, event)

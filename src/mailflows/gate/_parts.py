@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mailflows._mail.address import mailbox_of, read_addresses
+from mailflows._mail.address import mailbox_of, read_addresses, read_author
 from mailflows._result import Severity
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
@@ -23,8 +23,8 @@ from mailflows.gate._identity import doubts, has_one_click
 from mailflows.gate._keys import absent_keys, fitted, needs_of
 from mailflows.gate._verdict import GateDecision
 from mailflows.held import HeldState
-from mailflows.message import UNSENDABLE, addresses
-from mailflows.recipients import Verdict as RecipientVerdict
+from mailflows.message import UNSENDABLE
+from mailflows.recipients import Deliverability
 
 if TYPE_CHECKING:
     from mailflows._clock import Timer
@@ -109,13 +109,12 @@ def degraded(parts: Parts, check: Check, part: str, failure: Failure, *, who: st
 
 def headers(_parts: Parts, check: Check) -> Steps:
     """Look at From and at the recipients: what a message must have before anything else counts."""
-    fields = check.message.get_all("from")
-    mailboxes = [found for value in fields for found in addresses(value)]
-    if not mailboxes:
+    authors = [read_author(value) for value in check.message.get_all("from")]
+    if not any(author.likely for author in authors):
         check.say("message", "no-from", "it has no From with an address (RFC 5322 section 3.6.2)", REJECT)
     elif "repeated-header:from" in check.message.defects:
         check.say("message", "several-from", "it has several From fields; one is allowed", REJECT)
-    elif any("@" in text for value in fields for text in read_addresses(value).unread):
+    elif any("@" in text for author in authors for text in author.unread):
         check.say("message", "unreadable-from", "readers take From for one address or for another", REJECT)
     _form(check)
     if not check.open:
@@ -139,8 +138,10 @@ def _form(check: Check) -> None:
         check.say("message", "no-normal-form", said, REJECT)
     elif defects:
         check.say("message", "defects", f"its form is not as mail should be ({', '.join(defects[:5])})")
+    if check.message.envelope and check.message.envelope.recipients:
+        return
     unread = [t for name in ("to", "cc", "bcc") for t in read_addresses(check.message.get(name)).unread]
-    if unread and not (check.message.envelope and check.message.envelope.recipients):
+    if unread:
         check.say("message", "unread-recipients", f"{len(unread)} recipients of the header cannot be read")
 
 
@@ -260,9 +261,9 @@ def recipients(parts: Parts, check: Check) -> Steps:
             degraded(parts, check, "recipients", report)
             break
         reason = report.reasons[0] if report.reasons else None
-        if report.verdict is RecipientVerdict.UNDELIVERABLE and reason:
+        if report.verdict is Deliverability.UNDELIVERABLE and reason:
             gone.setdefault((reason.code, reason.sentence), []).append(spelled)
-        elif report.verdict is not RecipientVerdict.DELIVERABLE and reason and reason.code not in _UNASKED:
+        elif report.verdict is not Deliverability.DELIVERABLE and reason and reason.code not in _UNASKED:
             doubtful[reason.code] = doubtful.get(reason.code, 0) + 1
     for (code, sentence), listed in gone.items():
         check.refuse("recipients", code, sentence, listed)
@@ -321,9 +322,7 @@ def senders(parts: Parts, check: Check) -> Steps:
     if not (is_person and check.sender and check.goes_on):
         return
     check.asked_sender = True
-    found = yield Call(
-        parts.senders, "acquire", check.sender, to=tuple(check.open), client=check.context.client
-    )
+    found = yield Call(parts.senders, "acquire", check.sender, to=tuple(check.open), context=check.context)
     if isinstance(found, Failure):
         degraded(parts, check, "senders", found)
         return
@@ -424,8 +423,8 @@ def limits(parts: Parts, check: Check) -> Steps:
     limiter = parts.limiters.get(check.flow)
     if limiter is None or not check.goes_on:
         return
-    keys = _keys(check)
-    absent = absent_keys(limiter, keys)
+    context = _counted_by(check)
+    absent = absent_keys(limiter, context.known())
     fits = fitted(limiter, absent)
     if fits is None and parts.is_dry(check):
         return
@@ -439,7 +438,7 @@ def limits(parts: Parts, check: Check) -> Steps:
     if not fits.limits:
         return
     found = yield Call(
-        fits, "acquire", check.message, partial=len(check.open) > 1, to=tuple(check.open), **keys
+        fits, "acquire", check.message, partial=len(check.open) > 1, to=tuple(check.open), context=context
     )
     if isinstance(found, Failure):
         degraded(parts, check, "limits", found)
@@ -456,18 +455,12 @@ def limits(parts: Parts, check: Check) -> Steps:
         check.say("limits", code, str(found), degraded=found.degraded)
 
 
-def _keys(check: Check) -> dict[str, Any]:
-    """Return the keys that limits count by; a person without a login is known by the address that sends."""
-    context = check.context.known()
-    keys = {name: context[name] for name in LIMITED if name in context}
-    if check.flow is Flow.PROFESSIONAL and "account" not in keys:
-        stand_in = check.envelope_sender or check.message.sender.address
-        keys |= {"account": stand_in.lower()} if stand_in else {}
-    return keys | {"flow": check.flow}
-
-
-LIMITED = ("client", "form", "account", "template", "campaign", "tenant")
-"""What a limiter may count by, of all that is known of an attempt."""
+def _counted_by(check: Check) -> Context:
+    """Return what limits count by; a person without a login is known by the address that sends."""
+    account = check.context.account
+    if check.flow is Flow.PROFESSIONAL and account is None:
+        account = (check.envelope_sender or check.message.sender.address).lower() or None
+    return replace(check.context, flow=check.flow, account=account)
 
 
 def _wait(decision: Decision) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections import Counter
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING
 from mailflows._clock import to_datetime
 from mailflows._result import Result
 from mailflows._stores import DocumentKeeper
+from mailflows._stores._documents import adrive, drive
 
 if TYPE_CHECKING:
     from mailflows._clock import Clock
     from mailflows._result import Table
     from mailflows._stores import Documents
+    from mailflows._stores._documents import Change, Steps
     from mailflows.gate._verdict import Verdict
 
 __all__ = ["Tally", "TallyCount", "TallyReport"]
@@ -98,8 +99,15 @@ class Tally:
         Raises:
             StoreError: If the store could not answer.
         """
-        if verdict.allowed and not verdict.dry_run:
-            return
+        if verdict.dry_run or not verdict.allowed:
+            self._keeper.update(*self._change(verdict))
+
+    async def anote(self, verdict: Verdict) -> None:
+        """Do what `note` does without blocking the event loop."""
+        if verdict.dry_run or not verdict.allowed:
+            await self._keeper.aupdate(*self._change(verdict))
+
+    def _change(self, verdict: Verdict) -> tuple[str, Change]:
         flow = verdict.flow or "-"
         names = ["messages", f"decision|{verdict.would_be}"]
         names += sorted({f"why|{flow}|{r.decision}|{r.part}|{r.code}" for r in verdict.why})
@@ -109,7 +117,7 @@ class Tally:
             counts.update(names)
             return json.dumps(counts).encode()
 
-        self._keeper.update(_key(self._clock(), dry_run=verdict.dry_run), counted)
+        return _key(self._clock(), dry_run=verdict.dry_run), counted
 
     def report(self, *, days: int = 7, dry_run: bool = False) -> TallyReport:
         """Return what was counted.
@@ -121,9 +129,16 @@ class Tally:
         Raises:
             StoreError: If the store could not answer.
         """
+        return drive(self._reporting(days, dry_run=dry_run), self._keeper)
+
+    async def areport(self, *, days: int = 7, dry_run: bool = False) -> TallyReport:
+        """Do what `report` does without blocking the event loop."""
+        return await adrive(self._reporting(days, dry_run=dry_run), self._keeper)
+
+    def _reporting(self, days: int, *, dry_run: bool) -> Steps[TallyReport]:
         total: Counter[str] = Counter()
         for number in range(days):
-            document = self._keeper.load(_key(self._clock() - number * DAY, dry_run=dry_run))
+            document = yield "load", (_key(self._clock() - number * DAY, dry_run=dry_run),)
             total.update(json.loads(document) if document else {})
         rows = [
             TallyCount(flow, decision, part, code, count)
@@ -138,14 +153,6 @@ class Tally:
         }
         ordered = tuple(sorted(rows, key=lambda row: (-row.messages, row.flow, row.part, row.code)))
         return TallyReport(days, dry_run, total["messages"], stopped, ordered)
-
-    async def anote(self, verdict: Verdict) -> None:
-        """Do what `note` does without blocking the event loop."""
-        await asyncio.to_thread(self.note, verdict)
-
-    async def areport(self, *, days: int = 7, dry_run: bool = False) -> TallyReport:
-        """Do what `report` does without blocking the event loop."""
-        return await asyncio.to_thread(self.report, days=days, dry_run=dry_run)
 
 
 def _key(moment: float, *, dry_run: bool) -> str:

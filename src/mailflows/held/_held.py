@@ -16,6 +16,7 @@ from mailflows._clock import seconds_in, to_datetime
 from mailflows._mailbox import mailbox_key
 from mailflows._result import Result, printable
 from mailflows._stores import DocumentKeeper, MemoryStore
+from mailflows._stores._documents import adrive, drive
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.flow import Flow
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from mailflows._clock import Clock
     from mailflows._stores import Documents
+    from mailflows._stores._documents import Steps
 
 __all__ = ["HeldMail", "HeldMessage", "HeldState", "fingerprint"]
 
@@ -147,7 +149,6 @@ class HeldMail:
     ) -> None:
         kept = MemoryStore() if store is None else store
         self._index = DocumentKeeper(kept, kind="held")
-        self._mail = DocumentKeeper(kept, kind="held-mail")
         self._keep = seconds_in(keep, name="keep")
         self._room = room
         self._clock = clock
@@ -173,31 +174,10 @@ class HeldMail:
         Raises:
             StoreError: If the store could not answer, or holds all that it may.
         """
-        to = tuple(recipients)
-        now = self._clock()
-        new = HeldMessage(
-            id=self._id(raw, mail_from, to),
-            flow=None if flow is None else Flow(flow),
-            mail_from=mail_from,
-            sender=sender,
-            recipients=to,
-            subject=subject[:200],
-            why=why,
-            held_at=to_datetime(now),
-            expires=to_datetime(now + self._keep),
-            size=len(raw),
+        known = self._described(
+            to=tuple(recipients), mail_from=mail_from, sender=sender, subject=subject, flow=flow, why=why
         )
-        known = self._load(new.id)
-        if known is not None:
-            return known
-        sizes = [one.size for one in self.list(every=True)]
-        if len(sizes) >= MOST or sum(sizes) + new.size > self._room:
-            msg = f"{len(sizes)} messages are held already, and there is no more room: release or drop some"
-            raise StoreError(msg, store=getattr(self._index.store, "name", "memory"))
-        content, written = zlib.compress(raw), _written(new)
-        self._mail.update(f"held-mail:{new.id}", lambda old: old or content, ttl=self._keep)
-        document = self._index.update(f"held:{new.id}", lambda old: old or written, ttl=self._keep)
-        return new if document is None else _read(document)
+        return drive(self._holding(*_read_whole(raw), replace(known, size=len(raw))), self._index)
 
     def find(self, raw: bytes, *, recipients: Iterable[str], mail_from: str = "") -> HeldMessage | None:
         """Return what is known of a message that is tried again, or `None`.
@@ -205,7 +185,7 @@ class HeldMail:
         Raises:
             StoreError: If the store could not answer.
         """
-        return self._load(self._id(raw, mail_from, tuple(recipients)))
+        return drive(self._finding(fingerprint(raw), tuple(recipients), mail_from), self._index)
 
     def list(self, *, every: bool = False) -> tuple[HeldMessage, ...]:
         """Return what waits, the oldest first; with *every*, what was released or dropped, too.
@@ -213,9 +193,7 @@ class HeldMail:
         Raises:
             StoreError: If the store could not answer.
         """
-        found = [_read(document) for _, document in self._index.scan()]
-        shown = [one for one in found if every or one.state is HeldState.WAITING]
-        return tuple(sorted(shown, key=lambda one: (one.held_at, one.id)))
+        return drive(_listing(every=every), self._index)
 
     def show(self, id: str) -> bytes:  # noqa: A002 -- its name
         """Return the bytes of a held message.
@@ -224,8 +202,7 @@ class HeldMail:
             ConfigurationError: If no held message has this id.
             StoreError: If the store could not answer.
         """
-        self._known(id)
-        document = self._mail.load(f"held-mail:{id}")
+        document = drive(_showing(id), self._index)
         return b"" if document is None else zlib.decompress(document)
 
     def release(self, id: str, *, flow: Flow | str | None = None) -> HeldMessage:  # noqa: A002 -- its name
@@ -239,12 +216,7 @@ class HeldMail:
             ConfigurationError: If no held message has this id, or it has no flow and none is given.
             StoreError: If the store could not answer.
         """
-        known = self._known(id)
-        chosen = known.flow if flow is None else Flow(flow)
-        if chosen is None:
-            msg = f"held message {id} belongs to no flow: say by which, such as --flow professional"
-            raise ConfigurationError(msg, field="flow")
-        return self._change(id, lambda one: replace(one, state=HeldState.RELEASED, flow=chosen))
+        return drive(self._releasing(id, flow), self._index)
 
     def drop(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
         """Never let a message leave: the next attempt is refused, and its bytes are deleted.
@@ -253,10 +225,7 @@ class HeldMail:
             ConfigurationError: If no held message has this id.
             StoreError: If the store could not answer.
         """
-        self._known(id)
-        dropped = self._change(id, lambda one: replace(one, state=HeldState.DROPPED))
-        self._mail.remove(f"held-mail:{id}")
-        return dropped
+        return drive(self._dropping(id), self._index)
 
     def take(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
         """Note that the sender was told that the message was taken: nobody tries again.
@@ -265,7 +234,7 @@ class HeldMail:
             ConfigurationError: If no held message has this id.
             StoreError: If the store could not answer.
         """
-        return self._change(id, lambda one: replace(one, is_taken=True))
+        return drive(self._changing(id, _taken), self._index)
 
     def claim(self, id: str) -> bool:  # noqa: A002 -- its name
         """Take a released message for sending, and say whether nobody else has.
@@ -273,25 +242,7 @@ class HeldMail:
         Raises:
             StoreError: If the store could not answer.
         """
-        now = self._clock()
-        known = self._load(id)
-        if known is None:
-            return False
-        is_ours = False
-
-        def claimed(document: bytes | None) -> bytes | None:
-            nonlocal is_ours
-            row: dict[str, Any] = json.loads(document) if document else {"state": None}
-            is_expired = row["state"] == HeldState.SENDING and row["claimed"] + CLAIM <= now
-            is_ours = row["state"] == HeldState.RELEASED or is_expired
-            return (
-                json.dumps(row | {"state": HeldState.SENDING, "claimed": now}).encode()
-                if is_ours
-                else document
-            )
-
-        self._index.update(f"held:{id}", claimed, ttl=self._left(known))
-        return is_ours
+        return drive(self._claiming(id), self._index)
 
     def settle(self, id: str, *, sent: bool) -> None:  # noqa: A002 -- its name
         """Forget a claimed message that was sent, or let it be tried again.
@@ -299,11 +250,7 @@ class HeldMail:
         Raises:
             StoreError: If the store could not answer.
         """
-        if sent:
-            self._index.remove(f"held:{id}")
-            self._mail.remove(f"held-mail:{id}")
-        elif self._load(id) is not None:
-            self._change(id, lambda one: replace(one, state=HeldState.RELEASED))
+        drive(self._settling(id, sent=sent), self._index)
 
     def forget(self, address: str) -> int:
         """Delete every message from or to an address, and return how many there were.
@@ -311,15 +258,7 @@ class HeldMail:
         Raises:
             StoreError: If the store could not answer.
         """
-        wanted = mailbox_key(address)
-        found = [
-            one
-            for one in self.list(every=True)
-            if wanted in {mailbox_key(a) for a in (one.mail_from, one.sender, *one.recipients) if a}
-        ]
-        for one in found:
-            self.settle(one.id, sent=True)
-        return len(found)
+        return drive(self._forgetting(address), self._index)
 
     async def ahold(  # noqa: PLR0913 -- what is known of a message
         self,
@@ -333,70 +272,154 @@ class HeldMail:
         why: str = "",
     ) -> HeldMessage:
         """Do what `hold` does without blocking the event loop."""
-        known = {"recipients": recipients, "mail_from": mail_from, "sender": sender, "subject": subject}
-        return await asyncio.to_thread(self.hold, raw, flow=flow, why=why, **known)  # type: ignore[arg-type]
+        known = self._described(
+            to=tuple(recipients), mail_from=mail_from, sender=sender, subject=subject, flow=flow, why=why
+        )
+        said, content = await asyncio.to_thread(_read_whole, raw)
+        return await adrive(self._holding(said, content, replace(known, size=len(raw))), self._index)
 
     async def afind(
         self, raw: bytes, *, recipients: Iterable[str], mail_from: str = ""
     ) -> HeldMessage | None:
         """Do what `find` does without blocking the event loop."""
-        return await asyncio.to_thread(self.find, raw, recipients=recipients, mail_from=mail_from)
+        said = await asyncio.to_thread(fingerprint, raw)
+        return await adrive(self._finding(said, tuple(recipients), mail_from), self._index)
 
     async def alist(self, *, every: bool = False) -> tuple[HeldMessage, ...]:
         """Do what `list` does without blocking the event loop."""
-        return await asyncio.to_thread(self.list, every=every)
+        return await adrive(_listing(every=every), self._index)
 
     async def ashow(self, id: str) -> bytes:  # noqa: A002 -- its name
         """Do what `show` does without blocking the event loop."""
-        return await asyncio.to_thread(self.show, id)
+        document = await adrive(_showing(id), self._index)
+        return b"" if document is None else await asyncio.to_thread(zlib.decompress, document)
 
     async def arelease(self, id: str, *, flow: Flow | str | None = None) -> HeldMessage:  # noqa: A002 -- its name
         """Do what `release` does without blocking the event loop."""
-        return await asyncio.to_thread(self.release, id, flow=flow)
+        return await adrive(self._releasing(id, flow), self._index)
 
     async def adrop(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
         """Do what `drop` does without blocking the event loop."""
-        return await asyncio.to_thread(self.drop, id)
+        return await adrive(self._dropping(id), self._index)
 
     async def atake(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
         """Do what `take` does without blocking the event loop."""
-        return await asyncio.to_thread(self.take, id)
+        return await adrive(self._changing(id, _taken), self._index)
 
     async def aclaim(self, id: str) -> bool:  # noqa: A002 -- its name
         """Do what `claim` does without blocking the event loop."""
-        return await asyncio.to_thread(self.claim, id)
+        return await adrive(self._claiming(id), self._index)
 
     async def asettle(self, id: str, *, sent: bool) -> None:  # noqa: A002 -- its name
         """Do what `settle` does without blocking the event loop."""
-        await asyncio.to_thread(self.settle, id, sent=sent)
+        await adrive(self._settling(id, sent=sent), self._index)
 
     async def aforget(self, address: str) -> int:
         """Do what `forget` does without blocking the event loop."""
-        return await asyncio.to_thread(self.forget, address)
+        return await adrive(self._forgetting(address), self._index)
 
-    def _id(self, raw: bytes, mail_from: str, to: tuple[str, ...]) -> str:
-        """Return what names a message: a keyed hash of its content and its envelope."""
-        envelope = "\n".join((mail_from.lower(), *sorted({one.lower() for one in to})))
-        return self._index.store.digest(f"{fingerprint(raw)}\n{envelope}")[:12]
-
-    def _known(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
-        found = self._load(id)
-        if found is None:
-            msg = f"there is no held message {printable(id[:40])}"
-            raise ConfigurationError(msg, field="id")
-        return found
-
-    def _load(self, id: str) -> HeldMessage | None:  # noqa: A002 -- its name
-        if not (id.isascii() and id.isalnum()):
-            return None
-        document = self._index.load(f"held:{id}")
-        return None if document is None else _read(document)
-
-    def _change(self, id: str, change: Callable[[HeldMessage], HeldMessage]) -> HeldMessage:  # noqa: A002 -- its name
-        known = self._known(id)
-        document = self._index.update(
-            f"held:{id}", lambda old: old and _written(change(_read(old))), ttl=self._left(known)
+    def _described(  # noqa: PLR0913 -- what is known of a message
+        self,
+        *,
+        to: tuple[str, ...],
+        mail_from: str,
+        sender: str,
+        subject: str,
+        flow: Flow | str | None,
+        why: str,
+    ) -> HeldMessage:
+        """Return what is known of a message that is held now, but for its id and size."""
+        now = self._clock()
+        return HeldMessage(
+            id="",
+            flow=None if flow is None else Flow(flow),
+            mail_from=mail_from,
+            sender=sender,
+            recipients=to,
+            subject=subject[:200],
+            why=why,
+            held_at=to_datetime(now),
+            expires=to_datetime(now + self._keep),
+            size=0,
         )
+
+    def _holding(self, said: str, content: bytes, known: HeldMessage) -> Steps[HeldMessage]:
+        id = yield from _naming(said, known.recipients, known.mail_from)  # noqa: A001 -- its name
+        if (earlier := (yield from _loading(id))) is not None:
+            return earlier
+        sizes = [one.size for one in (yield from _listing(every=True))]
+        if len(sizes) >= MOST or sum(sizes) + known.size > self._room:
+            msg = f"{len(sizes)} messages are held already, and there is no more room: release or drop some"
+            raise StoreError(msg, store=getattr(self._index.store, "name", "memory"))
+        new = replace(known, id=id)
+        row = _written(new)
+        yield "update", (f"held-mail:{id}", lambda old: old or content, self._keep)
+        document = yield "update", (f"held:{id}", lambda old: old or row, self._keep)
+        return new if document is None else _read(document)
+
+    def _finding(self, said: str, to: tuple[str, ...], mail_from: str) -> Steps[HeldMessage | None]:
+        id = yield from _naming(said, to, mail_from)  # noqa: A001 -- its name
+        return (yield from _loading(id))
+
+    def _releasing(self, id: str, flow: Flow | str | None) -> Steps[HeldMessage]:  # noqa: A002 -- its name
+        known = yield from _knowing(id)
+        chosen = known.flow if flow is None else Flow(flow)
+        if chosen is None:
+            msg = f"held message {id} belongs to no flow: say by which, such as --flow professional"
+            raise ConfigurationError(msg, field="flow")
+        return (
+            yield from self._changing(id, lambda one: replace(one, state=HeldState.RELEASED, flow=chosen))
+        )
+
+    def _dropping(self, id: str) -> Steps[HeldMessage]:  # noqa: A002 -- its name
+        dropped = yield from self._changing(id, lambda one: replace(one, state=HeldState.DROPPED))
+        yield "remove", (f"held-mail:{id}",)
+        return dropped
+
+    def _claiming(self, id: str) -> Steps[bool]:  # noqa: A002 -- its name
+        now = self._clock()
+        known = yield from _loading(id)
+        if known is None:
+            return False
+        is_ours = False
+
+        def claimed(document: bytes | None) -> bytes | None:
+            nonlocal is_ours
+            row: dict[str, Any] = json.loads(document) if document else {"state": None}
+            is_expired = row["state"] == HeldState.SENDING and row["claimed"] + CLAIM <= now
+            is_ours = row["state"] == HeldState.RELEASED or is_expired
+            row |= {"state": HeldState.SENDING, "claimed": now}
+            return json.dumps(row).encode() if is_ours else document
+
+        yield "update", (f"held:{id}", claimed, self._left(known))
+        return is_ours
+
+    def _settling(self, id: str, *, sent: bool) -> Steps[None]:  # noqa: A002 -- its name
+        if sent:
+            yield "remove", (f"held:{id}",)
+            yield "remove", (f"held-mail:{id}",)
+        elif (yield from _loading(id)) is not None:
+            yield from self._changing(id, lambda one: replace(one, state=HeldState.RELEASED))
+
+    def _forgetting(self, address: str) -> Steps[int]:
+        wanted = mailbox_key(address)
+        found = [
+            one
+            for one in (yield from _listing(every=True))
+            if wanted in {mailbox_key(a) for a in (one.mail_from, one.sender, *one.recipients) if a}
+        ]
+        for one in found:
+            yield from self._settling(one.id, sent=True)
+        return len(found)
+
+    def _changing(
+        self,
+        id: str,  # noqa: A002 -- its name
+        change: Callable[[HeldMessage], HeldMessage],
+    ) -> Steps[HeldMessage]:
+        known = yield from _knowing(id)
+        steps = (f"held:{id}", lambda old: old and _written(change(_read(old))), self._left(known))
+        document = yield "update", steps
         if document is None:  # it expired, or somebody deleted it
             msg = f"there is no held message {id}"
             raise ConfigurationError(msg, field="id")
@@ -405,6 +428,49 @@ class HeldMail:
     def _left(self, one: HeldMessage) -> float:
         """Return the seconds until a message is deleted."""
         return max(1.0, one.expires.timestamp() - self._clock())
+
+
+def _read_whole(raw: bytes) -> tuple[str, bytes]:
+    """Return what takes time with a large message: its fingerprint, and its bytes as they are kept."""
+    return fingerprint(raw), zlib.compress(raw)
+
+
+def _naming(said: str, to: tuple[str, ...], mail_from: str) -> Steps[str]:
+    """Return what names a message: a keyed hash of its content and its envelope."""
+    envelope = "\n".join((mail_from.lower(), *sorted({one.lower() for one in to})))
+    digest: str = yield "digest", (f"{said}\n{envelope}",)
+    return digest[:12]
+
+
+def _loading(id: str) -> Steps[HeldMessage | None]:  # noqa: A002 -- its name
+    if not (id.isascii() and id.isalnum()):
+        return None
+    document = yield "load", (f"held:{id}",)
+    return None if document is None else _read(document)
+
+
+def _knowing(id: str) -> Steps[HeldMessage]:  # noqa: A002 -- its name
+    found = yield from _loading(id)
+    if found is None:
+        msg = f"there is no held message {printable(id[:40])}"
+        raise ConfigurationError(msg, field="id")
+    return found
+
+
+def _showing(id: str) -> Steps[bytes | None]:  # noqa: A002 -- its name
+    yield from _knowing(id)
+    document: bytes | None = yield "load", (f"held-mail:{id}",)
+    return document
+
+
+def _listing(*, every: bool) -> Steps[tuple[HeldMessage, ...]]:
+    found = [_read(document) for _, document in (yield "collect", ())]
+    shown = [one for one in found if every or one.state is HeldState.WAITING]
+    return tuple(sorted(shown, key=lambda one: (one.held_at, one.id)))
+
+
+def _taken(one: HeldMessage) -> HeldMessage:
+    return replace(one, is_taken=True)
 
 
 def _written(one: HeldMessage) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailflows.errors import MailflowsError
-from mailflows.recipients import Verdict as Deliverability
+from mailflows.recipients import Deliverability
 
 if TYPE_CHECKING:
     from mailflows.flow import Flow

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from mailflows.limits._recipients import canonical, is_django, recipients_of
 from mailflows.message import Message
 
 if TYPE_CHECKING:
+    from mailflows._context import Context
     from mailflows.message import Source
 
 __all__ = [
@@ -31,7 +32,9 @@ __all__ = [
     "text_key",
 ]
 
+# bound: the length of a key
 _LONGEST = 200
+# bound: what doubles reckon exactly
 _NEVER = 10**15
 """Units: more than any limit can allow, and few enough to reckon with."""
 
@@ -70,6 +73,9 @@ class Keys(TypedDict, total=False):
     content: str | bytes | None
     """What tells two messages apart, for limits per duplicate; subject and text by default."""
 
+    context: Context | None
+    """The same as one record, as a gate passes it on; what is said beside it counts."""
+
     cost: int | None
     """Units for keys that all recipients share; the number of recipients by default."""
 
@@ -92,6 +98,8 @@ class Attempt:
     __slots__ = ("_cost", "_spelled", "costs_one", "keys", "message")
 
     def __init__(self, message: Source | object | None, keys: Keys) -> None:
+        if (context := keys.get("context")) is not None:
+            keys = cast("Keys", context.known() | keys)
         self.message = message
         self.keys = keys
         self._spelled: dict[str, str] | None = None

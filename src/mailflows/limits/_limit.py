@@ -22,9 +22,11 @@ __all__ = ["Limit", "Per", "Prepared"]
 Per: TypeAlias = "str | tuple[str, ...] | Callable[[Attempt], str | Iterable[str] | None]"
 """What a limit counts by: a kind of key, several kinds together, or a function of the attempt."""
 
+# bound: 512 bytes of times a key
 EXACT_UP_TO = 64
 """Units per period up to which a window is exact by default: the times of so few are cheap to keep."""
 
+# bound: 8 kB of times a key
 MOST_EXACT = 1000
 """Units per period up to which a window can be exact."""
 
@@ -32,6 +34,7 @@ Prepared: TypeAlias = "tuple[str, Callable[[Any], str], tuple[Meter, ...], bool,
 """The key of the attempt that it counts by (or nothing), its canonical form, meters, whether each message
 counts as one, and the limit itself for all other attempts."""
 
+# bound: texts that are kept
 MOST_RATES = 1000
 """Different texts that a function of rates may return: plans, not people."""
 

@@ -34,6 +34,7 @@ __all__ = ["Limiter"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
+# choice: an SMTP transaction is over in seconds, as a rule
 LEASE = 60.0
 """Seconds for which `Limiter.sending` reserves: longer than an SMTP transaction usually takes, and short
 enough that a crash costs a person little."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+from mailflows._mail.address import mailbox_of
 from mailflows._mailbox import mailbox_key
 from mailflows.errors import MessageError
-from mailflows.message import Envelope, Message, addresses
+from mailflows.message import Envelope, Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,16 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Unreadable", "canonical", "is_django", "recipients_of"]
 
-_LOCAL = re.compile(r"[^\s\"(),.:;<>@\[\\\]]+(?:\.[^\s\"(),.:;<>@\[\\\]]+)*")
-"""A dot-atom (RFC 5322 section 3.2.3), with what RFC 6531 adds."""
-
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_DOMAIN = re.compile(r"[^\s\"(),.:;<>@\[\\\]]+(?:\.[^\s\"(),.:;<>@\[\\\]]+)*\.?|\[[0-9A-Za-z.:\-]+\]")
 _ENCODED_WORD = re.compile(r"=\?[^?]*\?[bq]\?[^?]*\?=", re.IGNORECASE)
 
 
 class Unreadable(ValueError):  # noqa: N818 -- says what it is
-    """What is given as a recipient is not exactly one address: a list, a display name, a second header.
+    """What is given as a recipient is not exactly one address: a list, a second header, look-alikes.
 
     It is refused, never counted under a key of its own: each such spelling would have a quota of its own, and
     the server behind would still deliver to the mailbox that it reads in it. Its text holds no address.
@@ -41,40 +37,23 @@ def canonical(recipient: str) -> str:
     Raises:
         Unreadable: If it is not exactly one address.
 
-    >>> canonical(' "Ada"@Shop.example. '), canonical("ada+news@shop.example")
+    >>> canonical(' "Ada"@Shop.example. '), canonical("Ada <ada+news@shop.example>")
     ('ada@shop.example', 'ada@shop.example')
     """
     text = unicodedata.normalize("NFC", recipient.strip())
     if not text:
         msg = "a recipient is an address; got empty text"
         raise Unreadable(msg)
-    local, domain = _split(text)
-    if unicodedata.normalize("NFKC", domain) != domain and not _is_idna(domain):
-        _refuse("a domain in letters of compatibility")
-    return mailbox_key(f"{local}@{domain}")
-
-
-def _split(text: str) -> tuple[str, str]:
-    """Return local part and domain; a quoted local part that needs no quotes is the plain one."""
-    if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} for c in text):
-        _refuse("control or invisible characters")
-    if _ENCODED_WORD.search(text):
+    read = mailbox_of(text)
+    if read is None:
+        _refuse("something else")
+    local, _, domain = read.rpartition("@")
+    if _ENCODED_WORD.search(local):
         _refuse("an encoded word")
-    quoted = _QUOTED.match(text)
-    if quoted:
-        local, rest = re.sub(r"\\(.)", r"\1", quoted[1]), text[quoted.end() :]
-        if not _LOCAL.fullmatch(local):
-            local = f'"{local}"'
-    else:
-        local, at, domain = text.rpartition("@")
-        rest = at + domain
-        if not _LOCAL.fullmatch(local):
-            _refuse("something else than one address")
-    if unicodedata.normalize("NFKC", local) != local:
+    is_odd = unicodedata.normalize("NFKC", read) != read
+    if is_odd and (unicodedata.normalize("NFKC", local) != local or not _is_idna(domain)):
         _refuse("letters of compatibility, such as full-width ones")
-    if not rest.startswith("@") or not _DOMAIN.fullmatch(rest[1:]):
-        _refuse("something else than one address")
-    return local, rest[1:]
+    return mailbox_key(read)
 
 
 def _is_idna(domain: str) -> bool:
@@ -83,7 +62,7 @@ def _is_idna(domain: str) -> bool:
 
 
 def _refuse(what: str) -> NoReturn:
-    msg = f"a recipient is one plain address, such as ada@example.org; got {what}"
+    msg = f"a recipient is one address, such as ada@example.org; got {what}"
     raise Unreadable(msg)
 
 
@@ -109,15 +88,10 @@ def recipients_of(message: Source | object) -> Iterable[str]:
 
 def _of_django(message: Any) -> Iterable[str]:
     """Return the addresses of Django's recipients, which may have display names."""
-    found = []
-    for text in message.recipients():
-        if any(unicodedata.category(c) == "Cc" for c in text):
-            _refuse("control characters")
-        read = addresses(text)
-        if len(read) != 1:  # Django itself sends to one address for each entry
-            _refuse("something else than one address")
-        found.append(read[0].address)
-    return found
+    found = [mailbox_of(text) for text in message.recipients()]
+    if None in found:
+        _refuse("something else")
+    return cast("list[str]", found)
 
 
 def is_django(message: object) -> bool:

@@ -10,27 +10,36 @@ import json
 import math
 from dataclasses import astuple, dataclass, replace
 
-__all__ = ["Pace", "deferred", "read_pace", "slowed", "suspended", "written"]
+__all__ = ["Pace", "boxed", "deferred", "read_pace", "suspended", "written"]
 
 STEPS = 20
-"""Steps of a recovery."""
+"""Steps of a recovery. Our choice, tried on benchmarks/limits_pacing.py."""
 
 SHORTEST = 60.0
 CYCLE = 150.0
-"""A recovery takes at least 60 seconds and 150 messages, so that about one in 200 finds out the limit."""
+"""A recovery takes at least 60 seconds and 150 messages, so that about one in 200 finds out the limit.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 LESS = 0.9
-"""What is left of the rate that was just too much; 0.5 of the first one, about which nothing is known."""
+"""What is left of the rate that was just too much; 0.5 of the first one, about which nothing is known.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 300.0
-"""Seconds: the pause after a deferral, twice as long for each that follows at once."""
+"""Seconds: the pause after a deferral, twice as long for each that follows at once.
+Our choice, tried on benchmarks/limits_pacing.py."""
+
+PROBES = 60.0
+"""Part of a penalty after which it is probed: half a minute of half an hour.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 FAR = 2 * 86_400.0
-"""Seconds: further ahead lies nothing that a reply can ask for, unless a clock was wrong."""
+"""Seconds: further ahead lies nothing that a reply can ask for, unless a clock was wrong.
+A bound on work."""
 
 LOWEST = 1 / 600
-"""Messages per second: so slow, a pace still finds out that it may be faster."""
+"""Messages per second: so slow, a pace still finds out that it may be faster.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,8 @@ class Pace:
         pause: Seconds of the newest pause.
         connections: Connections at once, or 0 for the provider's own number.
         connections_until: For how long.
+        hold: Seconds of the newest hold in a penalty box; 0 for none.
+        low: The rate while it lasts.
     """
 
     base: float = math.inf
@@ -56,6 +67,8 @@ class Pace:
     pause: float = 0.0
     connections: int = 0
     connections_until: float = 0.0
+    hold: float = 0.0
+    low: float = math.inf
 
     def by(self, now: float) -> Pace:
         """Return the pace by a clock that had been far ahead: no provider asks for a pause so long."""
@@ -66,7 +79,7 @@ class Pace:
         if math.isinf(self.peak):
             return ceiling
         if now < self.start:
-            return min(ceiling, self.base)
+            return min(ceiling, self.base, self.low)
         whole = max(SHORTEST, CYCLE / self.peak)
         step = math.floor((now - self.start) / whole * STEPS) / STEPS
         depth = 1.0 - self.base / self.peak
@@ -90,21 +103,48 @@ def deferred(pace: Pace, *, ceiling: float, now: float, sent_at: float) -> Pace:
         left = 0.5
     else:
         # What was taken since the last time, pause included, is what the provider really takes.
-        taken = rate * (sent_at - pace.resumed) / max(now - pace.since, 1e-3)
+        given = rate * (sent_at - pace.resumed) if math.isinf(pace.low) else _given(pace, ceiling, sent_at)
+        taken = given / max(now - pace.since, 1e-3)
         if taken < rate / 1.25:
             peak = max(taken, LOWEST)
     resumed = now + FIRST_PAUSE
     return replace(
-        pace, base=left * peak, peak=peak, start=resumed, resumed=resumed, since=now, pause=FIRST_PAUSE
+        pace,
+        base=left * peak,
+        peak=peak,
+        start=resumed,
+        resumed=resumed,
+        since=now,
+        pause=FIRST_PAUSE,
+        low=math.inf,
     )
 
 
-def slowed(pace: Pace, *, ceiling: float, now: float, to: float, seconds: float) -> Pace:
-    """Return the pace held at a rate for some time; afterwards it recovers."""
-    rate = pace.rate(ceiling, now)
-    peak = pace.peak if now < pace.start else rate
-    held = max(now + seconds, pace.start)
-    return replace(pace, base=min(to, rate), peak=peak, start=held, since=now, pause=0.0)
+def _given(pace: Pace, ceiling: float, until: float) -> float:
+    """Return how many messages were given between the last pause and a moment."""
+    low = max(0.0, min(until, pace.start) - pace.resumed) * min(ceiling, pace.base, pace.low)
+    first = max(pace.start, pace.resumed)
+    step = max(0.0, until - first) / STEPS
+    return low + sum(pace.rate(ceiling, first + (n + 0.5) * step) for n in range(STEPS)) * step
+
+
+def boxed(  # noqa: PLR0913 -- all that a penalty box is known by
+    pace: Pace, *, ceiling: float, now: float, sent_at: float, to: float, seconds: float
+) -> Pace:
+    """Return the pace after a reply that comes with a penalty: a low rate for some time.
+
+    How long a box lasts nobody tells. So it is left after a sixtieth of the time that is known for it, and
+    probed; where even the low rate is too much nothing is sent, for twice as long each time.
+    """
+    if sent_at < pace.resumed:
+        return pace
+    first = seconds / PROBES
+    if pace.hold and sent_at < pace.start:
+        hold = min(seconds, 2 * pace.hold)
+        return replace(pace, start=now + hold + first, resumed=now + hold, since=now, hold=hold, pause=0.0)
+    hold = min(seconds, 2 * pace.hold) if pace.hold and now - pace.start < pace.hold / 2 else first
+    new = deferred(replace(pace, pause=0.0), ceiling=ceiling, now=now, sent_at=sent_at)
+    return replace(new, low=to, start=now + hold, hold=hold, pause=0.0)
 
 
 def suspended(pace: Pace, *, ceiling: float, now: float, seconds: float) -> Pace:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mailflows._providers import Provider, ask_for_provider, provider_of
 from mailflows._rates import parse_rates
-from mailflows._stores import GcraMeter, MemoryStore, update
+from mailflows._stores import DocumentKeeper, GcraMeter, MemoryStore
 from mailflows.errors import ConfigurationError
-from mailflows.feedback import PaceChange, Reply
+from mailflows.feedback import BounceReason, PaceChange, Reply
 from mailflows.limits._attempt import Attempt
-from mailflows.pacing._pace import Pace, deferred, read_pace, slowed, suspended, written
+from mailflows.pacing._pace import Pace, boxed, deferred, read_pace, suspended, written
 from mailflows.pacing._position import Position
 from mailflows.pacing._slot import Slot
 from mailflows.pacing._stream import Line, arun, run
@@ -32,14 +32,24 @@ __all__ = ["Pacer"]
 T = TypeVar("T")
 
 LONGEST = 86_400.0
-"""Seconds: longer than any interval between two messages, so that no store forgets a booking early."""
+"""Seconds: longer than any interval between two messages, so that no store forgets a booking early.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 KEPT = 7 * 86_400.0
-"""Seconds for which a pace is remembered after the provider last asked for less."""
+"""Seconds for which a pace is remembered after the provider last asked for less.
+Our choice, tried on benchmarks/limits_pacing.py."""
+
+COHORT = 0.15
+FAILING = 0.35
+SUSPECTED_FOR = 1800.0
+"""Weight of the newest result; the share from which on unexplained deferrals slow a provider down: three
+in a row, or nearly half; and for how many seconds after that each one does: the usual time until a retry.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 KNOWN_FOR = 3600.0
 MOST_KNOWN = 100_000
-"""Seconds for which the provider of a domain is remembered, and for how many domains."""
+"""Seconds for which the provider of a domain is remembered, and for how many domains.
+Our choice, tried on benchmarks/limits_pacing.py."""
 
 
 class Pacer:
@@ -83,6 +93,7 @@ class Pacer:
     ) -> None:
         self.store: Store = MemoryStore() if store is None else store
         self.scope = scope
+        self._keeper = DocumentKeeper(self.store, kind="pace")
         self._resolver = resolver
         self._rates = {name: _per_second(rate) for name, rate in (rates or {}).items()}
         self._connections = dict(connections or {})
@@ -93,6 +104,8 @@ class Pacer:
         self._sleep = sleep
         self._asleep = asleep
         self._known: dict[str, tuple[float, Provider]] = {}
+        self._failing: dict[str, float] = {}
+        self._suspected: dict[str, float] = {}
 
     def schedule(self, to: Any, *, within: float = math.inf) -> Slot:
         """Book the next turn for a recipient's provider.
@@ -208,7 +221,8 @@ class Pacer:
 
     def _react(self, provider: Provider, slot: Slot, reply: Reply) -> None:
         """Change the pace as a reply asks for, and book the pause for everybody."""
-        if reply.pace not in _CHANGES:
+        is_repeated = self._cohort(provider.name, reply)
+        if reply.pace not in _CHANGES and not is_repeated:
             return
         now = self._clock()
         before = after = Pace()
@@ -219,11 +233,30 @@ class Pacer:
             after = _changed(before, reply, provider, now, slot)
             return old if after == before else written(after)
 
-        update(self.store, self._pace_key(provider.name), change, ttl=KEPT)
+        self._keeper.update(self._pace_key(provider.name), change, ttl=KEPT)
         pause = after.resumed - max(now, before.resumed)
         if after.resumed > before.resumed and pause > 0.0:
             # Booked like a message that takes long: all later turns are behind it, in every process.
             self.store.decide([(self._meter(pause), provider.name, 1)], within=sys.float_info.max)
+
+    def _cohort(self, name: str, reply: Reply) -> bool:
+        """Return whether deferrals that nobody knows repeat, so that they are about the pace.
+
+        Postfix counts failures in a row for a destination, too (its failed cohort limit). What concerns
+        a recipient alone, such as a full mailbox or greylisting, is none.
+        """
+        if reply.reason is None:
+            share = self._failing.get(name, 0.0) * (1.0 - COHORT)
+        elif _is_unexplained(reply):
+            share = self._failing.get(name, 0.0) * (1.0 - COHORT) + COHORT
+        else:
+            return False
+        self._failing[name] = share
+        slowed = self._clock() < self._suspected.get(name, -math.inf)
+        if reply.reason is None or not (slowed or share >= FAILING):
+            return False
+        self._suspected[name] = self._clock() + SUSPECTED_FOR
+        return True
 
     def _resumed(self, name: str) -> float:
         """Return the moment before which nothing is sent to a provider."""
@@ -291,17 +324,50 @@ _CHANGES = {PaceChange.THROTTLE, PaceChange.CONCURRENCY, PaceChange.SUSPEND}
 
 def _changed(pace: Pace, reply: Reply, provider: Provider, now: float, slot: Slot) -> Pace:
     """Return the pace after a reply that is about it."""
-    if reply.pace is PaceChange.CONCURRENCY:
+    if reply.pace is PaceChange.CONCURRENCY and _is_crowded(pace, slot, now):
         number = int(reply.rate) if reply.rate else max(1, slot.connections // 2)
         return replace(pace, connections=number, connections_until=now + (reply.seconds or 600.0))
     if slot.not_before < pace.resumed:
         return pace
     if reply.pace is PaceChange.SUSPEND:
         return suspended(pace, ceiling=provider.rate, now=now, seconds=reply.seconds or 900.0)
-    if reply.rate:
+    if reply.rate and reply.pace is PaceChange.THROTTLE:
         to = _per_second(reply.rate)
-        return slowed(pace, ceiling=provider.rate, now=now, to=to, seconds=reply.seconds or 1800.0)
+        return boxed(
+            pace,
+            ceiling=provider.rate,
+            now=now,
+            sent_at=slot.not_before,
+            to=to,
+            seconds=reply.seconds or 1800.0,
+        )
     return deferred(pace, ceiling=provider.rate, now=now, sent_at=slot.not_before)
+
+
+def _is_crowded(pace: Pace, slot: Slot, now: float) -> bool:
+    """Return whether there are connections to close; with one alone it is the rate that is too high."""
+    if slot.open:
+        return slot.open > 1
+    return not (pace.connections == 1 and now < pace.connections_until)
+
+
+_UNEXPLAINED = {
+    BounceReason.TEMPORARY,
+    BounceReason.OTHER,
+    BounceReason.CONNECTION,
+    BounceReason.RATE,
+    BounceReason.PROTOCOL,
+}
+
+
+def _is_unexplained(reply: Reply) -> bool:
+    """Return whether a deferral may be about the pace, though it does not say so."""
+    return (
+        reply.code is not None  # a broken connection is no answer
+        and not reply.permanent
+        and reply.pace is None
+        and (reply.reason in _UNEXPLAINED or reply.code == 421)  # which closes the connection, not a mailbox
+    )
 
 
 def _most(within: float) -> float:

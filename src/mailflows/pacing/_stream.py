@@ -26,13 +26,13 @@ LEASE = 300.0
 longest wait for a reply but one (RFC 5321 section 4.5.3.2)."""
 
 MANY = 100
-"""How many times what is held at most is held while a provider has nothing to do."""
+"""How many times what is held at most is held while a provider has nothing to do. A bound on work."""
 
 PATIENCE = 1.0
-"""Seconds between two looks at what another process has under way."""
+"""Seconds between two looks at what another process has under way. A bound on work."""
 
 GLANCE = 0.05
-"""Seconds between two looks whether a connection has become free."""
+"""Seconds between two looks whether a connection has become free. A bound on work."""
 
 
 class Line(Generic[T]):

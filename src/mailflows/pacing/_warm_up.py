@@ -9,15 +9,15 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from mailflows._result import to_html, to_text
-from mailflows._stores import update
+from mailflows._result import Permission, Result, to_text
+from mailflows._stores import DocumentKeeper
 from mailflows.pacing._schedule import Schedule
 
 if TYPE_CHECKING:
     from mailflows._clock import Clock
-    from mailflows._result import Cell
+    from mailflows._result import Cell, Table
     from mailflows._stores import Documents
 
 __all__ = ["Allowance", "WarmUp", "WarmUpState"]
@@ -29,7 +29,7 @@ IDLE = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(Permission):
     """How many of the messages that were asked for may leave now; true only if all may.
 
     Attributes:
@@ -47,7 +47,7 @@ class Allowance:
     step: int
     limit: int | None
     remaining: int | None
-    retry_after: float
+    retry_after: float | None
     finished: bool
 
     @property
@@ -55,12 +55,14 @@ class Allowance:
         """Messages that may not leave from here now: send them from a warm address, or later."""
         return self.requested - self.granted
 
-    def __bool__(self) -> bool:
+    @property
+    def allowed(self) -> bool:
+        """Whether all may leave."""
         return self.overflow == 0
 
 
 @dataclass(frozen=True, slots=True)
-class WarmUpState:
+class WarmUpState(Result):
     """How far a warm-up has come.
 
     Attributes:
@@ -85,11 +87,6 @@ class WarmUpState:
     last_sent: datetime | None
     finished: bool
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields as values for JSON."""
-        last = self.last_sent.isoformat() if self.last_sent else None
-        return {name: getattr(self, name) for name in self.__slots__} | {"last_sent": last}
-
     def _rows(self) -> list[list[Cell]]:
         allowed = "any number" if self.limit is None else f"{self.limit} per {self.per}"
         return [
@@ -103,8 +100,8 @@ class WarmUpState:
     def __str__(self) -> str:
         return to_text(["warm-up", self.name], self._rows())
 
-    def _repr_html_(self) -> str:
-        return to_html(f"Warm-up of {self.name}", ["", ""], self._rows())
+    def _table(self) -> Table:
+        return f"Warm-up of {self.name}", ["", ""], self._rows()
 
 
 class _Place(NamedTuple):
@@ -178,6 +175,7 @@ class WarmUp:
     ) -> None:
         self.schedule = Schedule.named(schedule) if isinstance(schedule, str) else schedule
         self.store = store
+        self._keeper = DocumentKeeper(store, kind="warm-up")
         self.name = name
         self._clock = clock
 
@@ -203,7 +201,7 @@ class WarmUp:
             is_same = allowance.granted == 0 and kept == kept.by(now, self.schedule.period)
             return old if is_same else _written(place)
 
-        update(self.store, self._key(provider), change)
+        self._keeper.update(self._key(provider), change)
         return answer[0]
 
     async def aacquire(self, n: int = 1, *, provider: str | None = None) -> Allowance:

@@ -20,13 +20,14 @@ from mailflows.recipients._list_report import ListReport
 from mailflows.recipients._lists import DataSource
 from mailflows.recipients._policies import Advice, Policy, PolicyVerdict
 from mailflows.recipients._prediction import Prediction
-from mailflows.recipients._report import DomainState, RecipientReason, RecipientReport, Trait, Verdict
+from mailflows.recipients._report import Deliverability, DomainState, RecipientReason, RecipientReport, Trait
 from mailflows.recipients._segments import Segment
 from mailflows.recipients._traits import Overrides
 
 __all__ = [
     "Advice",
     "DataSource",
+    "Deliverability",
     "DomainState",
     "ListReport",
     "Overrides",
@@ -39,7 +40,6 @@ __all__ = [
     "Resolver",
     "Segment",
     "Trait",
-    "Verdict",
     "acheck_list",
     "acheck_recipient",
     "aensure_recipient",

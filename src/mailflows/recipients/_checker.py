@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from mailflows._clock import to_datetime
@@ -14,20 +13,21 @@ from mailflows.recipients._catalogue import require_language, sentence
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
 from mailflows.recipients._health import WELL, diagnose, probes, trusted
 from mailflows.recipients._judge import Finding, Judge
-from mailflows.recipients._report import DomainState, RecipientReason, RecipientReport, Verdict
+from mailflows.recipients._report import Deliverability, DomainState, RecipientReason, RecipientReport
 from mailflows.recipients._traits import NONE, Overrides
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from mailflows._clock import Clock, Timer
     from mailflows._dns import Conversation, Door
+    from mailflows.recipients._asking import History
     from mailflows.recipients._list_report import ListReport
     from mailflows.recipients._rows import Rows
 
 __all__ = [
-    "History",
     "RecipientChecker",
     "acheck_list",
     "acheck_recipient",
@@ -37,14 +37,11 @@ __all__ = [
     "ensure_recipient",
 ]
 
-History = Collection[str] | Callable[[str], bool]
-"""Addresses that are known to bounce: a set, the keys of a mapping, or a function that says so."""
-
 BUDGET = 5.0
-"""Seconds for one address: as long as a person waits for a form."""
+"""Seconds for one address: as long as a person waits for a form. Our choice."""
 
 _PROBE_EVERY = 600.0
-"""Seconds after which the resolver is tried with names that do not exist again."""
+"""Seconds after which the resolver is tried with names that do not exist again. Our choice."""
 
 
 REFUSED: frozenset[str] = frozenset()
@@ -219,14 +216,14 @@ class RecipientChecker:
         *,
         meant: DomainFacts = NOT_ASKED,
         further: tuple[RecipientReason, ...] = (),
-        now: datetime | None = None,
+        at: datetime | None = None,
     ) -> RecipientReport:
         """Say the verdict when the DNS has been heard; the second half of a check."""
         suppressed = self._bounced is not None and self.is_bounced(finding)
         return self._judge.report(
             finding,
             facts,
-            now=to_datetime(self.clock()) if now is None else now,
+            now=to_datetime(self.clock()) if at is None else at,
             is_suppressed=suppressed,
             meant=meant,
             further=further,
@@ -275,7 +272,7 @@ def _trimmed(address: object) -> str:
 def _ensured(
     report: RecipientReport, address: object, language: str, refuse: Collection[str]
 ) -> RecipientReport:
-    refused = report.reasons[0] if report.verdict is Verdict.UNDELIVERABLE else None
+    refused = report.reasons[0] if report.verdict is Deliverability.UNDELIVERABLE else None
     if refused is None:
         refused = next((reason for reason in report.reasons if reason.code in refuse), None)
     if refused is None:
@@ -309,7 +306,7 @@ def check_recipient(address: str, *, dns: bool = True) -> RecipientReport:
 
     Example:
         >>> check_recipient("ada@exam ple.org", dns=False).verdict
-        <Verdict.UNDELIVERABLE: 'undeliverable'>
+        <Deliverability.UNDELIVERABLE: 'undeliverable'>
     """
     return _default(dns=dns).check(address)
 

@@ -12,9 +12,9 @@ __all__ = ["delimiter_of", "records"]
 
 _DELIMITERS = ",;\t|"
 _MOST_LINES = 50
-"""Lines of one record; a longer one began with a quote that is never closed."""
+"""Lines of one record; a longer one began with a quote that is never closed. A bound on work."""
 
-_CELL = 4 * 1024 * 1024
+_CELL = 4 * 1024 * 1024  # bound: keeps work and memory flat
 
 
 def delimiter_of(sample: str) -> str:

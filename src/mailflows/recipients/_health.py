@@ -130,7 +130,7 @@ class Census:
 
 
 _FEW = 20
-"""Domains from which their answers together say something of the resolver; our judgement."""
+"""Domains from which their answers together say something of the resolver; our judgement. Our choice."""
 
 _SICK = 0.3
 """From this share of unanswered domains the resolver itself is sick; silent name servers of a list are 1 to

@@ -14,11 +14,11 @@ from mailflows.recipients._grammar import grammar_of
 from mailflows.recipients._repair import repair, strip_markup
 from mailflows.recipients._report import (
     DEAD,
+    Deliverability,
     DomainState,
     RecipientReason,
     RecipientReport,
     Trait,
-    Verdict,
     make_reason,
 )
 from mailflows.recipients._syntax import (
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "Judge"]
 
-_ORDER = {verdict: number for number, verdict in enumerate(Verdict)}
+_ORDER = {verdict: number for number, verdict in enumerate(Deliverability)}
 
-_KEPT_DOMAINS = 100_000
+_KEPT_DOMAINS = 100_000  # bound: keeps work and memory flat
 _MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 
 _SUPPRESSED = make_reason("suppressed", "history")
@@ -52,7 +52,7 @@ _SPECIAL_USE = make_reason("special-use", "RFC 2606")
 _EXAMPLE = make_reason("documentation", "RFC 2606")
 _SMTPUTF8 = make_reason("smtputf8", "RFC 6531")
 
-_DELIVERABLE: tuple[Verdict, tuple[RecipientReason, ...]] = (Verdict.DELIVERABLE, ())
+_DELIVERABLE: tuple[Deliverability, tuple[RecipientReason, ...]] = (Deliverability.DELIVERABLE, ())
 _NOT_ASKED = (make_reason("not-asked"),)
 SPECIAL = DomainFacts(DomainState.SPECIAL_USE, "RFC 2606, RFC 6761")
 
@@ -74,7 +74,7 @@ class Profile:
     is_example: bool = False
     # The verdict on an address of which nothing else is known, and the facts that it was made from.
     facts: DomainFacts | None = None
-    weighed: tuple[Verdict, tuple[RecipientReason, ...]] = (Verdict.UNKNOWN, ())
+    weighed: tuple[Deliverability, tuple[RecipientReason, ...]] = (Deliverability.UNKNOWN, ())
     provider: str | None = None
     traits: frozenset[Trait] = frozenset()
 
@@ -216,7 +216,7 @@ class Judge:
             ascii=None if finding.needs_smtputf8 else ascii_form,
             domain=profile.ascii,
             suggestion=self._suggestion(finding, facts, meant)
-            if verdict is not Verdict.DELIVERABLE
+            if verdict is not Deliverability.DELIVERABLE
             else None,
             traits=profile.traits | more if more else profile.traits,
             domain_state=DomainState.SPECIAL_USE if profile.is_example else facts.state,
@@ -255,7 +255,7 @@ class Judge:
         ):
             return False
         verdict, _ = self._weigh(self._domain_reasons(found.profile, facts))
-        return verdict in (Verdict.DELIVERABLE, Verdict.UNKNOWN)
+        return verdict in (Deliverability.DELIVERABLE, Deliverability.UNKNOWN)
 
     def weigh(
         self,
@@ -264,7 +264,7 @@ class Judge:
         *,
         is_suppressed: bool = False,
         further: tuple[RecipientReason, ...] = (),
-    ) -> tuple[Verdict, tuple[RecipientReason, ...]]:
+    ) -> tuple[Deliverability, tuple[RecipientReason, ...]]:
         """Return the verdict on a readable address and the reasons, the decisive ones first."""
         profile = finding.profile
         assert profile is not None  # noqa: S101 -- it was readable
@@ -316,7 +316,7 @@ class Judge:
         *,
         is_suppressed: bool = False,
         further: tuple[RecipientReason, ...] = (),
-    ) -> tuple[Verdict, tuple[RecipientReason, ...]]:
+    ) -> tuple[Deliverability, tuple[RecipientReason, ...]]:
         profile, about = finding.profile, finding.about
         assert profile is not None and about is not None  # noqa: S101, PT018 -- it was readable
         reasons = self._domain_reasons(profile, facts) + about.reasons + further
@@ -336,19 +336,21 @@ class Judge:
         traps = self._overrides.traps
         return profile.ascii in traps or f"{finding.local}@{profile.ascii}".lower() in traps
 
-    def _weigh(self, reasons: tuple[RecipientReason, ...]) -> tuple[Verdict, tuple[RecipientReason, ...]]:
+    def _weigh(
+        self, reasons: tuple[RecipientReason, ...]
+    ) -> tuple[Deliverability, tuple[RecipientReason, ...]]:
         if not reasons:
             return _DELIVERABLE
         if len(reasons) == 1 and reasons[0].code not in _IN_MARKETING:
-            return reasons[0].verdict or Verdict.DELIVERABLE, reasons
+            return reasons[0].verdict or Deliverability.DELIVERABLE, reasons
         seen = [self._for_flow(reason) for reason in reasons]
         seen.sort(key=lambda reason: -1 if reason.verdict is None else _ORDER[reason.verdict], reverse=True)
-        return seen[0].verdict or Verdict.DELIVERABLE, tuple(seen)
+        return seen[0].verdict or Deliverability.DELIVERABLE, tuple(seen)
 
     def _for_flow(self, reason: RecipientReason) -> RecipientReason:
         """Weigh by flow what counts in marketing only."""
         if reason.code in _IN_MARKETING and self._flow is Flow.MARKETING:
-            return replace(reason, verdict=Verdict.RISKY)
+            return replace(reason, verdict=Deliverability.RISKY)
         return reason
 
     def _state_reasons(self, facts: DomainFacts) -> tuple[RecipientReason, ...]:
@@ -370,7 +372,7 @@ class Judge:
         special = refusal.code == DomainState.SPECIAL_USE
         return RecipientReport(
             address=finding.text,
-            verdict=Verdict.UNDELIVERABLE,
+            verdict=Deliverability.UNDELIVERABLE,
             reasons=(reason,),
             normalized=None,
             ascii=None,

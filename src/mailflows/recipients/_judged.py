@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from mailflows._mailbox import duplicate_key
-from mailflows.recipients._report import DomainState, RecipientReport, Trait, Verdict, make_reason
+from mailflows.recipients._report import Deliverability, DomainState, RecipientReport, Trait, make_reason
 from mailflows.recipients._spool import Entry, Spool
 
 if TYPE_CHECKING:
@@ -120,13 +120,14 @@ class Judged:
         facts: dict[str, Any] = json.loads(self.spool.outcome(number))
         facts["reasons"] = tuple(
             replace(
-                make_reason(code, *evidence, **parameters), verdict=None if best is None else Verdict(best)
+                make_reason(code, *evidence, **parameters),
+                verdict=None if best is None else Deliverability(best),
             )
             for code, parameters, evidence, best in facts["reasons"]
         )
         facts["traits"] = frozenset(map(Trait, facts["traits"]))
         facts["hosts"] = tuple(facts["hosts"])
-        facts["verdict"] = Verdict(facts["verdict"])
+        facts["verdict"] = Deliverability(facts["verdict"])
         facts["state"] = DomainState(facts["state"])
         return facts
 

@@ -7,7 +7,7 @@ import json
 import sqlite3
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mailflows._result import Reason, Severity, plain
 from mailflows.errors import ConfigurationError
@@ -15,20 +15,22 @@ from mailflows.recipients._judged import Judged
 from mailflows.recipients._lists import DataSource
 from mailflows.recipients._policies import Advice, Policy, PolicyVerdict
 from mailflows.recipients._prediction import Prediction
-from mailflows.recipients._report import DomainState, Trait, Verdict
+from mailflows.recipients._report import Deliverability, DomainState, Trait
 from mailflows.recipients._spool import Spool
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
-    from mailflows.recipients._list_report import ListReport
 
 __all__ = ["load_report", "save_report"]
 
-_SCHEMA = 1
+T = TypeVar("T")
+
+_SCHEMA = 1  # by definition: the layout that this version writes
 
 
-def save_report(report: ListReport, path: str | os.PathLike[str]) -> None:
+def save_report(report: Any, path: str | os.PathLike[str]) -> None:  # noqa: ANN401 -- a report of lists
     """Write a report with all its rows."""
     place = Path(path)
     if place.exists():
@@ -51,7 +53,7 @@ def _data(value: Any) -> Any:  # noqa: ANN401 -- any field
     return plain(value)
 
 
-def load_report(kind: type[ListReport], path: str | os.PathLike[str]) -> ListReport:
+def load_report(kind: Callable[..., T], path: str | os.PathLike[str]) -> T:
     """Read a report that `save_report` wrote."""
     place = Path(path)
     if not place.is_file():
@@ -73,7 +75,7 @@ def load_report(kind: type[ListReport], path: str | os.PathLike[str]) -> ListRep
 def _fields(facts: dict[str, Any]) -> dict[str, Any]:
     for name in ("bad_row_examples", "typos", "worst_domains", "providers"):
         facts[name] = tuple((one, other) for one, other in facts[name])
-    facts["verdicts"] = {Verdict(name): count for name, count in facts["verdicts"].items()}
+    facts["verdicts"] = {Deliverability(name): count for name, count in facts["verdicts"].items()}
     facts["traits"] = {Trait(name): count for name, count in facts["traits"].items()}
     facts["states"] = {DomainState(name): count for name, count in facts["states"].items()}
     facts["findings"] = tuple(_reason(one) for one in facts["findings"])

@@ -17,7 +17,14 @@ from mailflows.recipients._judged import Judged, pack
 from mailflows.recipients._list_report import ListReport
 from mailflows.recipients._patterns import find_patterns, serial_shapes
 from mailflows.recipients._prediction import predict
-from mailflows.recipients._report import DEAD, DomainState, RecipientReport, Trait, Verdict, make_reason
+from mailflows.recipients._report import (
+    DEAD,
+    Deliverability,
+    DomainState,
+    RecipientReport,
+    Trait,
+    make_reason,
+)
 from mailflows.recipients._rows import Rows, Table, read_table, split_cell
 from mailflows.recipients._spool import DomainCache, Spool
 from mailflows.recipients._tally import CLASS_NAMES, SUPPRESSED, Tally, class_of, shape_of
@@ -27,25 +34,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mailflows._dns import Door
-    from mailflows.recipients._checker import History, RecipientChecker
+    from mailflows.recipients._asking import Asks, History
     from mailflows.recipients._judge import Finding
     from mailflows.recipients._report import RecipientReason
 
 __all__ = ["check_rows"]
 
-_BATCH = 500
-_KEEP_EVERY = 200
-_TOP = 20
-_KEPT_FACTS = 100_000
-_KEPT_OUTCOMES = 50_000
-_BAR_FROM = 5_000
+_BATCH = 500  # bound: keeps work and memory flat
+_KEEP_EVERY = 200  # bound: keeps work and memory flat
+_TOP = 20  # bound: keeps work and memory flat
+_KEPT_FACTS = 100_000  # bound: keeps work and memory flat
+_KEPT_OUTCOMES = 50_000  # bound: keeps work and memory flat
+_BAR_FROM = 5_000  # choice: rows that take longer than a look
 
 _DEAD_RESOLVER = 40
-"""Domains in a row without any answer, after which nothing more is asked."""
+"""Domains in a row without any answer, after which nothing more is asked. Our choice."""
 
 
 def check_rows(  # noqa: PLR0913 -- the settings of one list
-    checker: RecipientChecker,
+    checker: Asks,
     rows: Rows,
     *,
     column: str | None,
@@ -79,7 +86,7 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
 
 
 def _report(  # noqa: PLR0913, PLR0917 -- all that was found
-    checker: RecipientChecker,
+    checker: Asks,
     table: Table,
     tally: Tally,
     judged: Judged,
@@ -109,7 +116,7 @@ def _report(  # noqa: PLR0913, PLR0917 -- all that was found
         addresses=tally.checked,
         bad_rows=tally.bad,
         bad_row_examples=tuple(tally.bad_examples),
-        verdicts={verdict: tally.verdicts[verdict] for verdict in Verdict},
+        verdicts={verdict: tally.verdicts[verdict] for verdict in Deliverability},
         reasons=dict(sorted(tally.reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
         traits={trait: tally.traits[trait] for trait in Trait},
         states={state: tally.states[state] for state in DomainState},
@@ -136,7 +143,7 @@ def _report(  # noqa: PLR0913, PLR0917 -- all that was found
 
 
 def _take_in(
-    checker: RecipientChecker, spool: Spool, domains: DomainCache, table: Table, tally: Tally
+    checker: Asks, spool: Spool, domains: DomainCache, table: Table, tally: Tally
 ) -> Iterator[str | None]:
     """Read the list into the spool, and yield each new domain; a row without text is counted as bad.
 
@@ -228,7 +235,7 @@ class _Judging:
 
     def __init__(  # noqa: PLR0913, PLR0917 -- made in one place
         self,
-        checker: RecipientChecker,
+        checker: Asks,
         spool: Spool,
         domains: DomainCache,
         health: Health,
@@ -302,7 +309,7 @@ class _Judging:
             self._facts_of(finding.domain),
             meant=NOT_ASKED if wanted is None else self._facts_of(wanted),
             further=further,
-            now=self._now,
+            at=self._now,
         )
 
     def _outcome(self, report: RecipientReport, finding: Finding) -> int:
@@ -322,7 +329,7 @@ class _Judging:
             return
         if report.domain_state in DEAD and report.domain_state is not DomainState.SPECIAL_USE:
             tally.dead += 1
-        elif report.verdict is not Verdict.DELIVERABLE or report.domain_state is not DomainState.OK:
+        elif report.verdict is not Deliverability.DELIVERABLE or report.domain_state is not DomainState.OK:
             return
         tally.asked += 1
         self._counted.add(domain)

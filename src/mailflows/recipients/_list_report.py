@@ -12,7 +12,7 @@ from mailflows.recipients._judged import Judged
 from mailflows.recipients._keeping import load_report, save_report
 from mailflows.recipients._plot import draw
 from mailflows.recipients._policies import Advice
-from mailflows.recipients._report import Verdict
+from mailflows.recipients._report import Deliverability
 from mailflows.recipients._segments import Segment, divide
 from mailflows.recipients._tables import to_data_frame, write_csv
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["ListReport"]
 
 _MOST_PICKLED = 100_000
-"""Rows up to which a report is pickled whole: about 20 MB."""
+"""Rows up to which a report is pickled whole: about 20 MB. A bound on work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class ListReport(Result):
     addresses: int
     bad_rows: int
     bad_row_examples: tuple[tuple[int, str], ...]
-    verdicts: dict[Verdict, int]
+    verdicts: dict[Deliverability, int]
     reasons: dict[str, int]
     traits: dict[Trait, int]
     states: dict[DomainState, int]
@@ -127,11 +127,11 @@ class ListReport(Result):
             Addresses as text for a list without columns; else whole rows, a dictionary each, with the
             address in its column.
         """
-        kept = {Verdict.DELIVERABLE}
+        kept = {Deliverability.DELIVERABLE}
         if risky:
-            kept |= {Verdict.RISKY, Verdict.UNKNOWN}
+            kept |= {Deliverability.RISKY, Deliverability.UNKNOWN}
         elif not self.dns:
-            kept.add(Verdict.UNKNOWN)
+            kept.add(Deliverability.UNKNOWN)
         mended: set[str] = set()
         for row in self.judged.rows():
             for report, first in zip(row.reports, row.firsts, strict=True):
@@ -194,7 +194,7 @@ class ListReport(Result):
         Raises:
             MissingExtra: If matplotlib is not installed.
         """
-        return draw(self, ax, dark=dark)
+        return draw(self.policies, self.prediction, ax, addresses=self.addresses, dark=dark)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report with all its rows to one SQLite file, which holds the addresses in clear.

@@ -15,14 +15,14 @@ __all__ = ["find_patterns", "serial_shapes"]
 
 # Thresholds of this library: nobody publishes any. Each is far above what lists of real people show in
 # tests/recipients, and a finding refuses nothing.
-_SERIAL_ROWS = 20
-_SERIAL_SHARE = 0.005
+_SERIAL_ROWS = 20  # our choice
+_SERIAL_SHARE = 0.005  # our choice
 _ONE_FIRM_ROWS, _ONE_FIRM_SHARE = 1_000, 0.2
-_ROLE_SHARE = 0.15
-_MADE_UP_SHARE = 0.02
-_DUPLICATE_SHARE = 0.05
-_DISPOSABLE_SHARE = 0.02
-_ENOUGH = 100
+_ROLE_SHARE = 0.15  # our choice
+_MADE_UP_SHARE = 0.02  # our choice
+_DUPLICATE_SHARE = 0.05  # our choice
+_DISPOSABLE_SHARE = 0.02  # our choice
+_ENOUGH = 100  # our choice
 
 
 def serial_shapes(tally: Tally) -> dict[str, int]:

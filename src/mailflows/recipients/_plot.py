@@ -8,7 +8,10 @@ from mailflows.errors import MissingExtra
 from mailflows.recipients._policies import Advice
 
 if TYPE_CHECKING:
-    from mailflows.recipients._list_report import ListReport
+    from collections.abc import Sequence
+
+    from mailflows.recipients._policies import PolicyVerdict
+    from mailflows.recipients._prediction import Prediction
 
 __all__ = ["draw"]
 
@@ -16,7 +19,14 @@ _COLOURS = {Advice.GO: "#3a9b46", Advice.SAMPLE_FIRST: "#d9a400", Advice.STOP: "
 """Legible on white and on black."""
 
 
-def draw(report: ListReport, ax: Any, *, dark: bool) -> Any:  # noqa: ANN401 -- matplotlib is optional
+def draw(
+    policies: Sequence[PolicyVerdict],
+    prediction: Prediction,
+    ax: Any,  # noqa: ANN401 -- matplotlib is optional
+    *,
+    addresses: int,
+    dark: bool,
+) -> Any:  # noqa: ANN401 -- matplotlib is optional
     """Draw the predicted rate with its interval beside the limits."""
     try:
         import matplotlib.pyplot as plt  # noqa: PLC0415 -- optional
@@ -25,14 +35,14 @@ def draw(report: ListReport, ax: Any, *, dark: bool) -> Any:  # noqa: ANN401 -- 
         raise MissingExtra("notebook", "matplotlib") from error  # noqa: EM101 -- a name, no message
     with plt.style.context("dark_background" if dark else "default"):
         if ax is None:
-            _, ax = plt.subplots(figsize=(8, 0.5 * len(report.policies) + 2.2), layout="constrained")
-        names = [verdict.policy.name for verdict in report.policies]
-        limits = [verdict.policy.hard_bounce for verdict in report.policies]
-        ax.barh(names, limits, color=[_COLOURS[verdict.advice] for verdict in report.policies])
-        band = ax.axvspan(report.prediction.low, report.prediction.high, color="0.5", alpha=0.35)
-        line = ax.axvline(report.prediction.rate, color="0.9" if dark else "0.1")
+            _, ax = plt.subplots(figsize=(8, 0.5 * len(policies) + 2.2), layout="constrained")
+        names = [verdict.policy.name for verdict in policies]
+        limits = [verdict.policy.hard_bounce for verdict in policies]
+        ax.barh(names, limits, color=[_COLOURS[verdict.advice] for verdict in policies])
+        band = ax.axvspan(prediction.low, prediction.high, color="0.5", alpha=0.35)
+        line = ax.axvline(prediction.rate, color="0.9" if dark else "0.1")
         ax.invert_yaxis()
-        ax.set_title(f"Predicted hard bounces of {report.addresses} addresses: {report.prediction}")
+        ax.set_title(f"Predicted hard bounces of {addresses} addresses: {prediction}")
         ax.set_xlabel("share of hard bounces; a bar ends at the limit of its policy")
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         handles = [Patch(color=colour, label=f"advice: {advice}") for advice, colour in _COLOURS.items()]

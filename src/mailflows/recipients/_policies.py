@@ -129,10 +129,11 @@ def _stop(policy: Policy, sentence: str) -> PolicyVerdict:
 
 
 _CERTAIN = 0.05
-"""Chance of mailing a list that lies above the limit although its sample was good enough."""
+"""Chance of mailing a list that lies above the limit although its sample was good enough. Our choice."""
 
 _LIKELY = 0.8
-"""Chance that the sample of a good list is good enough: a bar that is hardly ever met would be none."""
+"""Chance that the sample of a good list is good enough: a bar that is hardly ever met would be none.
+Our choice."""
 
 _MOST_SAMPLED = 2000
 

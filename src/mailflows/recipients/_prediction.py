@@ -66,10 +66,11 @@ _HIDDEN, _HIDDEN_SPREAD = math.log(0.5), 0.8
 """Log of how many addresses never existed for each that looks made up; our judgement."""
 
 _MOST_TRIALS = 400
-"""A history is of another day, and not of a random part of the list: it counts as at most so many trials."""
+"""A history is of another day, and not of a random part of the list: it counts as at most so many trials.
+Our choice."""
 
-_DRAWS = 4000
-_GRID = 400
+_DRAWS = 4000  # our choice
+_GRID = 400  # our choice
 _QUANTILES = (0.05, 0.95)
 _VISIBLE = ("suspicious", "disposable", "typo")
 

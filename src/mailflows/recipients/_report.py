@@ -14,10 +14,18 @@ if TYPE_CHECKING:
 
     from mailflows._result import Table
 
-__all__ = ["DEAD", "DomainState", "RecipientReason", "RecipientReport", "Trait", "Verdict", "make_reason"]
+__all__ = [
+    "DEAD",
+    "Deliverability",
+    "DomainState",
+    "RecipientReason",
+    "RecipientReport",
+    "Trait",
+    "make_reason",
+]
 
 
-class Verdict(StrEnum):
+class Deliverability(StrEnum):
     """What to do with an address, best first."""
 
     DELIVERABLE = "deliverable"
@@ -107,7 +115,7 @@ class RecipientReason(Reason):
         verdict: The best verdict that is still possible with it; `None` where it is only told.
     """
 
-    verdict: Verdict | None = None
+    verdict: Deliverability | None = None
 
     def __hash__(self) -> int:
         return hash((self.code, self.sentence, self.evidence, self.verdict))
@@ -126,7 +134,7 @@ def make_reason(code: str, *evidence: str, **parameters: Any) -> RecipientReason
         part="recipients",
         parameters=parameters,
         evidence=evidence,
-        verdict=None if best is None else Verdict(best),
+        verdict=None if best is None else Deliverability(best),
     )
 
 
@@ -154,7 +162,7 @@ class RecipientReport(Result):
     """
 
     address: str
-    verdict: Verdict
+    verdict: Deliverability
     reasons: tuple[RecipientReason, ...]
     normalized: str | None
     ascii: str | None
@@ -185,7 +193,7 @@ class RecipientReport(Result):
         Returns:
             An empty text where nothing speaks against the address.
         """
-        if not self.reasons or self.verdict is Verdict.DELIVERABLE:
+        if not self.reasons or self.verdict is Deliverability.DELIVERABLE:
             return ""
         return sentence(self.reasons[0].code, language, **dict(self.reasons[0].parameters))
 
@@ -203,4 +211,4 @@ def _printable(text: str) -> str:
     return printable(shown)
 
 
-_SHOWN = 300
+_SHOWN = 300  # bound: keeps work and memory flat

@@ -39,7 +39,7 @@ _COLUMN_WORDS = frozenset(
 _SNIFF = 64 * 1024
 _PROBE_ROWS = 100
 _HEADER_WITHIN = 20
-"""Rows among which the header is looked for: exports have a title and a date above it."""
+"""Rows among which the header is looked for: exports have a title and a date above it. A bound on work."""
 
 _MAX_TEXT = 2000
 """Characters of a cell that are kept; an address has 254."""
@@ -98,7 +98,7 @@ class Table:
 
 
 _SOME = 0.2
-"""Share of addresses from which another column is told of."""
+"""Share of addresses from which another column is told of. Our choice."""
 
 
 def read_table(rows: Rows, *, column: str | None = None) -> Table:

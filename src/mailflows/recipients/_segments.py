@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from mailflows._result import Result
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
-from mailflows.recipients._report import Verdict
+from mailflows.recipients._report import Deliverability
 
 if TYPE_CHECKING:
     from mailflows.recipients._judged import Judged
 
 __all__ = ["Segment", "divide"]
 
-_UNDELIVERABLE_FIRST = tuple(reversed(Verdict))
+_UNDELIVERABLE_FIRST = tuple(reversed(Deliverability))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Segment(Result):
 
     name: str
     addresses: int
-    verdicts: dict[Verdict, int]
+    verdicts: dict[Deliverability, int]
 
     @property
     def undeliverable_share(self) -> float:
         """Share of undeliverable addresses, in [0, 1]."""
-        return self.verdicts[Verdict.UNDELIVERABLE] / self.addresses if self.addresses else 0.0
+        return self.verdicts[Deliverability.UNDELIVERABLE] / self.addresses if self.addresses else 0.0
 
     def __str__(self) -> str:
         parts = ", ".join(f"{self.verdicts[v]} {v}" for v in _UNDELIVERABLE_FIRST if self.verdicts[v])
@@ -45,7 +45,7 @@ class Segment(Result):
 
 def divide(judged: Judged, column: str | None) -> tuple[Segment, ...]:
     """Return the parts of a list, the largest first."""
-    counts: dict[str, Counter[Verdict]] = {}
+    counts: dict[str, Counter[Deliverability]] = {}
     if column is None:
         for facts, count in judged.outcomes():
             name = facts["provider"] or "no mail host known"
@@ -58,7 +58,7 @@ def divide(judged: Judged, column: str | None) -> tuple[Segment, ...]:
         for row in judged.rows():
             counts.setdefault(row.cells[place], Counter()).update(report.verdict for report in row.reports)
     parts = [
-        Segment(name, found.total(), {verdict: found[verdict] for verdict in Verdict})
+        Segment(name, found.total(), {verdict: found[verdict] for verdict in Deliverability})
         for name, found in counts.items()
     ]
     return tuple(sorted(parts, key=lambda part: (-part.addresses, part.name)))

@@ -25,9 +25,9 @@ __all__ = ["DomainCache", "Entry", "Spool"]
 DAY = 86_400.0
 
 _REMEMBERED = 200_000
-"""Domains that are kept in memory, so that it stays flat."""
+"""Domains that are kept in memory, so that it stays flat. A bound on work."""
 
-_PAGE = 5_000
+_PAGE = 5_000  # bound: keeps work and memory flat
 
 
 class Entry(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows._result import to_frame
 from mailflows.errors import MissingExtra
-from mailflows.recipients._report import Verdict
+from mailflows.recipients._report import Deliverability
 
 if TYPE_CHECKING:
     import os
@@ -35,7 +35,7 @@ COLUMNS = (
 BAD_ROW = "bad-row"
 """What stands in place of a verdict where there was nothing to check."""
 
-_ORDER = {verdict: number for number, verdict in enumerate(Verdict)}
+_ORDER = {verdict: number for number, verdict in enumerate(Deliverability)}
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+\-]?[\d\s().,/-]*\Z")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailflows.recipients._prediction import CLASSES
-from mailflows.recipients._report import DEAD, DomainState, RecipientReport, Trait, Verdict
+from mailflows.recipients._report import DEAD, Deliverability, DomainState, RecipientReport, Trait
 
 if TYPE_CHECKING:
     from mailflows.recipients._judge import Finding
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["CLASS_NAMES", "SUPPRESSED", "Tally", "class_of"]
 
 _EXAMPLES = 1000
-"""Bad rows and typing errors that a report lists; the file of `ListReport.to_csv` has them all."""
+"""Bad rows and typing errors that a report lists; the file of `ListReport.to_csv` has them all.
+A bound on work."""
 
-_MOST_COUNTED = 50_000
+_MOST_COUNTED = 50_000  # bound: keeps work and memory flat
 
 CLASS_NAMES = ("ordinary", *CLASSES, "suppressed")
 SUPPRESSED = len(CLASS_NAMES) - 1
@@ -39,7 +40,7 @@ class Tally:
     domains: int = 0
     case_duplicates: int = 0
     bad_examples: list[tuple[int, str]] = field(default_factory=list)
-    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    verdicts: Counter[Deliverability] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     traits: Counter[Trait] = field(default_factory=Counter)
     states: Counter[DomainState] = field(default_factory=Counter)
@@ -78,7 +79,7 @@ class Tally:
         self.dead_rows += times * (report.domain_state in DEAD)
         if report.mail_provider:
             bounded(self.providers, report.mail_provider, times)
-        if report.domain and report.verdict is Verdict.UNDELIVERABLE:
+        if report.domain and report.verdict is Deliverability.UNDELIVERABLE:
             bounded(self.worst, report.domain, times)
 
 
@@ -92,7 +93,7 @@ def bounded(counter: Counter[str], name: str, times: int = 1) -> None:
 
 
 _DIGITS = re.compile(r"\d+")
-_LONGEST_STEM = 40
+_LONGEST_STEM = 40  # bound: keeps work and memory flat
 
 
 def shape_of(finding: Finding) -> str | None:
@@ -108,12 +109,12 @@ def shape_of(finding: Finding) -> str | None:
 
 def class_of(report: RecipientReport, *, is_delivered: bool) -> int:
     """Return the class of an address for the prediction, the worst that holds."""
-    if report.verdict is Verdict.DELIVERABLE:
+    if report.verdict is Deliverability.DELIVERABLE:
         return CLASS_NAMES.index("delivered") if is_delivered else 0
     codes = {reason.code for reason in report.reasons if reason.verdict is not None}
     if "suppressed" in codes:
         return SUPPRESSED
-    if report.verdict is Verdict.UNDELIVERABLE:
+    if report.verdict is Deliverability.UNDELIVERABLE:
         return CLASS_NAMES.index("undeliverable")
     if is_delivered:
         return CLASS_NAMES.index("delivered")

@@ -303,7 +303,7 @@ _KEYBOARD = (
     "wxcvbn",
 )
 _RUN = 5
-"""Neighbouring keys, or the same one, from which it is no accident."""
+"""Neighbouring keys, or the same one, from which it is no accident. Our choice."""
 _SERIAL = re.compile(r"[a-z]{0,3}(?:\d{5,}|\d*(?:12345|23456|34567|45678|56789|98765)\d*)\Z")
 _FILLER = frozenset(
     "test tests testing tester testtest test1 test123 testuser asdf asdfasdf qwerty azerty foo foobar".split()
@@ -313,7 +313,7 @@ _MIXED = re.compile(r"(?=(?:.*\d){4})(?=(?:.*[a-z]){4})[a-z0-9]{12,}\Z")
 # Words with single separators, and a year at most.
 _NAME = re.compile(r"((?:([a-z]+)[._-](?:[a-z]+[._-])*)?[a-z]+)\d{0,4}\Z")
 _FLIPS = 5
-"""Changes between letters and digits from which a local part looks random: a7k2m9x."""
+"""Changes between letters and digits from which a local part looks random: a7k2m9x. Our choice."""
 
 
 def _suspicious(local: str) -> list[RecipientReason]:

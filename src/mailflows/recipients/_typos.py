@@ -31,7 +31,8 @@ _ADD = 0.8
 _NEAR = 0.7
 _OTHER = 1.0
 _FIRST = 1.3
-"""Cost of slips: a doubled letter is likelier than a wrong one, and the first letter is seldom wrong."""
+"""Cost of slips: a doubled letter is likelier than a wrong one, and the first letter is seldom wrong.
+Our choice."""
 
 _ENDINGS = tuple("com net org fr de it es eu be ch nl uk info ru pl br jp at se dk ca au us in cz pt".split())
 """Endings to which an unknown one is mended, the most used first."""
@@ -57,10 +58,10 @@ _LARGEST = frozenset({"gmail", "googlemail", "hotmail", "icloud", "outlook", "ya
 """So many people mean these that a rarer slip is still likelier than a domain of that spelling."""
 
 _LONG = 7
-"""Letters from which a name bears two slips and is still known."""
+"""Letters from which a name bears two slips and is still known. Our choice."""
 
-_LONGEST = 40
-_LONGEST_NAME = 12
+_LONGEST = 40  # bound: keeps work and memory flat
+_LONGEST_NAME = 12  # bound: keeps work and memory flat
 _REPEATED = re.compile(r"(.{3,})\1$")
 
 
@@ -210,9 +211,10 @@ def _possible_names(name: str, *, is_real: bool) -> Collection[str]:
     return () if name in _endings() and not is_real else _candidates(name)
 
 
-_TOO_MUCH = 100.0
+_TOO_MUCH = 100.0  # by definition: more than any word costs
 _FAR = 2.5
-"""Slips from which an ending is another one, such as that of a host below a company: mail.acme.con."""
+"""Slips from which an ending is another one, such as that of a host below a company: mail.acme.con.
+Our choice."""
 
 
 def _name_cost(name: str, meant: str) -> float:
@@ -291,7 +293,7 @@ def _mend_top_level(last: str) -> str | None:
 
 
 _LONGEST_TAIL = 6
-"""Letters of an unknown ending that begins with com and is still a slip: comcom, com123."""
+"""Letters of an unknown ending that begins with com and is still a slip: comcom, com123. Our choice."""
 
 
 def _nearest(typed: str, known: tuple[str, ...], bound: float) -> str | None:

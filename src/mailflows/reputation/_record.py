@@ -19,7 +19,8 @@ __all__ = ["DAY", "Counts", "ReputationRecord", "Tally", "tally_of", "tally_of_c
 DAY = 86_400.0
 
 RECENT = 100
-"""Outcomes that are kept one by one, so that a flow that was good for a week is judged by now, too."""
+"""Outcomes that are kept one by one, so that a flow that was good for a week is judged by now, too.
+Our choice."""
 
 MOST_PARTS = 8
 """Smaller scopes remembered in a larger one; bound: a document stays below two kilobytes."""

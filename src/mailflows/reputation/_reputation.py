@@ -31,7 +31,7 @@ from mailflows.reputation._breaker import (
     without_guilty,
 )
 from mailflows.reputation._record import Counts, ReputationRecord, Tally, tally_of, tally_of_counts
-from mailflows.reputation._scopes import KINDS, Scope, scope_named, scopes_of
+from mailflows.reputation._scopes import KINDS, Scope, personal_scopes, scope_named, scopes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reputation", "ReputationVerdict", "Standing", "Stop"]
 
-REMEMBER = 30 * 86_400.0
+REMEMBER = 30 * 86_400.0  # our choice
 
 _log = logging.getLogger("mailflows.flows")
 
@@ -347,6 +347,18 @@ class Reputation:
         """Do what `close` does without blocking the event loop."""
         return await adrive(self._ordering(_named(flow, scope), _closed), self._documents)
 
+    def forget(self, address: str) -> int:
+        """Erase what is known of a person, as sender and as account, and return how many records that were.
+
+        Raises:
+            StoreError: If the store could not answer: an order of yours is not dropped in silence.
+        """
+        return drive(_forgetting(address), self._documents)
+
+    async def aforget(self, address: str) -> int:
+        """Do what `forget` does without blocking the event loop."""
+        return await adrive(_forgetting(address), self._documents)
+
     def _acquiring(self, scopes: tuple[Scope, ...], to: tuple[str, ...]) -> Steps[ReputationVerdict]:
         """Ask the breakers of a message, the smallest scope first."""
         flow = scopes[-1].flow
@@ -500,6 +512,16 @@ def _seen(_: bytes | None) -> bytes:
 
 def _closed(_: ReputationRecord) -> ReputationRecord:
     return ReputationRecord()
+
+
+def _forgetting(address: str) -> Steps[int]:
+    count = 0
+    for scope in personal_scopes(address):
+        key = yield "key", (*scope.parts,)
+        if (yield "load", (key,)) is not None:
+            yield "remove", (key,)
+            count += 1
+    return count
 
 
 def _named(flow: Flow | str, scope: str | None, provider: str | None = None) -> Scope:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from mailflows._mailbox import mailbox_key
 from mailflows.errors import ConfigurationError
+from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     from mailflows._context import Context
-    from mailflows.flow import Flow
 
-__all__ = ["KINDS", "Scope", "scope_named", "scopes_of"]
+__all__ = ["KINDS", "Scope", "personal_scopes", "scope_named", "scopes_of"]
 
 KINDS = ("sender", "account", "form", "campaign", "template", "tenant")
 """What may be guilty within a flow, the smallest first: the first that explains the evidence stops."""
@@ -59,6 +59,13 @@ def scopes_of(flow: Flow, sender: str | None, context: Context | None) -> tuple[
         known = known | {"sender": mailbox_key(sender) if "@" in sender else sender}
     found = [Scope(flow, kind, str(known[kind])) for kind in KINDS if kind in known]
     return (*found, Scope(flow))
+
+
+def personal_scopes(address: str) -> tuple[Scope, ...]:
+    """Return every scope that is about one person."""
+    names = dict.fromkeys((mailbox_key(address) if "@" in address else address, address))
+    kinds = sorted(_PERSONAL)
+    return tuple(Scope(flow, kind, name) for flow in Flow for kind in kinds for name in names)
 
 
 def scope_named(flow: Flow, scope: str | None) -> Scope:

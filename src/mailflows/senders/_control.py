@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from mailflows._clock import to_datetime
 from mailflows._result import Reason, Severity
 from mailflows._stores import DocumentKeeper, MemoryStore
+from mailflows._stores._documents import adrive, drive
 from mailflows.errors import StoreError
 from mailflows.feedback import BounceReason, read_reply
 from mailflows.limits._attempt import Attempt, network_key, text_key
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from mailflows._clock import Clock
+    from mailflows._context import Context
     from mailflows._stores import Documents
-    from mailflows._stores._documents import OnStoreError
+    from mailflows._stores._documents import OnStoreError, Steps
     from mailflows.message import Source
     from mailflows.senders._people import Place
     from mailflows.senders._replay import SenderEvent, SenderReplay
@@ -43,10 +45,11 @@ __all__ = ["SenderControl"]
 _OUTCOMES = frozenset({"delivered", "bounced", "rejected"})
 
 MOST = 10**9
-"""Recipients of one report."""
+"""Recipients of one report. A bound on work."""
 
 REVIEW = 3600.0
-"""Seconds after which a held message may be tried again: by then the window of an hour has faded."""
+"""Seconds after which a held message may be tried again: by then the window of an hour has faded.
+Our choice."""
 
 _KINDS = (None, *SenderKind)
 _STATUS = {
@@ -112,6 +115,7 @@ class SenderControl:
         *,
         to: str | Iterable[str] | None = None,
         client: object = None,
+        context: Context | None = None,
     ) -> SenderVerdict:
         """Say whether a sender may send this, and remember that it was tried.
 
@@ -119,12 +123,14 @@ class SenderControl:
             sender: Who: an address, or the name of an account.
             message: The message, for its recipients; or
             to: the recipients themselves.
-            client: The network address that the sender comes from, for the signs of a stolen account.
+            client: The network address that the sender comes from, for the signs of a stolen account; by
+                default that of
+            context: what is known of the attempt, as a gate passes it on.
 
         Raises:
             ValueError: If the client is no network address, or the sender is empty.
         """
-        return self._changed(sender, self._attempt(message, to, client), is_attempt=True)
+        return self._changed(sender, self._attempt(message, to, client, context), is_attempt=True)
 
     def check(self, sender: str) -> SenderVerdict:
         """Say how a sender stands, and change nothing: held means that the next message would be."""
@@ -196,6 +202,14 @@ class SenderControl:
         """
         return self._order(sender, SenderRecord.release)
 
+    def forget(self, sender: str) -> int:
+        """Erase the record of a sender, blocks and all, and return whether there was one, as 1 or 0.
+
+        Raises:
+            StoreError: If the store could not answer: an order of yours is not dropped in silence.
+        """
+        return drive(_forgetting(self._key(sender)), self._keeper)
+
     def blocked(self) -> list[tuple[str, SenderVerdict]]:
         """Return every sender who is blocked now, with the verdict; by name where *names* kept it.
 
@@ -235,9 +249,11 @@ class SenderControl:
         *,
         to: str | Iterable[str] | None = None,
         client: object = None,
+        context: Context | None = None,
     ) -> SenderVerdict:
         """Do what `acquire` does without blocking the event loop."""
-        return await self._achanged(sender, self._attempt(message, to, client), is_attempt=True)
+        judged = self._attempt(message, to, client, context)
+        return await self._achanged(sender, judged, is_attempt=True)
 
     async def acheck(self, sender: str) -> SenderVerdict:
         """Do what `check` does without blocking the event loop."""
@@ -278,6 +294,10 @@ class SenderControl:
         """Do what `unblock` does without blocking the event loop."""
         return await self._aorder(sender, SenderRecord.release)
 
+    async def aforget(self, sender: str) -> int:
+        """Do what `forget` does without blocking the event loop."""
+        return await adrive(_forgetting(await self._akey(sender)), self._keeper)
+
     async def ablocked(self) -> list[tuple[str, SenderVerdict]]:
         """Do what `blocked` does without blocking the event loop."""
         return self._listed([found async for found in self._keeper.ascan()])
@@ -288,8 +308,12 @@ class SenderControl:
     async def _akey(self, sender: object) -> str:
         return await self._keeper.akey(_name(sender))
 
-    def _attempt(self, message: Source | object | None, to: Any, client: object) -> Judge:
+    def _attempt(
+        self, message: Source | object | None, to: Any, client: object, context: Context | None
+    ) -> Judge:
         """Return what counts and judges an attempt."""
+        if client is None and context is not None:
+            client = context.client
         places = places_of(Attempt(message, {"to": to}).recipients)
         network = None if client is None else network_key(client)
         return lambda record, now: _tried(record, self.policy, places, network, now)
@@ -411,6 +435,12 @@ class SenderControl:
             retry_after=0.0 if allowed else 1.0,
             degraded=True,
         )
+
+
+def _forgetting(key: str) -> Steps[int]:
+    known = yield "load", (key,)
+    yield "remove", (key,)
+    return int(known is not None)
 
 
 class _Change:

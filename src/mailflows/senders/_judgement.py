@@ -19,16 +19,20 @@ if TYPE_CHECKING:
 __all__ = ["Judgement", "Measure", "block_for", "how_long", "judge", "judge_mailing"]
 
 MANY_NEW = 400
-"""New people on a day from which on letters one by one are a mass mailing, too: more than anybody greets."""
+"""New people on a day from which on letters one by one are a mass mailing, too: more than anybody greets.
+Our choice, tried on benchmarks/sender_control.py."""
 
 SMALL = 300
-"""Recipients of mass mailings within a month that need no exception: an invitation, a change of address."""
+"""Recipients of mass mailings within a month that need no exception: an invitation, a change of address.
+Our choice, tried on benchmarks/sender_control.py."""
 
 UNTRIED = 200
-"""Recipients of a mass mailing of a newcomer: whose networks nobody knows yet has no usual one."""
+"""Recipients of a mass mailing of a newcomer: whose networks nobody knows yet has no usual one.
+Our choice, tried on benchmarks/sender_control.py."""
 
 TRUSTED = 1.5
-"""Nats by which the bars rise each time that an administrator lets a sender go."""
+"""Nats by which the bars rise each time that an administrator lets a sender go.
+Our choice, tried on benchmarks/sender_control.py."""
 
 
 class Measure(IntEnum):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DAY", "HOUR", "LONGEST", "Block", "Network", "SenderRecord"]
 
-BURST = 10.0
+BURST = 10.0  # our choice
 HOUR = 3600.0
 SPELL = 3 * HOUR
 DAY = 86_400.0
@@ -28,19 +28,23 @@ LONGEST = 100 * 365 * DAY
 """Seconds: a block that is longer is for good."""
 
 RECENT = 100
-"""Outcomes after which the share of the newest is two thirds (1 - 1/e) of what is told."""
+"""Outcomes after which the share of the newest is two thirds (1 - 1/e) of what is told.
+Our choice, tried on benchmarks/sender_control.py."""
 
 FORGETTING = 0.97
-"""What is left of a habit after a day on which the sender wrote: half of it after 23 such days."""
+"""What is left of a habit after a day on which the sender wrote: half of it after 23 such days.
+Our choice, tried on benchmarks/sender_control.py."""
 
 HOUR_WEIGHT = 20.0
-"""Recipients of a day that count for its hours: one mass mailing makes no habit."""
+"""Recipients of a day that count for its hours: one mass mailing makes no habit.
+Our choice, tried on benchmarks/sender_control.py."""
 
 FAMILIAR = 2
-"""Days before today on which a network was seen until it is the sender's own."""
+"""Days before today on which a network was seen until it is the sender's own.
+Our choice, tried on benchmarks/sender_control.py."""
 
-MOST_NETWORKS = 128
-MOST_BLOCKS = 10
+MOST_NETWORKS = 128  # bound: keeps work and memory flat
+MOST_BLOCKS = 10  # bound: keeps work and memory flat
 
 _log = logging.getLogger("mailflows.senders")
 
@@ -351,8 +355,8 @@ class SenderRecord:
         self.forget_windows()
 
 
-_NUMBERS = 29
-_WHOLE = 5
+_NUMBERS = 29  # by definition: what the record below holds
+_WHOLE = 5  # by definition: what the record below holds
 _HEAD = struct.Struct(f"<4s{2}d{_NUMBERS - 2}f{_WHOLE}I24f24f3IHH")
 _NETWORK = struct.Struct("<IIH")
 _MARK = b"mfs2"

@@ -5,7 +5,7 @@ Every name, with a sentence, stands in `SIGNALS` and in the documentation's tabl
 
 >>> from mailflows.message import Message
 >>> found = measure(Message.read(b"From: shop@boutique.fr\nSubject: -20 % !\n\nDernier jour"))
->>> found["subject.percent"], "headers.list_unsubscribe" in found
+>>> found["subject-percent"], "headers-list-unsubscribe" in found
 (1.0, False)
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 
 __all__ = ["NAME_SPLIT", "Signal", "bucket", "some"]
@@ -16,7 +17,7 @@ class Signal:
     """One thing that can be seen in a message.
 
     Attributes:
-        name: ``family.what``, stable: it stands in model files and in reasons.
+        name: ``family-what`` in kebab-case, stable: it stands in model files and in reasons.
         sentence: What it says when it is present, for a reader.
     """
 
@@ -25,17 +26,17 @@ class Signal:
 
     @property
     def family(self) -> str:
-        """The part before the dot: headers, recipients, sender, subject, links, layout, words or skeleton."""
-        return self.name.partition(".")[0]
+        """The first word: headers, recipients, sender, subject, links, layout, words or skeleton."""
+        return self.name.partition("-")[0]
 
 
 def bucket(value: float, *edges: float) -> float:
-    """Return how far a quantity is up a scale, in [0, 1]: bounded, so that no message dominates.
+    """Return how far a quantity is up a rising scale, in [0, 1]: bounded, so that no message dominates.
 
     >>> bucket(0, 1, 3, 10), bucket(2, 1, 3, 10), bucket(99, 1, 3, 10)
     (0.0, 0.3333333333333333, 1.0)
     """
-    return sum(value >= edge for edge in edges) / len(edges)
+    return bisect_right(edges, value) / len(edges)
 
 
 def some(values: dict[str, float]) -> dict[str, float]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mailflows.message import Message
     from mailflows.signals.words import Reading
 
-__all__ = ["SIGNALS", "is_discussion_list", "measure"]
+__all__ = ["SIGNALS", "is_discussion_list", "is_encrypted", "measure"]
 
 _LIST_SOFTWARE = tuple(
     ("list-post x-mailman-version x-beenthere x-google-group-id mailing-list x-mailinglist").split()
@@ -80,26 +80,28 @@ _SERVER_ID = re.compile(
 SIGNALS = tuple(
     Signal(name, sentence)
     for name, sentence in {
-        "headers.auto_submitted": "Auto-Submitted says that no person sent it",
-        "headers.auto_replied": "Auto-Submitted says that it is an automatic reply",
-        "headers.list_unsubscribe": "it carries List-Unsubscribe",
-        "headers.one_click": "it carries one-click unsubscribe",
-        "headers.campaign_list_id": "it carries a List-Id that is no discussion list's",
-        "headers.feedback_id": "it carries a Feedback-ID",
-        "headers.precedence_bulk": "Precedence says bulk",
-        "headers.suppress_responses": "it asks for no automatic responses",
-        "headers.marketing_tool": "a mailing tool names itself",
-        "headers.mail_client": "a person's mail client names itself",
-        "headers.mail_library": "a mail library names itself",
-        "headers.tool_headers": "it has headers that mailing tools add",
-        "headers.service_headers": "it has headers that server applications add",
-        "headers.person_headers": "it has headers that mail clients add",
-        "headers.client_message_id": "the Message-ID has a mail client's form",
-        "headers.server_message_id": "the Message-ID has a server's form",
-        "headers.in_reply_to": "it answers a message",
-        "headers.long_thread": "it stands in a longer thread",
-        "headers.delivery_report": "it is a delivery or disposition report",
-        "headers.high_priority": "it is marked urgent",
+        "headers-auto-submitted": "Auto-Submitted says that software sent it",
+        "headers-auto-replied": "Auto-Submitted says that it is an automatic reply",
+        "headers-list-unsubscribe": "it has a List-Unsubscribe header",
+        "headers-one-click": "it has a one-click unsubscribe header",
+        "headers-campaign-list-id": "it has the List-Id of a mailing, not of a discussion list",
+        "headers-feedback-id": "it has a Feedback-ID header, which bulk senders add",
+        "headers-precedence-bulk": "Precedence marks it as bulk mail",
+        "headers-suppress-responses": "it asks that no automatic responses be sent",
+        "headers-marketing-tool": "a mailing tool names itself in the headers",
+        "headers-mail-client": "a mail client that people use names itself in the headers",
+        "headers-mail-library": "a mail library that programs use names itself in the headers",
+        "headers-tool-headers": "it has headers that mailing tools add",
+        "headers-service-headers": "it has headers that web services add",
+        "headers-person-headers": "it has headers that mail clients add",
+        "headers-client-message-id": "its Message-ID looks like one that a mail client makes",
+        "headers-server-message-id": "its Message-ID looks like one that a server makes",
+        "headers-in-reply-to": "it replies to an earlier message (In-Reply-To)",
+        "headers-long-thread": "it belongs to a thread of several messages (References)",
+        "headers-delivery-report": "it is a delivery or disposition report",
+        "headers-high-priority": "it is marked urgent",
+        "headers-encrypted": "it is encrypted",
+        "headers-signed": "it carries a digital signature",
     }.items()
 )
 
@@ -107,6 +109,14 @@ SIGNALS = tuple(
 def is_discussion_list(message: Message) -> bool:
     """Say whether a discussion list's server handled the message."""
     return any(name in message for name in _LIST_SOFTWARE) and message.get("list-post").lower()[:2] != "no"
+
+
+def is_encrypted(message: Message) -> bool:
+    """Say whether the content is encrypted, by S/MIME (RFC 8551) or OpenPGP (RFC 3156)."""
+    kind = message.get("content-type").lower()
+    if kind.startswith(("application/pkcs7-mime", "application/x-pkcs7-mime")):
+        return "signed-data" not in kind
+    return kind.startswith("multipart/encrypted")
 
 
 def measure(message: Message, reading: Reading) -> dict[str, float]:
@@ -121,31 +131,33 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
     names = [name for name, _ in message.headers if name[:2] == "x-" or name in _PERSON_HEADERS]
     kind = get("content-type").lower()
     values: dict[str, float] = {
-        "headers.auto_submitted": bool(automatic) and not automatic.startswith("no"),
-        "headers.auto_replied": automatic.startswith("auto-replied"),
-        "headers.feedback_id": "feedback-id" in message,
-        "headers.suppress_responses": "x-auto-response-suppress" in message,
-        "headers.tool_headers": any(name.startswith(_TOOL_HEADERS) for name in names),
-        "headers.service_headers": any(name.startswith(_SERVICE_HEADERS) for name in names),
-        "headers.person_headers": any(name.startswith(_PERSON_HEADERS) for name in names),
-        "headers.in_reply_to": "in-reply-to" in message,
-        "headers.long_thread": get("references").count("@") > 1,
-        "headers.delivery_report": kind.startswith("multipart/report"),
-        "headers.high_priority": get("x-priority")[:1] in {"1", "2"} or get("importance").lower() == "high",
+        "headers-auto-submitted": bool(automatic) and not automatic.startswith("no"),
+        "headers-auto-replied": automatic.startswith("auto-replied"),
+        "headers-feedback-id": "feedback-id" in message,
+        "headers-suppress-responses": "x-auto-response-suppress" in message,
+        "headers-tool-headers": any(name.startswith(_TOOL_HEADERS) for name in names),
+        "headers-service-headers": any(name.startswith(_SERVICE_HEADERS) for name in names),
+        "headers-person-headers": any(name.startswith(_PERSON_HEADERS) for name in names),
+        "headers-in-reply-to": "in-reply-to" in message,
+        "headers-long-thread": get("references").count("@") > 1,
+        "headers-delivery-report": kind.startswith("multipart/report"),
+        "headers-encrypted": is_encrypted(message),
+        "headers-signed": kind.startswith("multipart/signed"),
+        "headers-high-priority": get("x-priority")[:1] in {"1", "2"} or get("importance").lower() == "high",
     }
     if identifier:
-        values["headers.client_message_id"] = bool(_CLIENT_ID.search(identifier[:200]))
-        values["headers.server_message_id"] = bool(_SERVER_ID.search(identifier[:200]))
+        values["headers-client-message-id"] = bool(_CLIENT_ID.search(identifier[:200]))
+        values["headers-server-message-id"] = bool(_SERVER_ID.search(identifier[:200]))
     if mailer.strip():
         mailer = mailer[:200]
         tool = bool(_TOOLS.search(mailer))
         library = not tool and bool(_LIBRARIES.search(mailer))
-        values["headers.marketing_tool"] = tool
-        values["headers.mail_library"] = library
-        values["headers.mail_client"] = not tool and not library and bool(_CLIENTS.search(mailer))
+        values["headers-marketing-tool"] = tool
+        values["headers-mail-library"] = library
+        values["headers-mail-client"] = not tool and not library and bool(_CLIENTS.search(mailer))
     if not on_list:
-        values["headers.list_unsubscribe"] = "list-unsubscribe" in message
-        values["headers.one_click"] = "list-unsubscribe-post" in message
-        values["headers.campaign_list_id"] = "list-id" in message
-        values["headers.precedence_bulk"] = precedence in {"bulk", "list", "junk"}
+        values["headers-list-unsubscribe"] = "list-unsubscribe" in message
+        values["headers-one-click"] = "list-unsubscribe-post" in message
+        values["headers-campaign-list-id"] = "list-id" in message
+        values["headers-precedence-bulk"] = precedence in {"bulk", "list", "junk"}
     return some(values)

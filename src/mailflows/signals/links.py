@@ -95,39 +95,39 @@ _REDIRECT_DOMAINS = (
 SIGNALS = tuple(
     Signal(name, sentence)
     for name, sentence in {
-        "links.none": "it has no link",
-        "links.one": "it has a single web link",
-        "links.few": "it has two or three web links",
-        "links.many": "it has many links",
-        "links.dense": "links are dense in the text",
-        "links.domains": "links lead to several domains",
-        "links.own_share": "links lead to the sender's own domain",
-        "links.foreign": "no link leads to the sender's domain",
-        "links.tracking_share": "links pass a click-tracking redirect",
-        "links.token_share": "links carry long tokens",
-        "links.utm_share": "links carry campaign parameters",
-        "links.unsubscribe": "a link unsubscribes",
-        "links.preferences": "a link leads to preferences",
-        "links.browser_view": "a link shows the message in a browser",
-        "links.action": "a link performs an action such as confirming",
-        "links.one_action": "its few links serve one action",
-        "links.object": "a link leads to an account, an order or a ticket",
-        "links.social": "it has social network links",
-        "links.social_block": "it has a block of social network links",
-        "links.app_stores": "it links to app stores",
-        "links.mail_to": "it links to a mail address",
-        "links.mail_to_sender": "it links to the sender's own address",
-        "links.telephone": "it links to a telephone number",
-        "links.images_share": "links are images",
-        "links.buttons": "links are drawn as buttons",
-        "links.one_button": "it has exactly one button",
-        "links.bare_share": "links show their own address",
-        "links.in_text_only": "links stand in plain text",
-        "links.home_page": "a link leads to a home page",
-        "links.repeated": "several links lead to the same place",
-        "links.long_labels": "link texts are sentences",
-        "links.insecure_share": "links are plain http",
-        "links.to_anchor": "links lead to places inside the message",
+        "links-none": "it has no link",
+        "links-one": "it has exactly one web link",
+        "links-few": "it has two or three web links",
+        "links-many": "it has many links",
+        "links-dense": "it has many links for so little text",
+        "links-domains": "its links lead to several domains",
+        "links-own-share": "its links lead to the sender's own domain",
+        "links-foreign": "none of its links leads to the sender's domain",
+        "links-tracking-share": "its links go through a click-tracking redirect",
+        "links-token-share": "its links carry long tokens",
+        "links-utm-share": "its links carry campaign parameters",
+        "links-unsubscribe": "it has an unsubscribe link",
+        "links-preferences": "it has a link to e-mail preferences",
+        "links-browser-view": "it has a link to view it in a browser",
+        "links-action": "it has a link that performs an action, such as confirming",
+        "links-one-action": "its few links serve one action, such as confirming",
+        "links-object": "it has a link to an account, an order or a ticket",
+        "links-social": "it links to social networks",
+        "links-social-block": "it has a row of social network links",
+        "links-app-stores": "it links to app stores",
+        "links-mail-to": "it links to an e-mail address",
+        "links-mail-to-sender": "it links to the sender's own address",
+        "links-telephone": "it links to a telephone number",
+        "links-images-share": "its links are images",
+        "links-buttons": "it has buttons",
+        "links-one-button": "it has exactly one button",
+        "links-bare-share": "its links show their own address",
+        "links-in-text-only": "its links stand in plain text",
+        "links-home-page": "it links to a home page",
+        "links-repeated": "several links lead to the same place",
+        "links-long-labels": "its link texts are whole sentences",
+        "links-insecure-share": "its links are plain http",
+        "links-to-anchor": "its links lead to places inside the message",
     }.items()
 )
 
@@ -142,8 +142,8 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
         in_text = bool(web)
     if len(web) > _MAX_URLS:
         web = web[: _MAX_URLS // 2] + web[-_MAX_URLS // 2 :]
-    values = _targets(message, web, reading) if web else {"links.none": 1.0}
-    values["links.in_text_only"] = in_text
+    values = _targets(message, web, reading) if web else {"links-none": 1.0}
+    values["links-in-text-only"] = in_text
     if anchors:
         values |= _anchors(message, anchors)
     return some(values)
@@ -168,20 +168,20 @@ def _targets(message: Message, web: list[str], reading: Reading) -> dict[str, fl
     social = sum(1 for domain in domains if domain.partition(".")[0] in _SOCIAL)
     redirects = sum(map(_is_redirect, hosts, domains, distinct))
     return _purposes([url[:_URL_HEAD].lower() for url in distinct]) | {
-        "links.one": count == 1,
-        "links.few": 2 <= count <= 3,
-        "links.many": bucket(count, 5, 10, 20, 40),
-        "links.dense": bucket(100 * len(web) / (len(reading.body) + 20), 2, 5, 10),
-        "links.domains": bucket(len(set(domains)), 2, 3, 5, 8),
-        "links.own_share": owned,
-        "links.foreign": not owned,
-        "links.tracking_share": redirects / count,
-        "links.token_share": sum(1 for url in distinct if len(url) > 60 and _TOKEN.search(url[:400])) / count,
-        "links.social": bucket(social, 1, 2),
-        "links.social_block": social >= 3,
-        "links.home_page": any(url.rstrip("/").count("/") == 2 for url in distinct),
-        "links.repeated": bucket(len(web) - count, 1, 3, 8),
-        "links.insecure_share": sum(url[:5].lower() == "http:" for url in distinct) / count,
+        "links-one": count == 1,
+        "links-few": 2 <= count <= 3,
+        "links-many": bucket(count, 5, 10, 20, 40),
+        "links-dense": bucket(100 * len(web) / (len(reading.body) + 20), 2, 5, 10),
+        "links-domains": bucket(len(set(domains)), 2, 3, 5, 8),
+        "links-own-share": owned,
+        "links-foreign": not owned,
+        "links-tracking-share": redirects / count,
+        "links-token-share": sum(1 for url in distinct if len(url) > 60 and _TOKEN.search(url[:400])) / count,
+        "links-social": bucket(social, 1, 2),
+        "links-social-block": social >= 3,
+        "links-home-page": any(url.rstrip("/").count("/") == 2 for url in distinct),
+        "links-repeated": bucket(len(web) - count, 1, 3, 8),
+        "links-insecure-share": sum(url[:5].lower() == "http:" for url in distinct) / count,
     }
 
 
@@ -192,14 +192,14 @@ def _purposes(urls: list[str]) -> dict[str, float]:
     action = not starts.isdisjoint(_ACTION)
     campaign = sum(any(mark in url for mark in _CAMPAIGN) for url in urls) if "=" in joined else 0
     return {
-        "links.utm_share": campaign / len(urls),
-        "links.unsubscribe": not starts.isdisjoint(_UNSUBSCRIBE) or "opt-out" in joined,
-        "links.preferences": not starts.isdisjoint(_PREFERENCES),
-        "links.browser_view": not starts.isdisjoint(_BROWSER),
-        "links.action": action,
-        "links.one_action": action and len(urls) <= 3,
-        "links.object": not starts.isdisjoint(_OBJECT),
-        "links.app_stores": any(store in joined for store in _STORES),
+        "links-utm-share": campaign / len(urls),
+        "links-unsubscribe": not starts.isdisjoint(_UNSUBSCRIBE) or "opt-out" in joined,
+        "links-preferences": not starts.isdisjoint(_PREFERENCES),
+        "links-browser-view": not starts.isdisjoint(_BROWSER),
+        "links-action": action,
+        "links-one-action": action and len(urls) <= 3,
+        "links-object": not starts.isdisjoint(_OBJECT),
+        "links-app-stores": any(store in joined for store in _STORES),
     }
 
 
@@ -209,17 +209,17 @@ def _anchors(message: Message, anchors: tuple[Link, ...]) -> dict[str, float]:
     buttons = sum(link.is_button for link in anchors)
     mails = [link.href[7:].lower() for link in anchors if link.href[:7].lower() == "mailto:"]
     return {
-        "links.mail_to": bool(mails),
-        "links.mail_to_sender": any(
+        "links-mail-to": bool(mails),
+        "links-mail-to-sender": any(
             m.startswith(message.sender.address) for m in mails if message.sender.address
         ),
-        "links.telephone": any(link.href[:4].lower() == "tel:" for link in anchors),
-        "links.images_share": sum(link.has_image for link in anchors) / count,
-        "links.buttons": bucket(buttons, 1, 2, 4),
-        "links.one_button": buttons == 1,
-        "links.bare_share": sum(_shows_itself(link) for link in anchors) / count,
-        "links.long_labels": sum(link.text.count(" ") > 5 for link in anchors) / count,
-        "links.to_anchor": any(link.href[:1] == "#" for link in anchors),
+        "links-telephone": any(link.href[:4].lower() == "tel:" for link in anchors),
+        "links-images-share": sum(link.has_image for link in anchors) / count,
+        "links-buttons": bucket(buttons, 1, 2, 4),
+        "links-one-button": buttons == 1,
+        "links-bare-share": sum(_shows_itself(link) for link in anchors) / count,
+        "links-long-labels": sum(link.text.count(" ") > 5 for link in anchors) / count,
+        "links-to-anchor": any(link.href[:1] == "#" for link in anchors),
     }
 
 

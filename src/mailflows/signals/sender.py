@@ -26,38 +26,38 @@ _LONGEST_LOCAL = 320
 SIGNALS = tuple(
     Signal(name, sentence)
     for name, sentence in {
-        "recipients.none": "it names no recipient",
-        "recipients.many": "it has several recipients",
-        "recipients.copied": "somebody is copied",
-        "recipients.named": "the recipient is named beside the address",
-        "recipients.same_domain": "sender and a recipient share a domain",
-        "recipients.is_sender": "it is addressed to its own sender",
-        "recipients.person": "the recipient's address looks like a person's",
-        "recipients.list": "it is addressed to a list or a group",
-        "sender.none": "it names no sender",
-        "sender.no_reply": "the sender cannot be answered",
-        "sender.system": "the sender's address is a program's",
-        "sender.orders": "the sender's address is for orders and bills",
-        "sender.news": "the sender's address is for news and offers",
-        "sender.desk": "the sender's address is a desk's",
-        "sender.person_address": "the sender's address carries the sender's name",
-        "sender.dotted_address": "the sender's address has the form first.last",
-        "sender.random_address": "the sender's address looks generated",
-        "sender.person_name": "the sender is named like a person",
-        "sender.company_name": "the sender is named like an organisation",
-        "sender.name_at_company": "the sender is a person «of» an organisation",
-        "sender.program_name": "the sender is named like a program or a service",
-        "sender.news_name": "the sender is named like a newsletter or an offer",
-        "sender.desk_name": "the sender is named like a team or a desk",
-        "sender.no_name": "the sender's name is missing",
-        "sender.name_is_domain": "the sender is named like the domain",
-        "sender.free_mail": "the sender uses a personal mailbox provider",
-        "sender.news_host": "the sender's host is for mailings",
-        "sender.system_host": "the sender's host is a server's",
-        "sender.deep_host": "the sender uses a sub-domain",
-        "sender.reply_elsewhere": "answers go to another address",
-        "sender.reply_other_domain": "answers go to another domain",
-        "sender.bounce_address": "answers go to a generated address",
+        "recipients-none": "it names no recipient",
+        "recipients-many": "it has several recipients",
+        "recipients-copied": "somebody is in copy (Cc)",
+        "recipients-named": "the recipient's name stands beside the address",
+        "recipients-same-domain": "sender and recipient share a domain",
+        "recipients-is-sender": "sender and recipient have the same address",
+        "recipients-person": "the recipient's address looks like a person's",
+        "recipients-list": "it is addressed to a list or a group",
+        "sender-none": "it names no sender",
+        "sender-no-reply": "it comes from a no-reply address",
+        "sender-system": "it comes from an address that programs use",
+        "sender-orders": "it comes from an address for orders and bills",
+        "sender-news": "it comes from an address for news and offers",
+        "sender-desk": "it comes from a role account",
+        "sender-person-address": "the sender's address contains the sender's name",
+        "sender-dotted-address": "the sender's address has the form first.last",
+        "sender-random-address": "the sender's address looks generated",
+        "sender-person-name": "the sender's name looks like a person's",
+        "sender-company-name": "the sender's name looks like an organisation's",
+        "sender-name-at-company": "the sender is presented as a person at an organisation",
+        "sender-program-name": "the sender's name is a program's or a service's",
+        "sender-news-name": "the sender's name is a newsletter's or an offer's",
+        "sender-desk-name": "the sender's name is a team's",
+        "sender-no-name": "the sender gives no name",
+        "sender-name-is-domain": "the sender is named after its domain",
+        "sender-free-mail": "it comes from a personal mailbox provider",
+        "sender-news-host": "it comes from a host name for mailings",
+        "sender-system-host": "it comes from a server's host name",
+        "sender-deep-host": "the sender uses a sub-domain",
+        "sender-reply-elsewhere": "replies go to another address",
+        "sender-reply-other-domain": "replies go to another domain",
+        "sender-bounce-address": "replies go to a generated address",
     }.items()
 )
 
@@ -73,16 +73,16 @@ def _recipients(message: Message) -> dict[str, float]:
     found = message.recipients
     sender = message.sender
     if not found:
-        return {"recipients.none": 1.0}
+        return {"recipients-none": 1.0}
     first = found[0]
     return {
-        "recipients.many": bucket(len(found), 2, 3, 6),
-        "recipients.copied": "cc" in message,
-        "recipients.named": bool(first.name) and first.name.lower() != first.address,
-        "recipients.same_domain": any(a.domain == sender.domain for a in found),
-        "recipients.is_sender": first.address == sender.address,
-        "recipients.person": bool(re.fullmatch(r"[^\W\d_]{2,20}[._-][^\W\d_]{2,20}", first.local)),
-        "recipients.list": local_class(first.local) in {"desk", "news"}
+        "recipients-many": bucket(len(found), 2, 3, 6),
+        "recipients-copied": "cc" in message,
+        "recipients-named": bool(first.name) and first.name.lower() != first.address,
+        "recipients-same-domain": any(a.domain == sender.domain for a in found),
+        "recipients-is-sender": first.address == sender.address,
+        "recipients-person": bool(re.fullmatch(r"[^\W\d_]{2,20}[._-][^\W\d_]{2,20}", first.local)),
+        "recipients-list": local_class(first.local) in {"desk", "news"}
         or first.local.endswith(("list", "-l", "-dev", "-users", "-devel", "all", "tous", "alle")),
     }
 
@@ -122,19 +122,19 @@ def _sender(message: Message) -> dict[str, float]:
     """Measure who sends: the address, the name beside it, where answers go."""
     sender = message.sender
     if not sender.address:
-        return {"sender.none": 1.0}
+        return {"sender-none": 1.0}
     kind = local_class(sender.local)
-    values: dict[str, float] = {f"sender.{kind}": 1.0} if kind else {}
+    values: dict[str, float] = {f"sender-{kind.replace('_', '-')}": 1.0} if kind else {}
     labels = sender.domain.split(".")
     hosts = {_local_classes().get("@" + label) for label in labels[:-2]}
     values |= {
-        "sender.free_mail": is_free_mail(sender.domain),
-        "sender.news_host": "host_news" in hosts,
-        "sender.system_host": "host_system" in hosts,
-        "sender.deep_host": bucket(len(labels), 3, 4),
-        "sender.dotted_address": bool(re.fullmatch(r"[^\W\d_]{1,20}[._-][^\W\d_]{2,20}", sender.local))
+        "sender-free-mail": is_free_mail(sender.domain),
+        "sender-news-host": "host_news" in hosts,
+        "sender-system-host": "host_system" in hosts,
+        "sender-deep-host": bucket(len(labels), 3, 4),
+        "sender-dotted-address": bool(re.fullmatch(r"[^\W\d_]{1,20}[._-][^\W\d_]{2,20}", sender.local))
         and not kind,
-        "sender.random_address": sum(c.isdigit() for c in sender.local) > 5 or len(sender.local) > 30,
+        "sender-random-address": sum(c.isdigit() for c in sender.local) > 5 or len(sender.local) > 30,
     }
     values |= _sender_name(sender, kind) | _reply_to(message, sender)
     return values
@@ -144,7 +144,7 @@ def _sender_name(sender: Address, kind: str) -> dict[str, float]:
     """Measure the display name: a person's, an organisation's, or a person «of» one."""
     name = sender.name.strip()[:_LONGEST_NAME]
     if not name or "@" in name:
-        return {"sender.no_name": 1.0}
+        return {"sender-no-name": 1.0}
     words = [w for w in NAME_SPLIT.split(name) if w]
     lower = [w.lower() for w in words]
     local = sender.local.lower()[:_LONGEST_LOCAL]
@@ -165,14 +165,14 @@ def _sender_name(sender: Address, kind: str) -> dict[str, float]:
     )
     named = {_local_classes().get(w, "") for w in lower if len(w) > 2}
     return {
-        "sender.program_name": "system" in named or "no_reply" in named or "orders" in named,
-        "sender.news_name": "news" in named,
-        "sender.desk_name": "desk" in named,
-        "sender.person_address": in_address and not kind,
-        "sender.person_name": looks_named and (in_address or not like_domain) and not at_company and not kind,
-        "sender.company_name": len(words) == 1 or like_domain,
-        "sender.name_at_company": at_company and not in_address,
-        "sender.name_is_domain": like_domain,
+        "sender-program-name": "system" in named or "no_reply" in named or "orders" in named,
+        "sender-news-name": "news" in named,
+        "sender-desk-name": "desk" in named,
+        "sender-person-address": in_address and not kind,
+        "sender-person-name": looks_named and (in_address or not like_domain) and not at_company and not kind,
+        "sender-company-name": len(words) == 1 or like_domain,
+        "sender-name-at-company": at_company and not in_address,
+        "sender-name-is-domain": like_domain,
     }
 
 
@@ -182,7 +182,7 @@ def _reply_to(message: Message, sender: Address) -> dict[str, float]:
     if not found or is_discussion_list(message):
         return {}
     return {
-        "sender.reply_elsewhere": found[0].address != sender.address,
-        "sender.reply_other_domain": found[0].domain != sender.domain,
-        "sender.bounce_address": "+" in found[0].local or sum(c.isdigit() for c in found[0].local) > 5,
+        "sender-reply-elsewhere": found[0].address != sender.address,
+        "sender-reply-other-domain": found[0].domain != sender.domain,
+        "sender-bounce-address": "+" in found[0].local or sum(c.isdigit() for c in found[0].local) > 5,
     }

@@ -45,33 +45,35 @@ _PATH = re.compile(
 _QUOTED = re.compile(r"[\"«„“「『]\s?.{2,80}?[\"»“”」』]")
 _CAPITALS = re.compile(r"\b[A-ZÀ-ÞА-Я]{4,}\b")
 
+_SEPARATORS = (" | ", " - ", " – ", " — ", ": ")
+
 SIGNALS = tuple(
     Signal(name, sentence)
     for name, sentence in {
-        "subject.none": "it has no subject",
-        "subject.reply": "the subject is a reply's",
-        "subject.forward": "the subject is a forward's",
-        "subject.tagged": "the subject begins with a [tag]",
-        "subject.number": "the subject has a reference number",
-        "subject.code": "the subject has a code",
-        "subject.percent": "the subject has a percentage",
-        "subject.money": "the subject has an amount of money",
-        "subject.emoji": "the subject has an emoji",
-        "subject.exclamation": "the subject has an exclamation mark",
-        "subject.question": "the subject asks",
-        "subject.capitals": "the subject shouts in capitals",
-        "subject.long": "the subject is long",
-        "subject.short": "the subject is short",
-        "subject.lower_case": "the subject begins in lower case",
-        "subject.separator": "the subject has parts set off by bars or dashes",
-        "subject.quoted": "the subject has something in quotation marks",
-        "subject.automatic_reply": "the subject is an automatic reply's",
-        "subject.issue": "the subject counts an issue",
-        "subject.date": "the subject has a date or a time",
-        "subject.path": "the subject names a host, a path or a version",
-        "subject.names_recipient": "the subject names the recipient",
-        "subject.names_sender": "the subject names the sender",
-        "subject.patch": "the subject announces a patch",
+        "subject-none": "it has no subject",
+        "subject-reply": "the subject is marked as a reply",
+        "subject-forward": "the subject is marked as a forward",
+        "subject-tagged": "the subject begins with a tag in brackets",
+        "subject-number": "the subject has a reference number",
+        "subject-code": "the subject has a code",
+        "subject-percent": "the subject has a percentage",
+        "subject-money": "the subject has an amount of money",
+        "subject-emoji": "the subject has an emoji",
+        "subject-exclamation": "the subject has an exclamation mark",
+        "subject-question": "the subject asks a question",
+        "subject-capitals": "the subject has words in capitals",
+        "subject-long": "the subject is long",
+        "subject-short": "the subject is short",
+        "subject-lower-case": "the subject begins in lower case",
+        "subject-separator": "the subject has parts set off by bars or dashes",
+        "subject-quoted": "the subject has something in quotation marks",
+        "subject-automatic-reply": "the subject is that of an automatic reply",
+        "subject-issue": "the subject has an issue number",
+        "subject-date": "the subject has a date or a time",
+        "subject-path": "the subject names a host, a path or a version",
+        "subject-names-recipient": "the subject names the recipient",
+        "subject-names-sender": "the subject names the sender",
+        "subject-patch": "the subject announces a patch",
     }.items()
 )
 
@@ -81,44 +83,43 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
     del reading
     subject = message.subject[:400]
     if not subject.strip():
-        return {"subject.none": 1.0}
+        return {"subject-none": 1.0}
     recipients = message.recipients[:1]
     words = {w for w in NAME_SPLIT.split(subject.lower()) if len(w) > 2}
     to_names = {w for a in recipients for w in NAME_SPLIT.split(f"{a.name} {a.local}".lower()) if len(w) > 2}
     own = {w for w in NAME_SPLIT.split(f"{message.sender.name}".lower()) if len(w) > 3}
     length = len(subject)
+    reply, forward = _REPLY.match(subject), _FORWARD.match(subject)
+    marked = reply or forward
+    own_words = subject[marked.end() :].lstrip() if marked else subject
     return some(
         {
-            "subject.reply": bool(_REPLY.match(subject)),
-            "subject.forward": bool(_FORWARD.match(subject)),
-            "subject.tagged": bool(_TAG.match(subject)),
-            "subject.number": bool(_NUMBER.search(subject)),
-            "subject.code": bool(_CODE.search(subject)),
-            "subject.percent": bool(_PERCENT.search(subject)),
-            "subject.money": bool(_MONEY.search(subject)),
-            "subject.emoji": not subject.isascii()
+            "subject-reply": bool(reply),
+            "subject-forward": bool(forward),
+            "subject-tagged": bool(_TAG.match(subject)),
+            "subject-number": bool(_NUMBER.search(subject)),
+            "subject-code": bool(_CODE.search(subject)),
+            "subject-percent": bool(_PERCENT.search(subject)),
+            "subject-money": bool(_MONEY.search(subject)),
+            "subject-emoji": not subject.isascii()
             and any(
                 c >= "\u2600" and not "\u3000" <= c <= "\ud7ff" and not "\uf900" <= c <= "\uffff"
                 for c in subject
             ),
-            "subject.exclamation": "!" in subject or "！" in subject,
-            "subject.question": "?" in subject or "？" in subject,
-            "subject.capitals": bucket(len(_CAPITALS.findall(subject)), 1, 3),
-            "subject.long": length > 60,
-            "subject.short": length < 20,
-            "subject.lower_case": subject[:1].islower(),
-            "subject.separator": " | " in subject
-            or " - " in subject
-            or " – " in subject
-            or " — " in subject
-            or ": " in subject,
-            "subject.quoted": bool(_QUOTED.search(subject)),
-            "subject.automatic_reply": bool(_AUTOMATIC.match(subject)),
-            "subject.issue": bool(_ISSUE.search(subject)),
-            "subject.date": bool(_DATE.search(subject)),
-            "subject.path": bool(_PATH.search(subject)),
-            "subject.names_recipient": bool(words & to_names),
-            "subject.names_sender": bool(words & own),
-            "subject.patch": "[patch" in subject.lower() or "[rfc" in subject.lower(),
+            "subject-exclamation": "!" in subject or "！" in subject,
+            "subject-question": "?" in subject or "？" in subject,
+            "subject-capitals": bucket(len(_CAPITALS.findall(subject)), 1, 3),
+            "subject-long": length > 60,
+            "subject-short": length < 20,
+            "subject-lower-case": subject[:1].islower(),
+            "subject-separator": any(mark in own_words for mark in _SEPARATORS),
+            "subject-quoted": bool(_QUOTED.search(subject)),
+            "subject-automatic-reply": bool(_AUTOMATIC.match(subject)),
+            "subject-issue": bool(_ISSUE.search(subject)),
+            "subject-date": bool(_DATE.search(subject)),
+            "subject-path": bool(_PATH.search(subject)),
+            "subject-names-recipient": bool(words & to_names),
+            "subject-names-sender": bool(words & own),
+            "subject-patch": "[patch" in subject.lower() or "[rfc" in subject.lower(),
         }
     )

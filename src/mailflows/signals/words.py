@@ -31,6 +31,7 @@ __all__ = [
     "language_of",
     "measure",
     "read",
+    "tokens",
 ]
 
 HEAD = 3_500
@@ -40,6 +41,12 @@ TAIL = 1_500
 FIRST_TOKENS = 350
 LAST_TOKENS = 150
 """Tokens of the body in which concepts are looked up."""
+
+LITTLE = 200
+"""Characters of text below which the alternative texts of images are read; choice: two or three sentences."""
+
+MOST_IMAGES = 40
+"""Images whose alternative texts are read; bound: a catalogue has more."""
 
 OPENING = 50
 CLOSING = 50
@@ -52,23 +59,24 @@ _STEM = 4
 
 CONCEPTS: dict[str, str] = {
     "greeting": "a greeting",
-    "formal_salutation": "a salutation to nobody by name",
+    "formal_salutation": "an impersonal salutation",
     "signoff": "a closing formula",
-    "first_person": "the first person singular",
+    "first_person": "wording in the first person",
     "second_request": "a question or request from person to person",
-    "thanks": "thanks",
+    "thanks": "a word of thanks",
     "attachment": "a mention of an attachment",
-    "meeting": "talk of a meeting or a call",
-    "quote_intro": "an introduction to a quoted message",
+    "meeting": "wording about a meeting or a call",
+    "quote_intro": "the introduction of a quoted message",
     "sent_from_device": "a phone's signature",
-    "holiday_absence": "a notice of absence",
+    "holiday_absence": "wording about an absence",
     "unsubscribe": "an offer to unsubscribe",
+    "list_confirmation": "the confirmation of a subscription or of leaving a list",
     "preferences": "an offer to change preferences",
-    "view_in_browser": "an offer to view the message in a browser",
+    "view_in_browser": "an offer to view it in a browser",
     "received_because": "an explanation why the reader receives this",
     "newsletter": "newsletter wording",
     "offer": "an offer or a discount",
-    "urgency": "urgency",
+    "urgency": "wording that presses for time",
     "call_to_action": "a call to action",
     "novelty": "an announcement of something new",
     "event_invite": "an invitation to an event",
@@ -77,24 +85,24 @@ CONCEPTS: dict[str, str] = {
     "survey_review": "a request for a review or a survey",
     "feature_marketing": "product marketing wording",
     "no_reply": "a notice that this was sent automatically or cannot be answered",
-    "order": "an order",
-    "invoice_payment": "an invoice or a payment",
-    "shipping": "a shipment",
-    "account_access": "access to an account",
+    "order": "wording about an order",
+    "invoice_payment": "wording about an invoice or a payment",
+    "shipping": "wording about a shipment",
+    "account_access": "wording about access to an account",
     "one_time_code": "a code to enter",
     "welcome": "a welcome after a registration",
-    "booking": "a booking or an appointment",
-    "subscription_renewal": "a plan or its renewal",
-    "ticket": "a ticket or a case",
-    "alert": "an alert",
-    "security_notice": "a security notice",
-    "delivery_failure": "a failed delivery",
-    "status_report": "a report of a job or a build",
-    "form_submission": "a submitted form",
-    "statement": "a document or statement that is available",
-    "administration": "a file or a procedure at an office",
-    "reminder": "a reminder",
-    "legal_footer": "a legal footer",
+    "booking": "wording about a booking or an appointment",
+    "subscription_renewal": "wording about a plan or its renewal",
+    "ticket": "wording about a support ticket",
+    "alert": "the wording of an alert",
+    "security_notice": "the wording of a security notice",
+    "delivery_failure": "wording about a failed delivery",
+    "status_report": "wording about the result of a job or a build",
+    "form_submission": "the wording of a submitted form",
+    "statement": "wording about a document that is ready",
+    "administration": "wording about an official procedure",
+    "reminder": "the wording of a reminder",
+    "legal_footer": "legal small print",
     "confidential_footer": "a confidentiality notice",
     "company_words": "a company's registration details",
 }
@@ -107,13 +115,24 @@ ZONES: dict[str, str] = {
     "link": "a link's text has",
 }
 
+
+@cache
+def code(zone: str, concept: str) -> str:
+    """Return the name of the signal of a concept in a zone.
+
+    >>> code("body", "one_time_code")
+    'words-body-one-time-code'
+    """
+    return f"words-{zone}-{concept}".replace("_", "-")
+
+
 SIGNALS: tuple[Signal, ...] = (
     *(
-        Signal(f"words.{zone}.{concept}", f"{where} {what}")
+        Signal(code(zone, concept), f"{where} {what}")
         for zone, where in ZONES.items()
         for concept, what in CONCEPTS.items()
     ),
-    Signal("words.unread_language", "the language is none of those with a lexicon"),
+    Signal("words-unread-language", "the language is none of those with a lexicon"),
 )
 
 
@@ -126,6 +145,7 @@ class Reading:
         subject: Tokens of the subject.
         body: Tokens of the beginning and the end of the body.
         links: Tokens of the link texts.
+        labels: The link texts as written.
         text: The part of the body that was read, as written.
         lower: The same in lower case.
         plain: The plain-text part as written, or the body where there is none.
@@ -135,6 +155,7 @@ class Reading:
     subject: tuple[str, ...]
     body: tuple[str, ...]
     links: tuple[str, ...]
+    labels: str
     text: str
     lower: str
     plain: str
@@ -196,6 +217,9 @@ class _Lexicon:
 def read(message: Message) -> Reading:
     """Find the words of a message."""
     text = _ends(message.body)
+    if len(text) < LITTLE and message.html:
+        # What a picture says is text, too: all that a newsletter made of images says.
+        text = "\n".join([text, *(i.alt for i in message.document.images[:MOST_IMAGES] if i.alt)]).strip()
     lower = text.lower()
     subject = tuple(_TOKEN.findall(message.subject[:400].lower()))
     body = tuple(_TOKEN.findall(lower))
@@ -205,6 +229,7 @@ def read(message: Message) -> Reading:
         subject=subject,
         body=body,
         links=tuple(_TOKEN.findall(labels.lower())),
+        labels=labels,
         text=text,
         lower=lower,
         plain=_ends(message.text) or text,
@@ -216,6 +241,11 @@ def _ends(text: str) -> str:
     if len(text) > HEAD + TAIL:
         text = text[:HEAD] + "\n" + text[-TAIL:]
     return text if text.isascii() else seen(text)
+
+
+def tokens(text: str) -> tuple[str, ...]:
+    """Return the words of a text in lower case."""
+    return tuple(_TOKEN.findall(text.lower()))
 
 
 def language_of(tokens: Iterable[str], text: str) -> str:
@@ -230,9 +260,9 @@ def language_of(tokens: Iterable[str], text: str) -> str:
         if _HAN.search(text):
             return "zh"
     votes: dict[str, int] = {}
-    known = _function_words()
-    for token in tokens:
-        for language in known.get(token, ()):
+    languages_of = _function_words().get
+    for languages in [found for token in tokens if (found := languages_of(token))]:
+        for language in languages:
             votes[language] = votes.get(language, 0) + 1
     if not votes:
         return ""
@@ -303,13 +333,10 @@ def find(lexicon: _Lexicon, tokens: tuple[str, ...]) -> list[tuple[int, str]]:
     """Return (position, concept) of every entry found."""
     hits: list[tuple[int, str]] = []
     known = lexicon.known
-    for position, token in enumerate(tokens):
-        try:
-            start = known[token]
-        except KeyError:
-            start = lexicon.start(token)
-        if start is None:
-            continue
+    for token in set(tokens).difference(known):
+        lexicon.start(token)
+    starts = [(position, start) for position, start in enumerate(map(known.get, tokens)) if start]
+    for position, start in starts:
         hits += [(position, concept) for concept in start.alone]
         following = tokens[position + 1] if position + 1 < len(tokens) else ""
         for words, concept in (*start.followed.get(following, ()), *start.open_ended):
@@ -339,9 +366,9 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
         if position >= last:
             found.add(("closing", concept))
     # Sorted: sums of floats depend on their order, and a set has another one in every process.
-    values = {f"words.{zone}.{concept}": 1.0 for zone, concept in sorted(found)}
+    values = {code(zone, concept): 1.0 for zone, concept in sorted(found)}
     if not lexicon.whole and not lexicon.substrings:
-        values["words.unread_language"] = 1.0
+        values["words-unread-language"] = 1.0
     return values
 
 
@@ -361,6 +388,43 @@ def _substring_hits(lexicon: _Lexicon, reading: Reading) -> set[tuple[str, str]]
         for zone, text in zones.items()
         if entry in text
     }
+
+
+def languages_with(token: str) -> tuple[str, ...]:
+    """Return the languages in which a token is a function word, such as "the".
+
+    >>> languages_with("votre")
+    ('fr',)
+    """
+    return _function_words().get(token, ())
+
+
+def passages_of(texts: Iterable[str], concept: str, language: str) -> tuple[str, ...]:
+    """Return the passages, as written, in which some texts hold a concept: one a text, each once."""
+    lexicon = _lexicon(language or "en")
+    found: dict[str, str] = {}
+    for text in texts:
+        passage = _passage_of(lexicon, text, concept)
+        if passage:
+            found.setdefault(passage.lower(), passage)
+    return tuple(found.values())
+
+
+def _passage_of(lexicon: _Lexicon, text: str, concept: str) -> str:
+    """Return the longest passage of a text that is an entry of a concept."""
+    for entry, its_concept in lexicon.substrings:
+        if its_concept == concept and (start := text.lower().find(entry)) >= 0:
+            return text[start : start + len(entry)]
+    places = list(_TOKEN.finditer(text))
+    tokens = tuple(place[0].lower() for place in places)
+    best = ""
+    for position, token in enumerate(tokens):
+        entries = (*lexicon.whole.get(token, ()), *lexicon.stems.get(token[:_STEM], ()))
+        for wanted, its_concept in entries:
+            if its_concept == concept and _fits(wanted, tokens, position):
+                passage = text[places[position].start() : places[position + len(wanted) - 1].end()]
+                best = max(best, passage, key=len)
+    return best
 
 
 def concepts_of(text: str, tokens: tuple[str, ...], language: str) -> set[str]:

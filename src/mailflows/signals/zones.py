@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mailflows.message import Message
 
-__all__ = ["Zone", "ZoneKind", "zones", "zones_of_text"]
+__all__ = ["Zone", "ZoneKind", "without_addresses", "zones", "zones_of_text"]
 
 MOST_LINES = 400
 """Lines that are looked at, half from each end; bound: a footer is at the end, a preheader at the start."""
@@ -92,8 +92,7 @@ class _Line:
     @property
     def wording(self) -> str:
         """The line without web and mail addresses."""
-        text = self.text
-        return _ADDRESS.sub(" ", text) if "@" in text or "://" in text or "www." in text else text
+        return without_addresses(self.text)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -131,7 +130,10 @@ _PASSED = 2  # choice: a footer's lines in a row that no wording names, such as 
 _SIGNED = 6  # choice: lines of a signature below its sign-off: name, role, firm, street, telephone, web site
 
 _TOKEN = re.compile(r"\w+")
-_ADDRESS = re.compile(r"<?(?:https?://|www\.)[^\s<>\"]{1,2000}>?|<?[\w.+%-]{1,64}@[\w.-]{1,190}\.\w{2,24}>?")
+_ADDRESS = re.compile(
+    r"<?(?:https?://|www\.)[^\s<>\"]{1,2000}>?|<?[\w.+%-]{1,64}@[\w.-]{1,190}\.\w{2,24}>?"
+    r"|(?<![\w.-])(?:[\w-]{1,63}\.){1,5}[a-z]{2,24}/[^\s<>\"]{0,2000}"
+)
 _COPYRIGHT = re.compile(r"©|\(c\)\s{0,3}\d{4}|℗|copyright\b", re.IGNORECASE)
 _PRICE = re.compile(r"[$€£¥]\s?\d|\d\s?(?:[€$£¥円%]|EUR|USD|GBP|PLN|zł|kr\b|Kč|руб)", re.IGNORECASE)
 _STREET = re.compile(r"(?=[^\n]{6,160}$)(?=.*\d)[^,|·•;]{2,80}(?:[,|·•;]|\s[-–—]\s)[^,|·•;]{2,60}", re.DOTALL)
@@ -141,6 +143,16 @@ _LEADS = re.compile(r"[:：]\s{0,3}<?https?://\S+$")
 _RULE = re.compile(r"[\W_]+")
 _DASHES = re.compile(r"-- ?")
 _HEAD = re.compile(r"\*{0,2}([\w' -]{2,20})\*{0,2}\s?[:：]\*{0,2}\s?\S")
+
+
+def without_addresses(text: str) -> str:
+    """Return a text without web and mail addresses: the words of a host or a path are no words of the text.
+
+    >>> without_addresses("Read it: https://www.summer-sale.example/newsletter")
+    'Read it:  '
+    """
+    return _ADDRESS.sub(" ", text) if "@" in text or "/" in text or "www." in text else text
+
 
 _FOOTER_WORDING = frozenset(
     "unsubscribe preferences view_in_browser received_because legal_footer company_words social_follow no_reply".split()

@@ -6,6 +6,7 @@ and what slots held, never a word of a message.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import Result, to_html
-from mailflows._stores import update
+from mailflows._stores import DocumentKeeper
+from mailflows._stores._documents import adrive, drive
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.message import Message
@@ -30,8 +32,11 @@ from mailflows.templates._skeleton import Gap, Skeleton, Slot, Token, align, beg
 from mailflows.templates._slots import LONGEST, SlotAlarm, SlotKind, alarms_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mailflows._clock import Clock
     from mailflows._stores import Documents
+    from mailflows._stores._documents import Steps
     from mailflows.message import Source
 
 __all__ = ["Observation", "Series", "TemplateMemory"]
@@ -166,13 +171,12 @@ class TemplateMemory:
             if value <= 0:
                 msg = f"{name} is a positive number, not {value!r}"
                 raise ConfigurationError(msg, field=name)
-        self._store = store
+        self._keeper = DocumentKeeper(store, kind="templates", ttl=kept_for)
         self._learn = learn
         self._many = many
         self._window = window
-        self._kept_for = kept_for
         self._clock = clock
-        self._key = store.digest("templates").encode("ascii")[:32]
+        self._secret = ""
 
     def observe(
         self,
@@ -194,37 +198,87 @@ class TemplateMemory:
             MessageError: If *message* is no message.
             StoreError: If the store could not answer.
         """
+        self._secret = self._secret or self._keeper.digest("templates")
+        who, tokens = self._read(message, sender)
+        return drive(self._observing(Flow(flow), who, tokens, accept=accept), self._keeper)
+
+    async def aobserve(
+        self,
+        message: Source,
+        *,
+        flow: Flow | str,
+        sender: str | None = None,
+        accept: bool = False,
+    ) -> Observation:
+        """Do what `observe` does without blocking the event loop."""
+        self._secret = self._secret or await self._keeper.adigest("templates")
+        who, tokens = await asyncio.to_thread(self._read, message, sender)
+        return await adrive(self._observing(Flow(flow), who, tokens, accept=accept), self._keeper)
+
+    def forget(self, sender: str) -> int:
+        """Forget the templates of a sender on every flow, and return how many there were.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        return drive(self._forgetting(sender), self._keeper)
+
+    async def aforget(self, sender: str) -> int:
+        """Do what `forget` does without blocking the event loop."""
+        return await adrive(self._forgetting(sender), self._keeper)
+
+    def _read(self, message: Source, sender: str | None) -> tuple[str, list[Token]]:
+        """Return who sends a message, and its words."""
         read = Message.read(message)
-        place = f"{Flow(flow)}:{self._store.digest(sender or read.sender.address)}"
-        tokens = tokens_of(read, self._mark)
+        return sender or read.sender.address, tokens_of(read, self._mark_by(self._secret.encode()[:32]))
+
+    def _observing(self, flow: Flow, who: str, tokens: list[Token], *, accept: bool) -> Steps[Observation]:
         if len(tokens) < _LEAST_FIXED:
             return Observation(Series.UNIQUE, 1, 1, (), (), "")
-        name = self._find(place, tokens)
+        place = yield from _place(flow, who)
+        name = yield from self._find(place, tokens)
         if name is None:
-            return self._begin(place, tokens)
-        return self._go_on(place, name, tokens, accept=accept)
+            return (yield from self._begin(place, tokens))
+        return (yield from self._go_on(place, name, tokens, accept=accept))
 
-    def _mark(self, word: str) -> int:
-        found = hashlib.blake2s(word.encode("utf-8", "replace"), key=self._key, digest_size=MARK_BYTES)
-        return int.from_bytes(found.digest())
+    def _forgetting(self, sender: str) -> Steps[int]:
+        count = 0
+        for flow in Flow:
+            for who in dict.fromkeys((sender, sender.lower())):
+                place = yield from _place(flow, who)
+                for entry in read_index((yield "load", (f"templates:{place}",))):
+                    yield "remove", (f"template:{place}:{entry.name}",)
+                    count += 1
+                yield "remove", (f"templates:{place}",)
+        return count
 
-    def _find(self, place: str, tokens: list[Token]) -> str | None:
+    @staticmethod
+    def _mark_by(key: bytes) -> Callable[[str], int]:
+        """Return what makes a number of a word, that only this store's key makes."""
+
+        def mark(word: str) -> int:
+            found = hashlib.blake2s(word.encode("utf-8", "replace"), key=key, digest_size=MARK_BYTES)
+            return int.from_bytes(found.digest())
+
+        return mark
+
+    def _find(self, place: str, tokens: list[Token]) -> Steps[str | None]:
         """Return the name of the template that a message may be of."""
         marks = {token.mark for token in tokens}
-        entries = read_index(self._store.load(f"templates:{place}"))
+        entries = read_index((yield "load", (f"templates:{place}",)))
         best = max(entries, key=lambda entry: entry.likeness(marks), default=None)
         return best.name if best and best.likeness(marks) >= _LEAST_ALIKE else None
 
-    def _begin(self, place: str, tokens: list[Token]) -> Observation:
+    def _begin(self, place: str, tokens: list[Token]) -> Steps[Observation]:
         """Remember a message as the first of a series."""
         skeleton = begun(tokens)
         name = hashlib.blake2s(packed(skeleton.fixed), digest_size=4).hexdigest()
         content = write_template(skeleton, (self._seconds(), 1))
-        update(self._store, f"template:{place}:{name}", lambda _: content, ttl=self._kept_for)
-        self._note(place, name, skeleton)
+        yield "update", (f"template:{place}:{name}", lambda _: content)
+        yield from self._note(place, name, skeleton)
         return Observation(Series.UNIQUE, 1, 1, (), (), name)
 
-    def _go_on(self, place: str, name: str, tokens: list[Token], *, accept: bool) -> Observation:
+    def _go_on(self, place: str, name: str, tokens: list[Token], *, accept: bool) -> Steps[Observation]:
         """Compare a message with its template, and learn from it."""
         key = f"template:{place}:{name}"
         result: Observation | None = None
@@ -245,10 +299,10 @@ class TemplateMemory:
             result = self._observation(name, better, found, alarms, counted[1])
             return write_template(better, counted)
 
-        update(self._store, key, change, ttl=self._kept_for)
+        yield "update", (key, change)
         if result is None or better is None:
-            return self._begin(place, tokens)
-        self._note(place, name, better)
+            return (yield from self._begin(place, tokens))
+        yield from self._note(place, name, better)
         return result
 
     def _observation(
@@ -271,7 +325,7 @@ class TemplateMemory:
     def _seconds(self) -> float:
         return round(self._clock(), 1)
 
-    def _note(self, place: str, name: str, skeleton: Skeleton) -> None:
+    def _note(self, place: str, name: str, skeleton: Skeleton) -> Steps[None]:
         """Put a template first in the index of its sender."""
         sketch = set(sorted(set(skeleton.fixed))[:_SKETCH])
 
@@ -279,7 +333,13 @@ class TemplateMemory:
             others = [entry for entry in read_index(old) if entry.name != name]
             return write_index([Entry(name, sketch), *others][:KEEP])
 
-        update(self._store, f"templates:{place}", change, ttl=self._kept_for)
+        yield "update", (f"templates:{place}", change)
+
+
+def _place(flow: Flow, who: str) -> Steps[str]:
+    """Return where the templates of a sender on a flow are."""
+    digest = yield "digest", (who,)
+    return f"{flow}:{digest}"
 
 
 def _is_specific(slot: Slot) -> bool:

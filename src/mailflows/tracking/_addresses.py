@@ -11,6 +11,7 @@ from mailflows._mail.transfer import decoded
 from mailflows._token import Purpose
 from mailflows.errors import ConfigurationError, TokenError
 from mailflows.tracking._links import with_parameters
+from mailflows.tracking._returned import tokens_in
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -89,13 +90,29 @@ class Addresses:
         except TokenError:
             return None
 
-    def read(self, text: str, purpose: Purpose) -> Tracked:
-        """Return what an address, or the token behind its last «/», says."""
-        if purpose is Purpose.BOUNCE:
-            token = self.signer.from_local(text.rpartition("@")[0] or text, purpose)
-        else:
-            token = self.signer.from_url(text.rpartition("/")[2], purpose)
-        return _tracked(token)
+    def is_foreign(self, url: str) -> bool:
+        """Say whether an address has the form of ours, and was signed with a key that is not known here."""
+        for purpose in (Purpose.OPEN, Purpose.CLICK, Purpose.UNSUBSCRIBE):
+            if url.startswith(prefix := self.prefix(purpose)):
+                try:
+                    self.signer.from_url(url.removeprefix(prefix), purpose, late=True)
+                except TokenError as problem:
+                    return problem.reason in {"signature", "version"}
+        return False
+
+    def read(self, text: object, purpose: Purpose) -> Tracked:
+        """Return what an address, or the token in it, says, however it came back."""
+        read = self.signer.from_local if purpose is Purpose.BOUNCE else self.signer.from_url
+        problem: TokenError | None = None
+        for token in tokens_in(text, purpose, PATHS.get(purpose, "")):
+            try:
+                return _tracked(read(token, purpose))
+            except TokenError as found:
+                problem = found if problem is None or problem.reason == "malformed" else problem
+        if problem is None:
+            msg = "this is no token: a token is text, and there is none"
+            problem = TokenError(msg, reason="malformed")
+        raise problem
 
 
 def _tracked(token: Token) -> Tracked:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
-from mailflows import _data
 from mailflows._html.merge_tags import merge_tag_mark
+from mailflows.tracking._leaving import leaves_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +26,6 @@ OPT_OUT = "data-no-track"
 _ANCHORS = frozenset(("a", "area"))
 _WEB = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
-_TEXT_SEEN = 300
-_TAG = re.compile(r"<[^<>]*+>?")
 
 SKIPPED = {
     "not-web": "it leads to no web page: mailto, tel, an anchor, a relative address",
@@ -101,7 +99,7 @@ class Rules:
             ("placeholder", lambda: merge_tag_mark().search(url) is not None),
             ("unusual", lambda: _is_unusual(url, raw)),
             ("host", lambda: not self._has_host(url)),
-            ("unsubscribe", lambda: url in self.listed or _unsubscribes(url, _text_behind(source, tag))),
+            ("unsubscribe", lambda: url in self.listed or leaves_list(url, tag, source)),
         )
         return next((code for code, applies in checks if applies()), "")
 
@@ -124,19 +122,6 @@ def _is_unusual(url: str, raw: str) -> bool:
         return bool(_CONTROL.search(url)) or not urlsplit(url).hostname or "\r" in raw
     except ValueError:  # a surrogate for a byte that fits no charset, or brackets that hold no IPv6 address
         return True
-
-
-def _text_behind(source: str, tag: Element) -> str:
-    """Return the text that a reader clicks on, in lower case."""
-    seen = source[tag.inner : tag.inner + _TEXT_SEEN]
-    text = _TAG.sub(" ", seen.lower().partition("</a")[0])
-    return f"{' '.join(text.split())} {tag.get('title').lower()}"
-
-
-def _unsubscribes(url: str, text: str) -> bool:
-    """Say whether a link leaves a list, by its words."""
-    seen = f"{url.lower()} {text}"
-    return any(word in seen for word in _data.read_sections("tracking/unsubscribe.txt")[""])
 
 
 def with_parameters(url: str, parameters: Mapping[str, str]) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mailflows._html.tree import Element
     from mailflows._mail.edit import TextPart
 
-__all__ = ["Rewriting", "has_pixel", "is_sealed", "pages", "undone", "unsubscribe_urls"]
+__all__ = ["Rewriting", "has_pixel", "is_sealed", "pages", "signed_for", "undone", "unsubscribe_urls"]
 
 LINE_LIMIT = 998
 """Octets of a line (RFC 5322 section 2.1.1)."""
@@ -167,6 +167,25 @@ def _pixel_url(tag: Element, text: str, addresses: Addresses) -> str:
     found = tag.attributes.get("src") if tag.name == "img" else None
     url = found.raw(text) if found else ""
     return url if url.startswith(addresses.prefix(Purpose.OPEN)) else ""
+
+
+def signed_for(part: TextPart, addresses: Addresses) -> list[tuple[str, str]]:
+    """Return campaign and recipient of all that is signed in a part; of what another key signed, nobody."""
+    if addresses.base_url not in part.text:
+        return []
+    found = []
+    for tag in parse(part.text).elements:
+        attribute = tag.attributes.get("src" if tag.name == "img" else "href")
+        url = attribute.value.strip() if attribute else ""
+        tokens = (addresses.token_in(url, purpose) for purpose in Purpose if purpose is not Purpose.BOUNCE)
+        token = (
+            next((token for token in tokens if token), None) if url.startswith(addresses.base_url) else None
+        )
+        if token:
+            found.append((token.fields[0], token.fields[1]))
+        elif addresses.is_foreign(url):
+            found.append(("", ""))
+    return found
 
 
 def undone(part: TextPart, addresses: Addresses) -> list[Edit]:

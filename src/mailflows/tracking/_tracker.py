@@ -15,7 +15,15 @@ from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.tracking._addresses import HONEYPOT, Addresses, Tracked, check_ids
 from mailflows.tracking._links import Link, Rules
-from mailflows.tracking._rewriting import Rewriting, has_pixel, is_sealed, pages, undone, unsubscribe_urls
+from mailflows.tracking._rewriting import (
+    Rewriting,
+    has_pixel,
+    is_sealed,
+    pages,
+    signed_for,
+    undone,
+    unsubscribe_urls,
+)
 
 if TYPE_CHECKING:
     import os
@@ -97,8 +105,9 @@ class Tracker:
 
         Only the values of ``href`` in ``a`` and ``area`` change, and a pixel is added; all other bytes stay,
         but for line ends that no SMTP server takes, NUL, and a byte order mark.
-        What is rewritten already is left alone. Do this before the message is signed with DKIM: afterwards
-        it would break the signature. Links that are left alone are told by `links`.
+        What is rewritten for this recipient already is left alone; what was signed for somebody else is
+        signed anew. Do this before the message is signed with DKIM: afterwards it would break the
+        signature. Links that are left alone are told by `links`.
 
         Args:
             message: The message as it would be sent.
@@ -107,13 +116,15 @@ class Tracker:
             do_not_track: Whether this recipient does not want it; the message then stays as it is.
 
         Raises:
-            ConfigurationError: If the ids are empty, long, or hold an address.
+            ConfigurationError: If the ids are empty, long, or hold an address; or if the message has links
+                for somebody else that cannot be taken back, such as those of another key.
             MessageError: If it is no message.
         """
         check_ids(campaign, recipient)
         raw, _ = structure.normal(raw_source.read(message).data)
         if do_not_track or is_sealed(raw):
             return raw
+        raw = self._freed(raw, campaign, recipient)
         parts = [part for part in pages(raw) if part.is_regular and part.text.strip()]
         work = self._rewriting(raw, campaign, recipient)
         changes = [(part, self._link_edits(raw, part, work)) for part in parts]
@@ -156,7 +167,7 @@ class Tracker:
             return raw
         return spliced(raw, [(part, undone(part, self._addresses)) for part in pages(raw)])
 
-    def decode(self, text: str, purpose: Purpose | str) -> Tracked:
+    def decode(self, text: object, purpose: Purpose | str) -> Tracked:
         """Read a token, or the whole address that holds one.
 
         Args:
@@ -219,6 +230,21 @@ class Tracker:
             ConfigurationError: If the ids are empty, long, or hold an address.
         """
         return self._addresses.make(Purpose.CLICK, campaign, recipient, "", HONEYPOT, "")
+
+    def _freed(self, raw: bytes, campaign: str, recipient: str) -> bytes:
+        """Return a message without what was signed for another recipient or campaign."""
+        found = [one for part in pages(raw) for one in signed_for(part, self._addresses)]
+        if all(who == (campaign, recipient) for who in found):
+            return raw
+        raw = self.undo(raw)
+        found = [one for part in pages(raw) for one in signed_for(part, self._addresses)]
+        if all(who == (campaign, recipient) for who in found):
+            return raw
+        msg = (
+            "the message has links that were signed for another recipient or campaign, or with another key, "
+            "and that undo() cannot take back; start from the message as it was before it was tracked"
+        )
+        raise ConfigurationError(msg, field="message")
 
     def _rewriting(self, raw: bytes, campaign: str, recipient: str) -> Rewriting:
         rules = replace(self._rules, listed=unsubscribe_urls(raw))

@@ -7,6 +7,7 @@ reads; `evaluate` judges by leaving whole sources out.
 from __future__ import annotations
 
 from mailflows.training.corpus import Example, load_corpus
+from mailflows.training.estimator import FlowClassifier
 from mailflows.training.evaluation import Evaluation, evaluate
 from mailflows.training.fitting import Recipe, Trained
 from mailflows.training.train import train
@@ -15,6 +16,7 @@ from mailflows.training.vectorize import SignalVectorizer
 __all__ = [
     "Evaluation",
     "Example",
+    "FlowClassifier",
     "Recipe",
     "SignalVectorizer",
     "Trained",

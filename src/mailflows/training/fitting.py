@@ -131,7 +131,7 @@ def see(examples: Sequence[Example], *, views: Sequence[str] = VIEWS, n_jobs: in
     )
 
 
-_NO_HEADERS = ("headers.", "recipients.", "sender.", "subject.")
+_NO_HEADERS = ("headers-", "recipients-", "sender-", "subject-")
 
 
 def _looks(example: Example, views: tuple[str, ...]) -> list[Seen]:

@@ -78,6 +78,7 @@ class SignalVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         families: Families to keep, such as ``("links", "layout")``; all by default.
+        sparse_output: Whether the matrix is sparse; ``set_output(transform="pandas")`` needs a dense one.
 
     Attributes:
         feature_names_: Names of the columns.
@@ -88,8 +89,9 @@ class SignalVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         >>> pipeline = make_pipeline(SignalVectorizer(), LogisticRegression())
     """
 
-    def __init__(self, families: Sequence[str] | None = None) -> None:
+    def __init__(self, families: Sequence[str] | None = None, *, sparse_output: bool = True) -> None:
         self.families = families
+        self.sparse_output = sparse_output
 
     def fit(self, messages: Iterable[Source], flows: object = None) -> SignalVectorizer:
         """Fix the columns; *messages* and *flows* are not looked at."""
@@ -104,10 +106,11 @@ class SignalVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ]
         return self
 
-    def transform(self, messages: Iterable[Source]) -> sparse.csr_matrix:
+    def transform(self, messages: Iterable[Source]) -> sparse.csr_matrix | np.ndarray[Any, Any]:
         """Measure the messages; one row each, values in [0, 1]."""
         rows = [measure(Message.read(message)) for message in messages]
-        return signal_matrix(rows, self.feature_names_)
+        matrix = signal_matrix(rows, self.feature_names_)
+        return matrix if self.sparse_output else matrix.toarray()
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray[Any, Any]:
         """Return the names of the columns, as scikit-learn asks for them."""

@@ -1,0 +1,214 @@
+"""What the splitter finds, decoded: the fields of the header, and the text of the parts, within a budget.
+
+`Message` and the bounce reader are made of it: one decides which parts people see, the other which parts
+programs read, and neither decodes anything on its own.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mailflows._mail import source as raw_source
+from mailflows._mail import structure
+from mailflows._mail.charset import decode
+from mailflows._mail.header import decode_base64, has_inner_padding, parameters
+from mailflows._mail.transfer import TRANSFER_GROWTH, decoded, transfer_encoding
+from mailflows.errors import MessageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from mailflows._mail.structure import Leaf
+
+__all__ = [
+    "PAGES",
+    "TEXT_LIMIT",
+    "Reader",
+    "charset_of",
+    "first_of_each",
+    "is_attached",
+    "is_text",
+    "kind_of",
+]
+
+TEXT_LIMIT = 256 * 1024
+"""Bytes of decoded text (plain and HTML together) that are read; the rest is noted as a defect."""
+
+PAGES = frozenset(("text/html", "application/xhtml+xml", "text/xhtml", "text/x-amp-html"))
+"""Types that a reader shows as HTML."""
+
+_NOT_TEXT = frozenset("text/calendar text/vcard text/x-vcard text/directory text/css text/javascript".split())
+"""Text that programs read: it is shown as an invitation, a card or a file."""
+
+_NOTHING = b"\xef\xbb\xbf\0 \t\r\n\v\f"
+_SHORT = 40
+_FEW_LOST = 10  # so many letters that are lost, and one in so many: a text is not what was written
+_META_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
+
+_MAIL_HEADERS = frozenset(
+    (
+        "from to cc bcc subject date sender reply-to return-path received message-id mime-version "
+        "content-type delivered-to references in-reply-to"
+    ).split()
+)
+
+
+class Reader:
+    """Decodes what the splitter finds, and notes what is not as it should be.
+
+    Attributes:
+        raw: The bytes, in the form that `structure.normal` gives.
+        size: Bytes of the whole message.
+        defects: What was noted, in order.
+        budget: Bytes of text that may still be decoded.
+    """
+
+    def __init__(self, source: raw_source.Raw) -> None:
+        if not (source.data[:_SHORT].strip(_NOTHING) or source.data.strip(_NOTHING)):
+            msg = "an empty input is not a message"
+            raise MessageError(msg, position=0)
+        self.size = len(source.data)
+        self.raw, mended = structure.normal(source.data[: raw_source.SIZE_LIMIT])
+        self.is_text = source.is_text
+        self.defects: dict[str, None] = dict.fromkeys((source.defect, *mended) if source.defect else mended)
+        if self.size > raw_source.SIZE_LIMIT:
+            self.note("long-message")
+        self.budget = TEXT_LIMIT
+
+    def note(self, defect: str) -> None:
+        """Remember a defect once."""
+        self.defects[defect] = None
+
+    def header(self) -> tuple[list[tuple[str, str]], int]:
+        """Return the decoded header fields, and where the body starts."""
+        try:
+            head = structure.head(self.raw)
+        except MessageError as problem:
+            msg = f"no header line found; the input starts with {self.raw[:12]!r}{self._hint()}"
+            raise MessageError(msg, position=0) from problem
+        for defect in head.defects:
+            self.note(defect)
+        found = structure.values_of(head, self.note)
+        once = [name for name, _ in found if name in structure.ONCE]
+        if len(set(once)) < len(once):
+            found = self._once(found)
+        return found, head.body
+
+    def _once(self, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Keep the first of the fields that must stand once, as `structure.written` does."""
+        places: dict[str, int] = {}
+        kept: list[tuple[str, str]] = []
+        for name, value in found:
+            if name not in structure.ONCE:
+                kept.append((name, value))
+                continue
+            place = places.setdefault(name, len(kept))
+            if place == len(kept):
+                kept.append((name, value))
+                continue
+            self.note(f"repeated-header:{name}")
+            if name in structure.LISTS and value:
+                kept[place] = (name, f"{kept[place][1]}, {value}")
+        return kept
+
+    def require_mail(self, headers: dict[str, str]) -> None:
+        """Refuse what only looks like headers: JSON, a log, a program, a PDF."""
+        if not _MAIL_HEADERS.isdisjoint(headers) or any(name.startswith("x-") for name in headers):
+            return
+        names = ", ".join(repr(name[:40]) for name in list(headers)[:-4:-1]) or "unreadable"
+        msg = f"no header belongs to mail, such as From or Subject; they are {names}{self._hint()}"
+        raise MessageError(msg, position=0)
+
+    def _hint(self) -> str:
+        """Return what to do about a page, or a text of one line, which may be meant as a path."""
+        if self.raw[:256].lstrip()[:1] == b"<":
+            return "; a page is no message: lint_html() and fix_html() of mailflows.content take templates"
+        is_line = self.is_text and b"\n" not in self.raw
+        return "; for a file, pass pathlib.Path(...)" if is_line else ""
+
+    def leaves(self, headers: dict[str, str], body: int, *, keep: Collection[str] = ()) -> Iterator[Leaf]:
+        """Yield the parts that hold no others; see `structure.leaves`."""
+        return structure.leaves(self.raw, headers, body, len(self.raw), self.note, keep=keep)
+
+    def shown(self, leaf: Leaf) -> tuple[str, bool]:
+        """Return the text of a part that people see, and whether they see it as a page."""
+        text = self.text_of(leaf)
+        return text, kind_of(leaf) in PAGES or _looks_like_html(text)
+
+    def text_of(self, leaf: Leaf, charset: str | None = None) -> str:
+        """Decode transfer encoding and charset within the budget; a charset that is given goes first."""
+        encoding = transfer_encoding(leaf.headers)
+        data, is_cut = self._transferred(encoding, leaf.start, leaf.stop)
+        if charset is None:
+            charset = charset_of(leaf)
+            if not charset and kind_of(leaf) in PAGES:
+                declared = _META_CHARSET.search(data, 0, 2048)
+                charset = declared[1].decode("ascii").lower() if declared else ""
+        if self.is_text and not encoding:
+            charset = "utf-8"  # whoever had the text has decoded it
+        text, defect = decode(data, charset, is_cut=is_cut)
+        if defect:
+            self.note(defect)
+        if "\x00" in text:
+            self.note("nul-characters")
+            text = text.replace("\x00", "")
+        if "\ufffd" in text and text.count("\ufffd") > max(_FEW_LOST, len(text) / _FEW_LOST):
+            self.note("undecodable-text")
+        return _with_newlines(text)
+
+    def _transferred(self, encoding: str, start: int, stop: int) -> tuple[bytes, bool]:
+        """Undo the transfer encoding within the budget; say whether something was cut off."""
+        room = self.budget
+        widest = TRANSFER_GROWTH.get(encoding, 1) * room
+        is_cut = stop - start > widest
+        data = self.raw[start : start + widest if is_cut else stop]
+        if encoding == "base64":
+            coded, data = data, decode_base64(data)
+            if has_inner_padding(coded) or (len(coded) > _SHORT and len(data) * 3 < len(coded)):
+                self.note("bad-base64")
+        elif encoding:
+            data = decoded(data, encoding)
+        if is_cut or len(data) > room:
+            self.note("long-text")
+            data, is_cut = data[:room], True
+        self.budget -= len(data)
+        return data, is_cut
+
+
+def first_of_each(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Map each name to its first value, the last name first."""
+    return dict(reversed(pairs))
+
+
+def kind_of(leaf: Leaf) -> str:
+    """Return the type of a part; one that is none is plain text (RFC 2045 section 5.2)."""
+    return leaf.kind if leaf.kind.count("/") == 1 else "text/plain"
+
+
+def charset_of(leaf: Leaf) -> str:
+    """Return the charset that a part declares, in lower case, or an empty string."""
+    return leaf.options.get("charset", "").lower()
+
+
+def is_attached(leaf: Leaf) -> bool:
+    """Say whether a part is kept as a file, whatever its type (RFC 2183 section 2.2)."""
+    return parameters(leaf.headers.get("content-disposition", ""))[0] == "attachment"
+
+
+def is_text(kind: str) -> bool:
+    """Say whether a reader shows a type as text: unknown subtypes are plain (RFC 2046 section 4.1.4)."""
+    return kind in PAGES or (kind.startswith("text/") and kind not in _NOT_TEXT)
+
+
+def _with_newlines(text: str) -> str:
+    """End every line with a line feed."""
+    if "\r" not in text:
+        return text
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _looks_like_html(text: str) -> bool:
+    """Say whether a part that is declared as plain text is an HTML document."""
+    start = text[:2000].lstrip()
+    return start[:1] == "<" and ("<html" in start.lower() or "<body" in start.lower())

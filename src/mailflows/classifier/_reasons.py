@@ -1,0 +1,217 @@
+"""Why a message was taken for a flow: each reason is a fact about it, in its own words.
+
+Nothing here runs before a reason is read. The weights are exact: what a pair of signals adds is
+divided equally between the two (their Shapley value), the same concept in several places is one
+reason, and what is not shown is summed in `Classification.rest`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailflows._result import Reason, printable
+from mailflows.classifier._model import FLOWS
+from mailflows.classifier._wording import strongest_passages
+from mailflows.signals import SIGNALS, words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mailflows.classifier._model import Model, Weights
+    from mailflows.classifier._wording import Texts
+
+__all__ = ["Evidence", "reason"]
+
+REASONS = 8
+"""Reasons shown; choice: more than a person reads, and in most messages three quarters of the score."""
+
+FEWEST = 3
+"""Reasons that are shown even if none of them tells much; choice: a verdict without any convinces nobody."""
+
+LONGEST_QUOTE = 60
+"""Characters of what is quoted; choice: a subject fits, and a table of reasons stays narrow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What reasons are made from, kept until somebody reads them.
+
+    Attributes:
+        model: The model that judged.
+        measured: The signals of the message.
+        texts: What its wording was found in.
+        headers: Its headers, name and value.
+        index: The number of the likely flow.
+        first: Reasons that stand before those of the score.
+    """
+
+    model: Model
+    measured: Mapping[str, float]
+    texts: Texts
+    headers: tuple[tuple[str, str], ...]
+    index: int
+    first: tuple[Reason, ...] = ()
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """Return the strongest reasons: those for the likely flow first, then those against it."""
+        score = self.model.score(self.measured, self.texts.wording)
+        shares = _grouped({name: _share(w, self.index) for name, w in score.contributions.items()})
+        shares["wording"] = _share(score.wording, self.index)
+        told = sorted(shares, key=lambda code: (code in _NOT_TELLING, -abs(shares[code]), code))
+        found: list[Reason] = []
+        for code in told:
+            if len(found) == REASONS or (code in _NOT_TELLING and len(found) >= FEWEST):
+                break
+            made = self._wording(score.wording) if code == "wording" else self._fact(code)
+            if made and shares[code]:
+                sentence, seen = made
+                found.append(reason(code, sentence, shares[code], seen))
+        found.sort(key=lambda one: ((one.weight or 0.0) < 0, -abs(one.weight or 0.0)))
+        return (*self.first, *found)
+
+    def _fact(self, code: str) -> tuple[str, tuple[str, ...]]:
+        """Return what a signal says of this message, and what was seen."""
+        if code.startswith("words-") and code not in SIGNALS:
+            return self._concept(code)
+        signal = SIGNALS.get(code)
+        if signal is None:
+            return code, ()
+        seen = self._seen(code)
+        return (f"{signal.sentence}: {_quoted(seen)}" if seen else signal.sentence), ((seen,) if seen else ())
+
+    def _seen(self, code: str) -> str:
+        """Return the header, the address or the subject that a signal was seen in."""
+        if code in _IN_HEADERS:
+            return next((value for name, value in self.headers if name in _IN_HEADERS[code]), "")
+        if code in _IN_ADDRESS:
+            return self.texts.address
+        if code in _IN_NAME:
+            return self.texts.name
+        if code.startswith("subject-") and code not in _SUBJECT_SAYS_ENOUGH:
+            return self.texts.subject
+        return ""
+
+    def _concept(self, code: str) -> tuple[str, tuple[str, ...]]:
+        """Return where a concept stands, and in which words."""
+        concept = _CONCEPTS[code]
+        zones = [zone for zone in words.ZONES if words.code(zone, concept) in self.measured]
+        if "body" in zones and {"opening", "closing"} & set(zones):
+            zones.remove("body")
+        passages = words.passages_of(self.texts.in_zones(zones), concept, self.texts.language)
+        places = [_PLACES[zone] for zone in zones]
+        where = " and ".join((", ".join(places[:-1]), places[-1])) if len(places) > 1 else places[0]
+        verb = "has" if len(places) == 1 and not where.endswith("s") else "have"
+        sentence = f"{where} {verb} {words.CONCEPTS[concept]}"
+        return (
+            f"{sentence}: {_listed(list(map(_quoted, passages[:2])))}" if passages else sentence
+        ), passages
+
+    def _wording(self, shares: Weights) -> tuple[str, tuple[str, ...]] | None:
+        """Return the words and phrases that speak most for the side that the whole wording takes."""
+        side = max(range(3), key=shares.__getitem__)
+        found = strongest_passages(self.texts, self.model.words, side)
+        if not found:
+            return None
+        by_place: dict[str, list[str]] = {}
+        for place, passage in found:
+            by_place.setdefault(place, []).append(passage)
+        told = " and ".join(
+            f"{_listed(list(map(_quoted, passages)))} {place}" for place, passages in by_place.items()
+        )
+        return f"wording usual in {FLOWS[side].value} mail: {told}", tuple(passage for _, passage in found)
+
+
+# choice: true and counted, but a reader sees no sign of a flow in them; they stand in the rest.
+_NOT_TELLING = frozenset(
+    (
+        "skeleton-varied-words "
+        "skeleton-sentences skeleton-fragments skeleton-many-blocks layout-html-only layout-text-only "
+        "layout-both layout-words layout-short layout-markup-share layout-nested "
+        "layout-doctype layout-first-line-short layout-short-lines layout-blank-lines layout-numbers "
+        "layout-dates layout-phone layout-no-capitals layout-lists layout-centred layout-old-markup "
+        "layout-questions layout-percent layout-names-domain links-one links-few links-none links-domains "
+        "links-insecure-share links-home-page links-repeated subject-long subject-short "
+        "subject-lower-case subject-separator subject-date sender-deep-host sender-no-name "
+        "sender-company-name sender-name-is-domain recipients-named recipients-person words-unread-language"
+    ).split()
+)
+
+_PLACES = {
+    "subject": "the subject",
+    "opening": "the first lines",
+    "body": "the text",
+    "closing": "the last lines",
+    "link": "the link texts",
+}
+_CONCEPTS = {"words-" + concept.replace("_", "-"): concept for concept in words.CONCEPTS}
+_CONCEPT_OF = {words.code(zone, concept): code for code, concept in _CONCEPTS.items() for zone in words.ZONES}
+
+_MAILER = ("x-mailer", "user-agent")
+_IN_HEADERS: Mapping[str, tuple[str, ...]] = {
+    "headers-auto-submitted": ("auto-submitted",),
+    "headers-auto-replied": ("auto-submitted",),
+    "headers-campaign-list-id": ("list-id",),
+    "headers-feedback-id": ("feedback-id",),
+    "headers-precedence-bulk": ("precedence",),
+    "headers-marketing-tool": _MAILER,
+    "headers-mail-client": _MAILER,
+    "headers-mail-library": _MAILER,
+    "sender-reply-elsewhere": ("reply-to",),
+    "sender-reply-other-domain": ("reply-to",),
+    "sender-bounce-address": ("reply-to",),
+}
+"""Signals that one header shows, and its names."""
+
+KEPT_HEADERS = frozenset(name for names in _IN_HEADERS.values() for name in names)
+"""The headers that reasons quote."""
+
+_IN_ADDRESS = frozenset(
+    (
+        "sender-no-reply sender-system sender-orders sender-news sender-desk sender-person-address "
+        "sender-dotted-address sender-random-address sender-free-mail sender-news-host sender-system-host"
+    ).split()
+)
+_IN_NAME = frozenset(
+    (
+        "sender-person-name sender-company-name sender-name-at-company sender-program-name sender-news-name "
+        "sender-desk-name sender-name-is-domain"
+    ).split()
+)
+_SUBJECT_SAYS_ENOUGH = frozenset(("subject-none", "subject-long"))
+
+
+def reason(code: str, sentence: str, weight: float, evidence: tuple[str, ...] = ()) -> Reason:
+    """Return a reason of the classifier."""
+    return Reason(
+        code, sentence, part="classifier", parameters={"seen": evidence}, weight=weight, evidence=evidence
+    )
+
+
+def _grouped(contributions: Mapping[str, float]) -> dict[str, float]:
+    """Return one share a reason: pairs go to their members, the places of a concept to the concept."""
+    found: dict[str, float] = {}
+    for name, share in contributions.items():
+        members = name.split(" & ")
+        for member in members:
+            code = _CONCEPT_OF.get(member, member)
+            found[code] = found.get(code, 0.0) + share / len(members)
+    return found
+
+
+def _share(weights: Weights, index: int) -> float:
+    """Return one flow's share against the mean of the three."""
+    return weights[index] - (weights[0] + weights[1] + weights[2]) / 3
+
+
+def _quoted(text: str) -> str:
+    """Return a passage in quotation marks, on one line and not too long."""
+    text = printable(" ".join(text.split()))
+    if len(text) > LONGEST_QUOTE:
+        text = re.sub(r"\s+\S*$", "", text[:LONGEST_QUOTE]) + "…"
+    return f"“{text}”"
+
+
+def _listed(items: list[str]) -> str:
+    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else items[0]

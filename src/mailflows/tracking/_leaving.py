@@ -1,0 +1,213 @@
+"""Which links leave a list or change what a reader gets: they are never tracked.
+
+Such a link works also where a tracking server is down, and whom it shows to leave is nobody's open or click.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from mailflows import _data
+from mailflows._html.scan import unescaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mailflows._html.tree import Element
+
+__all__ = ["leaves_list", "plain"]
+
+# choice: characters of markup on each side of a link in which its sentence is looked for
+_AROUND = 600
+# choice: characters of a link's text that are read; what is longer is an article
+_TEXT_SEEN = 400
+# choice: characters of a link's text behind which no reader sees one wish any more
+_MAX_WISH = 160
+
+_LISTS = frozenset(("address", "here", "alone"))
+
+_TAG = re.compile(r"<!--.{0,2000}?-->|<[^<>]*+>?", re.DOTALL)
+_ALT = re.compile(
+    r"(?:\s|<)(?:alt|aria-label|title)\s{0,5}=\s{0,5}(?:\"([^\"<>]*)\"|'([^'<>]*)')", re.IGNORECASE
+)
+_BLOCK = re.compile(
+    r"</?(?:p|div|td|th|tr|table|tbody|li|ul|ol|h[1-6]|body|html|center|section|footer|header|article|hr"
+    r"|blockquote|style|script|head|title)\b[^<>]*+>?",
+    re.IGNORECASE,
+)
+_ANCHOR = re.compile(r"<a[\s>][^<>]*+>?|</a\s{0,5}>", re.IGNORECASE)
+_STOP = re.compile(r"(?<=[.!?\u3002\uff01\uff1f\u061f])(?:\s+|$)|(?<=[\u3002\uff01\uff1f])|[|\u2022\xb7]")
+_INNER_HYPHEN = re.compile(r"(?<=\w)[-\u2010\u2011\u05be](?=\w)")
+_NO_WORD = re.compile(r"[^\w]+")
+_WORD = re.compile(r"\w")
+_PIECES = re.compile(r"[/?&=;,+:.\s]+")
+
+
+def plain(text: str) -> str:
+    r"""Return a text as it is compared: without case, accents, hyphens in words and invisible characters.
+
+    >>> plain("Se De\u0301s\u00adabonner de l'e-mail")
+    'se desabonner de l email'
+    """
+    kept = "".join(
+        c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in {"Mn", "Cf"}
+    )
+    joined = _INNER_HYPHEN.sub("", kept.casefold().replace("\u0131", "i"))
+    return " ".join(_NO_WORD.sub(" ", joined).split())
+
+
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """What one language says.
+
+    Attributes:
+        words: What is enough alone.
+        pairs: What together is enough.
+    """
+
+    words: re.Pattern[str]
+    pairs: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]
+
+    def says(self, text: str) -> bool:
+        """Say whether a plain text is about leaving a list."""
+        if self.words.search(text):
+            return True
+        return any(verb.search(text) and thing.search(text) for verb, thing in self.pairs)
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(_data.read("tracking/unsubscribe.toml"))
+
+
+@cache
+def _languages() -> tuple[_Language, ...]:
+    rows = [row for name, row in _table().items() if name not in _LISTS]
+    return tuple(
+        _Language(
+            _pattern(row["words"], inside=row.get("inside", False)),
+            tuple(
+                (
+                    _pattern(verbs, inside=row.get("inside", False)),
+                    _pattern(things, inside=row.get("inside", False)),
+                )
+                for verbs, things in row["pairs"]
+            ),
+        )
+        for row in rows
+    )
+
+
+@cache
+def _pointers() -> re.Pattern[str]:
+    """Return what a link says that only points at something: "click here", and the verbs of the pairs."""
+    here = _table()["here"]
+    rows = [row for name, row in _table().items() if name not in _LISTS]
+    whole, inside = list(here["words"]), list(here["inside"])
+    for row in rows:
+        target = inside if row.get("inside") else whole
+        target += [word for verbs, _ in row["pairs"] for word in verbs]
+    return re.compile(f"{_pattern(whole).pattern}|{_pattern(inside, inside=True).pattern}")
+
+
+@cache
+def _alone() -> frozenset[str]:
+    return frozenset(map(plain, _table()["alone"]["words"]))
+
+
+@cache
+def _address_pieces() -> tuple[frozenset[str], tuple[str, ...]]:
+    words = _table()["address"]["words"]
+    return frozenset(w for w in words if w[-1] != "*"), tuple(w[:-1] for w in words if w[-1] == "*")
+
+
+def _pattern(entries: Iterable[str], *, inside: bool = False) -> re.Pattern[str]:
+    """Return a pattern of the entries of a list, the longest first."""
+    sources = sorted({_source(entry, inside=inside) for entry in entries}, key=len, reverse=True)
+    choice = "|".join(sources)
+    return re.compile(f"(?:{choice})" if inside else rf"\b(?:{choice})")
+
+
+def _source(entry: str, *, inside: bool) -> str:
+    """Return the pattern of one entry; a star is the rest of a word."""
+    pieces = [re.escape(plain(piece)) for piece in entry.split("*")]
+    if inside:
+        return pieces[0].replace(r"\ ", r"\ ?")
+    body = r"\w*".join(pieces) if len(pieces) > 1 else pieces[0]
+    return body.replace(r"\w*\ ", r"\w*\ ").removesuffix(r"\w*") + (r"\w*" if entry.endswith("*") else r"\b")
+
+
+def leaves_list(url: str, tag: Element, source: str) -> bool:
+    """Say whether a link leaves a list or changes what is sent, by its address, its words, or its sentence.
+
+    Args:
+        url: Where it leads.
+        tag: The link.
+        source: The page.
+    """
+    if _by_address(url):
+        return True
+    text = plain(_own_text(source, tag))
+    if text in _alone() or (len(text) <= _MAX_WISH and _says(text)):
+        return True
+    return _points(text) and _says_around(source, tag)
+
+
+@lru_cache(4096)  # bound: the same
+def _points(text: str) -> bool:
+    """Say whether a text only points at something."""
+    return not _WORD.search(_pointers().sub("", text))
+
+
+@lru_cache(4096)  # bound: a mailing says the same in each of its messages
+def _says(text: str) -> bool:
+    return bool(text) and any(language.says(text) for language in _languages())
+
+
+def _by_address(url: str) -> bool:
+    """Say whether a piece of an address says so, such as ``/unsubscribe?u=7``."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    whole, starts = _address_pieces()
+    labels = (parts.hostname or "").split(".")[:1]
+    said = unquote(f"{parts.path} {parts.query} {parts.fragment}")
+    pieces = [plain(piece).replace("_", "").replace(" ", "") for piece in [*labels, *_PIECES.split(said)]]
+    return any(piece in whole or piece.startswith(starts) for piece in pieces if piece)
+
+
+def _own_text(source: str, tag: Element) -> str:
+    """Return what a link says: its text, the names of its pictures, and its own name."""
+    seen = source[tag.inner : tag.inner + _TEXT_SEEN * 4]
+    end = re.search(r"</a\b", seen, re.IGNORECASE)
+    seen = seen[: end.start()] if end else seen[:_TEXT_SEEN]
+    names = [one or other for one, other in _ALT.findall(seen)]
+    own = [tag.get("title"), tag.get("aria-label"), tag.get("alt")]
+    return unescaped(" ".join([_text(seen)[:_TEXT_SEEN], *names, *own]))
+
+
+def _text(markup: str) -> str:
+    return unescaped(_TAG.sub(" ", markup).replace("&shy;", ""))
+
+
+def _says_around(source: str, tag: Element) -> bool:
+    """Say whether the sentence around a link is about leaving; of a link alone, the one in front of it."""
+    before = source[max(0, tag.start - _AROUND) : tag.start]
+    behind = source[tag.inner : tag.inner + _AROUND]
+    closed = re.search(r"</a\s{0,5}>", behind, re.IGNORECASE)
+    own, behind = (behind[: closed.start()], behind[closed.end() :]) if closed else (behind, "")
+    before = re.split(r"\x00", _ANCHOR.sub("\x00", _BLOCK.sub("\x01", before)))[-1].rpartition("\x01")[2]
+    behind = re.split(r"[\x00\x01]", _ANCHOR.sub("\x00", _BLOCK.sub("\x01", behind)))[0]
+    earlier = _STOP.split(_text(before))
+    start, end = earlier[-1], _STOP.split(_text(behind))[0]
+    around = plain(f"{start} {end}")
+    if _points(around):
+        around = plain(f"{' '.join(earlier[-2:])} {around}")
+    return _says(f"{around} {plain(_text(own))}".strip())

@@ -1,0 +1,97 @@
+"""A link that leaves a list is never tracked, whatever its language, and no product is taken for one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import shared_cases
+from mailflows.tracking import Tracker
+
+TRACKER = Tracker([b"k" * 32], "https://t.shop.example/")
+
+LEAVING = """
+Opt out | Leave this mailing list | I no longer want these emails
+Turn off these notifications | No longer interested?
+Je ne souhaite plus recevoir d'e-mails | Mettre à jour vos préférences
+Aus dem Verteiler austragen | Abo kündigen
+Salir de la lista | Dejar de recibir estos correos | Gerir preferências
+Descadastrar | Rimuovimi dalla lista
+Ik wil geen e-mails meer ontvangen | Schrijf je uit | Zmień preferencje
+Wypisz mnie z listy | Zrušit zasílání novinek
+Отказ от рассылки | Больше не присылать | Керувати підпискою | Listeden çık
+E-posta tercihlerimi değiştir
+Διαγραφή από τη λίστα | Αλλαγή προτιμήσεων | إدارة الاشتراك
+إيقاف استلام الرسائل | לביטול המנוי | ניהול העדפות
+구독 취소 | 더 이상 받고 싶지 않아요 | 登録解除 | 配信設定の変更
+取消订阅 | 停止接收邮件 | Lopeta tilaus | Muuta asetuksia
+Hírlevél lemondása | Iratkozz le | Anulează abonarea | Modifică preferințele
+Säg upp prenumeration | Afmeld nyhedsbrev
+"""
+
+OFFERS = """
+Cancel any time for free | Stop snoring tonight | Remove stains for good
+Choose your size | Renew your subscription
+Want to stop writing Dockerfiles? | Arrêter de fumer | Modifier ma commande
+Kostenlos stornieren | Flecken entfernen
+Cancelar sin coste | Baja California te espera | Pare de fumar | Lista nozze
+Smetti di fumare | Gratis annuleren
+Usuń plamy | Zrušit rezervaci zdarma | Список покупок | Безкоштовне скасування
+Ücretsiz iptal | Δωρεάν ακύρωση
+إلغاء مجاني | ביטול חינם | 무료 취소 | キャンセル無料 | 取消订单 | Poista tahrat
+Ingyenes lemondás | Elimină petele
+Ta bort fläckar | Subscribe now | View this email in your browser
+"""
+
+SENTENCES = [
+    ("If you no longer wish to receive these emails, {}.", "click here", True),
+    ("Wenn Sie keine E-Mails mehr erhalten möchten, klicken Sie bitte {}.", "hier", True),
+    ("メールの配信停止は{}", "こちら", True),
+    ("Wilt u zich uitschrijven? {}.", "Klik hier", True),
+    ("<i>Unsubscribe:</i> {}", '<img src="x.png" alt="">', True),
+    ("<a href='https://x.example/new'>Click here</a> for shoes, or {} to unsubscribe.", "here", True),
+    ("If you cannot see this email, {}.", "click here", False),
+    ("Si vous ne visualisez pas correctement cet e-mail, {}.", "cliquez ici", False),
+    ("Unsubscribe at any time.</p><p>{} for the shoes.", "Click here", False),
+    ("<a href='https://x.example/leave'>Unsubscribe</a> | {}", "Privacy", False),
+]
+
+
+def reason(html: str) -> str:
+    """Return why the last link of a page is left alone."""
+    raw = f"Content-Type: text/html; charset=utf-8\n\n{html}".encode()
+    return TRACKER.links(raw)[-1].skipped
+
+
+def named(text: str) -> list[str]:
+    """Return the phrases of a table."""
+    return [phrase.strip() for line in text.strip().splitlines() for phrase in line.split("|")]
+
+
+@pytest.mark.parametrize("phrase", named(LEAVING))
+def test_what_leaves_a_list_is_not_tracked(phrase: str) -> None:
+    """In every language, as text and as the name of a picture."""
+    assert reason(f'<a href="https://x.example/l/7">{phrase}</a>') == "unsubscribe"
+    picture = f"""<a href="https://x.example/l/7"><img src="u.png" alt="{phrase}"></a>"""
+    assert reason(picture) == "unsubscribe"
+
+
+@pytest.mark.parametrize("phrase", named(OFFERS))
+def test_an_offer_is_tracked(phrase: str) -> None:
+    """What may be cancelled, stopped or removed may be a room, smoking or a stain."""
+    assert reason(f'<a href="https://x.example/l/7">{phrase}</a>') == ""
+
+
+@pytest.mark.parametrize(("sentence", "text", "leaves"), SENTENCES)
+def test_the_sentence_around_tells_what_here_means(sentence: str, text: str, leaves: bool) -> None:  # noqa: FBT001
+    """A link that only points is judged by its sentence, up to the next link or block."""
+    link = f'<a href="https://x.example/l/7">{text}</a>'
+    assert (reason(f"<p>{sentence.format(link)}</p>") == "unsubscribe") is leaves
+
+
+def test_outside_links() -> None:
+    """The outside list holds 22 languages, hidden letters, and products that only sound so."""
+    for row in map(json.loads, shared_cases.cases("content-2/unsubscribe-links.jsonl").splitlines()):
+        found = "left" if reason(row["html"]) == "unsubscribe" else "tracked"
+        assert found == row["want"], row
