@@ -8,7 +8,7 @@ The layout, before it is written as text::
 
     1 byte   version (upper half) and purpose (lower half)
     4 bytes  issued: seconds since 2020-01-01 UTC
-    2 bytes  lifetime: hours, 0 for «always»
+    2 bytes  lifetime: hours, 0 for "always"
     n bytes  fields, each with its length in front
     16 bytes signature over all of that
 
@@ -107,7 +107,7 @@ class Signer:
         ('spring', '42')
         >>> signer.from_url(text, Purpose.CLICK)
         Traceback (most recent call last):
-        mailflows.errors.TokenError: this token is for «unsubscribe», not for «click»
+        mailflows.errors.TokenError: this token is for 'unsubscribe', not for 'click'
     """
 
     __slots__ = ("_clock", "_keys")
@@ -194,7 +194,7 @@ class Signer:
             TokenError: If it is not ours, is for another purpose, or has expired; see its ``reason``.
         """
         text = text_of(text)
-        text = text.lower() if text.isascii() else ""  # the Kelvin sign becomes a «k»
+        text = text.lower() if text.isascii() else ""  # the Kelvin sign becomes a "k"
         if len(text) > MAX_LOCAL or not _LOCAL.fullmatch(text):
             raise _malformed()
         return self._verify(_raw(text, _from_base32, _to_base32), purpose, late=late)
@@ -223,7 +223,7 @@ class Signer:
             msg = "this token was not signed with a key that is known here"
             raise TokenError(msg, reason="signature")
         if found != purpose:
-            msg = f"this token is for «{found}», not for «{purpose}»"
+            msg = f"this token is for '{found}', not for '{purpose}'"
             raise TokenError(msg, reason="purpose")
         token = Token(found, _unpacked(body[_HEAD:]), *_times(body))
         return token if late else self._in_time(token)
