@@ -142,7 +142,7 @@ def _leaves(raw: bytes) -> list[Leaf]:
     except MessageError:
         return []
     defects: list[str] = []
-    headers = structure.content_fields(raw, found, defects.append)
+    headers = structure.content_fields(found, defects.append)
     return list(structure.leaves(raw, headers, found.body, len(raw), defects.append))
 
 
