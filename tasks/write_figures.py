@@ -220,6 +220,7 @@ def card(found: dict[str, Any]) -> dict[str, str]:
         ["threshold", model.threshold],
     ]
     return {
+        "ablation": ablation(),
         "facts": table(["what", "value"], facts),
         "splits": splits(found),
         "peers": quality(found),
