@@ -87,6 +87,23 @@ def test_main_job_on_the_examples() -> None:
     assert [(name, flow) for name, flow, *_ in rows if flow not in name] == []
 
 
+def test_contributing_names_what_is_there() -> None:
+    """Every test, data file and page that CONTRIBUTING names exists."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = re.findall(r"\b((?:tests|docs|src|corpus|benchmarks|tasks|examples)/[\w./-]*\w)", text)
+    assert len(named) > 30
+    assert sorted({name for name in named if not (ROOT / name).exists()}) == []
+    data = re.findall(r"(?<![\w/])data/[\w./-]+\w", text)
+    assert sorted({name for name in data if not (ROOT / "src/mailflows" / name).exists()}) == []
+
+
+def test_each_folder_of_tests_is_in_a_fast_lane() -> None:
+    """A part without a fast lane would be run by nobody in a hurry."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert sorted(name for name in folders if f"tests/{name}" not in text) == []
+
+
 def test_links_of_the_readme() -> None:
     """A link from the README to a file of the project leads somewhere."""
     text = (ROOT / "README.md").read_text("utf-8")

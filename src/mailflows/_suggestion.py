@@ -20,4 +20,4 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
 
     names = list(known)
     close = get_close_matches(str(word)[:60].lower(), names, n=1)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
+    return f"did you mean {close[0]}?" if close else f"choose from {', '.join(names)}"

@@ -37,8 +37,8 @@ def test_a_table_names_flow_confidence_and_why(folder: Path, capsys: pytest.Capt
 
 
 def test_a_bad_file_is_named_and_the_others_go_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder with an unreadable file, and a missing path: status 1, all others classified."""
-    assert main(["classify", str(folder), str(folder / "missing.eml"), str(folder / "good.eml")]) == 1
+    """A folder with an unreadable file, and a missing path: status 2, all others classified."""
+    assert main(["classify", str(folder), str(folder / "missing.eml"), str(folder / "good.eml")]) == 2
     captured = capsys.readouterr()
     assert captured.out.count(" transactional  ") == 2
     assert "missing.eml: No such file" in captured.err
@@ -48,7 +48,7 @@ def test_a_bad_file_is_named_and_the_others_go_on(folder: Path, capsys: pytest.C
 
 def test_json_gives_one_object_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Errors are objects too, so that nothing is lost in a pipe."""
-    assert main(["classify", "--json", str(folder / "good.eml"), str(folder / "none")]) == 1
+    assert main(["classify", "--json", str(folder / "good.eml"), str(folder / "none")]) == 2
     good, bad = map(json.loads, capsys.readouterr().out.splitlines())
     assert good["flow"] == "transactional"
     assert bad["error"]
@@ -95,13 +95,13 @@ def test_a_bad_model_file_is_said_at_once(
     folder: Path, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Status 1 and one line, no trace."""
-    assert main(["classify", "--model", str(folder / model), str(folder / "good.eml")]) == 1
+    assert main(["classify", "--model", str(folder / model), str(folder / "good.eml")]) == 2
     assert capsys.readouterr().err.startswith("mailflows: ")
 
 
 def test_an_empty_folder_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing found is not success."""
-    assert main(["classify", str(tmp_path)]) == 1
+    assert main(["classify", str(tmp_path)]) == 2
     assert "no messages in this folder" in capsys.readouterr().err
 
 

@@ -37,8 +37,9 @@ def run(folder: Path, *arguments: str) -> int:
 def test_a_line_each(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Decision, flow and why; the status tells whether one may not leave."""
     assert run(folder, "good.eml") == 0
-    assert run(folder, "good.eml", "bad.eml", "missing.eml") == 1
-    lines = capsys.readouterr().out.splitlines()[3:]
+    assert run(folder, "good.eml", "bad.eml") == 1
+    assert run(folder, "good.eml", "bad.eml", "missing.eml") == 2
+    lines = capsys.readouterr().out.splitlines()[6:]
     assert [line.split()[1] for line in lines] == ["accept", "hold", "reject"]
 
 

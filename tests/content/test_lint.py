@@ -253,7 +253,7 @@ def test_codes_and_families_can_be_ignored() -> None:
 def test_a_wrong_word_is_refused(options: dict[str, object], field: str) -> None:
     """With the name of the argument and what there is."""
     call: Callable[..., LintReport] = lint_html
-    with pytest.raises(ConfigurationError, match=r"known are|there are|lists them") as raised:
+    with pytest.raises(ConfigurationError, match=r"choose from|there are|lists them") as raised:
         call("<p>x</p>", **options)
     assert raised.value.field == field
 

@@ -94,7 +94,7 @@ def asked(scanner: Any, word: str) -> Any:
     [
         ("nothing", "accept", "found nothing"),
         ("a virus", "reject", "Test-Signature"),
-        ("too big", "defer", "could not be asked"),
+        ("too big", "defer", "failed to run"),
     ],
 )
 def test_clamd(root: Path, word: str, decision: str, said: str) -> None:

@@ -93,7 +93,7 @@ def test_arguments_go_before_the_file(tmp_path: Path) -> None:
     ("tables", "said"),
     [
         ("[gate]\ndry_runs = true\n", "line 6: [gate] unknown key dry_runs: did you mean dry_run?"),
-        ("[gate]\nxyz = 1\n", "unknown key xyz: known are store"),
+        ("[gate]\nxyz = 1\n", "unknown key xyz: choose from store"),
         ('[gate]\ndry_run = "yes"\n', "line 6: [gate] dry_run is true or false or a list; got 'yes'"),
         (
             '[gate]\non_conflict = "perhaps"\n',

@@ -127,7 +127,7 @@ class Resolver:
         """Hold conversations, and give each one's number and result as it ends.
 
         Args:
-            conversations: Taken up as there is room for them. `None` stands for «none just now»: a source
+            conversations: Taken up as there is room for them. `None` stands for "none just now": a source
                 that has to work for its next conversation gives it, so that answers are heard meanwhile.
             budget: Seconds of wall-timer time for all of them; what is open then is a timeout.
         """

@@ -1,7 +1,7 @@
 """The sockets of the DNS door, for a thread and for an event loop: they move bytes and decide nothing.
 
-Both give what arrived as (what, id, bytes), with what being «udp», «tcp», «failed» (a TCP connection,
-by the id of its question) or «refused» (nobody listens; by the number of the server).
+Both give what arrived as (what, id, bytes), with what being "udp", "tcp", "failed" (a TCP connection,
+by the id of its question) or "refused" (nobody listens; by the number of the server).
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ def unescaped_attribute(raw: str) -> str:
     >>> unescaped_attribute("/?a=1&amp;copy=2&copy=3&#233;")
     '/?a=1&copy=2&copy=3é'
 
-    A reference needs its semicolon: «&copy=3» is a parameter (HTML Living Standard, section 13.2.5.73).
+    A reference needs its semicolon: '&copy=3' is a parameter (HTML Living Standard, section 13.2.5.73).
     """
     if "&" not in raw:
         return raw
@@ -197,7 +197,7 @@ def _character(match: re.Match[str]) -> str:
 
 
 def _without_marks_in_values(source: str) -> str:
-    """Write the marks «<» and «>» in quoted values as references, and leave out a tag without an end."""
+    """Write the marks '<' and '>' in quoted values as references, and leave out a tag without an end."""
     pieces: list[str] = []
     position = 0
     while found := _TAG_START.search(source, position):
@@ -255,7 +255,7 @@ def _move_on(lower: str, ahead: dict[str, int], mark: str, position: int) -> Non
 
 
 def _opens(lower: str, start: int, mark: str) -> bool:
-    """Say whether a mark is a whole name: «<styled» is no style; and «<!--» is more than «<!»."""
+    """Say whether a mark is a whole name: '<styled' is no style; and '<!--' is more than '<!'."""
     if mark[1].isalpha():
         return lower[start + len(mark) : start + len(mark) + 1] in _BEHIND_NAME
     return mark != "<!" or not lower.startswith("<!--", start)
@@ -328,7 +328,7 @@ def _value(raw: str) -> str:
 
 
 def _link(href: str, raw: str, words: list[str], *, has_image: bool) -> Link:
-    """Finish an anchor; one with its own background, padding or class «button» is a button."""
+    """Finish an anchor; one with its own background, padding or class 'button' is a button."""
     text = "".join(words)
     text = " ".join((plain(text) if "&" in text or not text.isascii() else text).split())
     look = raw.replace(href, "").lower()
@@ -350,6 +350,6 @@ def _image(raw: str) -> Image:
 
 
 def _pixels(value: str | None) -> int | None:
-    """Read «600» or «600px»; a percentage or anything else is no number of pixels."""
+    """Read '600' or '600px'; a percentage or anything else is no number of pixels."""
     digits = (value or "").strip().lower().removesuffix("px").strip()
     return int(digits) if _PIXELS.fullmatch(digits) else None

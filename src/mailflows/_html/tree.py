@@ -181,7 +181,7 @@ class _Builder:
         return self.tree
 
     def markup(self, start: int) -> int:
-        """Read what starts with «<» and return the position behind it."""
+        """Read what starts with '<' and return the position behind it."""
         following = self.source[start + 1 : start + 2]
         if following.isascii() and following.isalpha():
             return self.start_tag(start)
@@ -237,7 +237,7 @@ class _Builder:
         return found, stop, source[stop - 2 : stop] == "/>"
 
     def in_svg(self, element: Element) -> bool:
-        """Say whether an element stands in foreign content, where «/>» closes it."""
+        """Say whether an element stands in foreign content, where '/>' closes it."""
         node: Element | None = element
         for _ in range(8):
             if node is None:

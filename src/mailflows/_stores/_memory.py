@@ -79,7 +79,7 @@ class MemoryStore:
     ) -> Outcome:
         """See `Store.decide`."""
         lock = self._lock
-        lock.acquire()  # «with» takes twice the time
+        lock.acquire()  # "with" takes twice the time
         try:
             now = self._clock() + self._offset
             if now < self._last:

@@ -33,7 +33,7 @@ _MASK = (1 << HASH_BITS) - 1
 _GLOB = re.compile(r"[*?\[\]^\\-]")
 # bound: the largest wait that is written
 _FOREVER = 1e300
-"""What stands for «no limit on the wait», in microseconds."""
+"""What stands for "no limit on the wait", in microseconds."""
 
 _EVICTION = re.compile(r"maxmemory_policy\W+([a-z-]+)")
 _ROOM = re.compile(r"maxmemory'?\W+(\d+)")

@@ -49,7 +49,7 @@ class Documents(Protocol):
 
         Args:
             key: The document.
-            old: What `load` gave; `None` for «there is none».
+            old: What `load` gave; `None` for "there is none".
             new: What shall be there; `None` to remove it.
             ttl: Seconds after which it goes by itself; never by default.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["flow_findings"]
 
 _WIDEST = {4: 16, 6: 28}
-"""Shortest prefixes that are not «very large»: a /16 of IPv4 is 65,536 addresses."""
+"""Shortest prefixes that are not "very large": a /16 of IPv4 is 65,536 addresses."""
 
 _DOCUMENTATION = tuple(
     map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from mailflows import __version__
+from mailflows._suggestion import did_you_mean
 from mailflows.cli import (
     audit,
     bounces,
@@ -22,10 +25,11 @@ from mailflows.cli import (
     suppress,
 )
 from mailflows.cli import list as list_command
-from mailflows.errors import ConfigurationError, MailflowsError
+from mailflows.cli._terminal import STATUS, complain
+from mailflows.errors import MailflowsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["main"]
 
@@ -35,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot write must not end a run
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
+    options = _parser().read(sys.argv[1:] if arguments is None else arguments)
     try:
         return int(options.run(options))
     except KeyboardInterrupt:
@@ -43,18 +47,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has seen enough
         sys.stderr.close()
         return 0
-    except ConfigurationError as problem:
-        print(f"mailflows: {problem}", file=sys.stderr)
-        return 2
     except MailflowsError as problem:
-        print(f"mailflows: {problem}", file=sys.stderr)
-        return 1
+        complain(problem)
+        return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m mailflows", description="Keep professional, marketing and transactional mail apart."
+_UNKNOWN_WORD = re.compile(r"argument ([^:]*): invalid [\w ]*(?:choice|value): '([^']*)'")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says which command or option was probably meant."""
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """Return what is asked for; an option that does not exist is answered with the one that was meant."""
+        options, unknown = self.parse_known_args(words)
+        if unknown:
+            option = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
+            hint = f"; {did_you_mean(option, self._options(words))}" if option else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2, what is wrong and what was meant."""
+        wrong = _UNKNOWN_WORD.match(message)
+        action = next((one for one in self._actions if wrong and _is_called(one, wrong[1])), None)
+        if wrong and action and action.choices:
+            message = f"{wrong[2]!r} is not known: {did_you_mean(wrong[2], map(str, action.choices))}"
+        complain(f"{message}\nTry '{self.prog} --help'.")
+        raise SystemExit(2)
+
+    def _options(self, words: Sequence[str]) -> Iterator[str]:
+        """Yield the options of the commands that are named."""
+        yield from self._option_string_actions
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 -- argparse has no other name for it
+                named = next((word for word in words if word in action.choices), None)
+                if named is not None:
+                    yield from action.choices[named]._options(words)  # noqa: SLF001 -- of the same class
+
+
+def _is_called(action: argparse.Action, name: str) -> bool:
+    """Return whether argparse calls an argument so in an error."""
+    return name in {"/".join(action.option_strings), action.metavar, action.dest}
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="mailflows",
+        description="Keep professional, marketing and transactional mail apart.",
+        epilog=STATUS,
     )
+    parser.add_argument("--version", action="version", version=f"mailflows {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     everyday = (classify, check, list_command, lint, fix, audit, gate)
     for command in (*everyday, bounces, held, limits, senders, status, suppress):

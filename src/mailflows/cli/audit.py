@@ -1,16 +1,11 @@
-"""``mailflows audit``: say what the flows lack in the DNS, and what they share.
-
-Exit status: 0 nothing is wrong, 1 there is an error or a warning, 2 wrong usage or a file that cannot
-be read.
-"""
+"""``mailflows audit``: say what the flows lack in the DNS, and what they share."""
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
 from mailflows.audit import AUDIT_BUDGET, audit
+from mailflows.cli._terminal import STATUS, complain, say, say_json
 from mailflows.flows import FlowSet
 
 if TYPE_CHECKING:
@@ -25,9 +20,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     command = commands.add_parser(
         "audit",
-        help="say what the flows lack, and what they share",
-        description="Look up what flows have published, and say what is missing, weak or shared.",
-        epilog="Exit status: 0 nothing is wrong, 1 an error or a warning, 2 wrong usage or a bad file.",
+        help="check the DNS records of flows, and what flows share",
+        description="Check the DNS records of flows: what is missing, weak or shared.",
+        epilog=STATUS,
     )
     command.add_argument(
         "file", metavar="FLOWS.toml", help="a file with a table [flows.marketing] for each flow"
@@ -35,11 +30,11 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument("--json", action="store_true", help="write JSON")
     command.add_argument("--explain", action="store_true", help="show evidence, advice and reference of each")
     command.add_argument(
-        "--nameserver", action="append", metavar="IP", help="ask this resolver (may be repeated)"
+        "--nameserver", action="append", metavar="IP", help="query this resolver (may be repeated)"
     )
     command.add_argument("--port", type=int, default=53, help="port of the resolver")
     command.add_argument(
-        "--budget", type=float, default=AUDIT_BUDGET, metavar="SECONDS", help="wait no longer than this"
+        "--budget", type=float, default=AUDIT_BUDGET, metavar="SECONDS", help="give up after this time"
     )
     command.set_defaults(run=_run)
 
@@ -48,17 +43,17 @@ def _run(options: argparse.Namespace) -> int:
     try:
         flows = FlowSet.from_toml(options.file, needs_passwords=False)
     except (OSError, UnicodeDecodeError) as problem:
-        print(f"mailflows: {options.file}: {getattr(problem, 'strerror', None) or problem}", file=sys.stderr)
+        complain(f"{options.file}: {getattr(problem, 'strerror', None) or problem}")
         return 2
     report = audit(flows, resolver=_resolver(options), budget=options.budget)
     if options.json:
-        print(json.dumps(report.to_dict(), ensure_ascii=False))
+        say_json(report.to_dict())
     elif options.explain:
         for found in report:
-            print("\n    ".join([str(found), *found.evidence, f"→ {found.advice} ({found.reference})"]))
-        print(report.summary)
+            say("\n    ".join([str(found), *found.evidence, f"→ {found.advice} ({found.reference})"]))
+        say(report.summary)
     else:
-        print(report)
+        say(report)
     return int(not report.ok)
 
 

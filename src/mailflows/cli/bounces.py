@@ -1,17 +1,13 @@
-"""``mailflows bounces``: read what came back (files, folders, an mbox, a Maildir), and say what to do.
-
-Exit status: 0 everything was read, 2 wrong usage or what cannot be read.
-"""
+"""``mailflows bounces``: read what came back (files, folders, an mbox, a Maildir), and say what to do."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import printable, to_text
+from mailflows.cli._terminal import STATUS, complain, say, say_json
 from mailflows.cli.messages import messages
 from mailflows.errors import MessageError
 from mailflows.feedback import SuppressionList, parse_autoreply, parse_bounce
@@ -35,12 +31,12 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command = commands.add_parser(
         "bounces",
         help="read bounces, complaints and automatic answers",
-        description="Read what came back: messages, folders, an mbox or a Maildir; say what it means.",
-        epilog="Exit status: 0 everything was read, 2 wrong usage or what cannot be read.",
+        description="Read bounces, complaints and automatic answers: files, folders, mbox, Maildir.",
+        epilog=STATUS,
     )
     command.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder; - for standard input")
     command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow whose return path it is")
-    command.add_argument("--json", action="store_true", help="one JSON object an event and line")
+    command.add_argument("--json", action="store_true", help="one JSON object per event and line")
     command.add_argument("--apply", metavar="LIST.db", help="feed a suppression list in this SQLite file")
     command.set_defaults(run=_run)
 
@@ -51,11 +47,14 @@ def _run(options: argparse.Namespace) -> int:
     events = list(_read(options, seen))
     if options.json:
         for name, event in events:
-            print(json.dumps({"message": name, **_plain(event)}, ensure_ascii=False))
+            say_json({"message": name, **_plain(event)})
     elif events:
-        print(to_text(_COLUMNS, [_row(name, event) for name, event in events]))
+        say(to_text(_COLUMNS, [_row(name, event) for name, event in events]))
     applied = _apply(options.apply, [event for _, event in events]) if options.apply else None
-    print(_summary(seen, applied), file=sys.stderr if options.json else sys.stdout)
+    if options.json:
+        complain(_summary(seen, applied))
+    else:
+        say(_summary(seen, applied))
     return 2 if seen["unreadable"] else 0
 
 
@@ -69,7 +68,7 @@ def _read(options: argparse.Namespace, seen: Counter[str]) -> Iterator[tuple[str
             answer = None if found else parse_autoreply(content)
         except MessageError as problem:
             seen["unreadable"] += 1
-            print(printable(f"{name}: {problem}"), file=sys.stderr)
+            complain(f"{printable(name)}: {problem}")
             continue
         seen["report" if found else "automatic answer" if answer else "other message"] += 1
         for event in found or ((answer,) if answer else ()):

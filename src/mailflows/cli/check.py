@@ -1,37 +1,32 @@
-"""``mailflows check``: say whether to write to addresses.
-
-Exit status: 0 nothing is bad, 1 an address is undeliverable, 2 wrong usage.
-"""
+"""``mailflows check``: check whether addresses can be mailed."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING
 
 from mailflows._result import to_text
+from mailflows.cli._terminal import STATUS, say, say_json
 from mailflows.flow import Flow
 from mailflows.recipients import Deliverability, RecipientChecker
 
 if TYPE_CHECKING:
     from mailflows.recipients import RecipientReport
 
-__all__ = ["STATUS", "add_checker_options", "add_command", "checker_of"]
-
-STATUS = "Exit status: 0 nothing is bad, 1 something is, 2 wrong usage or a file that cannot be read."
+__all__ = ["add_checker_options", "add_command", "checker_of"]
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     check = commands.add_parser(
         "check",
-        help="say whether to write to addresses",
-        description="Say whether to write to addresses.",
+        help="check whether addresses can be mailed",
+        description="Check whether addresses can be mailed.",
         epilog=STATUS,
     )
     check.add_argument(
-        "addresses", nargs="+", metavar="ADDRESS", help="an address, or - for one a line on standard input"
+        "addresses", nargs="+", metavar="ADDRESS", help="an address, or - for one per line on standard input"
     )
     check.set_defaults(run=_run)
     add_checker_options(check)
@@ -39,13 +34,18 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def add_checker_options(command: argparse.ArgumentParser) -> None:
     """Add what ``check`` and ``list`` are told about the DNS and the flow."""
-    command.add_argument("--no-dns", action="store_true", help="ask no DNS: nothing leaves this machine")
+    command.add_argument(
+        "--no-dns", action="store_true", help="make no DNS queries: nothing leaves this machine"
+    )
     command.add_argument("--json", action="store_true", help="write JSON")
     command.add_argument(
-        "--flow", type=Flow, choices=list(Flow), help="what is sent; in marketing role accounts are risky"
+        "--flow",
+        type=Flow,
+        choices=list(Flow),
+        help="the flow that is sent; in marketing, role accounts are risky",
     )
     command.add_argument(
-        "--nameserver", action="append", metavar="IP", help="ask this resolver (may be repeated)"
+        "--nameserver", action="append", metavar="IP", help="query this resolver (may be repeated)"
     )
     command.add_argument("--port", type=_port, default=53, help="port of the resolver")
 
@@ -65,9 +65,9 @@ def _run(options: argparse.Namespace) -> int:
     reports = [checker.check(address) for address in addresses]
     if options.json:
         for report in reports:
-            print(json.dumps(report.to_dict(), ensure_ascii=False))
+            say_json(report.to_dict())
     else:
-        print(to_text(["address", "verdict", "did you mean", "why"], [_row(report) for report in reports]))
+        say(to_text(["address", "verdict", "did you mean", "why"], [_row(report) for report in reports]))
     return int(any(report.verdict is Deliverability.UNDELIVERABLE for report in reports))
 
 

@@ -1,13 +1,12 @@
-"""``mailflows classify``: tell which flow messages belong to."""
+"""``mailflows classify``: classify messages by flow."""
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
-from mailflows._result import to_text
+from mailflows._result import printable, to_text
 from mailflows.classifier import Classifier
+from mailflows.cli._terminal import STATUS, complain, say, say_json
 from mailflows.cli.messages import messages
 from mailflows.errors import MessageError
 
@@ -23,9 +22,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     classify = commands.add_parser(
         "classify",
-        help="tell which flow messages belong to",
-        description="Tell which flow messages belong to.",
-        epilog="Exit status: 0 all were read, 1 some could not be read, 2 wrong usage.",
+        help="classify messages by flow",
+        description="Classify messages as professional, marketing or transactional.",
+        epilog=STATUS,
     )
     classify.add_argument(
         "paths", nargs="+", metavar="PATH", help="a file, a folder, an mbox, or - for standard input"
@@ -59,9 +58,9 @@ def _classify(options: argparse.Namespace) -> int:
         if result.likely is None:
             failed = True
         if options.json:
-            print(json.dumps({"file": name, **result.to_dict()}, ensure_ascii=False))
+            say_json({"file": name, **result.to_dict()})
         elif options.explain:
-            print(f"{name}\n{_explained(result)}\n")
+            say(f"{printable(name)}\n{_explained(result)}\n")
         else:
             rows.append(
                 [
@@ -72,8 +71,8 @@ def _classify(options: argparse.Namespace) -> int:
                 ]
             )
     if rows:
-        print(to_text(["message", "flow", "sure", "why"], rows))
-    return int(failed)
+        say(to_text(["message", "flow", "sure", "why"], rows))
+    return 2 if failed else 0
 
 
 def _classifier(options: argparse.Namespace) -> Classifier:
@@ -91,12 +90,12 @@ def _classifier(options: argparse.Namespace) -> Classifier:
 def _say_error(name: str, reason: str, *, as_json: bool) -> None:
     """Say which input could not be read, on standard error, and in the stream where it is JSON."""
     if as_json:
-        print(json.dumps({"file": name, "error": reason}, ensure_ascii=False))
-    print(f"{name}: {reason}", file=sys.stderr)
+        say_json({"file": name, "error": reason})
+    complain(f"{printable(name)}: {reason}")
 
 
 def _named(result: Classification) -> str:
-    """Return the flow, or «unsure» with the likely one."""
+    """Return the flow, or "unsure" with the likely one."""
     if result.flow:
         return result.flow.value
     return f"unsure, perhaps {result.likely.value}" if result.likely else "unsure"

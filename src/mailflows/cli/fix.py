@@ -1,7 +1,4 @@
-"""``mailflows fix``: repair a message or a template.
-
-Exit status: 0 a message was written, 2 wrong usage or what cannot be read.
-"""
+"""``mailflows fix``: repair a message or a template."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mailflows.cli._terminal import STATUS, complain
 from mailflows.cli.lint import PAGES
 from mailflows.cli.messages import read_bytes
 from mailflows.content import REPAIRS, fix, fix_html
@@ -29,11 +27,11 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "fix",
         help="repair a message or a template",
         description=f"Repair a message, or the page of a template (.html). Repairs: {', '.join(REPAIRS)}.",
-        epilog="Exit status: 0 a message was written, 2 wrong usage or what cannot be read.",
+        epilog=STATUS,
     )
     command.add_argument("message", metavar="MESSAGE", help="a file, or - for standard input")
     command.add_argument("--out", metavar="FILE", help="where to write; standard output by default")
-    command.add_argument("--only", help="repairs, with commas between; all but inline-css by default")
+    command.add_argument("--only", help="repairs, separated by commas; all but inline-css by default")
     command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow it is for")
     command.add_argument("--unsubscribe", metavar="URL", help="the https address for List-Unsubscribe")
     command.set_defaults(run=_run)
@@ -48,11 +46,11 @@ def _run(options: argparse.Namespace) -> int:
         else:
             sys.stdout.buffer.write(result.data)
     except (MessageError, OSError) as problem:
-        print(f"mailflows: {problem}", file=sys.stderr)
+        complain(f"{problem}")
         return 2
-    print(result, file=sys.stderr)
+    complain(result)
     for name, reason in result.skipped:
-        print(f"  skipped {name}: {reason}", file=sys.stderr)
+        complain(f"skipped {name}: {reason}")
     return 0
 
 

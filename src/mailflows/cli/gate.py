@@ -1,16 +1,13 @@
-"""``mailflows gate``: say whether messages may leave, by which relay, and why.
-
-Exit status: 0 every message may leave, 1 one may not, or could not be read, 2 wrong usage or a bad file.
-"""
+"""``mailflows gate``: say whether messages may leave, by which relay, and why."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailflows._result import to_text
+from mailflows._result import printable, to_text
+from mailflows.cli._terminal import STATUS, complain, say, say_json
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -26,17 +23,17 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     gate = commands.add_parser(
         "gate",
-        help="say whether messages may leave, by which route, and why",
-        description="Say whether messages may leave. Nothing is sent, and no state is changed.",
-        epilog="Exit status: 0 all may leave, 1 one may not, 2 wrong usage or a bad file.",
+        help="check whether messages may leave, by which route, and why",
+        description="Check whether messages may leave. Nothing is sent, and no state is changed.",
+        epilog=STATUS,
     )
     gate.add_argument("file", metavar="FLOWS.toml", help="a file with the flows, and the parts of the gate")
     gate.add_argument("messages", nargs="+", metavar="MESSAGE", help="a file, or - for standard input")
-    gate.add_argument("--flow", choices=list(Flow), help="the flow that the messages are declared to be of")
-    gate.add_argument("--client", metavar="IP", help="network address of who caused them")
-    gate.add_argument("--form", metavar="NAME", help="the form that did")
-    gate.add_argument("--account", metavar="NAME", help="who is logged in")
-    gate.add_argument("--explain", action="store_true", help="show what every part says")
+    gate.add_argument("--flow", choices=list(Flow), help="the flow that the sender declares")
+    gate.add_argument("--client", metavar="IP", help="IP address of the client that caused them")
+    gate.add_argument("--form", metavar="NAME", help="the form that caused them")
+    gate.add_argument("--account", metavar="NAME", help="the account that is logged in")
+    gate.add_argument("--explain", action="store_true", help="show the findings of every part")
     gate.add_argument("--json", action="store_true", help="one JSON object per message and line")
     gate.set_defaults(run=_run)
 
@@ -46,22 +43,23 @@ def _run(options: argparse.Namespace) -> int:
         gate = _gate(options.file)
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or problem
-        print(f"mailflows: {options.file}: {reason}", file=sys.stderr)
+        complain(f"{options.file}: {reason}")
         return 2
     rows: list[list[str]] = []
-    stopped = False
+    status = 0
     for name in options.messages:
         verdict = _verdict(gate, name, options)
-        stopped |= not verdict
+        is_read = all(reason.code != "unreadable" for reason in verdict.why)
+        status = max(status, 0 if verdict else 1 if is_read else 2)
         if options.json:
-            print(json.dumps({"file": name, **verdict.to_dict()}, ensure_ascii=False))
+            say_json({"file": name, **verdict.to_dict()})
         elif options.explain:
-            print(f"{name}: {verdict}\n{verdict.explain()}\n")
+            say(f"{printable(name)}: {verdict}\n{verdict.explain()}\n")
         else:
             rows.append([name, str(verdict.decision), str(verdict.flow or "-"), _why(verdict)])
     if rows:
-        print(to_text(["message", "decision", "flow", "why"], rows))
-    return int(stopped)
+        say(to_text(["message", "decision", "flow", "why"], rows))
+    return status
 
 
 def _gate(file: str) -> Gate:

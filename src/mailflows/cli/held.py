@@ -1,15 +1,10 @@
-"""``mailflows held``: list, show, release and drop what waits for manual review.
-
-Exit status: 0 done, 1 it could not be sent, 2 wrong usage, no such message or a bad file.
-"""
+"""``mailflows held``: list, show, release and drop what waits for manual review."""
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
-from mailflows._result import printable
+from mailflows.cli._terminal import STATUS, complain, say, say_json
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -26,15 +21,15 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     held = commands.add_parser(
         "held",
         help="list, show, release or drop messages that wait for manual review",
-        description="List what waits for manual review, one line a message, or decide about one.",
-        epilog="Exit status: 0 done, 1 it could not be sent, 2 wrong usage, no such message or a bad file.",
+        description="List the messages that wait for manual review, one per line, or decide about one.",
+        epilog=STATUS,
     )
     held.add_argument("file", metavar="FLOWS.toml", help="the file of the gate that holds them")
     held.add_argument("action", nargs="?", choices=("list", *_ACTIONS), default="list")
     held.add_argument("id", nargs="?", metavar="ID", help="the first word of its line in the list")
-    held.add_argument("--flow", choices=list(Flow), help="release: the flow by which it leaves")
-    held.add_argument("--all", action="store_true", help="list: what was released or dropped, too")
-    held.add_argument("--json", action="store_true", help="list: one JSON object a line")
+    held.add_argument("--flow", choices=list(Flow), help="release: the flow that it leaves by")
+    held.add_argument("--all", action="store_true", help="list: also released and dropped messages")
+    held.add_argument("--json", action="store_true", help="list: one JSON object per line")
     held.set_defaults(run=_run)
 
 
@@ -46,36 +41,39 @@ def _run(options: argparse.Namespace) -> int:
     try:
         file = SettingsFile(options.file)
     except OSError as problem:
-        print(f"mailflows: {options.file}: {problem.strerror or problem}", file=sys.stderr)
+        complain(f"{options.file}: {problem.strerror or problem}")
         return 2
     held = HeldMail(store_from_file(file))
     if not held.is_lasting:
-        print(f'mailflows: {file.path}: write store = "state.db" in [gate]: there is none', file=sys.stderr)
+        complain(f'{file.path}: write store = "state.db" in [gate]: there is none')
         return 2
     if options.action == "list":
         _list(held, options)
         return 0
     if options.id is None:
-        print(f"mailflows: held … {options.action} needs the ID of a message", file=sys.stderr)
+        complain(f"held … {options.action} needs the ID of a message")
         return 2
     return _ACTIONS[options.action](held, file, options)
 
 
 def _list(held: HeldMail, options: argparse.Namespace) -> None:
     for one in held.list(every=options.all):
-        print(json.dumps(one.to_dict(), ensure_ascii=False) if options.json else one)
+        if options.json:
+            say_json(one.to_dict())
+        else:
+            say(one)
 
 
 def _show(held: HeldMail, _file: SettingsFile, options: argparse.Namespace) -> int:
     text = held.show(options.id).decode("utf-8", "replace")
-    print("\n".join(printable(line) for line in text.splitlines()))
+    say("\n".join(text.splitlines()))
     return 0
 
 
 def _release(held: HeldMail, file: SettingsFile, options: argparse.Namespace) -> int:
     one = held.release(options.id, flow=options.flow)
     if not one.is_taken:
-        print(f"{one.id} leaves by the {one.flow} flow with the next attempt of its sender")
+        say(f"{one.id} leaves by the {one.flow} flow with the next attempt of its sender")
         return 0
     return _sent(held, file, one)
 
@@ -91,16 +89,16 @@ def _sent(held: HeldMail, file: SettingsFile, one: HeldMessage) -> int:
             refused = smtp.sendmail(one.mail_from, one.recipients, held.show(one.id), flow=one.flow)
     except (Refused, OSError) as problem:  # smtplib.SMTPException is an OSError
         why = str(problem) if isinstance(problem, Refused) else type(problem).__name__
-        print(f"mailflows: {one.id} could not be sent: {why}; release it again", file=sys.stderr)
+        complain(f"{one.id} could not be sent: {why}; release it again")
         return 1
     number = len(one.recipients) - len(refused)
-    print(f"{one.id} was sent by the {one.flow} flow to {number} of {len(one.recipients)} recipients")
+    say(f"{one.id} was sent by the {one.flow} flow to {number} of {len(one.recipients)} recipients")
     return 0
 
 
 def _drop(held: HeldMail, _file: SettingsFile, options: argparse.Namespace) -> int:
     one = held.drop(options.id)
-    print(f"{one.id} is dropped; the next attempt of its sender is refused")
+    say(f"{one.id} is dropped; the next attempt of its sender is refused")
     return 0
 
 

@@ -1,15 +1,11 @@
-"""``mailflows limits``: list the limits of a gate, show how a key stands, reset it.
-
-Exit status: 0 done, 1 nothing is counted by what was given, 2 wrong usage or a bad file.
-"""
+"""``mailflows limits``: list the limits of a gate, show or reset counters."""
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import to_text
+from mailflows.cli._terminal import STATUS, complain, say, say_json
 
 if TYPE_CHECKING:
     import argparse
@@ -26,9 +22,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     limits = commands.add_parser(
         "limits",
-        help="list the limits of a gate, show how a key stands, reset it",
-        description="List the limits of a gate, and show or reset what is counted for a key.",
-        epilog="Exit status: 0 done, 1 nothing is counted by what was given, 2 wrong usage or a bad file.",
+        help="list the limits of a gate, show or reset counters",
+        description="List the limits of a gate, and show or reset the counters of a key.",
+        epilog=STATUS,
     )
     limits.add_argument("action", choices=("list", "show", "reset"))
     limits.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")
@@ -45,14 +41,14 @@ def _run(options: argparse.Namespace) -> int:
     try:
         file = SettingsFile(options.file)
     except OSError as problem:
-        print(f"mailflows: {options.file}: {problem.strerror or problem}", file=sys.stderr)
+        complain(f"{options.file}: {problem.strerror or problem}")
         return 2
     limiters = _limiters(parts_from_file(file, store_from_file(file)).get("limiter"))
     if options.action == "list":
         return _list(limiters, as_json=options.json)
     keys = {key: value for key in KEYS if (value := getattr(options, key)) is not None}
     if not keys:
-        print(f"mailflows: limits {options.action} needs one of --{', --'.join(KEYS)}", file=sys.stderr)
+        complain(f"limits {options.action} needs one of --{', --'.join(KEYS)}")
         return 2
     return (_show if options.action == "show" else _reset)(limiters, keys, as_json=options.json)
 
@@ -92,6 +88,6 @@ def _reset(limiters: Mapping[str, Limiter], keys: dict[str, Any], *, as_json: bo
 
 def _print(header: tuple[str, ...], rows: list[Any], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps([dict(zip(header, row, strict=True)) for row in rows], ensure_ascii=False))
+        say_json([dict(zip(header, row, strict=True)) for row in rows])
     else:
-        print(to_text(header, rows))
+        say(to_text(header, rows))

@@ -1,15 +1,11 @@
-"""``mailflows lint``: say what should be changed in messages or templates.
-
-Exit status: 0 no error was found in any message, 1 one was, 2 wrong usage or what cannot be read.
-"""
+"""``mailflows lint``: check messages or templates for faults."""
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
 from mailflows._result import Severity, printable
+from mailflows.cli._terminal import STATUS, complain, say, say_json
 from mailflows.cli.messages import read_bytes
 from mailflows.content import lint, lint_html
 from mailflows.errors import MessageError
@@ -30,16 +26,16 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     command = commands.add_parser(
         "lint",
-        help="say what should be changed in messages or templates",
-        description="Say what should be changed in messages, or in templates (.html).",
-        epilog="Exit status: 0 no error was found, 1 one was, 2 wrong usage or what cannot be read.",
+        help="check messages or templates for faults",
+        description="Check messages, or templates (.html), for faults.",
+        epilog=STATUS,
     )
     command.add_argument("messages", nargs="+", metavar="MESSAGE", help="a file, or - for standard input")
     command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow it is for")
-    command.add_argument("--clients", default="default", help="default, all, or names with commas between")
-    command.add_argument("--ignore", default="", help="codes or families, with commas between")
-    command.add_argument("--all", action="store_true", help="show what is only worth knowing, too")
-    command.add_argument("--json", action="store_true", help="one JSON object a message and line")
+    command.add_argument("--clients", default="default", help="default, all, or names separated by commas")
+    command.add_argument("--ignore", default="", help="codes or families, separated by commas")
+    command.add_argument("--all", action="store_true", help="also show findings that are only informative")
+    command.add_argument("--json", action="store_true", help="one JSON object per message and line")
     command.set_defaults(run=_run)
 
 
@@ -50,13 +46,13 @@ def _run(options: argparse.Namespace) -> int:
         try:
             report = _linted(name, options)
         except MessageError as problem:
-            print(f"{name}: {problem}", file=sys.stderr)
+            complain(f"{printable(name)}: {problem}")
             status = 2
             continue
         if options.json:
-            print(json.dumps({"file": name, **report.to_dict()}, ensure_ascii=False))
+            say_json({"file": name, **report.to_dict()})
         else:
-            print(_shown(name, report, show_all=options.all))
+            say(_shown(name, report, show_all=options.all))
         status = max(status, int(not report.ok))
     return status
 
@@ -72,5 +68,5 @@ def _linted(name: str, options: argparse.Namespace) -> LintReport:
 
 def _shown(name: str, report: LintReport, *, show_all: bool) -> str:
     findings = report.findings if show_all else report.at_least(Severity.WARNING)
-    lines = [f"{name}: {report}", *(f"  {finding}" for finding in findings)]
-    return "\n".join(map(printable, lines))
+    lines = [f"{printable(name)}: {report}", *(f"  {finding}" for finding in findings)]
+    return "\n".join(lines)

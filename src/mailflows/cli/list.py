@@ -1,18 +1,14 @@
-"""``mailflows list``: say what a mailing base is worth.
-
-Exit status: 0 the list may be mailed, 1 it should not be mailed as it is, 2 wrong usage or a file that
-cannot be read.
-"""
+"""``mailflows list``: check a whole mailing list."""
 
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailflows.cli.check import STATUS, add_checker_options, checker_of
+from mailflows.cli._terminal import STATUS, complain, say, say_json
+from mailflows.cli.check import add_checker_options, checker_of
 from mailflows.errors import ConfigurationError, MissingExtra
 from mailflows.flow import Flow
 from mailflows.recipients import Advice
@@ -29,14 +25,14 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     base = commands.add_parser(
         "list",
-        help="say what a mailing base is worth",
-        description="Check a file of addresses: counts, predicted bounces, each provider's rule.",
+        help="check a whole mailing list",
+        description="Check a file of addresses: counts, predicted bounces, the limits of providers.",
         epilog=STATUS,
     )
     base.add_argument(
         "file",
         metavar="FILE",
-        help="a file of CSV, plain text, JSON or Excel, packed or not; - for standard input",
+        help="a file of CSV, plain text, JSON or Excel, compressed or not; - for standard input",
     )
     base.add_argument("--column", help="name of the column with the addresses; found by default")
     base.add_argument("--out", metavar="FILE.csv", help="write every row with its verdict to this file")
@@ -46,7 +42,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="write the safe rows to this file: whole ones if it ends in .csv, else the addresses",
     )
     base.add_argument(
-        "--cache", metavar="FILE", help="keep what the DNS said here, to go on after an interruption"
+        "--cache", metavar="FILE", help="keep DNS answers here, to resume after an interruption"
     )
     base.set_defaults(run=_run)
     add_checker_options(base)
@@ -64,14 +60,15 @@ def _run(options: argparse.Namespace) -> int:
         if options.clean:
             _write_clean(report, options.clean)
     except (ConfigurationError, MissingExtra) as problem:
-        print(f"mailflows: {problem}", file=sys.stderr)
+        complain(f"{problem}")
         return 2
     except OSError as problem:
-        print(
-            f"mailflows: {problem.filename or options.file}: {problem.strerror or problem}", file=sys.stderr
-        )
+        complain(f"{problem.filename or options.file}: {problem.strerror or problem}")
         return 2
-    print(json.dumps(report.to_dict(), ensure_ascii=False) if options.json else report)
+    if options.json:
+        say_json(report.to_dict())
+    else:
+        say(report)
     return int(report.advice is not Advice.GO)
 
 

@@ -1,15 +1,12 @@
-"""``mailflows senders``: list the senders who are blocked, and let them go.
-
-Exit status: 0 done, 1 the store could not answer, 2 wrong usage.
-"""
+"""``mailflows senders``: list blocked senders, and unblock them."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailflows._result import printable, to_text
+from mailflows._result import to_text
+from mailflows.cli._terminal import STATUS, say, say_json
 from mailflows.errors import ConfigurationError
 from mailflows.limits import SQLiteStore
 from mailflows.senders import SenderControl
@@ -24,19 +21,19 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     command = commands.add_parser(
         "senders",
-        help="list the senders who are blocked, and let them go",
-        description="List the senders who are blocked, and let them go.",
-        epilog="Exit status: 0 done, 1 the store could not answer, 2 wrong usage.",
+        help="list blocked senders, and unblock them",
+        description="List blocked senders, and unblock them.",
+        epilog=STATUS,
     )
     verbs = command.add_subparsers(required=True, metavar="VERB")
-    listing = verbs.add_parser("list", help="list the senders who are blocked")
-    listing.add_argument("--json", action="store_true", help="one JSON object a sender and line")
+    listing = verbs.add_parser("list", help="list blocked senders")
+    listing.add_argument("--json", action="store_true", help="one JSON object per sender and line")
     listing.set_defaults(run=_list)
-    unblocking = verbs.add_parser("unblock", help="let a sender go on")
+    unblocking = verbs.add_parser("unblock", help="unblock a sender")
     unblocking.add_argument("sender", metavar="NAME", help="the address or account, as your program gives it")
     unblocking.set_defaults(run=_unblock)
     for verb in (listing, unblocking):
-        verb.add_argument("--store", required=True, metavar="FILE", help="the SQLite file of the control")
+        verb.add_argument("--store", required=True, metavar="FILE", help="the SQLite file of SenderControl")
 
 
 def _control(options: argparse.Namespace) -> SenderControl:
@@ -51,17 +48,17 @@ def _list(options: argparse.Namespace) -> int:
     blocked = sorted(_control(options).blocked(), key=lambda one: one[0])
     if options.json:
         for name, verdict in blocked:
-            print(json.dumps({"sender": name, **verdict.to_dict()}, ensure_ascii=False))
+            say_json({"sender": name, **verdict.to_dict()})
         return 0
     rows = [
         (
-            printable(name),
+            name,
             f"{verdict.until:%Y-%m-%d %H:%M} UTC" if verdict.until else "for good",
             str(verdict),
         )
         for name, verdict in blocked
     ]
-    print(to_text(["sender", "until", "why"], rows) if rows else "no sender is blocked")
+    say(to_text(["sender", "until", "why"], rows) if rows else "no sender is blocked")
     return 0
 
 
@@ -69,7 +66,5 @@ def _unblock(options: argparse.Namespace) -> int:
     """Let a sender go, and say how it stands."""
     control = _control(options)
     before = control.check(options.sender)
-    print(
-        f"{printable(options.sender)}: {before.status} before, {control.unblock(options.sender).status} now"
-    )
+    say(f"{options.sender}: {before.status} before, {control.unblock(options.sender).status} now")
     return 0

@@ -1,16 +1,11 @@
-"""``mailflows status``: say how flows, senders, held mail, suppressions and limits stand.
-
-Exit status: 0 nothing waits for somebody, 1 a breaker is open, a sender is blocked or a message is held,
-2 wrong usage or a bad file.
-"""
+"""``mailflows status``: show the state of flows, senders, held mail, suppressions and limits."""
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
 from mailflows._result import to_text
+from mailflows.cli._terminal import STATUS, complain, say, say_json
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -25,9 +20,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     status = commands.add_parser(
         "status",
-        help="say how flows, senders, held mail, suppressions and limits stand",
-        description="Say how everything stands, or let a flow that was stopped go on.",
-        epilog="Exit status: 0 nothing waits for somebody, 1 something does, 2 wrong usage or a bad file.",
+        help="show the state of flows, senders, held mail, suppressions and limits",
+        description="Show the state of everything, or close the breaker of a flow.",
+        epilog=STATUS,
     )
     status.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")
     status.add_argument("action", nargs="?", choices=("show", "close"), default="show")
@@ -42,12 +37,12 @@ def _run(options: argparse.Namespace) -> int:
     try:
         file = SettingsFile(options.file)
     except OSError as problem:
-        print(f"mailflows: {options.file}: {problem.strerror or problem}", file=sys.stderr)
+        complain(f"{options.file}: {problem.strerror or problem}")
         return 2
     if options.action == "show":
         return _show(file, as_json=options.json)
     if options.flow is None:
-        print("mailflows: status … close needs a flow", file=sys.stderr)
+        complain("status … close needs a flow")
         return 2
     return _close(file, Flow(options.flow))
 
@@ -62,10 +57,10 @@ def _show(file: SettingsFile, *, as_json: bool) -> int:
     gate = Gate(flows, **parts_from_file(file, ReadOnlyStore(store_from_file(file))))
     found = gate.status()
     if as_json:
-        print(json.dumps(found.to_dict(), ensure_ascii=False))
+        say_json(found.to_dict())
     else:
         title, header, rows = found._table()  # noqa: SLF001 -- what a notebook shows
-        print(f"{title}\n\n{to_text(header, rows)}")
+        say(f"{title}\n\n{to_text(header, rows)}")
     return int(not found.ok)
 
 
@@ -73,5 +68,5 @@ def _close(file: SettingsFile, flow: Flow) -> int:
     from mailflows.gate._settings import store_from_file  # noqa: PLC0415 -- only for this command
     from mailflows.reputation import Reputation  # noqa: PLC0415
 
-    print(Reputation(store_from_file(file)).close(flow))
+    say(Reputation(store_from_file(file)).close(flow))
     return 0

@@ -1,17 +1,13 @@
-"""``mailflows suppress``: see a suppression list, and take back what an outage suppressed.
-
-Exit status: 0 done, 1 nothing was meant, 2 wrong usage or a file that cannot be read.
-"""
+"""``mailflows suppress``: see a suppression list, and take back what an outage suppressed."""
 
 from __future__ import annotations
 
-import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailflows._result import to_text
+from mailflows.cli._terminal import STATUS, say, say_json
 from mailflows.errors import ConfigurationError
 from mailflows.feedback import SuppressionList
 from mailflows.flow import Flow
@@ -28,9 +24,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     command = commands.add_parser(
         "suppress",
-        help="see a suppression list, and undo what an outage suppressed",
-        description="See how many are suppressed and why; take back, or believe, what a provider said.",
-        epilog="Exit status: 0 done, 1 nothing was meant, 2 wrong usage or a file that cannot be read.",
+        help="show a suppression list, and undo an outage",
+        description="Show how many addresses are suppressed and why; undo or confirm reports.",
+        epilog=STATUS,
     )
     verbs = command.add_subparsers(required=True, metavar="VERB")
     show = verbs.add_parser("list", help="count the entries by scope and reason")
@@ -42,15 +38,15 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _add_store(find)
     find.set_defaults(run=_show)
     for name, text, run in (
-        ("undo", "write again to those whom an outage suppressed", _undo),
-        ("confirm", "believe held bounces after all", _confirm),
+        ("undo", "unsuppress addresses that an outage suppressed", _undo),
+        ("confirm", "accept held bounces after all", _confirm),
     ):
         verb = verbs.add_parser(name, help=text)
         _add_store(verb)
         _add_selection(verb)
         verb.set_defaults(run=run)
         if name == "undo":
-            verb.add_argument("--preview", action="store_true", help="change nothing, only say what would be")
+            verb.add_argument("--preview", action="store_true", help="change nothing, only show the effect")
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +56,8 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--domain", help="the domain of the addresses")
-    parser.add_argument("--mailbox-provider", metavar="NAME", help="who gives the mailboxes, such as google")
-    parser.add_argument("--esp", metavar="NAME", help="who told it: sendgrid, dsn, smtp, ...")
+    parser.add_argument("--mailbox-provider", metavar="NAME", help="the mailbox provider, such as google")
+    parser.add_argument("--esp", metavar="NAME", help="the source of the event: sendgrid, dsn, smtp, ...")
     parser.add_argument("--since", metavar="TIME", type=_moment, help="such as 2026-11-20T09:00Z")
     parser.add_argument("--until", metavar="TIME", type=_moment, help="such as 2026-11-20T10:00Z")
     parser.add_argument("--reason", help="such as mailbox-unknown; all bounces by default")
@@ -91,18 +87,18 @@ def _list(options: argparse.Namespace) -> int:
     counts = _open(options).counts()
     if options.json:
         found = [{"scope": scope, "reason": reason, "entries": n} for (scope, reason), n in counts.items()]
-        print(json.dumps(found))
+        say_json(found)
     else:
-        print(to_text(["scope", "reason", "entries"], [[*key, count] for key, count in counts.items()]))
+        say(to_text(["scope", "reason", "entries"], [[*key, count] for key, count in counts.items()]))
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
     entry = _open(options).find(options.address, flow=options.flow)
     if options.json:
-        print(json.dumps(entry.to_dict() if entry else None))
+        say_json(entry.to_dict() if entry else None)
     else:
-        print(entry or "not suppressed")
+        say(entry or "not suppressed")
     return 0 if entry else 1
 
 
@@ -110,14 +106,18 @@ def _undo(options: argparse.Namespace) -> int:
     result = _open(options).undo(**_chosen(options), preview=options.preview)  # type: ignore[arg-type]
     rows: list[list[Cell]] = [[domain, count] for domain, count in list(result.by_domain.items())[:20]]
     if options.json:
-        print(json.dumps(result.to_dict()))
+        say_json(result.to_dict())
     else:
-        print(result)
-        print(*([to_text(["domain", "entries"], rows)] if rows else []), sep="\n")
+        say(result)
+        if rows:
+            say(to_text(["domain", "entries"], rows))
     return 0 if result.undone else 1
 
 
 def _confirm(options: argparse.Namespace) -> int:
     count = _open(options).confirm(**_chosen(options))  # type: ignore[arg-type]
-    print(json.dumps({"confirmed": count}) if options.json else f"{count} were confirmed", file=sys.stdout)
+    if options.json:
+        say_json({"confirmed": count})
+    else:
+        say(f"{count} confirmed")
     return 0 if count else 1

@@ -163,7 +163,7 @@ def _reason(text: str, bare: str, subject: str, code: int | None) -> BounceReaso
 
 @lru_cache(maxsize=512)
 def folded(text: str) -> str:
-    """Return a reply as the table's phrases are written: lower case, one line, addresses as «@»."""
+    """Return a reply as the table's phrases are written: lower case, one line, addresses as "@"."""
     plain = _CAMEL.sub(" ", _ADDRESS.sub("@", _LINE_CODE.sub(" ", text[:_LOOK])))
     folded = " ".join(plain.replace("’", "'").lower().split())  # Exchange writes it so
     folded = folded.replace("e-mail", "email")

@@ -103,7 +103,7 @@ Part: TypeAlias = "Callable[[Parts, Check], Steps]"
 
 def degraded(parts: Parts, check: Check, part: str, failure: Failure, *, who: str = "it") -> None:
     """Note that a part failed, and what its policy decides."""
-    sentence = f"{who} could not be asked ({failure})"
+    sentence = f"{who} failed to run ({failure})"
     check.say(part, "failed", sentence, parts.on_error[part], degraded=True)
 
 
@@ -332,7 +332,7 @@ def senders(parts: Parts, check: Check) -> Steps:
         given = decision if reason.severity is Severity.ERROR else ACCEPT
         check.say("senders", reason.code, reason.sentence, given, retry_after=found.retry_after)
     if found.degraded or not found.reasons:
-        said = "the store could not be asked" if found.degraded else "the sender stands well"
+        said = "the store failed to answer" if found.degraded else "no issues with the sender"
         code = "degraded" if found.degraded else "ok"
         check.say("senders", code, said, decision, retry_after=found.retry_after, degraded=found.degraded)
 
@@ -352,7 +352,7 @@ def reputation(parts: Parts, check: Check) -> Steps:
     if found.refused:
         check.refuse("reputation", "stopped", str(found), found.refused, retry=found.retry_after)
     elif found.degraded:
-        check.say("reputation", "degraded", "the store could not be asked", degraded=True)
+        check.say("reputation", "degraded", "the store failed to answer", degraded=True)
     else:
         check.say("reputation", "ok", str(found))
 

@@ -213,7 +213,7 @@ class Limit:
         if keys is None:
             if self.optional:
                 return
-            msg = f"the limit «{self.name}» counts per {self.kind}, and this attempt has none"
+            msg = f"the limit '{self.name}' counts per {self.kind}, and this attempt has none"
             raise ValueError(msg)
         amounts = self._amounts(attempt)
         for key, cost in keys:
@@ -257,7 +257,7 @@ class Limit:
             return None
         values = keys_of(self.of, attempt)
         if values is None and not self.optional:
-            msg = f"the limit «{self.name}» counts different values of {self.of}, and this attempt has none"
+            msg = f"the limit '{self.name}' counts different values of {self.of}, and this attempt has none"
             raise ValueError(msg)
         return tuple(value for value, _ in values or ())
 
@@ -297,7 +297,7 @@ def _counted(rates: tuple[Rate, ...], of: str | None) -> str | None:
         raise ConfigurationError(msg, field="limit")
     if distinct == {False}:
         if of is not None:
-            msg = f"of={of!r} counts different values; write the rate as «20 distinct/day»"
+            msg = f"of={of!r} counts different values; write the rate as '20 distinct/day'"
             raise ConfigurationError(msg, field="of")
         return None
     kind = "recipient" if of is None else of

@@ -87,7 +87,7 @@ class Pace:
 
 
 def deferred(pace: Pace, *, ceiling: float, now: float, sent_at: float) -> Pace:
-    """Return the pace after a provider said «too fast» to a message that had its turn at *sent_at*.
+    """Return the pace after a provider said "too fast" to a message that had its turn at *sent_at*.
 
     Messages that were under way when it slowed down say nothing new. One that is deferred right after a
     pause says that the pause was too short, not that the rate is too high.

@@ -56,7 +56,7 @@ class Pacer:
     """Gives each message a turn, so that its provider gets as much as it takes, and no more.
 
     Domains are grouped by who takes their mail. Turns are booked in the store, so that all processes share
-    one pace. When a provider says «too fast», all slow down at once, and recover in steps.
+    one pace. When a provider says "too fast", all slow down at once, and recover in steps.
 
     Args:
         store: Where turns, paces and positions are kept: a `MemoryStore` by default, for one process.
@@ -316,7 +316,7 @@ class Pacer:
         return await asyncio.to_thread(function, *arguments)
 
     def __repr__(self) -> str:
-        return f"<Pacer «{self.scope}» in {self.store!r}>"
+        return f"<Pacer '{self.scope}' in {self.store!r}>"
 
 
 _CHANGES = {PaceChange.THROTTLE, PaceChange.CONCURRENCY, PaceChange.SUSPEND}

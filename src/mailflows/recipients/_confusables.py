@@ -1,4 +1,4 @@
-"""Domains that look like a well-known one in other letters (UTS #39, «confusables»)."""
+"""Domains that look like a well-known one in other letters (UTS #39, "confusables")."""
 
 from __future__ import annotations
 

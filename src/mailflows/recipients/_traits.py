@@ -200,7 +200,7 @@ def local_traits(local: str, overrides: Overrides = NONE) -> LocalTraits:
 def is_ordinary(local: str) -> bool:
     """Return whether there is nothing to find, for the most of local parts: names, with a year perhaps.
 
-    It may say «no» of anything, but must say «yes» only of a dot-atom in lower case in which
+    It may say "no" of anything, but must say "yes" only of a dot-atom in lower case in which
     `_look_closely` finds nothing.
     """
     shape = _NAME.match(local)

@@ -1,4 +1,4 @@
-"""«Did you mean»: the domain that was probably meant, from the spelling alone.
+"""'Did you mean': the domain that was probably meant, from the spelling alone.
 
 The DNS is not asked, because misspelt domains of large providers often have mail hosts that catch what
 was meant for others. A suggestion is for the person who typed the address; nothing is ever put right

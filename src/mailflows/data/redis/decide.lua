@@ -10,7 +10,7 @@
 --         window    amount
 --         bucket    width, amount
 --         distinct  places, unsampled (0 or 1), number of values, the values
--- Answers «at now wait» and for each charge «used empty_in wait», separated by spaces; -1 is never.
+-- Answers "at now wait" and for each charge "used empty_in wait", separated by spaces; -1 is never.
 
 local SLACK = 1
 local EPOCH = 1577836800000000

@@ -1,0 +1,92 @@
+"""The command line as a whole: version, help, mistyped words, exit statuses, hostile file names."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import mailflows
+from mailflows.cli import main
+
+COMMANDS = "audit bounces check classify fix gate held limits lint list senders status suppress".split()
+PAGE = (Path(__file__).resolve().parents[2] / "docs/commands.md").read_text("utf-8")
+
+
+def _stopped(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    return (stopped.value.code, *capsys.readouterr())
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """``--version`` names the program and its version, and nothing else."""
+    assert _stopped(["--version"], capsys) == (0, f"mailflows {mailflows.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["clasify", "x"], "classify"),
+        (["audits"], "audit"),
+        (["supress", "list"], "suppress"),
+        (["suppress", "lst", "--store", "x"], "list"),
+        (["lint", "--flow", "marketting", "x.eml"], "marketing"),
+        (["classify", "--jsn", "x.eml"], "--json"),
+        (["senders", "list", "--stores", "x", "--store", "x"], "--store"),
+    ],
+)
+def test_a_mistyped_word(arguments: list[str], meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command, verb, choice or option that does not exist is answered with the one that was meant."""
+    code, out, error = _stopped(arguments, capsys)
+    assert (code, out) == (2, "")
+    assert f"did you mean {meant}?" in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_the_same_statuses(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The help of each command ends with the one set of exit statuses, and the page has a row for it."""
+    code, out, _ = _stopped([command, "--help"], capsys)
+    assert code == 0
+    assert "0 done, and nothing needs attention" in " ".join(out.split())
+    assert re.search(rf"^\| `{command} ", PAGE, re.MULTILINE)
+
+
+def test_the_page_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the help lists and what the page lists are the same."""
+    _, out, _ = _stopped(["--help"], capsys)
+    listed = re.findall(r"^    (\w+) ", out, re.MULTILINE)
+    assert sorted(listed) == sorted(re.findall(r"^\| `(\w+) ", PAGE, re.MULTILINE))
+
+
+@pytest.mark.parametrize("options", [[], ["--explain"], ["--json"]])
+def test_a_file_name_cannot_drive_the_terminal(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name with an escape sequence, a line break or an 8-bit control character is not obeyed."""
+    good = tmp_path / "a\x1b[2J\n\x9b31m.eml"
+    good.write_bytes(b"From: Ada <ada@lovelace.uk>\nSubject: Tuesday\n\nDear Charles, at noon? Ada")
+    main(["classify", *options, str(good), str(tmp_path / "gone\x1b[2J\nx.eml")])
+    out, error = capsys.readouterr()
+    assert not {"\x1b", "\x9b"} & set(out + error)
+    assert not any(line.startswith("x.eml") for line in (out + error).splitlines())
+    if options == ["--json"]:
+        assert json.loads(out.splitlines()[0])["file"] == str(good)
+
+
+def test_what_is_not_done_is_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Input that cannot be read is status 2 in every command that reads files."""
+    monkeypatch.chdir(Path(__file__).resolve().parents[2])
+    gone = str(tmp_path / "gone")
+    lines = (
+        ["classify", gone], ["lint", gone], ["fix", gone], ["list", gone], ["bounces", gone], ["audit", gone],
+        ["gate", "examples/flows/flows.toml", gone], ["held", gone], ["status", gone],
+        ["limits", "list", gone], ["senders", "list", "--store", gone], ["suppress", "list", "--store", gone],
+    )  # fmt: skip
+    assert {words[0]: main(words) for words in lines} == {words[0]: 2 for words in lines}
+    assert "Traceback" not in capsys.readouterr().err
