@@ -110,5 +110,5 @@ def test_what_is_no_text_is_no_return_path(address: Any) -> None:
 @pytest.mark.parametrize("domain", ["", "a@b.example", "b.example\r\nBcc: x", " ", "b\0.example", None])
 def test_a_domain_that_would_break_the_envelope(domain: Any) -> None:
     """What would end the line of an SMTP command is no domain."""
-    with pytest.raises(ConfigurationError, match="is no domain"):
+    with pytest.raises(ConfigurationError, match="is not a domain"):
         Verp(domain, keys=[KEY])
