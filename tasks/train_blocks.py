@@ -109,7 +109,7 @@ def train(mails: list[Labelled], *, seed: int = 3) -> BlockModel:
     for mail in mails:
         texts = passages(mail.core)
         for text in chance.sample(texts, min(len(texts), PER_MESSAGE)):
-            found = features(text, mail.language)
+            found = set().union(*map(features, text))
             for name in found:
                 sources[name].add(mail.source)
             rows.append(found)

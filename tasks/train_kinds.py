@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,8 +42,11 @@ chosen on sources left out of training."""
 STRENGTH = 30.0
 """Inverse of the regularisation; chosen on sources left out of training."""
 
-FLAG = 0.2
-REFUSE = 0.55
+LEAST_WEIGHT = 1.5
+"""Choice: smaller weights of a kind add bytes, not names."""
+
+FLAG = 0.25
+REFUSE = 0.6
 NAMED = -0.5
 """Thresholds, chosen on texts and languages left out of training (benchmarks/flows_guard.py)."""
 
@@ -119,24 +122,25 @@ def train(taught: list[Taught]) -> KindModel:
     weights = {
         n: (float(t), round(float(w), 2)) for n, t, w in zip(names, telling, fitted.coef_[0], strict=True)
     }
-    kinds = _kinds(taught, values, names)
-    return KindModel(weights, round(float(fitted.intercept_[0]), 3), kinds, FLAG, REFUSE, NAMED)
+    kinds, words = _kinds(taught, values, names)
+    return KindModel(weights, round(float(fitted.intercept_[0]), 3), kinds, words, FLAG, REFUSE, NAMED)
 
 
 def _kinds(
     taught: list[Taught], values: csr_matrix, names: list[str]
-) -> dict[str, tuple[float, dict[str, float]]]:
-    """Fit each kind against all others."""
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Fit each kind against all others; return start values, and trait → kind → weight."""
     chosen = [number for number, one in enumerate(taught) if one.kind in known_kinds()]
-    found = {}
+    starts: dict[str, float] = {}
+    telling: dict[str, dict[str, float]] = defaultdict(dict)
     for kind in sorted({taught[number].kind for number in chosen}):
         fitted = LogisticRegression(C=STRENGTH, max_iter=300, solver="liblinear", class_weight="balanced")
         fitted.fit(values[chosen], [taught[number].kind == kind for number in chosen])
-        weights = {
-            n: round(float(w), 1) for n, w in zip(names, fitted.coef_[0], strict=True) if abs(w) >= 0.8
-        }
-        found[kind] = (round(float(fitted.intercept_[0]), 2), weights)
-    return found
+        starts[kind] = round(float(fitted.intercept_[0]), 2)
+        for name, weight in zip(names, fitted.coef_[0], strict=True):
+            if abs(weight) >= LEAST_WEIGHT:
+                telling[name][kind] = round(float(weight), 1)
+    return starts, dict(telling)
 
 
 def main() -> None:
@@ -157,6 +161,7 @@ def main() -> None:
         "refuse": model.refuse,
         "named": model.named,
         "kinds": model.kinds,
+        "telling": model.telling,
         "traits": model.traits,
     }
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))

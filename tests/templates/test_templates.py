@@ -89,16 +89,16 @@ def test_what_people_write_is_unique() -> None:
 @pytest.mark.parametrize(
     ("value", "code"),
     [
-        ("You won! http://prizes.example/claim", "slot.link"),
-        ("www.prizes.example", "slot.link"),
-        ("bit.ly/3xyz", "slot.link"),
-        ("Call +44 20 7946 0958", "slot.phone"),
-        ("Ada\n\nDear customer, your account is locked", "slot.line-break"),
+        ("You won! http://prizes.example/claim", "slot-link"),
+        ("www.prizes.example", "slot-link"),
+        ("bit.ly/3xyz", "slot-link"),
+        ("Call +44 20 7946 0958", "slot-phone"),
+        ("Ada\n\nDear customer, your account is locked", "slot-line-break"),
         (
             "Make money from home, thousands do it already and it takes ten minutes of your time each day",
-            "slot.long-text",
+            "slot-long-text",
         ),
-        ("<b>Ada</b>", "slot.markup"),
+        ("<b>Ada</b>", "slot-markup"),
     ],
 )
 def test_an_abused_slot_is_said(value: str, code: str) -> None:
@@ -238,14 +238,14 @@ def test_usual_values_of_a_form_are_well(value: object) -> None:
 def test_fields_may_be_allowed_more() -> None:
     """A comment may have lines and a length; the name beside it may not."""
     fields = {"name": "Ada\nx", "comment": "One line.\nAnother. " + "word " * 40}
-    report = check_fields(fields, allow={"comment": ["slot.line-break", "slot.long-text"]})
-    assert [(alarm.slot, alarm.code) for alarm in report.alarms] == [("name", "slot.line-break")]
+    report = check_fields(fields, allow={"comment": ["slot-line-break", "slot-long-text"]})
+    assert [(alarm.slot, alarm.code) for alarm in report.alarms] == [("name", "slot-line-break")]
     assert "name" in str(report)
     assert report.to_dict()["ok"] is False
     assert "<table>" in report._repr_html_()
 
 
-@pytest.mark.parametrize("allow", [{"nmae": ["slot.link"]}, {"name": ["link"]}])
+@pytest.mark.parametrize("allow", [{"nmae": ["slot-link"]}, {"name": ["link"]}])
 def test_a_wrong_allowance_is_refused(allow: dict[str, list[str]]) -> None:
     """A misspelt field or code is said."""
     with pytest.raises(ConfigurationError):

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["verify_webhook"]
 
 MAX_AGE = 300.0
-"""Seconds that a signed time may be away: what the Svix libraries allow (docs.svix.com, 2026-11-28)."""
+"""Seconds that a signed time may be away: what the Svix libraries allow
+(docs.svix.com/receiving/verifying-payloads/why, read 2026-11-29)."""
 
 REMEMBER = 30 * 86400.0
 """Seconds for which a request without a signed time is known; choice: as `SuppressionList(remember=)`."""

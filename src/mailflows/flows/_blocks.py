@@ -14,25 +14,19 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mailflows import _data
-from mailflows.signals import words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mailflows.flows._core import Core
+    from mailflows.flows._core import Core, Line
 
 __all__ = ["Block", "BlockModel", "features", "most_promotional", "passages", "shipped_blocks"]
-
-MOST_LINES = 300
-"""Lines looked at: half from the beginning, half from the end."""
 
 _MOST_TOKENS = 160
 _LEAST_WORDS = 8
 _MOST_WORDS = 120
 _LINES_AT_ONCE = 4
-_LONGEST_LINE = 1500
 
-_TOKEN = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")
 _PERCENT = re.compile(r"\d\s?[%％]|[%％]\s?\d")
 _PRICE = re.compile(r"\d\s?[%％]|[$€£¥]\s?\d|\d\s?(?:[€$£円]|zł|kr\b|руб|Kč)")
@@ -80,12 +74,10 @@ def shipped_blocks() -> BlockModel:
     return BlockModel(content["start"], content["weights"], content["flag"], content["refuse"])
 
 
-def passages(core: Core) -> list[str]:
+def passages(core: Core) -> list[tuple[Line, ...]]:
     """Return the passages of a core: as few following lines as hold enough words to judge."""
-    lines = [line[:_LONGEST_LINE] for line in core.lines]
-    if len(lines) > MOST_LINES:
-        lines = lines[: MOST_LINES // 2] + lines[-MOST_LINES // 2 :]
-    counts = [_words_in(line) for line in lines]
+    lines = core.lines
+    counts = [_words_in(line.text) for line in lines]
     found = []
     for start in range(len(lines)):
         end, count = start, 0
@@ -95,7 +87,7 @@ def passages(core: Core) -> list[str]:
             count += counts[end]
             end += 1
         if count >= _LEAST_WORDS:
-            found.append("\n".join(lines[start:end]))
+            found.append(lines[start:end])
     return found
 
 
@@ -108,20 +100,21 @@ def _dense(line: str) -> int:
     return sum("\u3041" <= letter <= "\u9fff" for letter in line)
 
 
-def features(text: str, language: str) -> set[str]:
-    """Return what a passage holds: words with digits as zeros, concepts, and marks.
+def features(line: Line) -> set[str]:
+    """Return what a line holds: words with digits as zeros, concepts, and marks.
 
-    >>> sorted(features("Save 20 % now", "en"))[-3:]
-    ['w:00', 'w:now', 'w:save']
+    >>> from mailflows.flows._core import Line
+    >>> line = Line("Save 20 % now", ("save", "20", "now"), frozenset({"offer"}))
+    >>> sorted(features(line))
+    ['c:offer', 'm:percent', 'm:price', 'w:00', 'w:now', 'w:save']
     """
-    tokens = tuple(_TOKEN.findall(text.lower()))[:_MOST_TOKENS]
-    found = {"w:" + (t if t.isalpha() else _DIGIT.sub("0", t[:12])) for t in tokens}
-    found |= {"c:" + concept for concept in words.concepts_of(text, tokens, language)}
-    if _PERCENT.search(text):
+    found = {"w:" + (t if t.isalpha() else _DIGIT.sub("0", t[:12])) for t in line.tokens[:_MOST_TOKENS]}
+    found |= {"c:" + concept for concept in line.concepts}
+    if _PERCENT.search(line.text):
         found.add("m:percent")
-    if _PRICE.search(text):
+    if _PRICE.search(line.text):
         found.add("m:price")
-    if "!" in text or "！" in text:
+    if "!" in line.text or "！" in line.text:
         found.add("m:exclamation")
     return found
 
@@ -134,6 +127,10 @@ def most_promotional(core: Core, *, model: BlockModel | None = None) -> Block | 
         model: The shipped one by default.
     """
     model = model or shipped_blocks()
-    scored = ((model.score(features(text, core.language)), text) for text in passages(core))
-    best = max(scored, default=None)
-    return Block(best[1], best[0]) if best else None
+    held = {id(line): features(line) for line in core.lines}
+    best: tuple[float, tuple[Line, ...]] | None = None
+    for passage in passages(core):
+        score = model.score(set().union(*(held[id(line)] for line in passage)))
+        if best is None or score > best[0]:
+            best = (score, passage)
+    return Block("\n".join(line.text for line in best[1]), best[0]) if best else None

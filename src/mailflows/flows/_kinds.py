@@ -13,14 +13,13 @@ import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from mailflows import _data
-from mailflows.signals import words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mailflows.flows._core import Core
 
@@ -61,15 +60,17 @@ class KindModel:
     Attributes:
         traits: Trait → how telling it is (its inverse document frequency), and its weight for marketing.
         start: Start value of the odds.
-        kinds: Kind → its start value and its weights.
+        kinds: Kind → its start value.
+        telling: Trait → kind → weight.
         flag: Log odds of marketing from which a message is flagged.
         refuse: Log odds from which it is refused.
         named: Score from which a kind is named.
     """
 
-    traits: Mapping[str, tuple[float, float]]
+    traits: Mapping[str, Sequence[float]]
     start: float
-    kinds: Mapping[str, tuple[float, Mapping[str, float]]]
+    kinds: Mapping[str, float]
+    telling: Mapping[str, Mapping[str, float]]
     flag: float
     refuse: float
     named: float
@@ -90,10 +91,10 @@ class KindModel:
 
     def best(self, values: Mapping[str, float]) -> str | None:
         """Return the name of the likeliest kind, if one is likely."""
-        scores = {
-            kind: start + sum(weights.get(name, 0.0) * value for name, value in values.items())
-            for kind, (start, weights) in self.kinds.items()
-        }
+        scores = dict(self.kinds)
+        for name, value in values.items():
+            for kind, weight in self.telling.get(name, {}).items():
+                scores[kind] += weight * value
         kind = max(scores, key=scores.__getitem__)
         return kind if scores[kind] >= self.named else None
 
@@ -123,22 +124,21 @@ def shipped_kinds() -> KindModel:
     """Return the model that ``tasks/train_kinds.py`` wrote."""
     content = json.loads(_data.read("flows/kinds.json"))
     return KindModel(
-        {name: (telling, weight) for name, (telling, weight) in content["traits"].items()},
+        content["traits"],
         content["start"],
-        {kind: (start, weights) for kind, (start, weights) in content["kinds"].items()},
+        content["kinds"],
+        content["telling"],
         content["flag"],
         content["refuse"],
         content["named"],
     )
 
 
-def _parts(text: str) -> list[str]:
+def _parts(tokens: Iterable[str]) -> list[str]:
     """Return the beginnings of words in order; of text without spaces, its pairs of letters."""
     found: list[str] = []
-    for token in words.tokens(text)[:_MOST_TOKENS]:
-        if token.isascii():
-            found.append(token[:_STEM] if token.isalpha() else "0")
-        elif dense := _DENSE.findall(token):
+    for token in islice(tokens, _MOST_TOKENS):
+        if not token.isascii() and (dense := _DENSE.findall(token)):
             found += [run[i : i + 2] for run in dense for i in range(max(1, len(run) - 1))]
         else:
             found.append(token[:_STEM] if token.isalpha() else "0")
@@ -147,15 +147,18 @@ def _parts(text: str) -> list[str]:
 
 def traits(core: Core) -> set[str]:
     """Return what the core of a message holds: word beginnings, pairs, concepts, and marks."""
-    text = "\n".join(core.lines)[:4000]
-    subject, body = _parts(core.subject), _parts(text)
+    subject, body = _parts(core.subject.tokens), _parts(t for line in core.lines for t in line.tokens)
     found = {"s:" + part for part in subject}
     found |= {"w:" + part for part in (*subject, *body)}
     found |= {f"p:{one} {two}" for parts in (subject, body) for one, two in pairwise(parts)}
-    for mark, said in (("c:", text), ("t:", core.subject)):
-        tokens = words.tokens(said)[:_MOST_TOKENS]
-        found |= {mark + concept for concept in words.concepts_of(said, tokens, core.language)}
-    whole = f"{core.subject}\n{text}"
+    found |= {"t:" + concept for concept in core.subject.concepts}
+    looked = 0
+    for line in core.lines:
+        found |= {"c:" + concept for concept in line.concepts}
+        looked += len(line.tokens)
+        if looked >= _MOST_TOKENS:
+            break
+    whole = "\n".join((core.subject.text, *(line.text for line in core.lines)))[:4000]
     if _PERCENT.search(whole):
         found.add("m:percent")
     if _PRICE.search(whole):

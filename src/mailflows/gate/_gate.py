@@ -7,6 +7,7 @@ import logging
 import time
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mailflows._context import Context
@@ -16,7 +17,7 @@ from mailflows._stores import MemoryStore
 from mailflows.classifier import Classifier
 from mailflows.errors import ConfigurationError, MessageError, Refused
 from mailflows.flow import Flow
-from mailflows.flows import FlowSet
+from mailflows.flows import FlowRoute, FlowSet
 from mailflows.flows._file import SettingsFile
 from mailflows.gate._arguments import (
     decision_of,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from mailflows._clock import Timer
     from mailflows.feedback import Event, SuppressionList
-    from mailflows.flows import FlowRoute, GuardSettings
+    from mailflows.flows import GuardSettings
     from mailflows.gate._check import Steps
     from mailflows.gate._outcome import Outcome
     from mailflows.gate._parts import Part, Unsubscribe
@@ -207,7 +208,9 @@ class Gate:
             scanner_timeout=scanner_timeout,
             timer=timer,
         )
-        self._is_warm = False
+        if classifier is None:
+            _warm_up()
+        self._is_warm = classifier is None
         self._order = tuple(part for name, part in PARTS.items() if name not in _absent(self._parts))
 
     @classmethod
@@ -515,6 +518,14 @@ class Gate:
             found = yield Call(self.tally, "note", verdict)
             if isinstance(found, Failure):
                 _log.warning("a verdict could not be counted: %s", found)
+
+
+@cache
+def _warm_up() -> None:
+    """Read the shipped model, word lists and suffixes, once a process: no first message waits for them."""
+    flows = FlowSet(FlowRoute(Flow.TRANSACTIONAL, domains="example.org"))
+    message = b"From: a@example.org\nTo: b@example.net\nSubject: Code\n\nHello,\n\nyour code is 406117.\n"
+    Gate(flows, classifier=Classifier(), held=None).check(message, flow=Flow.TRANSACTIONAL)
 
 
 _OPTIONAL = ("held", "suppressions", "recipients", "templates", "senders", "reputation", "scanners")

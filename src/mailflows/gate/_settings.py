@@ -42,6 +42,7 @@ _SWITCHES: dict[str, Callable[[Store], object]] = {
 _PRESETS: dict[str, Callable[..., Limiter]] = {
     "web_form": presets.web_form,
     "contact_form": presets.contact_form,
+    "background": presets.background,
     "professional": presets.professional,
     "campaign": presets.campaign,
 }

@@ -77,6 +77,9 @@ class Limiter:
     is_preset = False
     """Whether its limits are those of a preset: a proposal, of which what does not fit may be left out."""
 
+    background: Limiter | None = None
+    """What stands in for mail that no visitor caused: a job of Celery or cron has no client. Of presets."""
+
     def __init__(  # noqa: PLR0913 -- the settings of a limiter
         self,
         *limits: Limit,

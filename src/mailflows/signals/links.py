@@ -154,7 +154,8 @@ def _is_redirect(host: str, domain: str, url: str) -> bool:
     if domain in _REDIRECT_DOMAINS or host.partition(".")[0].rstrip("0123456789") in _REDIRECT_HOSTS:
         return True
     step = url.split("/", 4)[3:4]
-    return bool(step) and len(url) > 40 and step[0].partition("?")[0].lower() in _REDIRECT_PATHS
+    # Choice: a counter's step is followed by a long token; the length of the host's name says nothing.
+    return bool(step) and len(url) - len(host) > 28 and step[0].partition("?")[0].lower() in _REDIRECT_PATHS
 
 
 def _targets(message: Message, web: list[str], reading: Reading) -> dict[str, float]:

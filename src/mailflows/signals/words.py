@@ -439,7 +439,20 @@ def concepts_of(text: str, tokens: tuple[str, ...], language: str) -> set[str]:
     found = {concept for _, concept in find(lexicon, tokens)}
     if lexicon.substrings:
         lower = text.lower()
-        found |= {concept for entry, concept in lexicon.substrings if entry in lower}
+        starts = _starts(language)
+        for place in range(len(lower)):
+            for entry, concept in starts.get(lower[place], ()):
+                if lower.startswith(entry, place):
+                    found.add(concept)
+    return found
+
+
+@cache
+def _starts(language: str) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return the entries of a language without spaces by their first letter."""
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for entry, concept in _lexicon(language).substrings:
+        found[entry[0]] = (*found.get(entry[0], ()), (entry, concept))
     return found
 
 

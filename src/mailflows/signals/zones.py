@@ -104,9 +104,11 @@ class _Line:
     def concepts(self, language: str) -> set[str]:
         """Return the concepts that the line holds, in the language of the message, and those of a footer in any."""
         if self._concepts is None:
-            self._concepts = words.concepts_of(self.wording, self.words, language)
-            # A house writes its footer once, in its own language.
-            self._concepts |= words.concepts_anywhere(self.words, _FOOTER_WORDING)
+            told = self.words[:_TOLD]
+            self._concepts = words.concepts_of(self.wording, told, language)
+            if told and _FOOTER_WORDING.isdisjoint(self._concepts):
+                # A house writes its footer once, in its own language.
+                self._concepts |= words.concepts_anywhere(told, _FOOTER_WORDING)
         return self._concepts
 
     @property
@@ -123,6 +125,8 @@ class _Line:
 _LABEL = (
     5  # choice: words of the longest labels seen in menus and footers ("View this email in your browser")
 )
+_TOLD = 40  # choice: a footer or a disclaimer says what it is in its first words
+_LANGUAGE = 100  # choice: of so many words, dozens are function words
 _SENTENCE = 12  # choice: a line of more words says something, and is a footer only by its wording
 _BRIEF = 3  # choice: words of a menu's entry
 _HEAD_FIELDS = 3  # choice: fewer fields stand in bills and forms, too
@@ -182,7 +186,7 @@ def zones_of_text(text: str, *, language: str | None = None) -> tuple[Zone, ...]
     if not lines:
         return ()
     if language is None:
-        language = words.language_of([w for line in lines[:60] for w in line.words], text[:2000])
+        language = words.language_of(_first_words(lines), text[:2000])
     end = _mark_quoted(lines, language)
     end = _mark_footer(lines, end, language)
     end = _mark_signature(lines, end, language)
@@ -192,6 +196,16 @@ def zones_of_text(text: str, *, language: str | None = None) -> tuple[Zone, ...]
         Zone(kind, "\n".join(line.text for line in group), group[0].place)
         for kind, group in ((kind, list(found)) for kind, found in groupby(lines, key=lambda line: line.kind))
     )
+
+
+def _first_words(lines: list[_Line]) -> list[str]:
+    """Return the first words of a text: enough to tell its language."""
+    found: list[str] = []
+    for line in lines:
+        found += line.words
+        if len(found) >= _LANGUAGE:
+            break
+    return found
 
 
 def _lines(text: str) -> list[_Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailflows.templates._memory import Observation, Series, TemplateMemory
+from mailflows.templates._payload import fields_of
 from mailflows.templates._slots import FieldReport, SlotAlarm, check_fields
 
-__all__ = ["FieldReport", "Observation", "Series", "SlotAlarm", "TemplateMemory", "check_fields"]
+__all__ = ["FieldReport", "Observation", "Series", "SlotAlarm", "TemplateMemory", "check_fields", "fields_of"]

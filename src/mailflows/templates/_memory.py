@@ -153,7 +153,7 @@ class TemplateMemory:
         (<Series.TRANSACTIONAL: 'transactional'>, True)
         >>> bad = memory.observe(text.format("WIN http://x.example/", 1).encode(), flow="transactional")
         >>> print(bad.alarms[0].sentence)
-        «Hello …, your account» holds a link, and never did
+        "Hello …, your account" holds a link, and never did
     """
 
     def __init__(  # noqa: PLR0913 -- the settings of a memory

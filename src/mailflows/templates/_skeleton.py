@@ -183,7 +183,7 @@ class Gap:
     def name(self) -> str:
         """The fixed words around it."""
         before, after = (_line_end(self.around[0]), _line_start(self.around[1]))
-        return f"«{before}…{after}»"
+        return f'"{before}…{after}"'
 
 
 def _spaced(tokens: Sequence[Token]) -> list[str]:

@@ -1,6 +1,6 @@
 """What stands in a slot of a template: links, telephone numbers, line breaks, long text, markup.
 
-The «name» of a sign-up form is a line of a message that the form's owner sends, so whoever fills it may
+The "name" of a sign-up form is a line of a message that the form's owner sends, so whoever fills it may
 write to anybody in the owner's name. A name has none of these: that holds in any language.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows._result import Result, to_html, to_text
 from mailflows.errors import ConfigurationError
+from mailflows.templates._payload import flat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +26,7 @@ LONGEST = 80
 _MOST = 4_000
 """Characters of a value that are looked at; more is long text anyhow."""
 
-# A scheme, «www.», or a host with a path; a bare host only with a well-known ending, as «Dr.Who» is a name.
+# A scheme, "www.", or a host with a path; a bare host only with a well-known ending, as "Dr.Who" is a name.
 _LINK = re.compile(
     r"[a-z][a-z0-9+.-]{1,20}://|(?<!\w)www\d?\.\w|(?<![\w.])(?:[\w-]{1,63}\.){1,5}[a-z]{2,24}/"
     r"|(?<![\w.])(?:[\w-]{1,63}\.){1,5}(?:com|net|org|info|biz|xyz|top|shop|site|online|club|io|me|ru|cn|link|live|"
@@ -51,13 +52,13 @@ class SlotKind(Flag):
 
 
 _WORDS = {
-    SlotKind.LINK: ("slot.link", "a link"),
-    SlotKind.EMAIL: ("slot.email", "a mail address"),
-    SlotKind.PHONE: ("slot.phone", "a telephone number"),
-    SlotKind.BREAK: ("slot.line-break", "a line break"),
-    SlotKind.MARKUP: ("slot.markup", "markup"),
+    SlotKind.LINK: ("slot-link", "a link"),
+    SlotKind.EMAIL: ("slot-email", "a mail address"),
+    SlotKind.PHONE: ("slot-phone", "a telephone number"),
+    SlotKind.BREAK: ("slot-line-break", "a line break"),
+    SlotKind.MARKUP: ("slot-markup", "markup"),
 }
-LONG = "slot.long-text"
+LONG = "slot-long-text"
 CODES = (*(code for code, _ in _WORDS.values()), LONG)
 
 
@@ -66,9 +67,9 @@ class SlotAlarm(Result):
     """A slot that holds what it should not.
 
     Attributes:
-        code: ``slot.link``, ``slot.phone``, ``slot.line-break``, ``slot.long-text``, ``slot.email`` or
-            ``slot.markup``.
-        slot: Which one: a field's name, or the fixed words around it, as «Hello … ,».
+        code: ``slot-link``, ``slot-phone``, ``slot-line-break``, ``slot-long-text``, ``slot-email`` or
+            ``slot-markup``.
+        slot: Which one: a field's name, or the fixed words around it, as "Hello … ,".
         sentence: What it holds, for a reader; without the value.
     """
 
@@ -160,9 +161,10 @@ def check_fields(
     """Look at the values of a form before they are put into a template.
 
     Args:
-        fields: Name → value; what is no text is looked at as text.
-        allow: Field → codes that are meant to stand there, such as ``{"comment": ["slot.line-break"]}``.
-        longest: Characters of a field, 80 by default; a field that allows ``slot.long-text`` may be longer.
+        fields: Name → value; what nests is looked at by names such as ``user.name``, what is no text as
+            text. `fields_of` takes them out of what a provider's API is given.
+        allow: Field → codes that are meant to stand there, such as ``{"comment": ["slot-line-break"]}``.
+        longest: Characters of a field, 80 by default; a field that allows ``slot-long-text`` may be longer.
 
     Raises:
         ConfigurationError: If *allow* names a field or a code that does not exist.
@@ -170,18 +172,19 @@ def check_fields(
     Example:
         >>> report = check_fields({"name": "Win a phone: prizes.example/x", "city": "Lyon"})
         >>> [(alarm.slot, alarm.code) for alarm in report.alarms]
-        [('name', 'slot.link')]
+        [('name', 'slot-link')]
     """
+    given = dict(flat(fields))
     allowed = {name: frozenset(codes) for name, codes in (allow or {}).items()}
     for name, codes in allowed.items():
-        if name not in fields:
-            msg = f"allow names the field {name!r}, which is none of {', '.join(fields)}"
+        if name not in given:
+            msg = f"allow names the field {name!r}, which is none of {', '.join(given)}"
             raise ConfigurationError(msg, field="allow")
         if not codes <= set(CODES):
             msg = f"allow[{name!r}] is of {', '.join(CODES)}, not {', '.join(sorted(codes - set(CODES)))}"
             raise ConfigurationError(msg, field="allow")
     alarms = []
-    for name, value in fields.items():
+    for name, value in given.items():
         text = "" if value is None else str(value)
         found = alarms_of(name, text, known=SlotKind.NOTHING, longest=longest)
         alarms += [
