@@ -250,6 +250,7 @@ def main() -> int:
             "first-command": first_command(),
             "quality": quality(found),
             "speed": speed(result("classifier_speed")),
+            "replies": replies(),
         },
         "MODEL.md": card(found),
         "docs/feedback.md": {"feedback": feedback(), "replies": replies()},
