@@ -385,7 +385,9 @@ def _raw(text: str, decode: Callable[[str], bytes], encode: Callable[[bytes], st
 
 def _malformed() -> TokenError:
     """Return the error for what was never a token; it does not repeat what came, which may be anything."""
-    return TokenError("this is no token: it was cut, changed, or made by somebody else", reason="malformed")
+    return TokenError(
+        "this is not a valid token: it was truncated, changed, or made with another key", reason="malformed"
+    )
 
 
 def _to_base64(raw: bytes) -> str:
