@@ -682,3 +682,26 @@ def test_flows_come_from_a_set() -> None:
     path: Any = "flows.toml"
     with pytest.raises(ConfigurationError, match=r"Gate\.from_toml\(path\)"):
         Gate(path)
+
+
+def test_a_flow_is_as_strict_as_it_is_told() -> None:
+    """Marketing leaves out role accounts and disposable addresses; a reset goes there as before."""
+    strict = {"marketing": ["role"]}
+    gate = full(recipients=RecipientChecker(dns=False), limiter=None, refuse_recipients=strict)
+    to = f"info@babbage.example, {ADDRESS}"
+    verdict = gate.check(newsletter(to), flow="marketing")
+    assert (verdict.accepted, [(one.part, one.code) for one in verdict.refused]) == (
+        (ADDRESS,),
+        [("recipients", "role")],
+    )
+    assert gate.check(reset(to), flow="transactional").accepted == ("info@babbage.example", ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({"marketing": ["rolle"]}, "role"), ({"news": ["role"]}, "marketing"), ({"marketing": "role"}, "list")],
+)
+def test_a_strictness_that_names_nothing(given: Any, said: str) -> None:
+    """A wrong code or flow is told when the gate is made, with what there is."""
+    with pytest.raises(ConfigurationError, match=said):
+        full(refuse_recipients=given)

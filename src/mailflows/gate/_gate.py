@@ -24,6 +24,7 @@ from mailflows.gate._arguments import (
     dry_flows_of,
     limiters_of,
     policies_of,
+    refusals_of,
     require_functions,
     require_kinds,
 )
@@ -105,6 +106,8 @@ class Gate:
         dry_run: Accept everything and change nothing, and only say what would have been: for a first week.
             True for all flows, or names of some. A message that no route was found for takes that of the
             flow it seems to be of.
+        refuse_recipients: Whom the mail of a flow is not sent to, beside addresses that cannot take mail, by
+            codes of reasons: ``{"marketing": ["role", "disposable"]}``.
         recipients_budget: Seconds of wall-clock time for all recipients of one message.
         scanner_timeout: Seconds for the answer of one scanner.
         tally: What counts what is stopped, and what a dry run would have stopped; in memory by default.
@@ -148,6 +151,7 @@ class Gate:
         on_missing_unsubscribe: GateDecision | str = GateDecision.REJECT,
         on_error: Mapping[str, GateDecision | str] | None = None,
         dry_run: bool | Iterable[Flow | str] = False,
+        refuse_recipients: Mapping[Flow | str, Iterable[str]] | None = None,
         recipients_budget: float = 5.0,
         scanner_timeout: float = SCANNER_TIMEOUT,
         tally: Tally | None = None,
@@ -205,6 +209,7 @@ class Gate:
             on_error=self.on_error,
             dry_flows=dry_flows,
             recipients_budget=recipients_budget,
+            refuse_recipients=refusals_of(refuse_recipients),
             scanner_timeout=scanner_timeout,
             timer=timer,
         )
