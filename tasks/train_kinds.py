@@ -76,10 +76,15 @@ class Taught:
         return (known[self.kind].place if self.kind in known else self.kind) != "transactional"
 
 
+def rows_of() -> list[dict[str, str]]:
+    """Return the rows of the texts that teach the kinds."""
+    with (ROOT / "corpus/kinds.tsv").open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
 def written() -> list[Taught]:
     """Read the texts that teach the kinds."""
-    with (ROOT / "corpus/kinds.tsv").open(encoding="utf-8", newline="") as opened:
-        rows = list(csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = rows_of()
     return [
         Taught(traits(core_of_text(r["subject"], r["text"])), r["kind"], "written", r["lang"]) for r in rows
     ]
