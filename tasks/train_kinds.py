@@ -45,8 +45,8 @@ STRENGTH = 30.0
 LEAST_WEIGHT = 1.5
 """Choice: smaller weights of a kind add bytes, not names."""
 
-FLAG = 0.25
-REFUSE = 0.6
+FLAG = 0.1
+REFUSE = 0.65
 NAMED = -0.5
 """Thresholds, chosen on texts and languages left out of training (benchmarks/flows_guard.py)."""
 

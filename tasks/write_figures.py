@@ -180,6 +180,25 @@ def corrected() -> str:
     return table(["file", "label now", "why"], changed)
 
 
+def ablation() -> str:
+    """Return what is lost without each family."""
+    rows = result("classifier_ablation")["macro_f1"]
+    return table(
+        ["signals", "collected, with headers", "collected, bare", "open, with headers", "open, bare"],
+        [
+            [
+                name,
+                *(
+                    number(row[corpus][view])
+                    for corpus in ("outside", "open")
+                    for view in ("as_sent", "bare")
+                ),
+            ]
+            for name, row in rows.items()
+        ],
+    )
+
+
 def card(found: dict[str, Any]) -> dict[str, str]:
     """Return the figures of MODEL.md by mark."""
     model = Model.shipped()
@@ -201,6 +220,7 @@ def card(found: dict[str, Any]) -> dict[str, str]:
         ["threshold", model.threshold],
     ]
     return {
+        "ablation": ablation(),
         "facts": table(["what", "value"], facts),
         "splits": splits(found),
         "peers": quality(found),
@@ -230,6 +250,7 @@ def main() -> int:
             "first-command": first_command(),
             "quality": quality(found),
             "speed": speed(result("classifier_speed")),
+            "replies": replies(),
         },
         "MODEL.md": card(found),
         "docs/feedback.md": {"feedback": feedback(), "replies": replies()},

@@ -24,7 +24,7 @@ def test_a_flow_is_its_word(flow: Flow) -> None:
 
 def test_unknown_word() -> None:
     """Another word is no flow, and the error says which words are."""
-    with pytest.raises(ConfigurationError, match="is no flow: choose from professional, ") as caught:
+    with pytest.raises(ConfigurationError, match="is not a flow: choose from professional, ") as caught:
         Flow("newsletter")
     assert caught.value.field == "flow"
 

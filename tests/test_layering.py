@@ -110,17 +110,14 @@ def test_third_party_packages_have_one_door() -> None:
 
 
 def test_only_one_part_knows_how_a_message_is_split() -> None:
-    """Nobody beside `_mail` parses a message, and nobody beside `_html` cuts HTML into tags.
-
-    The integrations ask the standard library for the envelope of a message, as smtplib does, in one file.
-    """
+    """Nobody beside `_mail` parses a message, and nobody beside `_html` cuts HTML into tags."""
     words = ("email.parser", "message_from_", "BytesParser", "HTMLParser")
     users = {
         path.relative_to(PACKAGE).as_posix()
         for path in FILES
         if any(word in path.read_text("utf-8") for word in words)
     }
-    assert users <= {"integrations/_wire.py"}
+    assert users == set()
 
 
 def test_files_import_in_no_circle() -> None:

@@ -38,7 +38,7 @@ from mailflows.reputation import Reputation
 from mailflows.senders import SenderControl, SenderEvent
 from mailflows.templates import TemplateMemory, check_fields
 from mailflows.testing import FakeDns
-from mailflows.tracking import CampaignStats, Hit, Purpose, Tracked, compare, judge_hit
+from mailflows.tracking import CampaignStats, Consents, Hit, Purpose, Tracked, compare, judge_hit
 from test_house import CLASSES
 from three_flows import three_flows
 
@@ -112,8 +112,11 @@ def tracked() -> Iterator[Any]:
     click = Tracked(Purpose.CLICK, "spring", "7", f"https://shop.example/{EVIL}", False, NOW, None)  # noqa: FBT003
     yield (verdict := judge_hit(Hit(click, NOW, user_agent=f"curl {EVIL}")))
     events = [Event(EventType.DELIVERED, f"{n}@{EVIL}.example", recipient_id=str(n)) for n in range(50)]
+    events.append(Event(EventType.CLICKED, recipient_id="7", url=EVIL, time=NOW))
     stats = CampaignStats.from_events([*events, verdict.to_event()])
     yield stats
+    yield from stats.timeline()
+    yield Consents(MemoryStore()).give("7", "mail", proof=EVIL)
     yield compare(stats, stats)
 
 

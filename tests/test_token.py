@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -82,8 +83,11 @@ def test_a_token_for_one_purpose_is_none_for_another(writing: str) -> None:
 def test_an_exchanged_purpose_breaks_the_signature() -> None:
     """The signature covers the purpose."""
     text = signer().to_url(Purpose.OPEN, "1")
-    assert text[:2] == "EA"  # version 1, purpose 0
-    assert refusal(signer(), "url", "EQ" + text[2:], Purpose.CLICK) == "signature"
+    raw = bytearray(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    assert raw[0] == 0x10  # version 1, purpose 0
+    raw[0] = 0x11
+    changed = urlsafe_b64encode(raw).decode().rstrip("=")
+    assert refusal(signer(), "url", changed, Purpose.CLICK) == "signature"
 
 
 @pytest.mark.parametrize("writing", WRITINGS)
@@ -101,7 +105,7 @@ def test_mutations_are_refused(writing: str) -> None:
 
 def test_spare_bits_are_refused() -> None:
     """A token has one writing: the bits that base64 does not use cannot be changed."""
-    text = signer().to_url(Purpose.CLICK, "xy")
+    text = signer().to_url(Purpose.CLICK, "x")
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     assert len(text) % 4 == 3
     twin = alphabet[alphabet.index(text[-1]) + 1]
@@ -115,6 +119,18 @@ def test_keys_are_rotated() -> None:
     assert refusal(signer(KEY), "url", old, Purpose.OPEN) == "signature"
     new = signer(KEY, OLD).to_url(Purpose.OPEN, "1")
     assert read(signer(KEY), "url", new, Purpose.OPEN) == ("1",)
+
+
+def test_a_token_names_its_key() -> None:
+    """An old key may go once its id comes no more; an id alone proves nothing."""
+    old, new = signer(OLD).to_url(Purpose.OPEN, "1"), signer(KEY, OLD).to_url(Purpose.OPEN, "1")
+    ids = [signer(KEY, OLD).from_url(text, Purpose.OPEN).key_id for text in (old, new)]
+    assert len(set(ids)) == 2
+    raw = bytearray(urlsafe_b64decode(old + "=" * (-len(old) % 4)))
+    assert f"{raw[1]:02x}" == ids[0]
+    raw[1] = int(ids[1], 16)
+    changed = urlsafe_b64encode(raw).decode().rstrip("=")
+    assert refusal(signer(KEY, OLD), "url", changed, Purpose.OPEN) == "signature"
 
 
 def test_a_foreign_key_is_refused() -> None:

@@ -76,5 +76,5 @@ def _check(signature: inspect.Signature, known: Mapping[str, object], names: Col
             raise ConfigurationError(msg, field=key)
         if isinstance(how, str) and how not in signature.parameters:
             parameters = ", ".join(signature.parameters) or "none"
-            msg = f"{key}={how!r} is no parameter of the function; it has {parameters}"
+            msg = f"{key}={how!r} is not a parameter of the function; it has {parameters}"
             raise ConfigurationError(msg, field=key)

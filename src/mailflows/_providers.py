@@ -1,4 +1,4 @@
-"""Mailbox providers: who takes the mail of a domain, and who gives mailboxes to anyone; one table for all.
+"""Mailbox providers: who receives the mail of a domain, and who offers free mailboxes; one table for all.
 
 The large ones stand in ``data/providers.toml``; thousands of small ones that give free mailboxes, of which
 no more is known, in ``data/free-mail.txt``.
@@ -38,7 +38,7 @@ class Provider:
         rate: Messages per second to begin with.
         connections: Connections at once.
         is_known: Whether it stands in the table.
-        is_free: Whether the domain gives mailboxes to anyone, or to the subscribers of a network.
+        is_free: Whether it is a free mailbox provider, or one for the subscribers of a network.
     """
 
     name: str
@@ -74,7 +74,7 @@ def provider_of(domain: str, *, mail_hosts: tuple[str, ...] = ()) -> Provider:
 
 
 def is_free_mail(domain: str) -> bool:
-    """Return whether a domain gives mailboxes to anyone, or to the subscribers of a network.
+    """Return whether a domain is a free mailbox provider's, or one for the subscribers of a network.
 
     A firm whose mail Google takes is none: the domain counts, not who takes its mail.
 

@@ -7,6 +7,7 @@ Nothing in it is secret, so nothing in it may be an address.
 The layout, before it is written as text::
 
     1 byte   version (upper half) and purpose (lower half)
+    1 byte   id of the key: a hash of it, so that of many old keys the right one is asked
     4 bytes  issued: seconds since 2020-01-01 UTC
     2 bytes  lifetime: hours, 0 for "always"
     n bytes  fields, each with its length in front
@@ -47,7 +48,7 @@ MAX_LOCAL = 64
 """Octets of the local part of an address (RFC 5321 section 4.5.3.1.1)."""
 
 _SIGNATURE = 16
-_HEAD = 7
+_HEAD = 8
 LOCAL_ROOM = MAX_LOCAL * 5 // 8 - _HEAD - _SIGNATURE
 """Bytes that the fields of a token in a local part may take, their lengths included."""
 
@@ -81,12 +82,14 @@ class Token:
         fields: What was written into it.
         issued: When it was made, in UTC, to the second.
         expires: Until when it holds, in UTC; `None` for always.
+        key_id: Which key signed it, in hexadecimal: an old key whose id comes no more may go.
     """
 
     purpose: Purpose
     fields: tuple[str, ...]
     issued: datetime
     expires: datetime | None
+    key_id: str
 
 
 class Signer:
@@ -113,7 +116,7 @@ class Signer:
     __slots__ = ("_clock", "_keys")
 
     def __init__(self, keys: Iterable[bytes], *, clock: Clock = time.time) -> None:
-        self._keys = tuple(_derived(_checked(key)) for key in _several(keys))
+        self._keys = tuple(_Key.of(_checked(key)) for key in _several(keys))
         self._clock = clock
 
     def __repr__(self) -> str:
@@ -203,9 +206,10 @@ class Signer:
         """Return the bytes of a token."""
         issued = _stamp(to_datetime(self._clock()))
         kind = VERSION << 4 | _PURPOSES.index(purpose)
-        head = bytes((kind,)) + issued.to_bytes(4, "big") + _hours(lifetime).to_bytes(2, "big")
+        key = self._keys[0]
+        head = bytes((kind, key.number)) + issued.to_bytes(4, "big") + _hours(lifetime).to_bytes(2, "big")
         body = head + b"".join(map(_packed, fields))
-        return body + _signature(self._keys[0][purpose], body)
+        return body + _signature(key.secrets[purpose], body)
 
     def _verify(self, raw: bytes, purpose: Purpose, *, late: bool) -> Token:
         """Return what a token says once its signature, its purpose and its time are right."""
@@ -219,13 +223,14 @@ class Signer:
             raise _malformed()
         found = _PURPOSES[number]
         body, signature = raw[:-_SIGNATURE], raw[-_SIGNATURE:]
-        if not any(hmac.compare_digest(_signature(key[found], body), signature) for key in self._keys):
+        keys = (key for key in self._keys if key.number == raw[1])
+        if not any(hmac.compare_digest(_signature(key.secrets[found], body), signature) for key in keys):
             msg = "this token was not signed with a key that is known here"
             raise TokenError(msg, reason="signature")
         if found != purpose:
             msg = f"this token is for '{found}', not for '{purpose}'"
             raise TokenError(msg, reason="purpose")
-        token = Token(found, _unpacked(body[_HEAD:]), *_times(body))
+        token = Token(found, _unpacked(body[_HEAD:]), *_times(body), key_id=f"{raw[1]:02x}")
         return token if late else self._in_time(token)
 
     def _in_time(self, token: Token) -> Token:
@@ -260,9 +265,25 @@ def _checked(key: object) -> bytes:
     return key
 
 
-def _derived(key: bytes) -> dict[Purpose, bytes]:
-    """Return a key for each purpose, so that none can stand in for another."""
-    return {p: hmac.digest(key, f"mailflows token {VERSION} {p}".encode(), hashlib.sha256) for p in Purpose}
+@dataclass(frozen=True, slots=True, repr=False)
+class _Key:
+    """One key of the user.
+
+    Attributes:
+        number: Its id in tokens; two may have the same, then both are tried.
+        secrets: A key for each purpose, so that none can stand in for another.
+    """
+
+    number: int
+    secrets: dict[Purpose, bytes]
+
+    @classmethod
+    def of(cls, key: bytes) -> _Key:
+        """Return what is derived from a key."""
+        secrets = {
+            p: hmac.digest(key, f"mailflows token {VERSION} {p}".encode(), hashlib.sha256) for p in Purpose
+        }
+        return cls(hmac.digest(key, b"mailflows key id", hashlib.sha256)[0], secrets)
 
 
 def _signature(key: bytes, body: bytes) -> bytes:
@@ -290,8 +311,8 @@ def _hours(lifetime: object) -> int:
 
 def _times(body: bytes) -> tuple[datetime, datetime | None]:
     """Return when a token was issued, and when it expires."""
-    issued = _EPOCH + timedelta(seconds=int.from_bytes(body[1:5], "big"))
-    hours = int.from_bytes(body[5:7], "big")
+    issued = _EPOCH + timedelta(seconds=int.from_bytes(body[2:6], "big"))
+    hours = int.from_bytes(body[6:8], "big")
     return issued, issued + timedelta(hours=hours) if hours else None
 
 
@@ -364,7 +385,9 @@ def _raw(text: str, decode: Callable[[str], bytes], encode: Callable[[bytes], st
 
 def _malformed() -> TokenError:
     """Return the error for what was never a token; it does not repeat what came, which may be anything."""
-    return TokenError("this is no token: it was cut, changed, or made by somebody else", reason="malformed")
+    return TokenError(
+        "this is not a valid token: it was truncated, changed, or made with another key", reason="malformed"
+    )
 
 
 def _to_base64(raw: bytes) -> str:

@@ -35,5 +35,5 @@ class Flow(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Flow:
-        msg = f"{str(value)[:60]!r} is no flow: {did_you_mean(value, list(cls))}"
+        msg = f"{str(value)[:60]!r} is not a flow: {did_you_mean(value, list(cls))}"
         raise ConfigurationError(msg, field="flow")

@@ -90,3 +90,14 @@ def test_what_is_not_done_is_2(
     )  # fmt: skip
     assert {words[0]: main(words) for words in lines} == {words[0]: 2 for words in lines}
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_fix_says_in_json_what_was_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With ``--out`` standard output is free for JSON; without it, it has the message, so JSON is refused."""
+    message = tmp_path / "message.eml"
+    message.write_bytes(b"From: a@shop.example\r\nTo: b@shop.example\r\nSubject: x\r\n\r\nhello")
+    assert main(["fix", "--json", str(message)]) == 2
+    assert main(["fix", "--json", str(message), "--out", str(tmp_path / "out.eml")]) == 0
+    assert "date" in json.loads(capsys.readouterr().out)["done"]
+    assert main(["fix", str(message), "--out", str(tmp_path / "gone" / "out.eml")]) == 2
+    assert "Errno" not in capsys.readouterr().err

@@ -14,7 +14,7 @@ from mailflows.content import plain_text
     [
         ("<p>a</p><p>b<br>c</p>", "a\n\nb\nc"),
         ("<ul><li>a<li>b</ul>c", "- a\n\n- b\n\nc"),
-        ("<table><tr><td>a<td>b<tr><td>c</table>", "a b\n\nc"),
+        ("<table><tr><td>a<td>b<tr><td>c</table>", "a  b\nc"),
         ("<a href='https://x.example/a?b=1&amp;c=2'>go</a>", "go (https://x.example/a?b=1&c=2)"),
         ("<a href='https://x.example'>https://x.example</a>", "https://x.example"),
         ("<a href='mailto:a@x.example'>a@x.example</a>", "a@x.example"),

@@ -146,7 +146,7 @@ def test_a_refusal_without_a_reply_blames_nobody(reply: object) -> None:
 @pytest.mark.parametrize("code", [None, "550", 550.5, 10**400])
 def test_a_code_of_a_wrong_type_is_a_clear_error(code: Any) -> None:
     """What is no whole number from 200 to 599 is told what is expected."""
-    with pytest.raises(ConfigurationError, match="is no SMTP reply code"):
+    with pytest.raises(ConfigurationError, match="is not an SMTP reply code"):
         from_reply(code)
 
 

@@ -168,7 +168,7 @@ def test_flows_are_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ),
         (
             "[flows.marketing]\ndomains = 'a.example'\nesp = 'Postmrk'",
-            "line 3: flows.marketing: esp: 'Postmrk' is no provider in our table: did you mean postmark?",
+            "line 3: flows.marketing: esp: 'Postmrk' is not a provider in our table: did you mean postmark?",
         ),
         (
             "[flows.marketing]\ndomains = 'a.example'\nrelay = 'smtp://r.example'\npassword_env = 'NOT_SET'",
@@ -176,7 +176,7 @@ def test_flows_are_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ),
         ("\ufeff[flows.marketing]\ndomains = 'a.example'", "line 1: it begins with a byte order mark"),
         ("x = 1\ny = " + "[" * 5000, "line 2: brackets are nested too deeply"),
-        ("flows = 3", "there is no flow"),
+        ("flows = 3", "no flows are declared"),
         ("[flows]\nmarketing = 3", "expected a table"),
         ("[flows.marketing", "flows.toml: "),
         (

@@ -240,13 +240,21 @@ def test_a_limit_for_some_recipients() -> None:
 
 
 def test_a_preset_fits_where_it_stands() -> None:
-    """Mail of a background job has no client: the limits per client do not apply to it, the others do."""
+    """Mail of a background job has no client: it has limits of its own, wider than those of a visitor."""
     gate = full(recipients=None)
-    mails = [reset() for _ in range(4)]
+    mails = [reset() for _ in range(21)]
     for number, mail in enumerate(mails):
-        mail.set_content(f"Hello Ada,\n\nyour code is {number}06117. It expires in ten minutes.\n")
+        mail.set_content(f"Hello Ada,\n\nyour code is {number:02}6117. It expires in ten minutes.\n")
+    visited = [gate.check(mail, flow="transactional", client="192.0.2.7") for mail in mails[:4]]
+    assert [verdict.decision for verdict in visited] == ["accept", "accept", "accept", "defer"]
     verdicts = [gate.check(mail, flow="transactional") for mail in mails]
-    assert [verdict.decision for verdict in verdicts] == ["accept", "accept", "accept", "defer"]
+    assert [verdict.decision for verdict in verdicts] == ["accept"] * 20 + ["defer"]
+
+
+def test_a_job_in_a_loop_is_stopped() -> None:
+    """The same to the same person again and again is a fault, not mail."""
+    gate = full(recipients=None)
+    assert [gate.check(reset(), flow="transactional").allowed for _ in range(6)] == [True] * 4 + [False] * 2
 
 
 def test_a_limit_of_yours_needs_its_key() -> None:
@@ -674,3 +682,26 @@ def test_flows_come_from_a_set() -> None:
     path: Any = "flows.toml"
     with pytest.raises(ConfigurationError, match=r"Gate\.from_toml\(path\)"):
         Gate(path)
+
+
+def test_a_flow_is_as_strict_as_it_is_told() -> None:
+    """Marketing leaves out role accounts and disposable addresses; a reset goes there as before."""
+    strict = {"marketing": ["role"]}
+    gate = full(recipients=RecipientChecker(dns=False), limiter=None, refuse_recipients=strict)
+    to = f"info@babbage.example, {ADDRESS}"
+    verdict = gate.check(newsletter(to), flow="marketing")
+    assert (verdict.accepted, [(one.part, one.code) for one in verdict.refused]) == (
+        (ADDRESS,),
+        [("recipients", "role")],
+    )
+    assert gate.check(reset(to), flow="transactional").accepted == ("info@babbage.example", ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({"marketing": ["rolle"]}, "role"), ({"news": ["role"]}, "marketing"), ({"marketing": "role"}, "list")],
+)
+def test_a_strictness_that_names_nothing(given: Any, said: str) -> None:
+    """A wrong code or flow is told when the gate is made, with what there is."""
+    with pytest.raises(ConfigurationError, match=said):
+        full(refuse_recipients=given)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from tests.shared_cases import cases
 
-from mailflows._html.scan import scan
-from mailflows._html.tree import parse
+from mailflows._html.scan import scan, seen, unescaped
+from mailflows._html.tree import Text, parse, walk
 
 LINK = '<a href="http://a.example/">see</a>'
 SNIPPETS = [
@@ -45,3 +47,50 @@ def test_outside_snippets() -> None:
     """The same holds for the outside cases."""
     for row in map(json.loads, cases("message-2/links.jsonl").splitlines()):
         assert [link.href for link in scan(row["html"]).links] == links_of_tree(row["html"]), row["id"]
+
+
+def text_of_tree(html: str) -> str:
+    """Return the words that the tree shows: no comments, no styles, and nothing that is kept out of sight."""
+    hidden = {"style", "script", "title", "iframe", "noembed", "noframes"}
+    shown = [
+        node.raw
+        for node in walk(parse(html).root)
+        if isinstance(node, Text) and node.parent.name not in hidden
+    ]
+    return "".join(seen(unescaped("".join(shown))).split())
+
+
+PIECES = [
+    *("<p>", "</p>", "<b>", "</b>", "<br>", "<td>", "<a href='x'>", "</a>", "<!-- h -->", "<!-- <b>", "-->"),
+    *(
+        "<style>p{}</style>",
+        "<script>1<2</script>",
+        "<title>t</title>",
+        "<textarea>",
+        "</textarea>",
+        "<img alt=x>",
+    ),
+    *(
+        "<",
+        "< ",
+        "<3",
+        ">",
+        "&lt;",
+        "&amp;",
+        "&nbsp;",
+        "1",
+        "2 ",
+        "\n",
+        "\u200b",
+        '<i title="a>b">',
+        "<!doctype html>",
+    ),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+@example("1 < 2<3")
+@example("<!-- <b>one")
+def test_scan_and_tree_show_the_same_text(html: str) -> None:
+    """Whatever stands side by side, what a browser shows is in both, and nothing else."""
+    assert "".join(scan(html).text.split()) == text_of_tree(html)

@@ -163,3 +163,11 @@ def test_floods_take_linear_time(unit: bytes) -> None:
 
     small = min(seconds(60_000) for _ in range(3))
     assert min(seconds(240_000) for _ in range(3)) < 8 * max(small, 0.004)
+
+
+@pytest.mark.parametrize("size", [structure._STEP - 1, structure._STEP, structure._STEP + 1])
+def test_a_line_end_on_the_edge_of_a_step_is_whole(size: int) -> None:
+    """A long message is looked at in steps, and none of them parts CR from LF."""
+    body = b"x" * (size - 1) + b"\r\n" + b"y" * 10
+    assert structure.normal(body)[1] == ()
+    assert structure.normal(body + b"\rz")[1] == ("bare-cr",)

@@ -372,7 +372,7 @@ def test_a_report_is_a_value(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         report.save(tmp_path / "report.db")
     (tmp_path / "other.db").write_text("no report")
-    with pytest.raises(ConfigurationError, match="no saved report"):
+    with pytest.raises(ConfigurationError, match="not a saved list report"):
         ListReport.load(tmp_path / "other.db")
 
 

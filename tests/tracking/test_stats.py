@@ -158,7 +158,7 @@ def test_domains() -> None:
         Event(EventType.BOUNCED, recipient="1@c.example", permanent=True),
     ]
     domains = CampaignStats.from_events(events).domains
-    assert [(name, row["sent"], row["bounced"]) for name, row in domains] == [
+    assert [(row.name, row.sent, row.bounced) for row in domains] == [
         ("c.example", 2, 1),
         ("b.example", 1, 0),
     ]
@@ -223,9 +223,9 @@ def test_a_rate_that_does_not_exist() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
-        (40, 80, "«clicked» is 4.0 points higher in b than in a"),
-        (80, 40, "«clicked» is 4.0 points lower in b than in a"),
-        (40, 45, "No difference in «clicked» can be told between a and b"),
+        (40, 80, '"clicked" is 4.0 points higher in b than in a'),
+        (80, 40, '"clicked" is 4.0 points lower in b than in a'),
+        (40, 45, 'No difference in "clicked" can be told between a and b'),
     ],
 )
 def test_comparisons_say_what_can_be_told(first: int, second: int, expected: str) -> None:

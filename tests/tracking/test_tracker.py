@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from email.message import EmailMessage
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import browser
 from mailflows import Flow
 from mailflows._mail.edit import text_parts
 from mailflows._mail.structure import normal
@@ -421,3 +423,59 @@ def test_an_id_that_is_none_is_told_why(recipient: object, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said) as caught:
         TRACKER.rewrite(b"Subject: x\n\nx", campaign="spring", recipient=recipient)  # type: ignore[arg-type]
     assert "example.org" not in str(caught.value)
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_long_lines_are_written_anew_where_asked(is_whole: bool, newline: str) -> None:  # noqa: FBT001
+    """Else their links are left alone; the text stays what it is, and undoing keeps the new writing."""
+    html = f'<p>Zoë {"x" * 850} <a href="https://shop.example/">Go</a> {"y" * 70}</p>'
+    head = "Content-Type: text/html; charset=utf-8\n"
+    part = f"{head}\n{html}\n" if is_whole else f"{head}Content-Transfer-Encoding: 8bit\n\n{html}\n"
+    outer = f"Content-Type: multipart/mixed; boundary=b\n\n--b\n{part}--b--\n"
+    raw = (part if is_whole else outer).replace("\n", newline).encode()
+    assert [link.skipped for link in TRACKER.links(raw)] == ["line"]
+    tracker = Tracker([KEY], BASE, reencode=True)
+    assert [link.skipped for link in tracker.links(raw)] == [""]
+    sent = tracker.rewrite(raw, campaign="spring", recipient="42")
+    assert b"/c/" in sent.replace(b"=" + newline.encode(), b"")
+    assert max(map(len, sent.splitlines())) <= 78
+    assert tracker.rewrite(sent, campaign="spring", recipient="42") == sent
+    assert [p.text for p in text_parts(tracker.undo(sent))] == [p.text for p in text_parts(raw)]
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_letters_of_two_octets_are_left_alone(charset: str) -> None:
+    """A pixel in ASCII would make such a page unreadable; the reason is told for each link."""
+    content = base64.encodebytes('<p>Zoë <a href="https://shop.example/">Go</a></p>'.encode(charset))
+    head = f"Content-Type: text/html; charset={charset}\nContent-Transfer-Encoding: base64\n\n"
+    raw = head.encode() + content
+    assert TRACKER.rewrite(raw, campaign="spring", recipient="42") == raw
+    assert [(link.url, link.skipped) for link in TRACKER.links(raw)] == [("https://shop.example/", "charset")]
+
+
+def test_a_page_that_says_it_is_text_is_told() -> None:
+    """Most readers show its source; its links are not silently forgotten."""
+    raw = b'Subject: x\n\n<a href="https://shop.example/">Go</a>'
+    assert TRACKER.rewrite(raw, campaign="spring", recipient="42") == raw
+    assert [link.skipped for link in TRACKER.links(raw)] == ["not-html"]
+
+
+def test_the_pixel_moves_nothing(tmp_path: Path) -> None:
+    """In a real browser a page is as high with the pixel as without it, at its end and at its start."""
+    measured = "<script>document.title=document.documentElement.scrollHeight</script>"
+    for filling in (
+        "<p>Offers</p>",
+        "Offers",
+        "<div style='height:3000px'></div>",
+        f"<!--{'x' * 100_001}-->a",
+    ):
+        html = f"<html><head></head><body>{filling}{{}}</body></html>"
+        plain, tracked = html.format(""), rewritten(html.format(""))
+        heights = [
+            re.findall(
+                "<title>([^<]*)", browser.dumped(page.replace("</html>", f"{measured}</html>"), tmp_path)
+            )
+            for page in (plain, tracked)
+        ]
+        assert heights[0] == heights[1] != []

@@ -13,9 +13,9 @@ from collections import Counter
 from dataclasses import dataclass
 from html import unescape
 
-# Name, attributes, text up to the next "<"; or a "<" that opens no tag, and its text. No two
-# neighbours accept the same character.
-_TAG = re.compile(r"<(?:(/?[a-zA-Z!?][^\s<>/]*)([^<>]*)>?)?([^<]*)")
+# Name, attributes, and text up to the next tag; a "<" that opens no tag is text. No two neighbours accept the
+# same character.
+_TAG = re.compile(r"<(/?[a-zA-Z!?][^\s<>/]*+)([^<>]*+)>?+([^<]*+(?:<(?!/?[a-zA-Z!?])[^<]*+)*+)")
 _HREF = re.compile(r"""(?<![\w:-])href\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE)
 _IMAGE_ATTRIBUTE = re.compile(
     r"""(?<![\w-])(alt|width|height)\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE
@@ -47,6 +47,7 @@ _WHOLE_TAG = re.compile(
 )
 _NEAR = 20_000  # bound: characters of a drawing; looking further back would make the time quadratic
 _TAG_START = re.compile("<[a-zA-Z]")
+_FIRST_TAG = re.compile("</?[a-zA-Z!?]")
 
 MAX_LINKS = 500
 """Links looked at; a message with more tells nothing new."""
@@ -109,8 +110,8 @@ def scan(source: str) -> Document:
     if source.rfind("<") > source.rfind(">") or _MARK_IN_VALUE.search(source):
         source = _without_marks_in_values(source)
     pieces = _TAG.findall(source)
-    start = source.find("<")
-    words = [source if start < 0 else source[:start]]
+    first = _FIRST_TAG.search(source)
+    words = [source[: first.start()] if first else source]
     names = [piece[0].lower() for piece in pieces]
     breaks = _BREAKS.get
     words += [breaks(name, "") + piece[2] for name, piece in zip(names, pieces, strict=True)]

@@ -23,6 +23,9 @@ MAX_ELEMENTS = 5_000
 """Elements that are read; what follows them is left out. choice: the largest of 3,267 real messages has
 3,919, and reading more of them takes longer than its bytes are worth."""
 
+MAX_ATTRIBUTES = 500
+"""bound: attributes of a tag that are kept."""
+
 _MAX_STEPS = 256
 """How far up the tree an end tag looks for its start."""
 
@@ -228,7 +231,8 @@ class _Builder:
             group = 3 if match[3] is not None else 4 if match[4] is not None else 5
             value = unescaped_attribute(match[group] or "")
             place = match.span(group) if match[group] is not None else (match.end(), match.end())
-            found.setdefault(match[1].lower(), Attribute(value, match.start(1), match.end(), *place))
+            if len(found) < MAX_ATTRIBUTES:
+                found.setdefault(match[1].lower(), Attribute(value, match.start(1), match.end(), *place))
             position = match.end()
             if match[2] and match[group] is None and source[position : position + 1] in {'"', "'"}:
                 return found, len(source), False  # a quotation mark that is not closed takes all that follows

@@ -43,6 +43,12 @@ LONGEST = 320
 _LONGEST_TEXT = 100_000
 """Characters of a text that is read. bound: a cell of a megabyte is no list of addresses."""
 
+_MOST_WORDS = 1000
+"""Words of one mailbox. bound: a display name has a few, and what follows is read by nobody."""
+
+_MOST_DEPTH = 100
+"""Comments within comments. bound: no software writes more than one."""
+
 _COMMENT_MARK = re.compile(r"\\.|[()]", re.DOTALL)
 _TOKEN = re.compile(
     r'(?P<quoted>"(?:[^"\\]|\\.)*+")|<(?P<angle>(?:[^<>"\\]|"(?:[^"\\]|\\.)*+"|\\.)*+)>'
@@ -200,6 +206,8 @@ def comment_end(value: str, start: int) -> int:
         depth += (mark[0] == "(") - (mark[0] == ")")
         if depth == 0 and mark[0] == ")":
             return mark.end()
+        if depth > _MOST_DEPTH:
+            break
     return len(value) + 1  # it has no end
 
 
@@ -227,6 +235,9 @@ class _Reader:
     def read(self) -> AddressList:
         value, position, size = self.value, 0, len(self.value)
         while position < size:
+            if len(self.words) > _MOST_WORDS or len(self.comments) > _MOST_WORDS:
+                self.is_odd = True
+                break
             if value[position] == "(":
                 end = comment_end(value, position)
                 self.comments.append(_ESCAPED.sub(r"\1", value[position + 1 : end - 1]).strip())

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from mailflows._mail import structure
 from mailflows._mail.charset import is_known
-from mailflows._mail.header import parameters
+from mailflows._mail.header import encoded_words, parameters
 from mailflows._mail.structure import newline_of
 from mailflows._mail.transfer import (
     Places,
@@ -53,6 +53,7 @@ __all__ = [
     "spliced",
     "text_parts",
     "with_header",
+    "with_headers",
     "without_header",
 ]
 
@@ -152,14 +153,38 @@ def with_header(raw: bytes, name: str, value: str) -> bytes:
     Raises:
         ConfigurationError: If the value is not one line of ASCII.
     """
-    if not (value.isascii() and value.isprintable()):
-        msg = f"the value of {name} must be one line of printable ASCII, not {value[:40]!r}"
-        raise ConfigurationError(msg, field=name)
+    line = _field(name, value)
     ends = [end for _, _, end in fields(raw)]
     place = ends[-1] if ends else 0
     newline = newline_of(raw)
     before = b"" if not place or raw.endswith(b"\n", 0, place) else newline
-    return raw[:place] + before + f"{name}: {value}".encode() + newline + raw[place:]
+    return raw[:place] + before + line + newline + raw[place:]
+
+
+def with_headers(raw: bytes, new: Iterable[tuple[str, str]]) -> bytes:
+    r"""Return a message, in its normal form, with other header fields, each in place of those of its name.
+
+    >>> with_headers(b"Subject: x\r\nX-Tag: a,\r\n b\r\n\r\nHi\r\n", [("X-Tag", "c"), ("X-Who", "é")])
+    b'Subject: x\r\nX-Tag: c\r\nX-Who: =?utf-8?b?w6k=?=\r\n\r\nHi\r\n'
+
+    Raises:
+        ConfigurationError: If a value is more than one line.
+    """
+    lines = {name.lower(): _field(name, encoded_words(value)) for name, value in new}
+    if not lines:
+        return raw
+    newline, found = newline_of(raw), structure.head(raw)
+    kept = [raw[field.start : field.end] for field in found.fields if field.name not in lines]
+    added = [line + newline for line in (*lines.values(), b"")]
+    return b"".join((*kept, *added, raw[found.body :]))
+
+
+def _field(name: str, value: str) -> bytes:
+    """Write a field without its line end."""
+    if not (value.isascii() and value.isprintable()):
+        msg = f"the value of {name} must be one line of printable ASCII, not {value[:40]!r}"
+        raise ConfigurationError(msg, field=name)
+    return f"{name}: {value}".encode()
 
 
 def without_header(raw: bytes, name: str) -> bytes:

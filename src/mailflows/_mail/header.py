@@ -14,7 +14,7 @@ from typing import cast
 from mailflows._mail.address import comment_end
 from mailflows._mail.charset import decode, is_known
 
-__all__ = ["decode_base64", "decode_value", "has_inner_padding", "listed_urls", "parameters"]
+__all__ = ["decode_base64", "decode_value", "encoded_words", "has_inner_padding", "listed_urls", "parameters"]
 
 _WORD_TEXT = r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?="
 _WORD = re.compile(_WORD_TEXT)
@@ -38,6 +38,9 @@ _LISTED = re.compile(r"<([^<>]{1,2000})>")
 _PARAMETER_LIMIT = 8192
 _MAX_SEGMENTS = 100
 _WORD_LIMIT = 1000
+_WORD_LETTERS = 11
+"""Letters of an encoded word that is written: four bytes each in base64 stay below its 75 characters."""
+
 _WITH_SPACES = frozenset({"filename", "name"})
 
 
@@ -57,6 +60,20 @@ def decode_value(name: str, value: str) -> str:
         value = _decode_structured(value) if name in _STRUCTURED else _WORDS.sub(_decoded, value)
         value = value.strip()
     return value if value.isprintable() else _CONTROL.sub(" ", value)
+
+
+def encoded_words(text: str) -> str:
+    """Write a text as a header may hold it: ASCII as it is, else as encoded words (RFC 2047 section 2).
+
+    >>> decode_value("subject", encoded_words("Grüße aus Köln " * 9)) == ("Grüße aus Köln " * 9).strip()
+    True
+    """
+    if text.isascii() or not text.isprintable():
+        return text
+    pieces = [
+        text[at : at + _WORD_LETTERS].encode("utf-8", "replace") for at in range(0, len(text), _WORD_LETTERS)
+    ]
+    return " ".join(f"=?utf-8?b?{binascii.b2a_base64(piece, newline=False).decode()}?=" for piece in pieces)
 
 
 def _decoded(match: re.Match[str]) -> str:

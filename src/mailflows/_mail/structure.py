@@ -63,6 +63,9 @@ ONCE = frozenset(
 LISTS = frozenset(("to", "cc", "bcc"))
 """Fields whose values are joined where they stand more than once: nobody named there is lost."""
 
+_STEP = 1024 * 1024
+"""Bytes that are looked at in one call. bound: an event loop, and other threads, go on in between."""
+
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r{0,2}\n|\r")
 _BARE_CR = re.compile(rb"\r(?!\n)")
@@ -168,10 +171,22 @@ def normal(raw: bytes) -> tuple[bytes, tuple[str, ...]]:
     if b"\0" in raw and not _WIDE.search(raw):  # SMTP cannot transfer UTF-16, but archives hold it
         raw = raw.replace(b"\0", b"")
         defects.append("nul-characters")
-    if _BARE_CR.search(raw):
+    if _has_bare_cr(raw):
         raw = _LINE_END.sub(b"\r\n", raw)
         defects.append("bare-cr")
     return raw, tuple(defects)
+
+
+def _has_bare_cr(raw: bytes) -> bool:
+    """Say whether a CR stands without its LF."""
+    start = 0
+    while start < len(raw):
+        stop = start + _STEP
+        stop += raw[stop - 1 : stop] == b"\r"
+        if _BARE_CR.search(raw, start, stop):
+            return True
+        start = stop
+    return False
 
 
 def head(raw: bytes) -> Head:

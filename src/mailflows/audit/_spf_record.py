@@ -124,7 +124,7 @@ def _mechanism(term: str) -> Mechanism:
     name = found[2].lower() if found else ""
     read = _READERS.get(name)
     if found is None or read is None:
-        msg = f"{_shown(term)} is no mechanism"
+        msg = f"{_shown(term)} is not a mechanism"
         raise SpfSyntaxError(msg)
     return read(found[1] or "+", term[found.end() :], term)
 
@@ -215,7 +215,7 @@ def _require_domain(text: str, term: str) -> None:
         return
     before, dot, last = text.removesuffix(".").rpartition(".")
     if not (before and dot and _TOP_LABEL.fullmatch(last)):
-        msg = f"{_shown(term)}: {_shown(text) or 'nothing'} is no domain"
+        msg = f"{_shown(term)}: {_shown(text) or 'nothing'} is not a domain"
         raise SpfSyntaxError(msg)
 
 

@@ -118,7 +118,8 @@ class Classifier:
         reading = words.read(message)
         measured = measure(message, reading=reading)
         if not reading.body and not reading.subject:
-            return self._unreadable("it has neither a subject nor a text", message.defects)
+            first = _first_reasons(message, None)
+            return self._unreadable("it has neither a subject nor a text", message.defects, first)
         return self._judge(message, reading, measured)
 
     @overload
@@ -249,9 +250,11 @@ class Classifier:
             self._version,
         )
 
-    def _unreadable(self, why: str, defects: tuple[str, ...] = ()) -> Classification:
+    def _unreadable(
+        self, why: str, defects: tuple[str, ...] = (), first: tuple[Reason, ...] = ()
+    ) -> Classification:
         """Return "unsure" for what cannot be judged at all."""
-        reasons = (reason("defect-unreadable", why, 0.0),)
+        reasons = (*first, reason("defect-unreadable", why, 0.0))
         return Classification(
             None, None, 1 / 3, dict(_EVEN), 0.0, reasons, defects, "", self.threshold, self._version
         )

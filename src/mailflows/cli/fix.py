@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailflows.cli._terminal import STATUS, complain
+from mailflows._result import printable
+from mailflows.cli._terminal import STATUS, complain, say_json
 from mailflows.cli.lint import PAGES
 from mailflows.cli.messages import read_bytes
 from mailflows.content import REPAIRS, fix, fix_html
@@ -34,20 +35,30 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument("--only", help="repairs, separated by commas; all but inline-css by default")
     command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow it is for")
     command.add_argument("--unsubscribe", metavar="URL", help="the https address for List-Unsubscribe")
+    command.add_argument("--json", action="store_true", help="write what was done as JSON; needs --out")
     command.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     """Repair the message or template that is named."""
+    if options.json and not options.out:
+        complain("--json needs --out FILE: standard output has the message")
+        return 2
     try:
         result = _fixed(options)
         if options.out:
             Path(options.out).write_bytes(result.data)
         else:
             sys.stdout.buffer.write(result.data)
-    except (MessageError, OSError) as problem:
-        complain(f"{problem}")
+    except MessageError as problem:
+        complain(f"{printable(options.message)}: {problem}")
         return 2
+    except OSError as problem:
+        complain(f"{printable(options.out or '-')}: {problem.strerror or type(problem).__name__}")
+        return 2
+    if options.json:
+        say_json({"file": options.message, **result.to_dict()})
+        return 0
     complain(result)
     for name, reason in result.skipped:
         complain(f"skipped {name}: {reason}")

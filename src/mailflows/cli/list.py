@@ -93,5 +93,5 @@ def _require_apart(options: argparse.Namespace) -> None:
         raise ConfigurationError(msg, field="out")
     for path in paths[1:]:
         if not path.parent.is_dir():
-            msg = f"{path.parent} is no folder to write into"
+            msg = f"{path.parent} is not a folder to write into"
             raise ConfigurationError(msg, field="out")

@@ -27,12 +27,12 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     verbs = command.add_subparsers(required=True, metavar="VERB")
     listing = verbs.add_parser("list", help="list blocked senders")
-    listing.add_argument("--json", action="store_true", help="one JSON object per sender and line")
     listing.set_defaults(run=_list)
     unblocking = verbs.add_parser("unblock", help="unblock a sender")
     unblocking.add_argument("sender", metavar="NAME", help="the address or account, as your program gives it")
     unblocking.set_defaults(run=_unblock)
     for verb in (listing, unblocking):
+        verb.add_argument("--json", action="store_true", help="one JSON object per sender and line")
         verb.add_argument("--store", required=True, metavar="FILE", help="the SQLite file of SenderControl")
 
 
@@ -66,5 +66,9 @@ def _unblock(options: argparse.Namespace) -> int:
     """Let a sender go, and say how it stands."""
     control = _control(options)
     before = control.check(options.sender)
-    say(f"{options.sender}: {before.status} before, {control.unblock(options.sender).status} now")
+    after = control.unblock(options.sender)
+    if options.json:
+        say_json({"sender": options.sender, "before": str(before.status), **after.to_dict()})
+    else:
+        say(f"{options.sender}: {before.status} before, {after.status} now")
     return 0

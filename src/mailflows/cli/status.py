@@ -44,7 +44,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.flow is None:
         complain("status … close needs a flow")
         return 2
-    return _close(file, Flow(options.flow))
+    return _close(file, Flow(options.flow), as_json=options.json)
 
 
 def _show(file: SettingsFile, *, as_json: bool) -> int:
@@ -64,9 +64,13 @@ def _show(file: SettingsFile, *, as_json: bool) -> int:
     return int(not found.ok)
 
 
-def _close(file: SettingsFile, flow: Flow) -> int:
+def _close(file: SettingsFile, flow: Flow, *, as_json: bool) -> int:
     from mailflows.gate._settings import store_from_file  # noqa: PLC0415 -- only for this command
     from mailflows.reputation import Reputation  # noqa: PLC0415
 
-    say(Reputation(store_from_file(file)).close(flow))
+    standing = Reputation(store_from_file(file)).close(flow)
+    if as_json:
+        say_json(standing.to_dict())
+    else:
+        say(standing)
     return 0

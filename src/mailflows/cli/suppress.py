@@ -73,7 +73,7 @@ def _open(options: argparse.Namespace) -> SuppressionList:
     from mailflows.limits import SQLiteStore  # noqa: PLC0415 -- only where it is needed
 
     if not Path(options.store).is_file():
-        msg = f"{options.store} is no file"
+        msg = f"{options.store} is not a file"
         raise ConfigurationError(msg, field="store")
     return SuppressionList(SQLiteStore(options.store))
 

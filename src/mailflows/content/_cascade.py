@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mailflows._html.tree import Element, Text
-from mailflows.content import _css, _selectors
+from mailflows.content import _css, _media, _selectors
 from mailflows.content._color import BLACK, WHITE, Color, parse_color
 
 if TYPE_CHECKING:
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Cascade", "RuleIndex", "Style"]
 
-MAX_MATCHES = 100_000
-"""Selectors that are tried on elements; what a hostile page has beyond is left out."""
+MAX_MATCHES = 12_000
+"""bound: elements that are compared with selectors; what a hostile page has beyond is left out."""
 
 SEEN = frozenset(
     "color background background-color background-image font-size font font-weight display visibility "
-    "opacity height max-height width max-width overflow overflow-y text-indent left top position".split()
+    "opacity height max-height width max-width overflow overflow-y text-indent left top position "
+    "text-decoration text-decoration-line".split()
 )
 _SIZE = re.compile(r"([+-]?[0-9]{0,9}\.?[0-9]{1,9})\s*+(px|pt|em|rem|%|)\Z")
 _FONT_SIZE = re.compile(r"(?:^|\s)([0-9.]{1,9}(?:px|pt|em|rem|%))(?:\s|/|\Z)")
@@ -56,9 +57,14 @@ _NATURAL = {
 _FONT_SIZES = {"1": 10.0, "2": 13.0, "3": 16.0, "4": 18.0, "5": 24.0, "6": 32.0, "7": 48.0}
 _BOLD = frozenset("b strong th h1 h2 h3 h4 h5 h6".split())
 _LINK = Color(0, 0, 238)
-_UNSEEN = frozenset("head style script title template noscript object audio video select datalist".split())
-_MEDIA_WIDTH = re.compile(r"(min|max)-(?:device-)?width\s*+:\s*+([0-9.]{1,9})(px|em|rem)?")
-_SCREEN = 800.0
+_UNSEEN = frozenset("head style script title template noscript object audio video datalist".split())
+_STRUCK = frozenset("s strike del".split())
+_STATE = re.compile(
+    r":(?:not\(:checked\)|checked|hover|target|focus(?:-within|-visible)?|active)", re.IGNORECASE
+)
+"""What a reader brings about (Selectors Level 4, sections 9 and 10)."""
+
+_SWITCHES = frozenset("display visibility opacity height max-height width max-width font-size".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class Style:
         is_bold: Whether it is bold.
         hidden: Why it is not seen, such as ``display:none``, or an empty string.
         hider: The element that hides it.
+        is_struck: Whether it is struck through.
     """
 
     color: Color
@@ -80,6 +87,7 @@ class Style:
     is_bold: bool = False
     hidden: str = ""
     hider: Element | None = None
+    is_struck: bool = False
 
 
 _START = Style(BLACK, WHITE, 16.0)
@@ -95,7 +103,9 @@ class RuleIndex:
 
     def __init__(self, sheets: Iterable[_css.Sheet], *, applies: Callable[[_css.Rule], bool]) -> None:
         self._index: dict[str, list[tuple[_selectors.Selector, int, _css.Rule]]] = {}
-        self._room = MAX_MATCHES
+        self._room = [MAX_MATCHES]
+        sheets = list(sheets)
+        self._layers = _layers(sheets)
         for order, rule in enumerate(rule for sheet in sheets for rule in sheet.rules):
             for source in rule.selectors if applies(rule) else ():
                 if selector := _selectors.compiled(source):
@@ -106,14 +116,27 @@ class RuleIndex:
         keys = ["*", element.name, *(f".{name}" for name in element.get("class").split()[:50])]
         if identity := element.get("id"):
             keys.append(f"#{identity}")
-        found: list[tuple[tuple[int, int, int], int, _css.Rule]] = []
-        for key in keys:
+        found: list[tuple[int, tuple[int, int, int], int, tuple[_css.Declaration, ...]]] = []
+        for key in keys if self._room[0] > 0 else ():
             for selector, order, rule in self._index.get(key, ()):
-                self._room -= 1
-                if self._room > 0 and _selectors.matches(selector, element):
-                    found.append((selector.specificity, order, rule))
-        found.sort(key=lambda entry: entry[:2])
-        return [rule.declarations for *_, rule in found]
+                self._room[0] -= 1
+                if self._room[0] <= 0:
+                    break
+                if _selectors.matches(selector, element, self._room):
+                    found += self._ranked(rule, selector.specificity, order)
+        found.sort(key=lambda entry: entry[:3])
+        return [declarations for *_, declarations in found]
+
+    def _ranked(
+        self, rule: _css.Rule, specificity: tuple[int, int, int], order: int
+    ) -> list[tuple[int, tuple[int, int, int], int, tuple[_css.Declaration, ...]]]:
+        """Return the declarations of a rule with their rank; the important ones of layers rank in reverse."""
+        if not self._layers or not (layer := _layer(rule)):
+            return [(0, specificity, order, rule.declarations)]
+        rank = len(self._layers) - self._layers.get(layer, 0)
+        normal = tuple(d for d in rule.declarations if not d.is_important)
+        important = tuple(d for d in rule.declarations if d.is_important)
+        return [(-rank, specificity, order, normal), (rank, specificity, order, important)]
 
 
 class Cascade:
@@ -126,6 +149,7 @@ class Cascade:
     def __init__(self, tree: Tree, sheets: Sequence[_css.Sheet]) -> None:
         self.responsive = {name for sheet in sheets for rule in sheet.rules for name in _responsive(rule)}
         self._rules = RuleIndex(sheets, applies=_decides)
+        self._revealing = RuleIndex(list(map(_revealed, sheets)), applies=_decides)
         self.styles: dict[int, Style] = {id(tree.root): _START}
         for element in tree.elements:
             parent = element.parent or tree.root
@@ -145,10 +169,20 @@ class Cascade:
             color=_color(element, values, parent.color),
             ground=_ground(element, values, parent.ground),
             is_bold=_is_bold(element, values, inherited=parent.is_bold),
+            is_struck=parent.is_struck or element.name in _STRUCK or "line-through" in _decoration(values),
         )
-        if not parent.hidden and (reason := _hidden(element, values)):
+        if (
+            not parent.hidden
+            and (reason := _hidden(element, values))
+            and not self._is_revealed(element, values)
+        ):
             return replace(style, hidden=reason, hider=element)
         return style
+
+    def _is_revealed(self, element: Element, values: dict[str, str]) -> bool:
+        """Say whether a reader can open what is hidden, as in an accordion."""
+        shown = _merged(self._revealing.blocks(element))
+        return bool(shown) and not _hidden(element, values | shown)
 
     def _values(self, element: Element) -> dict[str, str]:
         """Return the winning values of the properties that decide about being seen."""
@@ -211,21 +245,38 @@ def _applies(condition: str) -> bool:
     """Say whether an at-rule lets its rules apply on a wide, light screen."""
     if not condition.lower().startswith("@media"):
         return condition.lower().startswith(("@supports", "@layer"))
-    return any(_query_applies(query) for query in condition[6:].lower().split(",")[:20])
+    return _media.applies(condition[6:])
 
 
-def _query_applies(query: str) -> bool:
-    if "print" in query or "not " in query:
-        return False
-    conditions = re.findall(r"\(([^()]{0,200})\)", query)
-    for condition in conditions:
-        width = _MEDIA_WIDTH.search(condition)
-        if not width:
-            return False
-        pixels = float(width[2]) * (16 if width[3] in {"em", "rem"} else 1)
-        if (pixels > _SCREEN) is (width[1] == "min"):
-            return False
-    return bool(conditions) or query.strip() in {"", "all", "screen", "only screen"}
+def _decoration(values: dict[str, str]) -> str:
+    return values.get("text-decoration", "") + values.get("text-decoration-line", "")
+
+
+def _revealed(sheet: _css.Sheet) -> _css.Sheet:
+    """Return the rules that show something when a reader does something, as if it were done."""
+    rules = [
+        replace(rule, selectors=tuple(_STATE.sub("", selector) or "*" for selector in acting))
+        for rule in sheet.rules
+        if (acting := [selector for selector in rule.selectors if _STATE.search(selector)])
+        and not _SWITCHES.isdisjoint(d.name for d in rule.declarations)
+    ]
+    return replace(sheet, rules=tuple(rules))
+
+
+def _layer(rule: _css.Rule) -> str:
+    """Return the name of the layer of a rule, or an empty string."""
+    return ".".join(c[6:].strip() or "-" for c in rule.conditions if c.lower().startswith("@layer"))
+
+
+def _layers(sheets: list[_css.Sheet]) -> dict[str, int]:
+    """Return the layers in the order in which they are named (CSS Cascade Level 5, section 6.4.4)."""
+    found: dict[str, int] = {}
+    for sheet in sheets:
+        for at_rule in sheet.at_rules:
+            if at_rule.lower().startswith("@layer"):
+                for name in at_rule[6:].split(",")[:50]:
+                    found.setdefault(name.strip() or "-", len(found))
+    return found
 
 
 def _size(element: Element, values: dict[str, str], inherited: float) -> float:

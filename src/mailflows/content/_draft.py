@@ -49,6 +49,7 @@ class Draft:
         flow: Its flow, or `None`.
         html: The HTML.
         clients: The clients that are asked for, as columns of the support table.
+        now: The moment of linting, in Unix seconds.
         is_template: Whether only the page is judged, before merge tags are filled in.
     """
 
@@ -57,6 +58,7 @@ class Draft:
     flow: Flow | None
     html: str
     clients: tuple[str, ...]
+    now: float
     is_template: bool = False
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from mailflows._mail.header import listed_urls
 from mailflows._result import Result, to_html, to_text
 from mailflows.content import _alternative, _repair
 from mailflows.content._unsubscribe import ONE_CLICK, is_one_click
+from mailflows.content._untouched import why_untouched
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.message import Message
@@ -73,6 +75,8 @@ class _Order:
     flow: Flow | None
     now: datetime
     unsubscribe: str | None
+    is_named: bool = False
+    """Whether the repairs were asked for by name, so that a DKIM signature is no reason to leave them."""
 
 
 FORM = "form"
@@ -97,7 +101,8 @@ def fix(
     r"""Repair what `lint` calls fixable, byte by byte: what is not repaired stays as it is.
 
     Visible text and links are unchanged, and a second run changes nothing. Repair before signing: a message
-    with a DKIM signature and a part that is signed are left alone, and `FixResult.skipped` says so. An odd
+    with a DKIM signature is left alone unless repairs are named, a part that is signed always is, and so are
+    texts in UTF-16; `FixResult.skipped` says so. An odd
     form, such as blank lines before the header, is first brought into its normal one, which `FixResult.done`
     calls ``form``.
 
@@ -123,12 +128,18 @@ def fix(
     if isinstance(message, Message):
         msg = "a Message has no bytes that could be repaired; pass what it was read from"
         raise ConfigurationError(msg, field="message")
-    order = _Order(None if flow is None else Flow(flow), to_datetime(clock()), _checked_address(unsubscribe))
+    order = _Order(
+        None if flow is None else Flow(flow),
+        to_datetime(clock()),
+        _checked_address(unsubscribe),
+        only is not None,
+    )
     names = _wanted(only, REPAIRS)
     source = raw_source.read(message).data
     Message.read(source)  # refuses what is no message
     raw = editable(source)
     result = _repaired(raw, names, order)
+    _page.cache_clear()
     if raw == source:
         return result
     if not is_signed(raw):
@@ -164,7 +175,10 @@ def fix_html(html: str, *, only: Collection[str] | None = None) -> FixResult:
 def _repaired(raw: bytes, names: Iterable[str], order: _Order) -> FixResult:
     done: list[str] = []
     skipped: list[tuple[str, str]] = []
-    is_sealed = is_signed(raw)
+    is_sealed = is_signed(raw) and not order.is_named
+    if reason := why_untouched(raw, Message.read(raw)):
+        skipped.append(("message", reason))
+        names = [name for name in names if name not in _TEXT_REPAIRS]
     for name in names:
         try:
             fixed = _REPAIRS[name](raw, order)
@@ -260,14 +274,20 @@ def _on_pages(edits: Callable[[_repair.Page], list[_repair.Edit]]) -> Callable[[
 
     def repair(raw: bytes, _: _Order) -> bytes:
         pages = [part for part in text_parts(raw) if part.content_type == "text/html"]
-        return _edited(raw, [(part, edits(_repair.Page(part.text))) for part in pages])
+        return _edited(raw, [(part, edits(_page(part.text))) for part in pages])
 
     return repair
 
 
+@lru_cache(maxsize=2)
+def _page(html: str) -> _repair.Page:
+    """Return a page, which one repair after the other looks at."""
+    return _repair.Page(html)
+
+
 def _lang(raw: bytes, _: _Order) -> bytes:
     pages = [part for part in text_parts(raw) if part.content_type == "text/html"]
-    changes = [(part, _repair.lang(_repair.Page(part.text), _repair.language(raw))) for part in pages]
+    changes = [(part, _repair.lang(_page(part.text), _repair.language(raw))) for part in pages]
     return _edited(raw, changes)
 
 
@@ -296,4 +316,5 @@ REPAIRS = tuple(_REPAIRS)
 """The names of the repairs, in the order in which they are made: the page, then the text made of it."""
 
 _PAGE_REPAIRS = REPAIRS[: REPAIRS.index("plain-text")]
+_TEXT_REPAIRS = (*_PAGE_REPAIRS, "plain-text")
 _AS_MESSAGE = b"MIME-Version: 1.0\nSubject: \nContent-Type: text/html; charset=utf-8\n\n"

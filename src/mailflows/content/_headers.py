@@ -10,6 +10,7 @@ from mailflows._html.scan import plain
 from mailflows._mail.edit import text_parts
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
+from mailflows.content._untouched import is_wide
 from mailflows.message import addresses
 
 if TYPE_CHECKING:
@@ -125,6 +126,10 @@ def _encoding(draft: Draft) -> Iterator[Note]:
         yield Note("broken-mime", Where("headers"), evidence=tuple(defects[:10]))
     if any(part.encoding == "base64" and part.text.isascii() and part.text for part in text_parts(draft.raw)):
         yield Note("base64-text", Where("headers", None, "Content-Transfer-Encoding"))
+    if wide := [part.charset for part in message.parts if is_wide(part.charset)]:
+        yield Note(
+            "charset-wide", Where("headers", None, "Content-Type"), len(wide), tuple(dict.fromkeys(wide))
+        )
     text = message.text or message.html
     if not text.isascii() and any(_undeclared(p.content_type, p.charset) for p in message.parts):
         yield Note("undeclared-charset", Where("headers", None, "Content-Type"))

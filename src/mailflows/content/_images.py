@@ -70,6 +70,8 @@ def _sizes(draft: Draft) -> Iterator[Note]:
         yield Note("page-clipped", Where("html"), evidence=said)
     elif size + growth > WARN_BYTES:
         yield Note("page-large", Where("html"), evidence=said)
+    if draft.page.too_much:
+        yield Note("page-not-read", Where("html"), evidence=(draft.page.too_much,))
     if draft.message.size > _LARGE_MESSAGE:
         yield Note("message-large", Where("headers"), evidence=(f"{draft.message.size} bytes",))
 

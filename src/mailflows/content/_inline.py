@@ -9,8 +9,10 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from mailflows.content import _css
+from mailflows._html.merge_tags import merge_tag
+from mailflows.content import _css, _media
 from mailflows.content._cascade import RuleIndex
+from mailflows.content._page import is_left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,18 +27,54 @@ _STYLELESS = frozenset("html head style script title meta link base".split())
 
 
 def inlined(page: Page) -> Iterator[tuple[Element, str]]:
-    """Yield the elements whose ``style`` changes, with the new value, escaped for double quotes."""
-    rules = RuleIndex(page.sheets, applies=lambda rule: not rule.conditions)
+    """Yield the elements whose ``style`` changes, with the new value, escaped for double quotes.
+
+    What says ``data-premailer="ignore"`` or ``data-css-inline="ignore"`` is left alone.
+    """
+    rules = RuleIndex(page.inline_sheets, applies=_is_for_all)
     for element in page.tree.elements:
-        if element.name in _STYLELESS:
+        if element.name in _STYLELESS or is_left_out(element):
             continue
         blocks = rules.blocks(element)
         if not blocks:
             continue
-        own = _css.declarations(element.get("style"))
-        style = _merged(blocks, own)
-        if style != _merged([], own):
-            yield element, escape(style, quote=True)
+        written = element.get("style")
+        own = _css.declarations(written)
+        if merge_tag().search(written):
+            style = _around(written, _merged(blocks, ()), own)
+        else:
+            style = _merged(blocks, own)
+            if style == _merged([], own):
+                continue
+        if style != written:
+            yield element, _escaped(style)
+
+
+def _is_for_all(rule: _css.Rule) -> bool:
+    """Say whether a rule holds on every screen; one with a merge tag in it is not known yet."""
+    return all(
+        condition.lower().startswith("@layer")
+        or (condition.lower().startswith("@media") and _media.is_of_any_screen(condition[6:]))
+        for condition in rule.conditions
+    )
+
+
+def _around(written: str, style: str, own: _Layer) -> str:
+    """Put what the rules say in front of a ``style`` that holds merge tags, which stays as it is written."""
+    names = {declaration.name for declaration in own}
+    pieces = [piece for piece in style.split("; ") if piece and piece not in written]
+    missing = [piece for piece in pieces if piece.partition(":")[0] not in names]
+    return "; ".join([*missing, written]) if missing else written
+
+
+def _escaped(style: str) -> str:
+    """Escape a style for double quotes, but for its merge tags, which a template language reads first."""
+    position, pieces = 0, []
+    for tag in merge_tag().finditer(style):
+        own = tag[0] if '"' not in tag[0] else tag[0].replace('"', "'")
+        pieces += [escape(style[position : tag.start()]), own]
+        position = tag.end()
+    return "".join([*pieces, escape(style[position:])])
 
 
 def _merged(blocks: list[_Layer], own: _Layer) -> str:

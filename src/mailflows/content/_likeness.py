@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mailflows.content._color import contrast
+from mailflows.content._controls import asking
 from mailflows.content._draft import Note
 from mailflows.content._links import is_web
 from mailflows.content._page import is_spacer
@@ -20,13 +21,10 @@ if TYPE_CHECKING:
     from mailflows.content._draft import Draft
     from mailflows.content._page import Run
 
-__all__ = ["ACTIVE", "FORMS", "is_active", "is_handler", "rules"]
+__all__ = ["ACTIVE", "is_active", "is_handler", "rules"]
 
 ACTIVE = ("script", "iframe", "object", "embed", "applet", "frame", "frameset")
 """Elements that run or load something."""
-
-FORMS = ("form", "input", "button", "select", "textarea")
-"""Elements that ask for something."""
 
 _MANY_RECIPIENTS = {"marketing": 1, "transactional": 3, "professional": 50}
 _HIDDEN_LETTERS = 20
@@ -72,7 +70,7 @@ def _active(draft: Draft) -> Iterator[Note]:
     if active or handlers:
         names = dict.fromkeys([*(e.name for e in active), *("a handler" for _ in handlers[:1])])
         yield draft.on("active-content", active + handlers, *names)
-    if forms := tree.named(*FORMS):
+    if forms := asking(draft.page):
         yield draft.on("form", forms, *dict.fromkeys(e.name for e in forms))
     if "<!-- saved from url" in draft.html[:5000].lower():
         yield Note("saved-page", Where("html", 1))

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from mailflows import _data
 from mailflows._domain import registrable_domain
+from mailflows._html.merge_tags import merge_tag
 from mailflows._html.scan import seen
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
@@ -19,13 +20,8 @@ if TYPE_CHECKING:
     from mailflows.content._draft import Draft
     from mailflows.content._page import Link
 
-__all__ = ["MERGE_TAG", "Target", "is_web", "rules", "target"]
+__all__ = ["Target", "is_mixed", "is_web", "rules", "target"]
 
-MERGE_TAG = re.compile(
-    r"\{\{[^{}]{1,200}\}\}|\{%[^{}%]{1,200}%\}|\*\|[\w:=!/. -]{1,100}\|\*|%%[\w. -]{1,60}%%"
-    r"|%recipient\.?\w{0,40}%"
-    r"|<%=?[^<>%]{1,200}%>|\$\{[\w.]{1,60}\}|\[\[[\w.: -]{1,60}\]\]|#\{[\w.]{1,60}\}"
-)
 _SHOWN = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<host>(?:[\w-]{1,63}\.){1,9}(?P<top>[a-z]{2,18}|xn--[\w-]{1,59}))(?::\d{1,5})?(?:[/?#]\S{0,2000})?\Z",
     re.IGNORECASE,
@@ -33,6 +29,11 @@ _SHOWN = re.compile(
 _NUMERIC = re.compile(
     r"(?:\d{1,10}|0x[0-9a-f]{1,8}|(?:\d{1,3}|0x[0-9a-f]{1,2}|0[0-7]{1,3})(?:\.(?:\d{1,3}|0x[0-9a-f]{1,2}|0[0-7]{1,3})){3}|\[[0-9a-f:.]{2,45}\])\Z"
 )
+_PRIVATE = re.compile(
+    r"127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.|0\.0\.0\.0|\[(?:::1|f[cd]|fe80)"
+)
+"""RFC 6890: what `_slips` tells of."""
+
 _URL = re.compile(r"https?://[^\s<>\"]{1,2000}", re.IGNORECASE)
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30}):")
 _DANGEROUS = frozenset("javascript vbscript data file blob".split())
@@ -71,7 +72,7 @@ def is_web(href: str) -> bool:
 def rules(draft: Draft) -> Iterator[Note]:
     """Yield what is wrong with the links, and the merge tags that are left anywhere."""
     links = draft.page.links
-    targets = [(link, target(link.href)) for link in links if not MERGE_TAG.match(link.href)]
+    targets = [(link, target(link.href)) for link in links if not merge_tag().match(link.href)]
     yield from _in_text(draft)
     for code, judge in _JUDGES.items():
         found = [(link, said) for link, place in targets if (said := judge(link, place))]
@@ -129,7 +130,8 @@ def _shorteners() -> frozenset[str]:
 
 
 def _numeric(_: Link, place: Target) -> str:
-    return place.host if place.host and _NUMERIC.match(place.host) else ""
+    is_number = place.host and _NUMERIC.match(place.host) and not _PRIVATE.match(place.host)
+    return place.host if is_number else ""
 
 
 def _escaped(_: Link, place: Target) -> str:
@@ -141,7 +143,7 @@ def _look_alike(_: Link, place: Target) -> str:
     labels = place.host.split(".")
     if place.host.isascii() and not any(label.startswith("xn--") for label in labels):
         return ""
-    return place.host if any(_is_mixed(_decoded(label)) for label in labels) else ""
+    return place.host if any(is_mixed(_decoded(label)) for label in labels) else ""
 
 
 def _decoded(label: str) -> str:
@@ -153,7 +155,7 @@ def _decoded(label: str) -> str:
         return label
 
 
-def _is_mixed(label: str) -> bool:
+def is_mixed(label: str) -> bool:
     """Say whether a label mixes Latin letters with another alphabet, or is wholly of look-alikes."""
     scripts = {unicodedata.name(c, "?").partition(" ")[0] for c in label if c.isalpha()}
     return len(scripts & {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}) > 1
@@ -179,7 +181,7 @@ def _relative(link: Link, place: Target) -> str:
         or link.href.startswith(("#", "{", "[", "<", "%", "*|", "$"))
     ):
         return ""
-    return "" if MERGE_TAG.search(link.href) else link.href[:60]
+    return "" if merge_tag().search(link.href) else link.href[:60]
 
 
 def _generic(link: Link, _: Target) -> str:
@@ -209,7 +211,7 @@ def _merge_tags(draft: Draft) -> Iterator[Note]:
         "text": draft.message.text,
         "html": "\n".join([draft.page.text, *(link.href for link in draft.page.links)]),
     }
-    found = {part: MERGE_TAG.findall(text) for part, text in places.items()}
+    found = {part: merge_tag().findall(text) for part, text in places.items()}
     tags = list(dict.fromkeys(tag for part in found.values() for tag in part))
     if tags:
         part = next(name for name, inside in found.items() if inside)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from mailflows._mail import source as raw_source
-from mailflows.content import _headers, _images, _likeness, _links, _support, _unsubscribe, _visible
+from mailflows.content import (
+    _headers,
+    _images,
+    _likeness,
+    _links,
+    _refused,
+    _slips,
+    _support,
+    _unsubscribe,
+    _visible,
+)
 from mailflows.content._draft import Draft
 from mailflows.content._report import LintFinding, LintReport, codes
 from mailflows.errors import ConfigurationError, MessageError
@@ -15,12 +26,13 @@ from mailflows.message import Message
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from mailflows._clock import Clock
     from mailflows.content._draft import Note
     from mailflows.message import Source
 
 __all__ = ["lint", "lint_html"]
 
-_RULES = (_headers, _unsubscribe, _links, _images, _support, _visible, _likeness)
+_RULES = (_headers, _refused, _unsubscribe, _links, _images, _support, _visible, _likeness, _slips)
 
 
 def lint(
@@ -29,6 +41,7 @@ def lint(
     flow: Flow | str | None = None,
     clients: str | Iterable[str] = "default",
     ignore: Collection[str] = (),
+    clock: Clock = time.time,
 ) -> LintReport:
     r"""Say what should be changed in a message before it is sent.
 
@@ -45,6 +58,7 @@ def lint(
         clients: ``default`` (the widespread ones), ``all``, or families and clients such as ``gmail`` or
             ``outlook/windows``.
         ignore: Codes or families that are not reported.
+        clock: Returns the moment that Date is compared with, in Unix seconds.
 
     Raises:
         MessageError: If it is no message.
@@ -56,7 +70,7 @@ def lint(
         found = raw_source.read(message)
         read, raw = Message.read(message if isinstance(message, str) else found.data), found.data
     named = None if flow is None else Flow(flow)
-    return _report(Draft(read, raw, named, read.html, _support.clients_named(clients)), ignore)
+    return _report(Draft(read, raw, named, read.html, _support.clients_named(clients), clock()), ignore)
 
 
 def lint_html(
@@ -89,7 +103,7 @@ def lint_html(
     page = html.encode("utf-8", "replace").decode()
     read = Message.read(_AS_MESSAGE + page)
     named = None if flow is None else Flow(flow)
-    draft = Draft(read, b"", named, page, _support.clients_named(clients), is_template=True)
+    draft = Draft(read, b"", named, page, _support.clients_named(clients), 0.0, is_template=True)
     return _report(draft, ignore)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from mailflows._html.tree import Element, walk
 from mailflows._mail.edit import Edit
+from mailflows.content import _controls
 from mailflows.content._inline import inlined
 from mailflows.content._likeness import ACTIVE, is_active, is_handler
 from mailflows.content._page import Page, is_spacer
@@ -13,7 +16,7 @@ from mailflows.message import Message
 from mailflows.signals import words
 
 if TYPE_CHECKING:
-    from mailflows._html.tree import Attribute, Element
+    from mailflows._html.tree import Attribute
 
 __all__ = ["Edit", "Page", "active_content", "forms", "inline_css", "lang", "language", "roles", "spacer_alt"]
 
@@ -40,16 +43,32 @@ def _before(page: Page, attribute: Attribute) -> int:
 
 
 def forms(page: Page) -> list[Edit]:
-    """Take forms away and leave what a reader sees in them; what is typed or chosen goes."""
+    """Take forms away and leave what a reader sees in them: texts, the words of buttons, what can be chosen.
+
+    Boxes that open an accordion, a carousel or a menu stay.
+    """
     edits: list[Edit] = []
-    for element in page.tree.named("form", "button"):
-        edits += _unwrapped(element)
-    gone = page.tree.named("input", "select")
-    edits += [Edit(element.start, element.end, "") for element in gone]
-    for element in page.tree.named("textarea"):
-        content = page.source[element.inner : element.inner_end]
-        edits.append(Edit(element.start, element.end, content.replace("<", "&lt;")))
+    for element in _controls.asking(page):
+        if element.name in {"form", "button"}:
+            edits += _unwrapped(element)
+        elif element.name == "input":
+            edits.append(Edit(element.start, element.end, _controls.without_control(element)))
+        elif element.name == "select":
+            edits += _choices(element)
+        else:
+            content = page.source[element.inner : element.inner_end]
+            edits.append(Edit(element.start, element.end, content.replace("<", "&lt;")))
     return _outermost(edits)
+
+
+def _choices(select: Element) -> list[Edit]:
+    """Leave the words to choose from, with a stroke between two."""
+    edits = _unwrapped(select)
+    options = [node for node in walk(select) if isinstance(node, Element)]
+    for number, option in enumerate(options):
+        start, *end = _unwrapped(option)
+        edits += [Edit(start.start, start.end, " / " if number and option.name == "option" else ""), *end]
+    return edits
 
 
 def _unwrapped(element: Element) -> list[Edit]:
@@ -90,8 +109,26 @@ def lang(page: Page, code: str) -> list[Edit]:
 
 
 def language(raw: bytes) -> str:
-    """Return the language of a message as two letters, or an empty string."""
-    return words.read(Message.read(raw)).language
+    """Return the language of a message as two letters, or an empty string where it is not sure.
+
+    It is sure where the beginning and the end of a text of some length are of one language, and the subject
+    is not of another.
+    """
+    message = Message.read(raw)
+    found = _TOKEN.findall((message.document.text if message.html else message.text)[:_READ].lower())
+    if len(found) < _LEAST_WORDS:
+        return ""
+    half = len(found) // 2 if len(found) >= _MANY_WORDS else 0
+    subject = _TOKEN.findall(message.subject.lower())
+    pieces = [found[:half], found[half:]] if half else [found]
+    said = {words.language_of(tokens, " ".join(tokens)) for tokens in pieces}
+    said |= {words.language_of(subject, message.subject)} - {""}
+    return said.pop() if len(said) == 1 else ""
+
+
+_TOKEN = re.compile(r"\w+")
+_LEAST_WORDS, _MANY_WORDS, _READ = 6, 40, 8_000
+"""choice: words below which a language is a guess, and from which halves are told apart; bound: letters."""
 
 
 def inline_css(page: Page) -> list[Edit]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mailflows._html.tree import Element
 
@@ -26,6 +26,8 @@ _PIECE = re.compile(
 _LONGEST = 500
 _MAX_STEPS = 64
 """How far up, or back, a combinator looks."""
+
+_IMPLIED = frozenset(("html", "body"))
 
 Test = tuple[str, str, str]
 """What is asked, of what, and the wanted value."""
@@ -104,41 +106,49 @@ def _specificity(compounds: list[Compound]) -> tuple[int, int, int]:
     return (identities, len(tests) - identities, sum(bool(compound.tag) for compound in compounds))
 
 
-def matches(selector: Selector, element: Element) -> bool:
-    """Say whether a selector matches an element; each combinator takes the nearest that fits."""
-    if not _is(selector.compounds[0], element):
+def matches(selector: Selector, element: Element, room: list[int]) -> bool:
+    """Say whether a selector matches an element; *room* holds how many elements may still be compared."""
+    compounds = selector.compounds
+    if not _is(compounds[0], element):
         return False
-    node: Element | None = element
-    for compound in selector.compounds[1:]:
-        node = _related(compound, node) if node is not None else None
-        if node is None:
+    return len(compounds) == 1 or _fits(compounds, 1, element, room)
+
+
+def _fits(compounds: tuple[Compound, ...], place: int, element: Element, room: list[int]) -> bool:
+    """Say whether the compounds from *place* on match what an element is related to."""
+    if place == len(compounds):
+        return True
+    compound = compounds[place]
+    for node in _related(compound, element):
+        room[0] -= 1
+        if room[0] < 0:
             return False
-    return True
+        is_match = compound.tag in _IMPLIED and not compound.tests if not node.name else _is(compound, node)
+        if is_match and (not node.name or _fits(compounds, place + 1, node, room)):
+            return True
+    return False
 
 
-def _related(compound: Compound, element: Element) -> Element | None:
-    """Return the element that a compound to the left means, or `None`."""
+def _related(compound: Compound, element: Element) -> Iterator[Element]:
+    """Yield the elements that a compound to the left may mean, the nearest first.
+
+    The root stands for what browsers add around a page without ``<body>``.
+    """
     combinator = compound.combinator
     if combinator in {"+", "~"}:
-        return _sibling(compound, element)
+        before = (
+            element.parent.elements[max(0, element.position - _MAX_STEPS) : element.position]
+            if element.parent
+            else []
+        )
+        yield from reversed(before if combinator == "~" else before[-1:])
+        return
     node = element.parent
     for _ in range(_MAX_STEPS if combinator == " " else 1):
-        if node is None or not node.name:
-            return None
-        if _is(compound, node):
-            return node
+        if node is None:
+            return
+        yield node
         node = node.parent
-    return None
-
-
-def _sibling(compound: Compound, element: Element) -> Element | None:
-    if element.parent is None:
-        return None
-    before = element.parent.elements[max(0, element.position - _MAX_STEPS) : element.position]
-    for node in reversed(before if compound.combinator == "~" else before[-1:]):
-        if _is(compound, node):
-            return node
-    return None
 
 
 def _is(compound: Compound, element: Element) -> bool:

@@ -72,6 +72,18 @@ def _layout() -> frozenset[str]:
     return frozenset(_data.read_sections("content/features.txt")["layout"])
 
 
+@cache
+def _advice() -> frozenset[str]:
+    return frozenset(_data.read_sections("content/features.txt")["advice"])
+
+
+def _is_of_use(feature: Feature, *, is_conditional: bool) -> bool:
+    """Say whether an author can do something: write it in another way, and nobody sees less."""
+    if feature.slug.startswith("image-"):
+        return True
+    return not is_conditional and (feature.slug in _layout() or feature.slug in _advice())
+
+
 def data_date() -> str:
     """Return the day of the support table."""
     return _table()[0]
@@ -104,15 +116,22 @@ def clients_named(wanted: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def rules(draft: Draft) -> Iterator[Note]:
-    """Yield at most one note for layout, CSS, HTML and image formats each."""
+    """Yield at most one note for layout, CSS, HTML and image formats each.
+
+    Where nobody asked for certain clients, only what an author can write in another way is told.
+    """
+    is_asked = set(draft.clients) != set(clients_named("default"))
     columns = [number for number, client in enumerate(_table()[1]) if client in set(draft.clients)]
     groups: dict[str, dict[Feature, Element | None]] = {}
     for token, (element, is_conditional) in _used(draft).items():
         for feature in _by_token().get(token, ()):
             letters = {feature.support[column] for column in columns}
-            if not letters.isdisjoint("na"):
-                code = _code(feature, columns, is_conditional=is_conditional)
-                groups.setdefault(code, {}).setdefault(feature, element)
+            if letters.isdisjoint("na"):
+                continue
+            if not is_asked and not _is_of_use(feature, is_conditional=is_conditional):
+                continue
+            code = _code(feature, columns, is_conditional=is_conditional)
+            groups.setdefault(code, {}).setdefault(feature, element)
     for code, features in groups.items():
         yield _note(draft, code, features, columns)
 

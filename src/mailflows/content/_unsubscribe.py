@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from mailflows._mail.header import listed_urls
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
+from mailflows.signals.words import concepts_anywhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,11 +58,24 @@ def _present(draft: Draft, found: tuple[str, ...]) -> Iterator[Note]:
 
 def _link(draft: Draft) -> Iterator[Note]:
     offers = ("links-unsubscribe", "words-link-unsubscribe", "links-preferences", "words-link-preferences")
-    if any(draft.signals.get(name) for name in offers) or _tag_link(draft):
+    if any(draft.signals.get(name) for name in offers) or _tag_link(draft) or _in_any_language(draft):
         return
     if not draft.html and draft.signals.get("words-closing-unsubscribe"):
         return
     yield Note("unsubscribe-link-missing", Where("html" if draft.html else "text"))
+
+
+def _in_any_language(draft: Draft) -> bool:
+    """Say whether a link unsubscribes in another language than the message seems to be in."""
+    tokens = (tuple(_TOKEN.findall(link.text.lower()[:300])) for link in draft.page.links[:300])
+    if any(concepts_anywhere(words, _OFFERS) for words in tokens if words):
+        return True
+    closing = tuple(_TOKEN.findall(draft.message.text[-1000:].lower()))[-60:]
+    return not draft.html and "unsubscribe" in concepts_anywhere(closing, _OFFERS)
+
+
+_TOKEN = re.compile(r"\w+")
+_OFFERS = frozenset(("unsubscribe", "preferences"))
 
 
 def _tag_link(draft: Draft) -> bool:

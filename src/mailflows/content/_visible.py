@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from mailflows._html.tree import Element, walk
 from mailflows.content._color import contrast
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
@@ -12,7 +14,6 @@ from mailflows.content._report import Where
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mailflows._html.tree import Element
     from mailflows.content._draft import Draft
     from mailflows.content._page import Page, Run
 
@@ -21,6 +22,9 @@ __all__ = ["rules", "unmarked_tables"]
 _LONGEST_SUBJECT = 70
 _SMALL = 12.0
 _REPLY = re.compile(r"(?:re|fwd?|aw|wg|tr|rv|sv|vs|antw|odp|enc)(?:\[\d{1,3}\])?\s{0,3}:", re.IGNORECASE)
+_UNREADABLE, _LARGE_UNREADABLE = 2.0, 1.5
+"""choice: below it text is hardly seen at all; footers of professional templates have 2.1 to 2.9."""
+
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -73,7 +77,7 @@ def _contrast(draft: Draft) -> Iterator[Note]:
         ratio = contrast(color, style.ground)
         is_large = style.size >= 24 or (style.size >= 18.5 and style.is_bold)
         said = f"{color} on {style.ground}: {ratio:.1f}"
-        if ratio < (2.0 if is_large else 3.0):
+        if ratio < (_LARGE_UNREADABLE if is_large else _UNREADABLE):
             low.setdefault(said, run)
         elif ratio < (3.0 if is_large else 4.5):
             weak.setdefault(said, run)
@@ -102,12 +106,45 @@ def _page(draft: Draft) -> Iterator[Note]:
 
 
 def unmarked_tables(page: Page) -> list[Element]:
-    """Return the tables that only lay out and do not say so; one with headings holds data."""
-    inside = set()
-    for element in page.tree.named("th", "caption", "thead"):
-        node: Element | None = element
-        while node is not None and node.name != "table":
-            node = node.parent
-        if node is not None:
-            inside.add(id(node))
-    return [t for t in page.tree.named("table") if "role" not in t.attributes and id(t) not in inside]
+    """Return the tables that only lay out and do not say so."""
+    tables = page.tree.named("table")
+    with_data = {id(table) for name in _HEADINGS for e in page.tree.named(name) if (table := _table_of(e))}
+    return [t for t in tables if "role" not in t.attributes and id(t) not in with_data and not _is_grid(t)]
+
+
+_HEADINGS = ("th", "caption", "thead", "tfoot", "colgroup")
+_SHORT_CELL = 60
+"""choice: letters; a longer cell is a column of a layout."""
+
+
+def _table_of(element: Element) -> Element | None:
+    """Return the table around an element, looking no further than a deep layout goes."""
+    node: Element | None = element
+    for _ in range(30):
+        if node is None or node.name == "table":
+            return node
+        node = node.parent
+    return None
+
+
+def _is_grid(table: Element) -> bool:
+    """Say whether a table holds data without saying so: rows of as many short cells, or a border."""
+    if any(table.get(name).strip() not in {"", "0"} for name in ("border", "summary")):
+        return True
+    bodies = [e for e in table.elements if e.name == "tbody"] or [table]
+    rows = [row for body in bodies for row in body.elements if row.name == "tr"][:200]
+    widths = {len(row.elements) for row in rows}
+    if len(rows) < 2 or len(widths) != 1 or min(widths) < 2:
+        return False
+    return all(_is_short(cell) for row in rows for cell in row.elements)
+
+
+def _is_short(cell: Element) -> bool:
+    """Say whether a cell holds a value: a few words, and no picture or table."""
+    nodes = list(islice(walk(cell), 12))
+    if len(nodes) == 12 or any(n.name in _PARTS for n in nodes if isinstance(n, Element)):
+        return False
+    return len(cell.text()) <= _SHORT_CELL
+
+
+_PARTS = frozenset("table img div ul ol h1 h2 h3 h4 h5 h6 input button".split())

@@ -108,7 +108,7 @@ class BounceReason(StrEnum):
 
     @property
     def is_counted(self) -> bool:
-        """Whether it speaks against the address where it happens again and again."""
+        """Whether it counts against the address when it happens repeatedly."""
         return _classes()[self].get("counted", False) is True
 
     def action(self, *, final: bool) -> Action:

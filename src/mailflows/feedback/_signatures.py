@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["verify_webhook"]
 
 MAX_AGE = 300.0
-"""Seconds that a signed time may be away: what the Svix libraries allow (docs.svix.com, 2026-11-28)."""
+"""Seconds that a signed time may be away: what the Svix libraries allow
+(docs.svix.com/receiving/verifying-payloads/why, read 2026-11-29)."""
 
 REMEMBER = 30 * 86400.0
 """Seconds for which a request without a signed time is known; choice: as `SuppressionList(remember=)`."""
@@ -264,7 +265,7 @@ def _svix_key(key: bytes) -> bytes:
     try:
         return base64.b64decode(key.removeprefix(b"whsec_"), validate=True)
     except binascii.Error as problem:
-        msg = "this is no signing secret: it is base64, with whsec_ before it"
+        msg = "this is not a signing secret, which is base64 after whsec_"
         raise ConfigurationError(msg, field="key") from problem
 
 
@@ -275,7 +276,7 @@ def _public_key(key: bytes, kind: str) -> Any:  # noqa: ANN401 -- of an extra
         is_pem = key.lstrip().startswith(b"-----")
         public = parts["load_pem"](key) if is_pem else parts["load_der"](base64.b64decode(key))
     except (ValueError, TypeError) as problem:
-        msg = "this is no public key: it is base64, or a block that begins with -----BEGIN PUBLIC KEY-----"
+        msg = "not a public key, which is base64, or a block that begins with -----BEGIN PUBLIC KEY-----"
         raise ConfigurationError(msg, field="key") from problem
     if not isinstance(public, parts[kind]):
         msg = f"this public key is of another kind; one of {kind.upper()} is needed"

@@ -378,6 +378,6 @@ def _mailbox(address: str) -> str:
     require_text(address)
     mailbox = mailbox_of(address)
     if mailbox is None:
-        msg = "this is no address: it has no @" if "@" not in address else "this is not one address"
+        msg = "this is not an address: it has no @" if "@" not in address else "this is not one address"
         raise ConfigurationError(msg, field="address")
     return mailbox

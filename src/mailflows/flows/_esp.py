@@ -85,7 +85,7 @@ def esp_named(name: str) -> Esp:
         return found
     names = dict.fromkeys(esp.name for esp in esps.values())
     hint = did_you_mean(name, {one.lower(): one for one in names})
-    msg = f"esp: {name!r} is no provider in our table: {hint}; leave esp out for a plain SMTP relay"
+    msg = f"esp: {name!r} is not a provider in our table: {hint}; leave esp out for a plain SMTP relay"
     raise ConfigurationError(msg, field="esp")
 
 

@@ -327,7 +327,7 @@ def read_domain(value: object, name: str) -> str:
         raise ConfigurationError(msg, field=name) from error
     labels = text.split(".")
     if len(labels) < 2 or len(text) > 253 or not all(_is_label(label) for label in labels):
-        msg = f"{name}: {text!r} is no domain such as news.example.org"
+        msg = f"{name}: {text!r} is not a domain such as news.example.org"
         raise ConfigurationError(msg, field=name)
     return text
 
@@ -342,14 +342,14 @@ def _address(value: object, name: str) -> str:
     try:
         return str(ip_address(text))
     except ValueError as error:
-        msg = f"{name}: {text!r} is no IP address such as 192.0.2.10"
+        msg = f"{name}: {text!r} is not an IP address such as 192.0.2.10"
         raise ConfigurationError(msg, field=name) from error
 
 
 def _selector(value: object, name: str) -> str:
     text = _text(value, name).lower()
     if not all(_is_label(label) for label in text.split(".")):
-        msg = f"{name}: {text!r} is no selector; it is what stands before ._domainkey in the DNS"
+        msg = f"{name}: {text!r} is not a selector, the part before ._domainkey in the DNS"
         raise ConfigurationError(msg, field=name)
     return text
 
@@ -401,7 +401,7 @@ def _esp(value: object, name: str) -> str:
 def _tls_mode(value: object, name: str) -> str:
     text = _text(value, name)
     if text not in TLS_MODES:
-        msg = f"{name}: {text!r} is no way to speak TLS: {did_you_mean(text, TLS_MODES)}"
+        msg = f"{name}: {text!r} is not a TLS mode: {did_you_mean(text, TLS_MODES)}"
         raise ConfigurationError(msg, field=name)
     return text
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mailflows._mail.address import mailbox, read_author
 from mailflows._result import Result, to_html
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows._esp import stream_headers
-from mailflows.message import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,15 +160,15 @@ def _known(flows: _Routes, declared: Flow | str) -> Flow:
 
 def _from_domains(message: Message) -> tuple[list[str], list[str]]:
     """Return the domains of From, and what is odd about who sends."""
-    mailboxes = [a for value in message.get_all("from") for a in addresses(value)]
+    mailboxes = [a for value in message.get_all("from") for a in read_author(value).likely]
     domains = list(dict.fromkeys(a.domain.lower() for a in mailboxes if a.domain))
     doubts = []
     if not domains:
         doubts.append("it has no From with a domain")
     if len(mailboxes) > 1:
         doubts.append(f"From has {len(mailboxes)} mailboxes")
-    sender = next(iter(addresses(message.get("sender"))), None)
-    if sender and sender.domain and sender.domain.lower() not in domains:
+    sender = mailbox(message.get("sender"))
+    if sender.domain and sender.domain.lower() not in domains:
         doubts.append(f"Sender is of {sender.domain.lower()}, which is not From's domain")
     return domains, doubts
 

@@ -207,7 +207,7 @@ def _flows_of(tables: dict[str, Any]) -> dict[str, Any]:
             msg = f"unknown table [{key}]: {hint}"
             raise ConfigurationError(msg, field=key)
     if not isinstance(flows, dict) or not flows:
-        msg = "there is no flow: write a table such as [flows.marketing] with its domains"
+        msg = "no flows are declared: write a table such as [flows.marketing] with its domains"
         raise ConfigurationError(msg, field="flows")
     return flows
 

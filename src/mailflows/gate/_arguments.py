@@ -9,6 +9,7 @@ from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.gate._parts import PARTS
 from mailflows.gate._verdict import GateDecision
+from mailflows.recipients._catalogue import require_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
     from mailflows.flows import FlowSet
     from mailflows.limits import Limiter
 
-__all__ = ["decision_of", "dry_flows_of", "limiters_of", "policies_of", "require_functions", "require_kinds"]
+__all__ = [
+    "decision_of",
+    "dry_flows_of",
+    "limiters_of",
+    "policies_of",
+    "refusals_of",
+    "require_functions",
+    "require_kinds",
+]
 
 ON_ERROR: dict[str, GateDecision] = {
     **dict.fromkeys(PARTS, GateDecision.ACCEPT),
@@ -72,6 +81,17 @@ def limiters_of(
             msg = f"limiter is given for {name}, which has no route"
             raise ConfigurationError(msg, field="limiter")
         found[route.flow] = one
+    return found
+
+
+def refusals_of(refuse: Mapping[Flow | str, Iterable[str]] | None) -> dict[Flow | None, frozenset[str]]:
+    """Return the codes of recipients whom the mail of each flow is not sent to."""
+    found: dict[Flow | None, frozenset[str]] = {}
+    for name, codes in (refuse or {}).items():
+        if name not in set(Flow):
+            msg = f"refuse_recipients names the flows {', '.join(Flow)}; got {name!r}"
+            raise ConfigurationError(msg, field="refuse_recipients")
+        found[Flow(name)] = require_codes(codes, "refuse_recipients")
     return found
 
 

@@ -7,6 +7,7 @@ import logging
 import time
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mailflows._context import Context
@@ -16,13 +17,14 @@ from mailflows._stores import MemoryStore
 from mailflows.classifier import Classifier
 from mailflows.errors import ConfigurationError, MessageError, Refused
 from mailflows.flow import Flow
-from mailflows.flows import FlowSet
+from mailflows.flows import FlowRoute, FlowSet
 from mailflows.flows._file import SettingsFile
 from mailflows.gate._arguments import (
     decision_of,
     dry_flows_of,
     limiters_of,
     policies_of,
+    refusals_of,
     require_functions,
     require_kinds,
 )
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 
     from mailflows._clock import Timer
     from mailflows.feedback import Event, SuppressionList
-    from mailflows.flows import FlowRoute, GuardSettings
+    from mailflows.flows import GuardSettings
     from mailflows.gate._check import Steps
     from mailflows.gate._outcome import Outcome
     from mailflows.gate._parts import Part, Unsubscribe
@@ -104,6 +106,8 @@ class Gate:
         dry_run: Accept everything and change nothing, and only say what would have been: for a first week.
             True for all flows, or names of some. A message that no route was found for takes that of the
             flow it seems to be of.
+        refuse_recipients: Whom the mail of a flow is not sent to, beside addresses that cannot take mail, by
+            codes of reasons: ``{"marketing": ["role", "disposable"]}``.
         recipients_budget: Seconds of wall-clock time for all recipients of one message.
         scanner_timeout: Seconds for the answer of one scanner.
         tally: What counts what is stopped, and what a dry run would have stopped; in memory by default.
@@ -147,6 +151,7 @@ class Gate:
         on_missing_unsubscribe: GateDecision | str = GateDecision.REJECT,
         on_error: Mapping[str, GateDecision | str] | None = None,
         dry_run: bool | Iterable[Flow | str] = False,
+        refuse_recipients: Mapping[Flow | str, Iterable[str]] | None = None,
         recipients_budget: float = 5.0,
         scanner_timeout: float = SCANNER_TIMEOUT,
         tally: Tally | None = None,
@@ -204,10 +209,13 @@ class Gate:
             on_error=self.on_error,
             dry_flows=dry_flows,
             recipients_budget=recipients_budget,
+            refuse_recipients=refusals_of(refuse_recipients),
             scanner_timeout=scanner_timeout,
             timer=timer,
         )
-        self._is_warm = False
+        if classifier is None:
+            _warm_up()
+        self._is_warm = classifier is None
         self._order = tuple(part for name, part in PARTS.items() if name not in _absent(self._parts))
 
     @classmethod
@@ -515,6 +523,14 @@ class Gate:
             found = yield Call(self.tally, "note", verdict)
             if isinstance(found, Failure):
                 _log.warning("a verdict could not be counted: %s", found)
+
+
+@cache
+def _warm_up() -> None:
+    """Read the shipped model, word lists and suffixes, once a process: no first message waits for them."""
+    flows = FlowSet(FlowRoute(Flow.TRANSACTIONAL, domains="example.org"))
+    message = b"From: a@example.org\nTo: b@example.net\nSubject: Code\n\nHello,\n\nyour code is 406117.\n"
+    Gate(flows, classifier=Classifier(), held=None).check(message, flow=Flow.TRANSACTIONAL)
 
 
 _OPTIONAL = ("held", "suppressions", "recipients", "templates", "senders", "reputation", "scanners")

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailflows._domain import host_of, registrable_domain
+from mailflows._mail.address import mailbox
+from mailflows._mail.structure import ONCE
 from mailflows._mailbox import mailbox_key
 from mailflows.flow import Flow
-from mailflows.message import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,13 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Doubt", "doubts", "has_one_click"]
 
-_ONCE = (
-    "from sender reply-to to cc bcc date message-id in-reply-to references subject mime-version "
-    "content-type content-transfer-encoding content-disposition content-id content-description "
-    "list-id list-unsubscribe list-unsubscribe-post"
-).split()
-"""Fields that stand once at most: RFC 5322 section 3.6, RFC 2045 section 4, RFC 2369 section 3.4,
-RFC 2919 section 3, RFC 8058 section 3.1. From twice is refused before."""
+_ONCE = (*sorted(ONCE), "content-disposition", "list-id", "list-unsubscribe", "list-unsubscribe-post")
+"""Fields that stand once at most, also beyond those of which a message is read and sent with one: RFC 2183
+section 2, RFC 2369 section 3.4, RFC 2919 section 3, RFC 8058 section 3.1. From twice is refused before."""
 
 _RECEIVERS = (
     "authentication-results return-path received-spf delivered-to x-original-to arc-authentication-results "
@@ -153,7 +150,7 @@ def _account(route: FlowRoute, message: Message, context: Context) -> Iterator[D
     if may is False:
         yield Doubt("from-not-of-account", "From is not an address of the account", is_conflict=True)
     elif may is None and "@" in account and route.flow is Flow.PROFESSIONAL:
-        own = {mailbox_key(a.address) for a in (message.sender, *addresses(message.get("sender")))}
+        own = {mailbox_key(a.address) for a in (message.sender, mailbox(message.get("sender")))}
         if mailbox_key(account) not in own:
             yield Doubt("from-not-of-account", "From is another address than that of the account")
 

@@ -43,7 +43,8 @@ def needs_of(limiter: Limiter, absent: frozenset[str]) -> str:
 def fitted(limiter: Limiter, absent: frozenset[str]) -> Limiter | None:
     """Return the limiter without those limits of a preset whose key is absent; `None` for limits of the user.
 
-    What a preset limits is a proposal; a limit that somebody wrote must never count nothing in silence.
+    For mail without a client it is the preset of background jobs, where the preset has one. What a preset
+    limits is a proposal; a limit that somebody wrote must never count nothing in silence.
     """
     if not absent:
         return limiter
@@ -53,6 +54,9 @@ def fitted(limiter: Limiter, absent: frozenset[str]) -> Limiter | None:
 @lru_cache(maxsize=64)
 def _without(limiter: Limiter, absent: frozenset[str]) -> Limiter:
     """Make it once, and say so once."""
+    if "client" in absent and limiter.background is not None:
+        _log.info("mail without client is limited as that of background jobs, by %s", limiter.background)
+        return limiter.background
     same = limiter.without(lambda limit: not absent.isdisjoint(_needs(limit)))
     left_out = len(limiter.limits) - len(same.limits)
     _log.info("%d limits per %s do not apply to mail without", left_out, ", ".join(sorted(absent)))

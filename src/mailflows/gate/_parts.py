@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mailflows.flows import FlowSet, GuardSettings
     from mailflows.held import HeldMail
     from mailflows.limits import Decision, Limiter
-    from mailflows.recipients import RecipientChecker
+    from mailflows.recipients import RecipientChecker, RecipientReason, RecipientReport
     from mailflows.reputation import Reputation
     from mailflows.senders import SenderControl
     from mailflows.templates import TemplateMemory
@@ -90,6 +90,7 @@ class Parts:
     on_error: Mapping[str, GateDecision]
     dry_flows: frozenset[Flow | None]
     recipients_budget: float
+    refuse_recipients: Mapping[Flow | None, frozenset[str]]
     scanner_timeout: float
     timer: Timer
 
@@ -250,6 +251,7 @@ _UNASKED = frozenset({"not-asked", "not_asked"})
 def recipients(parts: Parts, check: Check) -> Steps:
     """Leave out addresses that will bounce."""
     gone: dict[tuple[str, str], list[str]] = {}
+    refused = parts.refuse_recipients.get(check.flow, frozenset())
     doubtful: dict[str, int] = {}
     started, unchecked = parts.timer(), 0
     for spelled in check.open:
@@ -260,8 +262,8 @@ def recipients(parts: Parts, check: Check) -> Steps:
         if isinstance(report, Failure):
             degraded(parts, check, "recipients", report)
             break
-        reason = report.reasons[0] if report.reasons else None
-        if report.verdict is Deliverability.UNDELIVERABLE and reason:
+        reason, is_refused = _weighed(report, refused)
+        if reason and is_refused:
             gone.setdefault((reason.code, reason.sentence), []).append(spelled)
         elif report.verdict is not Deliverability.DELIVERABLE and reason and reason.code not in _UNASKED:
             doubtful[reason.code] = doubtful.get(reason.code, 0) + 1
@@ -273,6 +275,15 @@ def recipients(parts: Parts, check: Check) -> Steps:
         check.say("recipients", "unchecked", f"{unchecked} recipients were not checked: the time was up")
     if not gone and not doubtful and not unchecked:
         check.say("recipients", "ok", "nothing speaks against them")
+
+
+def _weighed(report: RecipientReport, refused: Collection[str]) -> tuple[RecipientReason | None, bool]:
+    """Return what speaks against an address first, and whether it is left out for that."""
+    first = report.reasons[0] if report.reasons else None
+    if report.verdict is Deliverability.UNDELIVERABLE:
+        return first, True
+    strict = next((one for one in report.reasons if one.code in refused), None)
+    return strict or first, strict is not None
 
 
 def templates(parts: Parts, check: Check) -> Steps:

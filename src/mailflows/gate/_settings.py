@@ -42,6 +42,7 @@ _SWITCHES: dict[str, Callable[[Store], object]] = {
 _PRESETS: dict[str, Callable[..., Limiter]] = {
     "web_form": presets.web_form,
     "contact_form": presets.contact_form,
+    "background": presets.background,
     "professional": presets.professional,
     "campaign": presets.campaign,
 }
@@ -58,7 +59,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         **dict.fromkeys(_SWITCHES, bool),
     },
     "limits": {**dict.fromkeys(Flow, str), "on_error": str},
-    "recipients": {"dns": bool, "budget": (int, float)},
+    "recipients": {"dns": bool, "budget": (int, float), "refuse": dict},
     "guard": {**dict.fromkeys((f.name for f in fields(GuardSettings)), (int, float)), "kinds": dict},
     "classifier": {"model": str, "threshold": float, "heuristic": bool},
 }
@@ -136,7 +137,9 @@ def _parts(file: SettingsFile, store: Store | None) -> dict[str, Any]:
     with file.at("limits"):
         parts["limiter"] = _limiters(tables.get("limits", {}), kept) or None
     with file.at("recipients"):
-        parts["recipients"], parts["recipients_budget"] = _recipients(tables.get("recipients", {}))
+        table = tables.get("recipients", {})
+        parts["recipients"], parts["recipients_budget"] = _recipients(table)
+        parts["refuse_recipients"] = table.get("refuse")
     with file.at("guard"):
         parts["guard_settings"] = GuardSettings(**tables.get("guard", {}))
     with file.at("classifier"):

@@ -9,13 +9,13 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mailflows._mail.edit import with_headers
 from mailflows._mail.handover import wire_form
 from mailflows._result import printable
 from mailflows.errors import ConfigurationError, MailflowsError, MessageError
 from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
 from mailflows.integrations._dkim import signed
 from mailflows.integrations._relay import server_of
-from mailflows.integrations._wire import with_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,20 +1,20 @@
-"""A message as a caller gives it: its envelope, its own header fields, and lines that no relay is given."""
+"""A message as a caller gives it: its envelope, and lines that no relay is given."""
 
 from __future__ import annotations
 
-import email
 import re
 import smtplib
 from typing import TYPE_CHECKING
 
-from mailflows._mail.edit import editable
+from mailflows._mail.address import mailboxes_of, read_addresses
 from mailflows.errors import MessageError
+from mailflows.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from email.message import Message as StdlibMessage
 
-__all__ = ["as_given", "envelope_of", "require_lines", "with_headers"]
+__all__ = ["as_given", "envelope_of", "require_lines"]
 
 _LONGEST = 998
 """Octets of a line without its end: RFC 5321 section 4.5.3.1.6, RFC 5322 section 2.1.1."""
@@ -22,34 +22,6 @@ _LONGEST = 998
 # A dot alone on a line that only some readers take for one: for those it ends the message, and a
 # second begins (SMTP smuggling, 2023). Where all lines end alike, it is text.
 _SMUGGLED = re.compile(rb"(?:(?<!\r)\n|\r(?!\n))\.(?:\r\n|\r|\n)|\r\n\.(?:\r(?!\n)|\n)")
-
-
-def _is_clean(data: bytes) -> bool:
-    """Say whether all lines end with CRLF; counting is a hundred times as fast as a regular expression."""
-    number = data.count(b"\r\n")
-    return number == data.count(b"\n") == data.count(b"\r")
-
-
-def with_headers(content: bytes, fields: Iterable[tuple[str, str]]) -> bytes:
-    r"""Return a message with other header fields, each in the place of those of its name.
-
-    >>> with_headers(b"Subject: x\r\nX-Tag: a,\r\n b\r\n\r\nHi\r\n", [("X-Tag", "c")])
-    b'Subject: x\r\nX-Tag: c\r\n\r\nHi\r\n'
-    """
-    new = dict(fields)
-    if not new:
-        return content
-    names = {name.lower().encode() for name in new}
-    head, blank, body = content.partition(b"\r\n\r\n")
-    kept: list[bytes] = []
-    is_replaced = False
-    for line in head.split(b"\r\n"):
-        if line[:1] not in {b" ", b"\t"}:
-            is_replaced = line.partition(b":")[0].strip().lower() in names
-        if not is_replaced:
-            kept.append(line)
-    kept += [f"{name}: {value}".encode() for name, value in new.items()]
-    return b"\r\n".join(kept) + (blank or b"\r\n\r\n") + body
 
 
 def as_given(message: bytes | str | StdlibMessage) -> bytes:
@@ -67,15 +39,35 @@ def envelope_of(
     Raises:
         ValueError: If it was resent more than once (RFC 5322 section 3.6.6).
     """
-    is_object = not isinstance(message, bytes | str)
+    if isinstance(message, bytes | str):
+        raw = as_given(message)
+        if sender is not None and recipients is not None:
+            return sender, recipients, raw
+        author, found = _envelope_in(Message.read(raw))
+        return author if sender is None else sender, found if recipients is None else recipients, raw
     reader = _AsSmtplib()
-    if is_object or sender is None or recipients is None:
-        parsed = message if is_object else email.message_from_bytes(editable(as_given(message)))
-        reader.send_message(parsed, sender, recipients)  # type: ignore[arg-type]
-        found_sender, found, content = reader.seen
-    else:
-        found_sender, found, content = sender, recipients, b""
-    return found_sender, found, content if is_object else as_given(message)
+    reader.send_message(message, sender, recipients)  # type: ignore[arg-type]
+    return reader.seen
+
+
+def _envelope_in(message: Message) -> tuple[str, list[str]]:
+    """Return who sends a message and who gets it; what cannot be read stays, and is refused later."""
+    resent = message.get_all("resent-date")
+    if len(resent) > 1:
+        msg = "message has more than one 'Resent-' header block"
+        raise ValueError(msg)
+    prefix = "resent-" if resent else ""
+    author = message.get(f"{prefix}sender") or message.get(f"{prefix}from")
+    values = [value for name in ("to", "bcc", "cc") for value in message.get_all(prefix + name)]
+    return next(iter(_spelled(author)), author), [one for value in values for one in _spelled(value)]
+
+
+def _spelled(value: str) -> tuple[str, ...]:
+    """Return the addresses of a field, and the texts of those that cannot be read."""
+    if found := mailboxes_of(value):
+        return found
+    read = read_addresses(value)
+    return (*(box.address for box in read.mailboxes), *read.unread)
 
 
 def require_lines(data: bytes) -> None:
@@ -93,7 +85,7 @@ def require_lines(data: bytes) -> None:
                 "encode the part as quoted-printable or base64"
             )
             raise MessageError(msg)
-    if b"\r\n" in data and not _is_clean(data) and _SMUGGLED.search(data):
+    if b"\r\n" in data and (b"\n." in data or b"\r." in data) and _SMUGGLED.search(data):
         msg = "a dot stands alone between line ends of different kinds, as in SMTP smuggling"
         raise MessageError(msg)
 

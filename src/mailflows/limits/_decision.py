@@ -52,7 +52,7 @@ class Decision(Permission):
 
     Attributes:
         outcome: What the store said; `Limiter.report` takes it back.
-        degraded: Whether the store could not be asked, so that the limiter's *on_error* decided.
+        degraded: Whether the store failed to answer, so that the limiter's *on_error* decided.
         dry_run: Whether the limiter only tries its limits: everything is allowed, and `rule` says which
             limit would have refused.
     """
@@ -107,7 +107,7 @@ class Decision(Permission):
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why it was refused, or would have been in a dry run; none where nothing speaks against it."""
+        """Why it was refused, or would have been in a dry run; none where there were no issues."""
         if not self._refusing and not self.busy:
             return ()
         if self._problem:

@@ -52,7 +52,7 @@ class Limiter:
         limits: What must hold; see `Limit`.
         store: Where counts live: a `MemoryStore` by default (each process counts for itself), a
             `SQLiteStore` for all processes of a machine, a `RedisStore` for several machines.
-        on_error: What to do when the store cannot be asked: ``local`` counts in the memory of this process,
+        on_error: What to do when the store fails to answer: ``local`` counts in the memory of this process,
             from what it last saw and up to its share, ``deny`` refuses, ``allow`` allows. By default
             ``local``: a form stays usable, and never wide open. A store that is only busy is waited for.
         share: What part of each limit this process takes by ``local``: one divided by the number of
@@ -76,6 +76,9 @@ class Limiter:
 
     is_preset = False
     """Whether its limits are those of a preset: a proposal, of which what does not fit may be left out."""
+
+    background: Limiter | None = None
+    """What stands in for mail that no visitor caused: a job of Celery or cron has no client. Of presets."""
 
     def __init__(  # noqa: PLR0913 -- the settings of a limiter
         self,

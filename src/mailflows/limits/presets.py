@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from mailflows._stores._keeper import OnError
     from mailflows.limits._decision import Decision
 
-__all__ = ["BIG_PROVIDERS", "Settings", "account", "campaign", "contact_form", "professional", "web_form"]
+__all__ = [
+    "BIG_PROVIDERS",
+    "Settings",
+    "account",
+    "background",
+    "campaign",
+    "contact_form",
+    "professional",
+    "web_form",
+]
 
 BIG_PROVIDERS = frozenset(
     (
@@ -61,7 +70,7 @@ def web_form(store: Store | None = None, **settings: Unpack[Settings]) -> Limite
         >>> [bool(attempt) for attempt in attempts], attempts[-1].per
         ([True, True, True, False], 'recipient')
     """
-    return _preset(
+    limiter = _preset(
         Limit("3/hour; 10/day", per="recipient"),
         Limit("1/15min", per="duplicate", optional=True),
         Limit("5/10min; 30/day", per="client"),
@@ -72,6 +81,34 @@ def web_form(store: Store | None = None, **settings: Unpack[Settings]) -> Limite
         Limit("500/hour; burst 50", per="form", optional=True),
         Limit("2000/hour", per="global"),
         **_filled(store, settings, "web_form"),
+    )
+    limiter.background = background(limiter.store, **settings)
+    return limiter
+
+
+def background(store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
+    """Return a limiter for mail that a job sends, and no visitor caused: Celery, cron, `mail_admins`.
+
+    It needs the recipient alone. A `Gate` asks it by itself instead of `web_form` for mail without a client.
+    A job that went wrong writes the same to the same person again and again: that is what it stops.
+
+    Args:
+        store: Where counts live.
+        settings: See `Limiter`.
+
+    Example:
+        >>> from mailflows.limits import presets
+        >>> limiter = presets.background()
+        >>> all(limiter.acquire(to=f"reader{n}@example.org", template="reminder") for n in range(500))
+        True
+        >>> [bool(limiter.acquire(to="ada@example.org", template="reminder")) for _ in range(5)]
+        [True, True, True, True, False]
+    """
+    return _preset(
+        Limit("4/hour", per="duplicate", optional=True),
+        Limit("20/hour; 60/day", per="recipient"),
+        Limit("20000/hour; burst 5000", per="global"),
+        **_filled(store, settings, "background"),
     )
 
 

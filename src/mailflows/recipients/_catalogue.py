@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 
-__all__ = ["LANGUAGES", "best_verdict", "require_language", "sentence"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["LANGUAGES", "best_verdict", "require_codes", "require_language", "sentence"]
 
 LANGUAGES = ("en", "fr", "de")
 """Languages of the sentences that a visitor of a form sees."""
@@ -33,6 +36,23 @@ def sentence(code: str, language: str = "en", **parameters: Any) -> str:  # noqa
 def best_verdict(code: str) -> str | None:
     """Return the word of the best verdict that is possible with a code; `None` where it is only told."""
     return _entries()[code].get("verdict")
+
+
+def require_codes(codes: Iterable[str], field: str) -> frozenset[str]:
+    """Return codes of reasons that there are.
+
+    Raises:
+        ConfigurationError: If one is none.
+    """
+    if isinstance(codes, str):
+        msg = f"{field} is a list of codes, such as ['disposable', 'typo']; got one text"
+        raise ConfigurationError(msg, field=field)
+    wanted = frozenset(codes)
+    for code in sorted(wanted - _entries().keys()):
+        meant = did_you_mean(code, _entries())
+        msg = f"{field}: no recipient has the reason {code!r}{f'; {meant}' if meant else ''}"
+        raise ConfigurationError(msg, field=field)
+    return wanted
 
 
 def require_language(language: str) -> str:

@@ -55,7 +55,7 @@ class RecipientChecker:
         resolver: What asks the DNS: a `mailflows.Resolver`, a `mailflows.testing.FakeDns`; the
             system's resolvers by default.
         dns: Whether to ask the DNS at all. Without it nothing leaves the machine, and the verdict on
-            an address against which nothing speaks is "unknown".
+            an address without issues is "unknown".
         flow: The flow that the addresses are for. In marketing a role account is risky; elsewhere it
             is the usual address of a small firm or a town hall.
         bounced: Addresses that are known to bounce, such as a suppression list.

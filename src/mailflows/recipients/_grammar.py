@@ -38,7 +38,7 @@ class Grammar:
 
 
 def grammar_of(domain: str) -> Grammar | None:
-    """Return the rule of the provider that gives mailboxes at a domain, or `None`."""
+    """Return the rule of the mailbox provider of a domain, or `None`."""
     return _grammars().get(domain)
 
 

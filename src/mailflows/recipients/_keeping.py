@@ -64,7 +64,7 @@ def load_report(kind: Callable[..., T], path: str | os.PathLike[str]) -> T:
         facts = _fields(kept["facts"])
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         database.close()
-        msg = f"{place.name} is no saved report on a list"
+        msg = f"{place.name} is not a saved list report"
         raise ConfigurationError(msg, field="path") from error
     judged = Judged(
         Spool(database), columns=kept["columns"], column=facts["column"], checked_at=facts["checked_at"]

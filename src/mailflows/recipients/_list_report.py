@@ -292,7 +292,7 @@ class ListReport(Result):
         return html
 
     def _headline(self) -> str:
-        asked = "" if self.dns else " The DNS was not asked."
+        asked = "" if self.dns else " DNS checks were off."
         trouble = (
             f" Resolver: {self.resolver_trouble}; no address is called bad." if self.resolver_trouble else ""
         )

@@ -29,10 +29,10 @@ class Deliverability(StrEnum):
     """What to do with an address, best first."""
 
     DELIVERABLE = "deliverable"
-    """The domain receives mail and nothing speaks against the address; the mailbox itself was not asked."""
+    """The domain receives mail and no issues were found; the mailbox itself was not checked."""
 
     UNKNOWN = "unknown"
-    """It could not be told: the domain was not asked, or gave no answer. Try again later."""
+    """Not known: the domain was not looked up, or gave no answer. Try again later."""
 
     RISKY = "risky"
     """It may bounce or do harm: a probable typing error, a disposable or look-alike domain, …"""
@@ -54,7 +54,7 @@ class DomainState(StrEnum):
     """It names no mail host but has a public address of its own (RFC 5321 section 5.1)."""
 
     NULL_MX = "null-mx"
-    """It says that it takes no mail (RFC 7505)."""
+    """It accepts no mail: it has a null MX (RFC 7505)."""
 
     NO_MAIL = "no-mail"
     """It exists, but has no mail host and no public address."""

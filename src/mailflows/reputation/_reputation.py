@@ -118,7 +118,7 @@ class ReputationVerdict(Permission):
         refused: Those at a provider to which the flow is stopped.
         stops: The breakers that are open.
         allowed: Whether the flow and the sender may send.
-        degraded: Whether the store could not be asked, so that *on_error* decided.
+        degraded: Whether the store failed to answer, so that *on_error* decided.
     """
 
     allowed: bool
@@ -149,7 +149,7 @@ class Reputation:
         store: Where it is kept: a store of `mailflows.limits`.
         policy: When a breaker opens and closes; see `BreakerPolicy`.
         thresholds: Rates to hold; the published ones of the big providers by default.
-        on_error: What to do when the store cannot be asked: ``allow`` or ``deny``.
+        on_error: What to do when the store fails to answer: ``allow`` or ``deny``.
         hooks: Functions that are given the `Standing` of what was stopped, to tell an administrator.
         clock: Returns the present moment in Unix seconds.
 
@@ -491,7 +491,7 @@ class Reputation:
         return Standing(name, state, rates(rest), record.reason, until)
 
     def _without_store(self, problem: StoreError, to: tuple[str, ...]) -> ReputationVerdict:
-        """Return what the policy says while the store cannot be asked."""
+        """Return what the policy says while the store fails to answer."""
         if self._documents.instead(problem):
             return ReputationVerdict(True, to, (), (), degraded=True)  # noqa: FBT003
         stop = Stop("every flow", "the reputation cannot be looked up", 60.0)

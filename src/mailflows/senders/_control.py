@@ -76,7 +76,7 @@ class SenderControl:
         store: Where records live; one that outlives the process, so that a block does.
         policy: When a sender is warned and stopped; see `SenderPolicy`.
         names: Keep the names of senders beside their records, so that an administrator can list them.
-        on_error: What to do when the store cannot be asked: ``allow``, ``deny`` or ``raise``.
+        on_error: What to do when the store fails to answer: ``allow``, ``deny`` or ``raise``.
         hooks: Functions that are given (sender, verdict) when a message is held for the first time on a day,
             and when a sender is blocked, to tell an administrator: who is not told cannot help.
         clock: Returns seconds of Unix time.
@@ -427,7 +427,7 @@ class SenderControl:
         )
 
     def _without_store(self, problem: StoreError) -> SenderVerdict:
-        """Return what the policy says while the store cannot be asked."""
+        """Return what the policy says while the store fails to answer."""
         allowed = self._keeper.instead(problem)
         return SenderVerdict(
             allowed=allowed,

@@ -45,13 +45,13 @@ class SenderVerdict(Permission):
     Attributes:
         allowed: Whether this message may go.
         status: How the sender stands: clear, warned, held (this message) or blocked.
-        reasons: What speaks against the sender, or the message, the weightiest first. The weights are nats of
+        reasons: Evidence against the sender or the message, the weightiest first. The weights are nats of
             evidence for a theft.
         until: When a block ends, in UTC; `None` without a block, or for one that never ends.
         retry_after: Seconds until the same may be tried again; 0.0 if allowed, `None` for never.
         outcomes: Recipients of about a week whose fate is known.
         invalid: Those of them who do not exist.
-        degraded: Whether the store could not be asked, so that *on_error* decided.
+        degraded: Whether the store failed to answer, so that *on_error* decided.
     """
 
     allowed: bool

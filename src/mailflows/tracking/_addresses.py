@@ -24,6 +24,9 @@ PATHS = {Purpose.OPEN: "o", Purpose.CLICK: "c", Purpose.UNSUBSCRIBE: "u"}
 CLICK_FIELDS = 5
 """Campaign, recipient, the link's source in the message, how that is coded, and parameters to add."""
 
+ANYBODY = "-"
+"""Stands for a recipient who is not named: the pixel of who did not agree to be seen."""
+
 HONEYPOT = "h"
 PRINTABLE = "q"
 """The source is quoted-printable as it stood in the message, with its soft line breaks."""
@@ -38,12 +41,14 @@ class Tracked:
     Attributes:
         purpose: ``open``, ``click``, ``unsubscribe`` or ``bounce``.
         campaign: The mailing.
-        recipient: The opaque id that `Tracker.rewrite` was given.
+        recipient: The opaque id that `Tracker.rewrite` was given; empty in the pixel of a recipient who did
+            not agree to be seen opening.
         url: For a click, where to send the reader: the target with its parameters, from inside the
             signature. `None` otherwise, and for a honeypot link, which no reader sees.
         is_honeypot: Whether it is the link that only programs follow.
         issued: When the message was made, in UTC.
         expires: Until when the token holds, in UTC; `None` for always.
+        key_id: Which key signed it: an old one whose id comes no more may go.
     """
 
     purpose: Purpose
@@ -53,6 +58,7 @@ class Tracked:
     is_honeypot: bool
     issued: datetime
     expires: datetime | None
+    key_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class Addresses:
 
     def make(self, purpose: Purpose, campaign: str, recipient: str, *contents: str) -> str:
         """Return an address for a purpose."""
-        check_ids(campaign, recipient)
+        check_ids(campaign, recipient or ANYBODY)
         lifetime = None if purpose is Purpose.UNSUBSCRIBE else self.lifetime
         token = self.signer.to_url(purpose, campaign, recipient, *contents, lifetime=lifetime)
         return self.prefix(purpose) + token
@@ -124,7 +130,9 @@ def _tracked(token: Token) -> Tracked:
         raise TokenError(msg, reason="malformed")
     is_honeypot = is_click and contents[3] == HONEYPOT
     url = _target(*contents[2:]) if is_click and not is_honeypot else None
-    return Tracked(token.purpose, contents[0], contents[1], url, is_honeypot, token.issued, token.expires)
+    return Tracked(
+        token.purpose, contents[0], contents[1], url, is_honeypot, token.issued, token.expires, token.key_id
+    )
 
 
 def _target(source: str, coding: str, added: str) -> str:

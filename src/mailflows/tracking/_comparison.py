@@ -1,22 +1,29 @@
-"""Two campaigns side by side: what the numbers can tell apart, and what they cannot."""
+"""Campaigns side by side: what the numbers can tell apart, what they cannot, and how many it would take."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
+from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import Result, printable, to_html, to_text
+from mailflows._result import Result, printable, to_text
 from mailflows.errors import ConfigurationError
-from mailflows.tracking._intervals import newcombe
-from mailflows.tracking._stats import METRICS
+from mailflows.tracking._intervals import fisher, newcombe, quantile
+from mailflows.tracking._tables import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mailflows._result import Cell
-    from mailflows.tracking._stats import CampaignStats, Rate
+    from mailflows._result import Cell, Table
+    from mailflows.tracking._stats import CampaignStats
+    from mailflows.tracking._tables import Rate
 
-__all__ = ["Comparison", "Difference", "compare"]
+__all__ = ["Comparison", "Difference", "compare", "recipients_needed"]
+
+# W. G. Cochran, "Some methods for strengthening the common chi-squared tests", Biometrics 10, 1954: below
+# five expected in a cell, approximations fail.
+_SMALL = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +31,23 @@ class Difference(Result):
     """One rate of two campaigns.
 
     Attributes:
-        first: Of the first campaign.
-        second: Of the second campaign.
+        campaigns: The names of the two.
+        first: The rate of the first.
+        second: The rate of the second.
         low: The lower end of Newcombe's interval of the second less the first, in [-1, 1].
         high: The upper end.
+        chance: How often two equal campaigns would differ at least as much, by Fisher's exact test where
+            the numbers are small; else `None`, and the interval decides.
+        level: How small *chance* must be to be clear.
     """
 
+    campaigns: tuple[str, str]
     first: Rate
     second: Rate
     low: float
     high: float
+    chance: float | None
+    level: float
 
     @property
     def name(self) -> str:
@@ -42,34 +56,40 @@ class Difference(Result):
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out «no difference»."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval leaves out "no difference"; where numbers are small, the exact test, too."""
+        return (self.low > 0 or self.high < 0) and (self.chance is None or self.chance <= self.level)
+
+    def __str__(self) -> str:
+        """Return one line."""
+        word = "a clear difference" if self.is_clear else "no clear difference"
+        return f"{self.name}: {word} ({_points(self.low)} to {_points(self.high)} points)"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the difference as plain data."""
         return {
             "name": self.name,
+            "campaigns": list(self.campaigns),
             "first": self.first.to_dict(),
             "second": self.second.to_dict(),
             "interval": [self.low, self.high],
+            "chance": self.chance,
             "is_clear": self.is_clear,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Result):
-    """Two campaigns side by side; iterate over it for the differences.
+    """Campaigns side by side; iterate over it for the differences.
 
     Attributes:
-        first: Name of the first campaign.
-        second: Name of the second campaign.
-        differences: One for each of `METRICS`, in order.
-        confidence: The share of such intervals that hold the truth, each taken alone: of nine true ties, one
-            in twenty looks clear by chance, so choose what you compare before you look.
+        campaigns: Their names.
+        differences: One for each pair of campaigns and each of `METRICS`, pair by pair.
+        confidence: The share of families of intervals that hold the truth, for one rate: with three and more
+            campaigns each interval is wider, so that of true ties at most one family in twenty has a clear
+            difference. Of nine rates together more have: choose what you compare before you look.
     """
 
-    first: str
-    second: str
+    campaigns: tuple[str, ...]
     differences: tuple[Difference, ...]
     confidence: float
 
@@ -77,52 +97,81 @@ class Comparison(Result):
         return iter(self.differences)
 
     def sentence(self, name: str = "clicked") -> str:
-        """Return in plain words what one rate says.
+        """Return in plain words what one rate says, a sentence for each pair of campaigns.
 
         Raises:
             ConfigurationError: If there is none of this name.
         """
-        found = next((d for d in self.differences if d.name == name), None)
-        if found is None:
+        found = [self._sentence(difference) for difference in self.differences if difference.name == name]
+        if not found:
             msg = f"there is no rate {name!r}; the rates are {', '.join(METRICS)}"
             raise ConfigurationError(msg, field="name")
+        return " ".join(found)
+
+    def _sentence(self, found: Difference) -> str:
+        name = f'"{found.name}"'
         span = f"{_points(found.low)} to {_points(found.high)} points, {self.confidence:.0%} interval"
-        first, second = self._names()
+        first, second = self._names(found)
         if not found.first.of or not found.second.of:
-            return f"Nothing can be said of «{name}»: one of the campaigns has nobody to count."
+            return f"Nothing can be said of {name}: one of the campaigns has nobody to count."
         if not found.is_clear:
-            return f"No difference in «{name}» can be told between {first} and {second} ({span})."
+            return f"No difference in {name} can be told between {first} and {second} ({span})."
         gap = found.second.count / found.second.of - found.first.count / found.first.of
         word = "higher" if gap > 0 else "lower"
-        return f"«{name}» is {abs(gap) * 100:.1f} points {word} in {second} than in {first} ({span})."
+        return f"{name} is {abs(gap) * 100:.1f} points {word} in {second} than in {first} ({span})."
 
-    def _names(self) -> tuple[str, str]:
-        return self.first or "the first campaign", self.second or "the second campaign"
+    def _names(self, found: Difference) -> tuple[str, str]:
+        first, second = found.campaigns
+        return printable(first) or "the first campaign", printable(second) or "the second campaign"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain data, ready for JSON."""
         return {
-            "first": self.first,
-            "second": self.second,
+            "campaigns": list(self.campaigns),
             "confidence": self.confidence,
             "differences": [difference.to_dict() for difference in self.differences],
         }
 
     def __str__(self) -> str:
         """Return the differences as a table."""
-        return to_text(self._header(), [_row(difference) for difference in self.differences])
+        _, header, rows = self._table()
+        return to_text(header, rows)
 
-    def _repr_html_(self) -> str:
-        """Return the differences as a small table, for a notebook."""
-        title = f"{self.sentence()}"
-        return to_html(title, self._header(), [_row(difference) for difference in self.differences])
+    def _table(self) -> Table:
+        header = [
+            "rate",
+            "first",
+            "second",
+            "in the first",
+            "in the second",
+            "difference from",
+            "to",
+            "clear",
+        ]
+        return self.sentence(), header, [self._row(difference) for difference in self.differences]
 
-    def _header(self) -> list[str]:
-        return ["rate", *map(printable, self._names()), "difference from", "to", "clear"]
+    def _row(self, difference: Difference) -> list[Cell]:
+        shares = [
+            "-" if rate.share is None else f"{rate.share * 100:.2f} %"
+            for rate in (difference.first, difference.second)
+        ]
+        ends = [_points(difference.low), _points(difference.high)]
+        return [
+            difference.name,
+            *self._names(difference),
+            *shares,
+            *ends,
+            "yes" if difference.is_clear else "no",
+        ]
 
 
-def compare(first: CampaignStats, second: CampaignStats, *, confidence: float = 0.95) -> Comparison:
-    """Compare two campaigns rate by rate, with Newcombe's interval of each difference.
+def compare(
+    first: CampaignStats, second: CampaignStats, *more: CampaignStats, confidence: float = 0.95
+) -> Comparison:
+    """Compare campaigns rate by rate, with Newcombe's interval of each difference.
+
+    Three and more are corrected for the number of pairs (Bonferroni); where fewer than five are to be
+    expected, Fisher's exact test must agree.
 
     >>> from mailflows.feedback import Event, EventType
     >>> from mailflows.tracking import CampaignStats
@@ -131,26 +180,65 @@ def compare(first: CampaignStats, second: CampaignStats, *, confidence: float = 
     ...     clicked = [Event(EventType.CLICKED, recipient_id=str(n)) for n in range(clicks)]
     ...     return CampaignStats.from_events(sent + clicked)
     >>> print(compare(campaign("a", 40), campaign("b", 60)).sentence("clicked"))
-    «clicked» is 2.0 points higher in the second campaign than in the first campaign (+0.1 to +4.0 points,
+    "clicked" is 2.0 points higher in the second campaign than in the first campaign (+0.1 to +4.0 points,
     95% interval).
 
     Raises:
         ConfigurationError: If *confidence* is no share.
     """
-    differences = []
-    for a, b in zip(first.rates, second.rates, strict=True):
-        interval = newcombe(b.count, b.of, a.count, a.of, confidence=confidence)
-        differences.append(Difference(a, b, *interval))
-    return Comparison(first.campaign, second.campaign, tuple(differences), confidence)
+    campaigns = (first, second, *more)
+    quantile(confidence)
+    pairs = list(combinations(campaigns, 2))
+    level = (1 - confidence) / len(pairs)
+    differences = tuple(
+        _difference(a, b, rate, other, level)
+        for a, b in pairs
+        for rate, other in zip(a.rates, b.rates, strict=True)
+    )
+    return Comparison(tuple(one.campaign for one in campaigns), differences, confidence)
 
 
-def _row(difference: Difference) -> list[Cell]:
-    shares = [
-        "-" if rate.share is None else f"{rate.share * 100:.2f} %"
-        for rate in (difference.first, difference.second)
-    ]
-    ends = [_points(difference.low), _points(difference.high)]
-    return [difference.name, *shares, *ends, "yes" if difference.is_clear else "no"]
+def _difference(a: CampaignStats, b: CampaignStats, first: Rate, second: Rate, level: float) -> Difference:
+    low, high = newcombe(second.count, second.of, first.count, first.of, confidence=1 - level)
+    did, of = first.count + second.count, first.of + second.of
+    least = min(first.of, second.of) * min(did, of - did) / of if of else 0
+    chance = fisher(first.count, first.of, second.count, second.of) if least < _SMALL else None
+    return Difference((a.campaign, b.campaign), first, second, low, high, chance, level)
+
+
+def recipients_needed(
+    share: float, *, difference: float, variants: int = 2, confidence: float = 0.95, power: float = 0.8
+) -> int:
+    """Return how many recipients each variant needs, so that a difference is found if there is one.
+
+    >>> recipients_needed(0.04, difference=0.02)  # clicks of 4 or 6 %
+    1863
+
+    Args:
+        share: What is expected of one variant, in [0, 1].
+        difference: How much better or worse another one must be to matter, such as 0.02 for two points.
+        variants: How many are compared; all pairs are looked at.
+        confidence: As for `compare`.
+        power: The chance to find the difference if there is one.
+
+    Raises:
+        ConfigurationError: If a share lies outside of [0, 1], or there is nothing to compare.
+    """
+    other = share + difference
+    for name, value in (("share", share), ("difference", other), ("power", power)):
+        if not 0 <= value <= 1:
+            msg = f"{name} leads outside of 0 to 1; got share={share}, difference={difference}, power={power}"
+            raise ConfigurationError(msg, field=name)
+    if difference == 0 or variants < 2 or power in {0, 1}:
+        msg = "a plan needs two variants, a difference that is not zero, and a power below one"
+        raise ConfigurationError(msg, field="difference" if difference == 0 else "variants")
+    # J. L. Fleiss, Statistical Methods for Rates and Proportions, 2nd edition, 1981, section 3.2
+    pairs = variants * (variants - 1) // 2
+    middle = (share + other) / 2
+    wrong = quantile(1 - (1 - confidence) / pairs) * sqrt(2 * middle * (1 - middle))
+    missed = quantile(2 * power - 1) if power > 0.5 else -quantile(1 - 2 * power)  # one-sided
+    found = missed * sqrt(share * (1 - share) + other * (1 - other))
+    return max(1, ceil(((wrong + found) / difference) ** 2))
 
 
 def _points(share: float) -> str:

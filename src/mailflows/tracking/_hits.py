@@ -118,7 +118,7 @@ class HitVerdict(Result):
             time=self.hit.time,
             flow=flow,
             campaign=tracked.campaign,
-            recipient_id=tracked.recipient,
+            recipient_id=tracked.recipient or None,
             url=tracked.url,
             user_agent=self.hit.user_agent,
             verified=True,

@@ -9,13 +9,13 @@ Science 16, 2001), and Newcombe's for the difference of two shares is built from
 from __future__ import annotations
 
 from functools import cache
-from math import sqrt
+from math import exp, lgamma, sqrt
 from statistics import NormalDist
 
 from mailflows import _interval
 from mailflows.errors import ConfigurationError
 
-__all__ = ["newcombe", "wilson"]
+__all__ = ["fisher", "newcombe", "quantile", "wilson"]
 
 
 def wilson(count: int, of: int, *, confidence: float = 0.95) -> tuple[float, float]:
@@ -36,7 +36,7 @@ def wilson(count: int, of: int, *, confidence: float = 0.95) -> tuple[float, flo
     if not 0 <= count <= of:
         msg = f"the count must lie between 0 and {of}, not {count}"
         raise ConfigurationError(msg, field="count")
-    return _interval.wilson(count, of, _quantile(confidence))
+    return _interval.wilson(count, of, quantile(confidence))
 
 
 def newcombe(
@@ -62,8 +62,30 @@ def newcombe(
     return difference - below, difference + above
 
 
+def fisher(count: int, of: int, other: int, other_of: int) -> float:
+    """Return how often two equal shares differ at least as much by chance: Fisher's exact test, two-sided.
+
+    >>> round(fisher(1, 20, 8, 20), 4)  # R: fisher.test(matrix(c(1, 19, 8, 12), 2))
+    0.0197
+    """
+    did, everybody = count + other, of + other_of
+
+    def weight(k: int) -> float:
+        return _log_choose(of, k) + _log_choose(other_of, did - k) - _log_choose(everybody, did)
+
+    seen = weight(count)
+    low, high = max(0, did - other_of), min(did, of)
+    # As R does, ties are told within a relative 1e-7.
+    chances = (weight(k) for k in range(low, high + 1))
+    return min(1.0, sum(exp(chance) for chance in chances if chance <= seen + 1e-7))
+
+
+def _log_choose(of: int, count: int) -> float:
+    return lgamma(of + 1) - lgamma(count + 1) - lgamma(of - count + 1)
+
+
 @cache
-def _quantile(confidence: float) -> float:
+def quantile(confidence: float) -> float:
     """Return how many standard deviations an interval reaches to each side."""
     if not 0 < confidence < 1:
         msg = f"confidence is a share between 0 and 1, such as 0.95; not {confidence}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
+from mailflows._html.merge_tags import merge_tag_mark
 from mailflows.tracking._leaving import leaves_list
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ OPT_OUT = "data-no-track"
 
 _ANCHORS = frozenset(("a", "area"))
 _WEB = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
-_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{%|\*\||\|\*|<%|\[\[|%%[A-Za-z_]|\$\{|%[A-Za-z_]{3,40}%")
 _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 
 SKIPPED = {
@@ -39,6 +39,8 @@ SKIPPED = {
     "line": "its line would grow beyond 998 octets (RFC 5322 section 2.1.1)",
     "encoding": "its part is base64 with uneven lines, which could not be restored",
     "signed": "the message is signed or encrypted",
+    "charset": "its part is in UTF-16 or UTF-32, which cannot hold an address in ASCII",
+    "not-html": "its part is declared as plain text, so that most readers see the source of a page",
 }
 """Why a link is left alone, by code."""
 
@@ -96,7 +98,7 @@ class Rules:
             ("own", lambda: url.startswith(self.base_url)),
             ("opted-out", lambda: OPT_OUT in tag.attributes),
             ("long", lambda: len(raw) > MAX_TARGET),
-            ("placeholder", lambda: _PLACEHOLDER.search(url) is not None),
+            ("placeholder", lambda: merge_tag_mark().search(url) is not None),
             ("unusual", lambda: _is_unusual(url, raw)),
             ("host", lambda: not self._has_host(url)),
             ("unsubscribe", lambda: url in self.listed or leaves_list(url, tag, source)),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import binascii
+import codecs
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailflows._html.tree import parse
-from mailflows._mail.edit import Edit, fields, sources_of, text_parts
+from mailflows._mail.edit import Edit, fields, newline_of, sources_of, text_parts
 from mailflows._mail.header import listed_urls, parameters
 from mailflows._mail.transfer import decoded
 from mailflows._token import Purpose
@@ -18,7 +21,17 @@ if TYPE_CHECKING:
     from mailflows._html.tree import Element
     from mailflows._mail.edit import TextPart
 
-__all__ = ["Rewriting", "has_pixel", "is_sealed", "pages", "signed_for", "undone", "unsubscribe_urls"]
+__all__ = [
+    "Rewriting",
+    "as_printable",
+    "has_pixel",
+    "is_sealed",
+    "pages",
+    "signed_for",
+    "undone",
+    "unread",
+    "unsubscribe_urls",
+]
 
 LINE_LIMIT = 998
 """Octets of a line (RFC 5322 section 2.1.1)."""
@@ -30,8 +43,62 @@ _SEALED = frozenset({"multipart/signed", "multipart/encrypted"})
 
 
 def pages(raw: bytes) -> list[TextPart]:
-    """Return the HTML parts of a message."""
-    return [part for part in text_parts(raw) if part.content_type == "text/html"]
+    """Return the HTML parts of a message that can be edited: not those of two or four octets a letter."""
+    found = (part for part in text_parts(raw) if part.content_type == "text/html")
+    return [part for part in found if "\0" not in part.text]
+
+
+def unread(raw: bytes) -> list[tuple[str, str]]:
+    """Return the source of each page of a message that is not edited, and why, a code of `SKIPPED`."""
+    found = []
+    for part in text_parts(raw):
+        if part.content_type == "text/html" and "\0" in part.text:
+            found.append((_wide(part.text.encode(part.codec, "surrogateescape")), "charset"))
+        elif part.content_type == "text/plain" and _ANCHOR.search(part.text):
+            found.append((part.text, "not-html"))
+    return found
+
+
+_ANCHOR = re.compile(r"<a\s[^<>]{0,200}href", re.IGNORECASE)
+
+
+def _wide(data: bytes) -> str:
+    """Return a text of two or four octets a letter (RFC 2781); without a mark, the zeros tell the order."""
+    marks = (
+        (codecs.BOM_UTF32_LE, "utf-32"),
+        (codecs.BOM_UTF32_BE, "utf-32"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+    )
+    for mark, codec in (*marks, (codecs.BOM_UTF16_BE, "utf-16")):
+        if data.startswith(mark):
+            return data.decode(codec, "replace")
+    first = max(data.find(b"<"), 0)
+    is_long = bytes(3) in {data[first + 1 : first + 4], data[max(first - 3, 0) : first]}
+    width = 32 if is_long else 16
+    order = "le" if first % (width // 8) == 0 else "be"
+    return data.decode(f"utf-{width}-{order}", "replace")
+
+
+def as_printable(raw: bytes, part: TextPart) -> bytes:
+    """Return a message with one of its parts as quoted-printable, whose lines are never too long.
+
+    The text stays what it is (RFC 2045 section 6.7).
+    """
+    newline = newline_of(raw)
+    start = raw.rfind(b"\n--", 0, part.start) + 1
+    head = raw[start : part.start]
+    field = b"Content-Transfer-Encoding: quoted-printable"
+    if found := _ENCODING.search(head):
+        head = head[: found.start()] + field + head[found.end() :]
+    else:
+        head = head.removesuffix(newline) + field + newline + newline
+    body = binascii.b2a_qp(raw[part.start : part.stop], istext=True)
+    return raw[:start] + head + body + raw[part.stop :]
+
+
+_ENCODING = re.compile(
+    rb"^content-transfer-encoding[ \t]*:[^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*+", re.IGNORECASE | re.MULTILINE
+)
 
 
 def is_sealed(raw: bytes) -> bool:
@@ -84,12 +151,12 @@ class Rewriting:
                 decided.append((link, Edit(*place, url)))
         return decided
 
-    def pixel(self, part: TextPart) -> Edit | None:
+    def pixel(self, part: TextPart, recipient: str) -> Edit | None:
         """Return the edit that adds the pixel: at the end, or at the start of a page that will be clipped.
 
         A page that breaks off in a tag or a comment gets none: it would become a part of that.
         """
-        pixel = _pixel(self.addresses.make(Purpose.OPEN, self.campaign, self.recipient))
+        pixel = _pixel(self.addresses.make(Purpose.OPEN, self.campaign, recipient))
         found = parse(part.text).elements
         place = _place_of_pixel(part.text, found)
         return Edit(place, place, pixel) if _stays_apart(part.text, found, place, pixel) else None
@@ -151,9 +218,15 @@ def _stays_apart(text: str, found: list[Element], place: int, added: str) -> boo
     return len(after) == len(found) + 1 and any(tag.start == place for tag in after)
 
 
+_PIXEL_STYLE = "display:block;position:absolute;width:1px;height:1px;margin:-1px 0 0;border:0"
+
+
 def _pixel(url: str) -> str:
-    """Return a picture of one dot; small but not hidden, because some programs load nothing hidden."""
-    return f'<img src="{url}" width="1" height="1" alt="" style="display:block;border:0">'
+    """Return a picture of one dot that moves nothing; not hidden, because some programs load nothing hidden.
+
+    It stands outside of the layout; where a program takes *position* away, the margin takes its height back.
+    """
+    return f'<img src="{url}" width="1" height="1" alt="" style="{_PIXEL_STYLE}">'
 
 
 def has_pixel(part: TextPart, addresses: Addresses) -> bool:
@@ -169,11 +242,14 @@ def _pixel_url(tag: Element, text: str, addresses: Addresses) -> str:
     return url if url.startswith(addresses.prefix(Purpose.OPEN)) else ""
 
 
-def signed_for(part: TextPart, addresses: Addresses) -> list[tuple[str, str]]:
-    """Return campaign and recipient of all that is signed in a part; of what another key signed, nobody."""
+def signed_for(part: TextPart, addresses: Addresses) -> list[tuple[tuple[str, str], bool]]:
+    """Return campaign and recipient of all that is signed in a part, and whether it is a pixel.
+
+    What another key signed is nobody's, of no campaign.
+    """
     if addresses.base_url not in part.text:
         return []
-    found = []
+    found: list[tuple[tuple[str, str], bool]] = []
     for tag in parse(part.text).elements:
         attribute = tag.attributes.get("src" if tag.name == "img" else "href")
         url = attribute.value.strip() if attribute else ""
@@ -182,9 +258,9 @@ def signed_for(part: TextPart, addresses: Addresses) -> list[tuple[str, str]]:
             next((token for token in tokens if token), None) if url.startswith(addresses.base_url) else None
         )
         if token:
-            found.append((token.fields[0], token.fields[1]))
+            found.append(((token.fields[0], token.fields[1]), token.purpose is Purpose.OPEN))
         elif addresses.is_foreign(url):
-            found.append(("", ""))
+            found.append((("", ""), False))
     return found
 
 

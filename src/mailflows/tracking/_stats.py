@@ -4,111 +4,61 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta, tzinfo
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mailflows._result import Bar, Result, printable, to_frame, to_html, to_text
-from mailflows.errors import ConfigurationError, MissingExtra
-from mailflows.tracking._intervals import wilson
+from mailflows._result import Result, printable, to_frame, to_text
+from mailflows.errors import ConfigurationError
+from mailflows.tracking import _page
 from mailflows.tracking._people import Person, gather
+from mailflows.tracking._tables import (
+    METRICS,
+    Group,
+    LinkClicks,
+    Moment,
+    Rate,
+    completed,
+    groups,
+    link_table,
+    provider_name,
+    rate_of,
+    timeline,
+    totals,
+    week,
+    zone_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from mailflows._result import Cell
     from mailflows.feedback import Event
 
-__all__ = ["METRICS", "CampaignStats", "Moment", "Rate"]
+__all__ = ["CampaignStats"]
 
-METRICS = {
-    "delivered": ("delivered", "sent"),
-    "opened": ("opened", "delivered"),
-    "opened by people": ("read", "visible"),
-    "clicked": ("clicked", "delivered"),
-    "clicked of opened": ("clicked", "read"),
-    "unsubscribed": ("unsubscribed", "delivered"),
-    "complained": ("complained", "delivered"),
-    "hard bounces": ("hard-bounced", "sent"),
-    "soft bounces": ("soft-bounced", "sent"),
-}
-"""What is told of a campaign: each is recipients of the first kind among those of the second.
-
-Openings by people are told of those whose openings can be seen: whom Apple's Mail Privacy Protection hides
-stands in neither number, and who only clicked was not seen to open.
-"""
-
-_MAX_STEPS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Rate(Result):
-    """A share of recipients, and what the numbers allow it to be.
-
-    Attributes:
-        name: What they did, a key of `METRICS`.
-        count: How many did.
-        of: Among how many.
-        low: The lower end of Wilson's interval, in [0, 1].
-        high: The upper end.
-    """
-
-    name: str
-    count: int
-    of: int
-    low: float
-    high: float
-
-    @property
-    def share(self) -> float | None:
-        """The share, in [0, 1]; `None` of nobody."""
-        return self.count / self.of if self.of else None
-
-    def __str__(self) -> str:
-        """Return one line, such as «clicked: 3.0 % (30 of 1000; 2.1 % to 4.3 %)»."""
-        share = "-" if self.share is None else _percent(self.share)
-        interval = f"{_percent(self.low)} to {_percent(self.high)}"
-        return f"{self.name}: {share} ({self.count} of {self.of}; {interval})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the rate as plain data."""
-        return {
-            "name": self.name,
-            "count": self.count,
-            "of": self.of,
-            "share": self.share,
-            "interval": [self.low, self.high],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A stretch of the time line.
-
-    Attributes:
-        start: When it begins, in UTC.
-        opened: Recipients who first opened in it, people only.
-        clicked: Recipients who first clicked in it, people only.
-    """
-
-    start: datetime
-    opened: int
-    clicked: int
+_Rows: TypeAlias = "tuple[list[str], Sequence[tuple[object, ...]]]"
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignStats(Result):
     """What a campaign achieved.
 
-    Everything is counted once for each recipient. An open is «at least fetched», never «read»: proxies
-    load pictures unasked, and readers without pictures are not seen. «Opened by people» leaves out what
-    proxies and scanners fetched; clicks are those of people.
+    Everything is counted once for each recipient, with the total beside it. An open is "at least fetched",
+    never "read": proxies load pictures unasked, and readers without pictures are not seen. "Opened by
+    people" leaves out what proxies and scanners fetched; clicks are those of people.
 
     Attributes:
         campaign: Its name; empty for all events together.
         rates: The shares of `METRICS`, in order.
         hits: How many opens and clicks there were in all, by kind, such as ``opened by scanner``.
-        domains: Recipients by the domain of their address, the largest first: sent, delivered, opened by
-            people, clicked, bounced (hard and soft), complained. Empty where no event tells an address.
+        links: The links that people clicked, the most clicked first.
+        domains: Recipients by the domain of their address, the largest first. Empty where no event
+            tells an address.
+        providers: The same by mailbox provider, as far as the domain tells it.
+        bounces: Recipients who bounced, by reason, the most frequent first. A bounce behind the delivery
+            takes that back; a deferral that was delivered in the end is none.
+        unattributed: Events that name no campaign, by type, where one was asked for: complaints often do
+            not.
         confidence: The share of such intervals that hold the truth.
 
     Example:
@@ -122,7 +72,11 @@ class CampaignStats(Result):
     campaign: str
     rates: tuple[Rate, ...]
     hits: dict[str, int]
-    domains: tuple[tuple[str, dict[str, int]], ...]
+    links: tuple[LinkClicks, ...]
+    domains: tuple[Group, ...]
+    providers: tuple[Group, ...]
+    bounces: dict[str, int]
+    unattributed: dict[str, int]
     confidence: float
     people: tuple[Person, ...] = field(repr=False, compare=False)
 
@@ -132,9 +86,10 @@ class CampaignStats(Result):
     ) -> CampaignStats:
         """Count the events of a campaign, in any order; what comes twice counts once.
 
-        A recipient with a later event counts as sent, and as delivered if it was opened, clicked, or
-        brought a complaint; one that was sent and neither bounced nor rejected counts as delivered if no
-        event in all tells of deliveries.
+        The events may be a generator: memory grows with the recipients, not with the events. A recipient
+        with a later event counts as sent, and as delivered if it was opened, clicked, or brought a complaint;
+        one that was sent and neither bounced nor rejected counts as delivered if no event in all tells of
+        deliveries.
 
         Args:
             events: Events of any source; each names its recipient by ``recipient_id`` or ``recipient``.
@@ -142,18 +97,38 @@ class CampaignStats(Result):
             confidence: The share of such intervals that hold the truth, in (0, 1).
 
         Raises:
-            ConfigurationError: If *confidence* is no share.
+            ConfigurationError: If *confidence* is no share, a time has no time zone, or the campaign is not
+                among those of the events.
         """
-        chosen = [event for event in events if campaign is None or event.campaign == campaign]
-        people, hits = gather(chosen)
-        _complete(people)
+        found = gather(events, campaign=campaign)
+        if not found.people and not found.hits and found.others:
+            raise _unknown(str(campaign), list(found.others))
+        people = tuple(found.people.values())
+        completed(people)
         counts = Counter(fact for person in people for fact in person.facts)
+        often = totals(people)
         rates = tuple(
-            _rate(name, sum({part, whole} <= p.facts for p in people), counts[whole], confidence)
+            rate_of(
+                name,
+                sum({part, whole} <= p.facts for p in people),
+                counts[whole],
+                confidence,
+                often.get(name),
+            )
             for name, (part, whole) in METRICS.items()
         )
+        bounces = Counter(person.bounce[2] for person in people if person.bounce)
         return cls(
-            campaign or "", rates, dict(sorted(hits.items())), _domains(people), confidence, tuple(people)
+            campaign or "",
+            rates,
+            hits=dict(sorted(found.hits.items())),
+            links=link_table(people),
+            domains=groups(people, str, confidence),
+            providers=groups(people, provider_name, confidence),
+            bounces=dict(sorted(bounces.items(), key=lambda row: (-row[1], row[0]))),
+            unattributed=dict(sorted(found.unattributed.items())),
+            confidence=confidence,
+            people=people,
         )
 
     def rate(self, name: str) -> Rate:
@@ -168,29 +143,31 @@ class CampaignStats(Result):
         msg = f"there is no rate {name!r}; the rates are {', '.join(METRICS)}"
         raise ConfigurationError(msg, field="name")
 
-    def timeline(self, *, step: float | timedelta = 3600.0) -> tuple[Moment, ...]:
-        """Return when people first opened and clicked, in even steps without a gap.
+    def timeline(self, *, step: float | timedelta = 3600.0, zone: str | tzinfo = "UTC") -> tuple[Moment, ...]:
+        """Return when recipients first opened, clicked, left, complained and bounced, in even steps.
 
         Args:
             step: Seconds of a stretch; an hour by default.
+            zone: In which the stretches are told, such as ``Europe/Paris``.
 
         Raises:
             ConfigurationError: If the step is not positive, or so short that there would be more than ten
-                thousand.
+                thousand; or if there is no such zone.
         """
         seconds = step.total_seconds() if isinstance(step, timedelta) else step
-        opened = Counter(_step(p.opened_at, seconds) for p in self.people if p.opened_at)
-        clicked = Counter(_step(p.clicked_at, seconds) for p in self.people if p.clicked_at)
-        if not opened and not clicked:
-            return ()
-        first, last = min(opened | clicked), max(opened | clicked)
-        if last - first >= _MAX_STEPS:
-            msg = f"a step of {seconds} seconds gives {last - first + 1} stretches; choose a longer one"
-            raise ConfigurationError(msg, field="step")
-        return tuple(
-            Moment(datetime.fromtimestamp(n * seconds, UTC), opened[n], clicked[n])
-            for n in range(first, last + 1)
-        )
+        return timeline(self.people, seconds, zone_of(zone))
+
+    def week(self, what: str = "clicked", *, zone: str | tzinfo = "UTC") -> tuple[tuple[int, ...], ...]:
+        """Return how many recipients did something first, by weekday, Monday first, and hour.
+
+        Args:
+            what: ``opened``, ``clicked``, ``unsubscribed``, ``complained`` or ``bounced``.
+            zone: The time zone of your readers, such as ``Europe/Paris``.
+
+        Raises:
+            ConfigurationError: If there is no such zone, or *what* is nothing that has a time.
+        """
+        return week(self.people, what, zone_of(zone))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain data, ready for JSON, without the recipients."""
@@ -199,115 +176,132 @@ class CampaignStats(Result):
             "confidence": self.confidence,
             "rates": [rate.to_dict() for rate in self.rates],
             "hits": self.hits,
-            "domains": [{"domain": name} | counts for name, counts in self.domains],
+            "links": [link.to_dict() for link in self.links],
+            "domains": [_named("domain", group) for group in self.domains],
+            "providers": [_named("provider", group) for group in self.providers],
+            "bounces": self.bounces,
+            "unattributed": self.unattributed,
         }
 
-    def to_pandas(self) -> Any:  # noqa: ANN401 -- pandas is optional
-        """Return the rates as a data frame.
+    def to_pandas(self, table: str = "rates") -> Any:  # noqa: ANN401 -- pandas is optional
+        """Return one of the tables as a data frame.
+
+        Args:
+            table: ``rates``, ``links``, ``domains``, ``providers``, ``bounces``, ``hits``, ``timeline`` (by
+                the hour) or ``week`` (clicks).
 
         Raises:
+            ConfigurationError: If there is no such table.
             MissingExtra: If pandas is not installed.
         """
-        rows = ((r.name, r.count, r.of, r.share, r.low, r.high) for r in self.rates)
-        return to_frame(rows, ["rate", "count", "of", "share", "low", "high"]).set_index("rate")
+        makers: dict[str, Callable[[], _Rows]] = {
+            "rates": self._rate_rows,
+            "links": lambda: (["url", "people", "total"], [(r.url, r.people, r.total) for r in self.links]),
+            "domains": lambda: _group_rows("domain", self.domains),
+            "providers": lambda: _group_rows("provider", self.providers),
+            "bounces": lambda: (["reason", "recipients"], list(self.bounces.items())),
+            "hits": lambda: (["hit", "total"], list(self.hits.items())),
+            "timeline": lambda: _moment_rows(self.timeline()),
+            "week": lambda: (
+                ["weekday", *map(str, range(24))],
+                [(d, *r) for d, r in zip(_page.DAYS, self.week(), strict=True)],
+            ),
+        }
+        if table not in makers:
+            msg = f"there is no table {table!r}; the tables are {', '.join(makers)}"
+            raise ConfigurationError(msg, field="table")
+        columns, rows = makers[table]()
+        return to_frame(rows, columns).set_index(columns[0])
 
-    def plot(self, ax: Any = None) -> Any:  # noqa: ANN401 -- matplotlib is optional
+    def plot(self, ax: Any = None, *, dark: bool = False) -> Any:  # noqa: ANN401 -- matplotlib is optional
         """Draw the shares of those who received it, with their intervals.
+
+        Args:
+            ax: The axes to draw on; new ones by default.
+            dark: Whether to draw for a dark page.
 
         Raises:
             MissingExtra: If matplotlib is not installed.
         """
-        try:
-            import matplotlib.pyplot as plt  # noqa: PLC0415 -- optional
-        except ImportError as error:
-            raise MissingExtra("notebook", "matplotlib") from error  # noqa: EM101 -- a name, no message
-        shown = [rate for rate in self.rates if rate.of and rate.name != "delivered"]
-        if ax is None:
-            _, ax = plt.subplots(figsize=(8, 0.4 * len(shown) + 1))
-        for place, rate in enumerate(shown):
-            ax.plot([rate.low, rate.high], [place, place], color="#4c78a8", linewidth=3)
-            ax.plot(rate.count / rate.of, place, "o", color="#4c78a8")
-        ax.set_yticks(range(len(shown)), [rate.name for rate in shown])
-        ax.invert_yaxis()
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        # A dollar sign would be read as mathematics.
-        ax.set_title((self.campaign or "all events").replace("$", r"\$"))
-        return ax
+        return _page.drawn_rates(self.rates, self.campaign, ax, dark=dark)
+
+    def plot_timeline(
+        self,
+        ax: Any = None,  # noqa: ANN401 -- matplotlib is optional
+        *,
+        step: float | timedelta = 3600.0,
+        zone: str | tzinfo = "UTC",
+        dark: bool = False,
+    ) -> Any:  # noqa: ANN401 -- matplotlib is optional
+        """Draw opens and clicks over time, unsubscribes and complaints on an axis of their own.
+
+        Args:
+            ax: The axes to draw on; new ones by default.
+            step: As `timeline` takes it.
+            zone: As `timeline` takes it.
+            dark: Whether to draw for a dark page.
+
+        Raises:
+            ConfigurationError: As `timeline`.
+            MissingExtra: If matplotlib is not installed.
+        """
+        return _page.drawn_timeline(
+            self.timeline(step=step, zone=zone), self.campaign, str(zone), ax, dark=dark
+        )
 
     def __str__(self) -> str:
         """Return the rates as a table."""
-        return f"{self._title()}\n{to_text(_HEADER, [_row(rate) for rate in self.rates])}"
+        return f"{self._title()}\n{to_text(_page.HEADER, [_page.rate_row(rate) for rate in self.rates])}"
+
+    def _rate_rows(self) -> _Rows:
+        rows = [(r.name, r.count, r.of, r.share, r.low, r.high, r.total) for r in self.rates]
+        return ["rate", "count", "of", "share", "low", "high", "total"], rows
 
     def _repr_html_(self) -> str:
-        """Return the rates and the domains as two small tables, for a notebook."""
-        rates = to_html(self._title(), _HEADER, [_row(rate, bar=True) for rate in self.rates])
-        rows: list[list[Cell]] = [[name, *counts.values()] for name, counts in self.domains[:20]]
-        return rates + (to_html("By domain", ["domain", *_BY_DOMAIN], rows) if rows else "")
+        """Return the figures as small escaped tables, for a notebook and for `save_html`."""
+        return _page.tables(
+            self._title(),
+            rates=self.rates,
+            links=self.links,
+            groups={"provider": self.providers, "domain": self.domains},
+            counts=[
+                ("Bounces", "reason", self.bounces),
+                ("Events without a campaign, not counted above", "event", self.unattributed),
+                ("Opens and clicks in all", "by", self.hits),
+            ],
+            week=self.week(),
+        )
 
     def _title(self) -> str:
-        name = f"Campaign «{printable(self.campaign)}»" if self.campaign else "All campaigns"
-        return f"{name}, {self.confidence:.0%} intervals; an open is «at least fetched»"
+        name = f'Campaign "{printable(self.campaign)}"' if self.campaign else "All campaigns"
+        return f'{name}, {self.confidence:.0%} intervals; an open is "at least fetched"'
 
 
-_HEADER = ("rate", "share", "count", "of", "from", "to")
-_BY_DOMAIN = {
-    "sent": {"sent"},
-    "delivered": {"delivered"},
-    "opened by people": {"read"},
-    "clicked": {"clicked"},
-    "bounced": {"hard-bounced", "soft-bounced"},
-    "complained": {"complained"},
-}
+def _unknown(campaign: str, others: list[str]) -> ConfigurationError:
+    """Return the error for a campaign of which there is no event, while there are events of others."""
+    close = get_close_matches(campaign, others, n=5, cutoff=0.4)
+    # choice: ten names fit into a line of a log
+    names = ", ".join(repr(name[:100]) for name in [*close, *(n for n in others if n not in close)][:10])
+    msg = f"there is no event of campaign {campaign[:100]!r}; there are events of {names}"
+    return ConfigurationError(msg, field="campaign")
 
 
-def _complete(people: list[Person]) -> None:
-    """Add what follows from what is known: who complained has received it, who received it was sent it."""
-    tells_deliveries = any("delivered" in person.facts for person in people)
-    for person in people:
-        facts = person.facts
-        is_seen = bool(facts & {"opened", "fetched", "complained", "unsubscribed"})
-        if is_seen or (not tells_deliveries and "sent" in facts and not facts & _FAILED):
-            facts.add("delivered")
-        if facts != {"rejected"}:  # refused before it left
-            facts.add("sent")
-        if "delivered" in facts and ("hidden" not in facts or "read" in facts):
-            facts.add("visible")
+def _named(kind: str, group: Group) -> dict[str, Any]:
+    """Return a group as plain data, under what its name is the name of."""
+    row = group.to_dict()
+    return {kind: row.pop("name")} | row
 
 
-_FAILED = frozenset({"hard-bounced", "soft-bounced", "rejected"})
+def _group_rows(kind: str, rows: Iterable[Group]) -> _Rows:
+    parts = ("clicked", "complained")
+    ends = [f"{part} {end}" for part in parts for end in ("count", "low", "high")]
+    found = []
+    for row in rows:
+        rates = [(rate.count, rate.low, rate.high) for rate in (row.clicked, row.complained)]
+        found.append((row.name, row.sent, row.delivered, row.opened, row.bounced, *rates[0], *rates[1]))
+    return [kind, "sent", "delivered", "opened", "bounced", *ends], found
 
 
-def _rate(name: str, count: int, of: int, confidence: float) -> Rate:
-    return Rate(name, count, of, *wilson(count, of, confidence=confidence))
-
-
-def _domains(people: list[Person]) -> tuple[tuple[str, dict[str, int]], ...]:
-    """Count by domain, the largest first."""
-    groups: dict[str, list[Person]] = {}
-    for person in people:
-        if person.domain:
-            groups.setdefault(person.domain, []).append(person)
-    counts = [
-        (name, {word: sum(bool(p.facts & facts) for p in group) for word, facts in _BY_DOMAIN.items()})
-        for name, group in groups.items()
-    ]
-    return tuple(sorted(counts, key=lambda row: (-row[1]["sent"], row[0])))
-
-
-def _step(moment: datetime | None, seconds: float) -> int:
-    """Return the number of the stretch of a moment, counted from 1970."""
-    if not seconds > 0:
-        msg = f"a step is a positive number of seconds, not {seconds}"
-        raise ConfigurationError(msg, field="step")
-    return int((moment.timestamp() if moment else 0) // seconds)
-
-
-def _row(rate: Rate, *, bar: bool = False) -> list[Cell]:
-    share = "-" if rate.share is None else _percent(rate.share)
-    drawn = Bar(rate.share, share) if bar and rate.share is not None else share
-    return [rate.name, drawn, rate.count, rate.of, _percent(rate.low), _percent(rate.high)]
-
-
-def _percent(share: float) -> str:
-    """Write a share as a percentage that keeps small ones apart."""
-    return f"{share * 100:.2f} %" if 0 < share < 0.001 else f"{share * 100:.1f} %"
+def _moment_rows(rows: Iterable[Moment]) -> _Rows:
+    names = ["start", "opened", "clicked", "unsubscribed", "complained", "bounced"]
+    return names, [tuple(getattr(row, name) for name in names) for row in rows]

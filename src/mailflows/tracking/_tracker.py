@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
+from mailflows._html.tree import parse
 from mailflows._mail import source as raw_source
 from mailflows._mail import structure
 from mailflows._mail.edit import spliced
@@ -17,11 +18,13 @@ from mailflows.tracking._addresses import HONEYPOT, Addresses, Tracked, check_id
 from mailflows.tracking._links import Link, Rules
 from mailflows.tracking._rewriting import (
     Rewriting,
+    as_printable,
     has_pixel,
     is_sealed,
     pages,
     signed_for,
     undone,
+    unread,
     unsubscribe_urls,
 )
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
     from mailflows._clock import Clock
     from mailflows._mail.edit import Edit, TextPart
+    from mailflows.tracking._consent import Consent
 
 __all__ = ["Tracker"]
 
@@ -58,6 +62,8 @@ class Tracker:
             the campaign unless it is given. None are added by default.
         hosts: Hosts whose links are tracked, with those below them; all by default.
         skip_hosts: Hosts whose links are left alone, with those below them.
+        reencode: Whether a part whose lines would grow beyond 998 octets is written anew as
+            quoted-printable; else its links are left alone. `undo` keeps the new writing.
         lifetime: Seconds that links and pixels hold; two years by default. Unsubscribing always works.
         clock: Returns the present moment in Unix seconds.
 
@@ -87,6 +93,7 @@ class Tracker:
         utm: Mapping[str, str] | None = None,
         hosts: Iterable[str] = (),
         skip_hosts: Iterable[str] = (),
+        reencode: bool = False,
         lifetime: float = 2 * YEAR,
         clock: Clock = time.time,
     ) -> None:
@@ -94,13 +101,22 @@ class Tracker:
         self.flow = _checked_flow(flow, any_flow=any_flow)
         self._addresses = Addresses(Signer(keys, clock=clock), base_url, lifetime)
         self._opens, self._clicks = opens, clicks
+        self._reencode = reencode
         self._utm = None if utm is None else dict(utm)
         self._rules = Rules(base_url, frozenset(hosts), frozenset(skip_hosts))
 
     def __repr__(self) -> str:
         return f"<Tracker for {self.flow} mail at {self._addresses.base_url}>"
 
-    def rewrite(self, message: Source, *, campaign: str, recipient: str, do_not_track: bool = False) -> bytes:
+    def rewrite(
+        self,
+        message: Source,
+        *,
+        campaign: str,
+        recipient: str,
+        do_not_track: bool = False,
+        consent: Consent | None = None,
+    ) -> bytes:
         """Return a message whose links and pixel tell of this recipient.
 
         Only the values of ``href`` in ``a`` and ``area`` change, and a pixel is added; all other bytes stay,
@@ -114,6 +130,9 @@ class Tracker:
             campaign: A short name for the mailing, at most a hundred characters; readable in the links.
             recipient: An opaque id of the recipient, such as a row number; never an address.
             do_not_track: Whether this recipient does not want it; the message then stays as it is.
+            consent: What this recipient agreed to, from `Consents.of`. Who did not agree to clicks gets plain
+                links, who did not agree to opens a pixel that names nobody, for global rates. Without it,
+                both are asked of nobody: that is for you to know.
 
         Raises:
             ConfigurationError: If the ids are empty, long, or hold an address; or if the message has links
@@ -124,12 +143,15 @@ class Tracker:
         raw, _ = structure.normal(raw_source.read(message).data)
         if do_not_track or is_sealed(raw):
             return raw
-        raw = self._freed(raw, campaign, recipient)
-        parts = [part for part in pages(raw) if part.is_regular and part.text.strip()]
+        seen = recipient if consent is None or consent.opens else ""
+        raw = self._freed(raw, (campaign, recipient), (campaign, seen))
         work = self._rewriting(raw, campaign, recipient)
-        changes = [(part, self._link_edits(raw, part, work)) for part in parts]
+        clicks = self._clicks and (consent is None or consent.clicks)
+        raw = self._with_room(raw, work) if clicks else raw
+        parts = [part for part in pages(raw) if part.is_regular and part.text.strip()]
+        changes = [(part, _link_edits(raw, part, work) if clicks else []) for part in parts]
         if self._opens and parts and not any(has_pixel(part, self._addresses) for part in parts):
-            pixel = work.pixel(parts[0])
+            pixel = work.pixel(parts[0], seen)
             changes[0] = (parts[0], sorted([*changes[0][1], *([pixel] if pixel else [])], key=_place))
         return spliced(raw, changes)
 
@@ -146,10 +168,14 @@ class Tracker:
         """
         raw, _ = structure.normal(raw_source.read(message).data)
         work = self._rewriting(raw, _PREVIEW, _PREVIEW)
+        raw = raw if is_sealed(raw) else self._with_room(raw, work)
         found: list[Link] = []
         for part in pages(raw):
             whole = "signed" if is_sealed(raw) else "" if part.is_regular else "encoding"
             found += [replace(link, skipped=link.skipped or whole) for link, _ in work.links(raw, part)]
+        for source, code in unread(raw):
+            judged = (work.rules.judge(source, tag) for tag in parse(source).elements)
+            found += [Link(pair[1].url, code) for pair in judged if pair]
         return tuple(found)
 
     def undo(self, message: Source) -> bytes:
@@ -231,14 +257,12 @@ class Tracker:
         """
         return self._addresses.make(Purpose.CLICK, campaign, recipient, "", HONEYPOT, "")
 
-    def _freed(self, raw: bytes, campaign: str, recipient: str) -> bytes:
+    def _freed(self, raw: bytes, link: tuple[str, str], pixel: tuple[str, str]) -> bytes:
         """Return a message without what was signed for another recipient or campaign."""
-        found = [one for part in pages(raw) for one in signed_for(part, self._addresses)]
-        if all(who == (campaign, recipient) for who in found):
+        if self._is_signed_for(raw, link, pixel):
             return raw
         raw = self.undo(raw)
-        found = [one for part in pages(raw) for one in signed_for(part, self._addresses)]
-        if all(who == (campaign, recipient) for who in found):
+        if self._is_signed_for(raw, link, pixel):
             return raw
         msg = (
             "the message has links that were signed for another recipient or campaign, or with another key, "
@@ -246,13 +270,26 @@ class Tracker:
         )
         raise ConfigurationError(msg, field="message")
 
+    def _with_room(self, raw: bytes, work: Rewriting) -> bytes:
+        """Return a message whose lines may grow, where that is asked for and needed."""
+        for part in reversed(pages(raw)) if self._reencode else ():
+            if not part.is_signed and any(link.skipped == "line" for link, _ in work.links(raw, part)):
+                raw = as_printable(raw, part)
+        return raw
+
+    def _is_signed_for(self, raw: bytes, link: tuple[str, str], pixel: tuple[str, str]) -> bool:
+        """Say whether all that is signed in a message is signed so."""
+        found = [one for part in pages(raw) for one in signed_for(part, self._addresses)]
+        return all(who == (pixel if is_pixel else link) for who, is_pixel in found)
+
     def _rewriting(self, raw: bytes, campaign: str, recipient: str) -> Rewriting:
         rules = replace(self._rules, listed=unsubscribe_urls(raw))
         added = "" if self._utm is None else urlencode({"utm_campaign": campaign} | self._utm)
         return Rewriting(self._addresses, rules, campaign, recipient, added)
 
-    def _link_edits(self, raw: bytes, part: TextPart, work: Rewriting) -> list[Edit]:
-        return [edit for _, edit in work.links(raw, part) if edit] if self._clicks else []
+
+def _link_edits(raw: bytes, part: TextPart, work: Rewriting) -> list[Edit]:
+    return [edit for _, edit in work.links(raw, part) if edit]
 
 
 def _place(edit: Edit) -> int:

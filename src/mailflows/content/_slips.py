@@ -1,0 +1,153 @@
+"""Slips of the hand: a test subject, "Dear None", links to one's own machine, look-alike letters."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from mailflows._html.merge_tags import merge_tag
+from mailflows.content._draft import Note
+from mailflows.content._links import is_mixed, is_web, target
+from mailflows.content._report import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailflows.content._draft import Draft
+
+__all__ = ["is_local", "rules"]
+
+_TEST_SUBJECT = re.compile(
+    r"\W{0,3}(?:test(?:ing|e|s)?|essai|prueba|prova|próba|тест|テスト)"
+    r"(?:\W{0,3}\Z|[\])]|\s?[:\d-]|\s(?:e?-?mail|message|mail|send|envoi|\d)\b)"
+    r"|(?:copy of|draft|brouillon|entwurf)\b\s?[:\])-]",
+    re.IGNORECASE,
+)
+_NOBODY = re.compile(
+    r"\b(?:dear|hi|hello|hey|bonjour|cher|chère|hallo|liebe[r]?|hola|ciao|caro|olá|beste"
+    r"|good (?:morning|day|evening)),?\s{1,3}(?:(?:mr|ms|mrs|herr|frau|m|mme)\.?\s)?"
+    r"(?:none|null|nil|undefined|nan|n/a|first_?name|fname|last_?name)\b"
+    r"|\[object object\]|\b(?:dear|hi|hello|hey|hallo)\s{1,3}[,!]",
+    re.IGNORECASE,
+)
+_DUMMY = re.compile(r"\blorem ipsum\b|\bdolor sit amet\b", re.IGNORECASE)
+_LOCAL = re.compile(r"(?:.{1,250}\.)?(?:localhost|local|internal|lan|localdomain|home\.arpa|test|invalid)\Z")
+"""RFC 6761, RFC 6762 section 3, RFC 8375, and names that office networks use."""
+
+_WORD = re.compile(r"[^\W\d_]{3,40}")
+_READ = 20_000
+"""bound: letters of the text that are looked at."""
+
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufefc]")
+_RTL_SHARE = 0.3
+"""choice: share of the letters from which a page counts as written from the right."""
+
+
+def rules(draft: Draft) -> Iterator[Note]:
+    """Yield slips."""
+    if not draft.is_template:
+        yield from _words(draft)
+    yield from _local_links(draft)
+    yield from _look_alikes(draft)
+    if draft.html.strip():
+        yield from _names(draft)
+        yield from _direction(draft)
+        yield from _dark_mode(draft)
+
+
+def _words(draft: Draft) -> Iterator[Note]:
+    subject = draft.message.subject.strip()
+    if _TEST_SUBJECT.match(subject):
+        yield draft.header("subject-test", "Subject", subject[:60])
+    text = draft.text[:_READ]
+    part = "html" if draft.html else "text"
+    if found := _NOBODY.search(text) or _NOBODY.match(subject[:200]):
+        yield Note("name-missing", Where(part, None, found[0][:80]), 1, (found[0][:60],))
+    if found := _DUMMY.search(text):
+        yield Note("dummy-text", Where(part, None, found[0]))
+
+
+def _local_links(draft: Draft) -> Iterator[Note]:
+    places = [(link.element, link.href) for link in draft.page.links]
+    places += [(image, image.get("src")) for image in draft.page.images]
+    found = [
+        (element, host) for element, href in places if (host := target(href.strip()).host) and is_local(host)
+    ]
+    if found:
+        yield draft.on(
+            "link-local", [element for element, _ in found], *dict.fromkeys(host for _, host in found)
+        )
+
+
+def is_local(host: str) -> bool:
+    """Say whether a host is only there inside a network, or on one machine."""
+    if _LOCAL.match(host):
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_private
+    except ValueError:
+        return False
+
+
+def _look_alikes(draft: Draft) -> Iterator[Note]:
+    """Yield words that mix Latin letters with those of another alphabet that look the same."""
+    message = draft.message
+    places = {"From": message.sender.name, "Subject": message.subject, "": draft.text[:_READ]}
+    for place, text in places.items():
+        mixed = [] if text.isascii() else [word for word in _WORD.findall(text) if is_mixed(word)]
+        if len(mixed) > (0 if place else 1):
+            where = Where("headers", None, place) if place else Where("html" if draft.html else "text")
+            yield Note("look-alike-letters", where, len(mixed), tuple(dict.fromkeys(mixed))[:10])
+            return
+
+
+def _names(draft: Draft) -> Iterator[Note]:
+    """Yield links that a screen reader cannot name; a picture without a text is told of already."""
+    found = [
+        link.element
+        for link in draft.page.links
+        if link.is_seen
+        and not link.text
+        and is_web(link.href)
+        and link.element.name == "a"
+        and not any(link.element.get(name) for name in ("aria-label", "title"))
+        and not merge_tag().search(
+            draft.html, link.element.inner, max(link.element.inner, link.element.inner_end)
+        )
+        and _has_picture(draft, link.element.inner, link.element.inner_end)
+    ]
+    if found:
+        yield draft.on("link-unnamed", found)
+
+
+def _has_picture(draft: Draft, start: int, end: int) -> bool:
+    """Say whether pictures with an empty text are all that is in a link."""
+    inside = draft.html[start : max(start, end)].lower()
+    return "<img" in inside and "alt=" in inside
+
+
+def _direction(draft: Draft) -> Iterator[Note]:
+    text = draft.page.text[:_READ]
+    if text.isascii() or not (letters := len(_RIGHT_TO_LEFT.findall(text))):
+        return
+    source = draft.html.lower()
+    is_said = re.search(r"""\bdir\s?=\s?["']?(?:rtl|auto)|direction\s?:\s?rtl""", source)
+    if letters > _RTL_SHARE * sum(map(str.isalpha, text)) and not is_said:
+        yield Note(
+            "direction-missing", draft.at(draft.page.tree.first("html") or draft.page.tree.first("body"))
+        )
+
+
+def _dark_mode(draft: Draft) -> Iterator[Note]:
+    """Yield a note where a page says that it has a dark look, and has none."""
+    metas = [e for e in draft.page.tree.named("meta") if e.get("name").lower() in _SCHEMES]
+    if not any("dark" in meta.get("content").lower() for meta in metas):
+        return
+    at_rules = (rule.lower() for sheet in draft.page.sheets for rule in sheet.at_rules)
+    media = (style.get("media").lower() for style in draft.page.tree.named("style"))
+    if not any("prefers-color-scheme" in rule for rule in (*at_rules, *media)):
+        yield draft.on("dark-mode-half", metas)
+
+
+_SCHEMES = frozenset(("color-scheme", "supported-color-schemes"))

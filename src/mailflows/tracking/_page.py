@@ -1,0 +1,158 @@
+"""How a campaign is shown: tables for a notebook and a page, and drawings."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from mailflows._result import Bar, to_html
+from mailflows.errors import MissingExtra
+from mailflows.tracking._tables import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mailflows._result import Cell
+    from mailflows.tracking._tables import Group, LinkClicks, Moment, Rate
+
+__all__ = ["DAYS", "HEADER", "drawn_rates", "drawn_timeline", "rate_row", "tables"]
+
+HEADER = ("rate", "share", "count", "of", "from", "to", "total")
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+# choice: rows of a table that a reader looks at; to_pandas() has them all
+_ROWS = 20
+# Blue and red of equal weight on white and on black: contrast of at least 3 to both (WCAG 2.2, 1.4.11).
+_BLUE, _RED = "#4c78a8", "#d62f3f"
+
+
+def rate_row(rate: Rate, *, bar: bool = False) -> list[Cell]:
+    """Return a rate as a row of the table of rates."""
+    share = "-" if rate.share is None else percent(rate.share)
+    drawn = Bar(rate.share, share) if bar and rate.share is not None else share
+    return [rate.name, drawn, rate.count, rate.of, percent(rate.low), percent(rate.high), rate.total]
+
+
+def tables(  # noqa: PLR0913 -- the tables that there are
+    title: str,
+    *,
+    rates: Sequence[Rate],
+    links: Sequence[LinkClicks],
+    groups: Mapping[str, Sequence[Group]],
+    counts: Sequence[tuple[str, str, Mapping[str, int]]],
+    week: Sequence[Sequence[int]],
+) -> str:
+    """Return what a campaign achieved as a row of small escaped tables.
+
+    Args:
+        title: Of the first table.
+        rates: Its rows.
+        links: What people clicked.
+        groups: Recipients by what they are grouped by.
+        counts: Tables of a name and a count: title, what the name is, and the rows.
+        week: Clicks by weekday and hour.
+    """
+    pieces = [to_html(title, HEADER, [rate_row(rate, bar=True) for rate in rates])]
+    clickers = next((rate.count for rate in rates if rate.name == "clicked"), 0) or 1
+    rows: list[list[Cell]] = []
+    for row in links[:_ROWS]:
+        share = row.people / clickers
+        rows.append([row.url or "(unknown link)", Bar(share, percent(share)), row.people, row.total])
+    if rows:
+        header = ["link", "share of those who clicked", "recipients", "clicks"]
+        pieces.append(to_html("Links that people clicked", header, rows))
+    for kind, members in groups.items():
+        if members:
+            header = [kind, "sent", "delivered", "opened by people", "clicked", "complained", "bounced"]
+            pieces.append(to_html(f"By {kind}", header, [_group_row(row) for row in members[:_ROWS]]))
+    pieces += [
+        to_html(name, [column, "count"], list(found.items())) for name, column, found in counts if found
+    ]
+    if any(map(any, week)):
+        pieces.append(_week_table(week))
+    return "".join(pieces)
+
+
+def _group_row(group: Group) -> list[Cell]:
+    rates = [
+        f"{rate.count} ({percent(rate.low)} to {percent(rate.high)})"
+        for rate in (group.clicked, group.complained)
+    ]
+    return [group.name, group.sent, group.delivered, group.opened, *rates, group.bounced]
+
+
+def _week_table(counts: Sequence[Sequence[int]]) -> str:
+    """Return clicks by weekday and hour as a table whose cells are the darker, the more there are."""
+    most = max(map(max, counts))
+    head = "".join(f"<th>{hour}</th>" for hour in range(24))
+    rows = "".join(
+        f"<tr><th style='border:0'>{escape(day)}</th>{''.join(_shade(count, most) for count in row)}</tr>"
+        for day, row in zip(DAYS, counts, strict=True)
+    )
+    return (
+        "<div><strong>First clicks by weekday and hour (UTC)</strong>"
+        f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _shade(count: int, most: int) -> str:
+    strength = count / most * 0.7
+    return f"<td style='text-align:right;background:rgba(76,120,168,{strength:.2f})'>{count or ''}</td>"
+
+
+@contextmanager
+def _axes(ax: Any, size: tuple[float, float], *, dark: bool) -> Iterator[Any]:  # noqa: ANN401 -- matplotlib is optional
+    """Give axes to draw on, in the colours of the page around them."""
+    try:
+        import matplotlib.pyplot as plt  # noqa: PLC0415 -- optional
+    except ImportError as error:
+        raise MissingExtra("notebook", "matplotlib") from error  # noqa: EM101 -- a name, no message
+    if ax is not None:
+        yield ax
+        return
+    with plt.style.context("dark_background" if dark else "default"):
+        yield plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def drawn_rates(rates: Sequence[Rate], campaign: str, ax: Any, *, dark: bool) -> Any:  # noqa: ANN401 -- as above
+    """Draw shares with their intervals."""
+    shown = [rate for rate in rates if rate.of and rate.name != "delivered"]
+    with _axes(ax, (8, 0.4 * len(shown) + 1.2), dark=dark) as drawn:
+        for place, rate in enumerate(shown):
+            drawn.plot([rate.low, rate.high], [place, place], color=_BLUE, linewidth=3)
+            drawn.plot(rate.count / rate.of, place, "o", color=_BLUE)
+        drawn.set_yticks(range(len(shown)), [rate.name for rate in shown])
+        drawn.invert_yaxis()
+        drawn.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        drawn.set_xlabel("share of recipients, with its interval")
+        drawn.set_title(_title(campaign))
+    return drawn
+
+
+def drawn_timeline(rows: Sequence[Moment], campaign: str, zone: str, ax: Any, *, dark: bool) -> Any:  # noqa: ANN401
+    """Draw opens and clicks on one axis, unsubscribes and complaints, which are few, on another."""
+    starts = [row.start for row in rows]
+    with _axes(ax, (9, 3.5), dark=dark) as many:
+        few = many.twinx()
+        sides = (
+            (many, "left", _BLUE, ("opened", "clicked")),
+            (few, "right", _RED, ("unsubscribed", "complained")),
+        )
+        for axis, side, colour, names in sides:
+            for name, line in zip(names, (":", "-"), strict=True):
+                counts = [getattr(row, name) for row in rows]
+                axis.plot(starts, counts, line, color=colour, label=f"{name} ({side})")
+            axis.set_ylim(bottom=0)
+        many.set_xlabel(f"time ({zone})")
+        many.set_ylabel("first opened or clicked")
+        few.set_ylabel("left or complained")
+        handles = [*many.get_lines(), *few.get_lines()]
+        few.legend(handles, [handle.get_label() for handle in handles], loc="upper right")
+        many.set_title(_title(campaign))
+    return many
+
+
+def _title(campaign: str) -> str:
+    """Return a title; a dollar sign would be read as mathematics."""
+    return (campaign or "all events").replace("$", r"\$")
