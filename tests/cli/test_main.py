@@ -11,7 +11,9 @@ import pytest
 import mailflows
 from mailflows.cli import main
 
-COMMANDS = "audit bounces check classify fix gate held limits lint list senders status suppress".split()
+COMMANDS = (
+    "audit bounces check classify fix gate held limits lint list senders status suppress webhook".split()
+)
 PAGE = (Path(__file__).resolve().parents[2] / "docs/commands.md").read_text("utf-8")
 
 
@@ -86,7 +88,8 @@ def test_what_is_not_done_is_2(
     lines = (
         ["classify", gone], ["lint", gone], ["fix", gone], ["list", gone], ["bounces", gone], ["audit", gone],
         ["gate", "examples/flows/flows.toml", gone], ["held", gone], ["status", gone],
-        ["limits", "list", gone], ["senders", "list", "--store", gone], ["suppress", "list", "--store", gone],
+        ["limits", "list", gone], ["webhook", "brevo", gone],
+        ["senders", "list", "--store", gone], ["suppress", "list", "--store", gone],
     )  # fmt: skip
     assert {words[0]: main(words) for words in lines} == {words[0]: 2 for words in lines}
     assert "Traceback" not in capsys.readouterr().err

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Classifier", "classify"]
 
 CHUNK = 200
-"""Messages per task of `Classifier.classify_many`: below that, handing them over costs more."""
+"""Messages per task of `Classifier.classify_many`; choice: below that, handing them over costs more."""
 
 _EVEN = dict.fromkeys(FLOWS, 1 / 3)
 

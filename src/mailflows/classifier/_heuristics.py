@@ -47,7 +47,7 @@ CERTAIN = (
     ),
 )
 CERTAIN_CONFIDENCE = 0.99
-"""Confidence of a certain case: high, and not 1, because a header can be set by anybody."""
+"""Confidence of a certain case; choice: high, and not 1, because a header can be set by anybody."""
 
 # Signal → points for professional, marketing, transactional. Read it as «how much more usual is
 # this in one flow than in the others»; written from providers' and standards' texts, not fitted.

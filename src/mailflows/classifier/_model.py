@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FLOWS", "SCHEMA", "Model", "Score", "digest_of"]
 
-SCHEMA = 1
+SCHEMA = 1  # choice: the first layout of the file
 FLOWS = tuple(Flow)
 """The order of the three numbers of every weight."""
 
-MAX_BYTES = 4 * 1024 * 1024
-_MAX_WEIGHTS = 200_000
+MAX_BYTES = 4 * 1024 * 1024  # bound: ten times the shipped file
+_MAX_WEIGHTS = 200_000  # bound: twenty times the shipped weights
 
 Weights = tuple[float, float, float]
 

@@ -59,22 +59,23 @@ class Evidence:
         score = self.model.score(self.measured, self.texts.wording)
         shares = _grouped({name: _share(w, self.index) for name, w in score.contributions.items()})
         shares["wording"] = _share(score.wording, self.index)
+        zones = self.texts.zones()
         told = sorted(shares, key=lambda code: (code in _NOT_TELLING, -abs(shares[code]), code))
         found: list[Reason] = []
         for code in told:
             if len(found) == REASONS or (code in _NOT_TELLING and len(found) >= FEWEST):
                 break
-            made = self._wording(score.wording) if code == "wording" else self._fact(code)
+            made = self._wording(score.wording) if code == "wording" else self._fact(code, zones)
             if made and shares[code]:
                 sentence, seen = made
                 found.append(reason(code, sentence, shares[code], seen))
         found.sort(key=lambda one: ((one.weight or 0.0) < 0, -abs(one.weight or 0.0)))
         return (*self.first, *found)
 
-    def _fact(self, code: str) -> tuple[str, tuple[str, ...]]:
+    def _fact(self, code: str, marked: Mapping[str, words.Marked]) -> tuple[str, tuple[str, ...]]:
         """Return what a signal says of this message, and what was seen."""
         if code.startswith("words-") and code not in SIGNALS:
-            return self._concept(code)
+            return self._concept(code, marked)
         signal = SIGNALS.get(code)
         if signal is None:
             return code, ()
@@ -93,13 +94,13 @@ class Evidence:
             return self.texts.subject
         return ""
 
-    def _concept(self, code: str) -> tuple[str, tuple[str, ...]]:
+    def _concept(self, code: str, marked: Mapping[str, words.Marked]) -> tuple[str, tuple[str, ...]]:
         """Return where a concept stands, and in which words."""
         concept = _CONCEPTS[code]
         zones = [zone for zone in words.ZONES if words.code(zone, concept) in self.measured]
         if "body" in zones and {"opening", "closing"} & set(zones):
             zones.remove("body")
-        passages = words.passages_of(self.texts.in_zones(zones), concept, self.texts.language)
+        passages = words.passages_of([marked[zone] for zone in zones], concept, self.texts.language)
         places = [_PLACES[zone] for zone in zones]
         where = " and ".join((", ".join(places[:-1]), places[-1])) if len(places) > 1 else places[0]
         verb = "has" if len(places) == 1 and not where.endswith("s") else "have"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mailflows.signals import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from mailflows.message import Message
     from mailflows.signals.words import Reading
@@ -23,7 +23,7 @@ __all__ = ["HEAD", "TAIL", "Texts", "strongest_passages", "texts_of", "wording"]
 
 HEAD = 280
 TAIL = 170
-"""Tokens at the beginning and the end of the body that count."""
+"""Tokens at the beginning and the end of the body that count; bound: what decides stands there."""
 
 PASSAGES = 3
 """Words or phrases that are named; choice: what one line holds."""
@@ -103,15 +103,16 @@ class Texts:
         )
         return _wording(subject, body, labels, self.address.partition("@")[0])
 
-    def in_zones(self, zones: Iterable[str]) -> Iterator[str]:
-        """Yield the texts of some zones of `words.ZONES`."""
-        for zone in zones:
-            if zone == "subject":
-                yield self.subject
-            elif zone == "link":
-                yield self.labels
-            else:
-                yield _around(self.body, zone)
+    def zones(self) -> dict[str, words.Marked]:
+        """Return the tokens of each of `words.ZONES`, and where they stand."""
+        body = words.Marked.of(self.body)
+        return {
+            "subject": words.Marked.of(self.subject),
+            "opening": body.first(words.OPENING),
+            "body": body,
+            "closing": body.last(words.CLOSING),
+            "link": words.Marked.of(self.labels),
+        }
 
 
 def texts_of(message: Message, reading: Reading) -> Texts:
@@ -120,16 +121,6 @@ def texts_of(message: Message, reading: Reading) -> Texts:
     return Texts(
         message.subject[:400], reading.text, reading.labels, sender.name, sender.address, reading.language
     )
-
-
-def _around(body: str, zone: str) -> str:
-    """Return the beginning, the end, or the whole of a body."""
-    tokens = list(_TOKEN.finditer(body))
-    if zone == "opening" and len(tokens) > words.OPENING:
-        return body[: tokens[words.OPENING].start()]
-    if zone == "closing" and len(tokens) > words.CLOSING:
-        return body[tokens[-words.CLOSING].start() :]
-    return body
 
 
 def strongest_passages(
@@ -152,7 +143,9 @@ def strongest_passages(
         told = set(row[2].lower().split())
         if not any(told & set(other[2].lower().split()) for other in best):
             best.append(row)
-    return [(place, passage) for _, place, passage in best[:PASSAGES]]
+        if len(best) == PASSAGES:
+            break
+    return [(place, passage) for _, place, passage in best]
 
 
 def _phrases(
@@ -164,7 +157,7 @@ def _phrases(
     end = 0
     for token in _TOKEN.finditer(text):
         three = weights.get(mark + _shape(token[0].lower()))
-        strength = three[side] - sum(three) / 3 if three else 0.0
+        strength = three[side] - (three[0] + three[1] + three[2]) / 3 if three else 0.0
         is_near = text[end : token.start()] in _JOINED
         if run and (strength <= 0 or not is_near or len(run) == LONGEST_PHRASE):
             yield from _passage(text, run, language)

@@ -23,6 +23,7 @@ from mailflows.cli import (
     senders,
     status,
     suppress,
+    webhook,
 )
 from mailflows.cli import list as list_command
 from mailflows.cli._terminal import STATUS, complain
@@ -100,6 +101,6 @@ def _parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"mailflows {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     everyday = (classify, check, list_command, lint, fix, audit, gate)
-    for command in (*everyday, bounces, held, limits, senders, status, suppress):
+    for command in (*everyday, bounces, webhook, held, limits, senders, status, suppress):
         command.add_command(commands)
     return parser

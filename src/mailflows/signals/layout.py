@@ -129,9 +129,9 @@ _MACHINE_WORDS = (
     "\n\tat ",
     "\n    at ",
 )
-_MARKUP_HEAD = 5_000
-_TEXT_HEAD = 2_500
-_TEXT_TAIL = 800
+_MARKUP_HEAD = 5_000  # bound: characters of HTML searched for marks; head and first table stand there
+_TEXT_HEAD = 2_500  # bound: characters of text measured at the beginning
+_TEXT_TAIL = 800  # bound: and at the end, where signature and footer stand
 _DOCUMENTS = (
     ".pdf",
     ".doc",

@@ -18,9 +18,9 @@ __all__ = ["SIGNALS", "measure"]
 _URL = re.compile(r"https?://[^\s<>\"'\])}»]{3,2000}")
 _WORD = re.compile(r"[a-z]{4,}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32,}|%2[fFbB3][A-Za-z0-9%]{20,}")
-_MAX_URLS = 60
+_MAX_URLS = 60  # bound: more links tell nothing new; half from each end
 _URL_HEAD = 160
-"""Characters of a web address that are read for words; behind that come tokens."""
+"""Characters of a web address that are read for words; bound: behind that come tokens."""
 
 _SOCIAL = frozenset(
     "facebook fb instagram twitter x linkedin youtube youtu tiktok pinterest vk t xing line wa threads bsky mastodon".split()

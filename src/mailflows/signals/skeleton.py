@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGNALS", "measure"]
 
-_MAX_LINES = 100
+_MAX_LINES = 100  # bound: the form of a message shows in its first lines
 
 SIGNALS = tuple(
     Signal(name, sentence)

@@ -36,11 +36,11 @@ __all__ = [
 
 HEAD = 3_500
 TAIL = 1_500
-"""Characters at the beginning and the end of the body that are read."""
+"""Characters at the beginning and the end of the body that are read; bound: what decides stands there."""
 
 FIRST_TOKENS = 350
 LAST_TOKENS = 150
-"""Tokens of the body in which concepts are looked up."""
+"""Tokens of the body in which concepts are looked up; bound: as above, in words."""
 
 LITTLE = 200
 """Characters of text below which the alternative texts of images are read; choice: two or three sentences."""
@@ -50,12 +50,12 @@ MOST_IMAGES = 40
 
 OPENING = 50
 CLOSING = 50
-"""Tokens that count as the beginning and the end of the body."""
+"""Tokens that count as the beginning and the end of the body; choice: a paragraph."""
 
 _TOKEN = re.compile(r"\w+")
 _KANA = re.compile(r"[\u3041-\u30ff]")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-_STEM = 4
+_STEM = 4  # choice: letters under which entries with an open ending are filed
 
 CONCEPTS: dict[str, str] = {
     "greeting": "a greeting",
@@ -162,7 +162,7 @@ class Reading:
 
 
 _Entry = tuple[tuple[str, ...], str]
-_MAX_KNOWN = 50_000
+_MAX_KNOWN = 50_000  # bound: tokens remembered for each language, some MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,7 +399,30 @@ def languages_with(token: str) -> tuple[str, ...]:
     return _function_words().get(token, ())
 
 
-def passages_of(texts: Iterable[str], concept: str, language: str) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A text whose tokens are found, and where they stand in it."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    tokens: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Marked:
+        """Find the tokens of a text."""
+        spans = tuple([found.span() for found in _TOKEN.finditer(text)])
+        return cls(text, spans, tuple([text[start:end].lower() for start, end in spans]))
+
+    def first(self, count: int) -> Marked:
+        """Return the same with the first tokens alone."""
+        return Marked(self.text, self.spans[:count], self.tokens[:count])
+
+    def last(self, count: int) -> Marked:
+        """Return the same with the last tokens alone."""
+        return Marked(self.text, self.spans[-count:], self.tokens[-count:])
+
+
+def passages_of(texts: Iterable[Marked], concept: str, language: str) -> tuple[str, ...]:
     """Return the passages, as written, in which some texts hold a concept: one a text, each once."""
     lexicon = _lexicon(language or "en")
     found: dict[str, str] = {}
@@ -410,20 +433,19 @@ def passages_of(texts: Iterable[str], concept: str, language: str) -> tuple[str,
     return tuple(found.values())
 
 
-def _passage_of(lexicon: _Lexicon, text: str, concept: str) -> str:
-    """Return the longest passage of a text that is an entry of a concept."""
+def _passage_of(lexicon: _Lexicon, marked: Marked, concept: str) -> str:
+    """Return the longest passage of a text that is an entry of a concept, the first where several are."""
+    text, tokens = marked.text, marked.tokens
     for entry, its_concept in lexicon.substrings:
         if its_concept == concept and (start := text.lower().find(entry)) >= 0:
             return text[start : start + len(entry)]
-    places = list(_TOKEN.finditer(text))
-    tokens = tuple(place[0].lower() for place in places)
     best = ""
-    for position, token in enumerate(tokens):
-        entries = (*lexicon.whole.get(token, ()), *lexicon.stems.get(token[:_STEM], ()))
-        for wanted, its_concept in entries:
+    for position in [position for position, its_concept in find(lexicon, tokens) if its_concept == concept]:
+        token = tokens[position]
+        for wanted, its_concept in (*lexicon.whole.get(token, ()), *lexicon.stems.get(token[:_STEM], ())):
             if its_concept == concept and _fits(wanted, tokens, position):
-                passage = text[places[position].start() : places[position + len(wanted) - 1].end()]
-                best = max(best, passage, key=len)
+                last = position + len(wanted) - 1
+                best = max(best, text[marked.spans[position][0] : marked.spans[last][1]], key=len)
     return best
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "ViewMetrics", "evaluate", "judge", "metrics"]
 
-BINS = 10
+BINS = 10  # choice: as calibration is usually reported
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Recipe", "Seeing", "Trained", "data_digest", "fit", "see", "softmax"]
 
 DECIMALS = 4
-"""Places to which weights are rounded, in the estimators too, so that model and pipeline agree."""
+"""Places to which weights are rounded, in the estimators too; choice: a small file, the same answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LeftOut", "calibrate", "fewer_folds", "left_out", "source_groups", "source_weights"]
 
-POOL_BELOW = 5
-POOLS = 8
+POOL_BELOW = 5  # choice: fewer messages say little of a source alone
+POOLS = 8  # choice: so many groups of small sources
 KEPT_RIGHT = 0.988
-"""Share of confident answers that must be right; the threshold is the lowest that reaches it.
+"""Share of confident answers that must be right; choice: the threshold is the lowest that reaches it.
 
 A little above the 0.985 that is promised: a threshold chosen on some sources is a little too low for
 others.

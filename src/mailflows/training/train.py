@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-FOLDS = 10
+FOLDS = 10  # choice: the usual number; each fold is a fit
 
 
 def train(
