@@ -40,19 +40,19 @@ if TYPE_CHECKING:
 
 __all__ = ["LOCAL_ROOM", "MAX_LOCAL", "MAX_URL", "Purpose", "Signer", "Token", "text_of"]
 
-VERSION = 1
-MAX_URL = 4096
+VERSION = 1  # choice: the first layout, above
+MAX_URL = 4096  # bound: twice what a tracked target may have, in base64
 """Characters of a token in a URL; a longer one is not looked at."""
 
 MAX_LOCAL = 64
 """Octets of the local part of an address (RFC 5321 section 4.5.3.1.1)."""
 
-_SIGNATURE = 16
-_HEAD = 8
+_SIGNATURE = 16  # RFC 2104 section 5: half of the digest at least
+_HEAD = 8  # choice: the layout above, octets in front of the fields
 LOCAL_ROOM = MAX_LOCAL * 5 // 8 - _HEAD - _SIGNATURE
 """Bytes that the fields of a token in a local part may take, their lengths included."""
 
-_MIN_KEY = 16
+_MIN_KEY = 16  # RFC 2104 section 3: a key shorter than the tag weakens it
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _HOUR = 3600.0
 _MAX_LIFETIME = 65535 * _HOUR

@@ -12,6 +12,8 @@ from mailflows.tracking import Tracker
 TRACKER = Tracker([b"k" * 32], "https://t.shop.example/")
 
 LEAVING = """
+Please remove me | E-Mail-Benachrichtigungen verwalten | Interrompi la ricezione
+Abonnement beheren | הגדרות דיוור | Sluta skicka
 Opt out | Leave this mailing list | I no longer want these emails
 Turn off these notifications | No longer interested?
 Je ne souhaite plus recevoir d'e-mails | Mettre à jour vos préférences
@@ -41,6 +43,7 @@ Usuń plamy | Zrušit rezervaci zdarma | Список покупок | Безк�
 Ücretsiz iptal | Δωρεάν ακύρωση
 إلغاء مجاني | ביטול חינם | 무료 취소 | キャンセル無料 | 取消订单 | Poista tahrat
 Ingyenes lemondás | Elimină petele
+Ge bort en prenumeration | Ta bort fläckar | Sign up for our newsletter | Meldet euch
 Ta bort fläckar | Subscribe now | View this email in your browser
 """
 

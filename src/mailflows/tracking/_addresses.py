@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["HONEYPOT", "PRINTABLE", "Addresses", "Tracked"]
 
 PATHS = {Purpose.OPEN: "o", Purpose.CLICK: "c", Purpose.UNSUBSCRIBE: "u"}
-CLICK_FIELDS = 5
+CLICK_FIELDS = 5  # choice: what a click says
 """Campaign, recipient, the link's source in the message, how that is coded, and parameters to add."""
 
 ANYBODY = "-"
@@ -31,7 +31,7 @@ HONEYPOT = "h"
 PRINTABLE = "q"
 """The source is quoted-printable as it stood in the message, with its soft line breaks."""
 
-_MAX_ID = 100
+_MAX_ID = 100  # bound: ids stand in every link of a message
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,11 +136,10 @@ def _pattern(entries: Iterable[str], *, inside: bool = False) -> re.Pattern[str]
 
 def _source(entry: str, *, inside: bool) -> str:
     """Return the pattern of one entry; a star is the rest of a word."""
-    pieces = [re.escape(plain(piece)) for piece in entry.split("*")]
     if inside:
-        return pieces[0].replace(r"\ ", r"\ ?")
-    body = r"\w*".join(pieces) if len(pieces) > 1 else pieces[0]
-    return body.replace(r"\w*\ ", r"\w*\ ").removesuffix(r"\w*") + (r"\w*" if entry.endswith("*") else r"\b")
+        return re.escape(plain(entry)).replace(r"\ ", r"\ ?")
+    words = [re.escape(plain(word.rstrip("*"))) + r"\w*" * word.endswith("*") for word in entry.split()]
+    return r"\ ".join(words) + (r"\b" if entry[-1] != "*" else "")
 
 
 def leaves_list(url: str, tag: Element, source: str) -> bool:

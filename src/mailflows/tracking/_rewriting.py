@@ -36,7 +36,7 @@ __all__ = [
 LINE_LIMIT = 998
 """Octets of a line (RFC 5322 section 2.1.1)."""
 
-CLIP = 100_000
+CLIP = 100_000  # choice: below the 102 kB at which Gmail clips
 """Characters of HTML behind which Gmail hides the rest, and a pixel in it: about 102 kB."""
 
 _SEALED = frozenset({"multipart/signed", "multipart/encrypted"})
