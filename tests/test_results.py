@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailflows import Context, Gate, check_list, check_recipient, classify
+from mailflows import Classifier, Context, Gate, check_list, check_recipient, classify
 from mailflows._result import Reason, Result
 from mailflows.audit import audit
 from mailflows.content import fix, lint
@@ -61,6 +61,7 @@ def scene() -> Iterator[Any]:
     """Yield what the parts say about mail, names and files of a stranger."""
     store, flows = MemoryStore(), three_flows()
     yield classify(ADVERT)
+    yield Classifier().calibrate([ADVERT] * 30, ["marketing"] * 30)
     yield flows.guard(ADVERT, "transactional")
     yield flows.route(MAIL)
     yield from flows
@@ -80,6 +81,7 @@ def scene() -> Iterator[Any]:
     yield gate.check(ADVERT, flow="transactional", form=EVIL)
     yield gate.tally.report()
     yield gate.status()
+    yield gate.forget("ada@babbage.example")
     yield lint(ADVERT, flow="marketing")
     yield fix(MAIL, flow="transactional")
     yield audit(flows, resolver=FakeDns({"lovelace.example": {"TXT": [f"v=spf1 {EVIL}"]}}))

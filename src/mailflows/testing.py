@@ -168,7 +168,7 @@ class FakeDns:
         >>> from mailflows.recipients import RecipientChecker
         >>> dns = FakeDns({"shop.fr": {"MX": ["10 mx.shop.fr"]}, "mx.shop.fr": {"A": ["93.184.216.34"]}})
         >>> RecipientChecker(resolver=dns).check("ada@shop.fr").verdict
-        <Verdict.DELIVERABLE: 'deliverable'>
+        <Deliverability.DELIVERABLE: 'deliverable'>
     """
 
     def __init__(

@@ -65,6 +65,7 @@ CASES = {
     "dkim-unaligned": written(DKIM_Signature="v=1; d=relay.example"),
     "charset-wide": b"From: a@b.example\nContent-Type: text/html; charset=utf-16\n\nHello",
     "attachment-dangerous": b'From: a@b.example\nContent-Type: application/zip; name="bill.pdf.exe"\n\nx',
+    "split-words": written("<p>v\u200bi\u200ba\u200bg\u200bra</p>"),
     "bidi-override": written(Subject="Bill \u202efdp.exe"),
     "look-alike-letters": written(Subject="Your \u0440aypal account"),
     "cid-missing": written("<img src='cid:logo' alt='Logo'>"),

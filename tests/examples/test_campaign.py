@@ -12,6 +12,7 @@ from mailflows.content import lint
 from mailflows.feedback import SuppressionList
 from mailflows.limits import SQLiteStore
 from mailflows.pacing import Pacer
+from mailflows.testing import FixedClock
 from mailflows.tracking import Tracker
 from smtp_server import MisbehavingRelay
 
@@ -45,12 +46,13 @@ def server() -> Iterator[MisbehavingRelay]:
 @pytest.fixture
 def parts(example: ModuleType, tmp_path: Path) -> Iterator[dict[str, Any]]:
     """Return what a mailing needs beside a server."""
-    store = SQLiteStore(tmp_path / "campaign.db")
+    clock = FixedClock()  # so that waiting for a provider takes no time
+    store = SQLiteStore(tmp_path / "campaign.db", clock=clock)
     later = example.Open(str(tmp_path / "open.db"))
     yield {
         "tracker": Tracker([bytes(32)], "https://t.shop.example/"),
-        "pacer": Pacer(store),
-        "suppressions": SuppressionList(store),
+        "pacer": Pacer(store, clock=clock, sleep=clock.advance),
+        "suppressions": SuppressionList(store, clock=clock),
         "later": later,
     }
     later.close()

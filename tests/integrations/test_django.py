@@ -88,12 +88,29 @@ def test_one_backend_for_each_flow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_refusal_is_raised_or_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """As Django has it: an error, or a message that does not count."""
+    gate = Gate(three_flows(), limiter=Limiter(Limit("1/day", per="recipient")))
+    configure(monkeypatch, GATE=gate, BACKEND=LOCMEM)
+    assert mail().send() == 1
+    with pytest.raises(Refused, match="1 per day"):
+        mail().send()
+    assert mail().send(fail_silently=True) == 0
+
+
+def test_a_limit_that_counts_by_what_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told when the backend is made, with what to write; the middleware knows the client."""
     gate = Gate(three_flows(), limiter=Limiter(Limit("1/day", per="client")))
     configure(monkeypatch, GATE=gate, BACKEND=LOCMEM)
+    with pytest.raises(ConfigurationError, match="optional=True"):
+        django_mail.get_connection()
+    monkeypatch.setattr(settings, "MIDDLEWARE", ["mailflows.integrations.django.GateMiddleware"])
     assert mail(client="192.0.2.1").send() == 1
-    with pytest.raises(Refused, match="limits"):
-        mail(client="192.0.2.1").send()
-    assert mail(client="192.0.2.1").send(fail_silently=True) == 0
+
+
+def test_a_gate_that_may_hold_has_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held must not vanish behind Django's password reset."""
+    configure(monkeypatch, GATE=Gate(three_flows(), held=None), BACKEND=LOCMEM)
+    with pytest.raises(ConfigurationError, match="held=HeldMail"):
+        django_mail.get_connection()
 
 
 def test_the_gate_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

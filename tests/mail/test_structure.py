@@ -14,8 +14,10 @@ from tests.shared_cases import cases
 from mailflows._mail import structure
 from mailflows._mail.edit import editable
 from mailflows._mail.handover import wire_form
+from mailflows.content import fix
 from mailflows.errors import MessageError
 from mailflows.message import Message
+from mailflows.testing import FixedClock
 
 PLAIN = (
     b"From: Oak <no-reply@oak.example>\nTo: ada@lovelace.example\nSubject: Your code\n"
@@ -171,3 +173,32 @@ def test_a_line_end_on_the_edge_of_a_step_is_whole(size: int) -> None:
     body = b"x" * (size - 1) + b"\r\n" + b"y" * 10
     assert structure.normal(body)[1] == ()
     assert structure.normal(body + b"\rz")[1] == ("bare-cr",)
+
+
+@pytest.mark.parametrize("line", [b"Summer sale, all for half", b"Sale : all-for-half"])
+def test_a_line_that_some_readers_show_is_told(line: bytes) -> None:
+    """The standard library begins the text of a part at a line that is no field."""
+    raw = PLAIN.replace(
+        b"\n\n", b"\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-ID: <a>\n" + line + b"\n\n", 1
+    )
+    assert "bad-part-header" in Message.read(raw + b"\n--b--\n").defects
+
+
+@pytest.mark.parametrize("mark", [b"DKIM-Signature: v=1; d=oak.example; s=a; b=AAAA\n", b""])
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_signed_keeps_its_bytes(form: str, mark: bytes) -> None:
+    """A repair leaves a message with a DKIM signature, and a part that is signed, byte for byte."""
+    page = b"<p onclick=x()>Hello <img src=x.gif width=1 height=1></p>"
+    signed = (
+        b"Content-Type: multipart/signed; boundary=s\n\n--s\nContent-Type: text/html\n\n" + page
+        + b"\n--s\nContent-Type: application/pgp-signature\n\nAAAA\n--s--\n"
+    )  # fmt: skip
+    raw = FORMS[form].replace(b"From: Oak", mark + b"From: Oak", 1)
+    if not mark:
+        raw = PLAIN[: PLAIN.index(b"\n\n") + 1] + signed
+    result = fix(raw, flow="transactional", clock=FixedClock())
+    if mark:
+        assert result.data == raw
+    else:
+        assert signed[signed.index(b"--s") :] in result.data
+    assert result.skipped

@@ -447,9 +447,19 @@ def leaves(  # noqa: PLR0913 -- a message, its body, and what to do with what is
             note("many-parts")
         for span in reversed(children[: max(room, 0)]):
             found = _part_head(raw, *span)
-            for defect in found.defects:
-                note(defect)
+            _note_part(found, note)
             todo.append((content_fields(found, note), found.body, span[1], (kind, *within)))
+
+
+def _note_part(found: Head, note: Callable[[str], None]) -> None:
+    """Note the defects of a part's header; where it is odd, some readers let the text begin."""
+    for defect in found.defects:
+        note(defect)
+    if found.rows is not None:
+        return
+    has_blank = any(found.raw[field.start + len(field.name)] != ord(":") for field in found.fields)
+    if has_blank or "bad-header-line" in found.defects:
+        note("bad-part-header")
 
 
 def _is_shown(headers: dict[str, str]) -> bool:

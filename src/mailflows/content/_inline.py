@@ -32,6 +32,8 @@ def inlined(page: Page) -> Iterator[tuple[Element, str]]:
     What says ``data-premailer="ignore"`` or ``data-css-inline="ignore"`` is left alone.
     """
     rules = RuleIndex(page.inline_sheets, applies=_is_for_all)
+    # Many elements of a page have the same rules; the blocks are kept, so that no other has their identity.
+    known: dict[tuple[str, tuple[int, ...]], tuple[list[_Layer], str]] = {}
     for element in page.tree.elements:
         if element.name in _STYLELESS or is_left_out(element):
             continue
@@ -39,15 +41,21 @@ def inlined(page: Page) -> Iterator[tuple[Element, str]]:
         if not blocks:
             continue
         written = element.get("style")
-        own = _css.declarations(written)
-        if merge_tag().search(written):
-            style = _around(written, _merged(blocks, ()), own)
-        else:
-            style = _merged(blocks, own)
-            if style == _merged([], own):
-                continue
-        if style != written:
-            yield element, _escaped(style)
+        key = (written, tuple(map(id, blocks)))
+        if key not in known:
+            known[key] = blocks, _changed(written, blocks)
+        if style := known[key][1]:
+            yield element, style
+
+
+def _changed(written: str, blocks: list[_Layer]) -> str:
+    """Return the new ``style`` of an element, escaped, or an empty string where nothing changes."""
+    own = _css.declarations(written)
+    if merge_tag().search(written):
+        style = _around(written, _merged(blocks, ()), own)
+        return _escaped(style) if style != written else ""
+    style = _merged(blocks, own)
+    return _escaped(style) if style not in {written, _merged([], own)} else ""
 
 
 def _is_for_all(rule: _css.Rule) -> bool:
@@ -69,6 +77,8 @@ def _around(written: str, style: str, own: _Layer) -> str:
 
 def _escaped(style: str) -> str:
     """Escape a style for double quotes, but for its merge tags, which a template language reads first."""
+    if not merge_tag().search(style):
+        return escape(style)
     position, pieces = 0, []
     for tag in merge_tag().finditer(style):
         own = tag[0] if '"' not in tag[0] else tag[0].replace('"', "'")

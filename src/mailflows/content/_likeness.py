@@ -32,6 +32,10 @@ _SAME = 1.05
 """Contrast below which nobody tells text from its ground."""
 
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"]{1,500}", re.IGNORECASE)
+# Between Latin letters: other scripts break lines there (Unicode Standard Annex 14).
+_UNSEEN = re.compile(
+    "(?<=[a-zA-Z])(?:[\u200b\u2060\ufeff]|&#(?:8203|x200b|8288|x2060);|&ZeroWidthSpace;)(?=[a-zA-Z])"
+)
 _SHOUTED, _SHOUT_LEAST = 0.5, 200
 _POSTAL = re.compile(
     r"\b\d{4,6}(?:-\d{4})?\b[ ,]{1,3}[^\W\d_]{3,}|\b[A-Z]{2}[ ,]{1,2}\d{5}\b|[^\W\d_]{3,}[ ,]{1,3}\d{5}\b"
@@ -105,10 +109,11 @@ def _is_link_only(draft: Draft) -> bool:
 
 
 def _split_words(draft: Draft) -> int:
-    """Count comments that stand between two letters."""
+    """Count comments, and characters that show nothing, that stand between two letters."""
     source = draft.html
     places = draft.page.tree.comments[:2000]
-    return sum(source[a - 1 : a].isalpha() and source[b : b + 1].isalpha() for a, b in places if a)
+    found = sum(source[a - 1 : a].isalpha() and source[b : b + 1].isalpha() for a, b in places if a)
+    return found + len(_UNSEEN.findall(source or draft.message.text))
 
 
 def _flow(draft: Draft) -> Iterator[Note]:

@@ -177,7 +177,7 @@ def too_much(source: str) -> str:
     return f"its style sheets have {size} characters" if size > _MOST_CSS else ""
 
 
-_MOST_TAGS, _MOST_VALUES, _MOST_LETTERS, _MOST_CSS, _MOST_BARE = 6_000, 30_000, 1_500_000, 120_000, 250_000
+_MOST_TAGS, _MOST_VALUES, _MOST_LETTERS, _MOST_CSS, _MOST_BARE = 6_000, 30_000, 500_000, 120_000, 200_000
 """bound: the largest of 612 pages of real mail has 2,326 tags and 84 kB; Gmail cuts a page at 102 kB."""
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import struct
 import unicodedata
 from collections import Counter
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+from zipfile import BadZipFile, ZipFile
 
 from mailflows import _data
 from mailflows._domain import registrable_domain
@@ -15,6 +18,7 @@ from mailflows._html.scan import seen, unescaped
 from mailflows._mail import structure
 from mailflows._mail.edit import fields, is_signed
 from mailflows._mail.header import parameters
+from mailflows._mail.transfer import decoded, transfer_encoding
 from mailflows._providers import is_free_mail
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
@@ -55,8 +59,9 @@ def rules(draft: Draft) -> Iterator[Note]:
     yield from _date(draft)
     yield from _sender(draft)
     yield from _signature(draft)
-    leaves = _leaves(draft.raw)
-    yield from _attachments(leaves)
+    raw, _ = structure.normal(draft.raw)
+    leaves = _leaves(raw)
+    yield from _attachments(raw, leaves)
     yield from _pictures(draft, leaves)
 
 
@@ -136,7 +141,6 @@ def _overrides(draft: Draft) -> Iterator[Note]:
 
 def _leaves(raw: bytes) -> list[Leaf]:
     """Return the parts of a message with their Content fields."""
-    raw, _ = structure.normal(raw)
     try:
         found = structure.head(raw)
     except MessageError:
@@ -146,19 +150,37 @@ def _leaves(raw: bytes) -> list[Leaf]:
     return list(structure.leaves(raw, headers, found.body, len(raw), defects.append))
 
 
-def _attachments(leaves: list[Leaf]) -> Iterator[Note]:
+def _attachments(raw: bytes, leaves: list[Leaf]) -> Iterator[Note]:
     endings = _data.read_sections("content/attachments.txt")
     refused = {*endings["gmail"], *endings["outlook"]}
-    found = [name for leaf in leaves for name in _names(leaf) if _ending(name, endings["packed"]) in refused]
+    names = (name for leaf in leaves for name in (*_names(leaf), *_packed(raw, leaf)))
+    found = [name for name in names if _ending(name, endings["packed"]) in refused]
     if found:
-        names = tuple(dict.fromkeys(name[:60] for name in found))
-        yield Note("attachment-dangerous", Where("headers", None, names[0]), len(names), names[:10])
+        said = tuple(dict.fromkeys(name[:60] for name in found))
+        yield Note("attachment-dangerous", Where("headers", None, said[0]), len(said), said[:10])
 
 
 def _names(leaf: Leaf) -> set[str]:
     """Return the names that clients may show of a part, from both fields."""
     _, options = parameters(leaf.headers.get("content-disposition", ""))
     return {name for name in (options.get("filename", ""), leaf.options.get("name", "")) if name}
+
+
+def _packed(raw: bytes, leaf: Leaf) -> list[str]:
+    """Return the names of the files in a zip, into which Gmail looks, too."""
+    if leaf.stop - leaf.start > _LARGEST_ZIP or not any(
+        name.lower().endswith(".zip") for name in _names(leaf)
+    ):
+        return []
+    try:
+        data = decoded(raw[leaf.start : leaf.stop], transfer_encoding(leaf.headers))
+        return [info.filename for info in ZipFile(BytesIO(data)).infolist()[:1000]]
+    except (BadZipFile, ValueError, OSError, NotImplementedError, struct.error):
+        return []
+
+
+_LARGEST_ZIP = 2_000_000
+"""bound: bytes of an archive whose list of files is read."""
 
 
 def _ending(name: str, packed: tuple[str, ...]) -> str:

@@ -294,7 +294,21 @@ class _Telling:
 
 @lru_cache(maxsize=8)
 def _gate(dotted: str | Gate | None, flows: Any) -> Gate:  # noqa: ANN401 -- a path of any kind
-    """Return the gate that the settings name; one for all connections, so that its state is shared."""
+    """Return the gate that the settings name; one for all connections, so that its state is shared.
+
+    Raises:
+        ConfigurationError: If there is none, if it may hold messages and has no place for them, or if a limit
+            counts by what is not known of every message.
+    """
+    gate = _named_gate(dotted, flows)
+    gate.require_place("GateBackend")
+    middleware = f"{__name__}.{GateMiddleware.__name__}"
+    gate.require_keys("GateBackend", {"client"} if middleware in conf.settings.MIDDLEWARE else ())
+    return gate
+
+
+def _named_gate(dotted: str | Gate | None, flows: Any) -> Gate:  # noqa: ANN401 -- a path of any kind
+    """Return the gate that the settings name."""
     if isinstance(dotted, Gate):
         return dotted
     if dotted is not None:

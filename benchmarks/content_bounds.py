@@ -1,0 +1,97 @@
+"""How long hostile markup keeps linting, repairing and plain text busy, and what inlining costs.
+
+    python benchmarks/content_bounds.py [folder of templates]
+
+One megabyte of each kind of markup that once took seconds; the time of one core, the better of two runs.
+The peer css-inline is timed where it is installed. Writes ``results/content_bounds.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recording import ROOT, write
+
+from mailflows.content import fix, fix_html, lint, plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIZE = 1_000_000
+HEAD = "From: a@shop.example\nSubject: s\nMIME-Version: 1.0\nContent-Type: text/html; charset=utf-8\n\n"
+UNITS = {
+    "marks": "<",
+    "open tags": "<a ",
+    "paragraphs": "<p>x",
+    "end tags": "</b>",
+    "cells": "<tr><td>1</td>",
+    "styles": "<b style='color:red'>x</b>",
+    "attributes": "a=b ",
+    "references": "&amp;",
+    "words": "hello world ",
+    "comments": "a<!-- -->",
+}
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    cases = ROOT.parent / "shared/cases/content/templates"
+    parser.add_argument("templates", type=Path, nargs="?", default=cases)
+    folder = parser.parse_args().templates
+    bounds = {name: hostile(unit) for name, unit in UNITS.items()}
+    result: dict[str, Any] = {"wanted_milliseconds_per_megabyte": 150, "milliseconds": bounds}
+    result["worst_milliseconds"] = max(value for row in bounds.values() for value in row.values())
+    if pages := [path.read_text("utf-8") for path in sorted(folder.glob("*.html"))]:
+        result["inlining"] = inlining(pages)
+    write("content_bounds", result)
+
+
+def hostile(unit: str) -> dict[str, float]:
+    """Return the milliseconds that a megabyte of one kind takes."""
+    page = unit * (SIZE // len(unit))
+    page = f"<p {page}>" if unit.startswith("a=") else page
+    raw = (HEAD + page).encode()
+    return {
+        "lint": best(lambda: lint(raw, flow="marketing")),
+        "fix": best(lambda: fix(raw, flow="marketing")),
+        "plain_text": best(lambda: plain_text(page)),
+    }
+
+
+def best(run: Callable[[], object]) -> float:
+    """Return the milliseconds of one core of the better of two runs."""
+    times = []
+    for _ in range(2):
+        start = time.process_time()
+        run()
+        times.append(time.process_time() - start)
+    return round(min(times) * 1000, 1)
+
+
+def inlining(pages: list[str]) -> dict[str, float]:
+    """Return the mean milliseconds a template, ours and css-inline's, of those that both read."""
+    ours = lambda page: fix_html(page, only=["inline-css"])  # noqa: E731
+    try:
+        import css_inline  # noqa: PLC0415 -- not a dependency
+    except ImportError:
+        return {"mailflows": best(lambda: list(map(ours, pages))) / len(pages)}
+    peer = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False).inline
+    both = []
+    for page in pages:
+        with suppress(css_inline.InlineError):
+            peer(page)
+            both.append(page)
+    return {
+        "templates": len(both),
+        "mailflows": round(best(lambda: list(map(ours, both))) / len(both), 3),
+        "css_inline": round(best(lambda: list(map(peer, both))) / len(both), 3),
+    }
+
+
+if __name__ == "__main__":
+    main()
