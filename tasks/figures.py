@@ -110,7 +110,7 @@ def pacing() -> str:
 
 def content() -> str:
     """Return how linting and repairing did on outside pages."""
-    found, speed = result("content_quality"), result("content_speed")
+    found, speed, bounds = (result(f"content_{name}") for name in ("quality", "speed", "bounds"))
     support, templates, pairs, fix = (found[k] for k in ("support", "templates", "pairs", "fix"))
     medians = {name: f"{row['microseconds'] / 1000:.1f} ms" for name, row in speed["medians"].items()}
     rows: list[list[object]] = [
@@ -124,6 +124,7 @@ def content() -> str:
         ["pages that a second repair changes", f"{fix['changed_by_second_run']} of {fix['pages']}"],
         ["`lint`, per template, processor time", medians["lint"]],
         ["`fix`, per template, processor time", medians["fix"]],
+        ["longest for a megabyte of hostile markup", f"{bounds['worst_milliseconds']:.0f} ms"],
     ]
     return table(["on outside pages", "measured"], rows)
 
