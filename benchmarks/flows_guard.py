@@ -2,33 +2,44 @@
 
     python benchmarks/flows_guard.py [SHARED]
 
-Into each transactional message of the open corpus (and of SHARED/corpus) one block is spliced at a random
-line: once one written for this purpose (benchmarks/promotional_blocks.tsv; never trained on), once one cut
-at run time from a marketing mail in the same language. The block model is trained anew for each fifth of
-the sources, without the messages of that fifth, clean and marketing alike.
+Into each transactional message of the open corpus (and of SHARED/corpus) one block is spliced at a
+random line: once one written for this purpose (benchmarks/promotional_blocks.tsv; never trained on),
+once one cut at run time from a marketing mail in the same language. The block model is trained anew for
+each fifth of the sources, without the messages of that fifth, clean and marketing alike.
+
+The kinds are judged on texts that were left out of training: a fifth of corpus/kinds.tsv at a time, as
+text, as HTML, and with footers; a whole language at a time; and the messages of sources that were left
+out.
 """
 
 from __future__ import annotations
 
 import csv
+import html
 import random
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import recording
 
 sys.path.insert(0, str(recording.ROOT / "tasks"))
 from train_blocks import Labelled, load, train
+from train_kinds import collected, rows_of, written
+from train_kinds import train as train_kinds
 
 from mailflows.flows._blocks import BlockModel, most_promotional, shipped_blocks
-from mailflows.flows._core import cores
+from mailflows.flows._core import Core, core_of_text, cores
+from mailflows.flows._kinds import KindModel, read_kind
 from mailflows.message import Message
 
 FOLDS = 5
 
 Row = tuple[str, int, float, float, float]
 """Source, weights, and the scores of the clean message and of the two with a block."""
+
+Text = tuple[str, str, bool]
+"""Subject, text, and whether it is marketing."""
 
 LEAST_WORDS = 25
 MOST_LINES = 4
@@ -97,6 +108,84 @@ def measure(mails: list[Labelled]) -> list[Row]:
     return rows
 
 
+FOOTERS = (
+    "Northline plc, 8 Viaduct Road, Leeds LS1 4DY",
+    "View in browser | Unsubscribe",
+    "You receive our news and offers because you have an account.\nUnsubscribe | Manage preferences",
+    "Learn more\n(c) 2026 | Northline plc, 8 Viaduct Road | www.northline.example",
+    "Follow us: Instagram | YouTube | TikTok",
+    "Vous recevez ce message car vous êtes client.\nSe désinscrire | Mentions légales",
+)
+LANGUAGES = ("de", "fr", "pl", "ru", "ja")
+
+
+def verdict(core: Core, model: KindModel) -> str:
+    """Return what the guard says of a core by its kind, with the settings of the shipped guard."""
+    reading = read_kind(core, model=model)
+    if reading.odds >= model.refuse:
+        return "refuse"
+    is_named = reading.kind is not None and reading.kind.place != "transactional"
+    return "flag" if reading.odds >= model.flag or is_named else "allow"
+
+
+def as_page(text: str) -> str:
+    """Return a text as it reads out of the HTML that a sender would make of it."""
+    blocks = (html.escape(block).replace("\n", "<br>\n") for block in text.split("\n\n"))
+    page = "".join(f"<p>{block}</p>\n" for block in blocks)
+    return Message.read(f"Subject: x\nContent-Type: text/html; charset=utf-8\n\n{page}").body
+
+
+def judge_texts(texts: list[Text], model: KindModel, found: dict[str, Counter[str]]) -> None:
+    """Judge texts that the model never saw, as text, as HTML and with footers."""
+    for subject, text, is_marketing in texts:
+        side = "marketing" if is_marketing else "clean"
+        plain = verdict(core_of_text(subject, text), model)
+        found[side][plain] += 1
+        found[f"{side}, alike in HTML"][
+            str(verdict(core_of_text(subject, as_page(text)), model) == plain)
+        ] += 1
+        for footer in FOOTERS:
+            found[f"{side} with a footer"][verdict(core_of_text(subject, f"{text}\n\n{footer}"), model)] += 1
+
+
+def measure_kinds(folders: list[Path]) -> dict[str, object]:
+    """Judge what was left out of training: texts, languages, sources."""
+    taught = written()
+    rows = [
+        (one, (row["subject"], row["text"], one.is_marketing))
+        for one, row in zip(taught, rows_of(), strict=True)
+    ]
+    others = [one for folder in folders for one in collected(folder)]
+    chance = random.Random(7)
+    fold = {source: chance.randrange(FOLDS) for source in sorted({one.source for one in others})}
+    places = [chance.randrange(FOLDS) for _ in rows]
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for number in range(FOLDS):
+        seen = [one for (one, _), place in zip(rows, places, strict=True) if place != number]
+        model = train_kinds(seen + [one for one in others if fold[one.source] != number])
+        judge_texts([text for (_, text), p in zip(rows, places, strict=True) if p == number], model, found)
+        for one in others:
+            if fold[one.source] == number:
+                odds = model.odds(model.values(one.found))
+                side = "collected marketing" if one.is_marketing else "collected clean"
+                found[side][
+                    "refuse" if odds >= model.refuse else "flag" if odds >= model.flag else "allow"
+                ] += 1
+    by_language: dict[str, Counter[str]] = defaultdict(Counter)
+    for language in LANGUAGES:
+        model = train_kinds([one for one, _ in rows if one.language != language] + others)
+        judge_texts([text for one, text in rows if one.language == language], model, by_language)
+    return {"texts left out": _shares(found), "languages left out": _shares(by_language)}
+
+
+def _shares(found: dict[str, Counter[str]]) -> dict[str, dict[str, float]]:
+    return {
+        name: {"count": sum(counts.values())}
+        | {said: round(count / sum(counts.values()), 4) for said, count in sorted(counts.items())}
+        for name, counts in sorted(found.items())
+    }
+
+
 def _summary(rows: list[Row]) -> dict[str, object]:
     shipped = shipped_blocks()
     count = len(rows)
@@ -134,6 +223,8 @@ def main() -> None:
     result["open corpus"] = _summary([row for row in rows if row[0] in sources])
     if outside:
         result["outside corpus"] = _summary([row for row in rows if row[0] not in sources])
+    folders = [recording.ROOT / "corpus", *([Path(sys.argv[1]) / "corpus"] if outside else [])]
+    result["kinds"] = measure_kinds(folders)
     recording.write("flows_guard", result, packages=["scikit-learn"])
 
 

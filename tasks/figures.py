@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mailflows.flows._kinds import known_kinds
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -108,7 +110,7 @@ def pacing() -> str:
 
 def content() -> str:
     """Return how linting and repairing did on outside pages."""
-    found, speed = result("content_quality"), result("content_speed")
+    found, speed, bounds = (result(f"content_{name}") for name in ("quality", "speed", "bounds"))
     support, templates, pairs, fix = (found[k] for k in ("support", "templates", "pairs", "fix"))
     medians = {name: f"{row['microseconds'] / 1000:.1f} ms" for name, row in speed["medians"].items()}
     rows: list[list[object]] = [
@@ -122,6 +124,7 @@ def content() -> str:
         ["pages that a second repair changes", f"{fix['changed_by_second_run']} of {fix['pages']}"],
         ["`lint`, per template, processor time", medians["lint"]],
         ["`fix`, per template, processor time", medians["fix"]],
+        ["longest for a megabyte of hostile markup", f"{bounds['worst_milliseconds']:.0f} ms"],
     ]
     return table(["on outside pages", "measured"], rows)
 
@@ -143,6 +146,37 @@ def flows() -> str:
             [f"foreign text in a slot, templates of the {name}", f"{found} found; {clean} of the clean"]
         )
     return table(["what was tried", "measured"], rows)
+
+
+def kinds() -> str:
+    """Return the kinds that the guard knows, with their places and sources."""
+    rows: list[list[object]] = [
+        [f"`{kind.name}`", kind.title, kind.place, kind.source] for kind in known_kinds().values()
+    ]
+    return table(["kind", "what it is", "place", "source"], rows)
+
+
+def guard() -> str:
+    """Return how the guard did on what was left out of training."""
+    found = result("flows_guard")["kinds"]
+    rows: list[list[object]] = []
+    for group, name in (
+        ("texts left out", "clean"),
+        ("texts left out", "clean with a footer"),
+        ("texts left out", "marketing"),
+        ("texts left out", "collected clean"),
+        ("texts left out", "collected marketing"),
+        ("languages left out", "clean"),
+        ("languages left out", "marketing"),
+    ):
+        row = found[group][name]
+        shares = [percent(row.get(said, 0.0)) for said in ("refuse", "flag", "allow")]
+        rows.append([f"{name}, {group}", row["count"], *shares])
+    alike = found["texts left out"]["marketing, alike in HTML"].get("True", 0.0)
+    return (
+        table(["", "messages", "refused", "flagged", "allowed"], rows)
+        + f"\n\nText and HTML of the same marketing message get one verdict in {percent(alike)}."
+    )
 
 
 def tracking() -> str:
@@ -229,6 +263,7 @@ MORE: dict[str, dict[str, Callable[[], str]]] = {
     "docs/pacing.md": {"pacing": pacing},
     "docs/content.md": {"content": content},
     "docs/flows.md": {"flows": flows},
+    "docs/guard.md": {"kinds": kinds, "guard": guard},
     "docs/tracking.md": {"tracking": tracking},
     "docs/integrations.md": {"relays": relays},
     "docs/gate.md": {"breaker": breaker, "gate-speed": gate_speed},

@@ -41,9 +41,9 @@ PRIOR = 0.8
 
 MODEL_SHARE = 0.3
 CLASSIFIER = "classifier"
-FLAG = 4.5
-REFUSE = 5.33
-"""Thresholds: on sources left out of training, one clean message in fifty reaches the second
+FLAG = 5.3
+REFUSE = 6.2
+"""Thresholds: on sources left out of training, about one clean message in sixty reaches the second
 (benchmarks/flows_guard.py)."""
 
 ADVERT = frozenset(

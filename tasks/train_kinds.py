@@ -45,8 +45,8 @@ STRENGTH = 30.0
 LEAST_WEIGHT = 1.5
 """Choice: smaller weights of a kind add bytes, not names."""
 
-FLAG = 0.25
-REFUSE = 0.6
+FLAG = 0.1
+REFUSE = 0.65
 NAMED = -0.5
 """Thresholds, chosen on texts and languages left out of training (benchmarks/flows_guard.py)."""
 
@@ -76,10 +76,15 @@ class Taught:
         return (known[self.kind].place if self.kind in known else self.kind) != "transactional"
 
 
+def rows_of() -> list[dict[str, str]]:
+    """Return the rows of the texts that teach the kinds."""
+    with (ROOT / "corpus/kinds.tsv").open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
 def written() -> list[Taught]:
     """Read the texts that teach the kinds."""
-    with (ROOT / "corpus/kinds.tsv").open(encoding="utf-8", newline="") as opened:
-        rows = list(csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = rows_of()
     return [
         Taught(traits(core_of_text(r["subject"], r["text"])), r["kind"], "written", r["lang"]) for r in rows
     ]

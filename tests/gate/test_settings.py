@@ -61,6 +61,7 @@ dns = true
 budget = 2
 [guard]
 flag_recipients = 5
+kinds = { review-request = "transactional" }
 [classifier]
 heuristic = true
 threshold = 0.8

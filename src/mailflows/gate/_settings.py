@@ -60,7 +60,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     },
     "limits": {**dict.fromkeys(Flow, str), "on_error": str},
     "recipients": {"dns": bool, "budget": (int, float), "refuse": dict},
-    "guard": dict.fromkeys((f.name for f in fields(GuardSettings)), (int, float)),
+    "guard": {**dict.fromkeys((f.name for f in fields(GuardSettings)), (int, float)), "kinds": dict},
     "classifier": {"model": str, "threshold": float, "heuristic": bool},
 }
 """Table → key → what its value is."""

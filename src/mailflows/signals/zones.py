@@ -284,6 +284,7 @@ def _first_sentence(lines: list[_Line], end: int, language: str) -> int:
         if (
             len(line.words) > _BRIEF
             and not line.is_label
+            and not _COPYRIGHT.search(line.text)
             and "view_in_browser" not in line.concepts(language)
         ):
             return number
@@ -295,7 +296,7 @@ def _with_labels(lines: list[_Line], begin: int, first: int, language: str) -> i
     number = begin
     while begin - number < _PASSED and number > first + 1:
         above = lines[number - 1]
-        is_short = above.is_label and len(above.words) <= _BRIEF and not any(map(str.isdigit, above.text))
+        is_short = 0 < len(above.words) <= _BRIEF and above.is_label and not any(map(str.isdigit, above.text))
         if not (is_short or _RULE.fullmatch(above.text)) or _is_signed(lines[first + 1 : number], language):
             break
         number -= 1
@@ -361,7 +362,12 @@ def _mark_top(lines: list[_Line], end: int, language: str) -> None:
         found = line.concepts(language)
         if "view_in_browser" in found:
             _mark(lines[: number + 1], ZoneKind.PREHEADER)
-        elif not line.is_label or "greeting" in found or line.is_address_alone:
+        elif (
+            not line.is_label
+            or "greeting" in found
+            or line.is_address_alone
+            or any(map(str.isdigit, line.text))
+        ):
             break
         elif lines[number + 1].is_label and number < 4:
             line.kind = ZoneKind.HEADER

@@ -1,0 +1,98 @@
+"""Zones: how many lines of messages labelled by hand get their zone, for each zone; and what it costs.
+
+    python benchmarks/zones.py
+
+The messages are those of zone_lines.txt. Time is that of `zones` beside that of
+`classify`, on the open corpus.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import recording
+
+from mailflows import Message, classify
+from mailflows.signals.zones import ZoneKind, zones, zones_of_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KINDS = {"action": ZoneKind.ACTION} | {str(kind): kind for kind in ZoneKind}
+EVERY = 6
+"""Choice: each sixth message of the open corpus is enough for a mean, and takes seconds."""
+
+
+def labelled() -> list[list[tuple[ZoneKind, str]]]:
+    """Return the messages: kind and text of each line."""
+    text = Path(__file__).with_name("zone_lines.txt").read_text("utf-8")
+    messages = []
+    for block in text.split("\n\n"):
+        lines = [line.partition(": ") for line in block.split("\n") if line and not line.startswith("#")]
+        messages.append([(KINDS[kind], said) for kind, _, said in lines])
+    return messages
+
+
+def quality() -> dict[str, object]:
+    """Return precision, recall and F1 of each zone, by lines, and the share of lines that are right."""
+    right, wanted, given = Counter[ZoneKind](), Counter[ZoneKind](), Counter[ZoneKind]()
+    for message in labelled():
+        found = [
+            zone.kind
+            for zone in zones_of_text("\n".join(said for _, said in message))
+            for _ in zone.text.split("\n")
+        ]
+        for (kind, said), got in zip(message, found, strict=True):
+            wanted[kind] += 1
+            given[got] += 1
+            right[kind] += kind is got
+            if kind is not got:
+                print(f"{kind} read as {got}: {said}")
+    each = {
+        str(kind): {
+            "lines": wanted[kind],
+            "precision": round(right[kind] / max(1, given[kind]), 4),
+            "recall": round(right[kind] / wanted[kind], 4),
+            "f1": round(2 * right[kind] / (wanted[kind] + given[kind]), 4),
+        }
+        for kind in ZoneKind
+        if wanted[kind]
+    }
+    return {"zones": each, "lines right": round(right.total() / wanted.total(), 4), "lines": wanted.total()}
+
+
+def _least(work: Callable[[], object]) -> float:
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def cost() -> dict[str, float]:
+    """Return the processor time of zones beside that of classification, in milliseconds a message."""
+    raw = [p.read_bytes() for p in sorted((recording.ROOT / "corpus").glob("*/*/*.eml"))[::EVERY]]
+    read = [Message.read(content) for content in raw]
+    for message in read:
+        zones(message)
+        classify(message)
+    zoned = _least(lambda: [zones(message) for message in read]) / len(raw) * 1e3
+    classified = _least(lambda: [classify(Message.read(content)) for content in raw]) / len(raw) * 1e3
+    return {
+        "zones, ms": round(zoned, 3),
+        "classify, ms": round(classified, 3),
+        "share": round(zoned / classified, 3),
+    }
+
+
+def main() -> None:
+    """Measure and write."""
+    recording.write("zones", quality() | {"cost": cost()}, packages=[])
+
+
+if __name__ == "__main__":
+    main()
