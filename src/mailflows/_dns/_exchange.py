@@ -30,29 +30,31 @@ _WAITS = (1.0, 2.0, 2.5)
 _PATIENCE = (0.25, 0.8)
 _LAST = 1.0
 """Seconds: eight times the usual time of an answer, within these bounds; recursion may take a while,
-and a lost packet should cost little."""
+and a lost packet should cost little. Our choice."""
 
 _FURTHER = 4
-"""Further attempts while the resolver is overrun: then it is not the domain that is silent."""
+"""Further attempts while the resolver is overrun: then it is not the domain that is silent. Our choice."""
 
 _LOSS = 0.08
-"""Share of lost questions from which the resolver is overrun; silent name servers stay below it."""
+"""Share of lost questions from which the resolver is overrun; silent name servers stay below it.
+Our choice."""
 
 _SAMPLE = 20
-"""Questions of one moment from which their loss says something."""
+"""Questions of one moment from which their loss says something. Our choice."""
 
 _YOUNG = 0.25
-"""Seconds after which a question no longer counts against the window: it is slow or lost."""
+"""Seconds after which a question no longer counts against the window: it is slow or lost. Our choice."""
 
 _SLICE = 0.1
 _SLICES = 30
-"""The speed of a resolver is the answers in slices of a tenth of a second, over the last three seconds."""
+"""The speed of a resolver is the answers in slices of a tenth of a second, over the last three seconds.
+Our choice."""
 
 _SLOWEST = 10.0
-"""Questions a second below which the pace never falls."""
+"""Questions a second below which the pace never falls. Our choice."""
 
-_MOST_OPEN = 20_000
-_KNOWN_IDS = 65_536
+_MOST_OPEN = 20_000  # our choice
+_KNOWN_IDS = 65_536  # our choice
 
 
 class Pace:

@@ -24,7 +24,8 @@ Conversation = Generator[tuple[Question, ...], Mapping[Question, Answer], T]
 """Yields questions, is sent their answers, returns a result."""
 
 PUBLIC_RATE = 100.0
-"""Questions a second to a resolver with a public address: others use it too, and public ones have quotas."""
+"""Questions a second to a resolver with a public address: others use it too, and public ones have quotas.
+Our choice."""
 
 
 class Door(Protocol):

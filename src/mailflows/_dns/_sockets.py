@@ -26,7 +26,7 @@ Server = tuple[str, int]
 _RECEIVE = 65_535
 _BUFFER = 4 * 1024 * 1024
 _MANY = 256
-"""Datagrams read before the sender has its turn again."""
+"""Datagrams read before the sender has its turn again. Our choice."""
 
 
 def _family(host: str) -> socket.AddressFamily:

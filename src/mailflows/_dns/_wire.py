@@ -22,9 +22,9 @@ _HEADER = struct.Struct("!HHHHHH")
 _FIXED = struct.Struct("!HHIH")  # type, class, TTL, length of the data
 _PAYLOAD = 1232  # bytes that pass any path unfragmented (DNS flag day 2020)
 _EDNS = struct.pack("!BHHIH", 0, _OPT, _PAYLOAD, 0, 0)
-_MAX_HOPS = 16  # pointers in one name
-_MAX_ALIASES = 32  # CNAMEs of one answer; resolvers follow 11 to 16 before they give up
-_MAX_TTL = 86_400
+_MAX_HOPS = 16  # pointers in one name  # our choice
+_MAX_ALIASES = 32  # CNAMEs of one answer; resolvers follow 11 to 16 before they give up  # our choice
+_MAX_TTL = 86_400  # our choice
 
 
 class Status(StrEnum):

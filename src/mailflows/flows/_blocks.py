@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Block", "BlockModel", "features", "most_promotional", "passages", "shipped_blocks"]
 
-_MOST_TOKENS = 160
-_LEAST_WORDS = 8
-_MOST_WORDS = 120
-_LINES_AT_ONCE = 4
+_MOST_TOKENS = 160  # bound: keeps work and memory flat
+_LEAST_WORDS = 8  # our choice
+_MOST_WORDS = 120  # bound: keeps work and memory flat
+_LINES_AT_ONCE = 4  # bound: keeps work and memory flat
 
 _DIGIT = re.compile(r"\d")
 _PERCENT = re.compile(r"\d\s?[%％]|[%％]\s?\d")

@@ -288,7 +288,7 @@ def _bulk(
         yield _reason("bulk-alike", outcome, sentence, str(observation.seen))
 
 
-_TRACKED_SHARE = 0.5
+_TRACKED_SHARE = 0.5  # our choice
 
 
 def _tracking(message: Message, flow: Flow, hosts: frozenset[str]) -> Iterator[GuardReason]:

@@ -42,30 +42,30 @@ if TYPE_CHECKING:
 __all__ = ["Observation", "Series", "TemplateMemory"]
 
 LEARN = 6
-"""Messages of a template that are learned before its slots are judged."""
+"""Messages of a template that are learned before its slots are judged. Our choice."""
 
 MANY = 10
-"""Messages of one text within the window that are a mailing."""
+"""Messages of one text within the window that are a mailing. A bound on work."""
 
 WINDOW = 86_400.0
 KEPT_FOR = 90 * 86_400.0
 KEEP = 24
-"""Templates of a sender and flow that are kept; the longest unused leave first."""
+"""Templates of a sender and flow that are kept; the longest unused leave first. Our choice."""
 
 _SKETCH = 24
 _LEAST_ALIKE = 0.5
 _LEAST_FIXED = 8
-"""Fixed words below which two messages are not called alike."""
+"""Fixed words below which two messages are not called alike. A bound on work."""
 
 _WHOLE_LINE_LOST = 6
 _FREE_TEXT = 300
-"""Characters from which a slot is taken for free text."""
+"""Characters from which a slot is taken for free text. Our choice."""
 
 _STRICT = 0.45
-"""Share of fixed words from which a series follows a strict model, and its slots are judged."""
+"""Share of fixed words from which a series follows a strict model, and its slots are judged. Our choice."""
 
 _LEAST_SEEN = 3
-"""Values of a slot from which it says something by itself."""
+"""Values of a slot from which it says something by itself. Our choice."""
 
 
 class Series(StrEnum):

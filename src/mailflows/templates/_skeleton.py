@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["Gap", "Skeleton", "Slot", "Token", "align", "begun", "gaps", "learned", "tokens_of"]
 
 MOST_TOKENS = 600
-"""Tokens of a skeleton; what stands behind them is not looked at."""
+"""Tokens of a skeleton; what stands behind them is not looked at. A bound on work."""
 
 _MOST_KNOWN = 150
-"""Words remembered for a slot that had few different ones, such as a block that is not always there."""
+"""Words remembered for a slot that had few different ones, such as a block that is not always there.
+A bound on work."""
 
-_MOST_KNOWN_BETWEEN = 3
-_WORD = 6  # characters of a word, with its space
+_MOST_KNOWN_BETWEEN = 3  # bound: keeps work and memory flat
+_WORD = 6  # characters of a word, with its space  # our choice
 
 _TOKEN = re.compile(
     r"https?://[^\s<>\"]{0,2000}[^\s<>\".,;:!?)\]]|[\w.+-]{1,64}@[\w.-]{1,253}|\w{1,100}|[^\w\s]"

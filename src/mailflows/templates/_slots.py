@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["FieldReport", "SlotAlarm", "SlotKind", "check_fields", "kinds_of"]
 
 LONGEST = 80
-"""Characters of a field by default: no name and no street is longer than a line."""
+"""Characters of a field by default: no name and no street is longer than a line. Our choice."""
 
 _MOST = 4_000
-"""Characters of a value that are looked at; more is long text anyhow."""
+"""Characters of a value that are looked at; more is long text anyhow. A bound on work."""
 
 # A scheme, "www.", or a host with a path; a bare host only with a well-known ending, as "Dr.Who" is a name.
 _LINK = re.compile(
