@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from tests.shared_cases import cases
@@ -73,3 +74,23 @@ def test_outside_senders() -> None:
         found = [Message.read(raw).sender.address] if row["field"] == "From" else list(verdict.accepted)
         assert not is_accepted or found == row["reads"], row["value"]
         assert is_accepted or row["kind"] != "ordinary", row["value"]
+
+
+def test_outside_floods() -> None:
+    """A flood of one mark costs no more than 150 ms for a megabyte, four times that on a busy machine."""
+    asked = gate("example.org")
+    asked.check(HEAD + b"\n" + RESET, flow="transactional")
+    for row in map(json.loads, cases("message-2/floods.jsonl").splitlines()):
+        flood = row["unit"].encode() * (row["bytes"] // len(row["unit"]))
+        raw = HEAD + b"Content-Type: text/html\n\n" + flood
+        if row["kind"] != "html":
+            raw = b"From: " + flood + HEAD.replace(b"From: ", b"") + b"\n" + RESET
+        seconds = min(spent(asked, raw) for _ in range(3))
+        assert seconds < 4 * 0.15 * len(raw) / 1e6, row["id"]
+
+
+def spent(asked: Gate, raw: bytes) -> float:
+    """Return the seconds of processor time that a check takes."""
+    started = time.process_time()
+    asked.check(raw, flow="transactional")
+    return time.process_time() - started

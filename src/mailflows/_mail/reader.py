@@ -33,7 +33,8 @@ __all__ = [
 ]
 
 TEXT_LIMIT = 256 * 1024
-"""Bytes of decoded text (plain and HTML together) that are read; the rest is noted as a defect."""
+"""Bytes of decoded text (plain and HTML together) that are read; the rest is noted as a defect.
+bound: what a hostile message costs."""
 
 PAGES = frozenset(("text/html", "application/xhtml+xml", "text/xhtml", "text/x-amp-html"))
 """Types that a reader shows as HTML."""
@@ -43,7 +44,12 @@ _NOT_TEXT = frozenset("text/calendar text/vcard text/x-vcard text/directory text
 
 _NOTHING = b"\xef\xbb\xbf\0 \t\r\n\v\f"
 _SHORT = 40
-_FEW_LOST = 10  # so many letters that are lost, and one in so many: a text is not what was written
+"""Bytes of base64 below which nothing is said of letters that are none. choice: a line and a half."""
+
+_FEW_LOST = 10
+"""So many letters that are lost, and one in so many: a text is not what was written. choice: a broken name or
+two still leave a text to be judged."""
+
 _META_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
 
 _MAIL_HEADERS = frozenset(

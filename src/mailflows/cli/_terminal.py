@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from mailflows._result import printable
 
-__all__ = ["STATUS", "complain", "say", "say_json"]
+if TYPE_CHECKING:
+    from mailflows.flows._file import SettingsFile
+
+__all__ = ["STATUS", "complain", "say", "say_json", "settings_of"]
 
 STATUS = (
     "Exit status: 0 done, and nothing needs attention; 1 done, and something does; 2 not done: wrong usage, "
@@ -34,3 +38,14 @@ def complain(value: object) -> None:
 
 def _safe(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
+
+
+def settings_of(path: str) -> SettingsFile | None:
+    """Read the file of a gate; where that cannot be, complain and return `None`."""
+    from mailflows.flows._file import SettingsFile  # noqa: PLC0415 -- only for commands about a gate
+
+    try:
+        return SettingsFile(path)
+    except OSError as problem:
+        complain(f"{path}: {problem.strerror or problem}")
+        return None

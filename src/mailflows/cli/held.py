@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailflows.cli._terminal import STATUS, complain, say, say_json
+from mailflows.cli._terminal import STATUS, complain, say, say_json, settings_of
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -34,14 +34,11 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mailflows.flows._file import SettingsFile  # noqa: PLC0415 -- only for this command
     from mailflows.gate._settings import store_from_file  # noqa: PLC0415
     from mailflows.held import HeldMail  # noqa: PLC0415
 
-    try:
-        file = SettingsFile(options.file)
-    except OSError as problem:
-        complain(f"{options.file}: {problem.strerror or problem}")
+    file = settings_of(options.file)
+    if file is None:
         return 2
     held = HeldMail(store_from_file(file))
     if not held.is_lasting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import to_text
-from mailflows.cli._terminal import STATUS, complain, say, say_json
+from mailflows.cli._terminal import STATUS, complain, say, say_json, settings_of
 
 if TYPE_CHECKING:
     import argparse
@@ -35,13 +35,10 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mailflows.flows._file import SettingsFile  # noqa: PLC0415 -- only for this command
     from mailflows.gate._settings import parts_from_file, store_from_file  # noqa: PLC0415
 
-    try:
-        file = SettingsFile(options.file)
-    except OSError as problem:
-        complain(f"{options.file}: {problem.strerror or problem}")
+    file = settings_of(options.file)
+    if file is None:
         return 2
     limiters = _limiters(parts_from_file(file, store_from_file(file)).get("limiter"))
     if options.action == "list":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailflows._result import to_text
-from mailflows.cli._terminal import STATUS, complain, say, say_json
+from mailflows.cli._terminal import STATUS, complain, say, say_json, settings_of
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -32,12 +32,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mailflows.flows._file import SettingsFile  # noqa: PLC0415 -- only for this command
 
-    try:
-        file = SettingsFile(options.file)
-    except OSError as problem:
-        complain(f"{options.file}: {problem.strerror or problem}")
+    file = settings_of(options.file)
+    if file is None:
         return 2
     if options.action == "show":
         return _show(file, as_json=options.json)
