@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["with_plain_text"]
 
-_LONGEST = 76
+_LONGEST = 76  # RFC 2045 section 6.7: characters of a line
 
 
 def with_plain_text(raw: bytes) -> tuple[str, bytes]:

@@ -12,8 +12,8 @@ from functools import lru_cache
 
 __all__ = ["Declaration", "Rule", "Sheet", "declarations", "read_sheet"]
 
-MAX_RULES = 3_000
-_MAX_DEPTH = 8
+MAX_RULES = 3_000  # bound: rules of a sheet
+_MAX_DEPTH = 8  # bound: blocks in blocks
 _MARK = re.compile(r"""[{};"'()\n]""")
 _IMPORTANT = re.compile(r"\s*+!\s*+important\s*\Z", re.IGNORECASE)
 _PROPERTY = re.compile(r"(?:--[\w-]++|-?[a-zA-Z_][\w-]*+)\Z")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Draft", "Note"]
 
-_SNIPPET = 80
+_SNIPPET = 80  # choice: characters of a snippet
 
 
 @dataclass(frozen=True, slots=True)

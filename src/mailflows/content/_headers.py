@@ -28,7 +28,7 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _COMMENT = re.compile(r"\([^()]{0,60}\)")
-_LONGEST_LINE = 998
+_LONGEST_LINE = 998  # RFC 5322 section 2.1.1
 _WORD = re.compile(r"[^\W\d_]{2,40}")
 _DEFECTS = ("missing-boundary", "bad-base64", "bad-header-line", "part-without-headers")
 

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["TRACKED_LINK", "rules"]
 
 WARN_BYTES, CLIP_BYTES = 80_000, 102_000
-TRACKED_LINK = 120
+TRACKED_LINK = 120  # choice: bytes, see below
 """Bytes by which a rewritten link is taken to be longer; tracking comes after linting."""
 
-_LARGE_MESSAGE = 10_000_000
-_FEW_WORDS = 20
-_LARGE_AREA = 200 * 100
+_LARGE_MESSAGE = 10_000_000  # choice: bytes; many servers take 10 MB
+_FEW_WORDS = 20  # choice: words beside pictures
+_LARGE_AREA = 200 * 100  # choice: square pixels of a picture that may be a page
 _PLACE = re.compile(r"(?:https?:|cid:|data:|mid:|//|\{|\[|<|%|\*\||\$)", re.IGNORECASE)
 
 

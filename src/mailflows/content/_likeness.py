@@ -27,8 +27,8 @@ ACTIVE = ("script", "iframe", "object", "embed", "applet", "frame", "frameset")
 """Elements that run or load something."""
 
 _MANY_RECIPIENTS = {"marketing": 1, "transactional": 3, "professional": 50}
-_HIDDEN_LETTERS = 20
-_SAME = 1.05
+_HIDDEN_LETTERS = 20  # choice: letters; fewer are a label
+_SAME = 1.05  # choice: see below
 """Contrast below which nobody tells text from its ground."""
 
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"]{1,500}", re.IGNORECASE)

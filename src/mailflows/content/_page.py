@@ -201,7 +201,7 @@ def _sheet(element: Element) -> _css.Sheet:
     return replace(sheet, rules=rules)
 
 
-_LONGEST_LABEL = 500
+_LONGEST_LABEL = 500  # bound: see below
 """Nodes in a link that are read for its text; links may stand in links without end."""
 
 _NEVER_TEXT = frozenset("head style script title template datalist".split())

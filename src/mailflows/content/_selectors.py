@@ -23,8 +23,8 @@ _PIECE = re.compile(
     r"""|\[\s*+([\w:-]++)\s*+(?:([~|^$*]?=)\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s\]]++))\s*+[is]?\s*+)?\]"""
     r"""|(::?[a-zA-Z-]++)(?:\(([^()]*+)\))?"""
 )
-_LONGEST = 500
-_MAX_STEPS = 64
+_LONGEST = 500  # RFC 2045 section 6.7: characters of a line
+_MAX_STEPS = 64  # bound: see below
 """How far up, or back, a combinator looks."""
 
 _IMPLIED = frozenset(("html", "body"))

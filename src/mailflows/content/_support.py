@@ -26,7 +26,7 @@ __all__ = ["DEFAULT", "Feature", "clients_named", "data_date", "rules"]
 DEFAULT = "apple-mail gmail outlook yahoo aol samsung-email thunderbird protonmail orange gmx hey".split()
 """The families that are asked about by default: the widespread ones."""
 
-_LAYOUT_SHARE = 0.1
+_LAYOUT_SHARE = 0.1  # choice: see below
 """Share of the clients that must lose a feature before the layout counts as lost."""
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["rules", "unmarked_tables"]
 
-_LONGEST_SUBJECT = 70
-_SMALL = 12.0
+_LONGEST_SUBJECT = 70  # choice: characters that most clients show
+_SMALL = 12.0  # choice: pixels
 _REPLY = re.compile(r"(?:re|fwd?|aw|wg|tr|rv|sv|vs|antw|odp|enc)(?:\[\d{1,3}\])?\s{0,3}:", re.IGNORECASE)
 _UNREADABLE, _LARGE_UNREADABLE = 2.0, 1.5
 """choice: below it text is hardly seen at all; footers of professional templates have 2.1 to 2.9."""
