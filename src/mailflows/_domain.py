@@ -11,7 +11,7 @@ _LONGEST = 253
 """Characters of a host name (RFC 1035 section 2.3.4)."""
 
 _known: dict[str, str] = {}
-_KNOWN_ROOM = 4096
+_KNOWN_ROOM = 4096  # bound: hosts that are remembered
 
 
 @cache

@@ -50,7 +50,7 @@ _TAG_START = re.compile("<[a-zA-Z]")
 _FIRST_TAG = re.compile("</?[a-zA-Z!?]")
 
 MAX_LINKS = 500
-"""Links looked at; a message with more tells nothing new."""
+"""Links looked at; a message with more tells nothing new. A bound on work."""
 
 _BREAKS = dict.fromkeys(
     (

@@ -27,7 +27,7 @@ MAX_ATTRIBUTES = 500
 """bound: attributes of a tag that are kept."""
 
 _MAX_STEPS = 256
-"""How far up the tree an end tag looks for its start."""
+"""How far up the tree an end tag looks for its start. A bound on work."""
 
 VOID = frozenset("area base br col embed hr img input link meta param source track wbr keygen".split())
 _RAW = frozenset("style script title textarea xmp iframe noembed noframes plaintext".split())

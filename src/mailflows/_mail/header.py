@@ -39,7 +39,8 @@ _PARAMETER_LIMIT = 8192
 _MAX_SEGMENTS = 100
 _WORD_LIMIT = 1000
 _WORD_LETTERS = 11
-"""Letters of an encoded word that is written: four bytes each in base64 stay below its 75 characters."""
+"""Letters of an encoded word that is written: four bytes each in base64 stay below its 75 characters.
+A bound on work."""
 
 _WITH_SPACES = frozenset({"filename", "name"})
 

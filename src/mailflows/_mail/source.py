@@ -12,9 +12,9 @@ from mailflows.errors import MessageError
 __all__ = ["SIZE_LIMIT", "Raw", "read"]
 
 SIZE_LIMIT = 64 * 1024 * 1024
-"""Bytes of a file that are read; providers refuse messages of half that size."""
+"""Bytes of a file that are read; providers refuse messages of half that size. A bound on work."""
 
-_MAX_DEPTH = 20
+_MAX_DEPTH = 20  # bound: keeps work and memory flat
 
 
 @dataclass(frozen=True, slots=True)

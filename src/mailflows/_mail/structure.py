@@ -45,12 +45,12 @@ __all__ = [
 ]
 
 HEADER_LIMIT = 256 * 1024
-"""Bytes of a header that are read."""
+"""Bytes of a header that are read. A bound on work."""
 
 MAX_FIELDS = 2000
-MAX_PARTS = 200
-MAX_DEPTH = 20
-_MAX_LEADING_LINES = 20
+MAX_PARTS = 200  # bound: keeps work and memory flat
+MAX_DEPTH = 20  # bound: keeps work and memory flat
+_MAX_LEADING_LINES = 20  # bound: keeps work and memory flat
 
 ONCE = frozenset(
     (

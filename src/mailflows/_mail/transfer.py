@@ -28,8 +28,8 @@ __all__ = [
     "transfer_encoding",
 ]
 
-_QP_WIDTH = 76
-_BASE64_WIDTH = 76
+_QP_WIDTH = 76  # RFC 2045 section 6.7
+_BASE64_WIDTH = 76  # RFC 2045 section 6.8
 
 # A soft line break, or a byte in hexadecimal; everything else stands for itself.
 _QP_MARK = re.compile(rb"=(?:[ \t]{0,99}(\r?\n)|[0-9A-Fa-f]{2})")

@@ -39,7 +39,7 @@ _ONCE = frozenset(
 """RFC 5322 section 3.6, RFC 2045 sections 4 to 6, RFC 2369 section 2, RFC 8058 section 3.1."""
 
 _ABSURD = 96 * 3600.0
-"""Seconds; SpamAssassin's DATE_IN_PAST_96_XX and DATE_IN_FUTURE_96_XX."""
+"""Seconds; SpamAssassin's DATE_IN_PAST_96_XX and DATE_IN_FUTURE_96_XX. Our choice."""
 
 _SHOWN_ADDRESS = re.compile(
     r"[\w.+-]{1,64}\s?(?:@|\((?:at|a)\)|\[at\])\s?((?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})", re.IGNORECASE
