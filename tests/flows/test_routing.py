@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mailflows import Classification, ConfigurationError, Flow
+from mailflows import Classification, ConfigurationError, Envelope, Flow, Message
 from mailflows.flows import DecidedBy, FlowRoute, FlowSet
 
 FLOWS = FlowSet(
@@ -108,3 +108,27 @@ def test_a_declared_flow_without_a_route_is_refused() -> None:
     only = FlowSet(FlowRoute("marketing", domains="news.example.org"))
     with pytest.raises(ConfigurationError, match="no route"):
         only.route(_message(NEWS), declared="professional")
+
+
+REPORT = (
+    b"From: MAILER-DAEMON@relay.example\nTo: no-reply@notify.example.org\nSubject: Undelivered Mail\n"
+    b'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n--b\n\nIt bounced.\n--b\n'
+    b"Content-Type: message/delivery-status\n\nReporting-MTA: dns; relay.example\n\n--b--\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("sender", "recipients", "flow"),
+    [
+        ("", ("no-reply@notify.example.org",), Flow.TRANSACTIONAL),
+        ("", ("ada@example.net",), None),
+        ("", ("no-reply@notify.example.org", "ada@example.net"), None),
+        ("eve@relay.example", ("no-reply@notify.example.org",), None),
+    ],
+    ids=["to a sender of ours", "to a stranger", "to several", "with a sender"],
+)
+def test_a_report_of_a_relay_in_front(sender: str, recipients: tuple[str, ...], flow: Flow | None) -> None:
+    """A relay in front writes its report under its own name: it belongs to the flow that it comes back to."""
+    message = Message.read(REPORT, envelope=Envelope(sender, recipients))
+    decision = FLOWS.route(message, classification=_said(None))
+    assert (decision.flow, decision.conflicts) == (flow, () if flow else decision.conflicts)

@@ -115,7 +115,26 @@ def route(
         return _by_seen(
             flows, seen, DecidedBy.DOMAIN, owners, domains, classification, doubts, is_personal=is_personal
         )
+    if reported := _reported_to(flows, message):
+        reason = f"a delivery report to {reported.domains[0]}"
+        return _decision(flows, reported.flow, DecidedBy.DOMAIN, [reason], doubts)
     return _by_content(flows, classification, doubts, domains)
+
+
+def _reported_to(flows: _Routes, message: Message) -> FlowRoute | None:
+    """Return the route that a delivery report comes back to: a relay in front writes it under its own name.
+
+    It has MAIL FROM:<> (RFC 3464 section 2.1) and goes to a sender of ours, by its From or its return path.
+    """
+    envelope = message.envelope
+    is_report = any(part.content_type in _REPORTS for part in message.parts)
+    if envelope is None or envelope.sender or not is_report or len(envelope.recipients) != 1:
+        return None
+    domain = mailbox(envelope.recipients[0]).domain.lower()
+    return flows.of_domain(domain) or next((one for one in flows if one.return_path == domain), None)
+
+
+_REPORTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 
 
 def is_sent_for_a_person(message: Message) -> bool:

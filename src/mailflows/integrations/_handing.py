@@ -98,13 +98,27 @@ def failure_of(problem: Exception) -> RecipientOutcome:
         )
     if isinstance(problem, MessageError):
         return RecipientOutcome("", refused, "envelope", 550, "5.6.0 The message cannot be said over SMTP")
-    code = getattr(problem, "smtp_code", getattr(problem, "code", None))
-    if not isinstance(code, int) or code not in range(400, 600):
+    replied = _replied(problem)
+    if replied is None:
         _log.error("the relay cannot be reached: %s", cause_of(problem))
         return RecipientOutcome("", deferred, "relay", 451, "4.4.1 The relay cannot be reached")
-    text = getattr(problem, "smtp_error", getattr(problem, "message", ""))
-    said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-    return RecipientOutcome("", refused if code >= 500 else deferred, "relay", code, said)
+    return replied
+
+
+def _replied(problem: Exception) -> RecipientOutcome | None:
+    """Return what the relay answered, or `None` where it did not."""
+    code: object = getattr(problem, "smtp_code", getattr(problem, "code", None))
+    text: object = getattr(problem, "smtp_error", getattr(problem, "message", ""))
+    if isinstance(problem, smtplib.SMTPRecipientsRefused):  # each has its own reply; one stands for the rest
+        code, text = next(iter(problem.recipients.values()), (451, b""))
+    if not isinstance(code, int) or code not in range(400, 600):
+        return None
+    state = RecipientState.REFUSED if code >= 500 else RecipientState.DEFERRED
+    return RecipientOutcome("", state, "relay", code, _shown(text))
+
+
+def _shown(text: object) -> str:
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
 
 
 def reported(
