@@ -195,3 +195,26 @@ def test_good_mail_leaves_nothing_there() -> None:
     assert gate.check(note().as_bytes(), flow="professional")
     assert gate.held is not None
     assert gate.held.list(every=True) == ()
+
+
+def test_holding_many_counts_them_now_and_then() -> None:
+    """A hundred messages are not read again for each further one, and the room still ends where it ends."""
+
+    class Counted(MemoryStore):
+        scans = 0
+
+        def scan(self, prefix: str) -> Any:
+            self.scans += 1
+            return super().scan(prefix)
+
+    store, clock = Counted(), FixedClock()
+    held = HeldMail(store, room=100_000, clock=clock)
+    for number in range(100):
+        held.hold(b"Subject: %d\n\n" % number + b"x" * 900, recipients=("ada@example.net",))
+    assert store.scans <= 2
+    with pytest.raises(StoreError, match="no more room"):
+        held.hold(b"Subject: x\n\n" + b"x" * 20_000, recipients=("ada@example.net",))
+    for one in held.list():
+        held.drop(one.id)
+    clock.advance(61)
+    assert held.hold(b"Subject: y\n\n" + b"x" * 20_000, recipients=("ada@example.net",))

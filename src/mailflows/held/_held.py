@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import time
 import zlib
@@ -36,6 +37,9 @@ KEEP = 14 * 86_400.0
 CLAIM = 900.0
 """Seconds for which a released message that is being sent is not sent again: longer than the ten minutes that
 a relay may take for its answer (RFC 5321 section 4.5.3.2.6)."""
+
+RECOUNT = 60.0
+"""Seconds after which held messages are counted anew: other processes hold and drop, too. Our choice."""
 
 ROOM = 256 * 1024 * 1024
 """Bytes of all messages together. bound: what a server has to spare for bad mail, in memory, too."""
@@ -151,6 +155,7 @@ class HeldMail:
         self._index = DocumentKeeper(kept, kind="held")
         self._keep = seconds_in(keep, name="keep")
         self._room = room
+        self._room_taken = (-math.inf, 0, 0)  # when it was counted, messages, bytes
         self._clock = clock
 
     @property
@@ -347,15 +352,24 @@ class HeldMail:
         id = yield from _naming(said, known.recipients, known.mail_from)  # noqa: A001 -- its name
         if (earlier := (yield from _loading(id))) is not None:
             return earlier
-        sizes = [one.size for one in (yield from _listing(every=True))]
-        if len(sizes) >= MOST or sum(sizes) + known.size > self._room:
-            msg = f"{len(sizes)} messages are held already, and there is no more room: release or drop some"
-            raise StoreError(msg, store=getattr(self._index.store, "name", "memory"))
+        yield from self._taking_room(known.size)
         new = replace(known, id=id)
         row = _written(new)
         yield "update", (f"held-mail:{id}", lambda old: old or content, self._keep)
         document = yield "update", (f"held:{id}", lambda old: old or row, self._keep)
         return new if document is None else _read(document)
+
+    def _taking_room(self, size: int) -> Steps[None]:
+        """Count a message in, or refuse it; the others are counted now and then, and before a refusal."""
+        at, number, used = self._room_taken
+        if self._clock() - at > RECOUNT or number >= MOST or used + size > self._room:
+            kept = yield from _listing(every=True)
+            sizes = [0 if one.state is HeldState.DROPPED else one.size for one in kept]  # its content is gone
+            at, number, used = self._clock(), len(sizes), sum(sizes)
+        if number >= MOST or used + size > self._room:
+            msg = f"{number} messages are held already, and there is no more room: release or drop some"
+            raise StoreError(msg, store=getattr(self._index.store, "name", "memory"))
+        self._room_taken = at, number + 1, used + size
 
     def _finding(self, said: str, to: tuple[str, ...], mail_from: str) -> Steps[HeldMessage | None]:
         id = yield from _naming(said, to, mail_from)  # noqa: A001 -- its name
