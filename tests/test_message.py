@@ -223,7 +223,7 @@ class TestRefusals:
 
     def test_huge_file_is_read_in_part(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of a file larger than the limit only the beginning is read, and that is noted."""
-        monkeypatch.setattr("mailflows._mail.source.SIZE_LIMIT", 1000)
+        monkeypatch.setattr("mailflows._mail.reader.SIZE_LIMIT", 1000)
         path = tmp_path / "huge.eml"
         path.write_bytes(RAW + b"x" * 5000)
         message = Message.read(path)

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 from mailflows._html.scan import Document, scan
-from mailflows._mail import source as raw_source
 from mailflows._mail import structure
 from mailflows._mail.address import Address, addresses, mailbox, read_addresses
-from mailflows._mail.header import parameters
-from mailflows._mail.reader import Reader, charset_of, first_of_each, is_text, kind_of
-from mailflows._mail.transfer import decoded, transfer_encoding
+from mailflows._mail.decoding import decoded, parameters, transfer_encoding
+from mailflows._mail.reader import Raw, Reader, charset_of, first_of_each, is_text, kind_of, read_raw
 from mailflows.errors import MessageError
 
 if TYPE_CHECKING:
@@ -140,7 +138,7 @@ class Message:
         """
         if isinstance(source, Message):
             return source if envelope is None else source.replace(envelope=envelope)
-        return _Builder(raw_source.read(source)).message(envelope)
+        return _Builder(read_raw(source)).message(envelope)
 
     def replace(
         self,
@@ -245,7 +243,7 @@ _LATER: dict[str, object] = {"_document": None, "_measured": None, "_recipients"
 class _Builder:
     """Makes a message of what the reader finds."""
 
-    def __init__(self, source: raw_source.Raw, *, is_within: bool = False) -> None:
+    def __init__(self, source: Raw, *, is_within: bool = False) -> None:
         self.reader = Reader(source)
         self.is_within = is_within
         self.parts: list[Part] = []
@@ -321,7 +319,7 @@ class _Builder:
 def _shown(raw: bytes) -> list[str]:
     """Return the words that a message within a message shows; none if it is no message."""
     try:
-        return _Builder(raw_source.Raw(raw), is_within=True).message(None).body.split()
+        return _Builder(Raw(raw), is_within=True).message(None).body.split()
     except MessageError:
         return []
 

@@ -18,29 +18,28 @@ b'Subject: x\nContent-Transfer-Encoding: quoted-printable\n\ncaf=E9 =3D black\n'
 
 from __future__ import annotations
 
+import binascii
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailflows._mail import structure
-from mailflows._mail.charset import is_known
-from mailflows._mail.header import encoded_words, parameters
-from mailflows._mail.structure import newline_of
-from mailflows._mail.transfer import (
-    Places,
-    as_base64,
+from mailflows._mail.decoding import (
+    PRINTABLE_MARK,
     decoded,
-    spliced_data,
-    spliced_printable,
+    encoded_words,
+    is_known,
+    parameters,
     transfer_encoding,
 )
+from mailflows._mail.structure import newline_of
 from mailflows.errors import ConfigurationError, MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mailflows._mail.structure import Leaf
-    from mailflows._mail.transfer import ByteEdit
 
 __all__ = [
     "Edit",
@@ -56,6 +55,16 @@ __all__ = [
     "with_headers",
     "without_header",
 ]
+
+_QP_WIDTH = 76  # RFC 2045 section 6.7
+_BASE64_WIDTH = 76  # RFC 2045 section 6.8
+
+_PRINTED = frozenset(b"!\"#$%&'()*+,-./0123456789:;<>?@[\\]^_`{|}~ \t") | frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+_ByteEdit = tuple[int, int, bytes, bool]
+"""Start and end in the decoded bytes, what stands there then, and whether it is verbatim."""
 
 _META_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
 
@@ -232,7 +241,7 @@ def sources_of(raw: bytes, part: TextPart, spans: Sequence[tuple[int, int]]) -> 
     body = raw[part.start : part.stop]
     if part.encoding == "base64":
         body = decoded(body, "base64")
-    place = Places(body) if part.encoding == "quoted-printable" else int
+    place = _Places(body) if part.encoding == "quoted-printable" else int
     found = _in_bytes(part, [Edit(start, end, "") for start, end in spans])
     return [body[place(start) : place(end)] for start, end, _, _ in found]
 
@@ -272,7 +281,7 @@ def _text_part(raw: bytes, leaf: Leaf) -> TextPart | None:
     if not charset and kind == "text/html" and (declared := _META_CHARSET.search(data, 0, 2048)):
         charset = declared[1].decode("ascii")
     text, codec = _text(data, charset)
-    is_regular = encoding != "base64" or as_base64(data, body) == body
+    is_regular = encoding != "base64" or _as_base64(data, body) == body
     is_signed = "multipart/signed" in leaf.within
     return TextPart(kind, encoding, codec, leaf.start, leaf.stop, text, is_regular, is_signed)
 
@@ -305,16 +314,16 @@ def _encoded(text: str, part: TextPart) -> bytes:
 def _edited(body: bytes, part: TextPart, edits: Sequence[Edit], newline: bytes) -> bytes:
     """Return a part's body with its edits."""
     if part.encoding == "base64":
-        data = spliced_data(decoded(body, "base64"), _in_bytes(part, edits))
-        return as_base64(data, body, newline=newline)
+        data = _spliced_data(decoded(body, "base64"), _in_bytes(part, edits))
+        return _as_base64(data, body, newline=newline)
     if part.encoding:
-        return spliced_printable(body, _in_bytes(part, edits), newline)
-    return spliced_data(body, _in_bytes(part, edits))
+        return _spliced_printable(body, _in_bytes(part, edits), newline)
+    return _spliced_data(body, _in_bytes(part, edits))
 
 
-def _in_bytes(part: TextPart, edits: Sequence[Edit]) -> list[ByteEdit]:
+def _in_bytes(part: TextPart, edits: Sequence[Edit]) -> list[_ByteEdit]:
     """Turn edits of characters into edits of the decoded bytes."""
-    found: list[ByteEdit] = []
+    found: list[_ByteEdit] = []
     position = offset = 0
     for edit in edits:
         start = offset + len(_encoded(part.text[position : edit.start], part))
@@ -325,3 +334,90 @@ def _in_bytes(part: TextPart, edits: Sequence[Edit]) -> list[ByteEdit]:
         else:
             found.append((start, offset, edit.verbatim, True))
     return found
+
+
+def _spliced_data(data: bytes, edits: Sequence[_ByteEdit]) -> bytes:
+    """Put the new bytes in their places."""
+    ends = [0, *(end for _, end, _, _ in edits)]
+    pieces = [data[end:start] + new for end, (start, _, new, _) in zip(ends, edits, strict=False)]
+    return b"".join((*pieces, data[ends[-1] :]))
+
+
+class _Places:
+    """Where the decoded bytes of a quoted-printable body stand, behind any soft line break."""
+
+    def __init__(self, body: bytes) -> None:
+        self._decoded_ends, self._raw_ends = [0], [0]
+        for match in PRINTABLE_MARK.finditer(body):
+            between = match.start() - self._raw_ends[-1]
+            self._decoded_ends.append(self._decoded_ends[-1] + between + (match[1] is None))
+            self._raw_ends.append(match.end())
+
+    def __call__(self, decoded: int) -> int:
+        """Return the offset in the body of the byte with this number."""
+        last = bisect_right(self._decoded_ends, decoded) - 1
+        return self._raw_ends[last] + decoded - self._decoded_ends[last]
+
+
+def _spliced_printable(body: bytes, edits: Sequence[_ByteEdit], newline: bytes) -> bytes:
+    """Put new bytes into a quoted-printable body, and keep its lines within 76 characters."""
+    place = _Places(body)
+    pieces: list[bytes] = []
+    position = column = 0
+    stops = [place(start) for start, *_ in edits[1:]] + [len(body)]
+    for (start, end, new, is_verbatim), stop in zip(edits, stops, strict=True):
+        first = place(start)
+        kept = body[position:first]
+        line = kept.rfind(b"\n")
+        column = column + len(kept) if line < 0 else len(kept) - line - 1
+        position = place(end)
+        if is_verbatim:
+            coded, column = new, _column_behind(column, new)
+        else:
+            coded, column = _as_printable(new, column, newline)
+            line_end = body.find(b"\n", position, stop)
+            rest = body[position : line_end if line_end >= 0 else stop].rstrip(b"\r")
+            # Behind what goes on with another edit there must be room for its first byte.
+            if column + len(rest) > (_QP_WIDTH if line_end >= 0 else _QP_WIDTH - 4):
+                coded, column = coded + b"=" + newline, 0
+        pieces += kept, coded
+    return b"".join((*pieces, body[position:]))
+
+
+def _column_behind(column: int, coded: bytes) -> int:
+    line = coded.rfind(b"\n")
+    return column + len(coded) if line < 0 else len(coded) - line - 1
+
+
+def _as_printable(data: bytes, column: int, newline: bytes) -> tuple[bytes, int]:
+    """Encode bytes from a column on, and return the column behind them.
+
+    No soft line break stands before the first byte: it would not be found when the bytes are replaced.
+    """
+    pieces: list[bytes] = []
+    lines = data.split(b"\n")
+    for number, line in enumerate(lines):
+        if number:
+            pieces.append(newline)
+            column = 0
+        is_ended = number + 1 < len(lines)
+        shown = line.removesuffix(b"\r") if is_ended else line
+        for place, byte in enumerate(shown, 1):
+            is_lost = is_ended and place == len(shown) and byte in b" \t"  # at the end of a line
+            coded = bytes((byte,)) if byte in _PRINTED and not is_lost else b"=%02X" % byte
+            if pieces and column + len(coded) >= _QP_WIDTH:
+                pieces.append(b"=" + newline)
+                column = 0
+            pieces.append(coded)
+            column += len(coded)
+    return b"".join(pieces), column
+
+
+def _as_base64(data: bytes, body: bytes, *, newline: bytes | None = None) -> bytes:
+    """Encode a part in lines as long as those of its old body, with the white space that stood behind it."""
+    first, line_end, _ = body.partition(b"\n")
+    newline = b"\r\n" if first.endswith(b"\r") else b"\n" if line_end or newline is None else newline
+    width = len(first.strip()) if b"\n" in body.strip() else max(len(first.strip()), _BASE64_WIDTH)
+    text = binascii.b2a_base64(data, newline=False)
+    rows = [text[at : at + width] for at in range(0, len(text), width)] if width else [text]
+    return newline.join(rows) + body[len(body.rstrip()) :]

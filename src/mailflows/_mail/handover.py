@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mailflows._mail import source as raw_source
 from mailflows._mail import structure
+from mailflows._mail.reader import read_raw
 
 __all__ = ["PRIVATE", "wire_form"]
 
@@ -28,7 +28,7 @@ def wire_form(message: object) -> bytes:
     Raises:
         MessageError: If it has no normal form: no header, one that is too long, one with control characters.
     """
-    raw, _ = structure.normal(raw_source.read(message).data)
+    raw, _ = structure.normal(read_raw(message).data)
     found = structure.head(raw)
     data = structure.written(raw, found, without=PRIVATE)
     if data.count(b"\n") == data.count(b"\r\n"):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailflows._mail.header import decode_value, parameters
+from mailflows._mail.decoding import decode_value, parameters
 from mailflows.errors import MessageError
 
 if TYPE_CHECKING:

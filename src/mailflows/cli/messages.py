@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailflows._mail.archive import archived, mbox_messages, starts_mbox
-from mailflows._mail.source import SIZE_LIMIT
+from mailflows._mail.reader import SIZE_LIMIT
 from mailflows.errors import MessageError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from mailflows._clock import to_datetime
-from mailflows._mail import source as raw_source
+from mailflows._mail.decoding import listed_urls
 from mailflows._mail.edit import editable, fields, is_signed, spliced, text_parts, with_header, without_header
-from mailflows._mail.header import listed_urls
+from mailflows._mail.reader import read_raw
 from mailflows._result import Result, to_html, to_text
 from mailflows.content import _alternative, _repair
 from mailflows.content._unsubscribe import ONE_CLICK, is_one_click
@@ -135,7 +135,7 @@ def fix(
         only is not None,
     )
     names = _wanted(only, REPAIRS)
-    source = raw_source.read(message).data
+    source = read_raw(message).data
     Message.read(source)  # refuses what is no message
     raw = editable(source)
     result = _repaired(raw, names, order)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mailflows._mail import source as raw_source
+from mailflows._mail.reader import read_raw
 from mailflows.content import (
     _headers,
     _images,
@@ -67,7 +67,7 @@ def lint(
     if isinstance(message, Message):
         read, raw = message, b""
     else:
-        found = raw_source.read(message)
+        found = read_raw(message)
         read, raw = Message.read(message if isinstance(message, str) else found.data), found.data
     named = None if flow is None else Flow(flow)
     return _report(Draft(read, raw, named, read.html, _support.clients_named(clients), clock()), ignore)

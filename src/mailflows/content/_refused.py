@@ -16,9 +16,8 @@ from mailflows import _data
 from mailflows._domain import registrable_domain
 from mailflows._html.scan import seen, unescaped
 from mailflows._mail import structure
+from mailflows._mail.decoding import decoded, parameters, transfer_encoding
 from mailflows._mail.edit import fields, is_signed
-from mailflows._mail.header import parameters
-from mailflows._mail.transfer import decoded, transfer_encoding
 from mailflows._providers import is_free_mail
 from mailflows.content._draft import Note
 from mailflows.content._report import Where

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from mailflows._mail.header import listed_urls
+from mailflows._mail.decoding import listed_urls
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
 from mailflows.signals.words import concepts_anywhere

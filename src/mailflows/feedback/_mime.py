@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailflows._html.scan import scan
-from mailflows._mail import source as raw_source
-from mailflows._mail.header import decode_value
-from mailflows._mail.reader import Reader, first_of_each, is_attached, is_text, kind_of
+from mailflows._mail.decoding import decode_value
+from mailflows._mail.reader import Raw, Reader, first_of_each, is_attached, is_text, kind_of, read_raw
 from mailflows.errors import MessageError
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class Report:
 class _Parts:
     """Looks into the parts that a report is made of; all else is what a person is told."""
 
-    def __init__(self, source: raw_source.Raw) -> None:
+    def __init__(self, source: Raw) -> None:
         self.reader = Reader(source)
         self.room = 2 * STATUS_LIMIT
         self.texts: list[str] = []
@@ -120,7 +119,7 @@ def read(source: Source) -> Report:
     Raises:
         MessageError: If it is not a message at all.
     """
-    return _Parts(raw_source.read(source)).report()
+    return _Parts(read_raw(source)).report()
 
 
 def inner(report: Report) -> Report | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mailflows._context import Context
 from mailflows._guarded import guarded
-from mailflows._mail import source as raw_source
+from mailflows._mail.reader import read_raw
 from mailflows._stores import MemoryStore
 from mailflows.classifier import Classifier
 from mailflows.errors import ConfigurationError, MessageError, Refused
@@ -486,7 +486,7 @@ class Gate:
     def _read(self, message: Source, envelope: Envelope | None, context: Context) -> Check:
         """Read a message; what is none is said, and no part is asked."""
         try:
-            raw = None if isinstance(message, Message) else raw_source.read(message).data
+            raw = None if isinstance(message, Message) else read_raw(message).data
             # A text says more than its bytes, and a file that is open is read once.
             seen = message if raw is None or isinstance(message, str | Message) else raw
             return Check(Message.read(seen, envelope=envelope), raw, context)

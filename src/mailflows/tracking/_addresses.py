@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from mailflows._html.scan import attribute_value
-from mailflows._mail.transfer import decoded
+from mailflows._mail.decoding import decoded
 from mailflows._token import Purpose
 from mailflows.errors import ConfigurationError, TokenError
 from mailflows.tracking._links import with_parameters

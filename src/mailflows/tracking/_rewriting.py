@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailflows._html.tree import parse
+from mailflows._mail.decoding import decoded, listed_urls, parameters
 from mailflows._mail.edit import Edit, fields, newline_of, sources_of, text_parts
-from mailflows._mail.header import listed_urls, parameters
-from mailflows._mail.transfer import decoded
 from mailflows._token import Purpose
 from mailflows.errors import ConfigurationError
 from mailflows.tracking._addresses import CLICK_FIELDS, HONEYPOT, PRINTABLE, Addresses

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from mailflows._html.tree import parse
-from mailflows._mail import source as raw_source
 from mailflows._mail import structure
 from mailflows._mail.edit import spliced
+from mailflows._mail.reader import read_raw
 from mailflows._token import Purpose, Signer
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
@@ -140,7 +140,7 @@ class Tracker:
             MessageError: If it is no message.
         """
         check_ids(campaign, recipient)
-        raw, _ = structure.normal(raw_source.read(message).data)
+        raw, _ = structure.normal(read_raw(message).data)
         if do_not_track or is_sealed(raw):
             return raw
         seen = recipient if consent is None or consent.opens else ""
@@ -166,7 +166,7 @@ class Tracker:
         Raises:
             MessageError: If it is no message.
         """
-        raw, _ = structure.normal(raw_source.read(message).data)
+        raw, _ = structure.normal(read_raw(message).data)
         work = self._rewriting(raw, _PREVIEW, _PREVIEW)
         raw = raw if is_sealed(raw) else self._with_room(raw, work)
         found: list[Link] = []
@@ -188,7 +188,7 @@ class Tracker:
         Raises:
             MessageError: If it is no message.
         """
-        raw, _ = structure.normal(raw_source.read(message).data)
+        raw, _ = structure.normal(read_raw(message).data)
         if is_sealed(raw):
             return raw
         return spliced(raw, [(part, undone(part, self._addresses)) for part in pages(raw)])

@@ -1,20 +1,229 @@
-"""Header values: encoded words, mailboxes, and parameters, as real software writes them.
+"""What is coded in a message → text: charsets, transfer encodings, encoded words, parameters.
 
-Encoded words are decoded once, when a message is read. In a header with a structure the decoded text
-is set in quotation marks where it must not be taken for structure: a name that decodes to
-``boss@bank.example, `` does not become a second mailbox (RFC 2047 section 6.2).
+Charsets are those that a message declares, forgets or lies about. Encoded words are decoded once, when a
+message is read. In a header with a structure the decoded text is set in quotation marks where it must not be
+taken for structure: a name that decodes to ``boss@bank.example, `` does not become a second mailbox
+(RFC 2047 section 6.2).
 """
 
 from __future__ import annotations
 
 import binascii
+import codecs
+import contextlib
 import re
-from typing import cast
+from encodings.aliases import aliases
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
 
 from mailflows._mail.address import comment_end
-from mailflows._mail.charset import decode, is_known
 
-__all__ = ["decode_base64", "decode_value", "encoded_words", "has_inner_padding", "listed_urls", "parameters"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "PRINTABLE_MARK",
+    "TRANSFER_GROWTH",
+    "decode",
+    "decode_base64",
+    "decode_value",
+    "decoded",
+    "encoded_words",
+    "has_inner_padding",
+    "is_known",
+    "listed_urls",
+    "parameters",
+    "transfer_encoding",
+]
+
+# Python's codecs that are charsets. It also knows "punycode" (quadratic), "zlib" (a bomb) and others
+# that a hostile message may name; and a name it does not know costs a search on disk and a place in a
+# cache that is never emptied, so only names from its own table are looked up.
+_CHARSETS = (
+    *("ascii", "utf_", "latin_1", "iso8859", "iso2022", "cp", "koi8", "kz1048", "ptcp154", "tis_620"),
+    *("gb", "big5", "euc_", "shift_", "hz", "johab", "mac_", "hp_roman8"),
+)
+_WITHOUT_ALIAS = (
+    "cp1006 cp65001 cp720 cp737 cp856 cp874 cp875 koi8_t koi8_u mac_arabic mac_croatian mac_farsi "
+    "mac_romanian utf_8_sig"
+).split()
+_KNOWN = {
+    name
+    for name, module in {**aliases, **{m: m for m in (*aliases.values(), *_WITHOUT_ALIAS)}}.items()
+    if module.startswith(_CHARSETS)
+}
+_OTHER_CHARSETS = {
+    "unknown_8bit": "utf-8",
+    "utf8mb4": "utf-8",
+    "unicode": "utf-8",
+    "unicode_1_1_utf_7": "utf-7",
+    "iso_8859_8_i": "iso-8859-8",
+    "windows_874": "cp874",
+    "windows_31j": "cp932",
+    "ansi_x3_110_1983": "cp1252",
+    "ks_c_5601_1987": "cp949",
+    "x_sjis": "cp932",
+    "shift_jis": "cp932",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "x_gbk": "gb18030",
+    "iso_8859_1": "cp1252",  # as every browser reads it (WHATWG Encoding, section 4.2)
+    "iso8859_1": "cp1252",
+    "latin1": "cp1252",
+    "latin_1": "cp1252",
+    "x_unknown": "utf-8",
+}
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
+
+_NOT_ASCII = frozenset(
+    (
+        "cp037 cp1026 cp1140 cp273 cp424 cp500 cp875 utf-16 utf-16-le utf-16-be utf-32 utf-32-le utf-32-be"
+    ).split()
+)
+"""Codecs, by Python's names, in which ASCII letters are other bytes."""
+
+FEW = 4
+"""One unreadable character in this many that are not ASCII: the charset is right, the text damaged.
+Our choice."""
+
+
+def decode(raw: bytes, charset: str, *, is_cut: bool = False) -> tuple[str, str]:
+    r"""Decode with the declared charset, or with what the bytes look like.
+
+    >>> decode(b"caf\xe9", "utf-8")
+    ('café', 'lying-charset:utf-8')
+
+    Args:
+        raw: The bytes, without transfer encoding.
+        charset: As declared, any case; empty where nothing is declared.
+        is_cut: Whether the last character may have lost its end.
+
+    Returns:
+        The text, and a defect: ``unknown-charset:x``, ``lying-charset:x``, ``undeclared-charset`` or
+        an empty string.
+    """
+    name = charset.lower()
+    codec = _codec(name[:40]) if name else "utf-8"
+    defect = "" if codec else f"unknown-charset:{name[:30]}"
+    first = "utf-8" if codec in {None, "ascii"} else codec or "utf-8"
+    if first in _NOT_ASCII and b"\0" not in raw and raw.isascii():
+        # Its letters would be other bytes; most readers do not know the charset, and show these.
+        return raw.decode("ascii"), f"lying-charset:{name[:30]}"
+    text = _strictly(raw, first, is_cut=is_cut)
+    if text is not None:
+        return text, defect
+    if not defect:
+        defect = f"lying-charset:{name[:30]}" if name else "undeclared-charset"
+    return _by_appearance(raw, first, is_cut=is_cut), defect
+
+
+def is_known(charset: str) -> bool:
+    """Say whether a name is a charset that can be read.
+
+    >>> is_known("Windows-1252"), is_known("punycode")
+    (True, False)
+    """
+    return _codec(charset.lower()[:40]) is not None
+
+
+@lru_cache(maxsize=512)
+def _codec(charset: str) -> str | None:
+    """Return the name of a codec that is a charset, or `None`."""
+    name = _NOT_IN_NAMES.sub("_", charset).strip("_")
+    if name in _OTHER_CHARSETS:
+        return _OTHER_CHARSETS[name]
+    if name not in _KNOWN:
+        return None
+    try:
+        return codecs.lookup(name).name
+    except LookupError:  # an alias of a codec that this platform does not have
+        return None
+
+
+def _strictly(raw: bytes, codec: str, *, is_cut: bool = False) -> str | None:
+    """Decode, or return `None` if a byte does not fit."""
+    try:
+        text = codecs.getincrementaldecoder(codec)().decode(raw) if is_cut else raw.decode(codec)
+    except (UnicodeError, RuntimeError):  # some ISO-2022 sequences break Python's decoder itself
+        return None
+    return _whole(text, codec)
+
+
+def _whole(text: str, codec: str) -> str:
+    """Replace halves of characters, which UTF-7 lets pass and no output can write."""
+    return _HALVES.sub("\ufffd", text) if codec == "utf-7" else text
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def _by_appearance(raw: bytes, declared: str, *, is_cut: bool) -> str:
+    """Decode bytes that do not fit the declared charset."""
+    if (text := _strictly(raw, "utf-8", is_cut=is_cut)) is not None:
+        return text
+    for codec in dict.fromkeys((declared, "utf-8")):
+        try:
+            text = _whole(raw.decode(codec, "replace"), codec)
+        except RuntimeError:
+            continue
+        if text.count("\ufffd") * FEW < len(text) - len(text.encode("ascii", "ignore")):
+            return text
+    return raw.decode("cp1252", "replace")
+
+
+# A soft line break, or a byte in hexadecimal; everything else stands for itself.
+PRINTABLE_MARK = re.compile(rb"=(?:[ \t]{0,99}(\r?\n)|[0-9A-Fa-f]{2})")
+
+# What `binascii.a2b_qp` does not read: blanks behind a soft line break (RFC 2045 section 6.7), and «==».
+_UNUSUAL_QP = re.compile(rb"=[= \t]")
+
+TRANSFER_GROWTH = {"base64": 2, "quoted-printable": 3, "uuencode": 2}
+"""The encodings that are undone, and how much longer than its text a body may be."""
+
+_OTHER_ENCODINGS = dict.fromkeys(("x-uuencode", "uue", "x-uue"), "uuencode")
+
+
+def transfer_encoding(headers: Mapping[str, str]) -> str:
+    """Return the encoding that must be undone, a key of `TRANSFER_GROWTH`, or an empty string.
+
+    >>> transfer_encoding({"content-transfer-encoding": "(x) BASE64"}), transfer_encoding({})
+    ('base64', '')
+    """
+    value = headers.get("content-transfer-encoding", "")
+    name = parameters(value)[0] if value else ""
+    name = _OTHER_ENCODINGS.get(name, name)
+    return name if name in TRANSFER_GROWTH else ""
+
+
+def decoded(body: bytes, encoding: str) -> bytes:
+    """Undo a transfer encoding; without one, a body stays as it is."""
+    if encoding == "base64":
+        return decode_base64(body)
+    if encoding == "quoted-printable":
+        if not _UNUSUAL_QP.search(body):
+            return binascii.a2b_qp(body)
+        return PRINTABLE_MARK.sub(lambda m: b"" if m[1] else bytes((int(m[0][1:], 16),)), body)
+    return _from_uuencode(body) if encoding == "uuencode" else body
+
+
+def _from_uuencode(body: bytes) -> bytes:
+    """Decode the lines between «begin» and «end»; a line that is none is left out."""
+    pieces = []
+    is_open = is_coded = False
+    for line in body.splitlines():
+        if line.startswith(b"begin "):
+            is_open = is_coded = True
+        elif line.strip() == b"end":
+            is_open = False
+        elif is_open:
+            try:
+                pieces.append(binascii.a2b_uu(line))
+            except binascii.Error:  # some software leaves out or adds blanks at the end
+                size = ((line[0] - 32 & 63) * 4 + 5) // 3
+                with contextlib.suppress(binascii.Error):
+                    pieces.append(binascii.a2b_uu(line[:size]))
+    return b"".join(pieces) if is_coded else body
+
 
 _WORD_TEXT = r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?="
 _WORD = re.compile(_WORD_TEXT)
