@@ -30,8 +30,7 @@ from dataclasses import dataclass
 
 from recording import write
 
-from mailflows.recipients._policies import Advice, judge, known_policies
-from mailflows.recipients._prediction import predict
+from mailflows.recipients._bounce_rate import Advice, judge, known_policies, predict
 
 LISTS = 300
 

@@ -15,7 +15,7 @@ import re
 import tarfile
 from pathlib import Path
 
-from mailflows.recipients import _lists, _typos
+from mailflows.recipients import _reference, _typos
 
 TODAY = dt.datetime.now(dt.UTC).date()
 DATA = Path(__file__).parent.parent / "src/mailflows/data/recipients"
@@ -52,14 +52,14 @@ def member(archive: Path, name: str) -> str:
 
 def write_free_mail(domains: list[str]) -> None:
     """Write the free-mail domains that are neither disposable, nor relays, nor misspelt giants."""
-    disposable, relays = _lists.disposable(), _lists.alias_relays()
+    disposable, relays = _reference.disposable(), _reference.alias_relays()
     kept = sorted(
         domain
         for domain in {d.strip().lower() for d in domains}
         if "." in domain
         and domain not in disposable
         and domain not in relays
-        and _typos.correct_domain(domain, known=_lists.well_known()) is None
+        and _typos.correct_domain(domain, known=_reference.well_known()) is None
     )
     head = (
         f"# Domains of free and consumer mailboxes, {len(kept)} of them, without disposable, relays and\n"

@@ -123,15 +123,17 @@ def _owner(host: str) -> str:
 
 
 def _provider(name: str, domain: str) -> Provider:
-    entry = _entries().get(name) or _entries()["default"]
-    (rate,) = parse_rates(entry.get("rate", _entries()["default"]["rate"]))
-    return Provider(
-        name,
-        rate.limit / rate.period,
-        entry.get("connections", _entries()["default"]["connections"]),
-        is_known=name in _entries() and name != "default",
-        is_free=domain in free_mail_domains(),
-    )
+    is_known = name in _entries() and name != "default"
+    rate, connections = _pace(name if is_known else "default")
+    return Provider(name, rate, connections, is_known=is_known, is_free=domain in free_mail_domains())
+
+
+@cache
+def _pace(name: str) -> tuple[float, int]:
+    """Return messages per second and connections of an entry of the table."""
+    entry = {**_entries()["default"], **_entries()[name]}
+    (rate,) = parse_rates(entry["rate"])
+    return rate.limit / rate.period, entry["connections"]
 
 
 @cache

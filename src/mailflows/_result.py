@@ -136,13 +136,10 @@ class Reason(Result):
     code: str
     sentence: str
     part: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)  # a dictionary has no hash
     weight: float | None = None
     severity: Severity | None = None
     evidence: tuple[str, ...] = ()
-
-    def __hash__(self) -> int:
-        return hash((self.part, self.code, self.sentence, self.evidence))
 
     def __str__(self) -> str:
         return printable(self.sentence)

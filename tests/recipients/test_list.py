@@ -20,8 +20,7 @@ from mailflows._dns import Resolver
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.recipients import Advice, Deliverability, ListReport, RecipientChecker, Trait, check_list
-from mailflows.recipients._policies import judge, known_policies, sample_size
-from mailflows.recipients._prediction import CLASSES, predict
+from mailflows.recipients._bounce_rate import CLASSES, judge, known_policies, predict, sample_size
 from mailflows.testing import FakeDns, FixedClock
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from mailflows._mailbox import duplicate_key, spelling_differences
 from mailflows._providers import free_mail_domains, large_mailbox_domains
-from mailflows.recipients import RecipientChecker, Trait, _lists, check_recipient
-from mailflows.recipients._confusables import looks_like
+from mailflows.recipients import RecipientChecker, Trait, _reference, check_recipient
+from mailflows.recipients._spelling import correct_domain, looks_like
 from mailflows.recipients._traits import NONE, PLAIN, _look_closely, is_ordinary, local_traits
-from mailflows.recipients._typos import correct_domain
 from mailflows.testing import FakeDns
 from shared_cases import cases
 
@@ -51,7 +50,7 @@ def test_shared_typing_errors() -> None:
     right = [
         row
         for row in clear
-        if (correct_domain(row["domain"], known=_lists.well_known()) or row["domain"]) == row["expect"]
+        if (correct_domain(row["domain"], known=_reference.well_known()) or row["domain"]) == row["expect"]
     ]
     assert len(right) >= 0.95 * len(clear)
 
@@ -59,7 +58,7 @@ def test_shared_typing_errors() -> None:
 def test_shared_real_domains_are_no_typing_errors() -> None:
     """At most 1 % of real domains get a suggestion."""
     real = rows("typo_negative_dev.jsonl")
-    wrong = [row["domain"] for row in real if correct_domain(row["domain"], known=_lists.well_known())]
+    wrong = [row["domain"] for row in real if correct_domain(row["domain"], known=_reference.well_known())]
     assert len(wrong) <= 0.01 * len(real), wrong
 
 
@@ -86,7 +85,7 @@ def test_shared_real_domains_are_no_typing_errors() -> None:
 )
 def test_slips_of_the_hand(typed: str, meant: str) -> None:
     """Doubled, swapped, missing and neighbouring letters, and endings, in several countries."""
-    assert correct_domain(typed, known=_lists.well_known()) == meant
+    assert correct_domain(typed, known=_reference.well_known()) == meant
 
 
 @pytest.mark.parametrize(
@@ -98,12 +97,12 @@ def test_slips_of_the_hand(typed: str, meant: str) -> None:
 )
 def test_real_domains_are_let_be(domain: str) -> None:
     """A false «did you mean» annoys those who really live there."""
-    assert correct_domain(domain, known=_lists.well_known()) is None
+    assert correct_domain(domain, known=_reference.well_known()) is None
 
 
 def test_no_well_known_domain_is_a_typing_error_or_disposable() -> None:
     """The guard list holds against every other list."""
-    for domain in _lists.well_known() | large_mailbox_domains():
+    for domain in _reference.well_known() | large_mailbox_domains():
         report = CHECKER.check(f"ada@{domain}")
         assert report.suggestion is None, domain
         assert Trait.DISPOSABLE not in report.traits, domain
@@ -133,22 +132,22 @@ def test_shared_free_mail_domains_are_known() -> None:
     listed = [row["domain"] for row in rows("free_gold.jsonl")]
     known = [d for d in listed if CHECKER.check(f"ada@{d}").traits & {Trait.FREE_MAIL, Trait.DISPOSABLE}]
     assert len(known) >= 0.95 * len(listed)
-    assert not free_mail_domains() & _lists.disposable()
+    assert not free_mail_domains() & _reference.disposable()
 
 
 def test_the_lists_keep_their_sizes_and_never_hold_what_they_must_not() -> None:
     """Upstream lists copy each other's errors: a rebuilt list must still make sense."""
-    assert len(_lists.disposable()) > 5000
+    assert len(_reference.disposable()) > 5000
     assert len(free_mail_domains()) > 4000
-    assert len(_lists.roles()) > 900
-    assert "yopmail.com" in _lists.disposable()
+    assert len(_reference.roles()) > 900
+    assert "yopmail.com" in _reference.disposable()
     for domain in ("gmial.com", "yaho.com", "hotmial.com"):
         assert domain not in free_mail_domains()
 
 
 def test_every_list_says_where_it_is_from() -> None:
     """Source, date and licence are known, and so the age is."""
-    for source in _lists.sources():
+    for source in _reference.sources():
         assert source.version
         assert source.date is not None, source.name
 
@@ -280,7 +279,7 @@ def test_what_looks_made_up_is_said_to_look_so(local: str) -> None:
 @settings(max_examples=2000)
 @given(
     st.from_regex(r"[a-z]{1,12}([._-][a-z]{1,10}){0,2}[0-9]{0,5}", fullmatch=True)
-    | st.sampled_from(sorted(_lists.roles() | _lists.no_replies()))
+    | st.sampled_from(sorted(_reference.roles() | _reference.no_replies()))
 )
 def test_the_quick_look_lets_pass_only_what_the_close_look_does(local: str) -> None:
     """What is called ordinary has no trait."""

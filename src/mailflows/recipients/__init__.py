@@ -7,6 +7,7 @@ and the cache of both.
 from __future__ import annotations
 
 from mailflows._dns import Resolver
+from mailflows.recipients._bounce_rate import Advice, Policy, PolicyVerdict, Prediction
 from mailflows.recipients._checker import (
     RecipientChecker,
     acheck_list,
@@ -17,9 +18,7 @@ from mailflows.recipients._checker import (
     ensure_recipient,
 )
 from mailflows.recipients._list_report import ListReport
-from mailflows.recipients._lists import DataSource
-from mailflows.recipients._policies import Advice, Policy, PolicyVerdict
-from mailflows.recipients._prediction import Prediction
+from mailflows.recipients._reference import DataSource
 from mailflows.recipients._report import Deliverability, DomainState, RecipientReason, RecipientReport, Trait
 from mailflows.recipients._segments import Segment
 from mailflows.recipients._traits import Overrides

@@ -1,11 +1,14 @@
-"""Whether the resolver itself can be believed: a sick one must not make good domains look dead."""
+"""Asking the DNS about a list, and whether its answers can be believed.
+
+A sick resolver must not make good domains look dead.
+"""
 
 from __future__ import annotations
 
 import secrets
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from mailflows._dns._wire import Question, Status
 from mailflows._providers import large_mailbox_domains
@@ -13,11 +16,18 @@ from mailflows.recipients._domain import DomainFacts, ask_about
 from mailflows.recipients._report import DEAD, DomainState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mailflows._dns import Conversation, Door
+    from mailflows.recipients._spool import DomainCache
 
-__all__ = ["WELL", "Census", "Health", "diagnose", "probes", "trusted"]
+__all__ = ["WELL", "Health", "ask_all", "diagnose", "probes", "trusted"]
+
+_KEEP_EVERY = 200  # bound: keeps work and memory flat
+_BAR_FROM = 5_000  # choice: rows that take longer than a look
+
+_DEAD_RESOLVER = 40
+"""Domains in a row without any answer, after which nothing more is asked. Our choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +145,82 @@ _FEW = 20
 _SICK = 0.3
 """From this share of unanswered domains the resolver itself is sick; silent name servers of a list are 1 to
 3 in a hundred (benchmarks/recipients_dns.py serves 1.3 %)."""
+
+
+def ask_all(
+    door: Door,
+    domains: DomainCache,
+    wanted: Iterator[str | None],
+    progress: bool | Callable[[int, int], None] | None,  # noqa: FBT001 -- passed through
+) -> Health:
+    """Ask every domain once while the list is read, and look at how the resolver behaves."""
+    probed = dict(door.run(probes(door), budget=5.0))
+    health = diagnose([probed[number] for number in sorted(probed)])
+    census = Census()
+    asked = unanswered = number = 0
+    waiting: dict[int, str] = {}
+
+    def conversations() -> Iterator[Any]:
+        nonlocal number
+        for domain in wanted:
+            if domain is None:
+                yield None
+            elif domains.knows(domain):
+                census.count(domain, domains.facts(domain))
+            else:
+                waiting[number] = domain
+                number += 1
+                yield ask_about(domain)
+
+    found: list[tuple[str, DomainFacts]] = []
+    with _Bar(progress) as bar:
+        for place, facts in door.run(conversations()):
+            asked += 1
+            unanswered += facts.state is DomainState.UNKNOWN
+            domain = waiting.pop(place)
+            census.count(domain, facts)
+            found.append((domain, facts))
+            if len(found) >= _KEEP_EVERY:
+                domains.keep(found)
+                found.clear()
+            bar.advance(asked, number)
+            if asked == unanswered == _DEAD_RESOLVER:
+                break
+    domains.keep(found)
+    domains.rest = DomainFacts(DomainState.UNKNOWN, "not asked: the resolver gave no answers")
+    return health if health.trouble else census.judge()
+
+
+class _Bar:
+    """A progress bar on long lists, where tqdm is installed, or the user's own function."""
+
+    def __init__(self, progress: bool | Callable[[int, int], None] | None) -> None:  # noqa: FBT001 -- one setting
+        self._tell = progress if callable(progress) else None
+        self._wanted = progress is True or progress is None
+        self._only_terminal = progress is None
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def advance(self, done: int, seen: int) -> None:
+        """Show how many domains are done, of those seen so far."""
+        if self._tell is not None:
+            self._tell(done, seen)
+        if self._wanted and self._bar is None and (not self._only_terminal or seen >= _BAR_FROM):
+            self._bar = self._open()
+        if self._bar is not None:
+            self._bar.total = seen
+            self._bar.update(done - self._bar.n)
+
+    def _open(self) -> Any:  # noqa: ANN401 -- tqdm is optional
+        self._wanted = False
+        try:
+            from tqdm.auto import tqdm  # noqa: PLC0415 -- optional
+        except ImportError:
+            return None
+        return tqdm(unit=" domains", leave=False, disable=None if self._only_terminal else False)

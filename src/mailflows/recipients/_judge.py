@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from mailflows._mailbox import fold, key_rule
 from mailflows._providers import provider_of
 from mailflows.flow import Flow
-from mailflows.recipients import _lists
+from mailflows.recipients import _reference
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts
-from mailflows.recipients._grammar import grammar_of
 from mailflows.recipients._repair import repair, strip_markup
 from mailflows.recipients._report import (
     DEAD,
@@ -21,6 +20,7 @@ from mailflows.recipients._report import (
     Trait,
     make_reason,
 )
+from mailflows.recipients._spelling import correct_domain
 from mailflows.recipients._syntax import (
     MAX_OCTETS,
     Unreadable,
@@ -29,14 +29,12 @@ from mailflows.recipients._syntax import (
     read_address,
     read_plain_local,
 )
-from mailflows.recipients._traits import NONE, PLAIN, domain_traits, is_ordinary, local_traits
-from mailflows.recipients._typos import correct_domain
+from mailflows.recipients._traits import NONE, PLAIN, domain_traits, grammar_of, is_ordinary, local_traits
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mailflows.recipients._grammar import Grammar
-    from mailflows.recipients._traits import DomainTraits, LocalTraits, Overrides
+    from mailflows.recipients._traits import DomainTraits, Grammar, LocalTraits, Overrides
 
 __all__ = ["Finding", "Judge"]
 
@@ -99,7 +97,7 @@ class Finding:
     def meant_domain(self) -> str | None:
         """The domain that was probably meant, where it is worth asking about: no provider that we know."""
         meant = self.profile.about.meant if self.profile else None
-        return None if meant is None or meant in _lists.well_known() else meant
+        return None if meant is None or meant in _reference.well_known() else meant
 
     @property
     def is_simple(self) -> bool:
@@ -304,7 +302,7 @@ class Judge:
         return self._state_reasons(facts) + about
 
     def _host_reasons(self, host: str) -> tuple[RecipientReason, ...]:
-        kind = _lists.kind_of_mail_host(host)
+        kind = _reference.kind_of_mail_host(host)
         if kind is None:
             return ()
         return (make_reason("disposable-host" if kind == "disposable" else "parked", f"MX {host}"),)
@@ -393,7 +391,7 @@ class Judge:
         local, at, domain = (mended or text.strip()).partition("@")
         if not at or len(domain) > MAX_OCTETS:
             return None
-        meant = correct_domain(domain.lower(), known=_lists.well_known() | self._overrides.known)
+        meant = correct_domain(domain.lower(), known=_reference.well_known() | self._overrides.known)
         suggested = f"{local}@{meant}" if meant else mended
         return suggested if suggested and self._is_good(suggested, NOT_ASKED) else None
 

@@ -1,22 +1,27 @@
-"""Checking a whole list: read it once, ask each domain once, judge each row once."""
+"""Checking a whole list: read it once, ask each domain once, judge each row once.
+
+What is counted on the way shows patterns that no row shows alone.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Protocol
 
 from mailflows._clock import to_datetime
 from mailflows._providers import is_free_mail
-from mailflows.recipients import _lists, _policies
-from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
-from mailflows.recipients._health import WELL, Census, Health, diagnose, probes, trusted
-from mailflows.recipients._judged import Judged, pack
+from mailflows._result import Reason, Severity
+from mailflows.recipients import _bounce_rate, _reference
+from mailflows.recipients._bounce_rate import CLASS_NAMES, SUPPRESSED, class_of, predict
+from mailflows.recipients._domain import NOT_ASKED, DomainFacts
+from mailflows.recipients._health import WELL, Health, ask_all, trusted
 from mailflows.recipients._list_report import ListReport
-from mailflows.recipients._patterns import find_patterns, serial_shapes
-from mailflows.recipients._prediction import predict
 from mailflows.recipients._report import (
     DEAD,
     Deliverability,
@@ -26,29 +31,60 @@ from mailflows.recipients._report import (
     make_reason,
 )
 from mailflows.recipients._rows import Rows, Table, read_table, split_cell
-from mailflows.recipients._spool import DomainCache, Spool
-from mailflows.recipients._tally import CLASS_NAMES, SUPPRESSED, Tally, class_of, shape_of
+from mailflows.recipients._spool import DomainCache, Judged, Spool, pack
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from datetime import datetime
 
+    from mailflows._clock import Clock
     from mailflows._dns import Door
-    from mailflows.recipients._asking import Asks, History
     from mailflows.recipients._judge import Finding
     from mailflows.recipients._report import RecipientReason
 
-__all__ = ["check_rows"]
+__all__ = ["Asks", "History", "check_rows"]
 
 _BATCH = 500  # bound: keeps work and memory flat
-_KEEP_EVERY = 200  # bound: keeps work and memory flat
 _TOP = 20  # bound: keeps work and memory flat
 _KEPT_FACTS = 100_000  # bound: keeps work and memory flat
 _KEPT_OUTCOMES = 50_000  # bound: keeps work and memory flat
-_BAR_FROM = 5_000  # choice: rows that take longer than a look
 
-_DEAD_RESOLVER = 40
-"""Domains in a row without any answer, after which nothing more is asked. Our choice."""
+History = Collection[str] | Callable[[str], bool]
+"""Addresses that are known to bounce: a set, the keys of a mapping, or a function that says so."""
+
+
+class Asks(Protocol):
+    """The settings and the two halves of a check of one address, as `RecipientChecker` has them."""
+
+    clock: Clock
+    dns: bool
+
+    @property
+    def resolver(self) -> Door:
+        """What asks the DNS."""
+        ...
+
+    @property
+    def looks_up_addresses(self) -> bool:
+        """Whether an address may be known by itself."""
+        ...
+
+    def find(self, address: object) -> Finding:
+        """Find out about an address offline."""
+        ...
+
+    def conclude(
+        self,
+        finding: Finding,
+        facts: DomainFacts,
+        *,
+        meant: DomainFacts = NOT_ASKED,
+        further: tuple[RecipientReason, ...] = (),
+        at: datetime | None = None,
+    ) -> RecipientReport:
+        """Say the verdict when the DNS has been heard."""
+        ...
 
 
 def check_rows(  # noqa: PLR0913 -- the settings of one list
@@ -66,7 +102,7 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
     spool, tally, domains = Spool(), Tally(), DomainCache(cache, now=now)
     try:
         wanted = _take_in(checker, spool, domains, table, tally)
-        health = _ask(checker.resolver, domains, wanted, progress) if checker.dns else WELL
+        health = ask_all(checker.resolver, domains, wanted, progress) if checker.dns else WELL
         for _ in wanted:  # what is left to read
             pass
         duplicates = spool.find_duplicates()
@@ -93,7 +129,7 @@ def _report(  # noqa: PLR0913, PLR0917 -- all that was found
     health: Health,
     duplicates: int,
     digest: str,
-    findings: Any,  # noqa: ANN401 -- passed through
+    findings: tuple[Reason, ...],
 ) -> ListReport:
     classes = {CLASS_NAMES[number]: count for number, count in judged.spool.classes().items()}
     bounced = classes.pop(CLASS_NAMES[SUPPRESSED], 0)
@@ -108,8 +144,8 @@ def _report(  # noqa: PLR0913, PLR0917 -- all that was found
         rows=tally.rows,
     )
     policies = tuple(
-        _policies.judge(policy, prediction, is_certain=checker.dns, is_believed=not health.trouble)
-        for policy in _policies.known_policies()
+        _bounce_rate.judge(policy, prediction, is_certain=checker.dns, is_believed=not health.trouble)
+        for policy in _bounce_rate.known_policies()
     )
     return ListReport(
         rows=tally.rows,
@@ -135,7 +171,7 @@ def _report(  # noqa: PLR0913, PLR0917 -- all that was found
         column=table.column,
         column_share=table.share,
         other_columns=table.others,
-        sources=_lists.sources(),
+        sources=_reference.sources(),
         checked_at=judged.checked_at,
         digest=digest,
         judged=judged,
@@ -184,50 +220,6 @@ def _take_in(
         yield from new
         new.clear()
         yield None
-
-
-def _ask(
-    door: Door,
-    domains: DomainCache,
-    wanted: Iterator[str | None],
-    progress: bool | Callable[[int, int], None] | None,  # noqa: FBT001 -- passed through
-) -> Health:
-    """Ask every domain once while the list is read, and look at how the resolver behaves."""
-    probed = dict(door.run(probes(door), budget=5.0))
-    health = diagnose([probed[number] for number in sorted(probed)])
-    census = Census()
-    asked = unanswered = number = 0
-    waiting: dict[int, str] = {}
-
-    def conversations() -> Iterator[Any]:
-        nonlocal number
-        for domain in wanted:
-            if domain is None:
-                yield None
-            elif domains.knows(domain):
-                census.count(domain, domains.facts(domain))
-            else:
-                waiting[number] = domain
-                number += 1
-                yield ask_about(domain)
-
-    found: list[tuple[str, DomainFacts]] = []
-    with _Bar(progress) as bar:
-        for place, facts in door.run(conversations()):
-            asked += 1
-            unanswered += facts.state is DomainState.UNKNOWN
-            domain = waiting.pop(place)
-            census.count(domain, facts)
-            found.append((domain, facts))
-            if len(found) >= _KEEP_EVERY:
-                domains.keep(found)
-                found.clear()
-            bar.advance(asked, number)
-            if asked == unanswered == _DEAD_RESOLVER:
-                break
-    domains.keep(found)
-    domains.rest = DomainFacts(DomainState.UNKNOWN, "not asked: the resolver gave no answers")
-    return health if health.trouble else census.judge()
 
 
 class _Judging:
@@ -354,36 +346,179 @@ def _is_in(history: History | None, report: RecipientReport) -> bool:
     return any(spelling in history for spelling in spellings)
 
 
-class _Bar:
-    """A progress bar on long lists, where tqdm is installed, or the user's own function."""
+_EXAMPLES = 1000
+"""Bad rows and typing errors that a report lists; the file of `ListReport.to_csv` has them all.
+A bound on work."""
 
-    def __init__(self, progress: bool | Callable[[int, int], None] | None) -> None:  # noqa: FBT001 -- one setting
-        self._tell = progress if callable(progress) else None
-        self._wanted = progress is True or progress is None
-        self._only_terminal = progress is None
-        self._bar: Any = None
+_MOST_COUNTED = 50_000  # bound: keeps work and memory flat
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *problem: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+@dataclass(slots=True)
+class Tally:
+    """What is counted on the way."""
 
-    def advance(self, done: int, seen: int) -> None:
-        """Show how many domains are done, of those seen so far."""
-        if self._tell is not None:
-            self._tell(done, seen)
-        if self._wanted and self._bar is None and (not self._only_terminal or seen >= _BAR_FROM):
-            self._bar = self._open()
-        if self._bar is not None:
-            self._bar.total = seen
-            self._bar.update(done - self._bar.n)
+    rows: int = 0
+    bad: int = 0
+    unreadable: int = 0
+    several: int = 0
+    checked: int = 0
+    dead_rows: int = 0
+    dead: int = 0
+    asked: int = 0
+    domains: int = 0
+    case_duplicates: int = 0
+    bad_examples: list[tuple[int, str]] = field(default_factory=list)
+    verdicts: Counter[Deliverability] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    traits: Counter[Trait] = field(default_factory=Counter)
+    states: Counter[DomainState] = field(default_factory=Counter)
+    typos: list[tuple[str, str]] = field(default_factory=list)
+    worst: Counter[str] = field(default_factory=Counter)
+    providers: Counter[str] = field(default_factory=Counter)
+    addresses_at: Counter[str] = field(default_factory=Counter)
+    shapes: Counter[str] = field(default_factory=Counter)
 
-    def _open(self) -> Any:  # noqa: ANN401 -- tqdm is optional
-        self._wanted = False
-        try:
-            from tqdm.auto import tqdm  # noqa: PLC0415 -- optional
-        except ImportError:
-            return None
-        return tqdm(unit=" domains", leave=False, disable=None if self._only_terminal else False)
+    def read(self, finding: Finding) -> None:
+        """Count one address before the DNS is heard."""
+        if finding.profile is not None:
+            bounded(self.addresses_at, finding.profile.ascii)
+            shape = shape_of(finding)
+            if shape:
+                bounded(self.shapes, shape)
+
+    def bad_row(self, line: int, problem: str) -> None:
+        """Count a row in which there is nothing to check."""
+        self.bad += 1
+        self.unreadable += problem != "empty"
+        if len(self.bad_examples) < _EXAMPLES:
+            self.bad_examples.append((line, problem))
+
+    def count(self, report: RecipientReport, *, times: int = 1) -> None:
+        """Count a judged address, or so many that were judged alike."""
+        self.checked += times
+        self.verdicts[report.verdict] += times
+        self.states[report.domain_state] += times
+        for reason in report.reasons:
+            self.reasons[reason.code] += times
+        for trait in report.traits:
+            self.traits[trait] += times
+        if report.suggestion and len(self.typos) < _EXAMPLES:
+            self.typos.append((report.address, report.suggestion))
+        self.dead_rows += times * (report.domain_state in DEAD)
+        if report.mail_provider:
+            bounded(self.providers, report.mail_provider, times)
+        if report.domain and report.verdict is Deliverability.UNDELIVERABLE:
+            bounded(self.worst, report.domain, times)
+
+
+def bounded(counter: Counter[str], name: str, times: int = 1) -> None:
+    """Count a name; of very many the rare ones are forgotten, so that memory stays flat."""
+    counter[name] += times
+    if len(counter) > _MOST_COUNTED:
+        kept = counter.most_common(_MOST_COUNTED // 2)
+        counter.clear()
+        counter.update(dict(kept))
+
+
+_DIGITS = re.compile(r"\d+")
+_LONGEST_STEM = 40  # bound: keeps work and memory flat
+
+
+def shape_of(finding: Finding) -> str | None:
+    """Return a local part with ``#`` for its number, and its domain; `None` for one without a number."""
+    local = finding.local
+    if finding.profile is None or len(local) > _LONGEST_STEM:
+        return None
+    shape = _DIGITS.sub("#", local)
+    if shape == local:
+        return None
+    return f"{shape.lower()}@{finding.profile.ascii}"
+
+
+# Thresholds of this library: nobody publishes any. Each is far above what lists of real people show in
+# tests/recipients, and a finding refuses nothing.
+_SERIAL_ROWS = 20  # our choice
+_SERIAL_SHARE = 0.005  # our choice
+_ONE_FIRM_ROWS, _ONE_FIRM_SHARE = 1_000, 0.2
+_ROLE_SHARE = 0.15  # our choice
+_MADE_UP_SHARE = 0.02  # our choice
+_DUPLICATE_SHARE = 0.05  # our choice
+_DISPOSABLE_SHARE = 0.02  # our choice
+_ENOUGH = 100  # our choice
+
+
+def serial_shapes(tally: Tally) -> dict[str, int]:
+    """Return the shapes of local parts that occur in so many rows that somebody counted them up."""
+    least = max(_SERIAL_ROWS, _SERIAL_SHARE * tally.rows)
+    return {shape: count for shape, count in tally.shapes.most_common(1000) if count >= least}
+
+
+def find_patterns(tally: Tally, serial: dict[str, int], duplicates: int) -> tuple[Reason, ...]:
+    """Return what is unusual about a list as a whole, each with numbers and what to do."""
+    total = tally.checked
+    found: list[Reason] = []
+    if serial:
+        count = sum(serial.values())
+        shapes = list(serial)[:3]
+        sentence = (
+            f"{count} addresses ({count / max(1, total):.0%}) differ from others only in a number. Such "
+            "lists are made up by a program: do not mail these rows."
+        )
+        found.append(_finding("serial-addresses", sentence, Severity.ERROR, shapes, count=count))
+    found += _one_firm(tally, total)
+    if total >= _ENOUGH:
+        found += _shares(tally, total, duplicates)
+    if tally.traits[Trait.SPAM_TRAP]:
+        count = tally.traits[Trait.SPAM_TRAP]
+        sentence = f"{count} addresses are on your list of spam traps. Find out where these rows came from."
+        found.append(_finding("spam-traps", sentence, Severity.ERROR, (), count=count))
+    return tuple(found)
+
+
+def _one_firm(tally: Tally, total: int) -> list[Reason]:
+    for domain, count in tally.addresses_at.most_common(50):
+        if is_free_mail(domain) or count < _ONE_FIRM_ROWS or count < _ONE_FIRM_SHARE * total:
+            continue
+        sentence = (
+            f"{count} addresses ({count / total:.0%}) are at {domain}. Make sure that its owner wants this "
+            "mail; one complaint there stops it all."
+        )
+        return [_finding("one-domain", sentence, Severity.WARNING, (domain,), count=count, domain=domain)]
+    return []
+
+
+def _shares(tally: Tally, total: int, duplicates: int) -> list[Reason]:
+    counts = {
+        "many-role-accounts": (tally.traits[Trait.ROLE], _ROLE_SHARE),
+        "many-made-up": (tally.traits[Trait.SUSPICIOUS], _MADE_UP_SHARE),
+        "many-disposable": (tally.traits[Trait.DISPOSABLE], _DISPOSABLE_SHARE),
+        "many-duplicates": (duplicates, _DUPLICATE_SHARE),
+    }
+    return [
+        _finding(code, _share_sentence(code, count, total), Severity.WARNING, (), count=count)
+        for code, (count, usual) in counts.items()
+        if count > usual * total
+    ]
+
+
+def _share_sentence(code: str, count: int, total: int) -> str:
+    return f"{count} addresses ({count / total:.0%}) {_SHARES[code]}"
+
+
+_SHARES = {
+    "many-role-accounts": (
+        "are role accounts. Lists of people who signed up have few; such a share is usual for addresses that "
+        "were read off web sites."
+    ),
+    "many-made-up": "look made up, such as runs on the keyboard. Protect the form that they came from.",
+    "many-disposable": "are disposable. Ask for a confirmation before an address joins the list.",
+    "many-duplicates": "stand further up in another spelling or the same. Mail each mailbox once.",
+}
+
+
+def _finding(
+    code: str, sentence: str, severity: Severity, evidence: tuple[str, ...] | list[str], **parameters: object
+) -> Reason:
+    return Reason(
+        code, sentence, part="recipients", parameters=parameters, severity=severity, evidence=tuple(evidence)
+    )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mailflows.errors import MissingExtra
-from mailflows.recipients._policies import Advice
+from mailflows.recipients._bounce_rate import Advice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailflows.recipients._policies import PolicyVerdict
-    from mailflows.recipients._prediction import Prediction
+    from mailflows.recipients._bounce_rate import PolicyVerdict, Prediction
 
 __all__ = ["draw"]
 

@@ -117,9 +117,6 @@ class RecipientReason(Reason):
 
     verdict: Deliverability | None = None
 
-    def __hash__(self) -> int:
-        return hash((self.code, self.sentence, self.evidence, self.verdict))
-
 
 def make_reason(code: str, *evidence: str, **parameters: Any) -> RecipientReason:  # noqa: ANN401 -- plain data
     """Return a reason with its English sentence and the best verdict that is possible with it.

@@ -12,7 +12,7 @@ from mailflows.errors import ConfigurationError
 from mailflows.recipients._report import Deliverability
 
 if TYPE_CHECKING:
-    from mailflows.recipients._judged import Judged
+    from mailflows.recipients._spool import Judged
 
 __all__ = ["Segment", "divide"]
 

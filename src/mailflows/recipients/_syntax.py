@@ -1,11 +1,10 @@
-"""Is this text an address? The grammar of email-validator, with a fast door for plain ones."""
+"""Is this text an address, and if not, why? email-validator's grammar, with a fast door for plain ones."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
-
-from mailflows.recipients._diagnosis import diagnose
 
 __all__ = ["MAX_OCTETS", "Address", "Unreadable", "is_example", "is_special_use", "read_address"]
 
@@ -188,3 +187,109 @@ def is_special_use(domain: str) -> bool:
         or ".".join(labels[-2:]) in _RESERVED
         or (labels[-1] == "arpa" and len(labels) > 1)
     )
+
+
+# One stable code for each kind of fault, found in the text itself.
+
+_MAX_LABEL = 63  # RFC 1035 section 2.3.4
+
+Parameters = tuple[tuple[str, object], ...]
+
+_DOT_ATOM = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~.")
+_LDH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
+_DOTS = "\u3002\uff0e\uff61"
+_NAMED = re.compile(r"[^<>]*<[^<>@\s]+@[^<>@\s]+>\s*\Z")
+_SEVERAL = re.compile(r"[^\s@,;]+@[^\s@,;]+\s*[,;/\s]\s*[^\s@,;]+@[^\s@,;]+")
+
+
+def diagnose(text: str) -> tuple[str, Parameters]:
+    """Return the code of what is wrong with text that is no address, and the parameters of its sentence.
+
+    >>> diagnose("ada"), diagnose("a..b@shop.fr")[0]
+    (('no-at-sign', ()), 'doubled-dot')
+    """
+    code = _of_whole(text)
+    if code:
+        return code, ()
+    local, _, domain = text.rpartition("@")
+    code = _of_local(local) or _of_domain(domain.rstrip())
+    if code:
+        return code, ()
+    return _of_length(text, domain)
+
+
+def _of_whole(text: str) -> str | None:  # noqa: PLR0911 -- one line a kind of fault
+    if "\n" in text.strip() or "\r" in text.strip():
+        return "line-break"
+    kinds = {unicodedata.category(character) for character in text}
+    if "Cc" in kinds - {"Zs"} and any(c != "\t" for c in text if unicodedata.category(c) == "Cc"):
+        return "control-character"
+    if "Cf" in kinds:
+        return "invisible-character"
+    if "@" not in text:
+        return "no-at-sign"
+    if _NAMED.match(text):
+        return "display-name"
+    if _SEVERAL.search(text):
+        return "several-addresses"
+    quoted = text.startswith('"') and re.match(r'"(?:[^"\\]|\\.)*"@[^@]*\Z', text)
+    if quoted:
+        return "quoted-local-part"
+    return "two-at-signs" if text.count("@") > 1 else None
+
+
+def _of_local(local: str) -> str | None:
+    if not local.strip():
+        return "no-local-part"
+    if any(c.isspace() for c in local):
+        return "space-in-local-part"
+    if ".." in local:
+        return "doubled-dot"
+    if local.startswith(".") or local.endswith("."):
+        return "dot-at-edge-of-local-part"
+    if any(c not in _DOT_ATOM and (c.isascii() or not _is_letter(c)) for c in local):
+        return "character-in-local-part"
+    return None
+
+
+def _of_domain(domain: str) -> str | None:  # noqa: PLR0911 -- one line a kind of fault
+    if not domain:
+        return "no-domain"
+    if domain.startswith("[") and domain.endswith("]"):
+        return "address-literal"
+    if any(c.isspace() for c in domain):
+        return "space-in-domain"
+    plain = domain.translate(dict.fromkeys(map(ord, _DOTS), "."))
+    if ".." in plain:
+        return "doubled-dot"
+    if plain.startswith(".") or plain.endswith("."):
+        return "dot-at-edge-of-domain"
+    if any(c not in _LDH and (c.isascii() or not _is_letter(c)) for c in plain):
+        return "character-in-domain"
+    labels = plain.split(".")
+    if any(label.startswith("-") or label.endswith("-") for label in labels):
+        return "hyphen-at-edge"
+    if any(label[2:4] == "--" and not label.lower().startswith("xn--") for label in labels):
+        return "hyphens-in-label"
+    return None
+
+
+def _of_length(text: str, domain: str) -> tuple[str, Parameters]:  # noqa: PLR0911 -- likewise
+    labels = domain.split(".")
+    if len(domain) > _MAX_DOMAIN:
+        return "domain-too-long", (("limit", _MAX_DOMAIN),)
+    if any(len(label) > _MAX_LABEL for label in labels):
+        return "label-too-long", (("limit", _MAX_LABEL),)
+    if len(labels) == 1:
+        return "no-dot-in-domain", ()
+    if not labels[-1][-1:].isalpha():
+        return "numeric-ending", ()
+    if len(text.encode("utf-8", "replace")) > MAX_OCTETS:
+        return "too-long", (("length", len(text)), ("limit", MAX_OCTETS))
+    if not domain.isascii() or "xn--" in domain.lower():
+        return "bad-internationalised-domain", ()
+    return "unreadable", ()
+
+
+def _is_letter(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LMN"

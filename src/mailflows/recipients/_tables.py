@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
-    from mailflows.recipients._judged import Judged, JudgedRow
+    from mailflows.recipients._spool import Judged, JudgedRow
 
 __all__ = ["to_data_frame", "write_csv"]
 

@@ -1,25 +1,34 @@
-"""What is known of an address from lists and from its spelling, without asking anyone."""
+"""What is known of an address from lists, its spelling and its provider's rules; nobody is asked."""
 
 from __future__ import annotations
 
 import itertools
 import re
+import tomllib
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from mailflows import _data
 from mailflows._providers import is_free_mail
 from mailflows.errors import ConfigurationError
-from mailflows.recipients import _lists
-from mailflows.recipients._confusables import looks_like
+from mailflows.recipients import _reference
 from mailflows.recipients._repair import strip_markup
 from mailflows.recipients._report import RecipientReason, Trait, make_reason
-from mailflows.recipients._typos import correct_domain
+from mailflows.recipients._spelling import correct_domain, looks_like
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["DomainTraits", "LocalTraits", "Overrides", "domain_traits", "local_traits"]
+__all__ = [
+    "DomainTraits",
+    "Grammar",
+    "LocalTraits",
+    "Overrides",
+    "domain_traits",
+    "grammar_of",
+    "local_traits",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ class Overrides:
             frozenset(word.lower() for word in words)
             for words in (disposable, not_disposable, roles, not_roles, known, traps)
         ]
-        lower[2], lower[3] = (frozenset(map(_lists.squeeze, words)) for words in lower[2:4])
+        lower[2], lower[3] = (frozenset(map(_reference.squeeze, words)) for words in lower[2:4])
         return cls(*lower)
 
 
@@ -138,7 +147,7 @@ _TRAITS = {str(trait): trait for trait in Trait}
 
 def _listed(domain: str, overrides: Overrides) -> RecipientReason | None:
     """Return what a list says about a domain or one above it: disposable, a relay, or nothing."""
-    disposable, relays = _lists.disposable(), _lists.alias_relays()
+    disposable, relays = _reference.disposable(), _reference.alias_relays()
     for name in parents(domain):
         if name in overrides.not_disposable:
             return None
@@ -146,7 +155,7 @@ def _listed(domain: str, overrides: Overrides) -> RecipientReason | None:
             return _disposable_reason(name, own=True)
         if name in relays:
             return make_reason("alias-relay", name)
-        if name in _lists.sms_gateways():
+        if name in _reference.sms_gateways():
             return make_reason("sms-gateway", name)
         if name in disposable:
             return _disposable_reason(name, own=False)
@@ -163,7 +172,7 @@ def _disposable_reason(name: str, *, own: bool) -> RecipientReason:
 def _spelling(domain: str, unicode: str, overrides: Overrides) -> tuple[str | None, list[RecipientReason]]:
     """Return what was probably meant, and what is odd about the spelling."""
     reasons = []
-    known = _lists.well_known()
+    known = _reference.well_known()
     meant = looks_like(unicode)
     if meant:
         reasons.append(make_reason("confusable", domain, meant=meant))
@@ -172,7 +181,7 @@ def _spelling(domain: str, unicode: str, overrides: Overrides) -> tuple[str | No
         if meant:
             reasons.append(make_reason("typo", domain, meant=meant))
     ending = domain.rpartition(".")[2]
-    if not _lists.is_known_tld(ending):
+    if not _reference.is_known_tld(ending):
         reasons.append(make_reason("unknown-tld", f".{ending}"))
     return meant, reasons
 
@@ -230,7 +239,7 @@ def _marked() -> frozenset[str]:
         for i in range(len(row) - n + 1)
     }
     fillers = {word.rstrip("0123456789") for word in _FILLER}
-    return frozenset(runs | fillers | _lists.roles() | _lists.no_replies())
+    return frozenset(runs | fillers | _reference.roles() | _reference.no_replies())
 
 
 @lru_cache(maxsize=4096)
@@ -242,7 +251,7 @@ def _look_closely(local: str, overrides: Overrides) -> LocalTraits:
         reasons.append(_SUBADDRESS)
     else:
         base = cleaned or local
-    squeezed = _lists.squeeze(base)
+    squeezed = _reference.squeeze(base)
     if _is_no_reply(squeezed):
         reasons.append(_NO_REPLY)
     role = None if squeezed in _FILLER else _role_word(base, squeezed, overrides)
@@ -256,7 +265,7 @@ def _look_closely(local: str, overrides: Overrides) -> LocalTraits:
 
 
 def _is_no_reply(squeezed: str) -> bool:
-    if squeezed in _lists.no_replies():
+    if squeezed in _reference.no_replies():
         return True
     return "noreply" in squeezed or "donotreply" in squeezed or "nepasrepondre" in squeezed
 
@@ -266,7 +275,7 @@ def _role_word(local: str, squeezed: str, overrides: Overrides) -> str | None:
 
     A word beside others counts only at the beginning and only where it can hardly be a name.
     """
-    roles = _lists.roles()
+    roles = _reference.roles()
 
     def is_role(word: str) -> bool:
         return word not in overrides.not_roles and (word in roles or word in overrides.roles)
@@ -355,3 +364,49 @@ def _is_random(letters: str) -> bool:
         return False
     flips = sum(a.isdigit() != b.isdigit() for a, b in itertools.pairwise(letters))
     return flips >= _FLIPS
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """One provider's rule for local parts; see `data/recipients/grammar.toml`."""
+
+    name: str
+    shortest: int
+    longest: int
+    pattern: re.Pattern[str]
+    tag: str
+    ignores_dots: bool
+    reason: RecipientReason
+
+    def allows(self, local: str) -> bool:
+        """Return whether the provider gives out a local part, given in lower case.
+
+        >>> rule = grammar_of("gmail.com")
+        >>> rule.allows("ada.lovelace+news"), rule.allows("ada_lovelace"), rule.allows("abc")
+        (True, False, False)
+        """
+        base = local.partition(self.tag)[0]
+        length = len(base) - (base.count(".") if self.ignores_dots else 0)
+        return self.shortest <= length <= self.longest and self.pattern.fullmatch(base) is not None
+
+
+def grammar_of(domain: str) -> Grammar | None:
+    """Return the rule of the mailbox provider of a domain, or `None`."""
+    return _grammars().get(domain)
+
+
+@cache
+def _grammars() -> dict[str, Grammar]:
+    found = {}
+    for entry in tomllib.loads(_data.read("recipients/grammar.toml"))["provider"]:
+        rule = Grammar(
+            entry["name"],
+            entry["min"],
+            entry["max"],
+            re.compile(entry["pattern"]),
+            entry["tag"],
+            entry.get("ignores_dots", False),
+            make_reason("provider-grammar", entry["rule"], provider=entry["name"], rule=entry["rule"]),
+        )
+        found.update(dict.fromkeys(entry["domains"], rule))
+    return found

@@ -1,22 +1,23 @@
-"""'Did you mean': the domain that was probably meant, from the spelling alone.
+"""'Did you mean': the domain that a typing error, or a look-alike, stands for; from the spelling alone.
 
 The DNS is not asked, because misspelt domains of large providers often have mail hosts that catch what
 was meant for others. A suggestion is for the person who typed the address; nothing is ever put right
-by itself.
+by itself. Look-alikes in other letters are UTS #39's "confusables".
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection  # noqa: TC003 -- read by a cached function's signature
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, groupby
 
 from mailflows._providers import free_mail_domains, large_mailbox_domains
-from mailflows.recipients import _lists
+from mailflows.recipients import _reference
 
-__all__ = ["correct_domain"]
+__all__ = ["correct_domain", "looks_like"]
 
 # Neighbours on the keyboards in use (QWERTY, AZERTY and QWERTZ differ in few of these).
 _ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -124,7 +125,7 @@ def _same_name(domain: str) -> str | None:
 
 def _ending_bound(name: str, ending: str, meant: str) -> float:
     """Return the cost of slips up to which a known name with another ending is mended."""
-    if not _lists.is_real_ending(ending):
+    if not _reference.is_real_ending(ending):
         return _OTHER + _DOUBLE
     if _SLIPS.get(ending) == meant and f"{name}.{meant}" in _labels().keys() | large_mailbox_domains():
         return _OTHER
@@ -143,7 +144,7 @@ def _endings() -> dict[str, tuple[str, ...]]:
     groups = (
         [domain for domain, _ in _targets()],
         large_mailbox_domains(),
-        _lists.well_known(),
+        _reference.well_known(),
         free_mail_domains(),
     )
     for group in groups:
@@ -185,7 +186,7 @@ def _split(domain: str) -> str | None:
 def _by_parts(domain: str) -> str | None:
     """Mend the name, its ending, or both."""
     name, _, ending = domain.partition(".")
-    real = _lists.is_known_tld(ending.rpartition(".")[2]) if ending else False
+    real = _reference.is_known_tld(ending.rpartition(".")[2]) if ending else False
     best: tuple[float, int, str] | None = None
     if name not in _endings():
         name = _REPEATED.sub(r"\1", name)  # hotmailmail
@@ -257,7 +258,7 @@ def _mend_ending(domain: str) -> str | None:  # noqa: PLR0911 -- one line a kind
     if len(labels) < 2 or not all(labels):
         return None
     *rest, last = labels
-    if not _lists.is_known_tld(last):
+    if not _reference.is_known_tld(last):
         if len(rest) > 1 and rest[-1] in _REGISTRY_WORDS:
             meant = _nearest(f"{rest[-1]}.{last}", _SECOND_LEVEL, _OTHER)
             if meant:
@@ -267,7 +268,7 @@ def _mend_ending(domain: str) -> str | None:  # noqa: PLR0911 -- one line a kind
         return ".".join([*rest, meant]) if meant else None
     if len(rest) > 1 and rest[-1] == last == "com":
         return ".".join(rest)
-    if len(rest) > 1 and not _lists.is_real_ending(f"{rest[-1]}.{last}"):
+    if len(rest) > 1 and not _reference.is_real_ending(f"{rest[-1]}.{last}"):
         return _mend_second_level(rest, last)
     head, tail = rest[-1][:-1], rest[-1][-1:] + last
     if tail in ("com", "net") and len(head) > 2 and last in ("om", "et"):
@@ -277,7 +278,7 @@ def _mend_ending(domain: str) -> str | None:  # noqa: PLR0911 -- one line a kind
 
 def _mend_second_level(rest: list[str], last: str) -> str | None:
     """Mend ``firma.con.br``: the registry of the country gives names below ``com.br``."""
-    if len(rest[-1]) > 4 or not _lists.is_real_ending(f"com.{last}") or len(last) > 2:
+    if len(rest[-1]) > 4 or not _reference.is_real_ending(f"com.{last}") or len(last) > 2:
         return None
     slips = _distance(rest[-1], "com")
     return ".".join([*rest[:-1], "com", last]) if slips <= _DROP and rest[-1][:1] in "cxv" else None
@@ -406,7 +407,7 @@ def _by_length() -> dict[int, tuple[tuple[str, int, int], ...]]:
 
 @cache
 def _targets() -> tuple[tuple[str, str], ...]:
-    return _lists.typo_targets()
+    return _reference.typo_targets()
 
 
 @cache
@@ -417,3 +418,63 @@ def _labels() -> dict[str, str]:
 @cache
 def _undotted() -> dict[str, str]:
     return {target.replace(".", ""): target for target, section in reversed(_targets()) if section != "short"}
+
+
+# Letters that are read as a Latin one. From the shapes in Unicode's UTS #39 confusables.txt, kept to
+# what occurs in letters of Cyrillic, Greek, Armenian, Cherokee and Latin extensions; 2026-11-23.
+_SHAPES = {
+    "a": "аɑα",
+    "b": "ЬƅƄ",
+    "c": "сϲᴄ",
+    "d": "ԁɗ",
+    "e": "еҽ℮",
+    "f": "ƒẝք",
+    "g": "ɡɢցԍ",
+    "h": "һհ",
+    "i": "іıιӏɩ",
+    "j": "јϳ",
+    "k": "κкⲕ",
+    "l": "ӏⅼǀ",
+    "m": "мⅿ",
+    "n": "ոռ",
+    "o": "оοօ০ჿ",
+    "p": "рρ",
+    "q": "ԛզ",
+    "r": "гᴦ",
+    "s": "ѕꜱ",
+    "t": "тτ",
+    "u": "υսᴜ",
+    "v": "νѵᴠ",
+    "w": "ԝѡᴡ",
+    "x": "хχ",
+    "y": "уүγʏ",
+    "z": "ᴢʐ",
+}
+_TABLE = str.maketrans({shape: letter for letter, shapes in _SHAPES.items() for shape in shapes})
+
+
+def looks_like(domain: str) -> str | None:
+    """Return the well-known domain that a Unicode domain looks like, or `None`.
+
+    Only look-alikes of large mailbox providers and well-known services count: else every Cyrillic or
+    accented name would be suspicious.
+
+    >>> looks_like("gm\N{CYRILLIC SMALL LETTER A}il.com")
+    'gmail.com'
+    >>> looks_like("münchen.de") is None
+    True
+    """
+    if domain.isascii():
+        return None
+    skeleton = _skeleton(domain)
+    return skeleton if skeleton != domain and skeleton in _reference.well_known() else None
+
+
+def _skeleton(domain: str) -> str:
+    """Return the Latin letters that a domain is read as: marks off, shapes mapped."""
+    plain = "".join(
+        c
+        for c in unicodedata.normalize("NFKD", domain.lower().translate(_TABLE))
+        if not unicodedata.combining(c)
+    )
+    return plain.translate(_TABLE)

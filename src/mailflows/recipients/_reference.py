@@ -47,6 +47,7 @@ class DataSource:
         return None if self.date is None else (today - self.date).days
 
 
+@cache
 def sources() -> tuple[DataSource, ...]:
     """Return every list that verdicts rest on, with its age.
 
