@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from mailflows import _data
 from mailflows._mail.address import mailbox
-from mailflows.feedback import _mime
 from mailflows.feedback._event import Event, EventType
 from mailflows.feedback._layouts import ANSWERS, is_from_robot
+from mailflows.feedback._report import Report, read_report
 
 if TYPE_CHECKING:
-    from mailflows.feedback._mime import Report
     from mailflows.message import Source
 
 __all__ = ["is_autoreply", "parse_autoreply"]
@@ -39,7 +38,7 @@ def parse_autoreply(source: Source) -> Event | None:
         >>> print(parse_autoreply(answer))
         autoreplied: ada@example.org
     """
-    report = _mime.read(source)
+    report = read_report(source)
     if not is_autoreply(report):
         return None
     answered = report.get("in-reply-to").strip().strip("<>")
@@ -84,4 +83,4 @@ def _words() -> dict[str, tuple[str, ...]]:
 
 def _names_a_robot(report: Report) -> bool:
     """Say whether more than an empty return path speaks for delivery software, which answers have too."""
-    return is_from_robot(_mime.Report({**report.headers, "return-path": ""}, b""))
+    return is_from_robot(Report({**report.headers, "return-path": ""}, b""))

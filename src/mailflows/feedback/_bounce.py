@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from mailflows._mail import address as _address
-from mailflows.feedback import _mime
+from mailflows._mail.address import addresses, mailbox
 from mailflows.feedback._autoreply import is_autoreply
-from mailflows.feedback._complaint import complaints
-from mailflows.feedback._event import BounceReason, Event, EventType
+from mailflows.feedback._event import Action, BounceReason, Event, EventType
 from mailflows.feedback._layouts import (
     by_layout,
     has_subject_of_report,
@@ -23,13 +22,25 @@ from mailflows.feedback._layouts import (
 )
 from mailflows.feedback._narrative import diagnose_text
 from mailflows.feedback._reasons import diagnose
-from mailflows.feedback._status import MAX_RECIPIENTS, by_disposition, by_fields, fields_in_text
+from mailflows.feedback._report import (
+    MAX_RECIPIENTS,
+    bare_address,
+    blocks,
+    by_disposition,
+    by_fields,
+    fields_in_text,
+    inner_report,
+    is_redacted,
+    read_report,
+    returned_headers,
+)
 from mailflows.feedback._webhooks import from_webhook
 
 if TYPE_CHECKING:
-    from mailflows.feedback._finding import Finding
-    from mailflows.feedback._mime import Report
+    from collections.abc import Iterable
+
     from mailflows.feedback._reasons import Diagnosis
+    from mailflows.feedback._report import Finding, Report
     from mailflows.feedback._verp import Verp
     from mailflows.flow import Flow
     from mailflows.message import Source
@@ -45,6 +56,22 @@ _REPLY = 1000
 _SHORT = 20  # our choice
 _VAGUE = frozenset({BounceReason.OTHER, BounceReason.TEMPORARY})
 """Reasons that a parcel may have, too: too little, where only the subject speaks for a report."""
+
+_COMPLAINTS = {
+    "abuse": (EventType.COMPLAINED, None, Action.SUPPRESS),
+    "fraud": (EventType.COMPLAINED, None, Action.SUPPRESS),
+    "virus": (EventType.COMPLAINED, BounceReason.BLOCKED_CONTENT, Action.SUPPRESS),
+    "miscategorized": (EventType.COMPLAINED, None, Action.SUPPRESS),
+    "opt-out": (EventType.UNSUBSCRIBED, None, Action.SUPPRESS),
+    "opt-out-list": (EventType.UNSUBSCRIBED, None, Action.SUPPRESS),
+    "auth-failure": (EventType.OTHER, BounceReason.AUTH_FAILURE, Action.FIX_CONFIG),
+    "not-spam": (EventType.OTHER, None, Action.NONE),
+}
+_ORIGINAL = re.compile(r"^Original-Rcpt-To:[ \t]{0,9}([^\s,;]{1,320})", re.MULTILINE | re.IGNORECASE)
+_MAX_NAMED = 1000  # bound: keeps work and memory flat
+_ABUSE = (EventType.COMPLAINED, None, Action.SUPPRESS)
+_FOR_FIELDS = ("original-rcpt-to", "removal-recipient", "x-hmxmroriginalrecipient")
+_FOR_HEADERS = ("x-hmxmroriginalrecipient", "to", "x-original-to", "delivered-to", "x-apparently-to")
 
 _DELIVERED_TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "to")
 _RETURN_PATHS = ("return-path", "x-return-path", "x-envelope-from", "envelope-from", "x-envelope-sender")
@@ -82,7 +109,7 @@ def parse_bounce(
         ...     print(event)
         bounced: ada@example.org (mailbox-unknown 5.1.1), suppress
     """
-    report = _mime.read(source)
+    report = read_report(source)
     found = _events(report, _DEPTH)
     name = _name(report)
     time = _moment(report.get("date"))
@@ -105,24 +132,24 @@ def _identified(
     """Say of events whether a return path of ours vouches for them; one that does is an event itself."""
     places = [delivered_to] if delivered_to else [report.get(name) for name in _DELIVERED_TO]
     places += _senders_of_returned(report)
-    addresses = [found.address for place in places for found in _address.addresses(place)]
+    named = [found.address for place in places for found in addresses(place)]
     if events or not is_from_robot(report) or is_autoreply(report):
-        return verp.identify(events, addresses)
+        return verp.identify(events, named)
     unread = Event(EventType.BOUNCED, reason=BounceReason.OTHER, provider="verp", raw=report.raw)
     unread = replace(unread, time=_moment(report.get("date")), event_id=_event_id(_name(report), unread))
-    return tuple(event for event in verp.identify([unread], addresses) if event.verified)
+    return tuple(event for event in verp.identify([unread], named) if event.verified)
 
 
 def _senders_of_returned(report: Report) -> list[str]:
     """Return the envelope senders of the message that came back, as its report and its headers name them."""
-    named = [group.get("original-mail-from", "") for group in _mime.blocks(report.feedback)]
-    returned = _mime.returned_headers(report.returned or split_returned(report.text)[1])
+    named = [group.get("original-mail-from", "") for group in blocks(report.feedback)]
+    returned = returned_headers(report.returned or split_returned(report.text)[1])
     return [*named, *(returned.get(name, "") for name in _RETURN_PATHS)]
 
 
 def _events(report: Report, depth: int) -> list[Event]:
     """Return the events of a report, or of one that is attached to a message that is none."""
-    if found := complaints(report):
+    if found := _complaints(report):
         return found
     if report.status:
         return _judged(by_fields(report.status) or _unnamed(report), report, "dsn")
@@ -133,6 +160,62 @@ def _events(report: Report, depth: int) -> list[Event]:
     if found := _notification(report) or _attached(report, depth):
         return found
     return _in_words(report)
+
+
+def _complaints(report: Report) -> list[Event]:
+    """Return the events of a complaint, one a recipient; none where it is no complaint."""
+    returned = returned_headers(report.returned)
+    if report.feedback:
+        return _feedback(report, returned)
+    if "x-hmxmroriginalrecipient" in returned:  # Outlook.com's feedback loop (JMRP) sends no fields
+        return [_complaint(a, _ABUSE, returned) for a in _first(returned, _FOR_HEADERS)]
+    if report.get("x-apple-unsubscribe").lower() == "true":
+        sender = mailbox(report.get("from")).address or None
+        return [_complaint(sender, _COMPLAINTS["opt-out"], {})]
+    return []
+
+
+def _feedback(report: Report, returned: dict[str, str]) -> list[Event]:
+    """Return the events of a feedback report, one for each recipient that it names."""
+    fields: dict[str, str] = {}
+    for group in blocks(report.feedback):
+        fields = group | fields
+    if len(named := _ORIGINAL.findall(report.feedback)) > 1:  # RFC 5965 section 3.2 allows several
+        fields["original-rcpt-to"] = ", ".join(named[:_MAX_NAMED])
+    kind = _COMPLAINTS.get(fields.get("feedback-type", "").lower(), _ABUSE)
+    recipients = _first(fields, _FOR_FIELDS) or _first(returned, _FOR_HEADERS) or [None]
+    return [
+        _complaint(recipient, kind, returned, agent=fields.get("user-agent", "")) for recipient in recipients
+    ]
+
+
+def _complaint(
+    recipient: str | None,
+    kind: tuple[EventType, BounceReason | None, Action],
+    returned: dict[str, str],
+    *,
+    agent: str = "",
+) -> Event:
+    event_type, reason, action = kind
+    return Event(
+        event_type,
+        recipient,
+        reason=reason,
+        action=action if recipient else Action.NONE,
+        message_id=returned.get("message-id", "").strip().strip("<>") or None,
+        user_agent=agent,
+        provider="arf",
+    )
+
+
+def _first(fields: dict[str, str], names: Iterable[str]) -> list[str | None]:
+    """Return the addresses of the first of some fields that has any."""
+    for name in names:
+        value = fields.get(name, "")
+        found = [a for each in addresses(value) if (a := bare_address(each.address))]
+        if found:
+            return list(dict.fromkeys(None if is_redacted(a) else a for a in found))
+    return []
 
 
 def _in_words(report: Report) -> list[Event]:
@@ -151,8 +234,8 @@ def _from_somebody(report: Report) -> list[Event]:
 
 def _attached(report: Report, depth: int) -> list[Event]:
     """Return the events of a report that is attached to a message that is none."""
-    inner = _mime.inner(report) if depth else None
-    return _events(inner, depth - 1) if inner and (inner.status or inner.feedback) else []
+    within = inner_report(report) if depth else None
+    return _events(within, depth - 1) if within and (within.status or within.feedback) else []
 
 
 def _unnamed(report: Report) -> list[Finding]:
@@ -164,7 +247,7 @@ def _unnamed(report: Report) -> list[Finding]:
 def _judged(findings: list[Finding], report: Report, provider: str) -> list[Event]:
     """Turn what was found into events, each recipient once."""
     told, returned_text = split_returned(report.text)
-    returned = _mime.returned_headers(report.returned or returned_text)
+    returned = returned_headers(report.returned or returned_text)
     message_id = returned.get("message-id", "").strip().strip("<>") or None
     mended = _with_addresses(findings, report)
     about = told_about([found.recipient for found in mended], told)

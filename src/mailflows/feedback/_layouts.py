@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from mailflows import _data
 from mailflows._mail.address import addresses, mailbox
-from mailflows.feedback._finding import ADDRESS, Finding
-from mailflows.feedback._mime import returned_headers
 from mailflows.feedback._reasons import codes
-from mailflows.feedback._status import fields_in_text
+from mailflows.feedback._report import ADDRESS, Finding, fields_in_text, returned_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mailflows.feedback._mime import Report
+    from mailflows.feedback._report import Report
 
 __all__ = ["ANSWERS", "by_layout", "has_subject_of_report", "is_from_robot", "split_returned", "told_about"]
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows.errors import MessageError
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
-from mailflows.feedback._finding import ADDRESS
 from mailflows.feedback._payload import SHAPES, items_of, parse, parts_of
 from mailflows.feedback._reasons import codes, diagnose
+from mailflows.feedback._report import ADDRESS
 from mailflows.feedback._webhook_table import provider_row, squeezed
 
 if TYPE_CHECKING:
