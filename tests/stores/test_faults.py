@@ -14,8 +14,8 @@ import pytest
 import redis
 
 from mailflows._stores import DistinctMeter, GcraMeter, WindowMeter
-from mailflows._stores._breaker import Breaker
-from mailflows._stores._keeper import Keeper
+from mailflows._stores._documents import Breaker
+from mailflows._stores._fallback import Fallback
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.limits import Limit, Limiter, MemoryStore, RedisStore, SQLiteStore
 from mailflows.testing import FixedClock
@@ -175,14 +175,14 @@ class Flaky:
         self.asked += 1
         if self.asked <= self.failures:
             raise StoreError("gone", store=self.name)  # noqa: EM101
-        return Keeper(self, on_error="allow")._instead(charges, how)
+        return Fallback(self, on_error="allow")._instead(charges, how)
 
 
 def test_breaker_leaves_a_dead_store_alone() -> None:
     """After a failure the store is asked again after 1 s, then 2 s, then 4 s, then it answers."""
     now = [0.0]
     store: Any = Flaky(3)
-    keeper = Keeper(store, on_error="deny", timer=lambda: now[0])
+    keeper = Fallback(store, on_error="deny", timer=lambda: now[0])
     asked = []
     for tick in range(9):
         now[0] = float(tick)
@@ -342,7 +342,7 @@ def test_local_goes_on_from_what_was_seen_and_takes_a_quarter(meter: Any, before
     """Without the store a process allows a quarter of what was left, and nothing where nothing was."""
     clock = FixedClock()
     store: Any = _Failing(clock)
-    keeper = Keeper(store, on_error="local", timer=clock)
+    keeper = Fallback(store, on_error="local", timer=clock)
     taken = [keeper.decide([(meter, "k", 1)])[0].allowed for _ in range(before)]
     assert all(taken)
     store.is_down = True
@@ -355,7 +355,7 @@ def test_local_gives_no_second_share_in_a_second_outage() -> None:
     """A store that comes and goes does not hand out a share each time."""
     clock = FixedClock()
     store: Any = _Failing(clock)
-    keeper = Keeper(store, on_error="local", timer=clock)
+    keeper = Fallback(store, on_error="local", timer=clock)
     meter = WindowMeter("w", 40, 3600.0)
     allowed = []
     for _ in range(3):
@@ -371,7 +371,7 @@ def test_local_counts_different_values_from_what_was_seen() -> None:
     """A limit on different values goes on from their number."""
     clock = FixedClock()
     store: Any = _Failing(clock)
-    keeper = Keeper(store, on_error="local", timer=clock)
+    keeper = Fallback(store, on_error="local", timer=clock)
     meter = DistinctMeter("d", 40, 3600.0)
     keeper.decide([(meter, "k", tuple(map(str, range(32))))])
     store.is_down = True

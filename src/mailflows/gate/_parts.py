@@ -17,7 +17,7 @@ from mailflows._result import Severity
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows import Outcome
-from mailflows.flows._routing import is_sent_for_a_person
+from mailflows.flows._flow_set import is_sent_for_a_person
 from mailflows.gate._check import DEFAULT_RETRY, Call, Check, Failure, Steps, in_thread
 from mailflows.gate._identity import doubts, has_one_click
 from mailflows.gate._keys import absent_keys, fitted, needs_of

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mailflows._guarded import guarded
 from mailflows._stores import MemoryStore, Outcome
-from mailflows._stores._keeper import SHARE, Keeper, OnError, awaited
+from mailflows._stores._documents import awaited
+from mailflows._stores._fallback import SHARE, Fallback, OnError
 from mailflows.errors import ConfigurationError, LimitExceeded
 from mailflows.limits._attempt import KEYS, Attempt
 from mailflows.limits._decision import Decision
@@ -107,7 +108,7 @@ class Limiter:
         for limit in self._limits:
             self._note(limit, again=False)
         self._prepared = [limit.prepared() for limit in self._limits]
-        self._keeper = Keeper(self.store, on_error=on_error, share=share)
+        self._fallback = Fallback(self.store, on_error=on_error, share=share)
         self._direct = self.store.decide if isinstance(self.store, MemoryStore) else None
 
     def acquire(
@@ -153,10 +154,10 @@ class Limiter:
             charges, look = next(steps)
             while True:
                 try:
-                    charges, look = steps.send(self._keeper.decide(charges, lease=lease, look=look))
+                    charges, look = steps.send(self._fallback.decide(charges, lease=lease, look=look))
                 except StopIteration as done:
                     return self._decision(attempt, *done.value)
-        return self._decision(attempt, *self._keeper.decide(charges, lease=lease))
+        return self._decision(attempt, *self._fallback.decide(charges, lease=lease))
 
     async def aacquire(
         self,
@@ -178,10 +179,10 @@ class Limiter:
             charges, look = next(steps)
             while True:
                 try:
-                    charges, look = steps.send(await self._keeper.adecide(charges, lease=lease, look=look))
+                    charges, look = steps.send(await self._fallback.adecide(charges, lease=lease, look=look))
                 except StopIteration as done:
                     return self._decision(attempt, *done.value)
-        return self._decision(attempt, *(await self._keeper.adecide(charges, lease=lease)))
+        return self._decision(attempt, *(await self._fallback.adecide(charges, lease=lease)))
 
     def check(self, message: Source | object | None = None, **keys: Unpack[Keys]) -> Decision:
         """Say what `acquire` would decide now, and change nothing.
@@ -194,7 +195,7 @@ class Limiter:
             charges = self._charges(attempt)
         except Unreadable as problem:
             return self._unreadable(attempt, problem)
-        return self._decision(attempt, *self._keeper.decide(charges, look=True))
+        return self._decision(attempt, *self._fallback.decide(charges, look=True))
 
     async def acheck(self, message: Source | object | None = None, **keys: Unpack[Keys]) -> Decision:
         """Do what `check` does without blocking the event loop."""
@@ -203,7 +204,7 @@ class Limiter:
             charges = self._charges(attempt)
         except Unreadable as problem:
             return self._unreadable(attempt, problem)
-        return self._decision(attempt, *(await self._keeper.adecide(charges, look=True)))
+        return self._decision(attempt, *(await self._fallback.adecide(charges, look=True)))
 
     def schedule(
         self, message: Source | object | None = None, *, within: float = math.inf, **keys: Unpack[Keys]
@@ -226,7 +227,7 @@ class Limiter:
             charges = self._charges(attempt)
         except Unreadable as problem:
             return self._unreadable(attempt, problem)
-        return self._decision(attempt, *self._keeper.decide(charges, within=_most(within)))
+        return self._decision(attempt, *self._fallback.decide(charges, within=_most(within)))
 
     async def aschedule(
         self, message: Source | object | None = None, *, within: float = math.inf, **keys: Unpack[Keys]
@@ -237,7 +238,7 @@ class Limiter:
             charges = self._charges(attempt)
         except Unreadable as problem:
             return self._unreadable(attempt, problem)
-        return self._decision(attempt, *(await self._keeper.adecide(charges, within=_most(within))))
+        return self._decision(attempt, *(await self._fallback.adecide(charges, within=_most(within))))
 
     def wait(
         self, message: Source | object | None = None, *, timeout: float = math.inf, **keys: Unpack[Keys]
@@ -285,11 +286,11 @@ class Limiter:
             decision: What `acquire` or `schedule` returned; a refusal changes nothing.
             sent: Whether the message was sent.
         """
-        self._keeper.settle(decision.outcome, keep=sent, degraded=decision.degraded)
+        self._fallback.settle(decision.outcome, keep=sent, degraded=decision.degraded)
 
     async def areport(self, decision: Decision, *, sent: bool) -> None:
         """Do what `report` does without blocking the event loop."""
-        await self._keeper.asettle(decision.outcome, keep=sent, degraded=decision.degraded)
+        await self._fallback.asettle(decision.outcome, keep=sent, degraded=decision.degraded)
 
     def show(self, **keys: Unpack[Keys]) -> tuple[LimitReading, ...]:
         """Return how the counters of a key stand, by its clear value; nothing is changed.

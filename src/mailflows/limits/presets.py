@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from mailflows._stores import Store
-    from mailflows._stores._keeper import OnError
+    from mailflows._stores._fallback import OnError
     from mailflows.limits._decision import Decision
 
 __all__ = [
