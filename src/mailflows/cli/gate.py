@@ -13,8 +13,8 @@ from mailflows.flow import Flow
 if TYPE_CHECKING:
     import argparse
 
+    from mailflows.gate._check import Verdict
     from mailflows.gate._gate import Gate
-    from mailflows.gate._verdict import Verdict
 
 __all__ = ["add_command"]
 

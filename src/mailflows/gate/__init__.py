@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from mailflows._context import Context
+from mailflows.gate._check import GateDecision, GateReason, RefusedRecipient, Verdict
 from mailflows.gate._erasure import Forgotten
 from mailflows.gate._gate import Gate
 from mailflows.gate._parts import Finding
 from mailflows.gate._status import GateStatus, LimitUse
 from mailflows.gate._tally import Tally, TallyCount, TallyReport
-from mailflows.gate._verdict import GateDecision, GateReason, RefusedRecipient, Verdict
 
 __all__ = [
     "Context",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
+from mailflows.gate._check import GateDecision
 from mailflows.gate._parts import PARTS
-from mailflows.gate._verdict import GateDecision
 from mailflows.recipients._catalogue import require_codes
 
 if TYPE_CHECKING:

@@ -28,14 +28,13 @@ from mailflows.gate._arguments import (
     require_functions,
     require_kinds,
 )
-from mailflows.gate._check import Call, Check, Failure, arun, run
+from mailflows.gate._check import Call, Check, Failure, GateDecision, Verdict, arun, run
 from mailflows.gate._erasure import Forgotten, forgetting
 from mailflows.gate._keys import require_keys
 from mailflows.gate._outcome import events_of, learn
 from mailflows.gate._parts import CLOSING, PARTS, Parts
 from mailflows.gate._status import GateStatus, status_of
 from mailflows.gate._tally import Tally
-from mailflows.gate._verdict import GateDecision, Verdict
 from mailflows.held import HeldMail
 from mailflows.message import Envelope, Message
 

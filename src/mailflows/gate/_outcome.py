@@ -11,9 +11,8 @@ from mailflows.feedback import Event, EventType, from_reply, from_smtp_exception
 from mailflows.gate._check import Call, Failure
 
 if TYPE_CHECKING:
-    from mailflows.gate._check import Steps
+    from mailflows.gate._check import Steps, Verdict
     from mailflows.gate._parts import Parts
-    from mailflows.gate._verdict import Verdict
 
 __all__ = ["Outcome", "events_of", "learn"]
 

@@ -18,10 +18,9 @@ from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows import Outcome
 from mailflows.flows._flow_set import is_sent_for_a_person
-from mailflows.gate._check import DEFAULT_RETRY, Call, Check, Failure, Steps, in_thread
+from mailflows.gate._check import DEFAULT_RETRY, Call, Check, Failure, GateDecision, Steps, in_thread
 from mailflows.gate._identity import doubts, has_one_click
 from mailflows.gate._keys import absent_keys, fitted, needs_of
-from mailflows.gate._verdict import GateDecision
 from mailflows.held import HeldState
 from mailflows.message import UNSENDABLE
 from mailflows.recipients import Deliverability

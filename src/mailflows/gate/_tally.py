@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mailflows._result import Table
     from mailflows._stores import Documents
     from mailflows._stores._documents import Change, Steps
-    from mailflows.gate._verdict import Verdict
+    from mailflows.gate._check import Verdict
 
 __all__ = ["Tally", "TallyCount", "TallyReport"]
 
