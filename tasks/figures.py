@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -257,6 +258,21 @@ def relays() -> str:
     return table(["measured", ""], rows)
 
 
+def shop(number: int) -> str:
+    """Return what one attack on the example's shop came to, counted by its relays."""
+    scene = result("shop")["scenes"][number - 1]
+    rows: list[list[object]] = []
+    if scene["tried"]:
+        words = {"relay": "refused by the relay", "later": "waiting in the queue"}
+        parts = [f"{words.get(part, f'stopped by {part}')} {n}" for part, n in scene["stopped_by"].items()]
+        rows.append(["the attack", scene["tried"], scene["arrived"], ", ".join(parts)])
+    for flow, sent in scene["honest"].items():
+        now, end = scene["delivered"][flow], scene["in_the_end"][flow]
+        late = f"the other {end - now} after the hour, once each" if end > now else ""
+        rows.append([f"{flow}, of everybody else", sent, now, late])
+    return table(["in this hour", "messages", "taken by the relays", ""], rows)
+
+
 MORE: dict[str, dict[str, Callable[[], str]]] = {
     "docs/limits.md": {"limits": limits},
     "docs/senders.md": {"sender-control": senders},
@@ -266,6 +282,7 @@ MORE: dict[str, dict[str, Callable[[], str]]] = {
     "docs/guard.md": {"kinds": kinds, "guard": guard},
     "docs/tracking.md": {"tracking": tracking},
     "docs/integrations.md": {"relays": relays},
+    "docs/shop.md": {f"shop-{number}": partial(shop, number) for number in range(1, 7)},
     "docs/gate.md": {"breaker": breaker, "gate-speed": gate_speed},
 }
 """What stands in which page."""

@@ -398,6 +398,20 @@ def test_a_bad_campaign_stops_itself() -> None:
     assert not found.acquire("marketing", context=Context(campaign="bought list"))
 
 
+def test_a_bad_campaign_does_not_stop_its_sender() -> None:
+    """One From address sends every newsletter: the bad mailing stops, and the good one goes on."""
+    found = reputation()
+    sender = {"sender": "hello@news.lovelace.example"}
+    spring, bought = Context(campaign="spring"), Context(campaign="bought list")
+    for _ in range(120):
+        found.report(GOOD, flow="marketing", context=spring, **sender)
+    for number in range(120):
+        if found.acquire("marketing", context=bought, **sender):
+            found.report(GOOD if number % 3 else BAD, flow="marketing", context=bought, **sender)
+    assert [standing.scope for standing in found.stopped()] == ["marketing by campaign bought list"]
+    assert found.acquire("marketing", context=spring, **sender)
+
+
 def test_a_scope_is_closed_by_hand() -> None:
     """An operator names a scope by kind and name, and a kind that is none is refused."""
     found = reputation()

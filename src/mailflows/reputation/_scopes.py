@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Scope", "personal_scopes", "scope_named", "scopes_of"]
 
-KINDS = ("sender", "account", "form", "campaign", "template", "tenant")
-"""What may be guilty within a flow, the smallest first: the first that explains the evidence stops."""
+KINDS = ("account", "form", "campaign", "sender", "template", "tenant")
+"""What may be guilty within a flow, the smallest first: the first that explains the evidence stops.
+
+A From address sends many campaigns and serves many forms, so it is larger than each of them.
+"""
 
 _PERSONAL = frozenset({"sender", "account"})
 """Kinds whose names are kept only as keyed hashes, and shown to nobody."""
