@@ -22,9 +22,9 @@ from mailflows._result import Reason, Result
 from mailflows.audit import audit
 from mailflows.content import fix, lint
 from mailflows.feedback import (
-    BrakePolicy,
     Event,
     EventType,
+    OutagePolicy,
     SuppressionList,
     from_reply,
     import_suppressions,
@@ -53,7 +53,7 @@ MAIL = (
 ).encode()
 ADVERT = MAIL.replace(b"Your code is 406117.", b"Spring sale! Save 30 % on everything, shop now, only today!")
 
-_ELSEWHERE = frozenset({"Evaluation", "HeldMessage", "Undone", "Braking"})
+_ELSEWHERE = frozenset({"Evaluation", "HeldMessage", "Undone", "Outage"})
 """Results that a scene as small as this cannot make: tests of their own parts show them."""
 
 
@@ -100,7 +100,7 @@ def scene() -> Iterator[Any]:
 
 def feedback(store: MemoryStore) -> Iterator[Any]:
     """Yield what comes back, and what a suppression list makes of it."""
-    suppressions = SuppressionList(store, brake=BrakePolicy())
+    suppressions = SuppressionList(store, outage=OutagePolicy())
     yield (bounce := from_reply(550, f"5.1.1 {EVIL} User unknown", recipient="eve@example.org"))
     yield read_reply(550, f"5.1.1 {EVIL}")
     yield suppressions.apply(bounce)

@@ -1,4 +1,4 @@
-"""An outage that suppressed living mailboxes: undone in one call, or held back by the brake."""
+"""An outage that suppressed living mailboxes: undone in one call, or held back while it lasts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mailflows import ConfigurationError, Flow
 from mailflows.feedback import (
     Action,
     BounceReason,
-    BrakePolicy,
-    Braking,
     Event,
     EventType,
+    Outage,
+    OutagePolicy,
     SuppressionList,
     from_reply,
     from_webhook,
@@ -157,75 +157,75 @@ def wave(suppressions: SuppressionList, clock: FixedClock, *, good: int, bad: in
 
 
 @pytest.fixture
-def told() -> list[Braking]:
+def told() -> list[Outage]:
     """Return what the operator is told."""
     return []
 
 
 @pytest.fixture
-def braked(clock: FixedClock, told: list[Braking]) -> SuppressionList:
+def watched(clock: FixedClock, told: list[Outage]) -> SuppressionList:
     """Return a list whose provider took mail yesterday."""
-    suppressions = SuppressionList(MemoryStore(clock=clock), clock=clock, on_brake=told.append)
+    suppressions = SuppressionList(MemoryStore(clock=clock), clock=clock, on_outage=told.append)
     suppressions.apply(Event(EventType.DELIVERED, "ada@gmail.com", time=clock.now))
     clock.advance(86400.0)
     return suppressions
 
 
-def test_a_wave_is_held(braked: SuppressionList, clock: FixedClock, told: list[Braking]) -> None:
+def test_a_wave_is_held(watched: SuppressionList, clock: FixedClock, told: list[Outage]) -> None:
     """Unknown addresses of a provider that took mail yesterday are held: not mailed, and decided later."""
-    wave(braked, clock, good=5, bad=30)
+    wave(watched, clock, good=5, bad=30)
     assert [(one.mailbox_provider, one.unknown, one.delivered) for one in told] == [("google", 20, 5)]
-    assert (len(list(braked.held())), braked.is_suppressed("bad3@gmail.com")) == (30, True)
-    assert braked.undo(mailbox_provider="google", since=clock.now - HOUR).undone == 30
+    assert (len(list(watched.held())), watched.is_suppressed("bad3@gmail.com")) == (30, True)
+    assert watched.undo(mailbox_provider="google", since=clock.now - HOUR).undone == 30
 
 
-def test_what_is_held_may_be_believed(braked: SuppressionList, clock: FixedClock) -> None:
+def test_what_is_held_may_be_believed(watched: SuppressionList, clock: FixedClock) -> None:
     """Held bounces that are confirmed last; others end by themselves after a week."""
-    wave(braked, clock, good=0, bad=25)
-    assert braked.confirm(domain="gmail.com") == 25
+    wave(watched, clock, good=0, bad=25)
+    assert watched.confirm(domain="gmail.com") == 25
     clock.advance(30 * 86400.0)
-    assert (len(list(braked.held())), braked.is_suppressed("bad3@gmail.com")) == (0, True)
+    assert (len(list(watched.held())), watched.is_suppressed("bad3@gmail.com")) == (0, True)
 
 
-def test_what_is_known_for_good_is_not_held(braked: SuppressionList, clock: FixedClock) -> None:
+def test_what_is_known_for_good_is_not_held(watched: SuppressionList, clock: FixedClock) -> None:
     """A held bounce does not shorten what lasts already, and a true one later ends the waiting."""
-    braked.add("bad3@gmail.com")
-    wave(braked, clock, good=0, bad=25)
+    watched.add("bad3@gmail.com")
+    wave(watched, clock, good=0, bad=25)
     clock.advance(7200.0)
-    dead(braked, "bad4@gmail.com")
-    held = {entry.key for entry in braked.held()}
-    lasting = {braked.entry(address).key for address in ("bad3@gmail.com", "bad4@gmail.com")}
+    dead(watched, "bad4@gmail.com")
+    held = {entry.key for entry in watched.held()}
+    lasting = {watched.entry(address).key for address in ("bad3@gmail.com", "bad4@gmail.com")}
     assert (len(held), held & lasting) == (23, set())
 
 
-def test_what_nobody_decides_ends(braked: SuppressionList, clock: FixedClock) -> None:
+def test_what_nobody_decides_ends(watched: SuppressionList, clock: FixedClock) -> None:
     """After a week one more message tells whether the mailbox lives."""
-    wave(braked, clock, good=0, bad=25)
+    wave(watched, clock, good=0, bad=25)
     clock.advance(7 * 86400.0 + 1)
-    assert not braked.is_suppressed("bad3@gmail.com")
+    assert not watched.is_suppressed("bad3@gmail.com")
 
 
 @pytest.mark.parametrize(("good", "bad"), [(100, 25), (0, 19)])
 def test_an_ordinary_share_is_believed(
-    braked: SuppressionList, clock: FixedClock, told: list[Braking], good: int, bad: int
+    watched: SuppressionList, clock: FixedClock, told: list[Outage], good: int, bad: int
 ) -> None:
     """A share of unknown addresses that old bases have, or a few of them, are no wave."""
-    wave(braked, clock, good=good, bad=bad)
-    assert (told, len(list(braked.held()))) == ([], 0)
+    wave(watched, clock, good=good, bad=bad)
+    assert (told, len(list(watched.held()))) == ([], 0)
 
 
-def test_a_provider_that_never_took_mail_is_believed(clock: FixedClock, told: list[Braking]) -> None:
+def test_a_provider_that_never_took_mail_is_believed(clock: FixedClock, told: list[Outage]) -> None:
     """Where nothing was ever delivered, dead addresses are dead."""
-    suppressions = SuppressionList(MemoryStore(clock=clock), clock=clock, on_brake=told.append)
+    suppressions = SuppressionList(MemoryStore(clock=clock), clock=clock, on_outage=told.append)
     wave(suppressions, clock, good=0, bad=50)
     assert (told, len(list(suppressions.held()))) == ([], 0)
 
 
 def test_the_operator_is_told_in_the_log(
-    braked: SuppressionList, clock: FixedClock, caplog: pytest.LogCaptureFixture
+    watched: SuppressionList, clock: FixedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log says who, how many and what to do, once and without an address."""
-    wave(braked, clock, good=0, bad=40)
+    wave(watched, clock, good=0, bad=40)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert caplog.messages[0].startswith("google calls 20 of 20 addresses unknown")
     assert "@" not in caplog.text
@@ -235,7 +235,7 @@ def test_the_operator_is_told_in_the_log(
 def test_a_brake_that_cannot_work(setting: dict[str, Any]) -> None:
     """A setting under which no wave could be told is refused."""
     with pytest.raises(ConfigurationError, match=next(iter(setting))):
-        BrakePolicy(**setting)
+        OutagePolicy(**setting)
 
 
 @pytest.mark.parametrize("provider", ["sendgrid", "mailgun", "mandrill", "mailjet"])

@@ -81,8 +81,9 @@ def test_a_refusal_in_every_form(outcome: Any) -> None:
     found.report(found.check(note(), flow="professional"), outcome)
     assert found.suppressions is not None
     assert found.senders is not None
-    assert isinstance(found.limiter, Limiter)
-    assert found.limiter.check(to=ADDRESS).remaining == 1
+    limiter = found.limiter_of(None)
+    assert limiter is not None
+    assert limiter.check(to=ADDRESS).remaining == 1
     assert found.suppressions.find(ADDRESS) is not None
     assert found.senders.check("charles@lovelace.example").invalid == 1
     assert rates(found, "professional")[Metric.BOUNCES] == (1, 1)
@@ -120,8 +121,9 @@ def test_one_part_that_fails_costs_the_others_nothing(caplog: pytest.LogCaptureF
         found.report(verdict, (550, "5.1.1 User unknown"))
     assert "suppressions could not be told" in caplog.text
     assert ADDRESS not in caplog.text
-    assert isinstance(found.limiter, Limiter)
-    assert found.limiter.check(to=ADDRESS).remaining == 1
+    limiter = found.limiter_of(None)
+    assert limiter is not None
+    assert limiter.check(to=ADDRESS).remaining == 1
 
 
 @pytest.mark.parametrize("outcome", ["delivered", 250, None, [1]])
@@ -208,8 +210,9 @@ def test_a_decorated_function_writes_to_all_or_to_nobody() -> None:
     with pytest.raises(Refused, match="recipients that are refused: 1 \\(suppressions"):
         send(reset(f"{ADDRESS}, gone@babbage.example"))
     assert called == []
-    assert isinstance(found.limiter, Limiter)
-    assert found.limiter.check(to=ADDRESS).remaining == 1
+    limiter = found.limiter_of(None)
+    assert limiter is not None
+    assert limiter.check(to=ADDRESS).remaining == 1
 
 
 def test_blast_radius_is_zero() -> None:

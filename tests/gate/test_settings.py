@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailflows import ConfigurationError, Gate
+from mailflows import ConfigurationError, Flow, Gate
 from mailflows.gate import GateDecision
 from mailflows.limits import Limiter, MemoryStore
 from three_flows import newsletter, reset
@@ -37,7 +37,7 @@ def test_the_flows_alone_make_a_gate(tmp_path: Path) -> None:
     assert gate.recipients is not None
     assert gate.recipients.dns is False
     assert all((gate.suppressions, gate.reputation, gate.senders, gate.templates))
-    assert gate.limiter is None
+    assert all(gate.limiter_of(flow) is None for flow in Flow)
 
 
 def test_everything_that_can_be_said(tmp_path: Path) -> None:
@@ -69,18 +69,18 @@ threshold = 0.8
     )
     gate = Gate.from_toml(file)
     assert (tmp_path / "state.db").exists() or gate.check(reset(), flow="transactional")
-    assert (gate.dry_run, gate.on_conflict, gate.senders, gate.templates) == (
+    assert (gate.dry_run, gate._parts.on_conflict, gate.senders, gate.templates) == (
         True,
         GateDecision.REJECT,
         None,
         None,
     )
-    assert gate.on_error["scanners"] is GateDecision.ACCEPT
-    assert isinstance(gate.limiter, dict)
-    assert all(isinstance(one, Limiter) for one in gate.limiter.values())
-    assert gate.recipients_budget == 2.0
-    assert gate.guard_settings is not None
-    assert gate.guard_settings.flag_recipients == 5
+    assert gate._parts.on_error["scanners"] is GateDecision.ACCEPT
+    assert isinstance(gate.limiter_of(Flow.TRANSACTIONAL), Limiter)
+    assert gate.limiter_of(Flow.PROFESSIONAL) is None
+    assert gate._parts.recipients_budget == 2.0
+    assert gate._parts.guard_settings is not None
+    assert gate._parts.guard_settings.flag_recipients == 5
 
 
 def test_arguments_go_before_the_file(tmp_path: Path) -> None:

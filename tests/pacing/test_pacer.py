@@ -499,14 +499,14 @@ def test_a_pause_of_a_wrong_year_is_forgotten(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"{", b"[1]", b"{}", b"[NaN, []]", b'["x", []]'])
-def test_a_damaged_position_is_a_clear_error(clock: Clock, damage: bytes) -> None:
-    """A run never begins again by itself; who forgets its position says so."""
+def test_a_damaged_checkpoint_is_a_clear_error(clock: Clock, damage: bytes) -> None:
+    """A run never begins again by itself; who forgets its checkpoint says so."""
     paced = pacer(clock)
     for _, slot in paced.stream(["a@gmail.com"], resume="news"):
         slot.sent()
-    ((key, document),) = paced.store.scan("position:")
+    ((key, document),) = paced.store.scan("checkpoint:")
     paced.store.swap(key, document, damage)
-    with pytest.raises(StoreError, match="the position of this run is damaged"):
+    with pytest.raises(StoreError, match="the checkpoint of this run is damaged"):
         list(paced.stream(["a@gmail.com"], resume="news"))
     paced.forget("news")
     assert len(list(paced.stream(["a@gmail.com"], resume="news"))) == 1

@@ -24,7 +24,7 @@ from mailflows.senders import (
     SenderStatus,
     SenderVerdict,
 )
-from mailflows.senders._people import places_of
+from mailflows.senders._contacts import places_of
 from mailflows.senders._record import DAY, Block, SenderRecord
 from mailflows.testing import FixedClock
 
@@ -353,7 +353,7 @@ def test_a_record_is_the_same_after_writing(steps: list[tuple[str, int]]) -> Non
         if step == "attempt":
             places = places_of(f"r{n}" for n in range(number))
             record.count(places, is_own=record.sees(f"n{number}"), oddness=0.5)
-            record.people.learn(places, record.number)
+            record.contacts.learn(places, record.number)
         elif step in {"good", "bad"}:
             record.tell(valid=number * (step == "good"), invalid=number * (step == "bad"))
         elif step == "block":
@@ -364,7 +364,7 @@ def test_a_record_is_the_same_after_writing(steps: list[tuple[str, int]]) -> Non
             now += number * (HOUR if step == "hour" else DAY)
     once = SenderRecord.read(record.write())
     assert SenderRecord.read(once.write()) == once
-    assert (once.networks, once.people, once.blocks) == (record.networks, record.people, record.blocks)
+    assert (once.networks, once.contacts, once.blocks) == (record.networks, record.contacts, record.blocks)
     assert once.spell == pytest.approx(record.spell, rel=1e-6)
     assert len(record.write()) < 6000
 
@@ -432,7 +432,7 @@ def test_a_policy_that_stops_nobody_is_refused(setting: dict[str, Any]) -> None:
 def test_a_damaged_record_begins_again(damage: bytes) -> None:
     """A record that cannot be read stops nobody from sending, and the next one is whole."""
     senders = control(FixedClock())
-    senders._keeper.store.swap(senders._key(ADA), None, damage)
+    senders._keeper.store.swap(senders._keeper.key(ADA), None, damage)
     assert senders.acquire(ADA, to=["charles@example.org"])
     assert senders.report(ADA, valid=1).outcomes == 1
 
@@ -445,7 +445,7 @@ def test_a_record_with_a_wrong_byte_stops_nobody(at: int) -> None:
     whole = bytearray(record.write())
     whole[at % len(whole)] ^= 0xFF
     senders = control(FixedClock())
-    senders._keeper.store.swap(senders._key(ADA), None, bytes(whole))
+    senders._keeper.store.swap(senders._keeper.key(ADA), None, bytes(whole))
     assert isinstance(bool(senders.acquire(ADA, to=["charles@example.org"])), bool)
 
 

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import math
 import random
 import threading
 import time
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from mailflows._stores import _forks
 from mailflows._stores._memory import MemoryStore
 from mailflows.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 
     from mailflows._clock import Timer
     from mailflows._stores._store import Documents
 
-__all__ = ["Breaker", "Change", "DocumentKeeper", "OnStoreError", "Steps", "adrive", "awaited", "drive"]
+__all__ = [
+    "Breaker",
+    "Change",
+    "DocumentKeeper",
+    "OnStoreError",
+    "Steps",
+    "adrive",
+    "asked",
+    "awaited",
+    "drive",
+    "twin",
+]
 
 OnStoreError: TypeAlias = Literal["allow", "deny", "raise"]
 """What a part does where its document cannot be had: let it pass, refuse, or raise the `StoreError`."""
@@ -355,25 +368,82 @@ class DocumentKeeper:
 
 
 def drive(steps: Steps[T], keeper: DocumentKeeper) -> T:
-    """Run a conversation with a keeper: each step is a verb of its and what the verb takes."""
+    """Run a conversation with a keeper: each step is a verb of its and what the verb takes.
+
+    A `StoreError` is raised at the step that asked, so that a part's policy can stand there.
+    """
+    go_on: Callable[[Any], tuple[str, tuple[Any, ...]]] = steps.send
     answer: Any = None
     while True:
         try:
-            verb, arguments = steps.send(answer)
+            verb, arguments = go_on(answer)
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
-        answer = getattr(keeper, verb)(*arguments)
+        try:
+            go_on, answer = steps.send, getattr(keeper, verb)(*arguments)
+        except StoreError as problem:
+            go_on, answer = steps.throw, problem
 
 
 async def adrive(steps: Steps[T], keeper: DocumentKeeper) -> T:
     """Run the same conversation without blocking the event loop."""
+    go_on: Callable[[Any], tuple[str, tuple[Any, ...]]] = steps.send
     answer: Any = None
     while True:
         try:
-            verb, arguments = steps.send(answer)
+            verb, arguments = go_on(answer)
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
-        answer = await getattr(keeper, f"a{verb}")(*arguments)
+        try:
+            go_on, answer = steps.send, await getattr(keeper, f"a{verb}")(*arguments)
+        except StoreError as problem:
+            go_on, answer = steps.throw, problem
+
+
+class _Keeping(Protocol):
+    """What has a keeper of documents."""
+
+    _keeper: DocumentKeeper
+
+
+_Self = TypeVar("_Self", bound=_Keeping)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def asked(steps: Callable[Concatenate[_Self, _P], Steps[_R]]) -> Callable[Concatenate[_Self, _P], _R]:
+    """Make a method of steps: it asks the keeper of its object, and returns what the steps return."""
+
+    @wraps(steps)
+    def ask(self: _Self, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return drive(steps(self, *args, **kwargs), self._keeper)
+
+    _name(ask, steps, steps.__name__)
+    return ask
+
+
+def twin(
+    method: Callable[Concatenate[_Self, _P], _R],
+) -> Callable[Concatenate[_Self, _P], Coroutine[Any, Any, _R]]:
+    """Return the async twin of a method that `asked` made, with the same parameters."""
+    steps: Callable[Concatenate[_Self, _P], Steps[_R]] = method.__wrapped__  # type: ignore[attr-defined]
+
+    @wraps(steps)
+    async def ask(self: _Self, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return await adrive(steps(self, *args, **kwargs), self._keeper)
+
+    _name(ask, steps, f"a{steps.__name__}")
+    ask.__doc__ = f"Do what `{steps.__name__}` does without blocking the event loop."
+    return ask
+
+
+def _name(ask: Any, steps: Callable[..., object], name: str) -> None:
+    """Let a function be shown as a method that returns what its steps return."""
+    ask.__name__ = name
+    ask.__qualname__ = f"{steps.__qualname__.rpartition('.')[0]}.{name}"
+    shown = inspect.signature(steps)
+    returned = str(shown.return_annotation).removeprefix("Steps[").removesuffix("]")
+    ask.__signature__ = shown.replace(return_annotation=returned)
 
 
 def _nothing(_: bytes | None) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from mailflows.feedback._autoreply import parse_autoreply
 from mailflows.feedback._bounce import parse_bounce
-from mailflows.feedback._brake import BrakePolicy, Braking
 from mailflows.feedback._csv import ImportResult, export_suppressions, import_suppressions
 from mailflows.feedback._entry import Suppression
 from mailflows.feedback._event import Action, BounceReason, Event, EventType, Fault
+from mailflows.feedback._outage import Outage, OutagePolicy
 from mailflows.feedback._pace import PaceChange
 from mailflows.feedback._reply import Reply, from_reply, from_smtp_exception, read_reply
 from mailflows.feedback._selection import Undone
@@ -26,12 +26,12 @@ __all__ = [
     "PROVIDERS",
     "Action",
     "BounceReason",
-    "BrakePolicy",
-    "Braking",
     "Event",
     "EventType",
     "Fault",
     "ImportResult",
+    "Outage",
+    "OutagePolicy",
     "PaceChange",
     "Reply",
     "Suppression",

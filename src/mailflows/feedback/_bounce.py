@@ -20,8 +20,7 @@ from mailflows.feedback._layouts import (
     split_returned,
     told_about,
 )
-from mailflows.feedback._narrative import diagnose_text
-from mailflows.feedback._reasons import diagnose
+from mailflows.feedback._reasons import diagnose, diagnose_text
 from mailflows.feedback._report import (
     MAX_RECIPIENTS,
     bare_address,

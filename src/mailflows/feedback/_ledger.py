@@ -12,7 +12,7 @@ from mailflows._mailbox import mailbox_key
 from mailflows.feedback._address import domain_of
 from mailflows.feedback._entry import DAMAGED, OPTED_OUT, Suppression, read_entry, written
 from mailflows.feedback._event import EventType
-from mailflows.feedback._term import end_of, lasts_longer, require_zone, sensible
+from mailflows.feedback._expiry import end_of, lasts_longer, require_zone, sensible
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""From what a server said to a reason, and from the reason to what is to be done."""
+"""From what a server said, or a report tells people, to a reason and to what is to be done."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from functools import cache, lru_cache
 from typing import Any
 
 from mailflows import _data
-from mailflows.feedback._event import BounceReason
+from mailflows.feedback._event import Action, BounceReason
 
-__all__ = ["Diagnosis", "codes", "diagnose", "folded"]
+__all__ = ["Diagnosis", "codes", "diagnose", "diagnose_text", "folded"]
 
 _LOOK = 4000
 """Characters of a reply that are looked at; RFC 5321 section 4.5.3.1.5 allows 512 a line."""
@@ -24,6 +24,13 @@ _SHORT = 500
 
 _GAP = 80
 """Characters that may stand between the parts of a phrase. A bound on work."""
+
+_SEPARATOR = re.compile(r"^[ \t]{0,4}(?:-- ?|[_=*#~+-]{4,80})[ \t]{0,9}$", re.MULTILINE)
+_REPLIED = re.compile(r"(?<![\w.:#/=-])[45][0-5]\d[- ]|(?<![\d.])#?[45]\.[0-7]\.\d{1,3}(?!\.?\d)")
+_BLANK = re.compile(r"\n[ \t]{0,40}\n")
+
+_LOOK_TEXT = 16_000
+"""Characters of a text that are parted into paragraphs; software writes a few thousand. A bound on work."""
 
 _STATUS = re.compile(r"(?<![\d.])[245]\.[0-7]\.\d{1,3}(?!\.?\d)")
 _CODE = re.compile(r"(?<![\w.:#/=-])[45][0-5]\d(?=[-\s:,]|$)")
@@ -108,6 +115,51 @@ def _diagnosed(text: str, status: str | None, code: int | None) -> Diagnosis:
     reason = _whose(folded(text), (status or "").partition(".")[2], code)
     kind = (status or str(code or " "))[0]
     return Diagnosis(reason, status, code, {"4": False, "5": True}.get(kind))
+
+
+def diagnose_text(text: str, *, status: str | None = None) -> Diagnosis:
+    """Say what a text for people means.
+
+    Args:
+        text: What stands in a report about one recipient.
+        status: Enhanced status code, where a field of its own has it.
+    """
+    kept = _without_footer(text[:_LOOK_TEXT])
+    paragraphs = _BLANK.split(kept)
+    quoted = "\n".join(one for one in paragraphs if _REPLIED.search(one))
+    if quoted and (found := diagnose(quoted, status=status)).reason != "other":
+        return found
+    whole = diagnose(kept, status=status)
+    if whole.reason.action(final=True) not in {Action.PAUSE_FLOW, Action.FIX_CONFIG}:
+        return whole
+    # Only a sentence that says that the message was refused accuses the sender: many texts mention filters.
+    refusing = "\n".join(one for one in paragraphs if _says_refused(one))
+    return diagnose(refusing, status=status or codes(kept)[0])
+
+
+def _without_footer(text: str) -> str:
+    """Return a text without what a scanner or a company's disclaimer put below it."""
+    for match in _SEPARATOR.finditer(text):
+        if _is_footer(text[match.end() :]):
+            text = text[: match.start()]
+            break
+    words = _text_words("footers")
+    kept = [one for one in _BLANK.split(text) if not any(word in one.lower() for word in words)]
+    return "\n\n".join(kept)
+
+
+def _is_footer(below: str) -> bool:
+    """Say whether what stands below a line is no more of the report: no address, no code."""
+    return "@" not in below and _REPLIED.search(below) is None
+
+
+def _says_refused(paragraph: str) -> bool:
+    low = paragraph.lower()
+    return any(word in low for word in _text_words("refusals"))
+
+
+def _text_words(name: str) -> tuple[str, ...]:
+    return _data.read_sections("feedback/layouts.txt")[name]
 
 
 def codes(text: str) -> tuple[str | None, int | None]:

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 from mailflows._mail.address import mailbox_of
 from mailflows._stores import DocumentKeeper
-from mailflows._stores._documents import drive
+from mailflows._stores._documents import asked, drive, twin
 from mailflows.errors import ConfigurationError
 from mailflows.feedback._address import require_text
-from mailflows.feedback._brake import Brake, BrakePolicy
 from mailflows.feedback._event import BounceReason, Event
+from mailflows.feedback._expiry import DAY, require_lasting, require_whole
+from mailflows.feedback._learning import Learning
 from mailflows.feedback._ledger import Ledger
-from mailflows.feedback._lessons import Lessons
+from mailflows.feedback._outage import OutagePolicy, OutageWatch
 from mailflows.feedback._selection import Selection, Undone
-from mailflows.feedback._term import DAY, require_lasting, require_whole
-from mailflows.feedback._twin import asked, twin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from mailflows._clock import Clock
     from mailflows._stores import Documents
     from mailflows._stores._documents import Steps
-    from mailflows.feedback._brake import Braking
     from mailflows.feedback._entry import Suppression
+    from mailflows.feedback._outage import Outage
     from mailflows.flow import Flow
 
 __all__ = ["SuppressionList"]
@@ -60,8 +59,8 @@ class SuppressionList:
         remember: Seconds in which a second copy of an event changes nothing; 30 days by default.
         require_verified: Whether only events with a valid token of ours suppress (`Verp`). What was
             looked at and found forged never does.
-        brake: When a wave of unknown addresses is held and not believed; `None` for never.
-        on_brake: Called with a `Braking` when that happens, to tell the operator; it is logged anyway.
+        outage: When a wave of unknown addresses is held and not believed; `None` for never.
+        on_outage: Called with an `Outage` when that happens, to tell the operator; it is logged anyway.
         clear: Whether to keep addresses in clear, beside their keyed hashes.
         clock: Returns the present moment in Unix seconds.
 
@@ -85,8 +84,8 @@ class SuppressionList:
         expires: Mapping[str, float | None] | None = None,
         remember: float = 30 * DAY,
         require_verified: bool = False,
-        brake: BrakePolicy | None = BrakePolicy(),  # noqa: B008 -- frozen
-        on_brake: Callable[[Braking], object] | None = None,
+        outage: OutagePolicy | None = OutagePolicy(),  # noqa: B008 -- frozen
+        on_outage: Callable[[Outage], object] | None = None,
         clear: bool = False,
         clock: Clock = time.time,
     ) -> None:
@@ -99,13 +98,13 @@ class SuppressionList:
             if lifetime is not None:
                 require_lasting(name, lifetime)
         self.store = store
-        hooks = () if on_brake is None else (on_brake,)
+        hooks = () if on_outage is None else (on_outage,)
         self._keeper = DocumentKeeper(store, kind="suppressed", hooks=hooks, words=("raise",))
         self._require_verified = require_verified
         self._ledger = Ledger(lifetimes=lifetimes, clear=clear, clock=clock)
-        self._lessons = Lessons(
+        self._learning = Learning(
             self._ledger,
-            brake=None if brake is None else Brake(brake),
+            outage=None if outage is None else OutageWatch(outage),
             tell=self._keeper.tell,
             limits={BounceReason.MAILBOX_DISABLED: disabled_limit},
             soft_limit=soft_limit,
@@ -139,7 +138,7 @@ class SuppressionList:
         mailbox = mailbox_of(str(address or event.written_to or ""))
         if mailbox is None:  # what a report names may be no address
             return None
-        return (yield from self._lessons.apply(event, mailbox, list))
+        return (yield from self._learning.apply(event, mailbox, list))
 
     @asked
     def add(  # noqa: PLR0913 -- what an entry says

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
+from mailflows.flows import FlowSet
 from mailflows.gate._check import GateDecision
 from mailflows.gate._parts import PARTS
 from mailflows.recipients._catalogue import require_codes
@@ -14,7 +15,7 @@ from mailflows.recipients._catalogue import require_codes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mailflows.flows import FlowSet
+    from mailflows.gate._parts import Parts
     from mailflows.limits import Limiter
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "limiters_of",
     "policies_of",
     "refusals_of",
+    "require_flows",
     "require_functions",
     "require_kinds",
 ]
@@ -117,10 +119,17 @@ _VERBS = {
 """Part → what it must be able to do, and what to write."""
 
 
-def require_kinds(**parts: object) -> None:
+def require_flows(flows: object) -> None:
+    """Refuse what is no set of flows, such as the path of a file."""
+    if not isinstance(flows, FlowSet):
+        msg = f"flows is a FlowSet, not {type(flows).__name__}; for a file, use Gate.from_toml(path)"
+        raise ConfigurationError(msg, field="flows")
+
+
+def require_kinds(parts: Parts) -> None:
     """Refuse a part that is something else, such as a set of addresses for a suppression list."""
-    for name, part in parts.items():
-        verb, example = _VERBS[name]
+    for name, (verb, example) in _VERBS.items():
+        part = getattr(parts, name)
         if part is not None and not callable(getattr(part, verb, None)):
             msg = f"{name}= is such as {example}; got {type(part).__name__}"
             raise ConfigurationError(msg, field=name)

@@ -25,12 +25,13 @@ from mailflows.gate._arguments import (
     limiters_of,
     policies_of,
     refusals_of,
+    require_flows,
     require_functions,
     require_kinds,
 )
 from mailflows.gate._check import Call, Check, Failure, GateDecision, Verdict, arun, run
 from mailflows.gate._erasure import Forgotten, forgetting
-from mailflows.gate._keys import require_keys
+from mailflows.gate._limit_keys import require_keys
 from mailflows.gate._outcome import events_of, learn
 from mailflows.gate._parts import CLOSING, PARTS, Parts
 from mailflows.gate._status import GateStatus, status_of
@@ -157,65 +158,82 @@ class Gate:
         hooks: Iterable[Callable[[Verdict], object]] = (),
         timer: Timer = time.monotonic,
     ) -> None:
-        if not isinstance(flows, FlowSet):
-            msg = f"flows is a FlowSet, not {type(flows).__name__}; for a file, use Gate.from_toml(path)"
-            raise ConfigurationError(msg, field="flows")
-        require_kinds(
-            classifier=classifier,
-            recipients=recipients,
-            senders=senders,
-            suppressions=suppressions,
-            reputation=reputation,
-            templates=templates,
-            held=None if held is _IN_MEMORY else held,
-            tally=tally,
-        )
+        require_flows(flows)
         require_functions(scanners=scanners, hooks=hooks)
-        self.flows = flows
-        self.classifier = classifier or Classifier()
-        self.recipients = recipients
-        self.limiter = limiter
-        self.senders = senders
-        self.suppressions = suppressions
-        self.reputation = reputation
-        self.templates = templates
-        self.scanners = tuple(scanners)
-        self.guard_settings = guard_settings
-        self.held: HeldMail | None = HeldMail() if held is _IN_MEMORY else held
-        self.on_conflict = decision_of(on_conflict, "on_conflict")
-        self.on_error = policies_of(on_error)
-        dry_flows = dry_flows_of(dry_run, flows)
-        self.dry_run = None in dry_flows
-        self.recipients_budget = recipients_budget
-        self.hooks = tuple(hooks)
-        self.timer = timer
-        self.tally = tally or Tally(MemoryStore())
         self._parts = Parts(
             flows=flows,
-            classifier=self.classifier,
+            classifier=classifier or Classifier(),
             recipients=recipients,
             limiters=limiters_of(limiter, flows),
             senders=senders,
             suppressions=suppressions,
             reputation=reputation,
             templates=templates,
-            scanners=self.scanners,
+            scanners=tuple(scanners),
             unsubscribe={Flow(name): make for name, make in (unsubscribe or {}).items()},
-            held=self.held,
+            held=HeldMail() if held is _IN_MEMORY else held,
             guard_settings=guard_settings,
-            on_conflict=self.on_conflict,
+            on_conflict=decision_of(on_conflict, "on_conflict"),
             on_missing_unsubscribe=decision_of(on_missing_unsubscribe, "on_missing_unsubscribe"),
-            on_error=self.on_error,
-            dry_flows=dry_flows,
+            on_error=policies_of(on_error),
+            dry_flows=dry_flows_of(dry_run, flows),
             recipients_budget=recipients_budget,
             refuse_recipients=refusals_of(refuse_recipients),
             scanner_timeout=scanner_timeout,
+            tally=tally or Tally(MemoryStore()),
+            hooks=tuple(hooks),
             timer=timer,
         )
-        if classifier is None:
-            _warm_up()
-        self._is_warm = classifier is None
+        require_kinds(self._parts)
         self._order = tuple(part for name, part in PARTS.items() if name not in _absent(self._parts))
+        self._is_warm = classifier is None
+        if self._is_warm:
+            _warm_up()
+
+    @property
+    def flows(self) -> FlowSet:
+        """The flows, each with its route."""
+        return self._parts.flows
+
+    @property
+    def recipients(self) -> RecipientChecker | None:
+        """What checks addresses."""
+        return self._parts.recipients
+
+    @property
+    def senders(self) -> SenderControl | None:
+        """What stops people who mail invalid addresses: `SenderControl.unblock` lets one go on."""
+        return self._parts.senders
+
+    @property
+    def suppressions(self) -> SuppressionList | None:
+        """Who must not be written to."""
+        return self._parts.suppressions
+
+    @property
+    def reputation(self) -> Reputation | None:
+        """The breaker of each flow."""
+        return self._parts.reputation
+
+    @property
+    def templates(self) -> TemplateMemory | None:
+        """What knows the templates of each sender."""
+        return self._parts.templates
+
+    @property
+    def held(self) -> HeldMail | None:
+        """Where messages wait for manual review."""
+        return self._parts.held
+
+    @property
+    def tally(self) -> Tally:
+        """What counts what was stopped, or would have been."""
+        return self._parts.tally
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether all mail is only looked at."""
+        return None in self._parts.dry_flows
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str], *, store: Store | None = None, **parts: Any) -> Gate:  # noqa: ANN401 -- what a Gate takes
@@ -429,7 +447,7 @@ class Gate:
         Raises:
             StoreError: If the store could not answer.
         """
-        return status_of(self._parts, self.tally)
+        return status_of(self._parts)
 
     async def astatus(self) -> GateStatus:
         """Do what `status` does without blocking the event loop."""
@@ -449,14 +467,16 @@ class Gate:
         Raises:
             ConfigurationError: With what to write.
         """
-        holding = [self.on_conflict, self._parts.on_missing_unsubscribe, *self.on_error.values()]
-        if self.held is None and GateDecision.HOLD in holding:
+        parts = self._parts
+        deciding = {parts.on_conflict, parts.on_missing_unsubscribe, *parts.on_error.values()}
+        may_hold = GateDecision.HOLD in deciding
+        if self.held is None and may_hold:
             msg = (
                 f"{who}: this gate may hold messages and has no place for them: give held=HeldMail(store), "
                 'or on_conflict="reject" and on_error={"route": "defer"}'
             )
             raise ConfigurationError(msg, field="held")
-        if self.held is not None and not self.held.is_lasting and GateDecision.HOLD in holding:
+        if self.held is not None and not self.held.is_lasting and may_hold:
             _log.info("%s: held messages are kept in memory, and end with this process", who)
 
     def require_keys(self, who: str, known: Collection[str]) -> None:
@@ -499,18 +519,18 @@ class Gate:
         """Return the verdict, and let the log and the hooks know; the log gets no address."""
         is_dry = self._parts.is_dry(check)
         if is_dry and check.route is None:
-            check.route = self._road_of(check)
+            check.route = self._route_of(check)
         verdict = check.verdict(dry_run=is_dry)
         if verdict.would_be is not GateDecision.ACCEPT or verdict.degraded:
             _log.info("%s", verdict)
-        for hook in self.hooks:
+        for hook in self._parts.hooks:
             try:
                 hook(verdict)
             except Exception as problem:  # noqa: BLE001 -- of whatever kind: a broken metric must not stop mail
                 _log.error("a hook failed: %s", type(problem).__name__)
         return verdict
 
-    def _road_of(self, check: Check) -> FlowRoute | None:
+    def _route_of(self, check: Check) -> FlowRoute | None:
         """Return the route for a dry run where none was found: that of the flow it seems to be of."""
         likely = check.classification.likely if check.classification else None
         wanted = (check.flow, check.declared, likely)

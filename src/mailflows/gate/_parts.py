@@ -20,7 +20,7 @@ from mailflows.flows import Outcome
 from mailflows.flows._flow_set import is_sent_for_a_person
 from mailflows.gate._check import DEFAULT_RETRY, Call, Check, Failure, GateDecision, Steps, in_thread
 from mailflows.gate._identity import doubts, has_one_click
-from mailflows.gate._keys import absent_keys, fitted, needs_of
+from mailflows.gate._limit_keys import absent_keys, fitted, needs_of
 from mailflows.held import HeldState
 from mailflows.message import UNSENDABLE
 from mailflows.recipients import Deliverability
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from mailflows.classifier import Classifier
     from mailflows.feedback import SuppressionList
     from mailflows.flows import FlowSet, GuardSettings
+    from mailflows.gate._check import Verdict
+    from mailflows.gate._tally import Tally
     from mailflows.held import HeldMail
     from mailflows.limits import Decision, Limiter
     from mailflows.recipients import RecipientChecker, RecipientReason, RecipientReport
@@ -91,6 +93,8 @@ class Parts:
     recipients_budget: float
     refuse_recipients: Mapping[Flow | None, frozenset[str]]
     scanner_timeout: float
+    tally: Tally
+    hooks: tuple[Callable[[Verdict], object], ...]
     timer: Timer
 
     def is_dry(self, check: Check) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mailflows._result import Cell, Table
     from mailflows.gate._parts import Parts
-    from mailflows.gate._tally import Tally, TallyReport
+    from mailflows.gate._tally import TallyReport
 
 __all__ = ["GateStatus", "LimitUse", "status_of"]
 
@@ -110,7 +110,7 @@ def _left(use: LimitUse) -> str:
     return f"{use.remaining} of {use.units} left{warning}"
 
 
-def status_of(parts: Parts, tally: Tally) -> GateStatus:
+def status_of(parts: Parts) -> GateStatus:
     """Return how everything stands."""
     waiting = [one for one in parts.held.list() if one.state is HeldState.WAITING] if parts.held else []
     blocked = parts.senders.blocked() if parts.senders is not None else []
@@ -119,8 +119,8 @@ def status_of(parts: Parts, tally: Tally) -> GateStatus:
         blocked=dict(Counter(verdict.reasons[0].code for _, verdict in blocked if verdict.reasons)),
         waiting=len(waiting),
         oldest=min((one.held_at for one in waiting), default=None),
-        stopped=tally.report(days=2),
-        dry_run=tally.report(days=7, dry_run=True),
+        stopped=parts.tally.report(days=2),
+        dry_run=parts.tally.report(days=7, dry_run=True),
         suppressions=dict(Counter(str(one.reason) for one in parts.suppressions or ())),
         limits=tuple(_uses(parts)),
     )

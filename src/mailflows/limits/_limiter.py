@@ -19,7 +19,7 @@ from mailflows.errors import ConfigurationError, LimitExceeded
 from mailflows.limits._attempt import KEYS, Attempt
 from mailflows.limits._decision import Decision
 from mailflows.limits._limit import Limit
-from mailflows.limits._partly import partly
+from mailflows.limits._partial import partial_fit
 from mailflows.limits._recipients import Unreadable, canonical
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Limiter:
             return self._decision(attempt, self._direct(charges))
         _lasting(lease)
         if partial:
-            steps = partly(attempt, self._charges)
+            steps = partial_fit(attempt, self._charges)
             charges, look = next(steps)
             while True:
                 try:
@@ -175,7 +175,7 @@ class Limiter:
             return self._unreadable(attempt, problem)
         _lasting(lease)
         if partial:
-            steps = partly(attempt, self._charges)
+            steps = partial_fit(attempt, self._charges)
             charges, look = next(steps)
             while True:
                 try:

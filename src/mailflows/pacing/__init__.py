@@ -5,7 +5,7 @@ from __future__ import annotations
 from mailflows._providers import Provider, provider_of
 from mailflows.pacing._pacer import Pacer
 from mailflows.pacing._schedule import Schedule
-from mailflows.pacing._slot import Slot
+from mailflows.pacing._send_slot import Slot
 from mailflows.pacing._warm_up import Allowance, WarmUp, WarmUpState
 
 __all__ = [

@@ -15,9 +15,9 @@ from mailflows._stores import DocumentKeeper, GcraMeter, MemoryStore
 from mailflows.errors import ConfigurationError
 from mailflows.feedback import BounceReason, PaceChange, Reply
 from mailflows.limits._attempt import Attempt
+from mailflows.pacing._checkpoint import Checkpoint
 from mailflows.pacing._pace import Pace, boxed, deferred, read_pace, suspended, written
-from mailflows.pacing._position import Position
-from mailflows.pacing._slot import Slot
+from mailflows.pacing._send_slot import Slot
 from mailflows.pacing._stream import Line, arun, run
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Pacer:
     one pace. When a provider says "too fast", all slow down at once, and recover in steps.
 
     Args:
-        store: Where turns, paces and positions are kept: a `MemoryStore` by default, for one process.
+        store: Where turns, paces and checkpoints are kept: a `MemoryStore` by default, for one process.
         resolver: What asks for MX records, such as the one of `mailflows.recipients`; by default none, and
             domains are grouped by a table of the large providers' domains.
         rates: Rates of one's own, such as ``{"google": "50/s", "default": "1/s"}``.
@@ -191,17 +191,17 @@ class Pacer:
         return arun(line, messages, provider, self._asleep, self._away)
 
     def forget(self, resume: str) -> None:
-        """Forget the position of a run, so that it begins again."""
-        Position.forget(self.store, self._key(f"run\n{resume}"))
+        """Forget the checkpoint of a run, so that it begins again."""
+        Checkpoint.forget(self.store, self._key(f"run\n{resume}"))
 
     def _line(self, resume: str | None, look_ahead: int) -> Line[Any]:
         if not _is_count(look_ahead):
             msg = f"look_ahead is a number of messages, at least 1; got {look_ahead!r}"
             raise ValueError(msg)
-        position = (
-            None if resume is None else Position(self.store, self._key(f"run\n{resume}"), clock=self._clock)
+        checkpoint = (
+            None if resume is None else Checkpoint(self.store, self._key(f"run\n{resume}"), clock=self._clock)
         )
-        return Line(self._book, self._resumed, self._clock, position=position, room=look_ahead)
+        return Line(self._book, self._resumed, self._clock, checkpoint=checkpoint, room=look_ahead)
 
     def _book(self, provider: Provider, within: float = math.inf) -> Slot:
         """Book a turn at the present pace."""

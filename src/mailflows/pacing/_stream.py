@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mailflows._clock import Clock
     from mailflows._providers import Provider
     from mailflows.feedback import Reply
-    from mailflows.pacing._position import Position
-    from mailflows.pacing._slot import Slot
+    from mailflows.pacing._checkpoint import Checkpoint
+    from mailflows.pacing._send_slot import Slot
 
 __all__ = ["Line", "arun", "run"]
 
@@ -42,7 +42,7 @@ class Line(Generic[T]):
         book: Books a turn for a provider.
         resumed: Returns the moment before which nothing is sent to a provider.
         clock: Seconds.
-        position: Where it is kept what is done, or `None`.
+        checkpoint: Where it is kept what is done, or `None`.
         room: Messages that are held at most.
     """
 
@@ -52,13 +52,13 @@ class Line(Generic[T]):
         resumed: Callable[[str], float],
         clock: Clock,
         *,
-        position: Position | None,
+        checkpoint: Checkpoint | None,
         room: int,
     ) -> None:
         self._book = book
         self._resumed = resumed
         self._clock = clock
-        self._position = position
+        self._checkpoint = checkpoint
         self._room = room
         self._size = 0
         self._last = -math.inf
@@ -82,7 +82,7 @@ class Line(Generic[T]):
 
     def is_done(self, index: int) -> bool:
         """Return whether a message was done in an earlier run."""
-        return self._position is not None and self._position.has(index)
+        return self._checkpoint is not None and self._checkpoint.has(index)
 
     def add(self, index: int, item: T, provider: Provider) -> None:
         """Put a message behind the others of its provider."""
@@ -109,17 +109,17 @@ class Line(Generic[T]):
 
     def close(self, *, is_complete: bool) -> None:
         """End the run; what was handed out and not told may be given again."""
-        if self._position is None:
+        if self._checkpoint is None:
             return
         if is_complete:
-            self._position.close()
+            self._checkpoint.close()
         else:
-            self._position.give_back()
+            self._checkpoint.give_back()
 
     def _look_again(self) -> tuple[T, Slot] | float | None:
         """Take over what another run had under way and did not finish; wait while it lives."""
-        assert self._position is not None  # noqa: S101 -- only claims of others put a message there
-        free, waiting = self._position.open_of(self._others)
+        assert self._checkpoint is not None  # noqa: S101 -- only claims of others put a message there
+        free, waiting = self._checkpoint.open_of(self._others)
         for index in sorted(free):
             self.add(index, *self._others[index])
         self._others = {index: one for index, one in self._others.items() if index in waiting}
@@ -154,7 +154,7 @@ class Line(Generic[T]):
         while queue and given is None:
             index, item = queue.popleft()
             self._size -= 1
-            claimed = True if self._position is None else self._position.claim(index)
+            claimed = True if self._checkpoint is None else self._checkpoint.claim(index)
             if claimed:
                 given = item, slot
                 slot.not_before = now
@@ -171,8 +171,8 @@ class Line(Generic[T]):
 
     def _done(self, index: int, slot: Slot, _reply: Reply) -> None:
         self._open[slot.provider].pop(slot, None)
-        if self._position is not None:
-            self._position.note(index)
+        if self._checkpoint is not None:
+            self._checkpoint.note(index)
 
     def _turn(self, provider: Provider) -> None:
         slot = self._book(provider)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from mailflows._clock import to_datetime
 from mailflows._result import Reason, Severity
 from mailflows._stores import DocumentKeeper, MemoryStore
-from mailflows._stores._documents import adrive, drive
+from mailflows._stores._documents import asked, twin
 from mailflows.errors import StoreError
 from mailflows.feedback import BounceReason, read_reply
 from mailflows.limits._attempt import Attempt, network_key, text_key
-from mailflows.senders._evidence import hour_oddness
+from mailflows.senders._contacts import places_of
 from mailflows.senders._judgement import (
     MANY_NEW,
     Judgement,
@@ -23,10 +23,10 @@ from mailflows.senders._judgement import (
     judge,
     judge_mailing,
 )
-from mailflows.senders._people import places_of
 from mailflows.senders._policy import SenderPolicy
 from mailflows.senders._record import LONGEST, Block, SenderRecord
 from mailflows.senders._replay import Replay, ReplayClock
+from mailflows.senders._takeover import hour_oddness
 from mailflows.senders._verdict import SenderKind, SenderStatus, SenderVerdict
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from mailflows._stores import Documents
     from mailflows._stores._documents import OnStoreError, Steps
     from mailflows.message import Source
-    from mailflows.senders._people import Place
+    from mailflows.senders._contacts import Place
     from mailflows.senders._replay import SenderEvent, SenderReplay
 
 __all__ = ["SenderControl"]
@@ -108,6 +108,7 @@ class SenderControl:
         self._keeper = DocumentKeeper(store, kind="sender", on_error=on_error, hooks=hooks)
         self._clock = clock
 
+    @asked
     def acquire(
         self,
         sender: str,
@@ -116,7 +117,7 @@ class SenderControl:
         to: str | Iterable[str] | None = None,
         client: object = None,
         context: Context | None = None,
-    ) -> SenderVerdict:
+    ) -> Steps[SenderVerdict]:
         """Say whether a sender may send this, and remember that it was tried.
 
         Args:
@@ -130,17 +131,23 @@ class SenderControl:
         Raises:
             ValueError: If the client is no network address, or the sender is empty.
         """
-        return self._changed(sender, self._attempt(message, to, client, context), is_attempt=True)
+        attempt = self._attempt(message, to, client, context)
+        return (yield from self._changed(sender, attempt, is_attempt=True))
 
-    def check(self, sender: str) -> SenderVerdict:
+    @asked
+    def check(self, sender: str) -> Steps[SenderVerdict]:
         """Say how a sender stands, and change nothing: held means that the next message would be."""
-        key = self._key(sender)
+        return (yield from self._checked(sender))
+
+    def _checked(self, sender: str) -> Steps[SenderVerdict]:
+        key = yield "key", (_name(sender),)
         try:
-            document = self._keeper.load(key)
+            document = yield "load", (key,)
         except StoreError as problem:
             return self._without_store(problem)
         return self._standing(SenderRecord.read(document), self._clock())
 
+    @asked
     def report(  # noqa: PLR0913 -- what is known comes in several forms
         self,
         sender: str,
@@ -150,7 +157,7 @@ class SenderControl:
         text: str = "",
         valid: int = 0,
         invalid: int = 0,
-    ) -> SenderVerdict:
+    ) -> Steps[SenderVerdict]:
         """Feed back what became of a sender's mail; soft bounces are nobody's fault and do not count.
 
         Args:
@@ -166,9 +173,12 @@ class SenderControl:
             ValueError: If a number is no whole one of at least 0.
         """
         outcome = _outcome(event, code, text, valid, invalid)
-        return self._changed(sender, self._told(outcome)) if any(outcome) else self.check(sender)
+        if not any(outcome):
+            return (yield from self._checked(sender))
+        return (yield from self._changed(sender, self._told(outcome)))
 
-    def declare(self, sender: str, kind: SenderKind | str | None) -> SenderVerdict:
+    @asked
+    def declare(self, sender: str, kind: SenderKind | str | None) -> Steps[SenderVerdict]:
         """Say who is behind an account; without it that is learned from what the account does.
 
         Args:
@@ -180,18 +190,22 @@ class SenderControl:
             ValueError: If there is no such kind.
             StoreError: If the store could not answer.
         """
-        return self._order(sender, _declared(kind))
+        return (yield from self._order(sender, _declared(kind)))
 
-    def block(self, sender: str, *, seconds: float | None = None, reason: str = "by-hand") -> SenderVerdict:
+    @asked
+    def block(
+        self, sender: str, *, seconds: float | None = None, reason: str = "by-hand"
+    ) -> Steps[SenderVerdict]:
         """Block a sender, for good unless *seconds* are given.
 
         Raises:
             ValueError: If *seconds* is no number above 0.
             StoreError: If the store could not answer: an order of yours is not dropped in silence.
         """
-        return self._order(sender, _blocked(_end(seconds, self._clock()), reason))
+        return (yield from self._order(sender, _blocked(_end(seconds, self._clock()), reason)))
 
-    def unblock(self, sender: str) -> SenderVerdict:
+    @asked
+    def unblock(self, sender: str) -> Steps[SenderVerdict]:
         """Let a sender go on, whatever the reason of the block was, and learn from it.
 
         What looked like a theft is taken for the sender's own: the networks and the volume of the day become
@@ -200,23 +214,28 @@ class SenderControl:
         Raises:
             StoreError: If the store could not answer.
         """
-        return self._order(sender, SenderRecord.release)
+        return (yield from self._order(sender, SenderRecord.release))
 
-    def forget(self, sender: str) -> int:
+    @asked
+    def forget(self, sender: str) -> Steps[int]:
         """Erase the record of a sender, blocks and all, and return whether there was one, as 1 or 0.
 
         Raises:
             StoreError: If the store could not answer: an order of yours is not dropped in silence.
         """
-        return drive(_forgetting(self._key(sender)), self._keeper)
+        key = yield "key", (_name(sender),)
+        known = yield "load", (key,)
+        yield "remove", (key,)
+        return int(known is not None)
 
-    def blocked(self) -> list[tuple[str, SenderVerdict]]:
+    @asked
+    def blocked(self) -> Steps[list[tuple[str, SenderVerdict]]]:
         """Return every sender who is blocked now, with the verdict; by name where *names* kept it.
 
         Raises:
             StoreError: If the store could not answer.
         """
-        return self._listed(self._keeper.scan())
+        return self._listed((yield "collect", ()))
 
     @classmethod
     def replay(
@@ -242,71 +261,9 @@ class SenderControl:
         clock = ReplayClock()
         return Replay(cls(MemoryStore(clock=clock), policy=policy, clock=clock), clock).play(events)
 
-    async def aacquire(
-        self,
-        sender: str,
-        message: Source | object | None = None,
-        *,
-        to: str | Iterable[str] | None = None,
-        client: object = None,
-        context: Context | None = None,
-    ) -> SenderVerdict:
-        """Do what `acquire` does without blocking the event loop."""
-        judged = self._attempt(message, to, client, context)
-        return await self._achanged(sender, judged, is_attempt=True)
-
-    async def acheck(self, sender: str) -> SenderVerdict:
-        """Do what `check` does without blocking the event loop."""
-        key = await self._akey(sender)
-        try:
-            document = await self._keeper.aload(key)
-        except StoreError as problem:
-            return self._without_store(problem)
-        return self._standing(SenderRecord.read(document), self._clock())
-
-    async def areport(  # noqa: PLR0913 -- as its twin
-        self,
-        sender: str,
-        event: Any = None,
-        *,
-        code: int | None = None,
-        text: str = "",
-        valid: int = 0,
-        invalid: int = 0,
-    ) -> SenderVerdict:
-        """Do what `report` does without blocking the event loop."""
-        outcome = _outcome(event, code, text, valid, invalid)
-        if not any(outcome):
-            return await self.acheck(sender)
-        return await self._achanged(sender, self._told(outcome))
-
-    async def adeclare(self, sender: str, kind: SenderKind | str | None) -> SenderVerdict:
-        """Do what `declare` does without blocking the event loop."""
-        return await self._aorder(sender, _declared(kind))
-
-    async def ablock(
-        self, sender: str, *, seconds: float | None = None, reason: str = "by-hand"
-    ) -> SenderVerdict:
-        """Do what `block` does without blocking the event loop."""
-        return await self._aorder(sender, _blocked(_end(seconds, self._clock()), reason))
-
-    async def aunblock(self, sender: str) -> SenderVerdict:
-        """Do what `unblock` does without blocking the event loop."""
-        return await self._aorder(sender, SenderRecord.release)
-
-    async def aforget(self, sender: str) -> int:
-        """Do what `forget` does without blocking the event loop."""
-        return await adrive(_forgetting(await self._akey(sender)), self._keeper)
-
-    async def ablocked(self) -> list[tuple[str, SenderVerdict]]:
-        """Do what `blocked` does without blocking the event loop."""
-        return self._listed([found async for found in self._keeper.ascan()])
-
-    def _key(self, sender: object) -> str:
-        return self._keeper.key(_name(sender))
-
-    async def _akey(self, sender: object) -> str:
-        return await self._keeper.akey(_name(sender))
+    aacquire, acheck, areport = twin(acquire), twin(check), twin(report)
+    adeclare, ablock, aunblock = twin(declare), twin(block), twin(unblock)
+    aforget, ablocked = twin(forget), twin(blocked)
 
     def _attempt(
         self, message: Source | object | None, to: Any, client: object, context: Context | None
@@ -328,22 +285,12 @@ class SenderControl:
 
         return judged
 
-    def _changed(self, sender: str, judged: Judge, *, is_attempt: bool = False) -> SenderVerdict:
+    def _changed(self, sender: str, judged: Judge, *, is_attempt: bool = False) -> Steps[SenderVerdict]:
         """Change a record, block the sender if it calls for that, and say how the sender stands."""
         change = _Change(self, sender, judged, is_attempt=is_attempt)
-        key = self._key(sender)
+        key = yield "key", (_name(sender),)
         try:
-            self._keeper.update(key, change)
-        except StoreError as problem:
-            return self._without_store(problem)
-        return self._after(sender, change)
-
-    async def _achanged(self, sender: str, judged: Judge, *, is_attempt: bool = False) -> SenderVerdict:
-        """Do the same without blocking the event loop."""
-        change = _Change(self, sender, judged, is_attempt=is_attempt)
-        key = await self._akey(sender)
-        try:
-            await self._keeper.aupdate(key, change)
+            yield "update", (key, change)
         except StoreError as problem:
             return self._without_store(problem)
         return self._after(sender, change)
@@ -356,16 +303,11 @@ class SenderControl:
             self._keeper.tell(sender, verdict)
         return verdict
 
-    def _order(self, sender: str, order: Order) -> SenderVerdict:
+    def _order(self, sender: str, order: Order) -> Steps[SenderVerdict]:
         """Carry out an order of an administrator."""
         now = self._clock()
-        document = self._keeper.update(self._key(sender), self._ordered(sender, order, now))
-        return self._standing(SenderRecord.read(document), now)
-
-    async def _aorder(self, sender: str, order: Order) -> SenderVerdict:
-        """Do the same without blocking the event loop."""
-        now = self._clock()
-        document = await self._keeper.aupdate(await self._akey(sender), self._ordered(sender, order, now))
+        key = yield "key", (_name(sender),)
+        document = yield "update", (key, self._ordered(sender, order, now))
         return self._standing(SenderRecord.read(document), now)
 
     def _ordered(self, sender: str, order: Order, now: float) -> Callable[[bytes | None], bytes]:
@@ -437,12 +379,6 @@ class SenderControl:
         )
 
 
-def _forgetting(key: str) -> Steps[int]:
-    known = yield "load", (key,)
-    yield "remove", (key,)
-    return int(known is not None)
-
-
 class _Change:
     """A change of a record, and what was made of it; it may be asked again where another was faster."""
 
@@ -482,7 +418,7 @@ def _tried(
     is_own = record.sees(network)
     size = len(places)
     if size > policy.bulk:
-        new = sum(not record.people.knows(place) for place in places)
+        new = sum(not record.contacts.knows(place) for place in places)
         found = judge_mailing(
             record, policy, size=size, new=new, is_own=is_own, is_placed=network is not None, now=now
         )
@@ -509,7 +445,7 @@ def _tried(
                 key=lambda one: one.measure,
             )
     if found.measure < Measure.HOLD:
-        record.people.learn(places, record.number, makes_room=size <= policy.bulk)
+        record.contacts.learn(places, record.number, makes_room=size <= policy.bulk)
     return found
 
 

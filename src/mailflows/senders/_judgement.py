@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from mailflows._interval import wilson
 from mailflows._rates import duration
 from mailflows._result import Reason, Severity
-from mailflows.senders._evidence import weigh
 from mailflows.senders._record import DAY, Block
+from mailflows.senders._takeover import weigh
 
 if TYPE_CHECKING:
     from mailflows.senders._policy import SenderPolicy

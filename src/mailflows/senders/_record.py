@@ -11,10 +11,10 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from mailflows.senders._people import BYTES, TODAY_BYTES, People
+from mailflows.senders._contacts import BYTES, TODAY_BYTES, Contacts
 
 if TYPE_CHECKING:
-    from mailflows.senders._people import Place
+    from mailflows.senders._contacts import Place
 
 __all__ = ["DAY", "HOUR", "LONGEST", "Block", "Network", "SenderRecord"]
 
@@ -158,7 +158,7 @@ class SenderRecord:
     hours: list[float] = field(default_factory=_zeros)
     hours_today: list[float] = field(default_factory=_zeros)
     networks: list[Network] = field(default_factory=list)
-    people: People = field(default_factory=People)
+    contacts: Contacts = field(default_factory=Contacts)
     blocks: tuple[Block, ...] = ()
     name: str = ""
 
@@ -223,7 +223,7 @@ class SenderRecord:
         self.today = self.today_new = self.today_foreign = self.today_peak = 0.0
         self.hours_today = _zeros()
         self.is_odd = 0
-        self.people.next_day(number)
+        self.contacts.next_day(number)
         self.number = number
 
     def _learn_day(self) -> None:
@@ -246,7 +246,7 @@ class SenderRecord:
         self.last, self.number = now, int(now // DAY)
         self.burst = self.hour = 0.0
         self.mailing_at = min(self.mailing_at, now)
-        self.people.since = min(self.people.since, self.number)
+        self.contacts.since = min(self.contacts.since, self.number)
         self.blocks = tuple(block.by(now) for block in self.blocks)
 
     def sees(self, network: str | None) -> bool | None:
@@ -277,9 +277,9 @@ class SenderRecord:
         """Count an attempt to send to people."""
         number, new, fresh = len(places), 0, False
         for place in places:
-            is_first = self.people.note_today(place)
+            is_first = self.contacts.note_today(place)
             fresh |= is_first
-            new += is_first and not self.people.knows(place)
+            new += is_first and not self.contacts.knows(place)
         foreign = number if is_own is False else 0
         self.burst += fresh
         self.hour += number
@@ -365,7 +365,7 @@ _NAMES = tuple(one.name for one in fields(SenderRecord))[: _NUMBERS + _WHOLE]
 
 def _encoded(record: SenderRecord) -> bytes:
     values = [getattr(record, name) for name in _NAMES]
-    people = record.people
+    contacts = record.contacts
     tail = b""
     if record.blocks or record.name:
         blocks = [[block.since, block.until, block.reason] for block in record.blocks]
@@ -375,14 +375,14 @@ def _encoded(record: SenderRecord) -> bytes:
         *values,
         *record.hours,
         *record.hours_today,
-        people.count,
-        people.count_today,
-        people.since,
+        contacts.count,
+        contacts.count_today,
+        contacts.since,
         len(record.networks),
         len(tail),
     )
     networks = b"".join([_NETWORK.pack(n.name, n.day, min(n.days, 9999)) for n in record.networks])
-    return b"".join((head, networks, people.new, people.old, people.today, tail))
+    return b"".join((head, networks, contacts.new, contacts.old, contacts.today, tail))
 
 
 def _decoded(document: bytes) -> SenderRecord:
@@ -402,7 +402,7 @@ def _decoded(document: bytes) -> SenderRecord:
         hours=values[first : first + 24],
         hours_today=values[first + 24 :],
         networks=[Network(*one) for one in _NETWORK.iter_unpack(document[_HEAD.size : place])],
-        people=People(new, old, today, count, count_today, since),
+        contacts=Contacts(new, old, today, count, count_today, since),
         blocks=tuple(Block(*block) for block in kept[0]),
         name=str(kept[1]),
     )

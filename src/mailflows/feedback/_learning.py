@@ -12,32 +12,32 @@ from mailflows._mailbox import mailbox_key
 from mailflows.feedback._address import home_of
 from mailflows.feedback._entry import OPTED_OUT, Suppression, read_entry, written
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
+from mailflows.feedback._expiry import days_in
 from mailflows.feedback._ledger import OF_THE_FLOW
 from mailflows.feedback._selection import is_lifted
-from mailflows.feedback._term import days_in
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mailflows._stores._documents import Steps
-    from mailflows.feedback._brake import Brake, Braking
     from mailflows.feedback._ledger import Ledger
+    from mailflows.feedback._outage import Outage, OutageWatch
 
-__all__ = ["Lessons"]
+__all__ = ["Learning"]
 
 _UNKNOWN = frozenset(map(str, (reason for reason in BounceReason if reason.is_unknown)))
 
 _log = logging.getLogger("mailflows.feedback")
 
 
-class Lessons:
+class Learning:
     """Learns from events.
 
     Args:
         ledger: Where entries are put.
-        brake: What is asked about unknown addresses, or `None`.
-        tell: Called with a `Braking`.
+        outage: What is asked about unknown addresses, or `None`.
+        tell: Called with an `Outage`.
         limits: Days with a soft bounce after which an address is suppressed, by reason.
         soft_limit: The same for all other reasons.
         soft_window: Seconds in which they are counted.
@@ -48,15 +48,15 @@ class Lessons:
         self,
         ledger: Ledger,
         *,
-        brake: Brake | None,
-        tell: Callable[[Braking], object],
+        outage: OutageWatch | None,
+        tell: Callable[[Outage], object],
         limits: Mapping[BounceReason, int],
         soft_limit: int,
         soft_window: float,
         remember: float,
     ) -> None:
         self._ledger = ledger
-        self._brake = brake
+        self._outages = outage
         self._tell = tell
         self._limits = limits
         self._soft_limit = soft_limit
@@ -72,8 +72,8 @@ class Lessons:
         # Last, so that a crash in between repeats the event and does not lose it.
         if seen and not (yield "swap", (seen, None, b"1", self._remember)):
             return None  # another was faster; what both have written is the same
-        if event.type is EventType.DELIVERED and self._brake is not None:
-            yield from self._brake.delivered(home_of(mailbox), self._ledger.moment(event))
+        if event.type is EventType.DELIVERED and self._outages is not None:
+            yield from self._outages.delivered(home_of(mailbox), self._ledger.moment(event))
         return caused
 
     def _learn(self, event: Event, mailbox: str, name: str | None) -> Steps[Suppression | None]:
@@ -108,20 +108,20 @@ class Lessons:
 
     def _bury(self, event: Event, mailbox: str) -> Steps[Suppression]:
         """Suppress a dead address everywhere, or hold it while its provider is not believed."""
-        ledger, brake = self._ledger, self._brake
+        ledger, outage = self._ledger, self._outages
         entry = yield from ledger.entry(mailbox, event, reason=str(event.reason or event.type))
-        if brake is not None and event.reason and event.reason.is_unknown:
+        if outage is not None and event.reason and event.reason.is_unknown:
             at = ledger.moment(event)
-            held, told, earlier = yield from brake.unknown(home_of(mailbox), entry.key, at)
+            held, told, earlier = yield from outage.unknown(home_of(mailbox), entry.key, at)
             if held:
-                entry = replace(entry, held=True, expires=ledger.now + brake.hold)
+                entry = replace(entry, held=True, expires=ledger.now + outage.hold)
             if told is not None:
-                yield from self._hold_back(brake.hold, earlier, told)
+                yield from self._hold_back(outage.hold, earlier, told)
         yield from ledger.put(entry)
         return entry
 
-    def _hold_back(self, hold: timedelta, digests: tuple[str, ...], told: Braking) -> Steps[None]:
-        """Hold those, too, that came before the brake was put on, and tell the operator."""
+    def _hold_back(self, hold: timedelta, digests: tuple[str, ...], told: Outage) -> Steps[None]:
+        """Hold those, too, that came before the outage was noticed, and tell the operator."""
         end = self._ledger.now + hold
 
         def change(old: bytes | None) -> bytes | None:

@@ -1,4 +1,4 @@
-"""The brake: a provider that suddenly calls living mailboxes unknown is not believed at once."""
+"""An outage at a provider: where it suddenly calls living mailboxes unknown, it is not believed at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mailflows._stores._documents import Change, Steps
 
-__all__ = ["Brake", "BrakePolicy", "Braking"]
+__all__ = ["Outage", "OutagePolicy", "OutageWatch"]
 
 _DAY = timedelta(days=1)
 _DAYS_BACK = 7
@@ -26,7 +26,7 @@ _MOST_KEPT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class BrakePolicy:
+class OutagePolicy:
     """When a wave of unknown addresses is too high to be true.
 
     In December 2020 Gmail answered "550 5.1.1" for living accounts for more than two hours; whoever
@@ -60,8 +60,8 @@ class BrakePolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Braking(Result):
-    """The brake was put on: what the operator is told.
+class Outage(Result):
+    """A provider calls so many addresses unknown that it is not believed: what the operator is told.
 
     Attributes:
         mailbox_provider: Who suddenly calls addresses unknown.
@@ -87,10 +87,10 @@ class Braking(Result):
         )
 
 
-class Brake:
+class OutageWatch:
     """Counts what each mailbox provider takes and calls unknown; one document a provider."""
 
-    def __init__(self, policy: BrakePolicy) -> None:
+    def __init__(self, policy: OutagePolicy) -> None:
         self._policy = policy
 
     @property
@@ -116,14 +116,14 @@ class Brake:
 
     def unknown(
         self, provider: str, digest: str, at: datetime
-    ) -> Steps[tuple[bool, Braking | None, tuple[str, ...]]]:
+    ) -> Steps[tuple[bool, Outage | None, tuple[str, ...]]]:
         """Count an address that a provider calls unknown.
 
         Returns:
-            Whether it is to be held; what to tell, where the brake was put on by this one; and the hashes
+            Whether it is to be held; what to tell, where the outage began with this one; and the hashes
             of those that came before it in the same wave.
         """
-        told: list[Braking | None] = [None]
+        told: list[Outage | None] = [None]
 
         def change(old: bytes | None) -> bytes:
             told[0] = None
@@ -134,7 +134,7 @@ class Brake:
             if self._is_wave(state, at):
                 was_on = state["until"] > at.timestamp()
                 state["until"] = at.timestamp() + self._policy.pause
-                told[0] = None if was_on else self._braking(provider, state, at)
+                told[0] = None if was_on else self._outage(provider, state, at)
             return _dumped(state)
 
         state = json.loads((yield from self._change(provider, change)) or b"{}")
@@ -148,9 +148,9 @@ class Brake:
         took_mail = any(day < earlier for day in state["days"])
         return took_mail and bad >= self._policy.least and bad >= self._policy.share * (bad + good)
 
-    def _braking(self, provider: str, state: dict[str, Any], at: datetime) -> Braking:
+    def _outage(self, provider: str, state: dict[str, Any], at: datetime) -> Outage:
         bad = state["bad"]
-        return Braking(
+        return Outage(
             mailbox_provider=provider,
             unknown=len(bad),
             delivered=sum(count for _, count in state["good"]),
@@ -179,7 +179,7 @@ class Brake:
     def _change(self, provider: str, change: Change) -> Steps[bytes | None]:
         digest = yield "digest", (f"provider {provider}",)
         life = _DAYS_BACK * _DAY.total_seconds() + self._policy.pause
-        return (yield "update", (f"brake:{digest}", change, life))  # type: ignore[no-any-return]
+        return (yield "update", (f"outage:{digest}", change, life))  # type: ignore[no-any-return]
 
 
 def _dumped(state: dict[str, Any]) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["People", "Place", "places_of"]
+__all__ = ["Contacts", "Place", "places_of"]
 
 BYTES = 1536
 """Of one filter: 1,200 people at one mistake in a hundred, and a mistake only makes a stranger look known.
@@ -36,7 +36,7 @@ def places_of(recipients: Iterable[str]) -> list[Place]:
 
 
 @dataclass(slots=True)
-class People:
+class Contacts:
     """Whom a sender has written to, today and before.
 
     Attributes:

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from mailflows._stores import Charge, Outcome
     from mailflows.limits._attempt import Attempt
 
-__all__ = ["partly"]
+__all__ = ["partial_fit"]
 
 
-def partly(
+def partial_fit(
     attempt: Attempt, charges_of: Callable[[Attempt], list[Charge]]
 ) -> Generator[tuple[list[Charge], bool], tuple[Outcome, bool], tuple[Outcome, bool, tuple[str, ...]]]:
     """Yield what to look at in the store until it would agree, each time for fewer recipients; then take it.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mailflows._clock import Clock
     from mailflows._stores import Documents
 
-__all__ = ["Position"]
+__all__ = ["Checkpoint"]
 
 CLAIMED_FOR = 900.0
 """Seconds after which the claims of a run that is not heard of are free, where nobody can see whether its
@@ -55,7 +55,7 @@ class _State:
             self.before += 1
 
 
-class Position:
+class Checkpoint:
     """Which messages of a list are done, and which are under way in which run.
 
     Args:
@@ -65,7 +65,7 @@ class Position:
     """
 
     def __init__(self, store: Documents, name: str, *, clock: Clock) -> None:
-        self._keeper = DocumentKeeper(store, kind="position")
+        self._keeper = DocumentKeeper(store, kind="checkpoint")
         self._key = self._keeper.key(name)
         self._clock = clock
         self._me = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(6)}"
@@ -150,7 +150,7 @@ class Position:
     @classmethod
     def forget(cls, store: Documents, name: str) -> None:
         """Begin again the next time, even if what is kept cannot be read."""
-        keeper = DocumentKeeper(store, kind="position")
+        keeper = DocumentKeeper(store, kind="checkpoint")
         keeper.remove(keeper.key(name))
 
 
@@ -183,8 +183,8 @@ def _read(document: bytes | None) -> _State:
         )
     except (ValueError, TypeError, OverflowError, AttributeError) as problem:
         # To begin again by itself would write to everybody a second time.
-        msg = "the position of this run is damaged; find out how far it came, then Pacer.forget() it"
-        raise StoreError(msg, store="position") from problem
+        msg = "the checkpoint of this run is damaged; find out how far it came, then Pacer.forget() it"
+        raise StoreError(msg, store="checkpoint") from problem
 
 
 def _written(state: _State) -> bytes:
