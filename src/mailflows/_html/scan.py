@@ -42,9 +42,13 @@ _BEHIND_NAME = frozenset(" \t\r\n\f/>")
 
 # A mark inside a quoted value, or a quotation mark that is not closed: what `_TAG` does not read alone.
 _MARK_IN_VALUE = re.compile(r"""=\s{0,9}(?:"[^"<>]*[<>]|'[^'<>]*[<>])""")
-_WHOLE_TAG = re.compile(
-    r"""<[a-zA-Z][^\s/>]*+(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+|(?=>))|(?!\s*+=)))*+[\s/]*+>"""
+ATTRIBUTES = (
+    r"""(?:[\s/]*+[^\s/>][^\s/>=]*+"""
+    r"""(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+|(?=>))|(?!\s*+=)))*+"""
 )
+"""All attributes of a tag (HTML Living Standard, section 13.2.5); an open quotation mark ends none."""
+
+_WHOLE_TAG = re.compile(rf"<[a-zA-Z][^\s/>]*+{ATTRIBUTES}[\s/]*+>")
 _NEAR = 20_000  # bound: characters of a drawing; looking further back would make the time quadratic
 _TAG_START = re.compile("<[a-zA-Z]")
 _FIRST_TAG = re.compile("</?[a-zA-Z!?]")

@@ -9,10 +9,11 @@ elements.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from mailflows._html.scan import lowered, unescaped, unescaped_attribute
+from mailflows._html.scan import ATTRIBUTES, lowered, unescaped, unescaped_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,10 @@ MAX_ELEMENTS = 5_000
 3,919, and reading more of them takes longer than its bytes are worth."""
 
 MAX_ATTRIBUTES = 500
-"""bound: attributes of a tag that are kept."""
+"""bound: attributes of a tag that are read."""
+
+MAX_CLASSES = 50
+"""bound: classes of an element that are looked at."""
 
 _MAX_STEPS = 256
 """How far up the tree an end tag looks for its start. A bound on work."""
@@ -52,16 +56,23 @@ _IMPLIED_END = {
 }
 # What an implied end, or an end tag for something outside, does not cross.
 _BORDERS = frozenset("table td th caption html ul ol dl button object".split())
+_OPENS = 1
+"""The group of `_MARKUP` that names what a start tag opens."""
+
 _CELLS = frozenset("td th tr tbody thead tfoot table".split())
 """What only a cell, a row or a table may end."""
 
-_MARKUP = re.compile(r"<[a-zA-Z/!?]")
-_NAME = re.compile(r"[a-zA-Z][^\s/>]*+")
+_TAG = rf"([a-zA-Z][^\s/>]*+){ATTRIBUTES}[\s/]*+>"
+_MARKUP = re.compile(rf"<(?:{_TAG}|/{_TAG}|[a-zA-Z/!?])")
+"""A start tag, an end tag, or what starts as one and is none; the whole tag at once, in one step forward."""
+
 _ATTRIBUTE = re.compile(
-    r"""[\s/]*+([^\s/>][^\s/>=]*+)(\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>"'][^\s>]*+)?))?"""
+    r"""[\s/]*+([^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>"'][^\s>]*+|)))?"""
 )
 _COMMENT_END = re.compile("--!?>")
-_TAG_END = re.compile(r"[\s/]*+>?")
+_NAMED = re.compile("</?[a-zA-Z]")
+_NONE: dict[str, str] = {}
+"""The attributes of all elements that have none; nobody changes what an element has."""
 
 
 @dataclass(slots=True, eq=False)
@@ -88,28 +99,72 @@ class Text:
     raw: str
 
 
-@dataclass(slots=True, eq=False)
 class Element:
-    """An element, with the places of its tags: start tag [start, inner), all of it [start, end)."""
+    """An element, with the places of its tags: start tag [start, inner), all of it [start, end).
 
-    name: str
-    attributes: dict[str, Attribute]
-    parent: Element | None
-    start: int
-    inner: int
-    end: int = -1
-    inner_end: int = -1
-    is_closed: bool = False
-    children: list[Element | Text] = field(default_factory=list)
-    elements: list[Element] = field(default_factory=list)
-    """The children that are elements."""
-    position: int = 0
-    """Index in the parent's `elements`."""
+    Most elements of most pages are never asked for their attributes: they are read when they are.
+
+    Attributes:
+        name: In lower case; empty for the root of a tree.
+        parent: The element around it.
+        start: Offset of its start tag.
+        named: Offset behind the name in the start tag.
+        inner: Where its content starts.
+        inner_end: Where its content ends.
+        end: Where it ends.
+        is_closed: Whether an end tag closes it.
+        children: The elements and texts in it.
+        elements: The children that are elements.
+        position: Index in the parent's `elements`.
+    """
+
+    __slots__ = (
+        *("_keys", "_source", "_values", "children", "elements", "end", "inner", "inner_end"),
+        *("is_closed", "name", "named", "parent", "position", "start"),
+    )
+
+    def __init__(self, name: str, source: str, parent: Element | None, places: tuple[int, int, int]) -> None:
+        self.name = name
+        self._source = source
+        self.parent = parent
+        self.start, self.named, self.inner = places
+        self.inner_end = self.end = -1
+        self.is_closed = False
+        self.children: list[Element | Text] = []
+        self.elements: list[Element] = []
+        self.position = 0
+        self._values: dict[str, str] | None = None if self.inner - self.named > 1 else _NONE
+        self._keys: tuple[str, ...] | None = None
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The attributes, unescaped, by their names in lower case; the first of a name counts."""
+        if self._values is None:
+            self._values = _values(self._source, self.named, self.inner)
+        return self._values
+
+    @property
+    def attributes(self) -> dict[str, Attribute]:
+        """The attributes with their places in the source, which few ask for."""
+        places = list(_places(self._source, self.named, self.inner))
+        return dict(reversed(places))
+
+    def attribute(self, name: str) -> Attribute | None:
+        """Return an attribute with its place, or `None`."""
+        if name not in self.values:
+            return None
+        return next(place for other, place in _places(self._source, self.named, self.inner) if other == name)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What a selector may ask for: the name, ``.class`` for each class that is looked at, ``#id``."""
+        if self._keys is None:
+            self._keys = _keys(self.name, self.values)
+        return self._keys
 
     def get(self, name: str, default: str = "") -> str:
         """Return the value of an attribute, or *default*."""
-        found = self.attributes.get(name)
-        return found.value if found else default
+        return self.values.get(name, default)
 
     def text(self) -> str:
         """Return all text inside, unescaped, with white space folded."""
@@ -162,38 +217,66 @@ def parse(source: str) -> Tree:
     return _Builder(source).run()
 
 
+def _places(source: str, start: int, inner: int) -> Iterator[tuple[str, Attribute]]:
+    """Yield the attributes of a tag between its name and its end, with their names in lower case."""
+    for match in islice(_ATTRIBUTE.finditer(source, start, inner - 1), MAX_ATTRIBUTES):
+        group = match.lastindex or 1
+        raw, place = (match[group], match.span(group)) if group > 1 else ("", (match.end(), match.end()))
+        yield match[1].lower(), Attribute(unescaped_attribute(raw), match.start(1), match.end(), *place)
+
+
+def _values(source: str, start: int, inner: int) -> dict[str, str]:
+    """Read the same attributes without their places, which takes a third of the time."""
+    found: dict[str, str] = {}
+    for name, double, single, bare in _ATTRIBUTE.findall(source, start, inner - 1)[:MAX_ATTRIBUTES]:
+        lower = name.lower()
+        if lower not in found:
+            raw = double or single or bare
+            found[lower] = unescaped_attribute(raw) if "&" in raw else raw
+    return found
+
+
+def _keys(name: str, values: dict[str, str]) -> tuple[str, ...]:
+    keys = [name]
+    if found := values.get("class"):
+        keys += [f".{word}" for word in found.split()[:MAX_CLASSES]]
+    if found := values.get("id"):
+        keys.append(f"#{found}")
+    return tuple(keys)
+
+
 class _Builder:
     def __init__(self, source: str) -> None:
         self.source = source
         self.lower = lowered(source)
-        self.root = Element("", {}, None, 0, 0)
+        self.root = Element("", "", None, (0, 0, 0))
         self.current = self.root
         self.tree = Tree(source, self.root, [], [], "", 0)
 
     def run(self) -> Tree:
         source, position, size = self.source, 0, len(self.source)
-        while position < size and len(self.tree.elements) < MAX_ELEMENTS:
-            found = _MARKUP.search(source, position)
+        elements, search = self.tree.elements, _MARKUP.search
+        while position < size and len(elements) < MAX_ELEMENTS:
+            found = search(source, position)
             opening = found.start() if found else size
             if opening > position:
-                self.add_text(position, opening)
-            position = self.markup(opening) if opening < size else size
+                self.current.children.append(Text(self.current, position, source[position:opening]))
+            if found is None:
+                break
+            kind = found.lastindex
+            if kind == _OPENS:
+                position = self.start_tag(found)
+            elif kind:
+                position = self.end_tag(found)
+            else:
+                position = self.declaration(opening)
         while self.current is not self.root:
             self.close(size, size)
         self.root.end = self.root.inner_end = size
         return self.tree
 
-    def markup(self, start: int) -> int:
-        """Read what starts with '<' and return the position behind it."""
-        following = self.source[start + 1 : start + 2]
-        if following.isascii() and following.isalpha():
-            return self.start_tag(start)
-        if following == "/":
-            return self.end_tag(start)
-        return self.declaration(start)
-
     def declaration(self, start: int) -> int:
-        """Read a comment, a doctype, or what browsers take for a comment."""
+        """Read a comment, a doctype, what browsers take for a comment, or a tag that the source ends in."""
         source = self.source
         if source.startswith("<!--", start):
             if source.startswith((">", "->"), start + 4):
@@ -203,42 +286,35 @@ class _Builder:
                 end = found.end() if found else len(source)
             self.tree.comments.append((start, end))
             return end
+        if _NAMED.match(source, start):  # the source ends in this tag, and a browser makes nothing of it
+            return len(source)
         closing = source.find(">", start)
         end = closing + 1 if closing >= 0 else len(source)
         if self.lower.startswith("<!doctype", start) and not self.tree.doctype:
             self.tree.doctype = self.lower[start:end]
         return end
 
-    def start_tag(self, start: int) -> int:
-        named = _NAME.match(self.source, start + 1)
-        name = named[0].lower() if named else ""
-        attributes, inner, is_empty = self.attributes(start + 1 + len(name))
-        if self.source[inner - 1 : inner] != ">":  # the source ends in it, and a browser makes nothing of it
-            return len(self.source)
-        self.imply_ends(name, start)
-        element = self.open(name, attributes, start, inner)
-        if name in VOID or (is_empty and name not in _BLOCKS and (":" in name or self.in_svg(element))):
-            self.close(inner, inner)
-        elif name in _RAW and not self.in_svg(element):
+    def start_tag(self, found: re.Match[str]) -> int:
+        """Open an element, and return the position behind its tag."""
+        name = found[1].lower()
+        start, inner = found.span()
+        if name in _IMPLIED_END:
+            self.imply_ends(name, start)
+        parent = self.current
+        element = Element(name, self.source, parent, (start, found.end(1), inner))
+        element.position = len(parent.elements)
+        parent.children.append(element)
+        parent.elements.append(element)
+        self.tree.elements.append(element)
+        if name in VOID or (
+            self.source[inner - 2] == "/" and name not in _BLOCKS and (":" in name or self.in_svg(element))
+        ):
+            element.inner_end = element.end = inner
+            return inner
+        self.current = element
+        if name in _RAW and not self.in_svg(element):
             return self.raw_text(name, inner)
         return inner
-
-    def attributes(self, position: int) -> tuple[dict[str, Attribute], int, bool]:
-        """Read the attributes of a tag; the first of a name counts."""
-        found: dict[str, Attribute] = {}
-        source = self.source
-        while match := _ATTRIBUTE.match(source, position):
-            group = 3 if match[3] is not None else 4 if match[4] is not None else 5
-            value = unescaped_attribute(match[group] or "")
-            place = match.span(group) if match[group] is not None else (match.end(), match.end())
-            if len(found) < MAX_ATTRIBUTES:
-                found.setdefault(match[1].lower(), Attribute(value, match.start(1), match.end(), *place))
-            position = match.end()
-            if match[2] and match[group] is None and source[position : position + 1] in {'"', "'"}:
-                return found, len(source), False  # a quotation mark that is not closed takes all that follows
-        end = _TAG_END.match(source, position)
-        stop = end.end() if end else position
-        return found, stop, source[stop - 2 : stop] == "/>"
 
     def in_svg(self, element: Element) -> bool:
         """Say whether an element stands in foreign content, where '/>' closes it."""
@@ -251,16 +327,6 @@ class _Builder:
             node = node.parent
         return False
 
-    def open(self, name: str, attributes: dict[str, Attribute], start: int, inner: int) -> Element:
-        parent = self.current
-        element = Element(name, attributes, parent, start, inner)
-        element.position = len(parent.elements)
-        parent.children.append(element)
-        parent.elements.append(element)
-        self.tree.elements.append(element)
-        self.current = element
-        return element
-
     def close(self, inner_end: int, end: int, *, by_tag: bool = False) -> None:
         element = self.current
         element.inner_end, element.end, element.is_closed = inner_end, end, by_tag
@@ -268,12 +334,12 @@ class _Builder:
 
     def imply_ends(self, name: str, start: int) -> None:
         """Close what the start of another element ends, such as a paragraph before a table."""
-        ends = _IMPLIED_END.get(name, ())
+        ends = _IMPLIED_END[name]
         while ended := self.implied_end(name, ends):
             self.close_up_to(ended, start, start, by_tag=False)
 
     def implied_end(self, name: str, ends: tuple[str, ...]) -> Element | None:
-        node: Element | None = self.current if ends else None
+        node: Element | None = self.current
         for _ in range(_MAX_STEPS):
             if node is None or node.name in ends:
                 return node
@@ -287,13 +353,10 @@ class _Builder:
             self.close(inner_end, inner_end)
         self.close(inner_end, end, by_tag=by_tag)
 
-    def end_tag(self, start: int) -> int:
-        named = _NAME.match(self.source, start + 2)
-        if not named:
-            found = self.source.find(">", start)
-            return found + 1 if found >= 0 else len(self.source)
-        _, end, _ = self.attributes(named.end())
-        name = named[0].lower()
+    def end_tag(self, found: re.Match[str]) -> int:
+        """Close the element that an end tag is for, if there is one, and return the position behind it."""
+        name = found[2].lower()
+        start, end = found.span()
         node: Element | None = self.current
         for _ in range(_MAX_STEPS):
             if node is None or (node.name in _CELLS and name not in _CELLS and name not in {"body", "html"}):
@@ -315,9 +378,6 @@ class _Builder:
         end = closing + 1 if found >= 0 and closing >= 0 else len(self.source)
         self.close(inner_end, end, by_tag=found >= 0)
         return end
-
-    def add_text(self, start: int, end: int) -> None:
-        self.current.children.append(Text(self.current, start, self.source[start:end]))
 
 
 def walk(root: Element) -> Iterator[Element | Text]:

@@ -45,6 +45,7 @@ __all__ = [
     "Edit",
     "TextPart",
     "editable",
+    "edited",
     "fields",
     "is_signed",
     "newline_of",
@@ -264,6 +265,19 @@ def spliced(raw: bytes, changes: Iterable[tuple[TextPart, Sequence[Edit]]]) -> b
         body = _edited(raw[part.start : part.stop], part, edits, newline_of(raw))
         raw = raw[: part.start] + body + raw[part.stop :]
     return raw
+
+
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """Return a text with edits, in order and apart, that replace its characters.
+
+    >>> edited("a brown fox", [Edit(2, 7, "red")])
+    'a red fox'
+    """
+    position, pieces = 0, []
+    for edit in edits:
+        pieces += [text[position : edit.start], edit.text]
+        position = edit.end
+    return "".join([*pieces, text[position:]])
 
 
 def _text_part(raw: bytes, leaf: Leaf) -> TextPart | None:

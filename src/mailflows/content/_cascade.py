@@ -10,21 +10,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mailflows._html.tree import Element, Text
 from mailflows.content import _css, _media, _selectors
 from mailflows.content._color import BLACK, WHITE, Color, parse_color
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from mailflows._html.tree import Tree
 
-__all__ = ["Cascade", "RuleIndex", "Style"]
+__all__ = ["Cascade", "Matches", "RuleIndex", "Style", "indexed"]
 
-MAX_MATCHES = 12_000
-"""bound: elements that are compared with selectors; what a hostile page has beyond is left out."""
+T = TypeVar("T")
+_Ranked = tuple[int, tuple[int, int, int], int, T]
+"""Rank of its layer, specificity, place in the source, and what was made of it."""
+_Entry = tuple[_selectors.Selector, frozenset[str], list[_Ranked[T]]]
+"""A selector, what must be in the page for it, and what its rule says."""
+
+MAX_MATCHES = 40_000
+"""bound: comparisons of an element with a selector; the largest of 612 real pages takes 14,244. What a
+hostile page has beyond is left out."""
 
 SEEN = frozenset(
     "color background background-color background-image font-size font font-weight display visibility "
@@ -93,50 +101,83 @@ class Style:
 _START = Style(BLACK, WHITE, 16.0)
 
 
-class RuleIndex:
-    """The rules of style sheets, found by what an element must have to match.
+class RuleIndex(Generic[T]):
+    """The rules of style sheets, by what an element must have to match.
 
     Args:
         sheets: The style sheets, in order.
         applies: Says of a rule whether it counts.
+        prepared: Makes of a rule's declarations what `Matches` gives.
     """
 
-    def __init__(self, sheets: Iterable[_css.Sheet], *, applies: Callable[[_css.Rule], bool]) -> None:
-        self._index: dict[str, list[tuple[_selectors.Selector, int, _css.Rule]]] = {}
-        self._room = [MAX_MATCHES]
-        sheets = list(sheets)
-        self._layers = _layers(sheets)
+    def __init__(
+        self,
+        sheets: Sequence[_css.Sheet],
+        applies: Callable[[_css.Rule], bool],
+        prepared: Callable[[_css.Block], T],
+    ) -> None:
+        self.entries: dict[str, list[_Entry[T]]] = {}
+        layers = _layers(sheets)
         for order, rule in enumerate(rule for sheet in sheets for rule in sheet.rules):
-            for source in rule.selectors if applies(rule) else ():
+            if not applies(rule):
+                continue
+            parts = [(rank, prepared(block)) for rank, block in _ranked(rule, layers)]
+            for source in rule.selectors:
                 if selector := _selectors.compiled(source):
-                    self._index.setdefault(selector.key, []).append((selector, order, rule))
+                    ranked = [(rank, selector.specificity, order, part) for rank, part in parts]
+                    wanted = frozenset(key for compound in selector.around for key in compound.keys)
+                    self.entries.setdefault(selector.key, []).append((selector, wanted, ranked))
 
-    def blocks(self, element: Element) -> list[tuple[_css.Declaration, ...]]:
-        """Return the declarations of the rules that match, the weakest rule first."""
-        keys = ["*", element.name, *(f".{name}" for name in element.get("class").split()[:50])]
-        if identity := element.get("id"):
-            keys.append(f"#{identity}")
-        found: list[tuple[int, tuple[int, int, int], int, tuple[_css.Declaration, ...]]] = []
-        for key in keys if self._room[0] > 0 else ():
-            for selector, order, rule in self._index.get(key, ()):
-                self._room[0] -= 1
-                if self._room[0] <= 0:
-                    break
-                if _selectors.matches(selector, element, self._room):
-                    found += self._ranked(rule, selector.specificity, order)
-        found.sort(key=lambda entry: entry[:3])
-        return [declarations for *_, declarations in found]
 
-    def _ranked(
-        self, rule: _css.Rule, specificity: tuple[int, int, int], order: int
-    ) -> list[tuple[int, tuple[int, int, int], int, tuple[_css.Declaration, ...]]]:
-        """Return the declarations of a rule with their rank; the important ones of layers rank in reverse."""
-        if not self._layers or not (layer := _layer(rule)):
-            return [(0, specificity, order, rule.declarations)]
-        rank = len(self._layers) - self._layers.get(layer, 0)
-        normal = tuple(d for d in rule.declarations if not d.is_important)
-        important = tuple(d for d in rule.declarations if d.is_important)
-        return [(-rank, specificity, order, normal), (rank, specificity, order, important)]
+class Matches(Generic[T]):
+    """The rules of an index that match the elements of a page."""
+
+    def __init__(self, index: RuleIndex[T], tree: Tree) -> None:
+        self._room = [MAX_MATCHES]
+        there = set(_selectors.IMPLIED).union(*[element.keys for element in tree.elements])
+        self._entries = {
+            key: [entry for entry in entries if entry[1] <= there]
+            for key, entries in index.entries.items()
+            if key in there or key == "*"
+        }
+
+    def of(self, element: Element) -> list[T]:
+        """Return what was made of the rules that match an element, the weakest rule first."""
+        found: list[_Ranked[T]] = []
+        for key in ("*", *element.keys) if self._room[0] > 0 else ():
+            if key in self._entries:
+                entries = self._entries[key]
+                self._room[0] -= len(entries)
+                for selector, _, ranked in entries:
+                    if _selectors.matches(selector, element, self._room):
+                        found += ranked
+        if len(found) > 1:
+            found.sort(key=_rank)
+        return [part for *_, part in found]
+
+
+@lru_cache(maxsize=32)
+def indexed(
+    sheets: tuple[_css.Sheet, ...],
+    applies: Callable[[_css.Rule], bool],
+    prepared: Callable[[_css.Block], T],
+) -> RuleIndex[T]:
+    """Return the index of style sheets; a campaign has the same ones in every message."""
+    return RuleIndex(sheets, applies, prepared)
+
+
+def _rank(entry: _Ranked[T]) -> tuple[int, tuple[int, int, int], int]:
+    return entry[:3]
+
+
+def _ranked(rule: _css.Rule, layers: dict[str, int]) -> list[tuple[int, _css.Block]]:
+    """Return the declarations of a rule with their rank; the important ones of layers rank in reverse."""
+    if not layers or not (layer := _layer(rule)):
+        return [(0, rule.declarations)]
+    rank = len(layers) - layers.get(layer, 0)
+    normal = tuple(d for d in rule.declarations if not d.is_important)
+    important = tuple(d for d in rule.declarations if d.is_important)
+    return [(-rank, normal), (rank, important)]
 
 
 class Cascade:
@@ -147,9 +188,9 @@ class Cascade:
     """
 
     def __init__(self, tree: Tree, sheets: Sequence[_css.Sheet]) -> None:
-        self.responsive = {name for sheet in sheets for rule in sheet.rules for name in _responsive(rule)}
-        self._rules = RuleIndex(sheets, applies=_decides)
-        self._revealing = RuleIndex(list(map(_revealed, sheets)), applies=_decides)
+        self.responsive = frozenset[str]().union(*map(_responsive, sheets))
+        self._rules = Matches(indexed(tuple(sheets), _decides, _values), tree)
+        self._revealing = Matches(indexed(tuple(map(_revealed, sheets)), _decides, _values), tree)
         self.styles: dict[int, Style] = {id(tree.root): _START}
         for element in tree.elements:
             parent = element.parent or tree.root
@@ -181,15 +222,15 @@ class Cascade:
 
     def _is_revealed(self, element: Element, values: dict[str, str]) -> bool:
         """Say whether a reader can open what is hidden, as in an accordion."""
-        shown = _merged(self._revealing.blocks(element))
+        shown = _merged(self._revealing.of(element))
         return bool(shown) and not _hidden(element, values | shown)
 
     def _values(self, element: Element) -> dict[str, str]:
         """Return the winning values of the properties that decide about being seen."""
-        blocks = self._rules.blocks(element)
-        if "style" in element.attributes:
-            blocks.append(_css.declarations(element.get("style")))
-        return _merged(blocks)
+        blocks = self._rules.of(element)
+        if "style" in element.values:
+            blocks.append(_values(_css.declarations(element.get("style"))))
+        return _merged(blocks) if blocks else {}
 
 
 def _decides(rule: _css.Rule) -> bool:
@@ -199,23 +240,37 @@ def _decides(rule: _css.Rule) -> bool:
     return all(map(_applies, rule.conditions))
 
 
-def _responsive(rule: _css.Rule) -> list[str]:
-    """Return the classes and ids that a rule shows or hides on another screen."""
+@lru_cache(maxsize=64)
+def _responsive(sheet: _css.Sheet) -> frozenset[str]:
+    """Return the classes and ids that the rules of a style sheet show or hide on another screen."""
     switches = {"display", "max-height", "font-size", "visibility"}
-    if switches.isdisjoint(d.name for d in rule.declarations) or all(map(_applies, rule.conditions)):
-        return []
-    return re.findall(r"[.#]([\w-]{1,80})", " ".join(rule.selectors)[:2000])
+    selectors = (
+        " ".join(rule.selectors)[:2000]
+        for rule in sheet.rules
+        if not switches.isdisjoint(d.name for d in rule.declarations)
+        and not all(map(_applies, rule.conditions))
+    )
+    return frozenset(name for source in selectors for name in re.findall(r"[.#]([\w-]{1,80})", source))
 
 
-def _merged(blocks: list[tuple[_css.Declaration, ...]]) -> dict[str, str]:
+@lru_cache(maxsize=4096)
+def _values(block: _css.Block) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what declarations say of being seen: the values, and the important ones."""
+    found: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    for declaration in block:
+        if declaration.name in SEEN:
+            found[declaration.is_important].update(_expanded(declaration))
+    return found
+
+
+def _merged(blocks: list[tuple[dict[str, str], dict[str, str]]]) -> dict[str, str]:
     """Let later declarations win, and important ones over all."""
     values: dict[str, str] = {}
-    important: dict[str, str] = {}
-    for block in blocks:
-        for declaration in block:
-            if declaration.name in SEEN:
-                (important if declaration.is_important else values).update(_expanded(declaration))
-    return values | important
+    for block, _ in blocks:
+        values.update(block)
+    for _, important in blocks:
+        values.update(important)
+    return values
 
 
 def _expanded(declaration: _css.Declaration) -> dict[str, str]:
@@ -252,6 +307,7 @@ def _decoration(values: dict[str, str]) -> str:
     return values.get("text-decoration", "") + values.get("text-decoration-line", "")
 
 
+@lru_cache(maxsize=64)
 def _revealed(sheet: _css.Sheet) -> _css.Sheet:
     """Return the rules that show something when a reader does something, as if it were done."""
     rules = [
@@ -268,7 +324,7 @@ def _layer(rule: _css.Rule) -> str:
     return ".".join(c[6:].strip() or "-" for c in rule.conditions if c.lower().startswith("@layer"))
 
 
-def _layers(sheets: list[_css.Sheet]) -> dict[str, int]:
+def _layers(sheets: Sequence[_css.Sheet]) -> dict[str, int]:
     """Return the layers in the order in which they are named (CSS Cascade Level 5, section 6.4.4)."""
     found: dict[str, int] = {}
     for sheet in sheets:
@@ -302,7 +358,7 @@ def _color(element: Element, values: dict[str, str], inherited: Color) -> Color:
         written = element.get("text")
     if written and written != "inherit" and (found := parse_color(written)):
         return found
-    is_link = element.name == "a" and "href" in element.attributes and written != "inherit"
+    is_link = element.name == "a" and "href" in element.values and written != "inherit"
     return _LINK if is_link else inherited
 
 
@@ -311,7 +367,7 @@ def _ground(element: Element, values: dict[str, str], inherited: Color | None) -
     image = values.get("background-image", "")
     if "(" in values.get("color", "") and parse_color(values["color"]) is None:
         return None  # a variable: neither can be told, so that no contrast is judged
-    if "url(" in image or "gradient(" in image or "background" in element.attributes:
+    if "url(" in image or "gradient(" in image or "background" in element.values:
         return None
     written = values.get("background-color") or element.get("bgcolor")
     if not written or written in {"inherit", "initial", "unset", "none"}:
@@ -337,7 +393,7 @@ def _hidden(element: Element, values: dict[str, str]) -> str:
     """Say what hides an element and all in it, or return an empty string."""
     if element.name in _UNSEEN:
         return element.name
-    if values.get("display") == "none" or ("hidden" in element.attributes and "display" not in values):
+    if values.get("display") == "none" or ("hidden" in element.values and "display" not in values):
         return "display:none"
     if values.get("visibility") in {"hidden", "collapse"}:
         return "visibility:hidden"

@@ -35,7 +35,7 @@ def asking(page: Page) -> list[Element]:
     return [
         element
         for element in page.tree.named(*_FORMS)
-        if not (element.name == "button" and "href" in element.attributes)
+        if not (element.name == "button" and "href" in element.values)
         and not (is_interactive and element.name == "input" and kind(element) in {"checkbox", "radio"})
     ]
 
@@ -59,6 +59,6 @@ def without_control(element: Element) -> str:
     """Return the HTML that shows what an input shows, and asks for nothing."""
     if kind(element) == "image" and element.get("src"):
         kept = ("src", "alt", "width", "height", "border", "align", "class", "style")
-        pairs = [(name, element.get(name)) for name in kept if name in element.attributes]
+        pairs = [(name, element.get(name)) for name in kept if name in element.values]
         return "<img" + "".join(f' {name}="{escape(value)}"' for name, value in pairs) + ">"
     return escape(shown(element), quote=False).replace("\xa0", "&nbsp;")

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["Declaration", "Rule", "Sheet", "declarations", "read_sheet"]
+__all__ = ["Block", "Declaration", "Rule", "Sheet", "declarations", "read_sheet"]
 
 MAX_RULES = 3_000  # bound: rules of a sheet
 _MAX_DEPTH = 8  # bound: blocks in blocks
@@ -28,9 +28,13 @@ class Declaration:
     is_important: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+Block = tuple[Declaration, ...]
+"""What stands between the braces of a rule, or in a ``style`` attribute."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """Declarations for selectors, perhaps inside at-rules.
+    """Declarations for selectors, perhaps inside at-rules; one is itself, so that it is found again fast.
 
     Attributes:
         selectors: As written, one for each comma.
@@ -45,9 +49,9 @@ class Rule:
     is_nested: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A style sheet.
+    """A style sheet, which is itself, as its rules are.
 
     Attributes:
         rules: Its rules in order.

@@ -56,18 +56,18 @@ def _of_document(page: Page) -> Iterator[str]:
     if any(not page.source.startswith(("<!--[", "<!--<!["), start) for start, _ in page.tree.comments):
         yield "other:html-comment"
     root = page.tree.first("html")
-    if root and not {"⚡4email", "amp4email"}.isdisjoint(root.attributes):
+    if root and not {"⚡4email", "amp4email"}.isdisjoint(root.values):
         yield "other:amp"
 
 
 def _of_element(element: Element) -> Iterator[str]:
     yield f"element:{element.name}"
-    for name, attribute in element.attributes.items():
+    for name, value in element.values.items():
         yield f"attribute:{name}"
         if name == "style":
-            yield from _of_style(attribute.value)
+            yield from _of_style(value)
         elif name in _ADDRESSES:
-            yield from _of_address(element, name, attribute.value)
+            yield from _of_address(element, name, value)
     yield from _of_meaning(element)
 
 

@@ -11,12 +11,21 @@ from uuid import uuid4
 
 from mailflows._clock import to_datetime
 from mailflows._mail.decoding import listed_urls
-from mailflows._mail.edit import editable, fields, is_signed, spliced, text_parts, with_header, without_header
+from mailflows._mail.edit import (
+    editable,
+    edited,
+    fields,
+    is_signed,
+    spliced,
+    text_parts,
+    with_header,
+    without_header,
+)
 from mailflows._mail.reader import read_raw
 from mailflows._result import Result, to_html, to_text
 from mailflows.content import _alternative, _repair
 from mailflows.content._unsubscribe import ONE_CLICK, is_one_click
-from mailflows.content._untouched import why_untouched
+from mailflows.content._untouched import why_page_untouched, why_untouched
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.message import Message
@@ -167,9 +176,24 @@ def fix_html(html: str, *, only: Collection[str] | None = None) -> FixResult:
         ConfigurationError: For a repair that does not exist, or is none of a page.
     """
     names = _wanted(only, _PAGE_REPAIRS)
-    page = html.encode("utf-8", "replace")  # a lone surrogate is no character, and cannot be sent
-    result = _repaired(_AS_MESSAGE + page, names, _Order(None, to_datetime(time.time()), None))
-    return replace(result, data=result.data[len(_AS_MESSAGE) :])
+    source = html.encode("utf-8", "replace").decode()  # a lone surrogate is no character, and cannot be sent
+    if reason := why_page_untouched(source):
+        return FixResult(source.encode(), (), (("message", reason),))
+    done = []
+    for name in names:
+        fixed = edited(source, _page_edits(name, _page(source)))
+        if fixed != source:
+            done.append(name)
+            source = fixed
+    _page.cache_clear()
+    return FixResult(source.encode(), tuple(done))
+
+
+def _page_edits(name: str, page: _repair.Page) -> list[_repair.Edit]:
+    """Return what a repair changes in a page."""
+    if name == "lang":
+        return _repair.lang(page, _repair.language(_AS_MESSAGE + page.source.encode()))
+    return _PAGE_EDITS[name](page)
 
 
 def _repaired(raw: bytes, names: Iterable[str], order: _Order) -> FixResult:
@@ -298,13 +322,18 @@ def _edited(raw: bytes, changes: list[tuple[TextPart, list[_repair.Edit]]]) -> b
     return spliced(raw, changes)
 
 
+_PAGE_EDITS = {
+    "active-content": _repair.active_content,
+    "forms": _repair.forms,
+    "roles": _repair.roles,
+    "spacer-alt": _repair.spacer_alt,
+    "inline-css": _repair.inline_css,
+}
+_ON_PAGES = {name: _on_pages(edits) for name, edits in _PAGE_EDITS.items()}
 _REPAIRS: dict[str, Callable[[bytes, _Order], bytes]] = {
-    "active-content": _on_pages(_repair.active_content),
-    "forms": _on_pages(_repair.forms),
-    "roles": _on_pages(_repair.roles),
-    "spacer-alt": _on_pages(_repair.spacer_alt),
+    **{name: _ON_PAGES[name] for name in ("active-content", "forms", "roles", "spacer-alt")},
     "lang": _lang,
-    "inline-css": _on_pages(_repair.inline_css),
+    "inline-css": _ON_PAGES["inline-css"],
     "plain-text": _plain_text,
     "date": _date,
     "message-id": _message_id,

@@ -42,7 +42,7 @@ def rules(draft: Draft) -> Iterator[Note]:
 
 
 def _descriptions(draft: Draft, images: list[Element]) -> Iterator[Note]:
-    without = [image for image in images if "alt" not in image.attributes]
+    without = [image for image in images if "alt" not in image.values]
     spacers = [image for image in without if is_spacer(image)]
     pictures = [image for image in without if not is_spacer(image)]
     if pictures:

@@ -6,12 +6,14 @@ declaration that cannot be read stays behind alone. The result of a second run i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING
 
 from mailflows._html.merge_tags import merge_tag
 from mailflows.content import _css, _media
-from mailflows.content._cascade import RuleIndex
+from mailflows.content._cascade import Matches, indexed
 from mailflows.content._page import is_left_out
 
 if TYPE_CHECKING:
@@ -22,8 +24,17 @@ if TYPE_CHECKING:
 
 __all__ = ["inlined"]
 
-_Layer = tuple[_css.Declaration, ...]
 _STYLELESS = frozenset("html head style script title meta link base".split())
+_Pieces = tuple[tuple[str, str], ...]
+"""Property and text of each declaration; a property that comes again in one block has marks behind it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layer:
+    """A block, as it is laid over others; one is itself, so that styles made of the same ones are found."""
+
+    normal: _Pieces
+    important: _Pieces
 
 
 def inlined(page: Page) -> Iterator[tuple[Element, str]]:
@@ -31,31 +42,24 @@ def inlined(page: Page) -> Iterator[tuple[Element, str]]:
 
     What says ``data-premailer="ignore"`` or ``data-css-inline="ignore"`` is left alone.
     """
-    rules = RuleIndex(page.inline_sheets, applies=_is_for_all)
-    # Many elements of a page have the same rules; the blocks are kept, so that no other has their identity.
-    known: dict[tuple[str, tuple[int, ...]], tuple[list[_Layer], str]] = {}
+    rules = Matches(indexed(page.inline_sheets, _is_for_all, _layer), page.tree)
     for element in page.tree.elements:
-        if element.name in _STYLELESS or is_left_out(element):
+        if element.name in _STYLELESS:
             continue
-        blocks = rules.blocks(element)
-        if not blocks:
-            continue
-        written = element.get("style")
-        key = (written, tuple(map(id, blocks)))
-        if key not in known:
-            known[key] = blocks, _changed(written, blocks)
-        if style := known[key][1]:
+        layers = rules.of(element)
+        if layers and not is_left_out(element) and (style := _changed(element.get("style"), *layers)):
             yield element, style
 
 
-def _changed(written: str, blocks: list[_Layer]) -> str:
+@lru_cache(maxsize=4096)
+def _changed(written: str, *layers: _Layer) -> str:
     """Return the new ``style`` of an element, escaped, or an empty string where nothing changes."""
     own = _css.declarations(written)
     if merge_tag().search(written):
-        style = _around(written, _merged(blocks, ()), own)
+        style = _around(written, _merged(layers, ()), own)
         return _escaped(style) if style != written else ""
-    style = _merged(blocks, own)
-    return _escaped(style) if style not in {written, _merged([], own)} else ""
+    style = _merged(layers, own)
+    return _escaped(style) if style not in {written, _merged((), own)} else ""
 
 
 def _is_for_all(rule: _css.Rule) -> bool:
@@ -67,7 +71,7 @@ def _is_for_all(rule: _css.Rule) -> bool:
     )
 
 
-def _around(written: str, style: str, own: _Layer) -> str:
+def _around(written: str, style: str, own: _css.Block) -> str:
     """Put what the rules say in front of a ``style`` that holds merge tags, which stays as it is written."""
     names = {declaration.name for declaration in own}
     pieces = [piece for piece in style.split("; ") if piece and piece not in written]
@@ -87,27 +91,46 @@ def _escaped(style: str) -> str:
     return "".join([*pieces, escape(style[position:])])
 
 
-def _merged(blocks: list[_Layer], own: _Layer) -> str:
+def _merged(layers: tuple[_Layer, ...], own: _css.Block) -> str:
     """Let the later win, the element's own over the rules', and important ones over all but important own.
 
     What a rule calls important is written without that: a media query in the style sheet must still be
     able to win.
     """
-    pairs: list[tuple[str, str]] = []
-    for layer in [*(_part(block, important=False) for block in blocks), _part(own, important=False)]:
-        pairs = _over(pairs, layer, "")
-    for layer in [_part(block, important=True) for block in blocks]:
-        pairs = _over(pairs, layer, "")
-    pairs = _over(pairs, _part(own, important=True), " !important")
-    return "; ".join(f"{name}: {value}" for name, value in pairs)
+    written: dict[str, str] = {}
+    for layer in layers:
+        _lay_over(written, layer.normal)
+    _lay_over(written, _pieces(own, is_important=False))
+    for layer in layers:
+        _lay_over(written, layer.important)
+    _lay_over(written, _pieces(own, is_important=True, mark=" !important"))
+    return "; ".join(written.values())
 
 
-def _part(layer: _Layer, *, important: bool) -> _Layer:
-    return tuple(d for d in layer if d.is_important is important)
+def _layer(block: _css.Block) -> _Layer:
+    return _Layer(_pieces(block, is_important=False), _pieces(block, is_important=True))
 
 
-def _over(pairs: list[tuple[str, str]], layer: _Layer, mark: str) -> list[tuple[str, str]]:
-    """Put declarations behind the others; two of one name in one place are a fallback, and both stay."""
-    names = {declaration.name for declaration in layer}
-    kept = [pair for pair in pairs if pair[0] not in names]
-    return kept + [(declaration.name, declaration.value + mark) for declaration in layer]
+def _pieces(block: _css.Block, *, is_important: bool, mark: str = "") -> _Pieces:
+    """Return the declarations of one kind; two of one name in one place are a fallback, and both stay."""
+    found: dict[str, str] = {}
+    for declaration in block:
+        if declaration.is_important is is_important:
+            key = declaration.name
+            while key in found:
+                key += _AGAIN
+            found[key] = f"{declaration.name}: {declaration.value}{mark}"
+    return tuple(found.items())
+
+
+_AGAIN = "\0"
+
+
+def _lay_over(written: dict[str, str], pieces: _Pieces) -> None:
+    """Put declarations behind the others, in place of those of their names."""
+    for key, text in pieces:
+        if key in written and _AGAIN not in key:
+            dropped = key
+            while written.pop(dropped, None) is not None:
+                dropped += _AGAIN
+        written[key] = text

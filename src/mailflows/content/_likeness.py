@@ -70,7 +70,7 @@ def _is_camouflaged(run: Run) -> bool:
 def _active(draft: Draft) -> Iterator[Note]:
     tree = draft.page.tree
     active = [element for element in tree.named(*ACTIVE) if is_active(element)]
-    handlers = [e for e in tree.elements if any(is_handler(name) for name in e.attributes)]
+    handlers = [e for e in tree.elements if any(is_handler(name) for name in e.values)]
     if active or handlers:
         names = dict.fromkeys([*(e.name for e in active), *("a handler" for _ in handlers[:1])])
         yield draft.on("active-content", active + handlers, *names)

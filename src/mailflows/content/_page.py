@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -139,7 +139,7 @@ class Page:
         """The anchors and areas that have a target."""
         found = []
         for element in self.tree.named("a", "area"):
-            if "href" in element.attributes:
+            if "href" in element.values:
                 is_seen = not self.cascade.style(element).hidden
                 found.append(Link(element.get("href").strip(), self._label(element), element, is_seen))
         return tuple(found)
@@ -186,14 +186,18 @@ def is_left_out(element: Element) -> bool:
     return (
         element.get("data-premailer").strip().lower() == "ignore"
         or element.get("data-css-inline").strip().lower() == "ignore"
-        or "data-embed" in element.attributes
+        or "data-embed" in element.values
     )
 
 
 def _sheet(element: Element) -> _css.Sheet:
     content = "".join(child.raw for child in element.children if isinstance(child, Text))
+    return _sheet_of(content, element.get("media").strip())
+
+
+@lru_cache(maxsize=64)
+def _sheet_of(content: str, media: str) -> _css.Sheet:
     sheet = _css.read_sheet(content)
-    media = element.get("media").strip()
     if not media or _media.applies(media):
         return sheet
     condition = f"@media {media}"
@@ -207,7 +211,7 @@ _LONGEST_LABEL = 500  # bound: see below
 _NEVER_TEXT = frozenset("head style script title template datalist".split())
 
 
-def _is_responsive(run: Run, responsive: set[str]) -> bool:
+def _is_responsive(run: Run, responsive: frozenset[str]) -> bool:
     """Say whether a media query may show what is hidden, or anything around it."""
     node: Element | None = run.node.parent
     for _ in range(30):

@@ -252,7 +252,7 @@ class _Writer:
 
 
 def _is_link(element: Element) -> bool:
-    return element.name in {"a", "button"} and "href" in element.attributes
+    return element.name in {"a", "button"} and "href" in element.values
 
 
 def _is_line(row: Element, page: Page) -> bool:

@@ -25,9 +25,9 @@ def active_content(page: Page) -> list[Edit]:
     """Cut out scripts, frames and objects with all in them, and the attributes that run something."""
     spans = [(e.start, e.end) for e in page.tree.named(*ACTIVE) if is_active(e)]
     handlers = [
-        attribute
+        element.attributes[name]
         for element in page.tree.elements
-        for name, attribute in element.attributes.items()
+        for name in element.values
         if is_handler(name)
     ]
     spans += [(_before(page, attribute), attribute.end) for attribute in handlers]
@@ -94,7 +94,7 @@ def roles(page: Page) -> list[Edit]:
 
 def spacer_alt(page: Page) -> list[Edit]:
     """Give spacers and pixels the empty text that screen readers pass over."""
-    return [_attribute(i, "alt", "") for i in page.images if "alt" not in i.attributes and is_spacer(i)]
+    return [_attribute(i, "alt", "") for i in page.images if "alt" not in i.values and is_spacer(i)]
 
 
 def lang(page: Page, code: str) -> list[Edit]:
@@ -102,7 +102,7 @@ def lang(page: Page, code: str) -> list[Edit]:
     root = page.tree.first("html")
     if not code or root is None or root.get("lang").strip():
         return []
-    if "lang" in root.attributes:
+    if "lang" in root.values:
         empty = root.attributes["lang"]
         return [Edit(empty.start, empty.end, f'lang="{code}"')]
     return [_attribute(root, "lang", code)]
@@ -135,7 +135,7 @@ def inline_css(page: Page) -> list[Edit]:
     """Write what the style sheets say into ``style`` attributes."""
     edits = []
     for element, style in inlined(page):
-        known = element.attributes.get("style")
+        known = element.attribute("style")
         if known is None:
             edits.append(_attribute(element, "style", style))
         else:
@@ -145,5 +145,4 @@ def inline_css(page: Page) -> list[Edit]:
 
 def _attribute(element: Element, name: str, value: str) -> Edit:
     """Return the edit that gives an element one more attribute, behind its name."""
-    place = element.start + 1 + len(element.name)
-    return Edit(place, place, f' {name}="{value}"')
+    return Edit(element.named, element.named, f' {name}="{value}"')

@@ -12,11 +12,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mailflows._html.tree import Element
 
-__all__ = ["Compound", "Selector", "compiled", "matches"]
+__all__ = ["IMPLIED", "Compound", "Selector", "compiled", "matches"]
 
 _PIECE = re.compile(
     r"""\s*+([>+~,])\s*+|(\s++)|([.#])((?:[\w-]|[^\x00-\x7f]|\\.)++)|(\*|[a-zA-Z][\w-]*+)"""
@@ -27,7 +27,8 @@ _LONGEST = 500  # RFC 2045 section 6.7: characters of a line
 _MAX_STEPS = 64  # bound: see below
 """How far up, or back, a combinator looks."""
 
-_IMPLIED = frozenset(("html", "body"))
+IMPLIED = frozenset(("html", "body"))
+"""What browsers add where a page does not have it."""
 
 Test = tuple[str, str, str]
 """What is asked, of what, and the wanted value."""
@@ -38,39 +39,38 @@ class Compound:
     """What one element must be.
 
     Attributes:
-        tag: Its name, or an empty string.
+        keys: Its name, classes and identity, as `Element.keys` has them.
         tests: The other conditions.
         combinator: How it stands to the compound on its right: a space, ``>``, ``+``, ``~`` or nothing.
     """
 
-    tag: str
+    keys: tuple[str, ...]
     tests: tuple[Test, ...]
     combinator: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Selector:
-    """Compounds from right to left, with the specificity of all."""
+    """A selector, read from its right end.
 
-    compounds: tuple[Compound, ...]
+    Attributes:
+        key: What the element must have in any case: its rarest key, or ``*``.
+        last: What else the element must be, or `None`.
+        around: What its relatives must be, the nearest first.
+        specificity: Identities, then classes and the like, then names.
+    """
+
+    key: str
+    last: Compound | None
+    around: tuple[Compound, ...]
     specificity: tuple[int, int, int]
-
-    @property
-    def key(self) -> str:
-        """What the element must have in any case: ``#id``, ``.class``, a name, or ``*``."""
-        rightmost = self.compounds[0]
-        for kind in "#.":
-            for test, name, _ in rightmost.tests:
-                if test == kind:
-                    return kind + name
-        return rightmost.tag or "*"
 
 
 @lru_cache(maxsize=4096)
 def compiled(source: str) -> Selector | None:
     """Compile one selector, or return `None` for one that never matches or cannot be read."""
     found: list[Compound] = []
-    tag = ""
+    keys: list[str] = []
     tests: list[Test] = []
     position, source = 0, source.strip()[:_LONGEST]
     while position < len(source):
@@ -79,21 +79,28 @@ def compiled(source: str) -> Selector | None:
             return None
         position = piece.end()
         if piece[1] or piece[2]:
-            found.append(Compound(tag, tuple(tests), piece[1] or " "))
-            tag, tests = "", []
-        elif piece[5]:
-            tag = "" if piece[5] == "*" else piece[5].lower()
-        else:
+            found.append(Compound(tuple(keys), tuple(tests), piece[1] or " "))
+            keys, tests = [], []
+        elif piece[3]:
+            keys.append(piece[3] + piece[4].replace("\\", ""))
+        elif not piece[5]:
             tests.append(_test(piece))
-    if not tag and not tests and not source.endswith("*"):
+        elif piece[5] != "*":
+            keys.append(piece[5].lower())
+    if not keys and not tests and not source.endswith("*"):
         return None
-    found.append(Compound(tag, tuple(tests)))
-    return Selector(tuple(reversed(found)), _specificity(found))
+    return _selector(found, keys, tests)
+
+
+def _selector(around: list[Compound], keys: list[str], tests: list[Test]) -> Selector:
+    every = [*around, Compound(tuple(keys), tuple(tests))]
+    key = min(keys, key=lambda key: "#.".find(key[0]) % 3, default="*")  # identity, class, name
+    rest = tuple(other for other in keys if other is not key)
+    last = Compound(rest, tuple(tests)) if rest or tests else None
+    return Selector(key, last, tuple(reversed(around)), _specificity(every))
 
 
 def _test(piece: re.Match[str]) -> Test:
-    if piece[3]:
-        return (piece[3], piece[4].replace("\\", ""), "")
     if piece[6]:
         value = next((v for v in (piece[8], piece[9], piece[10]) if v is not None), "")
         return (piece[7] or "[]", piece[6].lower(), value)
@@ -101,72 +108,72 @@ def _test(piece: re.Match[str]) -> Test:
 
 
 def _specificity(compounds: list[Compound]) -> tuple[int, int, int]:
-    tests = [test for compound in compounds for test, _, _ in compound.tests]
-    identities = tests.count("#")
-    return (identities, len(tests) - identities, sum(bool(compound.tag) for compound in compounds))
+    kinds = [key[0] for compound in compounds for key in compound.keys]
+    tests = sum(len(compound.tests) for compound in compounds)
+    identities, classes = kinds.count("#"), kinds.count(".")
+    return (identities, classes + tests, len(kinds) - identities - classes)
 
 
 def matches(selector: Selector, element: Element, room: list[int]) -> bool:
-    """Say whether a selector matches an element; *room* holds how many elements may still be compared."""
-    compounds = selector.compounds
-    if not _is(compounds[0], element):
+    """Say whether a selector matches an element that has its key.
+
+    *room* holds how many elements may still be compared.
+    """
+    if selector.last is not None and not _is(selector.last, element):
         return False
-    return len(compounds) == 1 or _fits(compounds, 1, element, room)
+    return not selector.around or _fits(selector.around, 0, element, room)
 
 
 def _fits(compounds: tuple[Compound, ...], place: int, element: Element, room: list[int]) -> bool:
-    """Say whether the compounds from *place* on match what an element is related to."""
-    if place == len(compounds):
-        return True
-    compound = compounds[place]
-    for node in _related(compound, element):
-        room[0] -= 1
-        if room[0] < 0:
-            return False
-        is_match = compound.tag in _IMPLIED and not compound.tests if not node.name else _is(compound, node)
-        if is_match and (not node.name or _fits(compounds, place + 1, node, room)):
-            return True
-    return False
-
-
-def _related(compound: Compound, element: Element) -> Iterator[Element]:
-    """Yield the elements that a compound to the left may mean, the nearest first.
+    """Say whether the compounds from *place* on match what an element is related to.
 
     The root stands for what browsers add around a page without ``<body>``.
     """
-    combinator = compound.combinator
-    if combinator in {"+", "~"}:
-        before = (
-            element.parent.elements[max(0, element.position - _MAX_STEPS) : element.position]
-            if element.parent
-            else []
-        )
-        yield from reversed(before if combinator == "~" else before[-1:])
-        return
+    if place == len(compounds):
+        return True
+    compound = compounds[place]
+    if compound.combinator in {"+", "~"}:
+        return any(_fits(compounds, place + 1, node, room) for node in _before(compound, element, room))
     node = element.parent
-    for _ in range(_MAX_STEPS if combinator == " " else 1):
-        if node is None:
-            return
-        yield node
+    for _ in range(_MAX_STEPS if compound.combinator == " " else 1):
+        if node is None or room[0] <= 0:
+            return False
+        room[0] -= 1
+        if not node.name:
+            return _is_implied(compound)
+        if _is(compound, node) and _fits(compounds, place + 1, node, room):
+            return True
         node = node.parent
+    return False
+
+
+def _before(compound: Compound, element: Element, room: list[int]) -> list[Element]:
+    """Return the elements in front of one that a compound to the left means, the nearest first."""
+    siblings = element.parent.elements if element.parent else []
+    steps = _MAX_STEPS if compound.combinator == "~" else 1
+    before = siblings[max(0, element.position - steps) : element.position]
+    room[0] -= len(before)
+    return [node for node in reversed(before) if _is(compound, node)] if room[0] >= 0 else []
+
+
+def _is_implied(compound: Compound) -> bool:
+    return len(compound.keys) == 1 and compound.keys[0] in IMPLIED and not compound.tests
 
 
 def _is(compound: Compound, element: Element) -> bool:
-    if compound.tag and compound.tag != element.name:
-        return False
-    return all(_passes(test, element) for test in compound.tests)
+    keys = element.keys
+    for key in compound.keys:  # a plain loop: it runs for every candidate
+        if key not in keys:
+            return False
+    return not compound.tests or all(_passes(test, element) for test in compound.tests)
 
 
 def _passes(test: Test, element: Element) -> bool:
     kind, name, wanted = test
-    if kind == ".":
-        return name in element.get("class").split()
-    if kind == "#":
-        return element.get("id") == name
     if kind[0] == ":":
         return _passes_pseudo(kind, wanted, element)
-    attribute = element.attributes.get(name)
-    return attribute is not None and _COMPARISONS[kind](attribute.value, wanted)
+    value = element.values.get(name)
+    return value is not None and _COMPARISONS[kind](value, wanted)
 
 
 _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
@@ -188,9 +195,10 @@ def _passes_pseudo(kind: str, wanted: str, element: Element) -> bool:
     if kind == ":root":
         return element.name == "html"
     if kind == ":link":
-        return element.name == "a" and "href" in element.attributes
-    if kind == ":not" and (inner := compiled(wanted)) and len(inner.compounds) == 1:
-        return not _is(inner.compounds[0], element)
+        return element.name == "a" and "href" in element.values
+    if kind == ":not" and (inner := compiled(wanted)) and not inner.around:
+        has_key = inner.key == "*" or inner.key in element.keys
+        return not (has_key and matches(inner, element, [0]))
     return kind == ":nth-child" and _is_nth(wanted, element.position + 1)
 
 

@@ -10,7 +10,7 @@ from mailflows.content._page import too_much
 if TYPE_CHECKING:
     from mailflows.message import Message
 
-__all__ = ["is_wide", "why_untouched"]
+__all__ = ["is_wide", "why_page_untouched", "why_untouched"]
 
 _DAMAGE = {
     "missing-boundary": "its boundary is missing or damaged, so that clients read its parts differently",
@@ -25,16 +25,24 @@ def why_untouched(raw: bytes, message: Message) -> str:
     parts = text_parts(raw)
     pages = [part for part in parts if part.content_type == "text/html"]
     if any("\x00" in part.text[:_HEAD] for part in parts):
-        return "a text has zero bytes, as UTF-16 has, and says nothing of it; write it as UTF-8"
+        return _ZEROS
     if message.html and not pages:
         return "its HTML is not declared as text/html, so that clients show its source"
     for defect, reason in _DAMAGE.items():
         if defect in message.defects and not pages:
             return reason
-    most = next((found for page in pages if (found := too_much(page.text))), "")
+    return next((reason for page in pages if (reason := why_page_untouched(page.text))), "")
+
+
+def why_page_untouched(html: str) -> str:
+    """Return why a page is left alone, or an empty string."""
+    if "\x00" in html[:_HEAD]:
+        return _ZEROS
+    most = too_much(html)
     return f"its HTML is more than any client shows: {most}" if most else ""
 
 
+_ZEROS = "a text has zero bytes, as UTF-16 has, and says nothing of it; write it as UTF-8"
 _HEAD = 1000
 """bound: letters in which a zero byte is looked for."""
 

@@ -109,7 +109,7 @@ def unmarked_tables(page: Page) -> list[Element]:
     """Return the tables that only lay out and do not say so."""
     tables = page.tree.named("table")
     with_data = {id(table) for name in _HEADINGS for e in page.tree.named(name) if (table := _table_of(e))}
-    return [t for t in tables if "role" not in t.attributes and id(t) not in with_data and not _is_grid(t)]
+    return [t for t in tables if "role" not in t.values and id(t) not in with_data and not _is_grid(t)]
 
 
 _HEADINGS = ("th", "caption", "thead", "tfoot", "colgroup")

@@ -85,7 +85,7 @@ class Rules:
 
     def judge(self, source: str, tag: Element) -> tuple[Attribute, Link] | None:
         """Return the target of a tag and what is done with it; `None` for what is no link."""
-        found = tag.attributes.get("href") if tag.name in _ANCHORS else None
+        found = tag.attribute("href") if tag.name in _ANCHORS else None
         url = found.value.strip() if found else ""
         if not found or not url:
             return None
@@ -96,7 +96,7 @@ class Rules:
         checks: tuple[tuple[str, Callable[[], bool]], ...] = (
             ("not-web", lambda: not _WEB.match(url)),
             ("own", lambda: url.startswith(self.base_url)),
-            ("opted-out", lambda: OPT_OUT in tag.attributes),
+            ("opted-out", lambda: OPT_OUT in tag.values),
             ("long", lambda: len(raw) > MAX_TARGET),
             ("placeholder", lambda: merge_tag_mark().search(url) is not None),
             ("unusual", lambda: _is_unusual(url, raw)),

@@ -236,7 +236,7 @@ def has_pixel(part: TextPart, addresses: Addresses) -> bool:
 
 def _pixel_url(tag: Element, text: str, addresses: Addresses) -> str:
     """Return the address of a pixel of ours, or an empty string."""
-    found = tag.attributes.get("src") if tag.name == "img" else None
+    found = tag.attribute("src") if tag.name == "img" else None
     url = found.raw(text) if found else ""
     return url if url.startswith(addresses.prefix(Purpose.OPEN)) else ""
 
@@ -250,7 +250,7 @@ def signed_for(part: TextPart, addresses: Addresses) -> list[tuple[tuple[str, st
         return []
     found: list[tuple[tuple[str, str], bool]] = []
     for tag in parse(part.text).elements:
-        attribute = tag.attributes.get("src" if tag.name == "img" else "href")
+        attribute = tag.attribute("src" if tag.name == "img" else "href")
         url = attribute.value.strip() if attribute else ""
         tokens = (addresses.token_in(url, purpose) for purpose in Purpose if purpose is not Purpose.BOUNCE)
         token = (
@@ -281,7 +281,7 @@ def _without_pixel(tag: Element, part: TextPart, addresses: Addresses) -> Edit |
 
 def _original(tag: Element, part: TextPart, addresses: Addresses) -> Edit | None:
     """Return the edit that puts the source of a tracked link back."""
-    found = tag.attributes.get("href")
+    found = tag.attribute("href")
     token = addresses.token_in(found.raw(part.text), Purpose.CLICK) if found else None
     if not found or not token or len(token.fields) != CLICK_FIELDS or token.fields[3] == HONEYPOT:
         return None
