@@ -56,9 +56,6 @@ _IMPLIED_END = {
 }
 # What an implied end, or an end tag for something outside, does not cross.
 _BORDERS = frozenset("table td th caption html ul ol dl button object".split())
-_OPENS = 1
-"""The group of `_MARKUP` that names what a start tag opens."""
-
 _CELLS = frozenset("td th tr tbody thead tfoot table".split())
 """What only a cell, a row or a table may end."""
 
@@ -264,7 +261,7 @@ class _Builder:
             if found is None:
                 break
             kind = found.lastindex
-            if kind == _OPENS:
+            if kind == 1:  # the group that names what a start tag opens
                 position = self.start_tag(found)
             elif kind:
                 position = self.end_tag(found)
