@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailflows._mailbox import duplicate_key, spelling_differences
-from mailflows._providers import free_mail_domains, large_mailbox_domains
+from mailflows._providers import free_mail_domains, is_free_mail, large_mailbox_domains
 from mailflows.recipients import RecipientChecker, Trait, _reference, check_recipient
 from mailflows.recipients._spelling import correct_domain, looks_like
 from mailflows.recipients._traits import NONE, PLAIN, _look_closely, is_ordinary, local_traits
@@ -381,3 +381,50 @@ def test_a_suggestion_is_one_that_takes_mail() -> None:
     assert dead.suggestion is None
     records = {"acme.com": {"MX": ["10 mx.host.fr"]}, "mx.host.fr": {"A": ["93.184.216.34"]}}
     assert RecipientChecker(resolver=FakeDns(records)).check("ada@acme.con").suggestion == "ada@acme.com"
+
+
+def slips_in(domain: str) -> set[str]:
+    """Return every neighbour swap and doubled letter of a domain, and a missing letter of a long name."""
+    name, _, ending = domain.partition(".")
+    made = {f"{name[:i]}{name[i + 1]}{name[i]}{name[i + 2 :]}.{ending}" for i in range(len(name) - 1)}
+    made |= {f"{name[:i]}{name[i]}{name[i:]}.{ending}" for i in range(len(name))}
+    made |= {f"{name}.{ending[:i]}{ending[i]}{ending[i:]}" for i in range(len(ending)) if ending[i] != "."}
+    if len(name) > 6:
+        made |= {f"{name[:i]}{name[i + 1 :]}.{ending}" for i in range(1, len(name))}
+    return made - {domain}
+
+
+def test_a_slip_never_leads_to_another_provider() -> None:
+    """Every swap, doubling and dropped letter at every provider: the one that was meant, or nobody."""
+    known = _reference.well_known()
+    targets = {domain for domain, _ in _reference.typo_targets()}
+    slips = {(typed, target) for target in targets for typed in slips_in(target)}
+    claimed = {typed for typed, _ in slips if is_free_mail(typed) or typed in known}
+    meant = {typed: correct_domain(typed, known=known) for typed, _ in slips if typed not in claimed}
+    wrong = [(t, d, meant[t]) for t, d in slips if t in meant and meant[t] not in (d, None)]
+    wrong = [(t, d, said) for t, d, said in wrong if t not in slips_in(said)]
+    assert wrong == []
+    right = sum(meant[typed] == target for typed, target in slips if typed in meant)
+    assert right > 0.85 * len(meant)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("gmail.co.uk", "gmail.com"),  # Gmail has no such mailboxes
+        ("www.gmial.com", "gmail.com"),
+        ("gmail.ney", "gmail.com"),
+        ("mail.ddk", "mail.dk"),
+        ("online.noo", "online.no"),
+        ("comhme.se", "comhem.se"),
+        ("hotmial.com.br", "hotmail.com.br"),
+        ("wanadou.fr", "wanadoo.fr"),
+        ("acme.noo", "acme.no"),
+        ("acme.co.ua", None),  # a firm gives out names there
+        ("www.gov.uk", None),
+        ("rocketmill.co.uk", None),
+    ],
+)
+def test_slips_at_providers_of_every_country(typed: str, meant: str | None) -> None:
+    """Large providers of each country, and nobody else's domain."""
+    assert correct_domain(typed, known=_reference.well_known()) == meant

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from mailflows import _data
-from mailflows._domain import is_known_ending
+from mailflows._domain import is_known_ending, registrable_domain
 from mailflows._providers import free_mail_domains, large_mailbox_domains
 
 __all__ = ["DataSource", "sources"]
@@ -186,12 +186,16 @@ def squeeze(local: str) -> str:
 
 
 def is_real_ending(ending: str) -> bool:
-    """Return whether a registry gives names under an ending of one or two labels.
+    """Return whether names are given out under an ending of one or two labels, by a registry or a firm.
 
-    >>> is_real_ending("com.br"), is_real_ending("con.br"), is_real_ending("ne")
-    (True, False, True)
+    >>> is_real_ending("com.br"), is_real_ending("con.br"), is_real_ending("ne"), is_real_ending("co.ua")
+    (True, False, True, True)
     """
-    return is_known_ending(ending) or is_known_tld(ending)
+    if "." not in ending:
+        return is_known_tld(ending)
+    # Below `co.ua` a firm gives out names: the private part of the public suffix list.
+    below = f"not-a-registry.{ending}"
+    return is_known_tld(ending.rpartition(".")[2]) and registrable_domain(below) == below
 
 
 @cache

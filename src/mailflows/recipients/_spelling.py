@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Collection  # noqa: TC003 -- read by a cached function's signature
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import combinations, groupby
 
 from mailflows._providers import free_mail_domains, large_mailbox_domains
@@ -30,6 +30,7 @@ _DOUBLE = 0.4
 _DROP = 0.8
 _ADD = 0.8
 _NEAR = 0.7
+_VOWEL = 0.8
 _OTHER = 1.0
 _FIRST = 1.3
 """Cost of slips: a doubled letter is likelier than a wrong one, and the first letter is seldom wrong.
@@ -37,6 +38,9 @@ Our choice."""
 
 _ENDINGS = tuple("com net org fr de it es eu be ch nl uk info ru pl br jp at se dk ca au us in cz pt".split())
 """Endings to which an unknown one is mended, the most used first."""
+
+_RARER_ENDINGS = tuple("no fi hu gr ro sk bg lt lv ee hr si ie il tr za mx nz ua".split())
+"""Endings to which an unknown one is mended where it only doubles a letter."""
 
 _SECOND_LEVEL = tuple(
     "co.uk com.br com.au co.jp co.in com.mx co.id com.ar com.tr com.cn co.nz co.za com.tw com.hk com.sg "
@@ -81,6 +85,13 @@ def correct_domain(domain: str, *, known: Collection[str]) -> str | None:
     """
     if not domain or domain in known or domain in _labels() or len(domain) > _LONGEST:
         return None
+    meant = _mended(domain)
+    if meant is None or meant in known or meant in _labels():
+        return meant
+    return _mended(meant) or meant  # one slip may hide another: www.gmial.com
+
+
+def _mended(domain: str) -> str | None:
     return (
         _without_www(domain)
         or _same_letters(domain)
@@ -94,7 +105,7 @@ def correct_domain(domain: str, *, known: Collection[str]) -> str | None:
 def _without_www(domain: str) -> str | None:
     """Return the mail domain where the host of a web site was typed: ``www.gmail.com``."""
     rest = domain.removeprefix("www.")
-    return rest if rest != domain and "." in rest else None
+    return rest if rest != domain and "." in rest and not _reference.is_real_ending(rest) else None
 
 
 def _same_name(domain: str) -> str | None:
@@ -147,10 +158,12 @@ def _endings() -> dict[str, tuple[str, ...]]:
         _reference.well_known(),
         free_mail_domains(),
     )
+    alone = {domain.partition(".")[0] for domain, section in _targets() if section == "one ending"}
     for group in groups:
         for domain in group if isinstance(group, list) else sorted(group):
             name, _, ending = domain.partition(".")
-            found.setdefault(name, {})[ending] = None
+            if name not in alone or domain in _labels():
+                found.setdefault(name, {})[ending] = None
     return {name: tuple(endings) for name, endings in found.items()}
 
 
@@ -194,7 +207,7 @@ def _by_parts(domain: str) -> str | None:
         slips = _name_cost(name, meant)
         if slips < _TOO_MUCH:
             for rank, target, section in _names()[meant].targets:
-                cost = slips + _ending_cost(ending, target.partition(".")[2], section, real=real)
+                cost = slips + _ending_cost(ending, target, section, real=real)
                 if cost < _TOO_MUCH and (best is None or (cost, rank) < best[:2]):
                     best = cost, rank, target
     if best:
@@ -236,16 +249,22 @@ def _bound(meant: str, section: str) -> float:
     return _DROP if len(meant) < _LONG + 2 else _DROP + _DOUBLE
 
 
-def _ending_cost(ending: str, wanted: str, section: str, *, real: bool) -> float:
+def _ending_cost(ending: str, target: str, section: str, *, real: bool) -> float:
     """Return the cost of another ending; a real one under which the name may exist costs too much."""
+    name, _, wanted = target.partition(".")
     if ending == wanted:
         return 0.0
     if not real:
         slips = _distance(ending, wanted)
+        if section == "one ending" and "." not in ending:
+            slips = min(slips, _FAR)  # there is but one mailbox provider of that name
+        elif slips > _least_slips(ending):
+            return _TOO_MUCH  # another ending is nearer, and with it another provider
         return 0.1 + slips / 10 if slips <= _FAR else _TOO_MUCH
     if wanted == "com" and ending in _SLIPS_OF_COM:
         return 0.5
-    return 0.6 if section == "one ending" and ending in _OPEN_ENDINGS else _TOO_MUCH
+    is_open = ending in _OPEN_ENDINGS or (name in _LARGEST and ending.partition(".")[0] in ("co", "com"))
+    return 0.6 if section == "one ending" and is_open else _TOO_MUCH
 
 
 def _mend_ending(domain: str) -> str | None:  # noqa: PLR0911 -- one line a kind of slip
@@ -287,7 +306,7 @@ def _mend_second_level(rest: list[str], last: str) -> str | None:
 def _mend_top_level(last: str) -> str | None:
     if len(last) < 2:
         return None
-    meant = _nearest(last, _ENDINGS, _OTHER)
+    meant = _nearest(last, _RARER_ENDINGS, _DOUBLE) or _nearest(last, _ENDINGS, _OTHER)
     if meant is None and last.startswith("com") and len(last) <= _LONGEST_TAIL:
         return "com"
     return meant
@@ -295,6 +314,12 @@ def _mend_top_level(last: str) -> str | None:
 
 _LONGEST_TAIL = 6
 """Letters of an unknown ending that begins with com and is still a slip: comcom, com123. Our choice."""
+
+
+@lru_cache(maxsize=4096)
+def _least_slips(ending: str) -> float:
+    """Return the cost of slips to the ending that is nearest."""
+    return min(_distance(ending, end) for end in _ENDINGS + _RARER_ENDINGS + _SECOND_LEVEL)
 
 
 def _nearest(typed: str, known: tuple[str, ...], bound: float) -> str | None:
@@ -338,6 +363,8 @@ def _wrong(letter: str, key: str, *, first: bool) -> float:
         return 0.0
     if frozenset((letter, key)) in _near():
         return _NEAR
+    if not first and letter in _VOWELS and key in _VOWELS:
+        return _VOWEL
     return _FIRST if first else _OTHER
 
 
