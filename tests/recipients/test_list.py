@@ -19,8 +19,17 @@ from dns_server import closed_port
 from mailflows._dns import Resolver
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
-from mailflows.recipients import Advice, Deliverability, ListReport, RecipientChecker, Trait, check_list
+from mailflows.recipients import (
+    Advice,
+    Deliverability,
+    ListReport,
+    Overrides,
+    RecipientChecker,
+    Trait,
+    check_list,
+)
 from mailflows.recipients._bounce_rate import CLASSES, judge, known_policies, predict, sample_size
+from mailflows.recipients._spool import DomainCache
 from mailflows.testing import FakeDns, FixedClock
 
 if TYPE_CHECKING:
@@ -317,6 +326,30 @@ def test_the_order_of_the_rows_does_not_matter(data: st.DataObject) -> None:
         second.reasons,
         second.duplicates,
     )
+
+
+def test_several_processes_give_the_same_report() -> None:
+    """Read in other processes, the rows come back in order, with the user's own lists."""
+    rows = [*GOOD, *BAD.values(), *(f"user{n:05}@shop.fr" for n in range(3_000)), "x@own.fr; y@shop.fr"]
+    made = RecipientChecker(
+        resolver=FakeDns(WORLD), clock=FixedClock(0.0), overrides=Overrides.of(disposable={"own.fr"})
+    )
+    one, two = made.check_list(rows), made.check_list(rows, n_jobs=2)
+    assert one == two
+    assert list(one.reports()) == list(two.reports())
+    assert one.traits[Trait.DISPOSABLE] == 3  # yopmail.com, gmial.com, and own.fr
+    with pytest.raises(ConfigurationError) as caught:
+        made.check_list(rows, n_jobs=0)
+    assert caught.value.field == "n_jobs"
+
+
+def test_a_domain_is_new_once() -> None:
+    """Also when there are more of them than memory keeps."""
+    domains = DomainCache(None, now=0.0)
+    names = [f"firm{n}.fr" for n in range(200_010)]
+    assert all(map(domains.is_new, names))
+    assert not any(map(domains.is_new, names[:20] + names[-20:]))
+    domains.close()
 
 
 @pytest.mark.parametrize("rows", [[], [None, ""], [7]])

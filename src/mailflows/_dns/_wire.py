@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
@@ -100,6 +101,7 @@ def write_question(question: Question, ident: int, *, edns: bool = True) -> byte
     return head + _EDNS if edns else head
 
 
+@lru_cache(maxsize=4096)  # a question is written, and soon compared with its answer
 def write_name(question: Question) -> bytes:
     """Return the question section: name, kind, class IN."""
     parts = []

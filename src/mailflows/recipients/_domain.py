@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -169,5 +170,6 @@ def _is_host_name(host: str) -> bool:
     return fits and not labels[-1].isdigit()
 
 
+@lru_cache(maxsize=4096)
 def _is_public(address: str) -> bool:
     return ip_address(address).is_global

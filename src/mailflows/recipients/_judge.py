@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from mailflows._mailbox import fold, key_rule
 from mailflows._providers import provider_of
@@ -132,6 +133,10 @@ class Judge:
         self._profiles: dict[str, Profile] = {}
         self._plain: dict[str, Profile] = {}  # those whose addresses need no normalising
         self._reasons: dict[DomainFacts, tuple[RecipientReason, ...]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to another process without what was learned here; there one judge serves all that is sent."""
+        return _judge_of, (self._overrides, self._flow)
 
     def find(self, text: object) -> Finding:
         """Find out about an address offline."""
@@ -394,6 +399,12 @@ class Judge:
         meant = correct_domain(domain.lower(), known=_reference.well_known() | self._overrides.known)
         suggested = f"{local}@{meant}" if meant else mended
         return suggested if suggested and self._is_good(suggested, NOT_ASKED) else None
+
+
+@lru_cache(maxsize=8)
+def _judge_of(overrides: Overrides, flow: Flow | None) -> Judge:
+    # `NONE` is known by its identity, which another process has not.
+    return Judge(overrides=NONE if overrides == NONE else overrides, flow=flow)
 
 
 _MAY_TAKE_MAIL = frozenset({DomainState.OK, DomainState.NOT_ASKED, DomainState.UNKNOWN})

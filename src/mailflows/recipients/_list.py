@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from mailflows._clock import to_datetime
 from mailflows._providers import is_free_mail
 from mailflows._result import Reason, Severity
+from mailflows.errors import ConfigurationError
 from mailflows.recipients import _bounce_rate, _reference
 from mailflows.recipients._bounce_rate import CLASS_NAMES, SUPPRESSED, class_of, predict
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts
@@ -31,7 +32,7 @@ from mailflows.recipients._report import (
     make_reason,
 )
 from mailflows.recipients._rows import Rows, Table, read_table, split_cell
-from mailflows.recipients._spool import DomainCache, Judged, Spool, pack
+from mailflows.recipients._spool import DomainCache, Judged, Spool, number_of, pack
 
 if TYPE_CHECKING:
     import os
@@ -40,12 +41,14 @@ if TYPE_CHECKING:
 
     from mailflows._clock import Clock
     from mailflows._dns import Door
-    from mailflows.recipients._judge import Finding
+    from mailflows.recipients._judge import Finding, Judge
     from mailflows.recipients._report import RecipientReason
+    from mailflows.recipients._rows import Row
 
 __all__ = ["Asks", "History", "check_rows"]
 
 _BATCH = 500  # bound: keeps work and memory flat
+_CHUNK = 2_000  # bound: rows that are sent to another process together
 _TOP = 20  # bound: keeps work and memory flat
 _KEPT_FACTS = 100_000  # bound: keeps work and memory flat
 _KEPT_OUTCOMES = 50_000  # bound: keeps work and memory flat
@@ -70,8 +73,9 @@ class Asks(Protocol):
         """Whether an address may be known by itself."""
         ...
 
-    def find(self, address: object) -> Finding:
-        """Find out about an address offline."""
+    @property
+    def judge(self) -> Judge:
+        """What finds out about addresses offline."""
         ...
 
     def conclude(
@@ -95,13 +99,17 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
     delivered: History | None,
     cache: str | os.PathLike[str] | None,
     progress: bool | Callable[[int, int], None] | None,
+    n_jobs: int = 1,
 ) -> ListReport:
     """Check a list with the settings of a checker; see `RecipientChecker.check_list`."""
+    if n_jobs == 0:
+        msg = "n_jobs is a number of processes, or -1 for every core; 0 has no meaning"
+        raise ConfigurationError(msg, field="n_jobs")
     now = checker.clock()
     table = read_table(rows, column=column)
     spool, tally, domains = Spool(), Tally(), DomainCache(cache, now=now)
     try:
-        wanted = _take_in(checker, spool, domains, table, tally)
+        wanted = _take_in(checker, spool, domains, table, tally, n_jobs)
         health = ask_all(checker.resolver, domains, wanted, progress) if checker.dns else WELL
         for _ in wanted:  # what is left to read
             pass
@@ -160,8 +168,8 @@ def _report(  # noqa: PLR0913, PLR0917 -- all that was found
         typos=tuple(tally.typos),
         duplicates=duplicates,
         domains=tally.domains,
-        worst_domains=tuple(tally.worst.most_common(_TOP)),
-        providers=tuple(tally.providers.most_common(_TOP)),
+        worst_domains=_most(tally.worst),
+        providers=_most(tally.providers),
         known_bounces=bounced,
         findings=findings,
         prediction=prediction,
@@ -178,48 +186,99 @@ def _report(  # noqa: PLR0913, PLR0917 -- all that was found
     )
 
 
-def _take_in(
-    checker: Asks, spool: Spool, domains: DomainCache, table: Table, tally: Tally
+def _most(counter: Counter[str]) -> tuple[tuple[str, int], ...]:
+    """Return the most frequent names; of those with one count the first by the alphabet."""
+    return tuple(sorted(counter.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP])
+
+
+def _take_in(  # noqa: PLR0913, PLR0917 -- made in one place
+    checker: Asks, spool: Spool, domains: DomainCache, table: Table, tally: Tally, n_jobs: int
 ) -> Iterator[str | None]:
     """Read the list into the spool, and yield each new domain; a row without text is counted as bad.
 
     Between batches `None` is yielded, so that the DNS is heard while a long list is read.
     """
-    new: list[str] = []
-    meant: set[str] = set()
-
-    def read() -> Iterator[tuple[int, int, str, str | None, str, str | None, str | None]]:
-        for number, row in enumerate(table):
-            tally.rows += 1
-            cells = None if row.cells is None else json.dumps(row.cells, ensure_ascii=False)
-            if row.problem:
-                tally.bad_row(row.line, row.problem)
-                yield number, row.line, "", cells, row.problem, None, None
-                continue
-            texts = split_cell(row.text)
-            if cells is None and texts != [row.text]:
-                cells = json.dumps([row.text], ensure_ascii=False)
-            tally.several += len(texts) > 1
-            for text in texts:
-                finding = checker.find(text)
-                tally.read(finding)
-                domain = finding.domain
-                if domain is not None and domains.is_new(domain):
-                    tally.domains += 1
-                    new.append(domain)
-                    if (wanted := finding.meant_domain) and wanted not in meant:
-                        meant.add(wanted)
-                        new.append(wanted)
-                simple = finding.profile.ascii if finding.is_simple and finding.profile else None
-                yield number, row.line, text, cells, "", simple, finding.key
-                cells = None
-
-    stream = read()
-    while batch := list(islice(stream, _BATCH)):
-        spool.add(batch)
-        yield from new
-        new.clear()
+    asked: set[str] = set()
+    for batch in _read_batches(checker.judge, table, n_jobs):
+        tally.take_in(batch)
+        spool.add(batch.entries)
+        for domain, meant in batch.domains.items():
+            if domains.is_new(domain):
+                tally.domains += 1
+                yield domain
+                if meant and meant not in asked:
+                    asked.add(meant)
+                    yield meant
         yield None
+
+
+Entries = list[tuple[int, int, str, str | None, str, str | None, int | None]]
+"""As `Spool.add` takes them in."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is found about some rows offline.
+
+    Attributes:
+        rows: How many.
+        entries: What goes into the spool.
+        domains: Each domain, and the one to ask about that was probably meant.
+        shapes: How often each numbered local part occurs.
+        bad: Line and problem of each row in which there is nothing to check.
+    """
+
+    rows: int
+    entries: Entries = field(default_factory=list)
+    domains: dict[str, str | None] = field(default_factory=dict)
+    shapes: Counter[str] = field(default_factory=Counter)
+    bad: list[tuple[int, str]] = field(default_factory=list)
+
+
+def _read_batches(judge: Judge, table: Table, n_jobs: int) -> Iterator[_Batch]:
+    """Find out about all rows offline, in order, in this process or in several."""
+    numbered = enumerate(table)
+    if n_jobs == 1:
+        while rows := list(islice(numbered, _BATCH)):
+            yield _read_batch(judge, rows)
+        return
+    from joblib import Parallel, delayed, effective_n_jobs  # noqa: PLC0415 -- half a second
+
+    chunks = iter(lambda: list(islice(numbered, _CHUNK)), [])
+    # Block after block, so that memory does not grow; spool and DNS take in what is found meanwhile.
+    with Parallel(n_jobs=n_jobs, return_as="generator") as run:
+        while block := list(islice(chunks, 4 * effective_n_jobs(n_jobs))):
+            yield from run(delayed(_read_batch)(judge, rows) for rows in block)
+
+
+def _read_batch(judge: Judge, rows: list[tuple[int, Row]]) -> _Batch:
+    """Find out about rows offline."""
+    batch = _Batch(len(rows))
+    find, entries, domains, shapes = judge.find, batch.entries, batch.domains, batch.shapes
+    for number, row in rows:
+        cells = None if row.cells is None else json.dumps(row.cells, ensure_ascii=False)
+        if row.problem:
+            batch.bad.append((row.line, row.problem))
+            entries.append((number, row.line, "", cells, row.problem, None, None))
+            continue
+        finding = find(row.text)
+        texts = [row.text] if finding.profile is not None else split_cell(row.text)
+        if cells is None and texts != [row.text]:
+            cells = json.dumps([row.text], ensure_ascii=False)
+        for text in texts:
+            if text is not row.text:
+                finding = find(text)
+            shape = shape_of(finding)
+            if shape is not None:
+                shapes[shape] += 1
+            domain, key = finding.domain, finding.key
+            if domain is not None and domain not in domains:
+                domains[domain] = finding.meant_domain
+            simple = domain if finding.is_simple else None
+            mailbox = None if key is None else number_of(key)
+            entries.append((number, row.line, text, cells, "", simple, mailbox))
+            cells = None
+    return batch
 
 
 class _Judging:
@@ -245,7 +304,11 @@ class _Judging:
         self._facts: dict[str, DomainFacts] = {}
         self._outcomes: dict[tuple[str | None, tuple[RecipientReason, ...], bool], int] = {}
         self._counted: set[str] = set()
-        self._of_domains: dict[str, tuple[RecipientReport, int, int]] = {}
+        self._of_domains: dict[str, RecipientReport] = {}
+        self._alike: Counter[str] = Counter()
+        self._new_domains: list[tuple[str, int, int]] = []
+        self._new_outcomes: list[tuple[int, str]] = []
+        self._outcome_count = 0
         self._is_without_history = delivered is None and not checker.looks_up_addresses
 
     def run(self, tally: Tally) -> str:
@@ -253,26 +316,34 @@ class _Judging:
         digest = blake2b(digest_size=16)
         for page in self._spool.unjudged():
             if len(self._of_domains) > _KEPT_OUTCOMES:
+                self._count_alike(tally)
                 self._of_domains.clear()
-            kept = []
-            alike: Counter[str] = Counter()
+            kept, lines = [], []
             for number, text, domain in page:
                 if domain is not None and self._is_alike(text):
-                    alike[domain] += 1
-                    report, outcome, kind = self._of_domain(domain, text, tally)
+                    self._alike[domain] += 1
+                    report = self._of_domains.get(domain) or self._of_domain(domain, text, tally)
                 else:
-                    finding = self._checker.find(text)
+                    finding = self._checker.judge.find(text)
                     report = self._judge(finding)
                     tally.count(report)
                     self._count_domain(report, tally)
-                    outcome = self._outcome(report, finding)
                     kind = class_of(report, is_delivered=_is_in(self._delivered, report))
-                kept.append((number, outcome, report.suggestion, kind))
-                digest.update(f"{text}\0{report.verdict}\n".encode())
-            for domain, times in alike.items():
-                tally.count(self._of_domains[domain][0], times=times)
+                    kept.append((number, self._outcome(report, finding), report.suggestion, kind))
+                lines.append(f"{text}\0{report.verdict}\n")
+            digest.update("".join(lines).encode())
             self._spool.keep(kept)
+            self._spool.keep_alike(self._new_domains)
+            self._spool.keep_outcomes(self._new_outcomes)
+            self._new_domains.clear()
+            self._new_outcomes.clear()
+        self._count_alike(tally)
         return digest.hexdigest()
+
+    def _count_alike(self, tally: Tally) -> None:
+        for domain, times in self._alike.items():
+            tally.count(self._of_domains[domain], times=times)
+        self._alike.clear()
 
     def _is_alike(self, text: str) -> bool:
         """Return whether an address at a domain that alone decides needs no look of its own."""
@@ -280,16 +351,14 @@ class _Judging:
             return False
         return not self._serial or not any(map(str.isdigit, text.partition("@")[0]))
 
-    def _of_domain(self, domain: str, text: str, tally: Tally) -> tuple[RecipientReport, int, int]:
-        """Return what all plain addresses of a domain share, found out from the first of them."""
-        known = self._of_domains.get(domain)
-        if known is None:
-            finding = self._checker.find(text)
-            report = self._judge(finding)
-            self._count_domain(report, tally)
-            known = report, self._outcome(report, finding), class_of(report, is_delivered=False)
-            self._of_domains[domain] = known
-        return known
+    def _of_domain(self, domain: str, text: str, tally: Tally) -> RecipientReport:
+        """Judge all plain addresses of a domain by the first of them."""
+        finding = self._checker.judge.find(text)
+        report = self._of_domains[domain] = self._judge(finding)
+        self._count_domain(report, tally)
+        outcome = self._outcome(report, finding)
+        self._new_domains.append((domain, outcome, class_of(report, is_delivered=False)))
+        return report
 
     def _judge(self, finding: Finding) -> RecipientReport:
         further: tuple[RecipientReason, ...] = ()
@@ -311,7 +380,9 @@ class _Judging:
             if len(self._outcomes) >= _KEPT_OUTCOMES:
                 self._outcomes.clear()
             unicode = finding.profile.unicode if finding.profile else None
-            known = self._outcomes[key] = self._spool.keep_outcome(pack(report, unicode))
+            self._outcome_count += 1
+            known = self._outcomes[key] = self._outcome_count
+            self._new_outcomes.append((known, pack(report, unicode)))
         return known
 
     def _count_domain(self, report: RecipientReport, tally: Tally) -> None:
@@ -360,13 +431,11 @@ class Tally:
     rows: int = 0
     bad: int = 0
     unreadable: int = 0
-    several: int = 0
     checked: int = 0
     dead_rows: int = 0
     dead: int = 0
     asked: int = 0
     domains: int = 0
-    case_duplicates: int = 0
     bad_examples: list[tuple[int, str]] = field(default_factory=list)
     verdicts: Counter[Deliverability] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -378,20 +447,14 @@ class Tally:
     addresses_at: Counter[str] = field(default_factory=Counter)
     shapes: Counter[str] = field(default_factory=Counter)
 
-    def read(self, finding: Finding) -> None:
-        """Count one address before the DNS is heard."""
-        if finding.profile is not None:
-            bounded(self.addresses_at, finding.profile.ascii)
-            shape = shape_of(finding)
-            if shape:
-                bounded(self.shapes, shape)
-
-    def bad_row(self, line: int, problem: str) -> None:
-        """Count a row in which there is nothing to check."""
-        self.bad += 1
-        self.unreadable += problem != "empty"
-        if len(self.bad_examples) < _EXAMPLES:
-            self.bad_examples.append((line, problem))
+    def take_in(self, batch: _Batch) -> None:
+        """Count some rows before the DNS is heard."""
+        self.rows += batch.rows
+        self.bad += len(batch.bad)
+        self.unreadable += sum(problem != "empty" for _, problem in batch.bad)
+        self.bad_examples += batch.bad[: _EXAMPLES - len(self.bad_examples)]
+        for shape, count in batch.shapes.items():
+            bounded(self.shapes, shape, count)
 
     def count(self, report: RecipientReport, *, times: int = 1) -> None:
         """Count a judged address, or so many that were judged alike."""
@@ -405,6 +468,8 @@ class Tally:
         if report.suggestion and len(self.typos) < _EXAMPLES:
             self.typos.append((report.address, report.suggestion))
         self.dead_rows += times * (report.domain_state in DEAD)
+        if report.domain and report.normalized:
+            bounded(self.addresses_at, report.domain, times)
         if report.mail_provider:
             bounded(self.providers, report.mail_provider, times)
         if report.domain and report.verdict is Deliverability.UNDELIVERABLE:

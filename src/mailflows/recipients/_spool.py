@@ -61,6 +61,13 @@ class Entry(NamedTuple):
     first: int | None
 
 
+_JUDGED = (
+    "FROM entry LEFT JOIN verdict ON verdict.id = entry.id LEFT JOIN alike ON alike.domain = entry.simple"
+    " WHERE entry.problem = ''"
+)
+"""Every entry with a verdict of its own or, where its domain alone decides, that of the domain."""
+
+
 class Spool:
     """The rows, in order, and what was found about them."""
 
@@ -75,6 +82,7 @@ class Spool:
             "CREATE TABLE entry (id INTEGER PRIMARY KEY,"
             " number, line, text, cells, problem, simple, key INTEGER);"
             "CREATE TABLE verdict (id INTEGER PRIMARY KEY, outcome, suggestion, class);"
+            "CREATE TABLE alike (domain TEXT PRIMARY KEY, outcome, class) WITHOUT ROWID;"
             "CREATE TABLE outcome (id INTEGER PRIMARY KEY, facts);"
             "CREATE TABLE meta (name TEXT PRIMARY KEY, value);"
         )
@@ -83,12 +91,12 @@ class Spool:
         """Give the file back."""
         self.database.close()
 
-    def add(self, rows: Iterable[tuple[int, int, str, str | None, str, str | None, str | None]]) -> None:
-        """Take entries in: (number, line, text, cells, problem, domain if it alone decides, key)."""
+    def add(self, rows: Iterable[tuple[int, int, str, str | None, str, str | None, int | None]]) -> None:
+        """Take entries in: (number, line, text, cells, problem, domain if it alone decides, mailbox)."""
         self.database.executemany(
             "INSERT INTO entry (number, line, text, cells, problem, simple, key)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ((*row[:6], None if row[6] is None else number_of(row[6])) for row in rows),
+            rows,
         )
 
     def find_duplicates(self) -> int:
@@ -120,9 +128,13 @@ class Spool:
         """Keep what was found: (id, outcome, suggestion, class)."""
         self.database.executemany("INSERT INTO verdict VALUES (?, ?, ?, ?)", verdicts)
 
-    def keep_outcome(self, facts: str) -> int:
-        """Keep what many entries share, and return its number."""
-        return int(self.database.execute("INSERT INTO outcome (facts) VALUES (?)", (facts,)).lastrowid or 0)
+    def keep_alike(self, verdicts: Iterable[tuple[str, int, int]]) -> None:
+        """Keep what was found about every entry of a domain that alone decides: (domain, outcome, class)."""
+        self.database.executemany("INSERT OR REPLACE INTO alike VALUES (?, ?, ?)", verdicts)
+
+    def keep_outcomes(self, found: Iterable[tuple[int, str]]) -> None:
+        """Keep what many entries share, each under its number."""
+        self.database.executemany("INSERT INTO outcome VALUES (?, ?)", found)
 
     def outcome(self, number: int) -> str:
         """Return what was kept under a number."""
@@ -133,8 +145,8 @@ class Spool:
         """Return how many mailboxes are in each class, each mailbox once and in the worst that was found."""
         return dict(
             self.database.execute(
-                "SELECT class, COUNT(*) FROM (SELECT MAX(class) AS class FROM verdict"
-                " JOIN entry ON entry.id = verdict.id GROUP BY COALESCE(entry.key, -entry.id)) GROUP BY class"
+                "SELECT class, COUNT(*) FROM (SELECT MAX(COALESCE(verdict.class, alike.class)) AS class"  # noqa: S608 -- a constant
+                f" {_JUDGED} GROUP BY COALESCE(entry.key, -entry.id)) GROUP BY class"
             )
         )
 
@@ -144,8 +156,9 @@ class Spool:
         while True:
             page = self.database.execute(
                 "SELECT entry.id, entry.number, entry.line, entry.text, entry.cells, entry.problem,"
-                " verdict.outcome, verdict.suggestion, other.line FROM entry"
-                " LEFT JOIN verdict ON verdict.id = entry.id LEFT JOIN duplicate ON duplicate.id = entry.id"
+                " COALESCE(verdict.outcome, alike.outcome), verdict.suggestion, other.line FROM entry"
+                " LEFT JOIN verdict ON verdict.id = entry.id LEFT JOIN alike ON alike.domain = entry.simple"
+                " LEFT JOIN duplicate ON duplicate.id = entry.id"
                 " LEFT JOIN entry AS other ON other.id = duplicate.first"
                 " WHERE entry.id > ? ORDER BY entry.id LIMIT ?",
                 (last, _PAGE),
@@ -154,6 +167,12 @@ class Spool:
                 return
             last = page[-1][0]
             yield from map(Entry._make, page)
+
+    def outcomes(self) -> list[tuple[int, int]]:
+        """Return how many entries share each outcome."""
+        return self.database.execute(
+            f"SELECT COALESCE(verdict.outcome, alike.outcome) AS found, COUNT(*) {_JUDGED} GROUP BY found"
+        ).fetchall()
 
     def has_key(self, key: str) -> bool:
         """Return whether a mailbox stands in the list."""
@@ -190,6 +209,7 @@ class DomainCache:
         self._domains.execute("CREATE TABLE wanted (name TEXT PRIMARY KEY) WITHOUT ROWID")
         self._now = now
         self._seen: set[str] = set()
+        self._has_spilled = False
         self._unknown: dict[str, DomainFacts] = {}
         self.rest = NOT_ASKED
         try:
@@ -213,10 +233,16 @@ class DomainCache:
         """Return whether a domain was not seen before in this list, and remember it."""
         if domain in self._seen:
             return False
-        if len(self._seen) > _REMEMBERED:
+        if len(self._seen) >= _REMEMBERED:
+            self._domains.executemany("INSERT OR IGNORE INTO wanted VALUES (?)", zip(self._seen))
             self._seen.clear()
+            self._has_spilled = True
         self._seen.add(domain)
-        return self._domains.execute("INSERT OR IGNORE INTO wanted VALUES (?)", (domain,)).rowcount > 0
+        return not self._has_spilled or not self._was_wanted(domain)
+
+    def _was_wanted(self, domain: str) -> bool:
+        found = self._domains.execute("SELECT 1 FROM wanted WHERE name = ?", (domain,))
+        return found.fetchone() is not None
 
     def knows(self, domain: str) -> bool:
         """Return whether the DNS was asked about a domain before."""
@@ -284,7 +310,11 @@ def pack(report: RecipientReport, unicode: str | None) -> str:
         "provider": report.mail_provider,
         "utf8": report.needs_smtputf8,
     }
-    return json.dumps(facts, ensure_ascii=False)
+    return _encode(facts)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+"""Made once: `json.dumps` makes an encoder for each call with an option."""
 
 
 class Judged:
@@ -336,8 +366,7 @@ class Judged:
 
     def outcomes(self) -> Iterator[tuple[dict[str, Any], int]]:
         """Yield what was found and how many rows share it."""
-        counts = self.spool.database.execute("SELECT outcome, COUNT(*) FROM verdict GROUP BY outcome")
-        for number, count in counts.fetchall():
+        for number, count in self.spool.outcomes():
             yield self._unpacked(number), count
 
     def _cells(self, entry: Entry) -> tuple[str, ...]:
