@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mailflows
-from mailflows._result import Permission, Result
+from mailflows._result import Permission, Result, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,12 +98,12 @@ def test_only_a_permission_has_a_truth() -> None:
 
 
 def test_what_shows_itself_is_a_result() -> None:
-    """Whatever has a `to_dict` or a notebook's view stands on the one base."""
+    """Whatever has a `to_dict` stands on the one base of results, a notebook's view on the one of views."""
     own = [
         name
         for name, value in CLASSES.items()
-        for key in ("to_dict", "_repr_html_")
-        if not issubclass(value, Result) and getattr(value, key, None) and "sklearn" not in str(value.__mro__)
+        for key, base in (("to_dict", Result), ("_repr_html_", View))
+        if not issubclass(value, base) and getattr(value, key, None) and "sklearn" not in str(value.__mro__)
     ]
     assert own == []
 

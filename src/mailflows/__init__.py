@@ -26,7 +26,7 @@ from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     from mailflows._context import Context
-    from mailflows._result import Reason, Severity
+    from mailflows._result import Reason, Results, Severity
     from mailflows.classifier import Classification, Classifier, classify
     from mailflows.gate import Gate, Verdict
     from mailflows.message import Envelope, Message
@@ -58,6 +58,7 @@ __all__ = [
     "Reason",
     "RecipientChecker",
     "Refused",
+    "Results",
     "Severity",
     "StoreError",
     "TokenError",
@@ -78,6 +79,7 @@ _HOMES = {
     "Gate": "gate",
     "Message": "message",
     "Reason": "_result",
+    "Results": "_result",
     "RecipientChecker": "recipients",
     "Severity": "_result",
     "Verdict": "gate",

@@ -25,6 +25,7 @@ __all__ = [
     "free_mail_domains",
     "is_free_mail",
     "large_mailbox_domains",
+    "large_providers",
     "provider_of",
 ]
 
@@ -126,6 +127,11 @@ def _provider(name: str, domain: str) -> Provider:
     is_known = name in _entries() and name != "default"
     rate, connections = _pace(name if is_known else "default")
     return Provider(name, rate, connections, is_known=is_known, is_free=domain in free_mail_domains())
+
+
+def large_providers() -> tuple[Provider, ...]:
+    """Return every provider of the table, by name."""
+    return tuple(_provider(name, "") for name in sorted(_entries()) if name != "default")
 
 
 @cache

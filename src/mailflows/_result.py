@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mailflows.errors import MissingExtra
 
@@ -27,8 +27,10 @@ __all__ = [
     "Permission",
     "Reason",
     "Result",
+    "Results",
     "Severity",
     "Table",
+    "View",
     "plain",
     "printable",
     "to_frame",
@@ -71,7 +73,27 @@ class Severity(StrEnum):
         return isinstance(other, Severity) and self.weight >= other.weight
 
 
-class Result:
+class View:
+    """What shows itself as small tables in a notebook, and writes the same as a page of its own."""
+
+    __slots__ = ()
+
+    def save_html(self, path: str | os.PathLike[str]) -> None:
+        """Write what a notebook shows as a page of its own, without scripts or outside resources."""
+        page = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>mailflows</title>{_STYLE}"
+        Path(path).write_text(f"{page}<body>{self._repr_html_()}</body></html>\n", "utf-8")
+
+    def _repr_html_(self) -> str:
+        """Return it as a small escaped table, for a notebook."""
+        title, header, rows = self._table()
+        return to_html(title, header, rows)
+
+    def _table(self) -> Table:
+        """Return title, header and rows of what a notebook shows."""
+        raise NotImplementedError
+
+
+class Result(View):
     """The base of every result: what a frozen, slotted dataclass needs to be shown and kept.
 
     Equality, pickling and copying come from the fields. A subclass gives `__str__`, one line, and
@@ -88,19 +110,86 @@ class Result:
         """Return `to_dict` on one level, as a row of a table: ``reasons.0.code`` for what lies deeper."""
         return dict(_flat(self.to_dict(), ""))
 
-    def save_html(self, path: str | os.PathLike[str]) -> None:
-        """Write what a notebook shows as a page of its own, without scripts or outside resources."""
-        page = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>mailflows</title>{_STYLE}"
-        Path(path).write_text(f"{page}<body>{self._repr_html_()}</body></html>\n", "utf-8")
-
-    def _repr_html_(self) -> str:
-        """Return the result as a small escaped table, for a notebook."""
-        title, header, rows = self._table()
-        return to_html(title, header, rows)
-
     def _table(self) -> Table:
         """Return title, header and rows of what a notebook shows; by default one row a field."""
         return str(self), ["field", "value"], [(name, str(value)) for name, value in self.to_flat().items()]
+
+    def _cells(self) -> dict[str, Cell]:
+        """Return what one line of a table of several results says of it."""
+        return {"result": str(self)}
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 -- IPython's protocol
+        """Let a list of results be a line each in a notebook, not a wall."""
+        printer.text(type(self).__name__ if cycle else str(self))
+
+
+R_co = TypeVar("R_co", bound=Result, covariant=True)
+
+
+class Results(tuple[R_co, ...], View):
+    r"""Several results as one table, in a notebook and as a page: what a loop or `classify_many` gives.
+
+    It is a tuple of them. A notebook shows the first twenty; `to_frame` has them all.
+
+    Example:
+        >>> from mailflows import Results, classify
+        >>> mails = [b"Subject: Tuesday\n\nDear Ada, noon?", b"%PDF-1.7"]
+        >>> results = Results(map(classify, mails))
+        >>> len(results), results[1].reasons[0].code
+        (2, 'defect-unreadable')
+        >>> print(results.to_text())  # doctest: +ELLIPSIS
+        #  flow...
+    """
+
+    __slots__ = ()
+
+    def to_text(self) -> str:
+        """Return all of them as a plain table."""
+        header, rows = self._lines(self)
+        return to_text(header, rows)
+
+    def to_frame(self) -> Any:  # noqa: ANN401 -- pandas is an extra
+        """Return a pandas DataFrame with a row a result; lists in it, such as reasons, are left out.
+
+        Raises:
+            MissingExtra: If pandas is not installed.
+        """
+        rows = [dict(_flat(_without_lists(one.to_dict()), "")) for one in self]
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        return to_frame(({name: row.get(name) for name in columns} for row in rows), columns)
+
+    def __repr__(self) -> str:
+        return f"<{self._title()}>"
+
+    def _title(self) -> str:
+        kinds = ", ".join(sorted({type(one).__name__ for one in self})) or "nothing"
+        return f"{len(self)} results: {kinds}"
+
+    def _table(self) -> Table:
+        header, rows = self._lines(self[:_SHOWN])
+        more = len(self) - _SHOWN
+        title = self._title() + (f"; the first {_SHOWN} of them, to_frame() has them all" if more > 0 else "")
+        return title, header, rows
+
+    @staticmethod
+    def _lines(results: Iterable[Result]) -> tuple[list[str], list[list[Cell]]]:
+        """Return header and rows of a table of results."""
+        found = [one._cells() for one in results]  # noqa: SLF001 -- of the base above
+        names = list(dict.fromkeys(name for row in found for name in row))
+        return ["#", *names], [[n, *(row.get(name) for name in names)] for n, row in enumerate(found)]
+
+
+# choice: rows that fit a screen
+_SHOWN = 20
+
+
+def _without_lists(value: dict[str, Any]) -> dict[str, Any]:
+    """Return plain data without what is a list, on each level."""
+    return {
+        key: _without_lists(one) if isinstance(one, dict) else one
+        for key, one in value.items()
+        if not isinstance(one, list)
+    }
 
 
 class Permission(Result):
@@ -233,7 +322,7 @@ def to_html(title: str, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -
     head = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in header)
     body = "".join(f"<tr>{''.join(_html_cell(cell) for cell in row)}</tr>" for row in rows)
     return (
-        f"<div><strong>{escape(title)}</strong>"
+        f"<div style='max-width:100%;overflow-x:auto'><strong>{escape(title)}</strong>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -149,6 +149,15 @@ class Classification(Result):
         """Return the reasons that speak for the likely flow, or settle it."""
         return [r for r in self.reasons if (r.weight or 0.0) > 0 or (r.weight == 0 and r.code[:5] == "rule-")]
 
+    def _cells(self) -> dict[str, Cell]:
+        best = "; ".join(reason.sentence for reason in self._speaking_for()[:_TOLD])
+        return {
+            "flow": self.flow.value if self.flow else "unsure",
+            "likely": self.likely.value if self.likely else None,
+            "sure": Bar(self.confidence, _percent(self.confidence)),
+            "why": best or (self.reasons[0].sentence if self.reasons else ""),
+        }
+
     def _repr_html_(self) -> str:
         named = self.flow.value if self.flow else "unsure"
         shares: list[list[Cell]] = [

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailflows._mail.address import mailbox_of
+from mailflows._result import View
 from mailflows._stores import DocumentKeeper
 from mailflows._stores._documents import asked, drive, twin
 from mailflows.errors import ConfigurationError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from mailflows._clock import Clock
+    from mailflows._result import Cell, Table
     from mailflows._stores import Documents
     from mailflows._stores._documents import Steps
     from mailflows.feedback._entry import Suppression
@@ -36,7 +38,7 @@ _COUNTED = tuple(map(str, (reason for reason in BounceReason if reason.is_counte
 """Reasons whose suppression ends by itself: mailboxes are emptied and opened again."""
 
 
-class SuppressionList:
+class SuppressionList(View):
     """Remembers which addresses must not be written to, and learns it from events.
 
     A dead mailbox or domain is suppressed at once and everywhere; a complaint or an unsubscription for the
@@ -265,6 +267,15 @@ class SuppressionList:
         return self.is_suppressed(address)
 
     __contains__ = None  # ``address in suppressions`` would not know the flow: ask `is_suppressed`
+
+    def _table(self) -> Table:
+        """Return how many are suppressed, where and why; no address stands in it."""
+        found = Counter((entry.scope, entry.reason, entry.held) for entry in self)
+        rows: list[list[Cell]] = [
+            [scope, reason, number, "waits for a decision" if held else ""]
+            for (scope, reason, held), number in found.most_common()
+        ]
+        return f"{found.total()} suppressed addresses", ["where", "why", "addresses", ""], rows
 
     def __repr__(self) -> str:
         return f"<SuppressionList in {self.store!r}>"

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mailflows._mail.address import mailbox, read_author
-from mailflows._result import Result, to_html
+from mailflows._result import Result, View, to_html
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
@@ -21,6 +21,7 @@ from mailflows.message import Message
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailflows._result import Cell, Table
     from mailflows.classifier import Classification, Classifier
     from mailflows.flows._guard import GuardDecision
     from mailflows.message import Source
@@ -85,7 +86,7 @@ class RouteDecision(Result):
         return to_html(f"{self.flow or 'no flow'}, by {self.decided_by}", ["what", "sentence"], rows)
 
 
-class FlowSet:
+class FlowSet(View):
     r"""The flows of a sender, each with its own route.
 
     Args:
@@ -177,6 +178,21 @@ class FlowSet:
 
     def __repr__(self) -> str:
         return f"<FlowSet {', '.join(f'{r.flow}: {r.domains[0]}' for r in self)}>"
+
+    def _table(self) -> Table:
+        rows: list[list[Cell]] = [
+            [
+                route.flow.value,
+                ", ".join(route.domains),
+                route.relay or " ".join(filter(None, (route.esp, route.stream))),
+                ", ".join(route.source_ips),
+                ", ".join(route.dkim_selector),
+                route.return_path,
+            ]
+            for route in self
+        ]
+        header = ["flow", "domains of From", "leaves by", "from", "DKIM selector", "return path"]
+        return f"{len(self)} flows", header, rows
 
     def of_domain(self, domain: str) -> FlowRoute | None:
         """Return the route whose From domain this is; a sub-domain is another domain."""

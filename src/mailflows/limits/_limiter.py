@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mailflows._guarded import guarded
+from mailflows._result import View
 from mailflows._stores import MemoryStore, Outcome
 from mailflows._stores._documents import awaited
 from mailflows._stores._fallback import SHARE, Fallback, OnError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
     from typing import Unpack
 
+    from mailflows._result import Cell, Table
     from mailflows._stores import Charge, Store
     from mailflows.limits._attempt import Keys
     from mailflows.limits._decision import LimitReading
@@ -43,7 +45,7 @@ enough that a crash costs a person little."""
 _log = logging.getLogger("mailflows.limits")
 
 
-class Limiter:
+class Limiter(View):
     """Decides about attempts to send: all limits together, in one step, all or none.
 
     A refusal changes nothing, so one victim who is out of reach costs nobody else anything; the order of the
@@ -544,6 +546,14 @@ class Limiter:
                 hook(decision)
             except Exception:  # noqa: BLE001 -- of whatever kind: a broken metric must not stop mail
                 _log.exception("a hook failed")
+
+    def _table(self) -> Table:
+        rows: list[list[Cell]] = [
+            [limit.name, limit.kind, limit.counts, "may be absent" if limit.optional else "must be given"]
+            for limit in self.limits
+        ]
+        title = f"{len(self.limits)} limits in {self.store!r}{' (dry run)' if self.dry_run else ''}"
+        return title, ["limit", "per", "counts", "its key"], rows
 
     def __repr__(self) -> str:
         return f"<Limiter in {self.store!r}: {'; '.join(limit.name for limit in self.limits)}>"

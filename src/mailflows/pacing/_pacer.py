@@ -9,8 +9,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mailflows._providers import Provider, ask_for_provider, provider_of
+from mailflows._providers import Provider, ask_for_provider, large_providers, provider_of
 from mailflows._rates import parse_rates
+from mailflows._result import View
 from mailflows._stores import DocumentKeeper, GcraMeter, MemoryStore
 from mailflows.errors import ConfigurationError
 from mailflows.feedback import BounceReason, PaceChange, Reply
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from mailflows._clock import Clock
     from mailflows._dns import Door
+    from mailflows._result import Cell, Table
     from mailflows._stores import Store
 
 __all__ = ["Pacer"]
@@ -52,7 +54,7 @@ MOST_KNOWN = 100_000
 Our choice, tried on benchmarks/limits_pacing.py."""
 
 
-class Pacer:
+class Pacer(View):
     """Gives each message a turn, so that its provider gets as much as it takes, and no more.
 
     Domains are grouped by who takes their mail. Turns are booked in the store, so that all processes share
@@ -314,6 +316,27 @@ class Pacer:
         if isinstance(self.store, MemoryStore):
             return function(*arguments)
         return await asyncio.to_thread(function, *arguments)
+
+    def _table(self) -> Table:
+        """Return the pace of each large provider that was told to slow down, or has a rate of one's own."""
+        now = self._clock()
+        rows: list[list[Cell]] = []
+        for known in map(self._own, large_providers()):
+            pace = self._pace(known.name)
+            if known.name not in self._rates and pace == Pace():
+                continue
+            pause = pace.resumed - now
+            rows.append(
+                [
+                    known.name,
+                    f"{pace.rate(known.rate, now):.3g} a second",
+                    f"{known.rate:.3g} a second",
+                    known.connections,
+                    f"{pause:.0f} s" if pause > 0 else "",
+                ]
+            )
+        header = ["provider", "pace now", "begins with", "connections", "pauses for"]
+        return f"Pacer {self.scope!r}: {len(rows)} large providers with a pace of their own", header, rows
 
     def __repr__(self) -> str:
         return f"<Pacer '{self.scope}' in {self.store!r}>"

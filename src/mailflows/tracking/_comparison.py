@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows._result import Result, printable, to_text
 from mailflows.errors import ConfigurationError
+from mailflows.tracking import _page
 from mailflows.tracking._intervals import fisher, newcombe, quantile
 from mailflows.tracking._tables import METRICS
 
@@ -53,6 +54,13 @@ class Difference(Result):
     def name(self) -> str:
         """What is compared, a key of `METRICS`."""
         return self.first.name
+
+    @property
+    def gap(self) -> float | None:
+        """The second share less the first, in [-1, 1]; `None` where there is nobody to count."""
+        if not self.first.of or not self.second.of:
+            return None
+        return self.second.count / self.second.of - self.first.count / self.first.of
 
     @property
     def is_clear(self) -> bool:
@@ -112,13 +120,12 @@ class Comparison(Result):
         name = f'"{found.name}"'
         span = f"{_points(found.low)} to {_points(found.high)} points, {self.confidence:.0%} interval"
         first, second = self._names(found)
-        if not found.first.of or not found.second.of:
+        if found.gap is None:
             return f"Nothing can be said of {name}: one of the campaigns has nobody to count."
         if not found.is_clear:
             return f"No difference in {name} can be told between {first} and {second} ({span})."
-        gap = found.second.count / found.second.of - found.first.count / found.first.of
-        word = "higher" if gap > 0 else "lower"
-        return f"{name} is {abs(gap) * 100:.1f} points {word} in {second} than in {first} ({span})."
+        word = "higher" if found.gap > 0 else "lower"
+        return f"{name} is {abs(found.gap) * 100:.1f} points {word} in {second} than in {first} ({span})."
 
     def _names(self, found: Difference) -> tuple[str, str]:
         first, second = found.campaigns
@@ -132,6 +139,25 @@ class Comparison(Result):
             "differences": [difference.to_dict() for difference in self.differences],
         }
 
+    def plot(self, ax: Any = None, *, dark: bool = False) -> Any:  # noqa: ANN401 -- matplotlib is optional
+        """Draw each difference with its interval, those that are clear in colour.
+
+        Args:
+            ax: The axes to draw on; new ones by default.
+            dark: Whether to draw for a dark page.
+
+        Raises:
+            MissingExtra: If matplotlib is not installed.
+        """
+        is_pair = len(self.campaigns) == 2
+        rows = [
+            (one.name if is_pair else f"{one.name}: {' → '.join(self._names(one))}", one)
+            for one in self.differences
+            if one.gap is not None
+        ]
+        title = " → ".join(self._names(self.differences[0])) if is_pair else ""
+        return _page.drawn_differences(rows, title, ax, dark=dark)
+
     def __str__(self) -> str:
         """Return the differences as a table."""
         _, header, rows = self._table()
@@ -144,7 +170,8 @@ class Comparison(Result):
             "second",
             "in the first",
             "in the second",
-            "difference from",
+            "difference in points",
+            "from",
             "to",
             "clear",
         ]
@@ -155,7 +182,8 @@ class Comparison(Result):
             "-" if rate.share is None else f"{rate.share * 100:.2f} %"
             for rate in (difference.first, difference.second)
         ]
-        ends = [_points(difference.low), _points(difference.high)]
+        gap = "-" if difference.gap is None else _points(difference.gap)
+        ends = [gap, _points(difference.low), _points(difference.high)]
         return [
             difference.name,
             *self._names(difference),

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mailflows._result import Cell
+    from mailflows.tracking._comparison import Difference
     from mailflows.tracking._tables import Group, LinkClicks, Moment, Rate
 
-__all__ = ["DAYS", "HEADER", "drawn_rates", "drawn_timeline", "rate_row", "tables"]
+__all__ = ["DAYS", "HEADER", "drawn_differences", "drawn_rates", "drawn_timeline", "rate_row", "tables"]
 
 HEADER = ("rate", "share", "count", "of", "from", "to", "total")
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -24,7 +25,7 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # choice: rows of a table that a reader looks at; to_pandas() has them all
 _ROWS = 20
 # Blue and red of equal weight on white and on black: contrast of at least 3 to both (WCAG 2.2, 1.4.11).
-_BLUE, _RED = "#4c78a8", "#d62f3f"
+_BLUE, _RED, _GREY = "#4c78a8", "#d62f3f", "#808080"
 
 
 def rate_row(rate: Rate, *, bar: bool = False) -> list[Cell]:
@@ -127,6 +128,27 @@ def drawn_rates(rates: Sequence[Rate], campaign: str, ax: Any, *, dark: bool) ->
         drawn.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         drawn.set_xlabel("share of recipients, with its interval")
         drawn.set_title(_title(campaign))
+    return drawn
+
+
+def drawn_differences(
+    rows: Sequence[tuple[str, Difference]],
+    title: str,
+    ax: Any,  # noqa: ANN401 -- as above
+    *,
+    dark: bool,
+) -> Any:  # noqa: ANN401 -- as above
+    """Draw differences with their intervals around "no difference"; what is not clear is grey."""
+    with _axes(ax, (8, 0.4 * len(rows) + 1.2), dark=dark) as drawn:
+        drawn.axvline(0, color=_GREY, linewidth=1, linestyle=":")
+        for place, (_, one) in enumerate(rows):
+            colour = _BLUE if one.is_clear else _GREY
+            drawn.plot([100 * one.low, 100 * one.high], [place, place], color=colour, linewidth=3)
+            drawn.plot(100 * (one.gap or 0.0), place, "o", color=colour)
+        drawn.set_yticks(range(len(rows)), [name.replace("$", r"\$") for name, _ in rows])
+        drawn.invert_yaxis()
+        drawn.set_xlabel("difference in points, with its interval; blue where it is clear")
+        drawn.set_title(title.replace("$", r"\$"))
     return drawn
 
 
