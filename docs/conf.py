@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import inspect
+import pkgutil
+import re
+from functools import cache
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
 
+import mailflows
 from mailflows.content import codes
 from mailflows.signals import SIGNALS
 from mailflows.signals.words import CONCEPTS, ZONES
@@ -26,18 +34,82 @@ author = "The mailflows authors"
 project_copyright = f"2026, {author}"
 version = release = installed_version("mailflows")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_nb",  # Markdown and notebooks
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+]
 html_theme = "furo"
 html_title = f"mailflows {release}"
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "jupyter_execute"]
+nb_execution_mode = "force"  # they are kept without outputs: none can be stale
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+copybutton_prompt_text = r">>> |\.\.\. |\$ "  # what is copied is what is typed
+copybutton_prompt_is_regexp = True
 default_role = "code"
-nitpicky = False
+nitpicky = True
+nitpick_ignore_regex = [
+    # No inventory is fetched for other projects, and what is private has no place on a page.
+    (r"py:.*", r"(datetime|enum|os|ssl|smtplib|aiosmtplib|collections|numpy|np|sparse|sklearn|pandas)\b.*"),
+    (r"py:.*", r"mailflows\.(\w+\.)*_\w+\..*"),
+    # Names that stand for a type within the library.
+    (r"py:class", r"\w+"),
+    (r"py:class", r"(Mapping|tuple)\[.*"),
+    # Notes in brackets behind an attribute, which napoleon takes for a type.
+    (r"py:class", r".* .*"),
+    (r"py:class", r"mailflows\.training\.evaluation\.ViewMetrics"),
+]
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_use_ivar = True  # a dataclass field is described once, in "Attributes"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 doctest_test_doctest_blocks = ""  # pytest runs those of docstrings, where their names are known
+
+
+class LinkedNames(SphinxTransform):
+    """Make what is public a link to the API, wherever it stands as code in a sentence."""
+
+    default_priority = 210
+
+    def apply(self, **_: object) -> None:
+        """Replace each literal that names something public."""
+        if self.env.docname == "api":
+            return
+        for literal in list(self.document.findall(nodes.literal)):
+            target = _public_name(literal.astext())
+            if target is None or isinstance(literal.parent, nodes.title | nodes.reference):
+                continue
+            facts = {"refdomain": "py", "reftype": "obj", "reftarget": target, "refdoc": self.env.docname}
+            literal.replace_self(addnodes.pending_xref("", literal.deepcopy(), **facts))
+
+
+@cache
+def _public() -> dict[str, tuple[str, object]]:
+    """Return where each public name lives, by name."""
+    parts = (part.name for part in pkgutil.iter_modules(mailflows.__path__) if not part.name.startswith("_"))
+    found: dict[str, tuple[str, object]] = {}
+    for module in ("mailflows", *(f"mailflows.{part}" for part in parts)):
+        for name in importlib.import_module(module).__all__:
+            value = getattr(importlib.import_module(module), name)
+            if inspect.isclass(value) or inspect.isfunction(value):
+                found.setdefault(name, (f"{module}.{name}", value))
+    return found
+
+
+def _public_name(text: str) -> str | None:
+    """Return the whole name of something public that a text in code names, such as ``Pacer.stream()``."""
+    found = re.fullmatch(r"(?:mailflows\.(?:[a-z]\w*\.)*)?(\w+)(?:\.(\w+))?(\(.*\))?", text)
+    if found is None or found[1] not in _public():
+        return None
+    address, value = _public()[found[1]]
+    member = found[2]
+    if member is None:
+        return address if inspect.isclass(value) or found[3] else None
+    return f"{address}.{member}" if member in vars(value) and not member.startswith("_") else None
 
 
 class SignalTable(SphinxDirective):
@@ -131,7 +203,8 @@ def _wide_table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> nod
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the tables of signals, lint codes and sending systems."""
+    """Register the links to the API, and the tables of signals, lint codes and sending systems."""
+    app.add_transform(LinkedNames)
     app.add_directive("signal-table", SignalTable)
     app.add_directive("code-table", CodeTable)
     app.add_directive("system-matrix", SystemMatrix)

@@ -118,9 +118,17 @@ class Result(View):
         """Return what one line of a table of several results says of it."""
         return {"result": str(self)}
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 -- IPython's protocol
-        """Let a list of results be a line each in a notebook, not a wall."""
-        printer.text(type(self).__name__ if cycle else str(self))
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "_repr_pretty_" not in vars(
+            cls
+        ):  # IPython takes the __repr__ of a dataclass before what is inherited
+            cls._repr_pretty_ = _pretty  # type: ignore[attr-defined]
+
+
+def _pretty(self: Result, printer: Any, _cycle: bool) -> None:  # noqa: ANN401, FBT001 -- IPython's protocol
+    """Let a list of results be a line each in a notebook, not a wall."""
+    printer.text(str(self))
 
 
 R_co = TypeVar("R_co", bound=Result, covariant=True)

@@ -656,3 +656,9 @@ class TestReplay:
         """A log in another form is told what is expected."""
         with pytest.raises(ValueError, match="a row has at and sender"):
             SenderControl.replay([row])
+
+
+def test_a_replay_writes_nothing_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Whom a control would have stopped is in the answer; nobody was stopped, so nobody is told."""
+    replay = SenderControl.replay([SenderEvent(1.8e9, "ada", ("a@b.example",), invalid=60)] * 3)
+    assert (len(replay.stopped), caplog.records) == (1, [])

@@ -107,6 +107,7 @@ class SenderControl:
         self._names = names
         self._keeper = DocumentKeeper(store, kind="sender", on_error=on_error, hooks=hooks)
         self._clock = clock
+        self._is_live = True
 
     @asked
     def acquire(
@@ -259,7 +260,9 @@ class SenderControl:
             0 of 1 senders would have been stopped; 0 of 40 messages held, 0 refused
         """
         clock = ReplayClock()
-        return Replay(cls(MemoryStore(clock=clock), policy=policy, clock=clock), clock).play(events)
+        control = cls(MemoryStore(clock=clock), policy=policy, clock=clock)
+        control._is_live = False  # what would have been stopped is in the answer, not in the log
+        return Replay(control, clock).play(events)
 
     aacquire, acheck, areport = twin(acquire), twin(check), twin(report)
     adeclare, ablock, aunblock = twin(declare), twin(block), twin(unblock)
@@ -298,7 +301,7 @@ class SenderControl:
     def _after(self, sender: str, change: _Change) -> SenderVerdict:
         """Return the verdict after a change; of a hold or a block the log and the hooks hear."""
         verdict = self._verdict(change.record, change.judgement, change.now)
-        if change.is_new:
+        if change.is_new and self._is_live:
             _log.warning("a sender was stopped: %s", verdict)  # without its address
             self._keeper.tell(sender, verdict)
         return verdict
