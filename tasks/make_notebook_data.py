@@ -19,9 +19,7 @@ DATA = Path(__file__).resolve().parents[1] / "docs" / "notebooks" / "data"
 START = 1_790_000_000 - 1_790_000_000 % 86_400  # a midnight, UTC
 DAY = 86_400
 
-NAMES = (
-    "ada grace mary emmy lise rosa marie hedy chien shirley katherine dorothy annie joan karen".split()
-)
+NAMES = "ada grace mary emmy lise rosa marie hedy chien shirley katherine dorothy annie joan karen".split()
 # Not below .example: the checker knows that nobody has a mailbox there.
 LIVING = [f"atelier{n}-brume.fr" for n in range(40)]
 DEAD = [f"closed{n}-brume.fr" for n in range(6)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import doctest
+import importlib
+import pkgutil
 import re
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import mailflows
 from mailflows import errors
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,6 +59,22 @@ def test_every_error_has_its_place() -> None:
     page = (ROOT / "docs/api.md").read_text("utf-8")
     shown = set(re.findall(r"autoexception:: mailflows(?:\.errors)?\.(\w+)", page))
     assert shown == set(errors.__all__)
+
+
+def test_every_public_name_is_on_the_page_of_the_api() -> None:
+    """What is not on this page is not public, says the page; so what is public is on it."""
+    page = (ROOT / "docs/api.md").read_text("utf-8")
+    shown = {address.rpartition(".")[2] for address in re.findall(r":: (mailflows[\w.]+)", page)}
+    whole = set(re.findall(r"automodule:: (\S+)", page))
+    parts = ["mailflows"] + [f"mailflows.{one.name}" for one in pkgutil.iter_modules(mailflows.__path__)]
+    missing = [
+        f"{part}.{name}"
+        for part in parts
+        if "._" not in part and part not in whole
+        for name in importlib.import_module(part).__all__
+        if name not in shown
+    ]
+    assert missing == []
 
 
 def test_readme_shows_sessions() -> None:

@@ -120,9 +120,8 @@ class Result(View):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "_repr_pretty_" not in vars(
-            cls
-        ):  # IPython takes the __repr__ of a dataclass before what is inherited
+        # IPython takes the __repr__ that a dataclass has before what it inherits.
+        if "_repr_pretty_" not in vars(cls):
             cls._repr_pretty_ = _pretty  # type: ignore[attr-defined]
 
 

@@ -151,9 +151,13 @@ class Comparison(Result):
         """
         is_pair = len(self.campaigns) == 2
         rows = [
-            (one.name if is_pair else f"{one.name}: {' → '.join(self._names(one))}", one)
+            (
+                one.name if is_pair else f"{one.name}: {' → '.join(self._names(one))}",
+                *(one.low, gap, one.high),
+                one.is_clear,
+            )
             for one in self.differences
-            if one.gap is not None
+            if (gap := one.gap) is not None
         ]
         title = " → ".join(self._names(self.differences[0])) if is_pair else ""
         return _page.drawn_differences(rows, title, ax, dark=dark)

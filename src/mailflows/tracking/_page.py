@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mailflows._result import Cell
-    from mailflows.tracking._comparison import Difference
     from mailflows.tracking._tables import Group, LinkClicks, Moment, Rate
 
 __all__ = ["DAYS", "HEADER", "drawn_differences", "drawn_rates", "drawn_timeline", "rate_row", "tables"]
@@ -132,20 +131,27 @@ def drawn_rates(rates: Sequence[Rate], campaign: str, ax: Any, *, dark: bool) ->
 
 
 def drawn_differences(
-    rows: Sequence[tuple[str, Difference]],
+    rows: Sequence[tuple[str, float, float, float, bool]],
     title: str,
     ax: Any,  # noqa: ANN401 -- as above
     *,
     dark: bool,
 ) -> Any:  # noqa: ANN401 -- as above
-    """Draw differences with their intervals around "no difference"; what is not clear is grey."""
+    """Draw differences with their intervals around "no difference"; what is not clear is grey.
+
+    Args:
+        rows: What is compared, the lower end, the difference, the upper end, and whether it is clear.
+        title: Of the drawing.
+        ax: The axes to draw on.
+        dark: Whether to draw for a dark page.
+    """
     with _axes(ax, (8, 0.4 * len(rows) + 1.2), dark=dark) as drawn:
         drawn.axvline(0, color=_GREY, linewidth=1, linestyle=":")
-        for place, (_, one) in enumerate(rows):
-            colour = _BLUE if one.is_clear else _GREY
-            drawn.plot([100 * one.low, 100 * one.high], [place, place], color=colour, linewidth=3)
-            drawn.plot(100 * (one.gap or 0.0), place, "o", color=colour)
-        drawn.set_yticks(range(len(rows)), [name.replace("$", r"\$") for name, _ in rows])
+        for place, (_, low, gap, high, is_clear) in enumerate(rows):
+            colour = _BLUE if is_clear else _GREY
+            drawn.plot([100 * low, 100 * high], [place, place], color=colour, linewidth=3)
+            drawn.plot(100 * gap, place, "o", color=colour)
+        drawn.set_yticks(range(len(rows)), [name.replace("$", r"\$") for name, *_ in rows])
         drawn.invert_yaxis()
         drawn.set_xlabel("difference in points, with its interval; blue where it is clear")
         drawn.set_title(title.replace("$", r"\$"))
