@@ -7,6 +7,7 @@ from mailflows._stores._documents import DocumentKeeper
 from mailflows._stores._memory import MemoryStore
 from mailflows._stores._meter import DistinctMeter, GcraMeter, Meter, WindowMeter
 from mailflows._stores._redis import RedisStore
+from mailflows._stores._row_store import Rows, RowStore
 from mailflows._stores._sqlite import SQLiteStore
 from mailflows._stores._store import Charge, Documents, Outcome, Store
 
@@ -21,6 +22,8 @@ __all__ = [
     "Meter",
     "Outcome",
     "RedisStore",
+    "RowStore",
+    "Rows",
     "SQLiteStore",
     "Store",
     "WindowMeter",

@@ -11,7 +11,7 @@ from mailflows._stores._bucket import BucketMeter
 from mailflows._stores._keys import KeyRing, loading, swapping
 from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
 from mailflows._stores._sqlite_file import SQLiteFile
-from mailflows._stores._store import Outcome, seconds_to_wait, stamp_of, steady
+from mailflows._stores._store import seconds_to_wait, settled, steady, weighed
 from mailflows.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mailflows._clock import Clock
     from mailflows._stores._keys import Secrets, Steps
     from mailflows._stores._meter import Amount, Meter, State
-    from mailflows._stores._store import Charge
+    from mailflows._stores._store import Charge, Outcome
 
 __all__ = ["SQLiteStore"]
 
@@ -106,37 +106,10 @@ class SQLiteStore:
         with self._file.transaction() as cursor:
             found = [_found(cursor, *each) for each in prepared]
             now = self._now(cursor)
-            waits = [meter.wait(state, now, amount) for meter, _, amount, state in found]
-            wait = max(waits, default=0.0)
-            if wait > within and not look:
-                found = self._overspent(cursor, now, found)
-                waits = [
-                    meter.wait(state, now, amount) if each > 0.0 else 0.0
-                    for (meter, _, amount, state), each in zip(found, waits, strict=True)
-                ]
-                wait = max(waits)
-            if wait > within or look:
-                known = [
-                    (*meter.reading(state, now), each)
-                    for (meter, _, _, state), each in zip(found, waits, strict=True)
-                ]
-                return Outcome(charges, now, wait, known=known)
-            at = now + wait
-            states = [
-                (meter, key, meter.spend(state, now, amount, at, stamp_of(meter, at, lease)))
-                for meter, key, amount, state in found
-            ]
-            self._write(cursor, now, states)
-            return Outcome(charges, now, wait, [state for *_, state in states], at, lease)
-
-    def _overspent(self, cursor: sqlite3.Cursor, now: float, found: list[_Found]) -> list[_Found]:
-        """Count a refused attempt where those count, too, and return what is kept then."""
-        after = [
-            (meter, key, amount, meter.overspend(state, now, amount) if meter.strict else state)
-            for meter, key, amount, state in found
-        ]
-        self._write(cursor, now, [(m, key, state) for m, key, _, state in after if m.strict])
-        return after
+            outcome, states = weighed(charges, found, now, within=within, lease=lease, look=look)
+            if states:
+                self._write(cursor, now, states)
+            return outcome
 
     def settle(self, outcome: Outcome, *, keep: bool) -> None:
         """See `Store.settle`."""
@@ -145,18 +118,8 @@ class SQLiteStore:
         prepared = self._prepared(outcome.charges)
         with self._file.transaction() as cursor:
             now = self._now(cursor)
-            states = []
-            for each in prepared:
-                meter, key, amount, state = _found(cursor, *each)
-                stamp = stamp_of(meter, outcome.at, outcome.lease)
-                states.append(
-                    (
-                        meter,
-                        key,
-                        meter.settle(state, now, amount, outcome.at, stamp, keep=keep),
-                    )
-                )
-            self._write(cursor, now, states)
+            found = [_found(cursor, *each) for each in prepared]
+            self._write(cursor, now, settled(outcome, found, now, keep=keep))
 
     def reset(self, charges: Sequence[Charge]) -> None:
         """See `Store.reset`."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailflows._stores._meter import Meter, State
+    from mailflows._stores._meter import Amount, Meter, State
 
 __all__ = [
     "Charge",
@@ -17,9 +17,14 @@ __all__ = [
     "Outcome",
     "Store",
     "seconds_to_wait",
+    "settled",
     "stamp_of",
     "steady",
+    "weighed",
 ]
+
+Place = TypeVar("Place")
+"""Where a store keeps a state."""
 
 Charge: TypeAlias = "tuple[Meter, str, int | tuple[str, ...]]"
 """A meter, the key it counts for, and what to take: units, or the values that a distinct meter shall see.
@@ -208,3 +213,52 @@ def seconds_to_wait(timeout: object) -> float:
 def stamp_of(meter: Meter, at: float, lease: float | None) -> float:
     """Return the time that is written for what is taken: earlier for a reservation, which ends sooner."""
     return at if lease is None else min(at, at - meter.span + meter.lag + lease)
+
+
+Found: TypeAlias = "tuple[Meter, Place, Amount, Any]"
+"""A charge with the place of its state, the amount in hashes, and the state that is kept there."""
+
+
+def weighed(  # noqa: PLR0913 -- what a decision is made of
+    charges: Sequence[Charge],
+    found: Sequence[Found[Place]],
+    now: float,
+    *,
+    within: float,
+    lease: float | None,
+    look: bool,
+) -> tuple[Outcome, list[tuple[Meter, Place, State]]]:
+    """Decide on all charges by what is kept for them; return the outcome, and what is to be written."""
+    states: list[tuple[Meter, Place, State]] = []
+    waits = [meter.wait(state, now, amount) for meter, _, amount, state in found]
+    wait = max(waits, default=0.0)
+    if wait > within and not look:  # a refused attempt counts where those do
+        states = [(m, place, m.overspend(state, now, n)) for m, place, n, state in found if m.strict]
+        after = iter(states)
+        found = [(m, place, n, next(after)[2] if m.strict else state) for m, place, n, state in found]
+        again = [meter.wait(state, now, amount) for meter, _, amount, state in found]
+        waits = [new if old > 0.0 else 0.0 for new, old in zip(again, waits, strict=True)]
+        wait = max(waits)
+    if wait > within or look:
+        known = [(*m.reading(state, now), own) for (m, _, _, state), own in zip(found, waits, strict=True)]
+        return Outcome(charges, now, wait, known=known), states
+    at = now + wait
+    states = [
+        (meter, place, meter.spend(state, now, amount, at, stamp_of(meter, at, lease)))
+        for meter, place, amount, state in found
+    ]
+    return Outcome(charges, now, wait, [state for *_, state in states], at, lease), states
+
+
+def settled(
+    outcome: Outcome, found: Sequence[Found[Place]], now: float, *, keep: bool
+) -> list[tuple[Meter, Place, State]]:
+    """Return what is to be written to keep what was taken, or to give it back."""
+    at = outcome.at
+    if at is None:
+        return []
+    stamps = [stamp_of(meter, at, outcome.lease) for meter, *_ in found]
+    return [
+        (meter, place, meter.settle(state, now, amount, at, stamp, keep=keep))
+        for (meter, place, amount, state), stamp in zip(found, stamps, strict=True)
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailflows._stores import MemoryStore, RedisStore, SQLiteStore, Store
+from mailflows._stores import MemoryStore, RedisStore, Rows, RowStore, SQLiteStore, Store
 from mailflows.limits import presets
 from mailflows.limits._attempt import Attempt, Keys
 from mailflows.limits._decision import Decision, LimitReading
@@ -18,6 +18,8 @@ __all__ = [
     "Limiter",
     "MemoryStore",
     "RedisStore",
+    "RowStore",
+    "Rows",
     "SQLiteStore",
     "Store",
     "presets",

@@ -1,0 +1,249 @@
+"""A store of your own over rows: a database with transactions gives two verbs, and the rest is here."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import struct
+import threading
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mailflows._stores._bucket import BucketMeter
+from mailflows._stores._keys import KeyRing, loading, swapping
+from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
+from mailflows._stores._store import settled, steady, weighed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from mailflows._stores._keys import Secrets, Steps
+    from mailflows._stores._meter import Amount, Meter, State
+    from mailflows._stores._store import Charge, Outcome
+
+__all__ = ["RowStore", "Rows"]
+
+_SECRET = "secret"  # noqa: S105 -- the name of a row
+_STATE = "state:"
+_DOCUMENT = "document:"
+
+_MASK = (1 << HASH_BITS) - 1
+
+
+class Rows(Protocol):
+    """Some rows, in a transaction of theirs."""
+
+    def now(self) -> float:
+        """Return the present moment in Unix seconds: by the clock of the database, if it has one."""
+        ...
+
+    def get(self, key: str) -> tuple[bytes, float] | None:
+        """Return value and end of a row, or `None` where there is none."""
+        ...
+
+    def put(self, key: str, value: bytes | None, until: float) -> None:
+        """Write a row that ends at a moment, which may be infinity; `None` removes it."""
+        ...
+
+
+class RowStore(ABC):
+    """A `Store` over a table of rows: key, value, and the moment at which a row ends.
+
+    A subclass gives `transaction` and `rows`; whatever the database raises it raises as `StoreError`. How
+    limits count, how keys are hashed, and what a document is, is here.
+
+    Args:
+        name: What logs and errors call it.
+        secret: Key of the hashes that stand for addresses, or several, newest first; by default one is made,
+            and kept in a row.
+
+    Example:
+        >>> from contextlib import contextmanager
+        >>> from mailflows.testing import store_contract
+        >>> class DictStore(RowStore):
+        ...     kept = {}
+        ...     @contextmanager
+        ...     def transaction(self, keys):
+        ...         yield self
+        ...     def now(self):
+        ...         return 1.8e9
+        ...     def get(self, key):
+        ...         return self.kept.get(key)
+        ...     def put(self, key, value, until):
+        ...         self.kept[key] = None if value is None else (value, until)
+        ...     def rows(self, prefix):
+        ...         return [(key, *row) for key, row in self.kept.items() if key.startswith(prefix) and row]
+        >>> store_contract(DictStore("dict"))
+    """
+
+    def __init__(self, name: str, *, secret: Secrets | None = None) -> None:
+        self.name = name
+        self._ring = None if secret is None else KeyRing(secret)
+        self._last, self._offset = -math.inf, 0.0
+        self._lock = threading.Lock()
+
+    @abstractmethod
+    def transaction(self, keys: Sequence[str]) -> AbstractContextManager[Rows]:
+        """Return what holds these rows, there or not, until it is left: then it commits, or rolls back.
+
+        Nobody else may read or write one of them in between. The keys are sorted, so that locks which are
+        taken in this order never wait for each other in a ring.
+
+        Raises:
+            StoreError: If the database could not answer.
+        """
+
+    @abstractmethod
+    def rows(self, prefix: str) -> Iterable[tuple[str, bytes, float]]:
+        """Return key, value and end of every row whose key starts so, in no order.
+
+        Raises:
+            StoreError: If the database could not answer.
+        """
+
+    def decide(
+        self,
+        charges: Sequence[Charge],
+        *,
+        within: float = 0.0,
+        lease: float | None = None,
+        look: bool = False,
+    ) -> Outcome:
+        """See `Store.decide`."""
+        prepared = self._prepared(charges)
+        with self._held(key for _, key, _ in prepared) as rows:
+            now = self._now(rows)
+            found = [(meter, key, n, _unpacked(meter, _value(rows, key, now))) for meter, key, n in prepared]
+            outcome, states = weighed(charges, found, now, within=within, lease=lease, look=look)
+            _write(rows, now, states)
+        return outcome
+
+    def settle(self, outcome: Outcome, *, keep: bool) -> None:
+        """See `Store.settle`."""
+        if outcome.at is None:
+            return
+        prepared = self._prepared(outcome.charges)
+        with self._held(key for _, key, _ in prepared) as rows:
+            now = self._now(rows)
+            found = [(meter, key, n, _unpacked(meter, _value(rows, key, now))) for meter, key, n in prepared]
+            _write(rows, now, settled(outcome, found, now, keep=keep))
+
+    def reset(self, charges: Sequence[Charge]) -> None:
+        """See `Store.reset`."""
+        keys = [key for _, key, _ in self._prepared(charges)]
+        with self._held(keys) as rows:
+            for key in keys:
+                rows.put(key, None, math.inf)
+
+    def digest(self, text: str) -> str:
+        """See `Documents.digest`."""
+        return self._keys.digest(text)
+
+    def load(self, key: str) -> bytes | None:
+        """See `Documents.load`."""
+        return self._answered(loading(self._keys, key))  # type: ignore[no-any-return]
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None) -> bool:
+        """See `Documents.swap`."""
+        return bool(self._answered(swapping(self._keys, key, old, new, ttl)))
+
+    def _answered(self, steps: Steps) -> Any:
+        """Do what is asked of documents, one transaction for each step."""
+        answer: Any = None
+        while True:
+            try:
+                verb, arguments = steps.send(answer)
+            except StopIteration as done:
+                return done.value
+            answer = self._load_at(*arguments) if verb == "load_at" else self._swap_at(*arguments)
+
+    def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """See `Documents.scan`."""
+        with self._held([]) as rows:
+            now = self._now(rows)
+        for key, value, until in self.rows(_DOCUMENT + prefix):
+            if until > now:
+                yield key.removeprefix(_DOCUMENT), value
+
+    def _load_at(self, key: str) -> bytes | None:
+        with self._held([_DOCUMENT + key]) as rows:
+            return _value(rows, _DOCUMENT + key, self._now(rows))
+
+    def _swap_at(self, key: str, old: bytes | None, new: bytes | None, ttl: float | None) -> bool:
+        place = _DOCUMENT + key
+        with self._held([place]) as rows:
+            now = self._now(rows)
+            if _value(rows, place, now) != old:
+                return False
+            rows.put(place, new, math.inf if ttl is None else now + ttl)
+            return True
+
+    def _now(self, rows: Rows) -> float:
+        """Return the present moment; a clock that is set back goes on from the last one seen."""
+        with self._lock:
+            self._last, self._offset = steady(rows.now(), self._last, self._offset)
+            return self._last
+
+    def _held(self, keys: Any) -> AbstractContextManager[Rows]:
+        return self.transaction(sorted(set(keys)))
+
+    @property
+    def _keys(self) -> KeyRing:
+        """The keys of the hashes; without a secret of the user's, one that all who share the rows read."""
+        if self._ring is None:
+            with self._held([_SECRET]) as rows:
+                row = rows.get(_SECRET)
+                secret = secrets.token_bytes(32) if row is None else row[0]
+                if row is None:
+                    rows.put(_SECRET, secret, math.inf)
+            self._ring = KeyRing(secret)
+        return self._ring
+
+    def _prepared(self, charges: Sequence[Charge]) -> list[tuple[Meter, str, Amount]]:
+        """Return charges with the hashes of their keys and values."""
+        ring = self._keys
+        return [
+            (
+                meter,
+                _STATE + ring.hash(f"{meter.id}\n{key}", 16).hex(),
+                tuple({_number(ring, value) for value in amount}) if isinstance(amount, tuple) else amount,
+            )
+            for meter, key, amount in charges
+        ]
+
+
+def _value(rows: Rows, key: str, now: float) -> bytes | None:
+    """Return the value of a row that has not ended."""
+    row = rows.get(key)
+    return row[0] if row is not None and row[1] > now else None
+
+
+def _number(ring: KeyRing, value: str) -> int:
+    return int.from_bytes(ring.hash(value, 8), "little") & _MASK
+
+
+def _write(rows: Rows, now: float, states: Sequence[tuple[Meter, str, State]]) -> None:
+    for meter, key, state in states:
+        rows.put(key, _packed(state), now + max(meter.span, meter.reading(state, now)[1]))
+
+
+def _packed(state: State) -> bytes:
+    """Return a state as eight bytes for each number."""
+    if isinstance(state, bytes):
+        return state
+    if isinstance(state, dict):
+        return struct.pack(f"<{len(state)}Q{len(state)}d", *state.keys(), *state.values())
+    numbers = state if isinstance(state, tuple) else (state,)
+    return struct.pack(f"<{len(numbers)}d", *numbers)
+
+
+def _unpacked(meter: Meter, kept: bytes | None) -> State | None:
+    if kept is None or isinstance(meter, BucketMeter):
+        return kept
+    if isinstance(meter, DistinctMeter):
+        size = len(kept) // 16
+        numbers = struct.unpack(f"<{size}Q{size}d", kept)
+        return dict(zip(numbers[:size], numbers[size:], strict=True))
+    times = struct.unpack(f"<{len(kept) // 8}d", kept)
+    return times[0] if isinstance(meter, GcraMeter) else times
