@@ -98,7 +98,7 @@ class DnsServer:
         return seen
 
     def _fill(self, answer: dns.message.Message, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> None:
-        zone = next((zone for zone in self.zones if name.is_subdomain(zone.origin)), None)
+        zone = next((zone for zone in self.zones if name.is_subdomain(zone.origin or dns.name.root)), None)
         if zone is None:
             answer.set_rcode(dns.rcode.NXDOMAIN if not self.zones else dns.rcode.REFUSED)
             return
@@ -115,7 +115,9 @@ class DnsServer:
         exists = any(known == name or known.is_subdomain(name) for known in zone.nodes)
         answer.set_rcode(dns.rcode.NOERROR if exists else dns.rcode.NXDOMAIN)
         answer.authority.append(
-            dns.rrset.from_text(zone.origin, 300, "IN", "SOA", f"ns. h. {random.randint(1, 9)} 1 1 1 300")
+            dns.rrset.from_text(
+                zone.origin or dns.name.root, 300, "IN", "SOA", f"ns. h. {random.randint(1, 9)} 1 1 1 300"
+            )
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mailflows.errors import TokenError
 from mailflows.tracking import Purpose, Tracker
@@ -18,7 +18,7 @@ def genuine(tracker: Tracker) -> dict[Purpose, list[str]]:
     """Return tokens of every purpose, for several recipients and links."""
     found: dict[Purpose, list[str]] = {purpose: [] for purpose in Purpose}
     for number in range(20):
-        who = {"campaign": f"spring-{number % 3}", "recipient": str(number)}
+        who: Any = {"campaign": f"spring-{number % 3}", "recipient": str(number)}
         raw = f'Content-Type: text/html\n\n<a href="https://shop.example/?n={number}">x</a>'.encode()
         sent = tracker.rewrite(raw, **who).decode()
         for purpose, mark in ((Purpose.CLICK, "/c/"), (Purpose.OPEN, "/o/")):

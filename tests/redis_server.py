@@ -110,7 +110,7 @@ class ClockedClient:
         clock: Returns seconds since 1970.
     """
 
-    def __init__(self, client: redis.Redis, clock: Callable[[], float]) -> None:
+    def __init__(self, client: Any, clock: Callable[[], float]) -> None:
         self._client = client
         self._clock = clock
 

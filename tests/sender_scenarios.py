@@ -209,9 +209,9 @@ def is_as_expected(scenario: dict[str, Any], found: Outcome) -> bool:
     if expect == "tolerate":
         return found.stopped_after is None and not found.stopped_later
     if expect == "refuse":
-        return found.went <= scenario["through"]
+        return bool(found.went <= scenario["through"])
     if found.stopped_after is None:
         return False
     if "within_seconds" in scenario:
-        return found.stopped_after <= scenario["within_seconds"]
-    return found.passed <= scenario["within"]
+        return bool(found.stopped_after <= scenario["within_seconds"])
+    return bool(found.passed <= scenario["within"])

@@ -146,7 +146,7 @@ class MisbehavingRelay:
             allow_reuse_address = True
 
         self._server = Server((host, 0), Handler)
-        self.host, self.port = self._server.server_address[:2]
+        self.host, self.port = host, int(self._server.server_address[1])
 
     @property
     def url(self) -> str:

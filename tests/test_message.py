@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import email
+import email.headerregistry
 import io
 import mailbox
 import os

@@ -29,12 +29,14 @@ def signer(*keys: bytes, clock: FixedClock | None = None) -> Signer:
 
 def write(own: Signer, writing: str, purpose: Purpose, *fields: str, lifetime: float | None = None) -> str:
     """Make a token in one of the two writings."""
-    return getattr(own, f"to_{writing}")(purpose, *fields, lifetime=lifetime)
+    text: str = getattr(own, f"to_{writing}")(purpose, *fields, lifetime=lifetime)
+    return text
 
 
 def read(own: Signer, writing: str, text: str, purpose: Purpose) -> tuple[str, ...]:
     """Return the fields of a token in one of the two writings."""
-    return getattr(own, f"from_{writing}")(text, purpose).fields
+    fields: tuple[str, ...] = getattr(own, f"from_{writing}")(text, purpose).fields
+    return fields
 
 
 def refusal(own: Signer, writing: str, text: str, purpose: Purpose = Purpose.CLICK) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -52,6 +52,11 @@ class Setup:
     def flows(self) -> FlowSet:
         """Return the flows."""
         return FlowSet(*(FlowRoute(flow, **route) for flow, route in self.routes.items()))
+
+    def update(self, flows: Iterable[str], **arguments: str) -> None:
+        """Change arguments of the routes of flows."""
+        for flow in flows:
+            self.routes[flow].update(arguments)
 
     def put(self, name: str, kind: str, *texts: str) -> None:
         """Set the records of a name, or take them away."""
@@ -382,11 +387,11 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
     ),
     "same relay": (_route(relay="smtps://app@relay3.example:465"), {"shared-relay"}),
     "same List-Id": (
-        lambda s: [s.routes[f].update(list_id="a.firm.example") for f in ("marketing", "transactional")],  # type: ignore[func-returns-value]
+        lambda s: s.update(("marketing", "transactional"), list_id="a.firm.example"),
         {"shared-list-id"},
     ),
     "same stream": (
-        lambda s: [s.routes[f].update(relay="", esp="Postmark") for f in ("marketing", "transactional")],  # type: ignore[func-returns-value]
+        lambda s: s.update(("marketing", "transactional"), relay="", esp="Postmark"),
         {"shared-stream"},
     ),
 }

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -20,6 +20,7 @@ from mailflows import Classifier, ConfigurationError, Flow, MessageError
 from mailflows.signals import words
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 PERSON = (
@@ -63,7 +64,7 @@ def test_reasons_and_the_rest_add_up_to_the_score(root: Path) -> None:
     for path in islice(sorted((root / "corpus").glob("*/*/*.eml")), 0, None, 11):
         result = classifier.classify(path)
         assert len(result.reasons) >= 3
-        told = math.fsum(r.weight for r in result.reasons)
+        told = math.fsum(r.weight or 0.0 for r in result.reasons)
         assert told + result.rest == pytest.approx(result.score, abs=1e-9)
         assert all(r.sentence for r in result.reasons)
         if not result.reasons[0].code.startswith("rule-"):
@@ -172,7 +173,7 @@ def test_no_reason_is_a_sum_or_a_pair(root: Path) -> None:
         assert not {"start", "others"} & set(codes)
         assert len(codes) == len(set(codes)) <= 9
         assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", code) for code in codes)
-        sides = [reason.weight < 0 for reason in reasons]
+        sides = [(reason.weight or 0.0) < 0 for reason in reasons]
         assert sides == sorted(sides)
 
 
@@ -209,7 +210,7 @@ def test_every_verdict_names_the_model() -> None:
 def test_many_messages_come_back_in_order_one_by_one() -> None:
     """The iterator is lazy: an endless input gives its first results."""
 
-    def endless() -> object:
+    def endless() -> Iterator[bytes]:
         while True:
             yield PERSON
             yield RESET
@@ -303,7 +304,7 @@ def test_a_certain_case_needs_the_exact_header(header: bytes) -> None:
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_missing_file_does_not_end_a_run(tmp_path: Path, n_jobs: int) -> None:
     """It is unsure with its reason, and the others keep their answers."""
-    sources = [PERSON, tmp_path / "missing.eml", RESET]
+    sources: list[Any] = [PERSON, tmp_path / "missing.eml", RESET]
     first, second, third = Classifier().classify_many(sources, n_jobs=n_jobs)
     assert first.flow == Flow.PROFESSIONAL
     assert "missing.eml" in second.reasons[0].sentence
@@ -315,7 +316,7 @@ def test_processes_do_not_read_an_endless_input_ahead() -> None:
     """What is read is bounded by what is taken."""
     read = 0
 
-    def endless() -> object:
+    def endless() -> Iterator[bytes]:
         nonlocal read
         while True:
             read += 1
@@ -324,7 +325,7 @@ def test_processes_do_not_read_an_endless_input_ahead() -> None:
     results = Classifier().classify_many(endless(), n_jobs=2)
     assert next(results).flow == Flow.PROFESSIONAL
     assert read <= 1000
-    results.close()
+    cast("Generator[object]", results).close()
 
 
 def test_words_that_nobody_uses_are_not_kept_for_ever() -> None:

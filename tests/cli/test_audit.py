@@ -9,7 +9,7 @@ import pytest
 
 from audit.zones import SEPARATE, Setup, clean
 from dns_server import DnsServer
-from mailflows.__main__ import main
+from mailflows.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -42,7 +42,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
             (path / f"{number}.eml").write_text(text)
     else:
         box: mailbox.Mailbox[mailbox.Message] = (
-            mailbox.mbox(path) if request.param == "mbox" else mailbox.Maildir(path)  # type: ignore[assignment]
+            mailbox.mbox(path) if request.param == "mbox" else mailbox.Maildir(path)
         )
         for text in ALL:
             box.add(text.encode())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailflows.__main__ import main
+from mailflows.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailflows import Gate
-from mailflows.__main__ import main
+from mailflows.cli import main
 from mailflows.held import HeldMail
 from mailflows.integrations.aiosmtpd import GateHandler
 from mailflows.limits import SQLiteStore

@@ -119,7 +119,7 @@ def test_plain_text_keeps_numbers_depth_rows_and_words_apart() -> None:
     wrong = []
     for row in rows("plain-text"):
         text = plain_text(row["html"])
-        wrong += [(row["id"], pattern, text) for pattern in row["has"] if not re.search(pattern, text)]
+        wrong += [(row["id"], "has", pattern, text) for pattern in row["has"] if not re.search(pattern, text)]
         wrong += [(row["id"], "not", pattern, text) for pattern in row["no"] if re.search(pattern, text)]
     assert wrong == []
 

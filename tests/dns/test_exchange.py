@@ -17,7 +17,9 @@ def answer_to(wire: bytes) -> bytes:
     return answer.to_wire()
 
 
-def simulate(count: int, *, qps: float, burst: float, latency: float = 0.02, ceiling: float | None = None):  # noqa: ANN201
+def simulate(
+    count: int, *, qps: float, burst: float, latency: float = 0.02, ceiling: float | None = None
+) -> tuple[float, Exchange]:
     """Ask a resolver that drops what exceeds a token bucket; return (seconds, exchange)."""
     exchange = Exchange(Pace(ceiling=ceiling, window=400))
     for number in range(count):

@@ -16,6 +16,8 @@ from mailflows.testing import FixedClock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailflows._dns import Conversation
+
 ZONE = """
 $TTL 300
 @ IN SOA ns h 1 3600 600 86400 300
@@ -132,7 +134,7 @@ def test_a_second_resolver_is_tried_where_the_first_is_down(server: DnsServer) -
 def test_a_question_is_asked_once_for_all_conversations(server: DnsServer, resolver: Resolver) -> None:
     """A hundred domains with one mail host ask for its address once; then the cache has it."""
 
-    def conversation():  # noqa: ANN202 -- of this test
+    def conversation() -> Conversation[Status]:
         question = Question("plain.scen.com", "MX")
         return (yield (question,))[question].status
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from ipaddress import ip_address
+from typing import cast
 
 import dns.flags
 import dns.message
@@ -36,7 +37,14 @@ RECORDS = st.one_of(
 )
 
 
-def wire_of(name: str, kind: str, texts: list[str], *, alias: str | None = None, rcode: int = 0) -> bytes:
+def wire_of(
+    name: str,
+    kind: str,
+    texts: list[str],
+    *,
+    alias: str | None = None,
+    rcode: dns.rcode.Rcode = dns.rcode.NOERROR,
+) -> bytes:
     """Write an answer with dnspython."""
     query = dns.message.make_query(f"{name}.", kind)
     answer = dns.message.make_response(query)
@@ -61,7 +69,7 @@ def test_an_answer_is_read_as_dnspython_reads_it(
     alias = None if alias == name else alias
     wire = wire_of(name, kind, texts, alias=alias)
     answer = read_answer(wire, Question(name, kind))
-    theirs = dns.message.from_wire(wire).resolve_chaining()
+    theirs = cast("dns.message.QueryMessage", dns.message.from_wire(wire)).resolve_chaining()
     if theirs.answer is None:
         assert answer.status is Status.NODATA
     else:
@@ -118,7 +126,7 @@ def test_pointers_that_go_round_are_refused() -> None:
         (dns.rcode.NOTIMP, Status.FORMERR),
     ],
 )
-def test_response_codes(rcode: int, status: Status) -> None:
+def test_response_codes(rcode: dns.rcode.Rcode, status: Status) -> None:
     """Only «no error» and «no such name» are final."""
     assert read_answer(wire_of("shop.fr", "MX", [], rcode=rcode), Question("shop.fr", "MX")) == Answer(status)
 

@@ -21,7 +21,8 @@ class Recorder:
     """A counter of either library."""
 
     def __init__(self, seen: Counter[str], name: str) -> None:
-        self._seen, self._name, self._labels = seen, name, {}
+        self._seen, self._name = seen, name
+        self._labels: dict[str, str] = {}
 
     def labels(self, **labels: str) -> Recorder:
         """Return the counter of these labels."""

@@ -17,7 +17,8 @@ def message(report: dict[str, Any]) -> bytes:
     """Return a report as it comes."""
     content = "" if "Content-Type" in report.get("more", "") else "Content-Type: text/plain; charset=utf-8\n"
     head = f"From: {report['from']}\nTo: news@sender.example\nSubject: {report['subject']}\n"
-    return (head + content + report.get("more", "") + "\n" + report["text"]).encode()
+    text: str = head + content + report.get("more", "") + "\n" + report["text"]
+    return text.encode()
 
 
 @pytest.mark.parametrize("report", REPORTS, ids=[report["name"] for report in REPORTS])

@@ -74,7 +74,7 @@ def test_stray_quotation_marks() -> None:
     """A quotation mark left open takes no other row with it."""
     for case in rows("message-2/quotes.jsonl"):
         suppressions = SuppressionList(MemoryStore())
-        import_suppressions(suppressions, iter(case["text"].splitlines(keepends=True)))  # type: ignore[arg-type]
+        import_suppressions(suppressions, iter(case["text"].splitlines(keepends=True)))
         assert all(map(suppressions.is_suppressed, case["suppressed"])), case["id"]
 
 

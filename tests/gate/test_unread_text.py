@@ -7,12 +7,12 @@ import time
 from typing import Any
 
 import pytest
-from tests.shared_cases import cases
 
 from mailflows import classify
 from mailflows.flows import FlowRoute, FlowSet
 from mailflows.gate import Gate, GateDecision
 from mailflows.message import Message
+from shared_cases import cases
 
 HEAD = b"From: noreply@notify.oak.example\nTo: ada@lovelace.example\nSubject: Reset your password\n"
 RESET = b"Hello Ada, use this code to reset your password: 4711. It expires in ten minutes.\n"
@@ -92,7 +92,7 @@ def test_outside_floods() -> None:
 
 def flooded(row: dict[str, Any], size: int) -> bytes:
     """Return a message with so many bytes of one mark, in its HTML or in its From."""
-    flood = row["unit"].encode() * (size // len(row["unit"]))
+    flood: bytes = row["unit"].encode() * (size // len(row["unit"]))
     if row["kind"] == "html":
         return HEAD + b"Content-Type: text/html\n\n" + flood
     return b"From: " + flood + HEAD.replace(b"From: ", b"") + b"\n" + RESET

@@ -7,10 +7,10 @@ import json
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.shared_cases import cases
 
 from mailflows._html.scan import scan, seen, unescaped
 from mailflows._html.tree import Text, parse, walk
+from shared_cases import cases
 
 LINK = '<a href="http://a.example/">see</a>'
 SNIPPETS = [

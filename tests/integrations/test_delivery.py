@@ -101,7 +101,7 @@ def test_an_answer_that_is_lost(by: str, monkeypatch: pytest.MonkeyPatch) -> Non
     """Nobody knows whether it was taken: limits count it, the event says unknown, the sender decides."""
     limiter, store = Limiter(Limit("5/day", per="recipient")), MemoryStore()
     with MisbehavingRelay(final_dot=["lost"]) as relay:
-        parts = {"limiter": limiter, "suppressions": SuppressionList(store)}
+        parts: Any = {"limiter": limiter, "suppressions": SuppressionList(store)}
         with sending(by, relay, monkeypatch, **parts) as sender:
             assert sender.send(KINDS["reset"][1], [ADA], raw(ADA), attempts=1) == [ADA]
         assert relay.counts() == {ADA: 1}

@@ -11,7 +11,6 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.shared_cases import cases
 
 from mailflows import Gate, MailflowsError
 from mailflows.feedback import SuppressionList
@@ -21,6 +20,7 @@ from mailflows.integrations.aiosmtpd import GateHandler
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.limits import MemoryStore
 from mailflows.message import Message
+from shared_cases import cases
 from smtp_server import SmtpServer
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def test_outside_forms_arrive_as_they_were_read(
         # smtplib mends line ends before our server sees them, so that only what it was given can be compared.
         seen = Message.read(raw if send is not by_handler else delivery.content)
         for policy in (email.policy.compat32, email.policy.SMTP):
-            read = email.message_from_bytes(delivery.content, policy=policy)  # type: ignore[arg-type]
+            read = email.message_from_bytes(delivery.content, policy=policy)
             for name in ("from", "to", "subject"):
                 assert str(read[name] or "").split() == seen.get(name).split(), (row["id"], name)
             texts = [part.get_payload(decode=True) for part in read.walk() if not part.is_multipart()]

@@ -131,7 +131,7 @@ def open_relay(certificate: Path | None) -> SmtpServer:
     return SmtpServer(HOST, tls_context=context)
 
 
-def sent_with(server: SmtpServer, how: str, **route: str) -> int:
+def sent_with(server: SmtpServer, how: str, **route: Any) -> int:
     """Send a message to a relay, and return how many it has."""
     flow = FlowRoute("transactional", domains="notify.lovelace.example", relay=server.url, **route)
     with server:

@@ -38,9 +38,9 @@ def test_one_victim_costs_nobody_else() -> None:
 def test_order_of_limits_does_not_matter() -> None:
     """Any order of the same limits gives the same decisions."""
     limits = [Limit("5/hour", per="global"), Limit("2/hour", per="recipient"), Limit("3/hour", per="form")]
-    attempts = [{"to": f"u{n % 4}@example.org", "form": f"f{n % 2}"} for n in range(20)]
+    attempts: list[dict[str, Any]] = [{"to": f"u{n % 4}@example.org", "form": f"f{n % 2}"} for n in range(20)]
     forward, backward = limiter(*limits), limiter(*limits[::-1])
-    assert [bool(forward.acquire(**a)) for a in attempts] == [bool(backward.acquire(**a)) for a in attempts]  # type: ignore[misc]
+    assert [bool(forward.acquire(**a)) for a in attempts] == [bool(backward.acquire(**a)) for a in attempts]
 
 
 def test_flood_neither_frees_a_key_nor_grows() -> None:

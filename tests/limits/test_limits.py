@@ -237,7 +237,7 @@ def test_shared_spellings_of_rates() -> None:
 def test_a_function_says_the_rates_of_a_plan() -> None:
     """Each plan has its own rate; the same text is the same counter; None is no limit."""
     plans = {"free": "2/hour", "pro": "4/hour", "own": None}
-    limit = Limit(lambda attempt: plans[attempt.keys["plan"]], per="tenant", name="plan")
+    limit = Limit(lambda attempt: plans[str(attempt.keys["plan"])], per="tenant", name="plan")
     limiter = Limiter(limit)
 
     def allowed(tenant: str, plan: str) -> int:

@@ -9,7 +9,6 @@ import random
 import time
 
 import pytest
-from tests.shared_cases import cases
 
 from mailflows._mail import structure
 from mailflows._mail.edit import editable
@@ -18,6 +17,7 @@ from mailflows.content import fix
 from mailflows.errors import MessageError
 from mailflows.message import Message
 from mailflows.testing import FixedClock
+from shared_cases import cases
 
 PLAIN = (
     b"From: Oak <no-reply@oak.example>\nTo: ada@lovelace.example\nSubject: Your code\n"
@@ -49,7 +49,7 @@ def agree(raw: bytes) -> None:
     """Compare what we read of a message with what the standard library reads of what is handed over."""
     seen, wire = Message.read(raw), wire_form(raw)
     for policy in (email.policy.compat32, email.policy.SMTP):
-        read = email.message_from_bytes(wire, policy=policy)  # type: ignore[arg-type]
+        read = email.message_from_bytes(wire, policy=policy)
         assert not {"bcc", "resent-bcc", "x-mailflows-flow"} & {name.lower() for name in read.keys()}  # noqa: SIM118
         # The modern policy writes a broken address anew; the words of Subject it leaves.
         for name in ("from", "to", "subject") if policy is email.policy.compat32 else ("subject",):

@@ -7,7 +7,7 @@ import math
 import smtplib
 from collections import Counter
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,7 @@ from pacing_runs import Provider, capacity, fairness, one_recipient
 from throttling_provider import Clock, simulate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Generator, Iterable, Iterator
     from pathlib import Path
 
 RATES = {"google": "10/s", "yahoo": "1/s", "default": "5/s"}
@@ -287,8 +287,13 @@ def test_a_bad_row_stops_nobody(clock: Clock, row: str) -> None:
 def test_a_stream_is_lazy(clock: Clock) -> None:
     """An endless source is read no farther than what is given and looked ahead."""
     read = []
-    source = (read.append(n) or f"{n}@yahoo.com" for n in count())  # type: ignore[func-returns-value]
-    for _, slot in islice(pacer(clock).stream(source, look_ahead=5), 3):
+
+    def source() -> Iterator[str]:
+        for n in count():
+            read.append(n)
+            yield f"{n}@yahoo.com"
+
+    for _, slot in islice(pacer(clock).stream(source(), look_ahead=5), 3):
         slot.sent()
     assert len(read) <= 3 + 5
 
@@ -301,14 +306,13 @@ def test_a_killed_run_goes_on(clock: Clock, tmp_path: Path) -> None:
     for _, slot in islice(stream, 4):
         slot.sent()
     next(stream)  # under way when the run ends
-    stream.close()
+    cast("Generator[object]", stream).close()
     store.close()
     store = SQLiteStore(tmp_path / "run.db", clock=clock)
-    again = [
-        m
-        for m, slot in pacer(clock, store=store).stream(messages, resume="campaign-42")
-        if slot.sent() is None
-    ]
+    again = []
+    for message, slot in pacer(clock, store=store).stream(messages, resume="campaign-42"):
+        slot.sent()
+        again.append(message)
     store.close()
     assert again == messages[4:]
 
@@ -476,7 +480,7 @@ def test_a_store_that_is_down_closes_the_connection_all_the_same(clock: Clock) -
 def test_a_clock_that_is_set_back_holds_up_no_stream(clock: Clock) -> None:
     """Turns that were booked in a wrong year are taken in the right one."""
     clock.now += 365 * 86_400
-    sent = []
+    sent: list[str] = []
     for address, slot in pacer(clock).stream(f"{n}@yahoo.com" for n in range(4)):
         if len(sent) == 1:  # all are read by then, and the next turn is booked
             clock.now -= 365 * 86_400

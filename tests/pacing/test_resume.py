@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mailflows.limits import MemoryStore
 from mailflows.pacing import Pacer
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 RUN = """
@@ -69,6 +70,6 @@ def test_a_second_run_in_the_same_process_shares() -> None:
     given = [to for pair in zip(*streams, strict=False) for to, _ in pair]
     assert len(given) == len(set(given)) == 20
     for stream in streams:
-        stream.close()  # type: ignore[attr-defined] -- a generator
+        cast("Generator[object]", stream).close()
     again = list(Pacer(store, rates={"google": "100000/s"}).stream(people, resume="news"))
     assert len(again) == 20  # none was told what became of it

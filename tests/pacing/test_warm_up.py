@@ -104,7 +104,7 @@ def test_an_hourly_schedule_limits_each_hour(clock: FixedClock) -> None:
     """The limit of the day holds again in its next hour, and waiting ends there."""
     ramp = warm_up(clock, 5, 9, per="hour")
     first = ramp.acquire(6)
-    clock.advance(first.retry_after)
+    clock.advance(first.retry_after or 0.0)
     assert (first.granted, ramp.acquire(6).granted) == (5, 5)
 
 
@@ -135,7 +135,7 @@ def test_the_place_outlives_the_process(clock: FixedClock, tmp_path: Path) -> No
 
 def test_threads_share_a_day(clock: FixedClock, tmp_path: Path) -> None:
     """Eight threads with a store each on one file are granted the limit together, and no more."""
-    granted = []
+    granted: list[int] = []
 
     def take() -> None:
         store = SQLiteStore(tmp_path / "warm.db", timeout=20.0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mailflows._dns._wire import Answer, Question, Status
 from mailflows.errors import AddressError, ConfigurationError
 from mailflows.feedback import SuppressionList
 from mailflows.flow import Flow
@@ -21,11 +23,14 @@ from mailflows.recipients import (
 )
 from mailflows.testing import FakeDns, FixedClock
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 MAIL = {"MX": ["10 mx.host.fr"]}
 HOST = {"mx.host.fr": {"A": ["93.184.216.34"]}}
 
 
-def checker(records: dict[str, object] | None = None, **settings: object) -> RecipientChecker:
+def checker(records: Mapping[str, Any] | None = None, **settings: Any) -> RecipientChecker:
     """Return a checker over a DNS from memory."""
     return RecipientChecker(resolver=FakeDns({**HOST, **(records or {})}), clock=FixedClock(), **settings)
 
@@ -130,9 +135,9 @@ def test_a_resolver_that_invents_answers_calls_nobody_bad() -> None:
     """A resolver that has an address for every name says nothing about any."""
 
     class Portal(FakeDns):
-        def answer(self, question):  # noqa: ANN001, ANN202 -- as FakeDns
-            from mailflows._dns._wire import Answer, Status
+        """A hotel's resolver."""
 
+        def answer(self, question: Question) -> Answer:
             return (
                 Answer(Status.OK, ("10.0.0.1",), 60.0)
                 if question.kind == "A"
@@ -168,7 +173,7 @@ def test_what_is_shown_is_escaped() -> None:
 def test_a_resolver_that_does_not_answer_about_com_calls_nobody_bad(answer: str) -> None:
     """A lost packet at the start must not make every domain dead for ten minutes."""
     door = FakeDns({"com": answer})
-    door.is_system = True
+    vars(door)["is_system"] = True
     checker = RecipientChecker(resolver=door)
     for _ in range(2):
         assert checker.check("a@shop.fr").verdict is Deliverability.UNKNOWN
@@ -177,7 +182,7 @@ def test_a_resolver_that_does_not_answer_about_com_calls_nobody_bad(answer: str)
 def test_one_string_is_no_set_of_addresses() -> None:
     """«a@b.fr» stands in the text «gone-a@b.fr», but was not meant."""
     with pytest.raises(ConfigurationError):
-        RecipientChecker(dns=False, bounced="gone-a@b.fr")  # type: ignore[arg-type]
+        RecipientChecker(dns=False, bounced="gone-a@b.fr")
     with pytest.raises(ConfigurationError):
         Overrides.of(known="gmial.com")
 

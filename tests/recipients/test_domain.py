@@ -16,6 +16,7 @@ from shared_cases import cases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ORIGIN = "scen.com"
 ZONE = """
@@ -162,7 +163,7 @@ def test_shared_scenarios_with_recorded_answers() -> None:
     }
 
 
-def test_recorded_answers_of_another_library(tmp_path) -> None:  # noqa: ANN001 -- pytest's own
+def test_recorded_answers_of_another_library(tmp_path: Path) -> None:
     """A recording of another library's tests can be replayed."""
     recording = tmp_path / "recorded.json"
     recording.write_text(cases("recipient/dns_email_validator_mocked_answers.json"), "utf-8")

@@ -9,7 +9,7 @@ import json
 import pickle
 import random
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -35,7 +35,7 @@ from mailflows.testing import FakeDns, FixedClock
 if TYPE_CHECKING:
     from pathlib import Path
 
-RECORDS = {
+RECORDS: dict[str, Any] = {
     "shop.fr": {"MX": ["10 mx.host.fr"]},
     "gmail.com": {"MX": ["10 mx.host.fr"]},
     "gmial.com": {"MX": ["10 mx.host.fr"]},
@@ -58,7 +58,7 @@ ROWS = [
 ]
 
 
-def checker(**settings: object) -> RecipientChecker:
+def checker(**settings: Any) -> RecipientChecker:
     """Return a checker over a DNS from memory."""
     return RecipientChecker(resolver=FakeDns(RECORDS), flow=Flow.MARKETING, **settings)
 
@@ -428,7 +428,12 @@ def test_clean_does_not_judge_anew() -> None:
 
 def test_suggestions_are_applied_on_request() -> None:
     """Where the mailbox that was meant does not stand in the list; each once."""
-    rows = ["bob.smith@gmial.com", "bob.smith@gmal.com", "carla.jones@gmial.com", "carla.jones@gmail.com"]
+    rows: list[object] = [
+        "bob.smith@gmial.com",
+        "bob.smith@gmal.com",
+        "carla.jones@gmial.com",
+        "carla.jones@gmail.com",
+    ]
     assert list(judged(rows).clean(apply_suggestions=True)) == [
         "bob.smith@gmail.com",
         "carla.jones@gmail.com",

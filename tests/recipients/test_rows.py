@@ -7,14 +7,14 @@ import gzip
 import io
 import json
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailflows.errors import ConfigurationError
-from mailflows.recipients import RecipientChecker
+from mailflows.recipients import ListReport, RecipientChecker
 from mailflows.recipients._rows import read_table, split_cell
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ def test_bytes_are_not_rows() -> None:
         values(b"a@x.fr")
 
 
-def checked(rows: object, **settings: str) -> object:
+def checked(rows: Any, **settings: Any) -> ListReport:
     """Return the report on a list, without the DNS."""
-    return RecipientChecker(dns=False).check_list(rows, **settings)  # type: ignore[arg-type]
+    return RecipientChecker(dns=False).check_list(rows, **settings)
 
 
 @pytest.mark.parametrize(

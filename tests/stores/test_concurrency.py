@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -98,12 +99,17 @@ def admitted(work: Callable[[], bool]) -> int:
 ROUNDS = 100
 
 
+def is_allowed(store: Any, charges: Any) -> bool:
+    """Tell whether a store lets charges pass."""
+    return bool(store.decide(charges).allowed)
+
+
 def test_threads_admit_exactly_the_limit(shared: Any) -> None:
     """Eight threads together get exactly what the limit has, in every round."""
     found = []
     for number in range(ROUNDS):
         charges: Any = [(meter, f"round {number}", 1) for meter in METERS]
-        found.append(admitted(lambda charges=charges: shared.decide(charges).allowed))
+        found.append(admitted(partial(is_allowed, shared, charges)))
     assert found == [LIMIT] * len(found)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import redis
@@ -24,6 +24,8 @@ from redis_server import RedisServer, wanted
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from mailflows.limits import Store
 
 PER_ACCOUNT = Limit("3/day", per="account")
 FOREVER = """
@@ -175,7 +177,7 @@ class Flaky:
         self.asked += 1
         if self.asked <= self.failures:
             raise StoreError("gone", store=self.name)  # noqa: EM101
-        return Fallback(self, on_error="allow")._instead(charges, how)
+        return Fallback(cast("Store", self), on_error="allow")._instead(charges, how)
 
 
 def test_breaker_leaves_a_dead_store_alone() -> None:

@@ -32,7 +32,8 @@ def most_in_any_window(times: list[float], span: float) -> int:
 def test_window_is_the_list_of_what_was_sent(attempts: list[tuple[float, int]], limit: int) -> None:
     """An exact window allows an attempt exactly if the last window of what was sent has room for it."""
     meter = WindowMeter("w", limit, SPAN)
-    now, state, sent = 0.0, None, []
+    now, state = 0.0, None
+    sent: list[float] = []
     for gap, amount in attempts:
         now += gap
         room = limit - sum(t > now - SPAN for t in sent)
@@ -58,7 +59,8 @@ BOOKINGS = st.lists(
 
 def booked(meter: Any, bookings: list[tuple[float, int, bool, int | None]]) -> list[tuple[float, int]]:
     """Return when what was not given back is sent."""
-    now, state, sent = 0.0, None, []
+    now, state = 0.0, None
+    sent: list[tuple[float, int]] = []
     for gap, amount, may_wait, returned in bookings:
         now += gap
         if returned is not None and sent:
@@ -108,7 +110,8 @@ def test_gcra_holds_with_late_returns(
     sent: list[tuple[float, int]] = []
     for gap, amount in attempts:
         now += gap
-        if sent and data.draw(st.booleans()):
+        is_late: bool = data.draw(st.booleans()) if sent else False
+        if is_late:
             at, units = sent.pop(data.draw(st.integers(0, len(sent) - 1)))
             state = meter.settle(state, now, units, at, at, keep=False)
         taken = meter.take(state, now, amount)
@@ -164,7 +167,8 @@ def test_take_is_wait_and_spend(meter: Any, attempts: list[tuple[float, int]]) -
 def test_distinct_is_the_set_of_what_was_seen(attempts: list[tuple[float, list[int]]], limit: int) -> None:
     """Values are allowed exactly if, with those of the last window, they are no more than the limit."""
     meter = DistinctMeter("d", limit, SPAN)
-    now, state, last = 0.0, None, {}
+    now, state = 0.0, None
+    last: dict[int, float] = {}
     for gap, values in attempts:
         now += gap
         seen = {value for value, at in last.items() if at > now - SPAN}
@@ -210,7 +214,8 @@ def test_steady_clock_never_goes_back(jumps: list[float]) -> None:
 def test_sub_windows_never_let_one_over(attempts: list[tuple[float, int]], limit: int) -> None:
     """In no stretch of a period, wherever it begins, are there more units than the limit."""
     meter = BucketMeter("b", limit, 64.0)
-    now, state, sent = 0.0, None, []
+    now, state = 0.0, None
+    sent: list[float] = []
     for gap, amount in attempts:
         now += gap
         taken = meter.take(state, now, amount)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date
+from typing import Any
 
 import pytest
 
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.limits import MemoryStore
 from mailflows.testing import FixedClock
-from mailflows.tracking import Consent, Consents, Endpoints, Hit, Request, Tracker
+from mailflows.tracking import Consent, Consents, Endpoints, Request, Tracker
 
 TRACKER = Tracker([b"k" * 32], "https://t.shop.example/")
 RAW = b'Content-Type: text/html\n\n<body><a href="https://shop.example/">Offer</a></body>'
 PROOF = "sign-up form, text of 2026-07-01"
-WHO = {"campaign": "spring", "recipient": "42"}
+WHO: dict[str, Any] = {"campaign": "spring", "recipient": "42"}
 
 
 def consents() -> Consents:
@@ -86,7 +87,7 @@ def test_who_did_not_agree_gets_a_pixel_that_names_nobody() -> None:
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_withdrawal_silences_what_was_sent_before(is_async: bool) -> None:  # noqa: FBT001
     """The link still leads to its target, and nothing is noted; the same in threads and in an event loop."""
-    book, hits = consents(), list[Hit]()
+    book, hits = consents(), list[Any]()
     endpoints = Endpoints(TRACKER, on_hit=hits.append, on_event=hits.append, consents=book)
     link, pixel = addresses(TRACKER.rewrite(RAW, **WHO))
     book.give("42", "opens", "clicks", proof=PROOF)
@@ -104,7 +105,7 @@ def test_a_withdrawal_silences_what_was_sent_before(is_async: bool) -> None:  # 
 @pytest.mark.parametrize("is_async", [False, True])
 def test_only_the_last_day_is_kept(is_async: bool) -> None:  # noqa: FBT001
     """Enough to clean a list of inactive people, where they agreed to the mail."""
-    book, hits = consents(), list[Hit]()
+    book, hits = consents(), list[Any]()
     endpoints = Endpoints(
         TRACKER, on_hit=hits.append, on_event=hits.append, consents=book, last_day_only=True
     )

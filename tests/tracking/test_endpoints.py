@@ -35,7 +35,7 @@ def posted(endpoints: Endpoints, *, is_async: bool, **environ: Any) -> int:
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": LEAVE, "headers": [], "client": None}
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": LEAVE, "headers": [], "client": None}
     asyncio.run(endpoints.asgi(scope, receive, send))
     return int(sent[0]["status"])
 
@@ -142,7 +142,7 @@ def test_a_django_view() -> None:
         settings.configure(ALLOWED_HOSTS=["*"], DEFAULT_CHARSET="utf-8")
     assert django.VERSION
     events: list[Event] = []
-    view = Endpoints(TRACKER, on_event=events.append).django
+    view: Any = Endpoints(TRACKER, on_event=events.append).django
     assert view(RequestFactory().get(LEAVE)).status_code == 200
     assert events == []
     assert view(RequestFactory().post(LEAVE, {"List-Unsubscribe": "One-Click"})).status_code == 200

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from mailflows import ConfigurationError, Flow
+from mailflows._token import Purpose
 from mailflows.feedback import Event, EventType
 from mailflows.tracking import CampaignStats, Hit, HitKind, Tracked, judge_hit, judge_hits
-from mailflows.tracking._addresses import Purpose
 from shared_cases import cases
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -181,7 +181,7 @@ def test_a_scan_from_several_networks() -> None:
 
 def test_a_client_that_scans_others_scans_everybody() -> None:
     """Proved with two recipients, the very same client is a scanner with the third."""
-    facts = {"address": "192.0.2.9"}
+    facts: dict[str, Any] = {"address": "192.0.2.9"}
     hits = [click(None, recipient=str(n), **facts) for n in (1, 2)] + [click(recipient="3", **facts)]
     assert {v.kind for v in judge_hits(hits)} == {HitKind.SCANNER}
     assert judge_hit(click(recipient="3", **facts)).kind is HitKind.HUMAN

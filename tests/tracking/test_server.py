@@ -9,7 +9,7 @@ import sys
 import threading
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
@@ -72,7 +72,7 @@ class Client:
 
     async def _ask_asgi(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         sent: list[dict[str, Any]] = []
-        halves = [{"body": body[:5], "more_body": True}, {"body": body[5:]}]
+        halves: list[dict[str, Any]] = [{"body": body[:5], "more_body": True}, {"body": body[5:]}]
 
         async def receive() -> dict[str, Any]:
             return halves.pop(0)
@@ -96,7 +96,7 @@ class Client:
 @pytest.fixture
 def client(protocol: str) -> Iterator[Client]:
     """Run the service on a free port of this machine while a test lasts."""
-    with make_server("127.0.0.1", 0, None, handler_class=Quiet) as running:  # type: ignore[arg-type]
+    with make_server("127.0.0.1", 0, cast("Any", None), handler_class=Quiet) as running:
         found = Client(protocol, running.server_port)
         running.set_app(server.wsgi(found.service))
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def mail(root: Path) -> Mail:
     return [e.message for e in examples], [e.label.value for e in examples]
 
 
-SMALL = {"vocabulary": 200, "paired": 0}
+SMALL: dict[str, Any] = {"vocabulary": 200, "paired": 0}
 
 
 def test_it_learns_and_answers_in_scikit_learns_way(mail: Mail) -> None:
