@@ -1,13 +1,16 @@
 """Mutate a part of the library and count the mutants that its tests notice.
 
 Usage: python tasks/mutation.py PART [--sample 150] [--seed 1] [--show]
+       python tasks/mutation.py named
 
 A seeded sample of the part's mutants (`tasks/mutants.py`) is run against those tests of its lane that execute
 the changed line; a mutant is killed by the first that fails, or by taking far longer than the tests do.
 Everything happens in a copy of the checkout. The tests are collected once; each mutant is a fork in which the
 changed functions get their new code, so that it costs no start of Python. Writes the part's figures into
 benchmarks/results/mutation.json, with the survivors; those that no test can notice are listed, with the
-reason, in tasks/equivalent_mutants.toml, and count neither way. Not run by the tests: a part takes minutes.
+reason, in tasks/equivalent_mutants.toml, and count neither way. ``named`` runs those of
+tasks/named_mutants.toml.
+Not run by the tests: a part takes minutes.
 """
 
 from __future__ import annotations
@@ -65,17 +68,20 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
     "classifier": (["classifier", "signals"], ["tests/classifier", "tests/signals"]),
 }
 MEMORY = 4 << 30  # bytes: a mutant that gathers for ever ends itself before the machine does
+EXAMPLES = "25"  # of each property: what 25 do not notice, is mostly not noticed by 200
 PATIENCE = 5  # a mutant may take so many times as long as the tests, and ten seconds more
 
 
 def main() -> int:
     """Mutate a part, and write what its tests noticed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("part", choices=[*PARTS, "named"])
     parser.add_argument("--sample", type=int, default=150)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show", action="store_true", help="print every survivor")
     options = parser.parse_args()
+    if options.part == "named":
+        return named()
     sources, tests = PARTS[options.part]
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         tree = Path(folder) / "checkout"
@@ -88,6 +94,7 @@ def main() -> int:
         runner = Runner(tree, sample, covering_tests(tree, files, tests, Path(folder) / "coverage"))
         sys.path.insert(0, str(tree / "src"))
         os.environ["PYTHONPATH"] = str(tree / "src")
+        os.environ["MAILFLOWS_EXAMPLES"] = EXAMPLES
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         pytest.main(arguments(files, tests, tree), plugins=[runner])
     figures = summary(sample, runner.outcomes) | {"of": len(every), "seed": options.seed}
@@ -97,6 +104,33 @@ def main() -> int:
             print(mutant)
     print(json.dumps({name: value for name, value in figures.items() if name != "survivors"}))
     return 0 if len(runner.outcomes) == len(sample) else 1
+
+
+def named() -> int:
+    """Make each change that has a name; return how many the tests of its lane do not notice."""
+    noticed = {}
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        tree = Path(folder) / "checkout"
+        copy_checkout(tree)
+        for row in tomllib.loads((ROOT / "tasks" / "named_mutants.toml").read_text("utf-8"))["mutant"]:
+            file = tree / row["path"]
+            text = file.read_text("utf-8")
+            if text.count(row["before"]) != 1:
+                raise SystemExit(f"{row['path']} does not hold once: {row['before']}")
+            file.write_text(text.replace(row["before"], row["after"]), "utf-8")
+            ran = ran_pytest(tree, ["-x", *arguments([], row["tests"], tree)])
+            file.write_text(text, "utf-8")
+            noticed[row["about"]] = ran.returncode == 1
+            print("noticed" if noticed[row["about"]] else "NOT NOTICED", row["about"], flush=True)
+    record("named", {"noticed": noticed})
+    return sum(not is_noticed for is_noticed in noticed.values())
+
+
+def ran_pytest(tree: Path, given: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run tests of a copy in a process of their own."""
+    command = [sys.executable, "-m", "pytest", *given]
+    env = os.environ | {"PYTHONPATH": str(tree / "src"), "MAILFLOWS_EXAMPLES": EXAMPLES}
+    return subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=False)  # noqa: S603
 
 
 def copy_checkout(tree: Path) -> None:
@@ -134,16 +168,7 @@ def covering_tests(tree: Path, files: Sequence[Path], tests: Sequence[str], data
     settings.write_text(f"[run]\ndata_file = {data}\ninclude =\n  {wanted}\n", "utf-8")
     given = [argument for argument in arguments(files, tests, tree) if argument != "--no-cov"]
     given += [f"--cov-config={settings}", "--cov-context=test", "--cov-report="]
-    # Pytest's own configuration starts coverage for the package; the files of the part are enough here.
-    command = [sys.executable, "-m", "pytest", *given]
-    ran = subprocess.run(  # noqa: S603
-        command,
-        cwd=tree,
-        env=os.environ | {"PYTHONPATH": str(tree / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = ran_pytest(tree, given)
     if ran.returncode:
         raise SystemExit(
             f"the tests fail before anything is changed:\n{ran.stdout[-3000:]}{ran.stderr[-1000:]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ settings.register_profile(
     "mailflows",
     derandomize=True,
     deadline=None,
-    max_examples=200,
+    max_examples=int(os.environ.get("MAILFLOWS_EXAMPLES", "200")),
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("mailflows")

@@ -127,12 +127,17 @@ def test_a_delay() -> None:
     assert (event.type, event.action, event.permanent) == ("deferred", "retry", False)
 
 
-def test_a_delivery() -> None:
-    """A receipt for a delivery is an event, too: it sets soft bounces back."""
-    event = only(
-        parse_bounce(report(failed("ada@one.example", "250 ok", action="delivered", status="2.0.0")))
-    )
-    assert (event.type, event.action) == ("delivered", "none")
+@pytest.mark.parametrize("action", ["delivered", "relayed", "expanded"])
+def test_a_delivery(action: str) -> None:
+    """A receipt (RFC 3464 section 2.3.3) is an event, too, with its status: it sets soft bounces back."""
+    event = only(parse_bounce(report(failed("ada@one.example", "250 ok", action=action, status="2.0.0"))))
+    assert (event.type, event.action, event.status) == ("delivered", "none", "2.0.0")
+
+
+def test_the_reply_is_kept_on_one_line() -> None:
+    """What the server said stands in the event, folded lines joined."""
+    event = only(parse_bounce(report(failed("ada@one.example", "550 5.1.1 User\n  unknown  here"))))
+    assert event.smtp_reply == "550 5.1.1 User unknown here"
 
 
 def test_an_answer_to_a_question_is_nothing() -> None:

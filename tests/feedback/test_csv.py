@@ -329,3 +329,40 @@ def test_an_export_for_a_provider_needs_addresses(empty: Callable[..., Suppressi
         export_suppressions(suppressions, io.StringIO(), provider="sendgrid")
     with pytest.raises(ConfigurationError, match="no format"):
         export_suppressions(suppressions, io.StringIO(), provider="dolist")
+
+
+def test_our_own_columns_in_any_order(empty: Callable[..., SuppressionList]) -> None:
+    """A file with just key, reason and time is one of ours: its reasons are taken as they are."""
+    first, second = empty(), empty()
+    entry = first.add("ada@one.example", reason="a reason of our own")
+    text = f"time,reason,key\n{entry.time.isoformat()},{entry.reason},{entry.key}\n"
+    import_suppressions(second, io.StringIO(text))
+    assert [(e.key, e.reason) for e in second] == [(entry.key, "a reason of our own")]
+
+
+@pytest.mark.parametrize(("others", "is_read"), [(1, True), (2, False)])
+def test_a_column_without_a_name_is_read_if_most_of_it_is_addresses(
+    empty: Callable[..., SuppressionList], others: int, *, is_read: bool
+) -> None:
+    """Two addresses and one other cell are a column of addresses; as many others as addresses are none."""
+    text = "who,since\n" + "".join(f"{who},2020\n" for who in ["a@x.example", "b@x.example", *["?"] * others])
+    if not is_read:
+        with pytest.raises(ConfigurationError, match="column"):
+            imported(empty, text)
+    else:
+        assert [address for address, _, _ in imported(empty, text)] == ["a@x.example", "b@x.example"]
+
+
+def test_mailgun_gets_a_code_with_each_bounce(empty: Callable[..., SuppressionList]) -> None:
+    """A bounce whose code nobody kept is told as 550: without one it would not be imported there."""
+    suppressions = empty(clear=True)
+    suppressions.add("ada@one.example", reason="mailbox-unknown")
+    file = io.StringIO()
+    export_suppressions(suppressions, file, provider="mailgun")
+    assert "550" in file.getvalue()
+
+
+def test_a_reply_that_says_nothing_known_is_a_bounce(empty: Callable[..., SuppressionList]) -> None:
+    """The provider suppresses the address, and its reply names no better reason."""
+    text = "email,status,reason\na@x.example,5.0.0,550 5.0.0 computer says no\n"
+    assert [reason for _, reason, _ in imported(empty, text)] == ["bounced"]

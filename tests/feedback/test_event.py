@@ -55,3 +55,9 @@ def test_the_original_recipient_is_who_was_written_to() -> None:
     """Behind a forward, the address of our list is the original one."""
     event = Event(EventType.BOUNCED, "new@two.example", original_recipient="old@one.example")
     assert event.written_to == "old@one.example"
+
+
+def test_the_table_shows_what_is_known() -> None:
+    """A field without a value has no row, and neither has the payload."""
+    shown = Event(EventType.BOUNCED, "ada@one.example", raw={"secret": "payload"})._repr_html_()
+    assert ("ada@one.example" in shown, "payload" in shown, "message_id" in shown) == (True, False, False)

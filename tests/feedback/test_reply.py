@@ -153,3 +153,13 @@ def test_a_code_of_a_wrong_type_is_a_clear_error(code: Any) -> None:
 def test_a_reply_without_text_says_nothing() -> None:
     """The word «None» is nobody's answer."""
     assert from_reply(550, None).smtp_reply == ""  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("code", "type_"),
+    [(400, "deferred"), (499, "deferred"), (500, "bounced"), (501, "bounced"), (599, "bounced")],
+)
+def test_the_first_digit_says_whether_it_is_final(code: int, type_: str) -> None:
+    """From 400 a reply puts off, from 500 it refuses (RFC 5321 section 4.2.1), from any of the doors."""
+    (event,) = from_smtp_exception(smtplib.SMTPResponseException(code, b"no"), recipients=["ada@one.example"])
+    assert (from_reply(code, "no").type, event.type, event.smtp_code) == (type_, type_, code)

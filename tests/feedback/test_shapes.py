@@ -261,3 +261,34 @@ def test_a_report_in_another_language(row: dict[str, str]) -> None:
     more = "Return-Path: <>\nContent-Type: text/plain; charset=utf-8\n"
     raw = mail(row["text"].replace("|", "\n"), subject=row["subject"], more=more)
     assert [(recipient, done) for recipient, _, done in found(raw)] == [("ada@one.example", row["action"])]
+
+
+def test_two_recipients_are_told_apart_by_their_words() -> None:
+    """Two are as many as need it: each has the line that names it, not the other's."""
+    told = "ada@one.example: 550 5.1.1 No such user\nbob@two.example: 552 5.2.2 Over quota\n"
+    status = "\n".join(map(failed, ("ada@one.example", "bob@two.example")))
+    assert found(report(told, f"Reporting-MTA: dns; mx\n\n{status}")) == [
+        ("ada@one.example", "mailbox-unknown", "suppress"),
+        ("bob@two.example", "mailbox-full", "retry"),
+    ]
+
+
+@pytest.mark.parametrize("line", ["Status: 5.1.1", "X-Failed-Recipients: ada@one.example"])
+def test_a_report_with_one_sign_of_a_failure_is_no_automatic_answer(line: str) -> None:
+    """One sign is enough, whatever the headers of an automatic answer say beside it."""
+    auto = "Auto-Submitted: auto-replied\n"
+    raw = (
+        mail("I am away.", subject="Automatic reply", more=f"{auto}{line}\n")
+        if line.startswith("X-")
+        else report("I am away.", f"Reporting-MTA: dns; mx\n\n{failed('ada@one.example', '5.1.1')}")
+    )
+    assert parse_autoreply(raw) is None
+
+
+def test_a_robot_that_names_the_recipient_in_a_sentence() -> None:
+    """The address behind "could not be delivered to" is the recipient, that of a contact is not."""
+    told = (
+        "Your message could not be delivered to ada@one.example, as no such mailbox is here.\n"
+        "Please contact help@one.example with questions."
+    )
+    assert [recipient for recipient, _, _ in found(mail(told))] == ["ada@one.example"]

@@ -410,3 +410,12 @@ def test_the_page_names_every_provider() -> None:
     """The documentation has a line for each provider of the table."""
     page = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text("utf-8")
     assert [name for name in PROVIDERS if f"| `{name}`" not in page] == []
+
+
+def test_seconds_and_milliseconds_are_told_apart() -> None:
+    """Today's moment in both is the same moment."""
+    both = [
+        from_webhook("sendgrid", [{"event": "open", "email": "a@b.example", "timestamp": stamp}])[0].time
+        for stamp in (1_581_670_800, 1_581_670_800_000)
+    ]
+    assert both == [datetime(2020, 2, 14, 9, tzinfo=UTC)] * 2

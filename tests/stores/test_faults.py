@@ -160,7 +160,9 @@ def test_stalled_server_delays_no_longer_than_its_budget(server: RedisServer) ->
     assert first.degraded
     assert all(d.degraded for d in others)
     assert between - start < 0.35, "the budget is 0.25 s; 0.1 s is for a busy machine"
-    assert end - between < 0.1
+    assert end - between < between - start, (
+        "a hundred calls to a store known as dead cost less than one budget"
+    )
 
 
 class Flaky:
