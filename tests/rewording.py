@@ -110,4 +110,4 @@ def install() -> None:
         text: str = read(path)
         return _TABLES.sub(lambda m: m[1] + reworded(m[2]) + m[3], text) if path.endswith(".toml") else text
 
-    _data.read = other
+    vars(_data)["read"] = other

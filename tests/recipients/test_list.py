@@ -332,7 +332,7 @@ def test_several_processes_give_the_same_report() -> None:
     """Read in other processes, the rows come back in order, with the user's own lists."""
     rows = [*GOOD, *BAD.values(), *(f"user{n:05}@shop.fr" for n in range(3_000)), "x@own.fr; y@shop.fr"]
     made = RecipientChecker(
-        resolver=FakeDns(WORLD), clock=FixedClock(0.0), overrides=Overrides.of(disposable={"own.fr"})
+        resolver=FakeDns(WORLD), clock=FixedClock(), overrides=Overrides.of(disposable={"own.fr"})
     )
     one, two = made.check_list(rows), made.check_list(rows, n_jobs=2)
     assert one == two

@@ -78,8 +78,8 @@ def _row(name: str, raw: Mapping[str, Any]) -> Row:
         signature=raw.get("signature", ""),
         paths={field: tuple(map(_path, raw[field])) for field in PATHS if field in raw},
         types={_type_key(key): _meaning(value) for key, value in raw["types"].items()},
-        refused={squeezed(key): value for key, value in raw["refused"].items()},
-        classes={squeezed(key): value for key, value in raw["classes"].items()},
+        refused={squeezed(key): value for key, value in raw.get("refused", {}).items()},
+        classes={squeezed(key): value for key, value in raw.get("classes", {}).items()},
         known=frozenset(raw.get("known", ())),
         sample=raw["sample"],
     )
