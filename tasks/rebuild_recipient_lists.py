@@ -1,10 +1,12 @@
-"""Rebuild the lists of free-mail domains and of role words from the packages they come from.
+"""Rebuild the lists of disposable domains, free-mail domains and role words from the packages they come from.
 
+    pip download --no-deps disposable-email-domains
     npm pack freemail@1.7.0 role-based-email-addresses@3.1.0
-    python tasks/rebuild_recipient_lists.py freemail-1.7.0.tgz role-based-email-addresses-3.1.0.tgz
+    python tasks/rebuild_recipient_lists.py disposable_email_domains-*.whl freemail-*.tgz role-based-*.tgz
 
-The lists are cleaned on the way, because public lists copy each other's errors: disposable domains and
-misspelt large providers are not free-mail, first names and numbers are not roles.
+Those that are named are rebuilt. The lists are cleaned on the way, because public lists copy each other's
+errors: providers and relays are not disposable, disposable domains and misspelt large providers are not
+free-mail, first names and numbers are not roles. benchmarks/recipients_disposable.py measures.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ import argparse
 import datetime as dt
 import re
 import tarfile
+import zipfile
 from pathlib import Path
 
-from mailflows.recipients import _reference, _typos
+from mailflows.recipients import _reference, _spelling
 
 TODAY = dt.datetime.now(dt.UTC).date()
 DATA = Path(__file__).parent.parent / "src/mailflows/data/recipients"
@@ -32,13 +35,32 @@ _ROLE = re.compile(r"[a-z][a-z._-]+\Z")
 
 
 def main() -> None:
-    """Read the two archives and write the two files."""
+    """Read the archives and write the files."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("freemail", type=Path)
-    parser.add_argument("roles", type=Path)
-    arguments = parser.parse_args()
-    write_free_mail(member(arguments.freemail, "package/data/free.txt").split())
-    write_roles(re.findall(r"^  '([^']+)'", member(arguments.roles, "package/src/index.js"), re.MULTILINE))
+    parser.add_argument("archives", type=Path, nargs="+")
+    for archive in parser.parse_args().archives:
+        if archive.name.startswith("disposable"):
+            write_disposable(archive)
+        elif archive.name.startswith("freemail"):
+            write_free_mail(member(archive, "package/data/free.txt").split())
+        else:
+            found = re.findall(r"^  '([^']+)'", member(archive, "package/src/index.js"), re.MULTILINE)
+            write_roles(found)
+
+
+def write_disposable(wheel: Path) -> None:
+    """Write the disposable domains that are no known provider's and no relay's, with the release's date."""
+    with zipfile.ZipFile(wheel) as opened:
+        info = opened.getinfo("disposable_email_domains/__init__.py")
+        text = opened.read(info).decode()
+    listed = set(re.findall(r"^    '([^']+)',", text, re.MULTILINE))
+    kept = sorted(listed - _reference.well_known() - _reference.alias_relays())
+    head = (
+        f"# Domains of disposable addresses, {len(kept)} of them, with all below them.\n"
+        f"# Source: PyPI disposable-email-domains {wheel.name.split('-')[1]}, without providers and relays.\n"
+        f"# Licence: CC0-1.0. Date: {dt.date(*info.date_time[:3])}, by tasks/rebuild_recipient_lists.py.\n"
+    )
+    (DATA / "disposable.txt").write_text(head + "\n".join(kept) + "\n", "utf-8")
 
 
 def member(archive: Path, name: str) -> str:
@@ -59,7 +81,7 @@ def write_free_mail(domains: list[str]) -> None:
         if "." in domain
         and domain not in disposable
         and domain not in relays
-        and _typos.correct_domain(domain, known=_reference.well_known()) is None
+        and _spelling.correct_domain(domain, known=_reference.well_known()) is None
     )
     head = (
         f"# Domains of free and consumer mailboxes, {len(kept)} of them, without disposable, relays and\n"

@@ -106,7 +106,6 @@ def test_third_party_packages_have_one_door() -> None:
     assert doors.get("dns", set()) <= {"_dns"}
     assert doors.get("email_validator", set()) <= {"recipients"}
     assert doors.get("publicsuffixlist", set()) <= {"_domain"}
-    assert doors.get("disposable_email_domains", set()) <= {"recipients"}
 
 
 def test_only_one_part_knows_how_a_message_is_split() -> None:

@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
@@ -354,10 +354,13 @@ class _Judging:
     def _of_domain(self, domain: str, text: str, tally: Tally) -> RecipientReport:
         """Judge all plain addresses of a domain by the first of them."""
         finding = self._checker.judge.find(text)
-        report = self._of_domains[domain] = self._judge(finding)
+        report = self._judge(finding)
         self._count_domain(report, tally)
         outcome = self._outcome(report, finding)
         self._new_domains.append((domain, outcome, class_of(report, is_delivered=False)))
+        # What is of this one address is not kept: there may be many domains.
+        report = replace(report, address="", normalized="", ascii=None, duplicate_key=None)
+        self._of_domains[domain] = report
         return report
 
     def _judge(self, finding: Finding) -> RecipientReport:
@@ -468,7 +471,7 @@ class Tally:
         if report.suggestion and len(self.typos) < _EXAMPLES:
             self.typos.append((report.address, report.suggestion))
         self.dead_rows += times * (report.domain_state in DEAD)
-        if report.domain and report.normalized:
+        if report.domain and report.normalized is not None:
             bounded(self.addresses_at, report.domain, times)
         if report.mail_provider:
             bounded(self.providers, report.mail_provider, times)

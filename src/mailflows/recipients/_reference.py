@@ -16,6 +16,7 @@ __all__ = ["DataSource", "sources"]
 _DATE = re.compile(r"\b(20\d\d)-(\d\d)-(\d\d)\b")
 _FILES = (
     "alias-relays",
+    "disposable",
     "mail-hosts",
     "no-reply",
     "roles",
@@ -52,11 +53,10 @@ def sources() -> tuple[DataSource, ...]:
     """Return every list that verdicts rest on, with its age.
 
     >>> [source.name for source in sources()][:2]
-    ['disposable-email-domains', 'publicsuffixlist']
+    ['publicsuffixlist', 'providers.toml']
     """
     own = tuple(_own(f"recipients/{name}.txt", len(_words(name))) for name in _FILES)
     return (
-        _package("disposable-email-domains", len(disposable())),
         _package("publicsuffixlist", 0),
         _own("providers.toml", len(large_mailbox_domains())),
         _own("free-mail.txt", len(free_mail_domains() - large_mailbox_domains())),
@@ -99,10 +99,14 @@ def _words(name: str) -> frozenset[str]:
 
 @cache
 def disposable() -> frozenset[str]:
-    """Return the disposable domains of the package disposable-email-domains, less what is well known."""
-    from disposable_email_domains import blocklist  # noqa: PLC0415 -- ten thousand entries
+    """Return the domains of services that give out addresses for a few hours."""
+    return _words("disposable")
 
-    return frozenset(blocklist) - well_known() - alias_relays()
+
+@cache
+def disposable_date() -> dt.date | None:
+    """Return the day of the list of disposable domains."""
+    return _date_of("recipients/disposable.txt")
 
 
 @cache

@@ -18,7 +18,7 @@ from mailflows.recipients._report import RecipientReason, Trait, make_reason
 from mailflows.recipients._spelling import correct_domain, looks_like
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable
 
 __all__ = [
     "DomainTraits",
@@ -55,20 +55,20 @@ class Overrides:
     def of(  # noqa: PLR0913 -- what a user may know better
         cls,
         *,
-        disposable: Collection[str] = (),
-        not_disposable: Collection[str] = (),
-        roles: Collection[str] = (),
-        not_roles: Collection[str] = (),
-        known: Collection[str] = (),
-        traps: Collection[str] = (),
+        disposable: Iterable[str] = (),
+        not_disposable: Iterable[str] = (),
+        roles: Iterable[str] = (),
+        not_roles: Iterable[str] = (),
+        known: Iterable[str] = (),
+        traps: Iterable[str] = (),
     ) -> Overrides:
-        """Return overrides from any collections, in lower case."""
+        """Return overrides from any collections, or from open files with a word a line; case is ignored."""
         for words in (disposable, not_disposable, roles, not_roles, known, traps):
             if isinstance(words, str):
                 msg = f"overrides are collections of words, not one string: {words!r}"
                 raise ConfigurationError(msg, field="overrides")
         lower = [
-            frozenset(word.lower() for word in words)
+            frozenset(word.strip().lower() for word in words) - {""}
             for words in (disposable, not_disposable, roles, not_roles, known, traps)
         ]
         lower[2], lower[3] = (frozenset(map(_reference.squeeze, words)) for words in lower[2:4])
@@ -163,9 +163,7 @@ def _listed(domain: str, overrides: Overrides) -> RecipientReason | None:
 
 
 def _disposable_reason(name: str, *, own: bool) -> RecipientReason:
-    from importlib.metadata import version  # noqa: PLC0415 -- only for a reason or a report
-
-    where = "your own list" if own else f"disposable-email-domains {version('disposable-email-domains')}"
+    where = "your own list" if own else f"the list of {_reference.disposable_date()}"
     return make_reason("disposable", f"{name} in {where}")
 
 
