@@ -33,6 +33,7 @@ from mailflows.gate import GateReason
 from mailflows.integrations import RecipientOutcome, RecipientState
 from mailflows.limits import Limit, Limiter, MemoryStore
 from mailflows.pacing import Schedule, WarmUp
+from mailflows.recipients import signup_risk
 from mailflows.reputation import Reputation
 from mailflows.senders import SenderControl, SenderEvent
 from mailflows.templates import TemplateMemory, check_fields
@@ -85,6 +86,7 @@ def scene() -> Iterator[Any]:
     yield fix(MAIL, flow="transactional")
     yield audit(flows, resolver=FakeDns({"lovelace.example": {"TXT": [f"v=spf1 {EVIL}"]}}))
     yield check_recipient(f"{EVIL}@gmial.com", dns=False)
+    yield signup_risk(check_recipient(f"{EVIL}@gmial.com", dns=False))
     yield (report := check_list([f'"{EVIL}"@shop.example', "bob@gmial.com", EVIL], dns=False))
     yield from report.segments()
     yield from feedback(store)

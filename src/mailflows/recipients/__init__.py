@@ -21,6 +21,7 @@ from mailflows.recipients._list_report import ListReport
 from mailflows.recipients._reference import DataSource
 from mailflows.recipients._report import Deliverability, DomainState, RecipientReason, RecipientReport, Trait
 from mailflows.recipients._segments import Segment
+from mailflows.recipients._signup import RiskLevel, SignUpRisk, signup_risk
 from mailflows.recipients._traits import Overrides
 
 __all__ = [
@@ -37,7 +38,9 @@ __all__ = [
     "RecipientReason",
     "RecipientReport",
     "Resolver",
+    "RiskLevel",
     "Segment",
+    "SignUpRisk",
     "Trait",
     "acheck_list",
     "acheck_recipient",
@@ -45,4 +48,5 @@ __all__ = [
     "check_list",
     "check_recipient",
     "ensure_recipient",
+    "signup_risk",
 ]
