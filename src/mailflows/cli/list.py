@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,14 +73,12 @@ def _run(options: argparse.Namespace) -> int:
 
 def _write_clean(report: ListReport, name: str) -> None:
     """Write the safe rows: whole ones to a .csv file, else the addresses alone."""
-    rows = iter(report.clean())
+    if name.lower().endswith(".csv") and report.columns:
+        report.clean_to_csv(name)
+        return
     with Path(name).open("w", encoding="utf-8", newline="") as opened:
-        if name.lower().endswith(".csv") and report.columns:
-            table = csv.DictWriter(opened, report.columns)
-            table.writeheader()
-            table.writerows(rows)
-        else:
-            opened.writelines(f"{row if isinstance(row, str) else row[report.column]}\n" for row in rows)
+        rows = report.clean()
+        opened.writelines(f"{row if isinstance(row, str) else row[report.column]}\n" for row in rows)
 
 
 def _require_apart(options: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from mailflows.recipients._reference import DataSource
 from mailflows.recipients._report import Deliverability, DomainState, Trait
 from mailflows.recipients._segments import Segment, divide
 from mailflows.recipients._spool import Judged, Spool
-from mailflows.recipients._tables import to_data_frame, write_csv
+from mailflows.recipients._tables import to_data_frame, write_csv, write_rows
 
 if TYPE_CHECKING:
     import os
@@ -175,6 +175,30 @@ class ListReport(Result):
             formula.
         """
         write_csv(self.judged, path, guard_formulas=guard_formulas)
+
+    def clean_to_csv(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        risky: bool = False,
+        apply_suggestions: bool = False,
+        guard_formulas: bool = True,
+    ) -> int:
+        """Write the rows of `clean`, with the columns that the list had, as CSV in UTF-8.
+
+        Args:
+            path: File to write.
+            risky: As in `clean`.
+            apply_suggestions: As in `clean`.
+            guard_formulas: As in `to_csv`.
+
+        Returns:
+            How many rows were written.
+        """
+        rows = self.clean(risky=risky, apply_suggestions=apply_suggestions)
+        columns = self.columns or ("email",)
+        cells = (list(row.values()) if self.columns else [row] for row in rows)
+        return write_rows(columns, cells, path, guard_formulas=guard_formulas)
 
     def to_pandas(self) -> Any:  # noqa: ANN401 -- pandas is optional
         """Return a data frame of every input row with its verdict, one row each, with the index it had.

@@ -13,7 +13,7 @@ from mailflows.recipients._report import Deliverability
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mailflows.recipients._spool import Judged, JudgedRow
 
@@ -70,12 +70,26 @@ def found_of(row: JudgedRow) -> tuple[object, ...]:
 
 def write_csv(judged: Judged, path: str | os.PathLike[str], *, guard_formulas: bool) -> None:
     """Write every row with its verdict."""
+    rows = ([*row.cells, *found_of(row)] for row in judged.rows())
+    columns = [*judged.columns, *added_columns(judged.columns)]
+    write_rows(columns, rows, path, guard_formulas=guard_formulas)
+
+
+def write_rows(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    path: str | os.PathLike[str],
+    *,
+    guard_formulas: bool,
+) -> int:
+    """Write a header and rows, and return how many."""
+    count = 0
     with Path(path).open("w", encoding="utf-8", newline="") as opened:
         writer = csv.writer(opened)
-        writer.writerow([*judged.columns, *added_columns(judged.columns)])
-        for row in judged.rows():
-            cells: list[object] = [*row.cells, *found_of(row)]
+        writer.writerow(columns)
+        for count, cells in enumerate(rows, 1):  # noqa: B007 -- the count of the last one is returned
             writer.writerow([_guarded(cell) for cell in cells] if guard_formulas else cells)
+    return count
 
 
 def _guarded(cell: object) -> object:
