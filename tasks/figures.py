@@ -162,6 +162,11 @@ def guard() -> str:
     found = result("flows_guard")["kinds"]
     rows: list[list[object]] = []
     for group, name in (
+        ("kept aside", "clean"),
+        ("kept aside", "clean with a footer"),
+        ("kept aside", "confirmations"),
+        ("kept aside", "marketing"),
+        ("kept aside", "marketing with a footer"),
         ("texts left out", "clean"),
         ("texts left out", "clean with a footer"),
         ("texts left out", "marketing"),
@@ -173,10 +178,12 @@ def guard() -> str:
         row = found[group][name]
         shares = [percent(row.get(said, 0.0)) for said in ("refuse", "flag", "allow")]
         rows.append([f"{name}, {group}", row["count"], *shares])
-    alike = found["texts left out"]["marketing, alike in HTML"].get("True", 0.0)
+    alike = found["kept aside"]["marketing, alike in HTML"].get("True", 0.0)
+    worst = found["kept aside"]["most clean messages refused in a kind or language"]
     return (
         table(["", "messages", "refused", "flagged", "allowed"], rows)
-        + f"\n\nText and HTML of the same marketing message get one verdict in {percent(alike)}."
+        + f"\n\nText and HTML of the same marketing message get one verdict in {percent(alike)}. "
+        f"Most clean texts\nkept aside that are refused in one kind or language: {worst}."
     )
 
 

@@ -3,14 +3,16 @@
     python tasks/train_kinds.py [CORPUS ...]
 
 The texts of corpus/kinds.tsv teach the kinds; with them, the marketing and transactional messages of the open
-corpus and of each CORPUS (a folder with a MANIFEST.tsv) teach which of the two a message is. A message counts
-less where its source has many. Only the most telling traits are kept, and the weights fitted again on them.
+corpus and of each CORPUS (a folder with a MANIFEST.tsv, of messages or of HTML templates) teach which of the
+two a message is. A message counts less where its source has many. Only the most telling traits are kept,
+and the weights fitted again on them.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -32,7 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "src/mailflows/data/flows/kinds.json"
 
 MOST_TRAITS = 9_000
-"""Choice: the model file stays below 300 kB; more traits found no more (benchmarks/flows_guard.py)."""
+"""Choice: the model file stays below 500 kB; more traits found no more (benchmarks/flows_guard.py)."""
 
 PER_SOURCE = 5
 COLLECTED = 0.5
@@ -45,8 +47,8 @@ STRENGTH = 30.0
 LEAST_WEIGHT = 1.5
 """Choice: smaller weights of a kind add bytes, not names."""
 
-FLAG = 0.1
-REFUSE = 0.65
+FLAG = 0.25
+REFUSE = 0.8
 NAMED = -0.5
 """Thresholds, chosen on texts and languages left out of training (benchmarks/flows_guard.py)."""
 
@@ -98,13 +100,27 @@ def collected(folder: Path) -> list[Taught]:
     many = Counter((row["label"], row.get("source") or row["family"]) for row in rows)
     for row in rows:
         try:
-            message = Message.read(folder / row["file"])
+            message = read_row(folder / row["file"])
         except MessageError:
             continue
         source = row.get("source") or row["family"]
         weight = COLLECTED * (min(1.0, PER_SOURCE / many[row["label"], source]) if row.get("source") else 1.0)
         found.append(Taught(traits(cores(message)[0]), row["label"], source, row["lang"], weight))
     return found
+
+
+_TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
+
+
+def read_row(path: Path) -> Message:
+    """Read a message, or an HTML template, whose title stands for its subject."""
+    if path.suffix == ".eml":
+        return Message.read(path)
+    text = path.read_text("utf-8", "replace")
+    title = _TITLE.search(text)
+    subject = " ".join(title[1].split()) if title else ""
+    kind = "html" if "<" in text else "plain"
+    return Message.read(f"Subject: {subject}\nContent-Type: text/{kind}; charset=utf-8\n\n{text}")
 
 
 def train(taught: list[Taught]) -> KindModel:

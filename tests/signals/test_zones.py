@@ -109,3 +109,16 @@ def test_no_line_is_lost(text: str) -> None:
     """Every line that shows something stands in exactly one zone, in order."""
     shown = [line.strip() for line in text.split("\n") if line.strip()]
     assert "\n".join(zone.text for zone in zones_of_text(text)).split("\n") == (shown or [""])
+
+
+def test_passages_are_looked_up_together_as_alone() -> None:
+    """Looking lines up at once finds in each what it holds alone, and nothing across two of them."""
+    from mailflows.signals import words
+
+    told = ["Unsubscribe here", "Best", "regards", "On Monday Ada wrote:", "配信停止はこちら"]
+    wanted = frozenset({"unsubscribe", "signoff", "quote_intro"})
+    for language in ("en", "ja"):
+        passages = [(line.lower(), words.tokens(line)) for line in told]
+        together = words.concepts_among(passages, language, wanted=wanted, anywhere=frozenset())
+        alone = [words.concepts_of(text, its, language) & wanted for text, its in passages]
+        assert together == alone

@@ -7,6 +7,7 @@ addresses are no words of the text. What is judged as an advert is this core.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from mailflows.message import Message
 from mailflows.signals import words
@@ -17,7 +18,7 @@ __all__ = ["Core", "Line", "core_of_text", "cores"]
 _SAID = frozenset({ZoneKind.BODY, ZoneKind.ACTION})
 _LONGEST_SUBJECT = 300  # bound: longer ones are cut by every mail client
 _LONGEST_LINE = 1_500  # bound: a paragraph that is longer is judged by its beginning
-_OPENING = 1_000  # choice: letters by which the language is told, as footers may be in another
+_OPENING = 150  # choice: words by which the language is told; footers may be in another, and are left out
 
 MOST_LINES = 300
 """Lines looked at: half from the beginning, half from the end; bound: time."""
@@ -52,13 +53,15 @@ class Core:
     lines: tuple[Line, ...]
     language: str
 
-    def message(self, read: Message) -> Message:
-        """Return the core as a plain-text message with the sender and the recipients of the whole."""
-        fields = {"From": read.get("from"), "To": read.get("to"), "Subject": self.subject.text}
+    def message(self, read: Message | None = None) -> Message:
+        """Return the core as a plain-text message, with the people of the whole where that is given."""
+        people = {"From": read.get("from"), "To": read.get("to")} if read else {}
+        fields = people | {"Subject": self.subject.text}
         head = "".join(f"{name}: {' '.join(value.split())}\n" for name, value in fields.items() if value)
         body = "\n".join(line.text for line in self.lines)
         return Message.read(
-            f"{head}Content-Type: text/plain; charset=utf-8\n\n{body}", envelope=read.envelope
+            f"{head}Content-Type: text/plain; charset=utf-8\n\n{body}",
+            envelope=read.envelope if read else None,
         )
 
 
@@ -73,19 +76,15 @@ def cores(message: Message) -> tuple[Core, ...]:
 def core_of_text(subject: str, text: str) -> Core:
     """Return the core of a text with its subject."""
     head = " ".join(subject.split())[:_LONGEST_SUBJECT]
-    opening = f"{head}\n{without_addresses(text[:_OPENING])}"
-    language = words.language_of(words.tokens(opening), opening)
-    lines: list[str] = []
-    for zone in zones_of_text(text, language=language):
-        if zone.kind in _SAID:
-            lines += [said for line in zone.text.split("\n") if (said := without_addresses(line).strip())]
+    said = [line for zone in zones_of_text(text) if zone.kind in _SAID for line in zone.text.split("\n")]
+    lines = [shown[:_LONGEST_LINE] for line in said if (shown := without_addresses(line).strip())]
     if len(lines) > MOST_LINES:
         lines = lines[: MOST_LINES // 2] + lines[-MOST_LINES // 2 :]
-    return Core(
-        _line(head, language), tuple(_line(line[:_LONGEST_LINE], language) for line in lines), language
+    tokens = [words.tokens(line) for line in (head, *lines)]
+    opening = list(islice(chain.from_iterable(tokens), _OPENING))
+    language = words.language_of(opening, " ".join(opening))
+    first, *others = (
+        Line(line, its, frozenset(words.concepts_of(line, its, language)))
+        for line, its in zip((head, *lines), tokens, strict=True)
     )
-
-
-def _line(text: str, language: str) -> Line:
-    tokens = words.tokens(text)
-    return Line(text, tokens, frozenset(words.concepts_of(text, tokens, language)))
+    return Core(first, tuple(others), language)

@@ -18,7 +18,7 @@ from mailflows._html.scan import seen
 from mailflows.signals._signal import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from mailflows.message import Message
 
@@ -26,6 +26,7 @@ __all__ = [
     "CONCEPTS",
     "SIGNALS",
     "Reading",
+    "concepts_among",
     "concepts_anywhere",
     "concepts_of",
     "language_of",
@@ -502,6 +503,59 @@ def _any_language(concepts: frozenset[str]) -> _Lexicon:
                 if kept:
                     merged[key] = (*merged.get(key, ()), *kept)
     return _Lexicon(whole, stems, (), {})
+
+
+def concepts_among(
+    passages: Sequence[tuple[str, tuple[str, ...]]],
+    language: str,
+    *,
+    wanted: frozenset[str],
+    anywhere: frozenset[str],
+) -> list[set[str]]:
+    """Return which of some concepts each of some passages holds, found in one pass over all of them.
+
+    Args:
+        passages: Text, for languages without spaces, and tokens of each; both in lower case.
+        language: Two letters, or empty.
+        wanted: The concepts that are looked for in the language.
+        anywhere: Those that are looked for in every language; see `concepts_anywhere`.
+    """
+    lexicon = _among(language or "en", wanted, anywhere)
+    found: list[set[str]] = [set() for _ in passages]
+    tokens: list[str] = []
+    owners: list[set[str]] = []
+    for (_, its), concepts in zip(passages, found, strict=True):
+        tokens += its
+        tokens.append(_END)
+        owners += [concepts] * (len(its) + 1)
+    for position, concept in find(lexicon, tuple(tokens)):
+        owners[position].add(concept)
+    if lexicon.substrings:
+        for (text, _), concepts in zip(passages, found, strict=True):
+            concepts.update(concept for entry, concept in lexicon.substrings if entry in text)
+    return found
+
+
+_END = "\n"
+"""Stands between passages, so that no entry reaches from one into the next."""
+
+
+@cache
+def _among(language: str, wanted: frozenset[str], anywhere: frozenset[str]) -> _Lexicon:
+    """Return the entries of a language for some concepts, with the telling ones of all for others."""
+    own, shared = _lexicon(language), _any_language(anywhere)
+    tables: list[dict[str, tuple[_Entry, ...]]] = []
+    for mine, others in ((own.whole, shared.whole), (own.stems, shared.stems)):
+        kept = {key: [e for e in entries if e[1] in wanted] for key, entries in mine.items()}
+        tables.append(
+            {
+                key: tuple(dict.fromkeys((*kept.get(key, ()), *others.get(key, ()))))
+                for key in kept.keys() | others.keys()
+                if kept.get(key) or key in others
+            }
+        )
+    substrings = tuple(entry for entry in own.substrings if entry[1] in wanted)
+    return _Lexicon(tables[0], tables[1], substrings, {})
 
 
 def _is_telling(entry: tuple[str, ...]) -> bool:

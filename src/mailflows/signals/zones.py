@@ -79,37 +79,48 @@ class Zone:
     start: int
 
 
-@dataclass(slots=True)
 class _Line:
-    """A line that shows something, and what is known of it."""
+    """A line that shows something, and what is known of it.
 
-    text: str
-    place: int
-    kind: ZoneKind = ZoneKind.BODY
-    _words: tuple[str, ...] | None = None
-    _concepts: set[str] | None = None
+    Attributes:
+        text: Without the space around it.
+        place: Its number in the text.
+        kind: Its zone, the body until something else is found.
+        wording: The line without web and mail addresses: a host's name is no wording.
+        lower: The wording in lower case.
+        words: Its tokens.
+    """
 
-    @property
-    def wording(self) -> str:
-        """The line without web and mail addresses."""
-        return without_addresses(self.text)
+    __slots__ = ("_concepts", "kind", "lower", "place", "text", "wording", "words")
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The tokens, those of web and mail addresses left out: a host's name is no wording."""
-        if self._words is None:
-            self._words = tuple(_TOKEN.findall(self.wording.lower()))
-        return self._words
+    def __init__(self, text: str, place: int) -> None:
+        self.text = text
+        self.place = place
+        self.kind = ZoneKind.BODY
+        self.wording = without_addresses(text)
+        self.lower = self.wording.lower()
+        self.words = tuple(_TOKEN.findall(self.lower))
+        self._concepts: set[str] | None = None
 
     def concepts(self, language: str) -> set[str]:
         """Return the concepts that the line holds, in the language of the message, and those of a footer in any."""
         if self._concepts is None:
-            told = self.words[:_TOLD]
-            self._concepts = words.concepts_of(self.wording, told, language)
-            if told and _FOOTER_WORDING.isdisjoint(self._concepts):
-                # A house writes its footer once, in its own language.
-                self._concepts |= words.concepts_anywhere(told, _FOOTER_WORDING)
-        return self._concepts
+            _look_up([self], language)
+        return self._concepts or set()
+
+    def told(self, concepts: set[str]) -> None:
+        """Remember what was looked up."""
+        self._concepts = concepts
+
+    @property
+    def is_copyright(self) -> bool:
+        """Whether it names who holds the rights."""
+        return (
+            "©" in self.text
+            or "copyright" in self.lower
+            or "℗" in self.text
+            or ("(c)" in self.lower and _COPYRIGHT.search(self.lower) is not None)
+        )
 
     @property
     def is_address_alone(self) -> bool:
@@ -125,10 +136,15 @@ class _Line:
 _LABEL = (
     5  # choice: words of the longest labels seen in menus and footers ("View this email in your browser")
 )
+_TOP = 8  # bound: lines in which a preheader and a header band may stand
+_AT_ONCE = (
+    _TOP + LONGEST_FOOTER
+)  # bound: of longer texts, what stands between top and footer is looked up when asked
 _TOLD = 40  # choice: a footer or a disclaimer says what it is in its first words
-_LANGUAGE = 100  # choice: of so many words, dozens are function words
+_LANGUAGE = 60  # choice: of so many words, dozens are function words
 _SENTENCE = 12  # choice: a line of more words says something, and is a footer only by its wording
 _BRIEF = 3  # choice: words of a menu's entry
+_HEAD_NAME = 30  # bound: letters before the colon of a field, with its stars
 _HEAD_FIELDS = 3  # choice: fewer fields stand in bills and forms, too
 _PASSED = 2  # choice: a footer's lines in a row that no wording names, such as a slogan and a street
 _SIGNED = 6  # choice: lines of a signature below its sign-off: name, role, firm, street, telephone, web site
@@ -138,7 +154,7 @@ _ADDRESS = re.compile(
     r"<?(?:https?://|www\.)[^\s<>\"]{1,2000}>?|<?[\w.+%-]{1,64}@[\w.-]{1,190}\.\w{2,24}>?"
     r"|(?<![\w.-])(?:[\w-]{1,63}\.){1,5}[a-z]{2,24}/[^\s<>\"]{0,2000}"
 )
-_COPYRIGHT = re.compile(r"©|\(c\)\s{0,3}\d{4}|℗|copyright\b", re.IGNORECASE)
+_COPYRIGHT = re.compile(r"\(c\)\s{0,3}\d{4}")
 _PRICE = re.compile(r"[$€£¥]\s?\d|\d\s?(?:[€$£¥円%]|EUR|USD|GBP|PLN|zł|kr\b|Kč|руб)", re.IGNORECASE)
 _STREET = re.compile(r"(?=[^\n]{6,160}$)(?=.*\d)[^,|·•;]{2,80}(?:[,|·•;]|\s[-–—]\s)[^,|·•;]{2,60}", re.DOTALL)
 _ZIP = re.compile(r"\b(?:[A-Z]{1,2}-)?\d{4,6}\b|\b[A-Z]{1,2}\d{1,2}[A-Z]?\s\d[A-Z]{2}\b|\b\d{5}-\d{4}\b")
@@ -162,6 +178,11 @@ _FOOTER_WORDING = frozenset(
     "unsubscribe preferences view_in_browser received_because legal_footer company_words social_follow no_reply".split()
 )
 """Concepts of the lexicons that make a short line one of a footer."""
+
+_TELLING_CONCEPTS = _FOOTER_WORDING | frozenset(
+    "received_because confidential_footer quote_intro signoff greeting".split()
+)
+"""All concepts by which a zone is told."""
 
 _LEAVING = frozenset({"unsubscribe", "preferences", "received_because"})
 """Those that do so for a line that leads to an address: "Read the new terms: https://…" is no footer."""
@@ -187,6 +208,7 @@ def zones_of_text(text: str, *, language: str | None = None) -> tuple[Zone, ...]
         return ()
     if language is None:
         language = words.language_of(_first_words(lines), text[:2000])
+    _look_up(lines if len(lines) <= _AT_ONCE else [*lines[:_TOP], *lines[-LONGEST_FOOTER:]], language)
     end = _mark_quoted(lines, language)
     end = _mark_footer(lines, end, language)
     end = _mark_signature(lines, end, language)
@@ -196,6 +218,18 @@ def zones_of_text(text: str, *, language: str | None = None) -> tuple[Zone, ...]
         Zone(kind, "\n".join(line.text for line in group), group[0].place)
         for kind, group in ((kind, list(found)) for kind, found in groupby(lines, key=lambda line: line.kind))
     )
+
+
+def _look_up(lines: Sequence[_Line], language: str) -> None:
+    """Look up the concepts of some lines at once."""
+    found = words.concepts_among(
+        [(line.lower, line.words[:_TOLD]) for line in lines],
+        language,
+        wanted=_TELLING_CONCEPTS,
+        anywhere=_FOOTER_WORDING,  # a house writes its footer once, in its own language
+    )
+    for line, concepts in zip(lines, found, strict=True):
+        line.told(concepts)
 
 
 def _first_words(lines: list[_Line]) -> list[str]:
@@ -225,8 +259,9 @@ def _mark_quoted(lines: list[_Line], language: str) -> int:
     Lines that begin with ">" are quoted wherever they stand, and what is written between them is new.
     """
     _mark([line for line in lines if line.text[0] == ">" or line.text[:2] == "| "], ZoneKind.QUOTED)
+    fields = sum(":" in line.text[:_HEAD_NAME] or "：" in line.text[:_HEAD_NAME] for line in lines)
     for number, line in enumerate(lines):
-        if number and _opens_quotation(lines, number, language):
+        if number and _opens_quotation(lines, number, language, has_fields=fields >= _HEAD_FIELDS):
             following = lines[number + 1 :]
             if any(other.kind is ZoneKind.QUOTED for other in following):
                 _mark([line], ZoneKind.QUOTED)
@@ -236,12 +271,12 @@ def _mark_quoted(lines: list[_Line], language: str) -> int:
     return len(lines)
 
 
-def _opens_quotation(lines: list[_Line], number: int, language: str) -> bool:
+def _opens_quotation(lines: list[_Line], number: int, language: str, *, has_fields: bool) -> bool:
     """Return whether a line introduces an earlier message: "On Monday Ada wrote:", or a block of its head."""
     line = lines[number]
     if line.text[:5] == "-----" or (line.text[-1] in ":：" and len(line.words) > _BRIEF):
         return "quote_intro" in line.concepts(language)
-    if not _HEAD.match(line.text):
+    if not has_fields or not _HEAD.match(line.text):
         return False
     head = [
         found[1].strip().lower() for other in lines[number : number + 5] if (found := _HEAD.match(other.text))
@@ -284,7 +319,7 @@ def _first_sentence(lines: list[_Line], end: int, language: str) -> int:
         if (
             len(line.words) > _BRIEF
             and not line.is_label
-            and not _COPYRIGHT.search(line.text)
+            and not line.is_copyright
             and "view_in_browser" not in line.concepts(language)
         ):
             return number
@@ -313,7 +348,7 @@ def _tail_kind(line: _Line, language: str) -> ZoneKind | None:
     found = line.concepts(language)
     if "confidential_footer" in found and len(line.words) > _LABEL:
         return ZoneKind.DISCLAIMER
-    if _COPYRIGHT.search(line.text):
+    if line.is_copyright:
         return ZoneKind.FOOTER
     if _LEADS.search(line.text):
         return ZoneKind.FOOTER if _LEAVING & found else None
