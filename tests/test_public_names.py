@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import doctest
+import enum
 import importlib
+import inspect
+import json
 import pkgutil
+import re
 import types
+from typing import TYPE_CHECKING
 
 import pytest
 
 import mailflows
+from test_docs import OPTIONS, PAGES, ROOT, snippets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PUBLIC = [
     "mailflows",
@@ -58,3 +68,57 @@ def test_everyday_names() -> None:
 def test_tab_completion_shows_the_public_names() -> None:
     """`dir(mailflows)` has what is promised, and the parts."""
     assert set(mailflows.__all__) < set(dir(mailflows))
+
+
+IN_MINUTES = frozenset({"Evaluation", "evaluate", "train"})
+"""What takes minutes: `docs/training.md` shows it, and `tests/training` runs it."""
+
+
+def shown() -> tuple[str, set[type]]:
+    """Run every session of the documentation; return the code that runs, and the classes it made objects of.
+
+    The notebooks run in a test of their own; here their code is read.
+    """
+    made: set[type] = set()
+    code = []
+    for notebook in (ROOT / "docs" / "notebooks").glob("*.ipynb"):
+        cells = json.loads(notebook.read_text("utf-8"))["cells"]
+        code += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        for value in {value for value in public().values() if inspect.isclass(value)}:
+            if not issubclass(value, enum.Enum):
+                patch.setattr(value, "__init__", _noting(value.__init__, made))
+        for page in PAGES:
+            names: dict[str, object] = {}
+            for line, text in snippets(page):
+                test = doctest.DocTestParser().get_doctest(text, names, page.name, str(page), line)
+                doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=str, clear_globs=False)
+                names = test.globs
+                code.append(text)
+    return "\n".join(code), {base for one in made for base in one.__mro__}
+
+
+def _noting(init: Callable[..., None], made: set[type]) -> Callable[..., None]:
+    def noting(self: object, *args: object, **kwargs: object) -> None:
+        made.add(type(self))
+        init(self, *args, **kwargs)
+
+    return noting
+
+
+def public() -> dict[str, object]:
+    """Return every public name with what it is."""
+    modules = [importlib.import_module(name) for name in PUBLIC]
+    return {name: getattr(module, name) for module in modules for name in module.__all__}
+
+
+def test_each_name_is_used_where_a_user_meets_it() -> None:
+    """A block of the documentation that runs names it, or is given one; what nobody shows is not public."""
+    code, made = shown()
+    unused = {
+        name
+        for name, value in public().items()
+        if not re.search(rf"\b{name}\b", code) and not (inspect.isclass(value) and value in made)
+    }
+    assert unused == IN_MINUTES

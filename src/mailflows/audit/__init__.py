@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from mailflows.audit._audit import AUDIT_BUDGET, aaudit, audit
+from mailflows.audit._audit import aaudit, audit
 from mailflows.audit._report import AuditFinding, AuditReport
 from mailflows.audit._spf import SpfCheck, SpfResult, check_host
 
 __all__ = [
-    "AUDIT_BUDGET",
     "AuditFinding",
     "AuditReport",
     "SpfCheck",

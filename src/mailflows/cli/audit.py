@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailflows.audit import AUDIT_BUDGET, audit
+from mailflows.audit import audit
+from mailflows.audit._audit import AUDIT_BUDGET
 from mailflows.cli._terminal import STATUS, complain, say, say_json
 from mailflows.flows import FlowSet
 
