@@ -17,7 +17,7 @@ from mailflows.recipients import RecipientChecker
 from mailflows.testing import FakeDns
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "recipients.md"
-ZONE = {
+ZONE: dict[str, Any] = {
     "shop.fr": {"MX": ["10 mx.host.fr"]},
     "mx.host.fr": {"A": ["93.184.216.34"]},
     "yopmail.com": {"MX": ["10 mx.host.fr"]},

@@ -81,7 +81,7 @@ class RowStore(ABC):
         self.name = name
         self._ring = None if secret is None else KeyRing(secret)
         self._last, self._offset = -math.inf, 0.0
-        self._lock = threading.Lock()
+        self._clock_lock = threading.Lock()
 
     @abstractmethod
     def transaction(self, keys: Sequence[str]) -> AbstractContextManager[Rows]:
@@ -181,7 +181,7 @@ class RowStore(ABC):
 
     def _now(self, rows: Rows) -> float:
         """Return the present moment; a clock that is set back goes on from the last one seen."""
-        with self._lock:
+        with self._clock_lock:
             self._last, self._offset = steady(rows.now(), self._last, self._offset)
             return self._last
 
