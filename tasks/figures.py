@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -280,6 +281,48 @@ def shop(number: int) -> str:
     return table(["in this hour", "messages", "taken by the relays", ""], rows)
 
 
+LOAD = 0.7
+"""The part of a core or server that is planned for: towards 1 queues grow without bound. Our choice."""
+
+
+def scaling() -> str:
+    """Return what some rates of messages need, computed from what one message was measured to cost."""
+    shared, relay = result("gate_shared"), result("relays")["speed"]["gate_smtp_per_second"]
+    on_redis, on_file = shared["redis"], shared["sqlite"]
+    rows: list[list[object]] = []
+    for rate in (1, 100, 10_000):
+        cores = rate * (on_redis["process_cpu_ms"] / 1000 + 1 / relay)
+        server = rate * on_redis["server_cpu_ms"] / 1000
+        file = rate * (on_file["process_cpu_ms"] / 1000 + 1 / relay)
+        fits = "yes" if file < LOAD else f"{file:.1f} cores of one machine" if file < 8 else "no"
+        rows.append([f"{rate:,}", fits, ceil(cores / LOAD), f"{server:.1%}", ceil(server / LOAD)])
+    head = ["messages a second", "one process and a SQLite file are enough", "cores of workers, with Redis"]
+    return table([*head, "of one Redis server", "Redis servers"], rows)
+
+
+def scaling_costs() -> str:
+    """Return what one message costs, by where the state lives, and where the first wall is."""
+    shared, relay = result("gate_shared"), result("relays")["speed"]["gate_smtp_per_second"]
+    on_redis = shared["redis"]
+    rows: list[list[object]] = [
+        ["this process, state in its memory", f"{shared['memory']['process_cpu_ms']:.1f}"],
+        ["this process, state in SQLite", f"{shared['sqlite']['process_cpu_ms']:.1f}"],
+        ["this process, state in Redis", f"{on_redis['process_cpu_ms']:.1f}"],
+        ["the Redis server", f"{on_redis['server_cpu_ms']:.2f}"],
+        ["the Redis server, four processes at once", f"{on_redis['server_cpu_ms_with_four_processes']:.2f}"],
+        ["handing it to a relay on loopback, with `GateSMTP`", f"{1000 / relay:.1f}"],
+    ]
+    worst = max(on_redis["server_cpu_ms"], on_redis["server_cpu_ms_with_four_processes"])
+    more = on_redis["commands_with_four_processes"] / on_redis["commands"] - 1
+    return (
+        table(["milliseconds of processor time for a message", ""], rows)
+        + f"\n\nA message takes {on_redis['commands']:.0f} commands of Redis, those within scripts included; "
+        f"{more:.0%} more with\nfour processes at once, where a document was changed in between and written "
+        "again. One server executes\none command at a time, so it is full at about "
+        f"**{1000 / worst:.0f} messages a second**: that is the first wall."
+    )
+
+
 MORE: dict[str, dict[str, Callable[[], str]]] = {
     "docs/limits.md": {"limits": limits},
     "docs/senders.md": {"sender-control": senders},
@@ -290,6 +333,7 @@ MORE: dict[str, dict[str, Callable[[], str]]] = {
     "docs/tracking.md": {"tracking": tracking},
     "docs/integrations.md": {"relays": relays},
     "docs/shop.md": {f"shop-{number}": partial(shop, number) for number in range(1, 7)},
+    "docs/scaling.md": {"scaling": scaling, "scaling-costs": scaling_costs},
     "docs/gate.md": {"breaker": breaker, "gate-speed": gate_speed},
 }
 """What stands in which page."""

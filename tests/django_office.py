@@ -1,0 +1,58 @@
+"""A Django site with django-post-office in front of the gate, as the tests start it.
+
+Usage: python django_office.py FLOWS.toml DATABASE MODE; MODE is queue or send.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+
+import django
+from django.conf import settings
+
+flows, database, mode = sys.argv[1:]
+settings.configure(
+    SECRET_KEY="tests",  # noqa: S106 -- of no site
+    USE_TZ=True,
+    INSTALLED_APPS=["django.contrib.contenttypes", "post_office"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}},
+    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    DEFAULT_FROM_EMAIL="Harbour <noreply@notify.lovelace.example>",
+    EMAIL_BACKEND="post_office.EmailBackend",
+    POST_OFFICE={
+        "BACKENDS": {"default": "mailflows.integrations.django.GateBackend"},
+        "MAX_RETRIES": 4,
+        "RETRY_INTERVAL": timedelta(0),
+    },
+    MAILFLOWS={"FLOWS": flows},
+    TEMPLATES=[
+        {"BACKEND": "django.template.backends.django.DjangoTemplates"},
+        {
+            "BACKEND": "post_office.template.backends.post_office.PostOfficeTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {"context_processors": []},
+        },
+    ],
+)
+django.setup()
+
+from django.core.mail import EmailMessage  # noqa: E402 -- Django is set up first
+from django.core.management import call_command  # noqa: E402
+from post_office.models import Email  # noqa: E402
+
+if mode == "queue":
+    call_command("migrate", verbosity=0)
+    for name in ("ada", "busy", "gone"):
+        EmailMessage(
+            "Reset your password",
+            "Hello,\n\nyour code to reset your password is 406117. It expires in ten minutes.\n",
+            None,
+            [f"{name}@babbage.example"],
+            headers={"X-Mailflows-Flow": "transactional", "Message-ID": f"<{name}@lovelace.example>"},
+        ).send()
+elif mode == "send":
+    call_command("send_queued_mail", processes=1, verbosity=0)
+for mail in Email.objects.order_by("pk"):
+    word = next(name for number, name in Email.STATUS_CHOICES if number == mail.status)
+    sys.stdout.write(f"{mail.to[0].partition('@')[0]} {word}\n")

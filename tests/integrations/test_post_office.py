@@ -1,0 +1,49 @@
+"""django-post-office keeps what the gate or a relay defers, and tries it again from another process."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from smtp_server import MisbehavingRelay
+
+if importlib.util.find_spec("post_office") is None:
+    pytest.skip("django-post-office is not installed", allow_module_level=True)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def office(folder: Path, mode: str) -> dict[str, str]:
+    """Run a process of the site, and return the state of each message by the name of its recipient."""
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests/django_office.py"), "flows.toml", "office.db", mode],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(line.split() for line in done.stdout.splitlines())
+
+
+def test_what_is_deferred_leaves_later_once(tmp_path: Path) -> None:
+    """One process queues, another sends: what was greylisted leaves at its second attempt, once."""
+    answers = {"gone@*": "550 5.1.1 no such user"}
+    with MisbehavingRelay(rcpt=answers, first={"busy@*": "450 4.2.1 try again later"}) as relay:
+        (tmp_path / "flows.toml").write_text(
+            f'[flows.transactional]\ndomains = ["notify.lovelace.example"]\nrelay = "{relay.url}"\n'
+            '[gate]\nstore = "state.db"\n[limits]\ntransactional = "web_form"\n'
+        )
+        assert office(tmp_path, "queue") == dict.fromkeys(("ada", "busy", "gone"), "queued")
+        assert relay.counts() == {}
+        states = office(tmp_path, "send")
+        assert relay.counts() == {"ada@babbage.example": 1, "busy@babbage.example": 1}
+    assert states == {"ada": "sent", "busy": "sent", "gone": "failed"}
