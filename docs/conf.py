@@ -112,7 +112,11 @@ def _public_name(text: str) -> str | None:
     member = found[2]
     if member is None:
         return address if inspect.isclass(value) or found[3] else None
-    return f"{address}.{member}" if member in vars(value) and not member.startswith("_") else None
+    if member not in vars(value) or member.startswith("_"):
+        return None
+    # A field of a dataclass stands in the description of its class.
+    has_place = inspect.isfunction(inspect.unwrap(getattr(value, member)))
+    return f"{address}.{member}" if has_place else address
 
 
 class SignalTable(SphinxDirective):
