@@ -30,9 +30,18 @@ from train_kinds import collected, rows_of, written
 from train_kinds import train as train_kinds
 
 from mailflows.flows import FlowRoute, FlowSet
-from mailflows.flows._blocks import BlockModel, most_promotional, shipped_blocks
-from mailflows.flows._core import Core, core_of_text, cores
-from mailflows.flows._kinds import KindModel, Reading, known_kinds, read_kind
+from mailflows.flows._advert import (
+    BlockModel,
+    Core,
+    KindModel,
+    Reading,
+    core_of_text,
+    cores,
+    known_kinds,
+    most_promotional,
+    read_kind,
+    shipped_blocks,
+)
 from mailflows.message import Message
 
 FOLDS = 5

@@ -8,7 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mailflows.flows._kinds import known_kinds
+from mailflows.flows._advert import known_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,9 +25,7 @@ from sklearn.linear_model import LogisticRegression
 
 from mailflows.classifier import Model
 from mailflows.errors import MessageError
-from mailflows.flows._blocks import BlockModel, features, passages
-from mailflows.flows._core import Core, core_of_text, cores
-from mailflows.flows._kinds import known_kinds
+from mailflows.flows._advert import BlockModel, Core, core_of_text, cores, features, known_kinds, passages
 from mailflows.message import Message
 from mailflows.signals import words
 

@@ -26,8 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from mailflows.errors import MessageError
-from mailflows.flows._core import core_of_text, cores
-from mailflows.flows._kinds import KindModel, known_kinds, traits
+from mailflows.flows._advert import KindModel, core_of_text, cores, known_kinds, traits
 from mailflows.message import Message
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import runpy
 import subprocess
 import sys
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -115,3 +117,11 @@ def test_parts_are_there_without_being_imported() -> None:
         "assert mailflows.limits.Limit; assert 'audit' in dir(mailflows)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_few_files_tell_a_story() -> None:
+    """Who follows a bounce, a row of a list or a check by the gate opens no more files than was agreed on."""
+    task = runpy.run_path(str(Path(__file__).parents[1] / "tasks" / "visited_files.py"))
+    found = task["counted"]()
+    too_many = {name: found[name] for name, bar in task["BARS"].items() if len(found[name]) > bar}
+    assert too_many == {}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mailflows import Classification, ConfigurationError, Envelope, Flow, Message
 from mailflows.flows import FlowRoute, FlowSet, GuardSettings, Outcome
-from mailflows.flows._kinds import known_kinds
+from mailflows.flows._advert import known_kinds
 from mailflows.templates import Observation, Series, SlotAlarm
 
 FLOWS = FlowSet(

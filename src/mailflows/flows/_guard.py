@@ -11,9 +11,15 @@ from mailflows._result import Permission, Reason, to_html
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
-from mailflows.flows._blocks import most_promotional, shipped_blocks
-from mailflows.flows._core import cores
-from mailflows.flows._kinds import PLACES, known_kinds, read_kind, shipped_kinds
+from mailflows.flows._advert import (
+    PLACES,
+    cores,
+    known_kinds,
+    most_promotional,
+    read_kind,
+    shipped_blocks,
+    shipped_kinds,
+)
 from mailflows.signals import measure
 from mailflows.templates._memory import Observation, Series
 
@@ -21,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mailflows.classifier import Classification, Classifier
-    from mailflows.flows._core import Core
-    from mailflows.flows._kinds import Reading
+    from mailflows.flows._advert import Core, Reading
     from mailflows.message import Message
 
 __all__ = ["GuardDecision", "GuardReason", "GuardSettings", "Outcome", "guard"]
