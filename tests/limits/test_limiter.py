@@ -79,6 +79,24 @@ def test_partial_sends_to_who_fits() -> None:
     assert (part.allowed, part.accepted, part.refused) == (True, tuple(everybody[:100]), (everybody[100],))
 
 
+def test_the_async_verb_of_a_partial_attempt_says_the_same() -> None:
+    """Both verbs accept the same recipients, one after the other."""
+    both = [limiter(Limit("2/hour", per="account")) for _ in range(2)]
+    to = [f"u{n}@example.org" for n in range(3)]
+    waited = asyncio.run(both[0].aacquire(to=to, account="ada", partial=True))
+    assert waited.accepted == both[1].acquire(to=to, account="ada", partial=True).accepted == tuple(to[:2])
+
+
+def test_an_attempt_that_costs_nothing_is_always_allowed() -> None:
+    """A cost of 0 is a cost; one below, or a part of one, is an error that says so."""
+    one = limiter(Limit("1/hour", per="account"))
+    one.acquire(account="ada")
+    assert one.acquire(account="ada", cost=0)
+    for cost in (-1, 0.5):
+        with pytest.raises(ValueError, match="whole number of at least 0"):
+            one.acquire(account="ada", cost=cost)  # type: ignore[arg-type]
+
+
 def test_partial_of_none_is_refused() -> None:
     """Where nobody fits, a partial attempt is refused, too."""
     one = limiter(Limit("1/hour", per="account"))

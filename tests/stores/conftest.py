@@ -29,7 +29,7 @@ class DictStore(RowStore):
     def __init__(self, clock: FixedClock) -> None:
         super().__init__("dictionary")
         self.now = clock
-        self._lock = threading.RLock()
+        self._lock: Any = threading.RLock()
         self._kept: dict[str, tuple[bytes, float]] = {}
 
     @contextmanager

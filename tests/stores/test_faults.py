@@ -195,6 +195,23 @@ def test_breaker_leaves_a_dead_store_alone() -> None:
     assert asked == [1, 2, 2, 3, 3, 3, 3, 4, 5]
 
 
+def test_one_caller_tries_while_the_others_go_without() -> None:
+    """After the pause one is let through; the others wait for what it finds, or for one pause more."""
+    now = [0.0]
+    breaker = Breaker("store", timer=lambda: now[0])
+    ticket = breaker.ticket()
+    assert ticket is not None
+    breaker.failed(ticket, StoreError("gone", store="store"))
+    assert (breaker.ticket(), breaker.pause) == (None, 1.0)
+    now[0] = 1.0
+    first, others = breaker.ticket(), [breaker.ticket() for _ in range(3)]
+    assert (first is not None, others) == (True, [None] * 3)
+    now[0] = 2.0
+    assert breaker.ticket() is not None, "the first never came back"
+    breaker.answered()
+    assert all(breaker.ticket() is not None for _ in range(3))
+
+
 @pytest.mark.parametrize("timeout", [math.nan, math.inf, 0, -1.0, None, "1"])
 def test_a_timeout_that_never_ends_is_refused(tmp_path: Path, timeout: Any) -> None:
     """With not-a-number a decision would wait for ever for a lock."""
@@ -444,6 +461,22 @@ def test_a_server_that_may_evict_is_warned_of(redis_client: Any, caplog: pytest.
             client.config_set("maxmemory-policy", "noeviction")
             client.config_set("maxmemory", "0")
     assert "maxmemory-policy is allkeys-lru" in caplog.text
+
+
+@pytest.mark.parametrize(("room", "policy"), [("0", "allkeys-lru"), ("100mb", "noeviction")])
+def test_a_server_that_evicts_nothing_is_not_warned_of(
+    redis_client: Any, caplog: pytest.LogCaptureFixture, room: str, policy: str
+) -> None:
+    """Without a bound on memory, or with one and no eviction, no limit vanishes."""
+    with redis_client() as client:
+        client.config_set("maxmemory", room)
+        client.config_set("maxmemory-policy", policy)
+        try:
+            RedisStore(client, timeout=5.0).digest("ada")
+        finally:
+            client.config_set("maxmemory-policy", "noeviction")
+            client.config_set("maxmemory", "0")
+    assert "maxmemory" not in caplog.text
 
 
 def test_a_file_of_a_later_release_is_a_store_error(tmp_path: Path) -> None:
