@@ -78,9 +78,10 @@ def of_module(file: Path) -> Iterator[str]:
         text = ast.get_docstring(node)
         if text and not getattr(node, "name", "").startswith("_"):
             yield f"{name}.{getattr(node, 'name', '')}: {' '.join(text.split(chr(10) * 2)[0].split())}"
+    pieces = {id(value) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for value in n.values}
     for node in ast.walk(tree):
         text = said(node)
-        if id(node) not in docstrings and _SENTENCE.search(text) and not _EXPRESSION.search(text):
+        if id(node) not in docstrings | pieces and _SENTENCE.search(text) and not _EXPRESSION.search(text):
             yield f"{name}:{getattr(node, 'lineno', 0)}: {' '.join(text.split())}"
 
 
@@ -90,7 +91,7 @@ def said(node: ast.AST) -> str:
         return node.value
     if isinstance(node, ast.JoinedStr):
         return "".join(
-            said(v) if isinstance(v, ast.Constant) else f"{{{ast.unparse(v)[2:-2]}}}" for v in node.values
+            said(v) if isinstance(v, ast.Constant) else f"{{{ast.unparse(v.value)}}}" for v in node.values
         )
     return ""
 

@@ -284,6 +284,24 @@ def test_a_complaint(kind: str, found: tuple[str, str | None, str]) -> None:
     assert (event.type, event.reason, event.action) == found
 
 
+def test_a_complaint_of_outlook_has_no_fields() -> None:
+    """Its feedback loop attaches the message, and names the recipient in a header of its own."""
+    returned = (
+        "Content-Type: message/rfc822\n\nX-HmXmrOriginalRecipient: ada@one.example\nSubject: Sale\n\nHello"
+    )
+    head = "From: staff@hotmail.com\nSubject: complaint\nMIME-Version: 1.0\n"
+    raw = f"{head}Content-Type: multipart/mixed; boundary=b\n\n--b\n{returned}\n--b--\n".encode()
+    event = only(parse_bounce(raw))
+    assert (event.type, event.recipient, event.action) == ("complained", "ada@one.example", "suppress")
+
+
+def test_apple_unsubscribes_by_mail_of_the_recipient() -> None:
+    """Who presses Unsubscribe in Apple Mail sends a message with a header of its own: its sender leaves."""
+    raw = b"From: Ada <ada@one.example>\nTo: leave@sender.example\nX-Apple-Unsubscribe: true\n\nUnsubscribe\n"
+    event = only(parse_bounce(raw))
+    assert (event.type, event.recipient) == ("unsubscribed", "ada@one.example")
+
+
 def test_a_complaint_names_the_recipient_of_the_message() -> None:
     """Where the fields name nobody, the recipient of the returned message complained."""
     event = only(parse_bounce(COMPLAINT.format(kind="abuse", more="", returned=RETURNED)))

@@ -268,6 +268,7 @@ def test_what_providers_and_spreadsheets_write(empty: Callable[..., SuppressionL
         "email,reason,expires_at\na@x.example,bounce,2020-02-01\n",
         "email,status\na@x.example,reactivated\n",
         "email,opt_out\na@x.example,no\n",
+        "email,opt_out\na@x.example,0\n",
     ],
 )
 def test_what_suppresses_nobody(empty: Callable[..., SuppressionList], text: str) -> None:

@@ -273,16 +273,20 @@ def test_two_recipients_are_told_apart_by_their_words() -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ["Status: 5.1.1", "X-Failed-Recipients: ada@one.example"])
-def test_a_report_with_one_sign_of_a_failure_is_no_automatic_answer(line: str) -> None:
-    """One sign is enough, whatever the headers of an automatic answer say beside it."""
+@pytest.mark.parametrize("sign", ["", "X-Failed-Recipients: ada@one.example\n"])
+def test_a_sign_of_a_failure_outweighs_the_header_of_an_answer(sign: str) -> None:
+    """One sign is enough: status fields, or Exim's header. Without any it is an automatic answer."""
     auto = "Auto-Submitted: auto-replied\n"
-    raw = (
-        mail("I am away.", subject="Automatic reply", more=f"{auto}{line}\n")
-        if line.startswith("X-")
-        else report("I am away.", f"Reporting-MTA: dns; mx\n\n{failed('ada@one.example', '5.1.1')}")
-    )
-    assert parse_autoreply(raw) is None
+    kind = "MIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n"
+    status = ("--b", "Content-Type: message/delivery-status", "", failed("ada@one.example", "5.1.1"), "--b--")
+    lines, more = (("Away.",), auto + sign) if sign else (status, auto + kind)
+    assert parse_autoreply(by_a_person(mail(*lines, subject="Away", more=more))) is None
+    assert parse_autoreply(by_a_person(mail("Away.", subject="Away", more=auto))) is not None
+
+
+def by_a_person(raw: bytes) -> bytes:
+    """Return a robot's mail as that of somebody."""
+    return raw.replace(b"MAILER-DAEMON@mx.example", b"ada@one.example")
 
 
 def test_a_robot_that_names_the_recipient_in_a_sentence() -> None:

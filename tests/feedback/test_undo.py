@@ -110,6 +110,26 @@ def test_what_was_undone_stays_undone(clock: FixedClock) -> None:
     assert [suppressions.apply(event) for event in events] == [None, None]
 
 
+def test_both_ends_of_the_time_count(clock: FixedClock) -> None:
+    """A report at exactly the first or the last moment is undone, one a second outside is not."""
+    suppressions = SuppressionList(MemoryStore(), clock=clock)
+    for number in range(4):
+        dead(suppressions, f"u{number}@mail.example")
+        clock.advance(1.0)
+    middle = (NINE + timedelta(seconds=1), NINE + timedelta(seconds=2))
+    result = suppressions.undo(domain="mail.example", since=middle[0], until=middle[1])
+    assert sorted(entry.time for entry in result.entries) == list(middle)
+    assert str(result) == "2 entries undone (mailbox-unknown 2)"
+    assert str(suppressions.undo(domain="mail.example", until=NINE)).startswith("1 entry undone")
+
+
+def test_a_domain_in_other_letters_is_named_by_its_a_label(clock: FixedClock) -> None:
+    """What was suppressed at bücher.example is undone under the name that the DNS has for it."""
+    suppressions = SuppressionList(MemoryStore(), clock=clock)
+    dead(suppressions, "ada@bücher.example")
+    assert suppressions.undo(domain="xn--bcher-kva.example").undone == 1
+
+
 def test_a_complaint_is_undone_only_by_its_name(clock: FixedClock) -> None:
     """A complaint stays unless the reason is named."""
     suppressions = SuppressionList(MemoryStore(), clock=clock)

@@ -82,6 +82,13 @@ def test_a_form() -> None:
     assert event.recipient == "ada@example.org"
 
 
+def test_a_variable_does_not_stand_in_for_a_field_of_mailgun() -> None:
+    """Its old form sends a sender's variable and its own field under one name: of these its own counts."""
+    form = "event=wedding&recipient=guest&event=clicked&recipient=ada%40one.example&timestamp=1767225600"
+    (event,) = from_webhook("mailgun", form.encode())
+    assert (event.type, event.recipient, event.time) == ("clicked", "ada@one.example", WHEN)
+
+
 def test_one_event_for_each_recipient() -> None:
     """A notification about two recipients is two events, each with its own reply."""
     events = from_webhook("amazon_ses", SNS | {"Message": json.dumps(SES_BOUNCE)})

@@ -475,3 +475,24 @@ def test_a_penalty_reaches_beyond_the_limit() -> None:
     one.penalize(2, client="192.0.2.7")
     assert one.acquire(client="192.0.2.7").retry_after == pytest.approx(20.0, abs=0.01)
     assert one.acquire(client="192.0.2.8").allowed
+
+
+@pytest.mark.parametrize(("exact", "are_free"), [(None, 0), (False, 50_000)])
+def test_how_a_large_limit_recovers(exact: bool | None, are_free: int) -> None:  # noqa: FBT001
+    """By windows, nothing comes back within one; at a steady rate half of it after half of the time."""
+    clock = FixedClock()
+    one = Limiter(Limit("100000/hour", per="account", exact=exact), store=MemoryStore(clock=clock))
+    assert one.acquire(account="ada", cost=100_000)
+    clock.advance(1800)
+    assert one.check(account="ada").remaining == are_free
+
+
+def test_a_limiter_without_some_limits_counts_with_the_same_counters() -> None:
+    """What is left out neither refuses nor counts; what stays does both."""
+    whole = limiter(Limit("1/hour", per="client"), Limit("3/hour", per="account"))
+    rest = whole.without(lambda limit: limit.per == "client")
+    assert [limit.per for limit in rest.limits] == ["account"]
+    assert rest.acquire(account="ada")
+    assert rest.acquire(account="ada")
+    assert whole.acquire(account="ada", client="192.0.2.7"), "the client was not counted before"
+    assert not rest.acquire(account="ada"), "the account was"

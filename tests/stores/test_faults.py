@@ -221,6 +221,13 @@ def test_a_timeout_that_never_ends_is_refused(tmp_path: Path, timeout: Any) -> N
         RedisStore(_Slow(), timeout=timeout)
 
 
+def test_a_timeout_of_an_hour_is_the_longest(tmp_path: Path) -> None:
+    """An hour is taken, a second more is not."""
+    SQLiteStore(tmp_path / "limits.db", timeout=3600).close()
+    with pytest.raises(ConfigurationError, match="timeout is a number of seconds"):
+        SQLiteStore(tmp_path / "limits.db", timeout=3601)
+
+
 def test_a_path_with_a_zero_is_no_file() -> None:
     """No system has such a file, and none is asked for it later."""
     with pytest.raises(ConfigurationError, match="path is a file"):
