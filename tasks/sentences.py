@@ -2,9 +2,9 @@
 
 Usage: python tasks/sentences.py [PART...]
 
-A part is a page of the documentation (``docs/gate.md``, ``README.md``), a package (``limits``), or ``data``.
-Printed are the first paragraphs of docstrings, the sentences in string literals (errors, reasons, help texts),
-the sentences of the data tables, and the text of pages without their code.
+A part is a page of the documentation (``docs/gate.md``, ``README.md``), a package (``limits``), or
+``data``. Printed are the first paragraphs of docstrings, the sentences in literals (errors,
+reasons, help texts) and in the data tables, and the text of pages without their code.
 """
 
 from __future__ import annotations
