@@ -6,6 +6,7 @@ import doctest
 import importlib
 import pkgutil
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -128,3 +129,23 @@ def test_links_of_the_readme() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     targets = [t for t in re.findall(r"\]\(([^)]+)\)", text) if "://" not in t]
     assert [t for t in targets if not (ROOT / t).exists()] == []
+
+
+def test_the_architecture_names_what_is_there() -> None:
+    """Every file and folder of the page exists, in the library or beside it."""
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    named = {
+        name for name in re.findall(r"`([\w./-]+(?:\.\w+|/))`", page) if "/" in name or name.endswith(".py")
+    }
+    places = (ROOT / "src/mailflows", ROOT)
+    assert len(named) > 40
+    assert {name for name in named if not any((place / name).exists() for place in places)} == set()
+
+
+def test_the_picture_is_drawn_from_the_layers() -> None:
+    """The picture of the architecture shows each part of the table that tests hold."""
+    layers = runpy.run_path(str(ROOT / "tests" / "test_layering.py"))["LAYERS"]
+    shown = re.findall(r"<text[^>]*>([^<]+)</text>", (ROOT / "docs/architecture.svg").read_text("utf-8"))
+    assert sorted(shown) == sorted(
+        part for row in layers for part in row.split() if not part.startswith("__")
+    )
