@@ -12,8 +12,8 @@ import mailflows
 from mailflows.cli import main
 
 COMMANDS = (
-    "audit bounces check classify fix gate held limits lint list senders status suppress webhook".split()
-)
+    "audit bounces check classify fix gate held limits lint list senders stats status suppress train webhook"
+).split()
 PAGE = (Path(__file__).resolve().parents[2] / "docs/commands.md").read_text("utf-8")
 
 

@@ -21,8 +21,10 @@ from mailflows.cli import (
     limits,
     lint,
     senders,
+    stats,
     status,
     suppress,
+    train,
     webhook,
 )
 from mailflows.cli import list as list_command
@@ -101,6 +103,6 @@ def _parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"mailflows {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     everyday = (classify, check, list_command, lint, fix, audit, gate)
-    for command in (*everyday, bounces, webhook, held, limits, senders, status, suppress):
+    for command in (*everyday, bounces, webhook, stats, train, held, limits, senders, status, suppress):
         command.add_command(commands)
     return parser

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import printable, to_text
-from mailflows.cli._terminal import STATUS, complain, say, say_json
+from mailflows.cli._terminal import STATUS, complain, counted, say, say_json
 from mailflows.cli.messages import messages
 from mailflows.errors import MessageError
 from mailflows.feedback import SuppressionList, parse_autoreply, parse_bounce
@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _read(options: argparse.Namespace, seen: Counter[str]) -> Iterator[tuple[str, Event]]:
     """Yield name and event of each thing that came back, and count the messages by what they are."""
-    for name, content in messages(options.paths):
+    for name, content in counted(messages(options.paths), "messages"):
         try:
             if isinstance(content, MessageError):
                 raise content

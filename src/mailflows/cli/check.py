@@ -6,15 +6,22 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from mailflows._result import to_text
-from mailflows.cli._terminal import STATUS, say, say_json
+from mailflows.cli._terminal import STATUS, say_json, say_table
 from mailflows.flow import Flow
 from mailflows.recipients import Deliverability, RecipientChecker
 
 if TYPE_CHECKING:
+    from mailflows.cli._terminal import Tone
     from mailflows.recipients import RecipientReport
 
 __all__ = ["add_checker_options", "add_command", "checker_of"]
+
+_TONES: dict[Deliverability, Tone] = {
+    Deliverability.DELIVERABLE: "good",
+    Deliverability.UNKNOWN: "",
+    Deliverability.RISKY: "doubtful",
+    Deliverability.UNDELIVERABLE: "bad",
+}
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -67,7 +74,8 @@ def _run(options: argparse.Namespace) -> int:
         for report in reports:
             say_json(report.to_dict())
     else:
-        say(to_text(["address", "verdict", "did you mean", "why"], [_row(report) for report in reports]))
+        tones = [_TONES[report.verdict] for report in reports]
+        say_table(["address", "verdict", "did you mean", "why"], [_row(report) for report in reports], tones)
     return int(any(report.verdict is Deliverability.UNDELIVERABLE for report in reports))
 
 

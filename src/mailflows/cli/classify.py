@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailflows._result import printable, to_text
+from mailflows._result import printable
 from mailflows.classifier import Classifier
-from mailflows.cli._terminal import STATUS, complain, say, say_json
+from mailflows.cli._terminal import STATUS, complain, counted, say, say_json, say_table
 from mailflows.cli.messages import messages
 from mailflows.errors import MessageError
+from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     import argparse
 
     from mailflows.classifier import Classification
+    from mailflows.cli._terminal import Tone
 
 __all__ = ["add_command"]
 
@@ -46,7 +48,7 @@ def _classify(options: argparse.Namespace) -> int:
     classifier = _classifier(options)
     rows: list[list[str]] = []
     failed = False
-    for name, content in messages(options.paths):
+    for name, content in counted(messages(options.paths), "messages"):
         try:
             if isinstance(content, MessageError):
                 raise content
@@ -71,7 +73,8 @@ def _classify(options: argparse.Namespace) -> int:
                 ]
             )
     if rows:
-        say(to_text(["message", "flow", "sure", "why"], rows))
+        tones: list[Tone] = ["" if flow in set(Flow) else "doubtful" for _, flow, *_ in rows]
+        say_table(["message", "flow", "sure", "why"], rows, tones)
     return 2 if failed else 0
 
 

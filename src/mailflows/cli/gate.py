@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailflows._result import printable, to_text
-from mailflows.cli._terminal import STATUS, complain, say, say_json
+from mailflows._result import printable
+from mailflows.cli._terminal import STATUS, complain, counted, say, say_json, say_table
+from mailflows.cli.messages import messages
+from mailflows.errors import MessageError
 from mailflows.flow import Flow
+from mailflows.gate import GateDecision
 
 if TYPE_CHECKING:
     import argparse
 
+    from mailflows.cli._terminal import Tone
     from mailflows.gate._check import Verdict
     from mailflows.gate._gate import Gate
 
 __all__ = ["add_command"]
+
+_TONES: dict[GateDecision, Tone] = {
+    GateDecision.ACCEPT: "good",
+    GateDecision.DEFER: "doubtful",
+    GateDecision.HOLD: "doubtful",
+    GateDecision.REJECT: "bad",
+}
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,7 +38,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         epilog=STATUS,
     )
     gate.add_argument("file", metavar="FLOWS.toml", help="a file with the flows, and the parts of the gate")
-    gate.add_argument("messages", nargs="+", metavar="MESSAGE", help="a file, or - for standard input")
+    gate.add_argument("messages", nargs="+", metavar="PATH", help="a message, a folder, an mbox, or -")
     gate.add_argument("--flow", choices=list(Flow), help="the flow that the sender declares")
     gate.add_argument("--client", metavar="IP", help="IP address of the client that caused them")
     gate.add_argument("--form", metavar="NAME", help="the form that caused them")
@@ -47,8 +57,10 @@ def _run(options: argparse.Namespace) -> int:
         return 2
     rows: list[list[str]] = []
     status = 0
-    for name in options.messages:
-        verdict = _verdict(gate, name, options)
+    tones: list[Tone] = []
+    for name, content in counted(messages(options.messages), "messages"):
+        source = Path(name) if isinstance(content, MessageError) else content  # the gate says what is wrong
+        verdict = _verdict(gate, source, options)
         is_read = all(reason.code != "unreadable" for reason in verdict.why)
         status = max(status, 0 if verdict else 1 if is_read else 2)
         if options.json:
@@ -57,8 +69,9 @@ def _run(options: argparse.Namespace) -> int:
             say(f"{printable(name)}: {verdict}\n{verdict.explain()}\n")
         else:
             rows.append([name, str(verdict.decision), str(verdict.flow or "-"), _why(verdict)])
+            tones.append(_TONES[verdict.decision])
     if rows:
-        say(to_text(["message", "decision", "flow", "why"], rows))
+        say_table(["message", "decision", "flow", "why"], rows, tones)
     return status
 
 
@@ -76,9 +89,9 @@ def _gate(file: str) -> Gate:
     return Gate(flows, **parts | {"dry_run": False})
 
 
-def _verdict(gate: Gate, name: str, options: argparse.Namespace) -> Verdict:
+def _verdict(gate: Gate, content: bytes | Path, options: argparse.Namespace) -> Verdict:
     return gate.check(
-        sys.stdin.buffer.read() if name == "-" else Path(name),
+        content,
         flow=options.flow,
         client=options.client,
         form=options.form,

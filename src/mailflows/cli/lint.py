@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailflows._result import Severity, printable
-from mailflows.cli._terminal import STATUS, complain, say, say_json
-from mailflows.cli.messages import read_bytes
+from mailflows.cli._terminal import STATUS, complain, counted, say, say_json
+from mailflows.cli.messages import messages, read_bytes
 from mailflows.content import lint, lint_html
 from mailflows.errors import MessageError
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator, Sequence
 
     from mailflows.content import LintReport
 
@@ -30,7 +32,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         description="Check messages, or templates (.html), for faults.",
         epilog=STATUS,
     )
-    command.add_argument("messages", nargs="+", metavar="MESSAGE", help="a file, or - for standard input")
+    command.add_argument("messages", nargs="+", metavar="PATH", help="a message, a template, a folder, or -")
     command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow it is for")
     command.add_argument("--clients", default="default", help="default, all, or names separated by commas")
     command.add_argument("--ignore", default="", help="codes or families, separated by commas")
@@ -42,9 +44,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _run(options: argparse.Namespace) -> int:
     """Lint everything that is named; what cannot be read is said and the others go on."""
     status = 0
-    for name in options.messages:
+    for name, content in counted(_inputs(options.messages), "messages"):
         try:
-            report = _linted(name, options)
+            report = _linted(name, content, options)
         except MessageError as problem:
             complain(f"{printable(name)}: {problem}")
             status = 2
@@ -57,13 +59,29 @@ def _run(options: argparse.Namespace) -> int:
     return status
 
 
-def _linted(name: str, options: argparse.Namespace) -> LintReport:
+def _inputs(names: Sequence[str]) -> Iterator[tuple[str, bytes | Path | MessageError]]:
+    """Yield every message and template that is named, or lies in a folder that is."""
+    for name in names:
+        if name.lower().endswith(PAGES):
+            yield name, Path(name)
+            continue
+        pages = [p for p in sorted(Path(name).rglob("*")) if p.suffix.lower() in PAGES] if name != "-" else []
+        yield from ((str(page), page) for page in pages)
+        for found, content in messages([name]):
+            if not (pages and found == name and isinstance(content, MessageError)):  # a folder of templates
+                yield found, content
+
+
+def _linted(name: str, content: bytes | Path | MessageError, options: argparse.Namespace) -> LintReport:
+    if isinstance(content, MessageError):
+        raise content
+    raw = read_bytes(str(content)) if isinstance(content, Path) else content
     wanted = [word for word in options.clients.split(",") if word]
     ignored = [word for word in options.ignore.split(",") if word]
     if name.lower().endswith(PAGES):
-        page = read_bytes(name).decode("utf-8", "replace")
+        page = raw.decode("utf-8", "replace")
         return lint_html(page, flow=options.flow, clients=wanted, ignore=ignored)
-    return lint(read_bytes(name), flow=options.flow, clients=wanted, ignore=ignored)
+    return lint(raw, flow=options.flow, clients=wanted, ignore=ignored)
 
 
 def _shown(name: str, report: LintReport, *, show_all: bool) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from mailflows.errors import MessageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["messages", "read_bytes"]
+__all__ = ["messages", "payloads", "read_bytes"]
 
 
 def messages(paths: Sequence[str]) -> Iterator[tuple[str, bytes | Path | MessageError]]:
@@ -25,6 +27,22 @@ def messages(paths: Sequence[str]) -> Iterator[tuple[str, bytes | Path | Message
             yield from _standard_input()
         else:
             yield from archived(path, name)
+
+
+def payloads(paths: Sequence[str]) -> Iterator[tuple[str, bytes | MessageError]]:
+    """Yield (name, bytes) of every file that is named or in a folder, or (name, error); .gz is unpacked."""
+    for name in paths:
+        files = sorted(map(str, Path(name).rglob("*"))) if name != "-" and Path(name).is_dir() else [name]
+        for file in files:
+            if name != file and not Path(file).is_file():
+                continue
+            try:
+                content = read_bytes(file)
+                yield file, gzip.decompress(content) if file.endswith(".gz") else content
+            except (OSError, EOFError, zlib.error) as problem:
+                yield file, MessageError(f"is no gzip file: {problem}")
+            except MessageError as problem:
+                yield file, problem
 
 
 def _standard_input() -> Iterator[tuple[str, bytes]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import printable, to_text
-from mailflows.cli._terminal import STATUS, complain, say, say_json
-from mailflows.cli.messages import read_bytes
+from mailflows.cli._terminal import STATUS, complain, counted, say, say_json
+from mailflows.cli.messages import payloads
 from mailflows.errors import MessageError
 from mailflows.feedback import from_webhook
 from mailflows.flow import Flow
@@ -31,7 +31,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         epilog=STATUS,
     )
     command.add_argument("provider", metavar="PROVIDER", help="such as sendgrid, brevo or postmark")
-    command.add_argument("files", nargs="+", metavar="FILE", help="a payload, or - for standard input")
+    command.add_argument("files", nargs="+", metavar="PATH", help="a payload, a folder, or -")
     command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow of the messages")
     command.add_argument("--json", action="store_true", help="one JSON object per event and line")
     command.set_defaults(run=_run)
@@ -41,9 +41,11 @@ def _run(options: argparse.Namespace) -> int:
     """Read every payload that is named; what cannot be read is reported and the others go on."""
     rows: list[list[Cell]] = []
     status = 0
-    for name in options.files:
+    for name, content in counted(payloads(options.files), "payloads"):
         try:
-            events = from_webhook(options.provider, read_bytes(name), flow=options.flow)
+            if isinstance(content, MessageError):
+                raise content
+            events = from_webhook(options.provider, content, flow=options.flow)
         except MessageError as problem:
             complain(f"{printable(name)}: {problem}")
             status = 2

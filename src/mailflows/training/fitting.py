@@ -172,7 +172,12 @@ def _vocabulary(seeing: Seeing, recipe: Recipe) -> tuple[str, ...]:
     for example, (_, words) in zip(seeing.examples, seeing.seen["bare"], strict=True):
         for word in words:
             sources.setdefault(word, set()).add(example.source)
-    spread = {w: len(s) for w, s in sources.items() if len(s) >= recipe.word_sources}
+    # Of few sources, a word of all of them is the most that can be asked for; one of a single source is none.
+    least = min(recipe.word_sources, max(2, len({example.source for example in seeing.examples})))
+    spread = {w: len(s) for w, s in sources.items() if len(s) >= least}
+    if not spread:
+        msg = f"no word is used by {least} sources: give more messages, of more sources"
+        raise ConfigurationError(msg, field="examples")
     kept = sorted(spread, key=lambda word: (-spread[word], word))[: recipe.vocabulary]
     return tuple(sorted(kept))
 
