@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailflows._mail.address import mailbox_of, read_addresses, read_author
+from mailflows._mail.address import LONGEST, mailbox_of, mailboxes_of, read_addresses, read_author
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,34 @@ def test_an_author_is_as_short_as_a_line() -> None:
     found = read_author("a@oak.example, " * 1000)
     assert not found.mailboxes
     assert found.unread
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["ada@.example", "ada@x..example", '""@x.example', "<ada@.example>", "ada@x.example, bob", "''"],
+)
+def test_an_address_without_a_whole_domain_or_local_part_is_none(spelled: str) -> None:
+    """A label or a local part of nothing is mailed by nobody (RFC 5321 section 4.1.2)."""
+    assert mailboxes_of(spelled) == ()
+
+
+@pytest.mark.parametrize(
+    ("spelled", "found"),
+    [
+        ("'ada@x.example'", "ada@x.example"),
+        ("<'ada@x.example'>", "ada@x.example"),
+        ("o'hara@x.example", "o'hara@x.example"),
+        ("'o'hara@x.example'", "o'hara@x.example"),
+    ],
+)
+def test_quotation_marks_around_an_address_are_left_out(spelled: str, found: str) -> None:
+    """Outlook writes them around; inside a local part they are letters."""
+    assert mailboxes_of(spelled) == (found,)
+
+
+def test_the_longest_address_is_still_one() -> None:
+    """254 characters are one (RFC 5321 section 4.5.3.1.3, errata 1690), 255 are none, also in brackets."""
+    domain = ".".join(["x" * 60] * 4)
+    for length, is_one in ((LONGEST, True), (LONGEST + 1, False)):
+        address = f"{'a' * (length - len(domain) - 1)}@{domain}"
+        assert bool(mailboxes_of(f"<{address}>")) == is_one

@@ -1,0 +1,103 @@
+"""How everything stands, for an operator and for a monitor."""
+
+from __future__ import annotations
+
+from mailflows import Flow
+from mailflows.feedback import SuppressionList
+from mailflows.gate import Gate
+from mailflows.held import HeldMail
+from mailflows.limits import Limit, Limiter, MemoryStore
+from mailflows.reputation import Reputation
+from mailflows.senders import SenderControl
+from three_flows import reset, three_flows
+
+
+def gate(**parts: object) -> Gate:
+    """Return a gate with the parts that have something to report."""
+    store = MemoryStore()
+    made: dict[str, object] = {
+        "reputation": Reputation(store),
+        "senders": SenderControl(store, names=True),
+        "held": HeldMail(store),
+        "suppressions": SuppressionList(store),
+    }
+    return Gate(three_flows(), **(made | parts))  # type: ignore[arg-type]
+
+
+def test_nothing_waits_for_anybody() -> None:
+    """A gate at rest is ok, and says so in one line."""
+    status = gate().status()
+    assert (status.ok, str(status)) == (True, "all flows are open, and nothing waits")
+    assert (status.waiting, status.oldest, status.blocked, status.suppressions) == (0, None, {}, {})
+
+
+def test_an_open_breaker_is_named() -> None:
+    """A flow that was stopped is in the line; those that run are not."""
+    one = gate()
+    assert one.reputation is not None
+    one.reputation.open("marketing", seconds=60.0, reason="a wrong link")
+    status = one.status()
+    assert not status.ok
+    assert "marketing" in str(status)
+    assert "transactional" not in str(status)
+    assert "a wrong link" in str(status)
+
+
+def test_a_blocked_sender_and_a_suppressed_address_are_counted_by_reason() -> None:
+    """The monitor sees that somebody has to act, and the operator sees why."""
+    one = gate()
+    assert one.senders is not None
+    assert one.suppressions is not None
+    one.senders.block("ada@lovelace.example", reason="stolen")
+    one.suppressions.add("eve@babbage.example", reason="mailbox-unknown")
+    status = one.status()
+    assert sum(status.blocked.values()) == 1
+    assert (status.ok, status.suppressions) == (False, {"mailbox-unknown": 1})
+    assert str(status) == "blocked senders: 1"
+
+
+def test_what_is_held_is_counted_with_its_reason() -> None:
+    """A From of another flow than was declared: it waits, and what is kept says what was found."""
+    one = gate()
+    verdict = one.check(reset().as_bytes(), flow="professional")
+    assert one.held is not None
+    (waiting,) = one.held.list()
+    assert (waiting.id, one.status().waiting) == (verdict.held, 1)
+    sentences = [reason.sentence for reason in verdict.reasons if reason.decision == "hold"]
+    assert sentences
+    assert all(sentence in waiting.why for sentence in sentences)
+    others = [reason.sentence for reason in verdict.reasons if reason.decision != "hold"]
+    assert all(sentence not in waiting.why for sentence in others)
+    one.held.drop(waiting.id)
+    assert (one.status().waiting, one.status().oldest) == (0, None)
+
+
+def test_limits_over_all_mail_are_shown_and_those_of_a_person_are_not() -> None:
+    """Of ten messages an hour two are left: a fifth, which is near the end."""
+    limits = Limiter(Limit("10/hour", per="flow"), Limit("5/hour", per="recipient"))
+    one = gate(limiter={Flow.TRANSACTIONAL: limits})
+    for number in range(7):
+        one.check(reset(f"a{number}@babbage.example"), flow="transactional")
+    (use,) = one.status().limits
+    assert (use.flow, use.remaining, use.units, use.is_near_its_end) == ("transactional", 3, 10, False)
+    one.check(reset("b@babbage.example"), flow="transactional")
+    (use,) = one.status().limits
+    assert (use.remaining, use.is_near_its_end) == (2, True)
+    assert "near its end" in str(one.status())
+
+
+def test_a_clean_message_is_described_and_a_bad_one_is_not_called_fine() -> None:
+    """The part that reads a message says how many recipients and bytes it has, if it found nothing else."""
+    fine = gate().check(reset(), flow="transactional")
+    without = reset()
+    del without["From"]
+    bad = gate().check(without, flow="transactional")
+    said = [[r.code for r in verdict.reasons if r.part == "message"] for verdict in (fine, bad)]
+    assert said == [["ok"], ["no-from"]]
+
+
+def test_a_dry_run_of_a_declared_flow_leaves_by_its_route() -> None:
+    """A conflict stops nothing in a dry run: the route is that of the flow which was declared."""
+    verdict = gate(dry_run=True, held=None).check(reset(), flow="marketing")
+    assert verdict.route is not None
+    assert verdict.route.flow is Flow.MARKETING
