@@ -10,7 +10,7 @@ import dataclasses
 import io
 import json
 import pickle
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ import pytest
 
 from mailflows import Classifier, Context, Gate, check_list, check_recipient, classify
 from mailflows._result import Reason, Result
-from mailflows.audit import audit
+from mailflows.audit import DmarcReports, DmarcRow, audit
 from mailflows.content import fix, lint
 from mailflows.feedback import (
     Event,
@@ -84,6 +84,9 @@ def scene() -> Iterator[Any]:
     yield gate.forget("ada@babbage.example")
     yield lint(ADVERT, flow="marketing")
     yield fix(MAIL, flow="transactional")
+    yield DmarcReports(
+        (DmarcRow("google.com", date(2026, 6, 1), EVIL, "192.0.2.1", 3, passed=True),), 1, (EVIL,)
+    )
     yield audit(flows, resolver=FakeDns({"lovelace.example": {"TXT": [f"v=spf1 {EVIL}"]}}))
     yield check_recipient(f"{EVIL}@gmial.com", dns=False)
     yield signup_risk(check_recipient(f"{EVIL}@gmial.com", dns=False))

@@ -196,6 +196,30 @@ def _same_key(setup: Setup) -> None:
     setup.records["s2._domainkey.firm-news.example"] = setup.records["s3._domainkey.firm-tx.example"]
 
 
+def _by_sendgrid(*, key: bool = True, accounts: tuple[str, str] = ("u1111", "u2222")) -> Fault:
+    """Two flows sent by one provider, whose selectors and CNAMEs everybody knows."""
+
+    def apply(setup: Setup) -> None:
+        for number, flow, account in zip((2, 3), ("marketing", "transactional"), accounts, strict=True):
+            route = setup.routes[flow]
+            domain = route["domains"]
+            route.update(dkim_selector=(), esp="SendGrid", stream=flow, relay="")
+            old = setup.records.pop(f"s{number}._domainkey.{domain}")
+            target = f"s1.domainkey.{account}.wl001.sendgrid.net"
+            setup.put(f"s1._domainkey.{domain}", "CNAME", target)
+            if key:
+                setup.put(target, "TXT", *old["TXT"])
+
+    return apply
+
+
+def _same_code(setup: Setup) -> None:
+    for flow in ("marketing", "transactional"):
+        route = setup.routes[flow]
+        route.update(esp="Brevo", stream=flow, relay="")
+        setup.put(route["domains"], "TXT", "brevo-code:0123456789abcdef0123456789abcdef")
+
+
 def _drop(name: str, kind: str) -> Fault:
     def apply(setup: Setup) -> None:
         del setup.records[name][kind]
@@ -219,6 +243,23 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
         {"spf-several"},
     ),
     "malformed SPF": (_spf(OWN + " ipv4:203.0.113.1 -all"), {"spf-malformed"}),
+    "strings joined without a space": (_spf(OWN + "include:_spf.esp.example -all"), {"spf-joined-strings"}),
+    "an ending joined without a space": (_spf(OWN + " mx-all"), {"spf-joined-strings"}),
+    "open sub-domains": (_dmarc(f"v=DMARC1; p=reject; sp=none; {RUA}"), {"dmarc-open-subdomains"}),
+    "open names that do not exist": (
+        _dmarc(f"v=DMARC1; p=reject; np=none; {RUA}"),
+        {"dmarc-open-subdomains"},
+    ),
+    "a domain that says it is a registry": (
+        _dmarc(f"v=DMARC1; p=reject; psd=y; {RUA}"),
+        {"dmarc-public-suffix", "dmarc-spf-misaligned"},
+    ),
+    "a provider's key that is gone": (_by_sendgrid(key=False), {"dkim-unknown-selector"}),
+    "one account with a provider": (
+        _by_sendgrid(accounts=("u1111", "u1111")),
+        {"shared-account", "shared-dkim-key"},
+    ),
+    "one code of a provider": (_same_code, {"shared-account"}),
     "11 look-ups": (_lookups, {"spf-too-many-lookups"}),
     "12 look-ups in includes": (_nested_lookups, {"spf-too-many-lookups"}),
     "includes in a circle": (_spf(OWN + " include:bounces.firm-news.example -all"), {"spf-broken-include"}),

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from audit.test_reports import report
 from audit.zones import SEPARATE, Setup, clean
-from dns_server import DnsServer
+from dns_server import DnsServer, closed_port
 from mailflows.cli import main
 
 if TYPE_CHECKING:
@@ -52,6 +53,45 @@ def test_a_fault_is_shown(
         assert json.loads(out)["ok"] is False
     if options == ("--explain",):
         assert "RFC 7208 section 5.1" in out
+
+
+def test_cron_hears_only_what_needs_attention(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --quiet nothing is written where all is well, and --fail-on error passes over warnings."""
+    setup = clean(SEPARATE)
+    path = _file(tmp_path, setup)
+    assert _run(setup, path, "--quiet") == 0
+    assert capsys.readouterr().out == ""
+    setup.put("bounces.firm-news.example", "TXT", "v=spf1 ip4:198.51.100.20 ?all")
+    assert _run(setup, path, "--quiet", "--fail-on", "error") == 0
+    assert capsys.readouterr().out == ""
+    assert _run(setup, path, "--quiet") == 1
+    assert "spf-neutral-all" in capsys.readouterr().out
+
+
+def test_a_silent_dns_is_never_a_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What could not be checked has a status of its own."""
+    setup = clean(SEPARATE)
+    path = _file(tmp_path, setup)
+    assert main(["audit", path, "--nameserver", "127.0.0.1", "--port", str(closed_port()), "--quiet"]) == 2
+    assert "not checked" in capsys.readouterr().out
+
+
+def test_samples_and_reports_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sent message and a folder of reports are held against the flows; a missing one is status 2."""
+    setup = clean(SEPARATE)
+    path = _file(tmp_path, setup)
+    sample = tmp_path / "sent.eml"
+    sample.write_bytes(b"From: a@firm-tx.example\nSubject: x\n\nHello")
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    (folder / "r.xml").write_text(report(("203.0.113.9", 7, True, "firm.example")), "utf-8")
+    assert _run(setup, path, "--sample", str(sample), "--reports", str(folder), "--explain") == 1
+    out = capsys.readouterr().out
+    assert "sample-unsigned" in out
+    assert "7 messages as firm.example passed DMARC from 203.0.113.9" in out
+    assert "required by Gmail 2024-02" in out
+    assert _run(setup, path, "--reports", str(tmp_path / "gone")) == 2
+    assert "gone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [None, b"[flows.markting]\ndomains = 'a.example'", b"\xff\xfe", b""])

@@ -11,15 +11,19 @@ from mailflows.audit._checks import flow_findings
 from mailflows.audit._dkim import read_key
 from mailflows.audit._facts import audit_conversations, key_name
 from mailflows.audit._report import AuditReport, finding
+from mailflows.audit._samples import sample_findings
+from mailflows.audit._senders import sender_findings
 from mailflows.audit._spf_networks import overlap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mailflows._dns import Door
+    from mailflows.audit._aggregates import DmarcReports
     from mailflows.audit._facts import RouteFacts
     from mailflows.audit._report import AuditFinding
     from mailflows.flows import FlowRoute, FlowSet
+    from mailflows.message import Source
 
 __all__ = ["AUDIT_BUDGET", "aaudit", "audit", "judge"]
 
@@ -27,12 +31,14 @@ AUDIT_BUDGET = 30.0
 """Seconds that an audit may take by default: a DNS that is half down is waited for. Our choice."""
 
 
-def audit(
+def audit(  # noqa: PLR0913 -- what may be held against the flows
     flows: FlowSet,
     *,
     resolver: Door | None = None,
     budget: float = AUDIT_BUDGET,
     blocklists: Sequence[str] = (),
+    samples: Iterable[Source] = (),
+    reports: DmarcReports | None = None,
 ) -> AuditReport:
     """Look up what the flows have published, and say what is missing, weak or shared.
 
@@ -42,24 +48,32 @@ def audit(
         budget: Seconds of wall-clock time; what has no answer by then is "unanswered".
         blocklists: DNS block lists to ask about the source addresses (RFC 5782), such as
             ``zen.spamhaus.org``; none by default, because most have terms of use.
+        samples: Messages as they were sent, signed: bytes, `Message` or paths. What is declared and
+            published is held against them.
+        reports: DMARC aggregate reports, from `read_reports`: who sends as the flows' domains.
+
+    Raises:
+        MessageError: If a sample is no message.
     """
     routes = tuple(flows)
-    return judge(
-        routes, dict(_door(resolver).run(audit_conversations(routes, blocklists=blocklists), budget=budget))
-    )
+    found = dict(_door(resolver).run(audit_conversations(routes, blocklists=blocklists), budget=budget))
+    return judge(routes, found, samples=samples, reports=reports)
 
 
-async def aaudit(
+async def aaudit(  # noqa: PLR0913 -- the twin
     flows: FlowSet,
     *,
     resolver: Door | None = None,
     budget: float = AUDIT_BUDGET,
     blocklists: Sequence[str] = (),
+    samples: Iterable[Source] = (),
+    reports: DmarcReports | None = None,
 ) -> AuditReport:
     """Do what `audit` does without blocking the event loop."""
     routes = tuple(flows)
     results = _door(resolver).arun(audit_conversations(routes, blocklists=blocklists), budget=budget)
-    return judge(routes, {number: facts async for number, facts in results})
+    found = {number: facts async for number, facts in results}
+    return judge(routes, found, samples=samples, reports=reports)
 
 
 def _door(resolver: Door | None) -> Door:
@@ -68,18 +82,29 @@ def _door(resolver: Door | None) -> Door:
     return Resolver() if resolver is None else resolver
 
 
-def judge(routes: Sequence[FlowRoute], facts: Mapping[int, RouteFacts]) -> AuditReport:
+def judge(
+    routes: Sequence[FlowRoute],
+    facts: Mapping[int, RouteFacts],
+    *,
+    samples: Iterable[Source] = (),
+    reports: DmarcReports | None = None,
+) -> AuditReport:
     """Say what is missing, weak or shared.
 
     Args:
         routes: The routes, in the order of their conversations.
         facts: What each conversation found, by its number.
+        samples: Messages as they were sent.
+        reports: DMARC aggregate reports.
     """
     known = [facts[number] for number in range(len(routes))]
     findings = [found for one in known for found in flow_findings(one)]
     for one, other in combinations(known, 2):
         findings += [*_declared(one.route, other.route), *_published(one, other)]
-        findings += [*_neighbours(one, other), *_organisation(one, other)]
+        findings += [*_neighbours(one, other), *_organisation(one, other), *_accounts(one, other)]
+    findings += sample_findings(known, samples)
+    if reports is not None:
+        findings += sender_findings(known, reports)
     return AuditReport.of(findings)
 
 
@@ -162,11 +187,20 @@ def _where(network: object, one: RouteFacts, other: RouteFacts) -> str:
 def _keys(facts: RouteFacts) -> dict[str, bytes]:
     """Map the name of each key record to the key, empty where it cannot be read."""
     found = {}
-    for selector in facts.route.dkim_selector:
+    for selector in facts.selectors:
         name = key_name(facts.route, selector)
         records = facts.answer(name, "TXT").records
         found[name] = read_key(records[0]).key if len(records) == 1 else b""
     return found
+
+
+def _accounts(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:
+    """Say where both flows' records name one account with a provider."""
+    mine, theirs = one.accounts, other.accounts
+    for provider, account in sorted(mine.keys() & theirs.keys()):
+        evidence = dict.fromkeys((mine[provider, account], theirs[provider, account]))
+        flows = (one.route.flow, other.route.flow)
+        yield finding("shared-account", flows, esp=provider, account=account, evidence=evidence)
 
 
 def _organisation(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:

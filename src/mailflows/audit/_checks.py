@@ -7,9 +7,20 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from mailflows._dns import Status
-from mailflows.audit._dkim import DkimKey, read_key
+from mailflows.audit._dkim import DkimKey, read_key, read_tags
 from mailflows.audit._dmarc import REMOVED
-from mailflows.audit._facts import key_name, mail_hosts, report_permissions
+from mailflows.audit._facts import key_name, mail_hosts, report_permissions, selectors_of
+from mailflows.audit._records import (
+    address_line,
+    key_line,
+    pointer_line,
+    spf_for,
+    spf_merged,
+    spf_with,
+    spf_without,
+    tags_line,
+    text_line,
+)
 from mailflows.audit._report import finding
 from mailflows.audit._spf import LOOKUP_LIMIT, VOID_LIMIT, SpfResult
 
@@ -61,14 +72,43 @@ def _spf(facts: RouteFacts) -> Iterator[AuditFinding]:
     if domain in spf.unanswered:
         return
     if not spf.records:
-        yield finding("spf-missing", flows, domain=domain)
+        wanted = spf_for(facts.route.source_ips)
+        record = text_line(domain, wanted) if wanted else ""
+        yield finding("spf-missing", flows, domain=domain, record=record)
     elif len(spf.records) > 1:
-        yield finding("spf-several", flows, domain=domain, count=len(spf.records), evidence=spf.records)
+        record = text_line(domain, spf_merged(spf.records))
+        count = len(spf.records)
+        yield finding("spf-several", flows, domain=domain, count=count, evidence=spf.records, record=record)
+    elif joined := _joined(spf.records[0]):
+        record = text_line(domain, _parted(spf.records[0]))
+        terms = ", ".join(joined)
+        yield finding(
+            "spf-joined-strings", flows, domain=domain, terms=terms, evidence=spf.records, record=record
+        )
     elif domain in spf.broken:
         problem = spf.broken[domain]
         yield finding("spf-malformed", flows, domain=domain, problem=problem, evidence=spf.records)
     else:
         yield from _spf_tree(facts)
+
+
+_JOINED = re.compile(
+    r"(?<=[\w/])(?=(?:include|ip4|ip6|exists|redirect)[:=])|(?<=[a-z0-9])(?=[-~?+]all$)", re.IGNORECASE
+)
+"""Where a term goes on as if another began: two strings of a TXT record without a space between them."""
+
+
+def _joined(record: str) -> list[str]:
+    """Return the terms that are two in one.
+
+    >>> _joined("v=spf1 ip4:192.0.2.1include:_spf.esp.example mx-all")
+    ['ip4:192.0.2.1include:_spf.esp.example', 'mx-all']
+    """
+    return [term for term in record.split()[1:] if _JOINED.search(term)]
+
+
+def _parted(record: str) -> str:
+    return " ".join(_JOINED.sub(" ", term) for term in record.split())
 
 
 def _spf_tree(facts: RouteFacts) -> Iterator[AuditFinding]:
@@ -78,8 +118,10 @@ def _spf_tree(facts: RouteFacts) -> Iterator[AuditFinding]:
         told = f"{where}: {problem}"
         yield finding("spf-broken-include", flows, domain=domain, problem=told, evidence=spf.records)
     if spf.ignored:
+        record = text_line(domain, spf_without(spf.records[0], spf.ignored))
+        terms = " ".join(spf.ignored)
         yield finding(
-            "spf-ignored-terms", flows, domain=domain, terms=" ".join(spf.ignored), evidence=spf.records
+            "spf-ignored-terms", flows, domain=domain, terms=terms, evidence=spf.records, record=record
         )
     for target, count in spf.mail_hosts.items():
         if count > LOOKUP_LIMIT:
@@ -95,7 +137,8 @@ def _spf_tree(facts: RouteFacts) -> Iterator[AuditFinding]:
         yield finding(code, flows, domain=domain, count=len(spf.voids), evidence=evidence)
     ending = {"+": "spf-pass-all", "?": "spf-neutral-all", "": "spf-no-all"}.get(spf.last)
     if ending and not (ending == "spf-no-all" and spf.broken):
-        yield finding(ending, flows, domain=domain, evidence=spf.records)
+        record = text_line(domain, spf_with(spf.records[0], ending="~all"))
+        yield finding(ending, flows, domain=domain, evidence=spf.records, record=record)
 
 
 def _spf_reach(facts: RouteFacts) -> Iterator[AuditFinding]:
@@ -126,17 +169,18 @@ def _sources(facts: RouteFacts) -> Iterator[AuditFinding]:
                 domain=spf.domain,
                 result=f"{ip}, {check.result}",
                 evidence=(str(check), *spf.records),
+                record=text_line(spf.domain, spf_with(spf.records[0], ips=[ip])),
             )
 
 
 def _dkim(facts: RouteFacts) -> Iterator[AuditFinding]:
-    """Look at the keys."""
+    """Look at the keys: those that are declared, or those where the flow's provider publishes them."""
     route = facts.route
-    if not route.dkim_selector:
-        yield finding(
-            "dkim-unknown-selector" if route.esp else "dkim-no-selector", (route.flow,), esp=route.esp
-        )
-    for selector in route.dkim_selector:
+    if not route.dkim_selector and not facts.selectors:
+        code = "dkim-unknown-selector" if route.esp else "dkim-no-selector"
+        looked = [key_name(route, selector) for selector in selectors_of(route)]
+        yield finding(code, (route.flow,), esp=route.esp, evidence=looked)
+    for selector in facts.selectors:
         name = key_name(route, selector)
         answer = facts.answer(name, "TXT")
         if not answer.is_final:
@@ -147,7 +191,7 @@ def _dkim(facts: RouteFacts) -> Iterator[AuditFinding]:
             count = len(answer.records)
             yield finding("dkim-several", (route.flow,), name=name, count=count, evidence=answer.records)
         else:
-            yield finding("dkim-missing", (route.flow,), name=name)
+            yield finding("dkim-missing", (route.flow,), name=name, record=key_line(name))
 
 
 def _key(facts: RouteFacts, name: str, key: DkimKey, evidence: tuple[str, ...]) -> Iterator[AuditFinding]:
@@ -159,14 +203,18 @@ def _key(facts: RouteFacts, name: str, key: DkimKey, evidence: tuple[str, ...]) 
     elif key.kind == "rsa" and key.bits < _GOOD_BITS:
         code = "dkim-short-key" if key.bits < _LEAST_BITS else "dkim-weak-key"
         yield finding(code, flows, name=name, bits=key.bits, evidence=evidence)
+    tags = read_tags(evidence[0])
     if key.is_testing:
-        yield finding("dkim-testing", flows, name=name, evidence=evidence)
+        record = tags_line(name, tags, t=None)
+        yield finding("dkim-testing", flows, name=name, evidence=evidence, record=record)
     if key.services and not {"email", "*"} & set(key.services):
+        record, services = tags_line(name, tags, s=None), ":".join(key.services)
         yield finding(
-            "dkim-not-for-mail", flows, name=name, services=":".join(key.services), evidence=evidence
+            "dkim-not-for-mail", flows, name=name, services=services, evidence=evidence, record=record
         )
     if key.hashes and "sha256" not in key.hashes:
-        yield finding("dkim-sha1", flows, name=name, evidence=evidence)
+        record = tags_line(name, tags, h=None)
+        yield finding("dkim-sha1", flows, name=name, evidence=evidence, record=record)
 
 
 def _domains(facts: RouteFacts) -> Iterator[AuditFinding]:
@@ -178,7 +226,8 @@ def _domains(facts: RouteFacts) -> Iterator[AuditFinding]:
         if mx.status is Status.NXDOMAIN:
             yield finding("dns-no-domain", flows, domain=domain)
         elif mx.is_final and not _takes_mail(mx.records):
-            yield finding("dns-no-mx", flows, domain=domain, evidence=mx.records)
+            record = f"{domain}. MX 10 mail.{domain}."
+            yield finding("dns-no-mx", flows, domain=domain, evidence=mx.records, record=record)
         yield from _dmarc(facts, domain, found)
         if found.record is not None:
             yield from _alignment(facts, domain, found.record)
@@ -198,21 +247,41 @@ def _dmarc(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFinding
     record = found.record
     if record is None:
         if not (found.several or found.malformed or found.unanswered):
-            yield finding("dmarc-missing", flows, domain=domain)
+            wanted = {"v": "DMARC1", "p": "none", "rua": f"mailto:dmarc@{domain}"}
+            record_line = tags_line(f"_dmarc.{domain}", wanted)
+            yield finding("dmarc-missing", flows, domain=domain, record=record_line)
         return
-    evidence = ("; ".join(f"{name}={content}" for name, content in record.tags.items()),)
-    if record.policy_for(domain) == "none":
-        yield finding("dmarc-policy-none", flows, domain=domain, evidence=evidence)
-    if not record.report_domains:
-        code = "dmarc-invalid-reports" if record.tags.get("rua") else "dmarc-no-reports"
-        yield finding(code, flows, domain=record.domain, evidence=evidence)
-    if record.tags.get("t", "n").lower() == "y":
-        yield finding("dmarc-testing", flows, domain=record.domain, evidence=evidence)
-    removed = [tag for tag in REMOVED if tag in record.tags]
-    if removed:
-        tags = ", ".join(removed)
-        yield finding("dmarc-removed-tag", flows, domain=record.domain, tags=tags, evidence=evidence)
+    yield from _policy(facts, domain, record)
     yield from _reports(facts, record.domain, found)
+
+
+def _policy(facts: RouteFacts, domain: str, record: DmarcRecord) -> Iterator[AuditFinding]:
+    """Look at what a record asks for."""
+    flows, tags = (facts.route.flow,), record.tags
+    evidence = ("; ".join(f"{name}={content}" for name, content in tags.items()),)
+
+    def found(
+        code: str, changed: dict[str, str | None], *, where: str = record.domain, told: str = ""
+    ) -> AuditFinding:
+        line = tags_line(f"_dmarc.{record.domain}", tags, **changed)
+        return finding(code, flows, domain=where, tags=told, evidence=evidence, record=line)
+
+    policy = record.policy_for(domain)
+    if policy == "none":
+        yield found("dmarc-policy-none", {"p": "quarantine", "sp": None}, where=domain)
+    if not record.report_domains:
+        code = "dmarc-invalid-reports" if tags.get("rua") else "dmarc-no-reports"
+        yield found(code, {"rua": f"mailto:dmarc@{record.domain}"})
+    if tags.get("t", "n").lower() == "y":
+        yield found("dmarc-testing", {"t": None})
+    if removed := [tag for tag in REMOVED if tag in tags]:
+        yield found("dmarc-removed-tag", dict.fromkeys(removed), told=", ".join(removed))
+    if tags.get("psd", "u").lower() == "y" and domain == record.domain:
+        yield found("dmarc-public-suffix", {"psd": None})
+    weak = [tag for tag in ("sp", "np") if tags.get(tag, "").lower() == "none"]
+    if weak and policy != "none" and domain == record.domain:
+        told = ", ".join(f"{tag}=none" for tag in weak)
+        yield found("dmarc-open-subdomains", dict.fromkeys(weak), told=told)
 
 
 def _reports(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFinding]:
@@ -221,8 +290,10 @@ def _reports(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFindi
         answer = facts.answer(name, "TXT")
         agreed = any(text.lower().replace(" ", "").startswith("v=dmarc1") for text in answer.records)
         if answer.is_final and not agreed:
+            record = text_line(name, "v=DMARC1")
+            flows = (facts.route.flow,)
             yield finding(
-                "dmarc-report-refused", (facts.route.flow,), target=target, domain=domain, name=name
+                "dmarc-report-refused", flows, target=target, domain=domain, name=name, record=record
             )
 
     if found.record is not None:
@@ -294,7 +365,8 @@ def _hosts(facts: RouteFacts) -> Iterator[AuditFinding]:
     route, flows = facts.route, (facts.route.flow,)
     mx = facts.answer(route.return_path, "MX")
     if route.return_path not in route.domains and mx.is_final and not _takes_mail(mx.records):
-        yield finding("dns-no-return-mx", flows, domain=route.return_path, evidence=mx.records)
+        record = f"{route.return_path}. MX 10 mail.{route.domains[0]}."
+        yield finding("dns-no-return-mx", flows, domain=route.return_path, evidence=mx.records, record=record)
     if route.tracking_host:
         answers = [facts.answer(route.tracking_host, kind) for kind in ("A", "AAAA")]
         if all(answer.is_final and not answer.records for answer in answers):
@@ -316,16 +388,26 @@ def _addresses(facts: RouteFacts) -> Iterator[AuditFinding]:
         if generic:
             yield finding("dns-generic-ptr", flows, ip=ip, name=generic[0], evidence=names)
         if pointer.is_final and not names:
-            yield finding("dns-no-ptr", flows, ip=ip)
+            record = pointer_line(ip, route.ehlo or f"out.{route.domains[0]}")
+            yield finding("dns-no-ptr", flows, ip=ip, record=record)
         answers = [facts.answer(name, kind) for name in names]
         if names and all(a.is_final and ip not in a.records for a in answers):
-            yield finding("dns-ptr-unconfirmed", flows, ip=ip, evidence=names)
+            record = address_line(names[0], ip)
+            yield finding("dns-ptr-unconfirmed", flows, ip=ip, evidence=names, record=record)
         elif names and route.ehlo and route.ehlo not in names:
             yield finding("dns-ehlo-mismatch", flows, ip=ip, ehlo=route.ehlo, names=", ".join(names))
         if route.ehlo:
             forward = facts.answer(route.ehlo, kind)
             if forward.is_final and ip not in forward.records:
-                yield finding("dns-ehlo-address", flows, ehlo=route.ehlo, ip=ip, evidence=forward.records)
+                record = address_line(route.ehlo, ip)
+                yield finding(
+                    "dns-ehlo-address",
+                    flows,
+                    ehlo=route.ehlo,
+                    ip=ip,
+                    evidence=forward.records,
+                    record=record,
+                )
 
 
 def _is_documentation(address: IPv4Address | IPv6Address) -> bool:

@@ -11,13 +11,21 @@ from mailflows._dns import Answer, Conversation, Question
 from mailflows.audit._dmarc import Walk, walk, walk_questions
 from mailflows.audit._spf import SpfCheck, check_host
 from mailflows.audit._spf_networks import Expansion, expand_spf
+from mailflows.flows._esp import accounts_in, esp_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailflows.flows._route import FlowRoute
 
-__all__ = ["RouteFacts", "audit_conversations", "key_name", "mail_hosts", "report_permissions"]
+__all__ = [
+    "RouteFacts",
+    "audit_conversations",
+    "key_name",
+    "mail_hosts",
+    "report_permissions",
+    "selectors_of",
+]
 
 _Rounds = Generator[tuple[Question, ...], Mapping[Question, Answer], None]
 
@@ -41,6 +49,23 @@ class RouteFacts:
     walks: dict[str, Walk] = field(default_factory=dict)
     answers: dict[Question, Answer] = field(default_factory=dict)
     listings: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def selectors(self) -> tuple[str, ...]:
+        """The selectors that are declared; else those of the provider that lead to a key."""
+        if self.route.dkim_selector:
+            return self.route.dkim_selector
+        guessed = {s: self.answer(key_name(self.route, s), "TXT") for s in selectors_of(self.route)}
+        return tuple(selector for selector, answer in guessed.items() if answer.records)
+
+    @property
+    def accounts(self) -> dict[tuple[str, str], str]:
+        """What tells an account with a provider: (provider, account) → where it stands."""
+        found: dict[tuple[str, str], str] = {}
+        for question, answer in self.answers.items():
+            for provider, account in (a for text in answer.records for a in accounts_in(question.kind, text)):
+                found.setdefault((provider, account), f"{question.name} {question.kind}")
+        return found
 
     def answer(self, name: str, kind: str) -> Answer:
         """Return the answer to a question that was asked."""
@@ -71,7 +96,10 @@ def _direct(route: FlowRoute, facts: RouteFacts) -> _Rounds:
     signed = dict.fromkeys((*route.domains, route.dkim_domain, route.return_path))
     questions = [question for domain in signed for question in walk_questions(domain)]
     questions += [Question(domain, "MX") for domain in dict.fromkeys((*route.domains, route.return_path))]
-    questions += [Question(key_name(route, selector), "TXT") for selector in route.dkim_selector]
+    names = [key_name(route, selector) for selector in selectors_of(route)]
+    questions += [Question(name, kind) for name in names for kind in ("TXT", "CNAME")]
+    questions += [Question(route.return_path, "CNAME")]
+    questions += [Question(domain, "TXT") for domain in route.domains if route.esp]
     questions += [Question(ip_address(ip).reverse_pointer, "PTR") for ip in route.source_ips]
     for host in filter(None, (route.ehlo, route.tracking_host)):
         questions += [Question(host, "A"), Question(host, "AAAA"), Question(host, "CNAME")]
@@ -125,6 +153,13 @@ def mail_hosts(answer: Answer) -> tuple[str, ...]:
     """Return the hosts of MX records, without the null MX (RFC 7505)."""
     hosts = (record.partition(" ")[2].removesuffix(".").lower() for record in answer.records)
     return tuple(host for host in hosts if host)
+
+
+def selectors_of(route: FlowRoute) -> tuple[str, ...]:
+    """Return the declared selectors of a flow, or those that its provider uses for everybody."""
+    if route.dkim_selector or not route.esp:
+        return route.dkim_selector
+    return esp_named(route.esp).selectors
 
 
 def key_name(route: FlowRoute, selector: str) -> str:

@@ -31,6 +31,8 @@ class AuditFinding(Result):
         evidence: What the DNS said, in the words of the records.
         advice: What to do.
         reference: Where it is written.
+        required_by: The receivers that require it, each with the month from which.
+        record: The record to publish, as a line of a zone file; empty where that cannot be known.
     """
 
     code: str
@@ -40,6 +42,8 @@ class AuditFinding(Result):
     evidence: tuple[str, ...]
     advice: str
     reference: str
+    required_by: tuple[str, ...] = ()
+    record: str = ""
 
     def __str__(self) -> str:
         return f"{self.severity} {self.code}: {self.sentence}"
@@ -54,22 +58,27 @@ class AuditFinding(Result):
             "evidence": list(self.evidence),
             "advice": self.advice,
             "reference": self.reference,
+            "required_by": list(self.required_by),
+            "record": self.record,
         }
 
 
 @cache
-def _table() -> dict[str, dict[str, str]]:
+def _table() -> dict[str, dict[str, Any]]:
     return tomllib.loads(_data.read("flows/findings.toml"))
 
 
 def finding(
-    code: str, flows: Iterable[Flow], *, evidence: Iterable[str] = (), **words: object
+    code: str, flows: Iterable[Flow], *, evidence: Iterable[str] = (), record: str = "", **words: object
 ) -> AuditFinding:
     """Return a finding of the table, its words filled in.
 
     >>> from mailflows.flow import Flow
-    >>> print(finding("spf-missing", [Flow.MARKETING], domain="news.example.org"))
+    >>> found = finding("spf-missing", [Flow.MARKETING], domain="news.example.org")
+    >>> print(found)
     error spf-missing: news.example.org has no SPF record
+    >>> found.required_by[0]
+    'Gmail 2024-02'
     """
     entry = _table()[code]
     named = tuple(flows)
@@ -82,6 +91,8 @@ def finding(
         evidence=tuple(str(text) for text in evidence),
         advice=entry["advice"].format_map(words),
         reference=entry["reference"],
+        required_by=tuple(entry.get("required_by", ())),
+        record=record,
     )
 
 
@@ -105,6 +116,11 @@ class AuditReport(Result):
     def ok(self) -> bool:
         """Whether there is neither an error nor a warning."""
         return all(f.severity is Severity.INFO for f in self.findings)
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the DNS answered everything; what it did not answer was not checked."""
+        return "dns-unanswered" not in self.codes
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailflows.audit import audit
+from mailflows._result import Severity
+from mailflows.audit import audit, read_reports
 from mailflows.audit._audit import AUDIT_BUDGET
 from mailflows.cli._terminal import STATUS, complain, say, say_json
 from mailflows.flows import FlowSet
+from mailflows.message import Message
 
 if TYPE_CHECKING:
     import argparse
 
     from mailflows._dns import Resolver
+    from mailflows.audit import AuditReport
 
 __all__ = ["add_command"]
 
@@ -37,25 +41,65 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument(
         "--budget", type=float, default=AUDIT_BUDGET, metavar="SECONDS", help="give up after this time"
     )
+    command.add_argument(
+        "--blocklist", action="append", default=[], metavar="ZONE", help="ask this DNS block list, too"
+    )
+    command.add_argument(
+        "--sample", action="append", default=[], metavar="FILE", help="check this sent message, too"
+    )
+    command.add_argument(
+        "--reports", action="append", default=[], metavar="PATH", help="read DMARC reports: who else sends"
+    )
+    command.add_argument(
+        "--fail-on", choices=("error", "warning"), default="warning", help="what makes the exit status 1"
+    )
+    command.add_argument("--quiet", action="store_true", help="write nothing if nothing needs attention")
     command.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     try:
         flows = FlowSet.from_toml(options.file, needs_passwords=False)
+        samples = [Message.read(Path(path)) for path in options.sample]
+        reports = read_reports(*options.reports) if options.reports else None
     except (OSError, UnicodeDecodeError) as problem:
-        complain(f"{options.file}: {getattr(problem, 'strerror', None) or problem}")
+        name = getattr(problem, "filename", None) or options.file
+        complain(f"{name}: {getattr(problem, 'strerror', None) or problem}")
         return 2
-    report = audit(flows, resolver=_resolver(options), budget=options.budget)
+    report = audit(
+        flows,
+        resolver=_resolver(options),
+        budget=options.budget,
+        blocklists=options.blocklist,
+        samples=samples,
+        reports=reports,
+    )
+    status = _status(report, options.fail_on)
+    if status or not options.quiet:
+        _show(report, options)
+    return status
+
+
+def _show(report: AuditReport, options: argparse.Namespace) -> None:
     if options.json:
         say_json(report.to_dict())
     elif options.explain:
         for found in report:
-            say("\n    ".join([str(found), *found.evidence, f"→ {found.advice} ({found.reference})"]))
+            told = [str(found), *found.evidence, f"→ {found.advice} ({found.reference})"]
+            told += [f"required by {', '.join(found.required_by)}"] if found.required_by else []
+            told += [f"publish: {found.record}"] if found.record else []
+            say("\n    ".join(told))
         say(report.summary)
     else:
         say(report)
-    return int(not report.ok)
+
+
+def _status(report: AuditReport, fail_on: str) -> int:
+    """Return 2 where the DNS did not answer everything, 1 where something needs attention."""
+    if not report.is_checked:
+        return 2
+    wanted = Severity(fail_on).weight
+    return int(any(found.severity.weight >= wanted for found in report))
 
 
 def _resolver(options: argparse.Namespace) -> Resolver | None:

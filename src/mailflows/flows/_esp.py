@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,9 @@ from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["Esp", "esp_named", "stream_headers"]
+__all__ = ["Esp", "accounts_in", "esp_named", "stream_headers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Esp:
         plain: Header fields for SMTP, with ``{stream}`` and ``{ip_pool}`` to be filled in.
         json: Header fields whose value is a JSON object.
         request: Keys of its API request.
+        selectors: DKIM selectors that it uses for everybody; empty where each customer has others.
+        accounts: Kind of record → regular expression whose group is the account.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Esp:
     plain: Mapping[str, str]
     json: Mapping[str, Mapping[str, Any]]
     request: Mapping[str, Any]
+    selectors: tuple[str, ...] = ()
+    accounts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def knows_pools(self) -> bool:
@@ -67,7 +72,13 @@ def _esps() -> dict[str, Esp]:
     found = {}
     for name, row in tomllib.loads(_data.read("flows/esps.toml")).items():
         esp = Esp(
-            name, row.get("stream", ""), row.get("headers", {}), row.get("json", {}), row.get("fields", {})
+            name,
+            row.get("stream", ""),
+            row.get("headers", {}),
+            row.get("json", {}),
+            row.get("fields", {}),
+            tuple(row.get("selectors", ())),
+            row.get("accounts", {}),
         )
         for spelling in (name, *row.get("spellings", ())):
             found[_folded(spelling)] = esp
@@ -87,6 +98,18 @@ def esp_named(name: str) -> Esp:
     hint = did_you_mean(name, {one.lower(): one for one in names})
     msg = f"esp: {name!r} is not a provider in our table: {hint}; leave esp out for a plain SMTP relay"
     raise ConfigurationError(msg, field="esp")
+
+
+def accounts_in(kind: str, text: str) -> Iterator[tuple[str, str]]:
+    """Yield provider and account where a DNS record tells whose account with a provider it belongs to.
+
+    >>> list(accounts_in("CNAME", "s1.domainkey.u2041877.wl204.sendgrid.net"))
+    [('SendGrid', 'u2041877')]
+    """
+    for esp in dict.fromkeys(esp.name for esp in _esps().values()):
+        expression = _esps()[_folded(esp)].accounts.get(kind)
+        if expression and (found := re.search(expression, text, re.IGNORECASE)):
+            yield esp, found[1].lower()
 
 
 @cache
