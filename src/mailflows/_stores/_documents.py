@@ -372,32 +372,33 @@ def drive(steps: Steps[T], keeper: DocumentKeeper) -> T:
 
     A `StoreError` is raised at the step that asked, so that a part's policy can stand there.
     """
-    go_on: Callable[[Any], tuple[str, tuple[Any, ...]]] = steps.send
-    answer: Any = None
-    while True:
-        try:
-            verb, arguments = go_on(answer)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
-        try:
-            go_on, answer = steps.send, getattr(keeper, verb)(*arguments)
-        except StoreError as problem:
-            go_on, answer = steps.throw, problem
+    send = steps.send
+    try:
+        verb, arguments = send(None)
+        while True:
+            try:
+                answer = getattr(keeper, verb)(*arguments)
+            except StoreError as problem:
+                verb, arguments = steps.throw(problem)
+            else:
+                verb, arguments = send(answer)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
 
 
 async def adrive(steps: Steps[T], keeper: DocumentKeeper) -> T:
     """Run the same conversation without blocking the event loop."""
-    go_on: Callable[[Any], tuple[str, tuple[Any, ...]]] = steps.send
-    answer: Any = None
-    while True:
-        try:
-            verb, arguments = go_on(answer)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
-        try:
-            go_on, answer = steps.send, await getattr(keeper, f"a{verb}")(*arguments)
-        except StoreError as problem:
-            go_on, answer = steps.throw, problem
+    try:
+        verb, arguments = steps.send(None)
+        while True:
+            try:
+                answer = await getattr(keeper, f"a{verb}")(*arguments)
+            except StoreError as problem:
+                verb, arguments = steps.throw(problem)
+            else:
+                verb, arguments = steps.send(answer)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
 
 
 class _Keeping(Protocol):
