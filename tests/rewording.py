@@ -25,6 +25,7 @@ _SEVERAL = re.compile(r"[a-z]{2,},? [a-z(]|[a-z]{2,}[:;] |^ ?[a-z]{2,} | [a-z]{2
 _NO_SENTENCE = re.compile(
     r"\\|\[|\(\?|^<|^[a-z-]+:|;base64|=\w*;"  # patterns, markup, URLs, parameters
     r"|\b(?:ALTER|BEGIN|CREATE|DELETE|DROP|INSERT|PRAGMA|REPLACE|SELECT|UPDATE|VACUUM|WHERE)\b"
+    r"|\b(?:COUNT|GROUP BY|JOIN|LIMIT|ORDER BY|SUM)\b"
     r"|\d/(?:hour|day)|^\d+ (?:hour|day)s?$"  # how limits and schedules are written
     r"|(?:^|\n)[A-Z][\w-]*: "  # header fields
 )
