@@ -1,6 +1,6 @@
 """Mutate a part of the library and count the mutants that its tests notice.
 
-Usage: python tasks/mutation.py PART [--sample 150] [--seed 1] [--show]
+Usage: python tasks/mutation.py PART [--sample 150] [--seed 1] [--show] [--survivors]
        python tasks/mutation.py named
 
 A seeded sample of the part's mutants (`tasks/mutants.py`) is run against those tests of its lane that execute
@@ -88,6 +88,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=150)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show", action="store_true", help="print every survivor")
+    parser.add_argument("--survivors", action="store_true", help="only those that survived last time")
     options = parser.parse_args()
     if options.part == "named":
         return named()
@@ -100,13 +101,18 @@ def main() -> int:
         every = [made for file in files for made in mutants_of(file, tree)]
         drawn = random.Random(options.seed).sample(every, min(options.sample, len(every)))
         sample = [made() for made in drawn]
+        killed = 0
+        if options.survivors:  # tests were added, and the code is the same: what was killed is killed
+            known = {(s["path"], s["before"], s["after"]) for s in recorded()[options.part]["survivors"]}
+            killed = sum(mutant.key not in known for mutant in sample)
+            sample = [mutant for mutant in sample if mutant.key in known]
         runner = Runner(tree, sample, covering_tests(tree, files, tests, Path(folder) / "coverage"))
         sys.path.insert(0, str(tree / "src"))
         os.environ["PYTHONPATH"] = str(tree / "src")
         os.environ["MAILFLOWS_EXAMPLES"] = EXAMPLES
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         pytest.main(arguments(files, tests, tree), plugins=[runner])
-    figures = summary(sample, runner.outcomes) | {"of": len(every), "seed": options.seed}
+    figures = summary(sample, runner.outcomes, killed) | {"of": len(every), "seed": options.seed}
     record(options.part, figures)
     for mutant in sample if options.show else ():
         if runner.outcomes.get(mutant) == "survived":
@@ -317,15 +323,15 @@ def _walk(code: CodeType) -> Iterator[CodeType]:
             yield from _walk(constant)
 
 
-def summary(sample: Sequence[Mutant], outcomes: dict[Mutant, str]) -> dict[str, Any]:
-    """Return the figures of a part, with the survivors that are no equivalents."""
+def summary(sample: Sequence[Mutant], outcomes: dict[Mutant, str], killed: int) -> dict[str, Any]:
+    """Return the figures of a part, what was killed before among them, with the survivors."""
     listed = tomllib.loads((ROOT / "tasks" / "equivalent_mutants.toml").read_text("utf-8"))["mutant"]
     equivalent = {(row["path"], row["before"], row["after"]) for row in listed}
     survived = [mutant for mutant in sample if outcomes.get(mutant) == "survived"]
     telling = [mutant for mutant in survived if mutant.key not in equivalent]
-    noticed = len(outcomes) - len(survived)
+    noticed = killed + len(outcomes) - len(survived)
     return {
-        "mutants": len(outcomes),
+        "mutants": killed + len(outcomes),
         "killed": noticed,
         "of which by time": sum(outcome == "timed out" for outcome in outcomes.values()),
         "equivalent": len(survived) - len(telling),
@@ -338,9 +344,15 @@ def summary(sample: Sequence[Mutant], outcomes: dict[Mutant, str]) -> dict[str, 
     }
 
 
+def recorded() -> dict[str, Any]:
+    """Return the figures of all parts so far."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    return found
+
+
 def record(part: str, figures: dict[str, Any]) -> None:
     """Write a part's figures beside those of the others."""
-    kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    kept = recorded()
     kept[part] = {
         "date": datetime.now(UTC).date().isoformat(),
         "mutmut": metadata.version("mutmut"),

@@ -95,3 +95,17 @@ def test_the_longest_address_is_still_one() -> None:
     for length, is_one in ((LONGEST, True), (LONGEST + 1, False)):
         address = f"{'a' * (length - len(domain) - 1)}@{domain}"
         assert bool(mailboxes_of(f"<{address}>")) == is_one
+
+
+def test_an_ordinary_author_is_read_whole() -> None:
+    """Name and address of a From of usual length."""
+    (author,) = read_author("Ada Lovelace <Ada@X.example>").mailboxes
+    assert (author.name, author.address) == ("Ada Lovelace", "Ada@x.example".lower())
+    assert read_author("Ada <ada@x.example>, bob@x.example").unread == ()
+
+
+def test_an_address_in_a_quoted_name_does_not_contradict_the_real_one() -> None:
+    """What stands in quotation marks is a name; bare, beside the brackets, it is a second address."""
+    quoted, bare = '"boss@bad.example" <x@good.example>', "boss@bad.example <x@good.example>"
+    assert [box.address for box in read_addresses(quoted).mailboxes] in ([], ["x@good.example"])
+    assert read_addresses(bare).mailboxes == ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mailflows import Message
+from mailflows._mail.reader import TEXT_LIMIT
+from mailflows._mail.structure import MAX_FIELDS
 
 HEAD = "From: a@x.example\nTo: b@y.example\nSubject: s\nMIME-Version: 1.0\n"
 
@@ -56,3 +58,38 @@ def test_a_multipart_without_a_boundary_is_read_as_one_text() -> None:
     found = read("Content-Type: multipart/mixed\n", b"--b\n\nHello\n--b--\n")
     assert "Hello" in found.text
     assert found.defects
+
+
+@pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
+def test_a_text_of_the_whole_budget_is_read(over: int, *, is_cut: bool) -> None:
+    """To the last byte nothing is missing; one more is said."""
+    found = read("Content-Type: text/plain\n", b"x" * (TEXT_LIMIT + over))
+    assert ("long-text" in found.defects) == is_cut
+
+
+@pytest.mark.parametrize(("count", "is_many"), [(MAX_FIELDS, False), (MAX_FIELDS + 1, True)])
+def test_a_header_of_very_many_fields_is_cut(count: int, *, is_many: bool) -> None:
+    """As many as allowed are read, and more are named; one of them is no header line, as in damaged mail."""
+    raw = b"not a header line\n" + b"X-A: b\n" * count + b"\nHello\n"
+    assert ("many-headers" in Message.read(raw).defects) == is_many
+
+
+def test_uuencoded_text_is_decoded() -> None:
+    """An old encoding, which programs still write under two names; one that nobody knows is left alone."""
+    coded = b"begin 644 x\n*2&5L;&\\@061A(0  \n`\nend\n"
+    assert "Hello Ada!" in read("Content-Transfer-Encoding: x-uuencode\n", coded).text
+    assert "begin 644" in read("Content-Transfer-Encoding: x-unknown\n", coded).text
+
+
+@pytest.mark.parametrize(
+    ("body", "is_html"),
+    [
+        ("<html><p>Hello</p></html>", True),
+        ("<BODY>Hello</BODY>", True),
+        ("<ada@x.example> wrote:\nHello", False),
+    ],
+)
+def test_a_page_that_is_declared_as_plain_text(body: str, *, is_html: bool) -> None:
+    """A document is one whatever its type says; a text that begins with a bracket is none."""
+    found = read("Content-Type: text/plain\n", body.encode())
+    assert (bool(found.html), "Hello" in found.text + found.html) == (is_html, True)
