@@ -127,14 +127,13 @@ def domain_traits(domain: str, *, unicode: str, overrides: Overrides = NONE) -> 
         >>> domain_traits("gmial.com", unicode="gmial.com").meant
         'gmail.com'
     """
-    reasons: list[RecipientReason] = []
+    # What was meant comes first: lists of disposable domains hold typing errors, too, and that helps nobody.
+    meant, reasons = _spelling(domain, unicode, overrides)
     listed = _listed(domain, overrides)
     if listed is not None:
         reasons.append(listed)
     if is_free_mail(domain) and (listed is None or listed.code != Trait.DISPOSABLE):
         reasons.append(make_reason("free-mail", domain))
-    meant, found = _spelling(domain, unicode, overrides)
-    reasons += found
     if not reasons:
         return _NOTHING
     traits = frozenset(_TRAITS[reason.code] for reason in reasons if reason.code in _TRAITS)
