@@ -5,9 +5,9 @@
 100,000 addresses over 8,000 domains of a dirty base, behind a resolver on loopback that answers after
 20 ms. `mailflows` is measured over the whole of `check_list`: reading, traits, typing errors, duplicates,
 the domains with their mail hosts' addresses, the prediction; also with two processes. aiodns asks for MX and
-falls back to A and AAAA, grouped by domain, and looks up no mail host; who uses it needs the syntax, too, which
-email-validator is timed for. email-validator asks in 64 threads with one cache. Each is measured by the clock
-and in processor time: on a busy machine only the latter says something.
+falls back to A and AAAA, grouped by domain, and looks up no mail host; who uses it needs the syntax, too,
+which email-validator is timed for. email-validator asks in 64 threads with one cache. Each is measured by the
+clock and in processor time: on a busy machine only the latter says something.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import os
 import random
 import statistics
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from dns_peer import domains, resolver
 from email_validator import EmailNotValidError, caching_resolver, validate_email
@@ -29,6 +29,9 @@ from recording import write
 from mailflows._dns import Resolver
 from mailflows.recipients import DomainState, RecipientChecker
 from mailflows.recipients._domain import ask_about
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RIGHT = {
     "mx": DomainState.OK,

@@ -279,3 +279,126 @@ def test_a_table_is_written_whole_and_guarded(tmp_path: Path) -> None:
     assert (first["address"], first["checked_address"], second["verdict"]) == ("ada@x.fr",) * 2 + ("bad-row",)
     report.to_csv(tmp_path / "raw.csv", guard_formulas=False)
     assert ",=cmd()," in (tmp_path / "raw.csv").read_text()
+
+
+def zipped(text: bytes, *, name: str = "list.csv") -> bytes:
+    """Return a zip archive with one file."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, text)
+    return made.getvalue()
+
+
+def encrypted(archive: bytes) -> bytes:
+    """Return a zip archive that says of its file that it is encrypted."""
+    made = bytearray(archive)
+    made[6] |= 1
+    made[made.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(made)
+
+
+def damaged(archive: bytes) -> bytes:
+    """Return an archive with one wrong byte in its data."""
+    made = bytearray(archive)
+    made[60] ^= 0xFF
+    return bytes(made)
+
+
+LIST = b"email,name\n" + b"".join(b"p%d@shop.fr,N%d\n" % (n, n) for n in range(500))
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (gzip.compress(LIST)[:-20], "damaged gzip"),
+        (gzip.compress(LIST)[:12], "damaged gzip"),
+        (gzip.compress(gzip.compress(LIST)), "inside another"),
+        (gzip.compress(b"%PDF-1.7 ..."), "a PDF"),
+        (zipped(LIST)[:-30], "damaged zip"),
+        (damaged(zipped(LIST)), "damaged zip"),
+        (encrypted(zipped(LIST)), "encrypted"),
+        (zipped(gzip.compress(LIST), name="list.csv.gz"), "0 lists"),
+        (b"PK\x05\x06" + bytes(18), "empty zip"),
+        (b'[{"a":' + b"[" * 100_000, "damaged JSON"),
+        (b'{\n "contacts": 5\n}', "one list"),
+    ],
+)
+def test_a_damaged_or_nested_file_is_refused(tmp_path: Path, content: bytes, named: str) -> None:
+    """By its name, and before a part of it is judged."""
+    file = tmp_path / "list.bin"
+    file.write_bytes(content)
+    for rows in (file, io.BytesIO(content)):
+        with pytest.raises(ConfigurationError, match=named):
+            RecipientChecker(dns=False).check_list(rows)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_the_answer_of_an_api(indent: int | None) -> None:
+    """One object with one list in it; a row that has a list of its own is a row."""
+    answer = json.dumps(
+        {"count": 2, "contacts": [{"email": "ada@x.fr"}, {"email": "bob@x.fr"}]}, indent=indent
+    )
+    assert values(io.StringIO(answer)) == ["ada@x.fr", "bob@x.fr"]
+    lines = '{"email": "ada@x.fr", "orders": [{"id": 1}]}\n{"email": "bob@x.fr", "orders": []}\n'
+    assert values(io.StringIO(lines)) == ["ada@x.fr", "bob@x.fr"]
+
+
+@pytest.mark.parametrize("separator", [", ", ";", " ; ", "|", " ::: "])
+def test_a_long_line_of_addresses(separator: str) -> None:
+    """All of a pasted line is read, however long it is, with names or without."""
+    wanted = [f"p{n}@shop.fr" for n in range(3_000)]
+    report = RecipientChecker(dns=False).check_list(io.StringIO(separator.join(wanted)))
+    assert [found.address for _, found, _ in report.reports()] == wanted
+    named = separator.join(f"Ada {n} <{address}>" for n, address in enumerate(wanted))
+    assert split_cell(named) == wanted
+
+
+def test_cells_are_kept_whole(tmp_path: Path) -> None:
+    """Long notes, lists in a cell, and halves of characters, which no file can hold."""
+    rows = [
+        {"email": "ada@x.fr", "note": "x" * 5_000, "tags": ["a", "b"]},
+        {"email": "bob@x.fr", "note": "half \ud800", "tags": None},
+    ]
+    report = RecipientChecker(dns=False).check_list(rows)
+    report.to_csv(tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as opened:
+        first, second = csv.DictReader(opened)
+    assert (len(first["note"]), first["tags"]) == (5_000, '["a", "b"]')
+    assert second["note"] == "half ?"
+
+
+def test_columns_of_one_name() -> None:
+    """What is added never has the name of a column that is there."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame([["ada@x.fr", 1, 2]], columns=["email", "verdict", "checked_verdict"])
+    table = RecipientChecker(dns=False).check_list(frame).to_pandas()
+    assert not table.columns.has_duplicates
+    assert list(table["checked_checked_verdict"]) == ["unknown"]
+
+
+def test_a_frame_with_numbers_for_names() -> None:
+    """The column may be named as the frame names it; the index may be anything."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame([["x", "ada@x.fr"], ["y", None]], index=["a", "a"])
+    report = RecipientChecker(dns=False).check_list(frame, column=1)  # type: ignore[arg-type] # a number
+    assert list(report.to_pandas()["verdict"]) == ["unknown", "bad-row"]
+    assert list(report.to_pandas().index) == ["a", "a"]
+
+
+def test_one_address_is_no_list() -> None:
+    """A slip that would look for a file of that name."""
+    with pytest.raises(ConfigurationError, match="check_recipient"):
+        RecipientChecker(dns=False).check_list("ada@x.fr")
+
+
+def test_an_input_that_raises_is_told() -> None:
+    """The error of the user's own generator comes through, and nothing is left behind."""
+
+    def broken() -> Any:
+        yield "ada@x.fr"
+        msg = "their own"
+        raise KeyError(msg)
+
+    for n_jobs in (1, 2):
+        with pytest.raises(KeyError, match="their own"):
+            RecipientChecker(dns=False).check_list(broken(), n_jobs=n_jobs)

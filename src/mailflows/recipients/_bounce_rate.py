@@ -2,7 +2,7 @@
 
 The model. Every distinct address that would be mailed is in one class. What is certain to bounce, or nearly,
 has a narrow rate; each risky class has a Beta prior of its own; the ordinary rest has one rate that the whole
-list shares, its *quality*, which has three unknown parts:
+list shares, its *quality*, of which mailboxes at large providers have a part. It has three unknown parts:
 
 * how much *time* has passed, seen in the share of the list's own domains that died meanwhile;
 * how many mailboxes die while one domain dies;
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
 from mailflows._result import Result
-from mailflows.recipients._report import Deliverability
+from mailflows.recipients._report import Deliverability, Trait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,10 +63,11 @@ CLASSES: dict[str, tuple[float, float]] = {
 """Class → Beta prior of its bounce rate, the mildest class first. Nobody publishes such rates: means and
 widths are judgements, with the reason beside them.
 
-Addresses of none of these classes are "ordinary"; those known to bounce are not mailed.
+Addresses of none of these classes are "ordinary" or, at a provider of free mailboxes, "provider"; those known
+to bounce are not mailed.
 """
 
-CLASS_NAMES = ("ordinary", *CLASSES, "suppressed")
+CLASS_NAMES = ("provider", "ordinary", *CLASSES, "suppressed")
 SUPPRESSED = len(CLASS_NAMES) - 1
 
 _TIME, _TIME_SPREAD = math.log(0.006), 1.5
@@ -86,6 +87,10 @@ _NEVER, _NEVER_SPREAD = math.log(0.0028), 0.8
 
 _HIDDEN, _HIDDEN_SPREAD = math.log(0.5), 0.8
 """Log of how many addresses never existed for each that looks made up; our judgement."""
+
+_PROVIDERS, _PROVIDERS_SPREAD = math.log(0.6), 0.35
+"""Log of how often a mailbox at a large provider is gone for each at a firm: nobody loses it with a job, but
+typing errors are as many; at most as often. Our judgement."""
 
 _MOST_TRIALS = 400
 """A history is of another day, and not of a random part of the list: it counts as at most so many trials.
@@ -131,8 +136,8 @@ def predict(  # noqa: PLR0913 -- what is known of a list
     """Predict the hard-bounce rate of a list.
 
     Args:
-        counts: Distinct addresses by class, ``ordinary`` and those of `CLASSES`; known bounces are not
-            among them.
+        counts: Distinct addresses by class, ``provider``, ``ordinary`` and those of `CLASSES`; known bounces
+            are not among them.
         dead: Domains of the list that are dead, among those…
         asked: …that belong to somebody of its own: providers of free mail stay, whatever the list's age.
         bounced: Addresses of this list that are known to have bounced.
@@ -159,7 +164,7 @@ def predict(  # noqa: PLR0913 -- what is known of a list
     quality = _quality(dead, asked, visible)
     if bounced + delivered:
         quality = _weighed_by_history(quality, bounced, delivered)
-    bounces = counts.get("ordinary", 0) * quality
+    bounces = counts.get("ordinary", 0) * quality + counts.get("provider", 0) * quality * _of_providers()
     for name, rates in _class_draws().items():
         if counts.get(name, 0):
             least = 0.0 if name == "delivered" else quality
@@ -224,7 +229,15 @@ def _uniform() -> Draws:
 def _normals() -> Draws:
     import numpy as np  # noqa: PLC0415 -- slow to import
 
-    return np.random.default_rng(2).standard_normal((4, _DRAWS))
+    return np.random.default_rng(2).standard_normal((5, _DRAWS))
+
+
+@cache
+def _of_providers() -> Draws:
+    import numpy as np  # noqa: PLC0415 -- slow to import
+
+    share: Draws = np.minimum(1.0, np.exp(_PROVIDERS + _PROVIDERS_SPREAD * _normals()[4]))
+    return share
 
 
 @cache
@@ -240,8 +253,9 @@ def _class_draws() -> dict[str, Draws]:
 
 def class_of(report: RecipientReport, *, is_delivered: bool) -> int:
     """Return the class of an address for the prediction, the worst that holds."""
+    plain = CLASS_NAMES.index("provider" if Trait.FREE_MAIL in report.traits else "ordinary")
     if report.verdict is Deliverability.DELIVERABLE:
-        return CLASS_NAMES.index("delivered") if is_delivered else 0
+        return CLASS_NAMES.index("delivered") if is_delivered else plain
     codes = {reason.code for reason in report.reasons if reason.verdict is not None}
     if "suppressed" in codes:
         return SUPPRESSED
@@ -249,7 +263,7 @@ def class_of(report: RecipientReport, *, is_delivered: bool) -> int:
         return CLASS_NAMES.index("undeliverable")
     if is_delivered:
         return CLASS_NAMES.index("delivered")
-    return max((CLASS_NAMES.index(_CLASS_OF.get(code, "ordinary")) for code in codes), default=0)
+    return max((CLASS_NAMES.index(_CLASS_OF[code]) for code in codes if code in _CLASS_OF), default=plain)
 
 
 _CLASS_OF = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
+import tempfile
 import zipfile
+import zlib
 from typing import IO, TYPE_CHECKING, Any
 
 from mailflows.errors import ConfigurationError, MissingExtra
@@ -23,6 +24,7 @@ _OTHERS = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it first"),
     (b"Rar!", "a rar archive; unpack it first"),
     (b"\x28\xb5\x2f\xfd", "a zstd archive; unpack it first"),
+    (b"PK\x05\x06", "an empty zip archive"),
     (b"PAR1", "a Parquet file; read it with pandas and pass the frame"),
     (b"ARROW1", "an Arrow file; read it with pandas and pass the frame"),
     (b"SQLite format 3\x00", "an SQLite database; pass the rows of a query"),
@@ -39,7 +41,10 @@ _AS_TEXT = (
     ("dn:", "an LDIF file; export the contacts as .csv"),
 )
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
-_LISTS = (".csv", ".tsv", ".txt", ".tab", ".jsonl", ".json")
+_LISTS = (".csv", ".tsv", ".txt", ".tab", ".jsonl", ".json", ".xlsx")
+_NESTED = "a packed file inside another; unpack it first"
+_IN_MEMORY = 8 * 1024 * 1024  # bound: a larger list is unpacked to disk
+_MOST_UNPACKED = 4 * 1024**3  # bound: what a small packed file may become
 
 
 def _refuse(what: str) -> ConfigurationError:
@@ -47,8 +52,12 @@ def _refuse(what: str) -> ConfigurationError:
     return ConfigurationError(msg, field="rows")
 
 
-def unpack(binary: IO[bytes]) -> tuple[IO[bytes], bool]:
+def unpack(binary: IO[bytes], *, is_inside: bool = False) -> tuple[IO[bytes], bool]:
     """Return what to read in place of a binary file, and whether it is a workbook.
+
+    Args:
+        binary: The file, at its beginning.
+        is_inside: Whether it came out of a packed file.
 
     Raises:
         ConfigurationError: If it is of a kind that cannot be read, with the name of the kind.
@@ -56,10 +65,13 @@ def unpack(binary: IO[bytes]) -> tuple[IO[bytes], bool]:
     start = binary.tell()
     head = binary.read(512)
     binary.seek(start)
-    if head.startswith(_GZIP):
-        return io.BufferedReader(gzip.GzipFile(fileobj=binary)), False
     if head.startswith(_ZIP):
-        return _of_zip(binary)
+        return _of_zip(binary, is_inside=is_inside)
+    if head.startswith(_GZIP):
+        if is_inside:
+            raise _refuse(_NESTED)
+        with gzip.GzipFile(fileobj=binary) as packed:
+            return _unpacked(packed, "a damaged gzip file")  # type: ignore[arg-type] # it is read like any file
     for mark, what in _OTHERS:
         if head.startswith(mark):
             raise _refuse(what)
@@ -87,12 +99,35 @@ def refuse_text(head: str) -> None:
             raise _refuse(what)
 
 
-def _of_zip(binary: IO[bytes]) -> tuple[IO[bytes], bool]:
+def _unpacked(packed: IO[bytes], damaged: str) -> tuple[IO[bytes], bool]:
+    """Return what is in a packed file: all of it first, so that no part of a damaged one is judged."""
+    kept = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 -- who reads it closes it
+    try:
+        _copy(packed, kept)
+        return unpack(kept, is_inside=True)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        kept.close()
+        raise _refuse(damaged) from error
+    except BaseException:
+        kept.close()
+        raise
+
+
+def _copy(packed: IO[bytes], kept: IO[bytes]) -> None:
+    while block := packed.read(1 << 20):
+        kept.write(block)
+        if kept.tell() > _MOST_UNPACKED:
+            what = f"a packed file of more than {_MOST_UNPACKED >> 30} GB; unpack it first"
+            raise _refuse(what)
+    kept.seek(0)
+
+
+def _of_zip(binary: IO[bytes], *, is_inside: bool) -> tuple[IO[bytes], bool]:
+    damaged = "a damaged zip archive"
     try:
         archive = zipfile.ZipFile(binary)
     except zipfile.BadZipFile as error:
-        msg = "a damaged zip archive"
-        raise _refuse(msg) from error
+        raise _refuse(damaged) from error
     names = [
         info.filename
         for info in archive.infolist()
@@ -103,11 +138,21 @@ def _of_zip(binary: IO[bytes]) -> tuple[IO[bytes], bool]:
     if "mimetype" in names or "[Content_Types].xml" in names:
         what = "an office document; save the list as .xlsx or .csv"
         raise _refuse(what)
+    if is_inside:
+        raise _refuse(_NESTED)
     lists = [name for name in names if name.lower().endswith(_LISTS)]
     if len(lists) != 1:
         what = f"a zip archive with {len(lists)} lists in it; unpack it and pass one of them"
         raise _refuse(what)
-    return io.BufferedReader(io.BytesIO(archive.read(lists[0]))), False
+    if archive.getinfo(lists[0]).flag_bits & 1:
+        what = "an encrypted zip archive; unpack it first"
+        raise _refuse(what)
+    try:
+        packed = archive.open(lists[0])
+    except (NotImplementedError, zipfile.BadZipFile) as error:
+        raise _refuse(damaged) from error
+    with packed:
+        return _unpacked(packed, damaged)
 
 
 def workbook_rows(binary: IO[bytes]) -> Iterator[list[str]]:
@@ -162,23 +207,49 @@ def read_objects(text: IO[str], head: str) -> Iterator[Mapping[str, Any] | str |
 
 
 def _json_lines(text: IO[str]) -> Iterator[Mapping[str, Any] | str | None]:
-    for number, line in enumerate(text):
+    lines = iter(text)
+    for number, line in enumerate(lines):
         if not line.strip():
             continue
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError):
             if not number:
-                what = "JSON, but neither an array nor one object a line"
-                raise _refuse(what) from error
+                yield from _json_answer(line + "".join(lines))
+                return
             value = None
-        yield value
+        if not number and _list_in(value) is not None:
+            yield from _list_in(value) or ()
+        else:
+            yield value
+
+
+def _json_answer(text: str) -> list[Any]:
+    """Return the list of one object, as an API answers: ``{"contacts": […], "count": 2}``."""
+    try:
+        found = _list_in(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        what = "JSON, but neither an array nor one object a line"
+        raise _refuse(what) from error
+    if found is None:
+        what = "a JSON object without one list in it"
+        raise _refuse(what)
+    return found
+
+
+def _list_in(value: object) -> list[Any] | None:
+    """Return the one list of objects that an object holds beside no address of its own, or `None`."""
+    if not isinstance(value, dict):
+        return None
+    lists = [one for one in value.values() if isinstance(one, list) and one and isinstance(one[0], dict)]
+    has_address = any(isinstance(one, str) and "@" in one for one in value.values())
+    return lists[0] if len(lists) == 1 and not has_address else None
 
 
 def _json_array(text: IO[str]) -> Iterator[Mapping[str, Any] | str | None]:
     try:
         found = json.load(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         what = "a damaged JSON file"
         raise _refuse(what) from error
     yield from found

@@ -251,12 +251,21 @@ def _read_batches(judge: Judge, table: Table, n_jobs: int) -> Iterator[_Batch]:
             yield from run(delayed(_read_batch)(judge, rows) for rows in block)
 
 
+def _written(cells: list[str]) -> str:
+    """Return cells as JSON; halves of characters, which no file can hold, become question marks."""
+    text = _encode(cells)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _read_batch(judge: Judge, rows: list[tuple[int, Row]]) -> _Batch:
     """Find out about rows offline."""
     batch = _Batch(len(rows))
     find, entries, domains, shapes = judge.find, batch.entries, batch.domains, batch.shapes
     for number, row in rows:
-        cells = None if row.cells is None else json.dumps(row.cells, ensure_ascii=False)
+        cells = None if row.cells is None else _written(row.cells)
         if row.problem:
             batch.bad.append((row.line, row.problem))
             entries.append((number, row.line, "", cells, row.problem, None, None))
@@ -264,7 +273,7 @@ def _read_batch(judge: Judge, rows: list[tuple[int, Row]]) -> _Batch:
         finding = find(row.text)
         texts = [row.text] if finding.profile is not None else split_cell(row.text)
         if cells is None and texts != [row.text]:
-            cells = json.dumps([row.text], ensure_ascii=False)
+            cells = _written([row.text])
         for text in texts:
             if text is not row.text:
                 finding = find(text)

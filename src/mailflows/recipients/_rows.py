@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,7 +43,10 @@ _HEADER_WITHIN = 20
 """Rows among which the header is looked for: exports have a title and a date above it. A bound on work."""
 
 _MAX_TEXT = 2000
-"""Characters of a cell that are kept; an address has 254."""
+"""Characters of a cell with one address that are kept; an address has 254."""
+
+_MAX_LIST = 64 * 1024 * 1024
+"""Characters of a cell with many addresses, such as a pasted line, that are read. A bound on work."""
 
 
 class Row(NamedTuple):
@@ -119,6 +123,10 @@ def read_table(rows: Rows, *, column: str | None = None) -> Table:
         ['ada@shop.fr', 'bob@shop.fr']
     """
     table = Table(iter(()))
+    column = None if column is None else str(column)  # a frame may have numbers for names
+    if isinstance(rows, str) and "@" in rows and not Path(rows).exists():
+        msg = "rows are many addresses or a file; for one address use check_recipient()"
+        raise ConfigurationError(msg, field="rows")
     if isinstance(rows, (str, os.PathLike)):
         table.rows = _read_path(Path(rows), table, column)
     elif hasattr(rows, "read"):
@@ -147,7 +155,7 @@ def _of_mapping(line: int, value: Mapping[Any, Any], table: Table, column: str |
     known = table.columns
     for key in value:
         if str(key) not in known:
-            known.append(str(key))
+            known.append(str(key).encode("utf-8", "replace").decode())
     if table.column is None:
         names = [str(key) for key in value]
         table.column = column or next(
@@ -155,7 +163,7 @@ def _of_mapping(line: int, value: Mapping[Any, Any], table: Table, column: str |
             next((str(key) for key, cell in value.items() if isinstance(cell, str) and "@" in cell), None),
         )
     named = {str(key): cell for key, cell in value.items()}
-    cells = ["" if named.get(name) is None else str(named[name])[:_MAX_TEXT] for name in known]
+    cells = [_cell(named.get(name)) for name in known]
     found = _checked(line, named.get(table.column) if table.column else None)
     return found._replace(cells=cells)
 
@@ -169,6 +177,8 @@ def _read_frame(frame: Any, table: Table, column: str | None) -> Iterator[Row]: 
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
     return "" if _is_missing(value) else str(value)
 
 
@@ -184,7 +194,9 @@ def _checked(line: int, value: object) -> Row:
             return Row(line, "", None, "empty")
         if not value.isascii():
             value = value.encode("utf-8", "backslashreplace").decode()
-        return Row(line, value if len(value) <= _MAX_TEXT else value[:_MAX_TEXT])
+        if len(value) > _MAX_TEXT:
+            value = value[: _MAX_TEXT if value.count("@") < 2 else _MAX_LIST]
+        return Row(line, value)
     if _is_missing(value):
         return Row(line, "", None, "empty")
     return Row(line, "", None, f"not text but {type(value).__name__}")
@@ -194,7 +206,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9.\-]+\Z")
 _MARKS = re.compile(r"[<(\[;|\u2039\u201c\u00ab\"]|:::|\s/\s|\bmailto:", re.IGNORECASE)
 
 
-def split_cell(text: str) -> list[str]:
+def split_cell(text: str) -> list[str]:  # noqa: PLR0911 -- one line a kind of cell
     """Return every address that a cell holds; the whole text where it is one, or none can be told.
 
     >>> split_cell("Ada <ada@shop.fr>; bob@shop.fr"), split_cell("ada @shop.fr")
@@ -202,6 +214,8 @@ def split_cell(text: str) -> list[str]:
     """
     if _PLAIN.match(text) or "@" not in text:
         return [text]
+    if len(text) > _MAX_TEXT:
+        return _split_long(text)
     if text.count("@") == 1 and not _MARKS.search(text):
         return [text]
     if isinstance(read_address(text), Address):
@@ -216,6 +230,16 @@ def split_cell(text: str) -> list[str]:
         left = re.split(r"[,;|\s]+", text)
         found += [piece for piece in left if "@" in piece and not any(one in piece for one in found)]
     return found if len(found) > 1 or len(set(re.findall(r"\S+@\S+", text))) > 1 else [text]
+
+
+def _split_long(text: str) -> list[str]:
+    """Return every address of a long text, a piece between separators at a time."""
+    pieces = [piece.strip() for piece in _SEPARATORS.split(text) if "@" in piece]
+    found = [one for piece in pieces for one in split_cell(piece[:_MAX_TEXT])]
+    return list(dict.fromkeys(found)) or [text[:_MAX_TEXT]]
+
+
+_SEPARATORS = re.compile(r"[,;|\n\t]+|:::")
 
 
 def _read_path(path: Path, table: Table, column: str | None) -> Iterator[Row]:
@@ -240,6 +264,8 @@ def _read_file(opened: IO[bytes] | IO[str], table: Table, column: str | None) ->
         yield from _read_text(wrapped, table, column)
     finally:
         wrapped.detach()  # the file is its owner's to close
+        if inner is not binary:
+            inner.close()
 
 
 def _read_text(text: IO[str], table: Table, column: str | None) -> Iterator[Row]:

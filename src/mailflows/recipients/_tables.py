@@ -46,7 +46,13 @@ def added_columns(own: Sequence[str]) -> tuple[str, ...]:
     >>> added_columns(["name", "address"])[:3]
     ('line', 'checked_address', 'verdict')
     """
-    return tuple(f"checked_{name}" if name in own else name for name in COLUMNS)
+    taken = set(own)
+    found = []
+    for name in COLUMNS:
+        while name in taken:
+            name = f"checked_{name}"  # noqa: PLW2901 -- until it is free
+        found.append(name)
+    return tuple(found)
 
 
 def found_of(row: JudgedRow) -> tuple[object, ...]:
