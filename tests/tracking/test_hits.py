@@ -179,6 +179,39 @@ def test_a_scan_from_several_networks() -> None:
     assert kinds[beside] is HitKind.HUMAN
 
 
+def test_a_scan_that_shifts_its_name_and_network() -> None:
+    """A new browser from a new network for each link; who loaded the pixel on another client is a person."""
+    hits = [
+        click(
+            f"https://shop.example/{n}",
+            after=20 + 6 * n,
+            address=f"192.0.{n}.9",
+            user_agent=BROWSER.replace("140", str(110 + n)),
+        )
+        for n in range(4)
+    ]
+    reader = {"address": "198.51.100.7"}
+    person = [opened(after=30, **reader), click("https://shop.example/2", after=34, **reader)]
+    kinds = {v.hit: v.kind for v in judge_hits([*hits, *person], delivered={("spring", "42"): NOW})}
+    assert {kinds[hit] for hit in hits} == {HitKind.SCANNER}
+    assert {kinds[hit] for hit in person} == {HitKind.HUMAN}
+
+
+def test_two_readers_of_one_address_are_people() -> None:
+    """A shared mailbox: two clients follow links within a minute, and more of them in the evening."""
+    hits = [
+        click(
+            f"https://shop.example/{n}",
+            after=after,
+            address=f"192.0.{n}.9",
+            user_agent=BROWSER.replace("140", str(110 + n)),
+        )
+        for n, after in enumerate((60, 80, 9_000, 9_020, 9_040))
+    ]
+    verdicts = judge_hits(hits, delivered={("spring", "42"): NOW})
+    assert {v.kind for v in verdicts} == {HitKind.HUMAN}
+
+
 def test_a_client_that_scans_others_scans_everybody() -> None:
     """Proved with two recipients, the very same client is a scanner with the third."""
     facts: dict[str, Any] = {"address": "192.0.2.9"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +85,17 @@ def test_what_leaves_a_list_is_not_tracked(phrase: str) -> None:
 def test_an_offer_is_tracked(phrase: str) -> None:
     """What may be cancelled, stopped or removed may be a room, smoking or a stain."""
     assert reason(f'<a href="https://x.example/l/7">{phrase}</a>') == ""
+
+
+@pytest.mark.parametrize("kind", ["leaves", "offer"])
+def test_a_thousand_phrases_in_22_languages(kind: str) -> None:
+    """None that leaves a list is tracked, and every offer is."""
+    table = (Path(__file__).parent / "leaving.tsv").read_text("utf-8").splitlines()
+    rows = [line.split("\t") for line in table if line.startswith(kind)]
+    wanted = "unsubscribe" if kind == "leaves" else ""
+    assert len({language for _, language, _ in rows}) == 22
+    wrong = [row for row in rows if reason(f'<a href="https://x.example/l/7">{row[2]}</a>') != wanted]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(("sentence", "text", "leaves"), SENTENCES)

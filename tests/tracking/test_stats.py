@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -17,6 +18,7 @@ import browser
 from mailflows.errors import ConfigurationError, MissingExtra
 from mailflows.feedback import Event, EventType
 from mailflows.tracking import METRICS, CampaignStats, compare
+from mailflows.tracking._people import _Seen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -299,3 +301,15 @@ def test_reports_run_nothing_in_a_browser(tmp_path: Path) -> None:
     safe = browser.dumped(f"<title>quiet</title>{hostile_report()}", tmp_path)
     assert "<title>quiet</title>" in safe
     assert "<title>ran</title>" in browser.dumped(f"<title>quiet</title>{SCRIPT}", tmp_path)
+
+
+def test_the_memory_of_what_came_twice_is_bounded() -> None:
+    """What comes again soon is known; a log without end does not fill the memory."""
+    seen = _Seen(1000)
+    assert [seen.before(str(n)) for n in (*range(1000), *range(1000))] == [False] * 1000 + [True] * 1000
+    tracemalloc.start()
+    found = [seen.before(str(n)) for n in range(1000, 200_000)]
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert not any(found)
+    assert kept < 4_000_000

@@ -35,6 +35,7 @@ EARLY = 600.0  # choice: seconds after delivery in which scanners come; later, a
 FEW = 3  # choice: links that must be followed before "all of them" says anything
 MANY = 5  # choice: links that count as all of them where nobody says how many there are
 HAMMER = 10  # choice: fetches of one link within a sweep that are no reader's impatience
+NETWORKS = 3  # choice: networks from which no reader follows links of one message within a sweep
 PROOFS = 2  # choice: recipients with whom a client must prove to be a scanner to be one for all
 
 
@@ -263,7 +264,8 @@ def _proofs(
         if proof := _proof(hits, delivered, links):
             found[client] = proof
     found |= _scattered(sessions, links)
-    return found
+    rest = {client: hits for client, hits in sessions.items() if client not in found}
+    return found | _relayed(rest, delivered)
 
 
 def _proof(hits: Sequence[Hit], delivered: datetime | None, links: int | None) -> Reason | None:
@@ -334,6 +336,35 @@ def _scattered(
             proof = _reason("several-networks", "links were followed in turn from several networks")
             found |= dict.fromkeys(clients - found.keys(), proof)
     return found
+
+
+def _relayed(
+    sessions: Mapping[tuple[str, str], list[Hit]], delivered: datetime | None
+) -> dict[tuple[str, str], Reason]:
+    """Return the clients that shared the links of a message soon after it came, each of another network.
+
+    Whoever loaded the pixel first is a reader beside them.
+    """
+    found: dict[tuple[str, str], Reason] = {}
+    clicks = sorted((hit for hits in sessions.values() for hit in _unopened(hits, delivered)), key=_time)
+    first = 0
+    for last, hit in enumerate(clicks):
+        while (hit.time - clicks[first].time).total_seconds() > SWEEP:
+            first += 1
+        window = clicks[first : last + 1][-MANY:]
+        networks = {click.client[0] for click in window}
+        if len(networks) >= NETWORKS and len({click.tracked.url for click in window}) >= FEW:
+            sentence = f"links were followed in turn from {len(networks)} networks, and nobody opened first"
+            found |= dict.fromkeys((click.client for click in window), _reason("several-networks", sentence))
+    return found
+
+
+def _unopened(hits: Sequence[Hit], delivered: datetime | None) -> list[Hit]:
+    """Return the clicks of a client that never loaded the pixel, in the time in which scanners come."""
+    if any(not hit.is_click for hit in hits):
+        return []
+    after = [(hit, _seconds_after(hit, delivered)) for hit in hits]
+    return [hit for hit, seconds in after if seconds is None or seconds < EARLY]
 
 
 def _is_one_scan(clicks: Sequence[Hit], links: int | None) -> bool:

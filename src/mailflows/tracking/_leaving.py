@@ -49,6 +49,10 @@ _WORD = re.compile(r"\w")
 _PIECES = re.compile(r"[/?&=;,+:.\s]+")
 
 
+_BARE = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"})
+"""Letters that Unicode does not take apart into a letter and an accent."""
+
+
 def plain(text: str) -> str:
     r"""Return a text as it is compared: without case, accents, hyphens in words and invisible characters.
 
@@ -58,7 +62,7 @@ def plain(text: str) -> str:
     kept = "".join(
         c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in {"Mn", "Cf"}
     )
-    joined = _INNER_HYPHEN.sub("", kept.casefold().replace("\u0131", "i"))
+    joined = _INNER_HYPHEN.sub("", kept.casefold().translate(_BARE))
     return " ".join(_NO_WORD.sub(" ", joined).split())
 
 
@@ -135,10 +139,13 @@ def _pattern(entries: Iterable[str], *, inside: bool = False) -> re.Pattern[str]
 
 
 def _source(entry: str, *, inside: bool) -> str:
-    """Return the pattern of one entry; a star is the rest of a word."""
+    """Return the pattern of one entry; a star is the rest of a word, or its beginning."""
     if inside:
         return re.escape(plain(entry)).replace(r"\ ", r"\ ?")
-    words = [re.escape(plain(word.rstrip("*"))) + r"\w*" * word.endswith("*") for word in entry.split()]
+    words = [
+        r"\w*" * word.startswith("*") + re.escape(plain(word.strip("*"))) + r"\w*" * word.endswith("*")
+        for word in entry.split()
+    ]
     return r"\ ".join(words) + (r"\b" if entry[-1] != "*" else "")
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from sys import intern
 from typing import TYPE_CHECKING
 
 from mailflows._token import Purpose
@@ -66,7 +67,7 @@ class Person:
     first: dict[str, datetime] = field(default_factory=dict)
     fetches: int = 0
     reads: int = 0
-    clicks: Counter[str] | None = None
+    clicks: dict[str, int] | None = None
     delivered_at: float = LONG_AGO
     bounce: Bounce | None = None
 
@@ -83,10 +84,16 @@ class Person:
             self.note_time(name, moment)
         self.fetches += other.fetches
         self.reads += other.reads
-        if other.clicks:
-            self.clicks = (self.clicks or Counter()) + other.clicks
+        for url, count in (other.clicks or {}).items():
+            self.add_click(url, count)
         self.delivered_at = max(self.delivered_at, other.delivered_at)
         self.bounce = max((one for one in (self.bounce, other.bounce) if one), default=None)
+
+    def add_click(self, url: str, count: int = 1) -> None:
+        """Count clicks of a person; a link is one string for all, because there may be millions."""
+        clicks = self.clicks if self.clicks is not None else {}
+        clicks[intern(url)] = clicks.get(url, 0) + count
+        self.clicks = clicks
 
     def note_time(self, name: str, moment: datetime | None) -> None:
         """Remember when something happened first."""
@@ -121,6 +128,29 @@ class Gathered:
     others: dict[str, None] = field(default_factory=dict)
 
 
+_REMEMBERED = 500_000
+"""bound: ids of events that are remembered at least, and twice as many at most: ninety megabytes."""
+
+
+class _Seen:
+    """The ids of events that came lately: what is told twice is told again within days."""
+
+    def __init__(self, least: int = _REMEMBERED) -> None:
+        self._least = least
+        self._recent: set[int] = set()
+        self._older: set[int] = set()
+
+    def before(self, event_id: str) -> bool:
+        """Say whether an id has come before, and remember it."""
+        number = hash(event_id)
+        if number in self._recent or number in self._older:
+            return True
+        self._recent.add(number)
+        if len(self._recent) >= self._least:
+            self._recent, self._older = set(), self._recent
+        return False
+
+
 # bound: names of other campaigns that are remembered for an error
 _MAX_OTHERS = 1000
 
@@ -128,14 +158,16 @@ _MAX_OTHERS = 1000
 def gather(events: Iterable[Event], *, campaign: str | None = None) -> Gathered:
     """Return the recipients of a campaign, and how many opens and clicks of each kind there were in all.
 
-    An event that comes twice (same ``event_id``) counts once. Events that name the recipient in two ways,
-    by id and by address, join the two; events that name nobody count only in the totals.
+    An event that comes twice (same ``event_id``) counts once; of opens and clicks the last half million ids
+    are remembered for that, and in a longer log one that comes again later adds to the totals. Events that
+    name the recipient in two ways, by id and by address, join the two; events that name nobody count only in
+    the totals.
 
     Raises:
         ConfigurationError: If a time has no time zone.
     """
     found = Gathered()
-    seen: set[int] = set()  # of hits only: all else counts once for each recipient anyway
+    seen = _Seen()  # of hits only: all else counts once for each recipient anyway
     ids: dict[str, str] = {}
     for event in events:
         if event.time is not None:
@@ -145,11 +177,8 @@ def gather(events: Iterable[Event], *, campaign: str | None = None) -> Gathered:
             continue
         kind = None
         if event.type in _HITS:
-            if event.event_id:
-                number = hash(event.event_id)
-                if number in seen:
-                    continue
-                seen.add(number)
+            if event.event_id and seen.before(event.event_id):
+                continue
             kind = _kind(event)
             found.hits[f"{event.type} by {kind[0]}"] += 1
         person = _person(found.people, ids, event)
@@ -187,7 +216,7 @@ def _person(people: dict[str, Person], ids: dict[str, str], event: Event) -> Per
         person = people[key] = Person()
     if address:
         if not person.domain:
-            person.domain = address.rpartition("@")[2]
+            person.domain = intern(address.rpartition("@")[2])
         if event.recipient_id and address not in ids:
             ids[address] = event.recipient_id
             if earlier := people.pop(address, None):
@@ -246,7 +275,5 @@ def _note_hit(person: Person, event: Event, kind: HitKind, hides: bool) -> None:
         person.note_time("opened", event.time)
     else:
         person.add(_CLICKED)
-        if person.clicks is None:
-            person.clicks = Counter()
-        person.clicks[event.url or ""] += 1
+        person.add_click(event.url or "")
         person.note_time("clicked", event.time)
