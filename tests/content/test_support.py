@@ -66,7 +66,7 @@ def page_of(token: str) -> str:
         "at": AT_RULES.get(name, ""),
     }
     html = {
-        "element": f"<{name}>x</{name}>",
+        "element": f"<{name} rel=stylesheet>x</{name}>",
         "attribute": f"<p {name}=x>x</p>",
         "image": f"<img src='https://example.org/a.{name}'>",
         "input": f"<button type={name[7:]}>" if name.startswith("button-") else f"<input type={name}>",
@@ -115,6 +115,24 @@ def test_a_feature_is_named_with_the_day_of_its_test() -> None:
     report = lint_html("<p style='gap: 1px'>x</p>")
     evidence = next(f.evidence for f in report if f.code == "css-unsupported")
     assert re.search(r"css-gap: .*\(tested 20\d\d-\d\d-\d\d\)", evidence[0])
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<img src='https://example.org/a.gif'>",
+        "<link rel=stylesheet href='https://fonts.example/css?family=Lato'>",
+        "<link rel='shortcut icon' href='/favicon.ico'>",
+    ],
+)
+def test_what_nobody_can_write_in_another_way_is_not_told(html: str) -> None:
+    """A GIF whose first frame is shown, and a font that falls back, are as good as they get."""
+    assert [f.code for f in lint_html(html) if f.code.endswith("unsupported")] == []
+
+
+def test_a_linked_style_sheet_is_told() -> None:
+    """Its rules can be written into the page."""
+    assert "html-link" in named(lint_html("<link rel=stylesheet href='https://example.org/a.css'>"))
 
 
 def test_the_layout_is_not_lost_by_what_a_condition_adds() -> None:

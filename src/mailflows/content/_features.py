@@ -61,7 +61,7 @@ def _of_document(page: Page) -> Iterator[str]:
 
 
 def _of_element(element: Element) -> Iterator[str]:
-    yield f"element:{element.name}"
+    yield _of_link(element) if element.name == "link" else f"element:{element.name}"
     for name, value in element.values.items():
         yield f"attribute:{name}"
         if name == "style":
@@ -69,6 +69,13 @@ def _of_element(element: Element) -> Iterator[str]:
         elif name in _ADDRESSES:
             yield from _of_address(element, name, value)
     yield from _of_meaning(element)
+
+
+def _of_link(element: Element) -> str:
+    """Return what is linked: a style sheet, a font, or what mail clients have no use for."""
+    if "stylesheet" not in element.get("rel").lower().split():
+        return "link:other"
+    return "at:font-face" if "font" in element.get("href").lower() else "element:link"
 
 
 @lru_cache(maxsize=2048)

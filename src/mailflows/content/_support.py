@@ -77,10 +77,13 @@ def _advice() -> frozenset[str]:
     return frozenset(_data.read_sections("content/features.txt")["advice"])
 
 
-def _is_of_use(feature: Feature, *, is_conditional: bool) -> bool:
-    """Say whether an author can do something: write it in another way, and nobody sees less."""
+def _is_of_use(feature: Feature, letters: set[str], *, is_conditional: bool) -> bool:
+    """Say whether an author can do something: write it in another way, and nobody sees less.
+
+    A picture that some clients show in part, as the first frame of a GIF, is as good as it gets.
+    """
     if feature.slug.startswith("image-"):
-        return True
+        return "n" in letters
     return not is_conditional and (feature.slug in _layout() or feature.slug in _advice())
 
 
@@ -128,7 +131,7 @@ def rules(draft: Draft) -> Iterator[Note]:
             letters = {feature.support[column] for column in columns}
             if letters.isdisjoint("na"):
                 continue
-            if not is_asked and not _is_of_use(feature, is_conditional=is_conditional):
+            if not is_asked and not _is_of_use(feature, letters, is_conditional=is_conditional):
                 continue
             code = _code(feature, columns, is_conditional=is_conditional)
             groups.setdefault(code, {}).setdefault(feature, element)
