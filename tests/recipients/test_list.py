@@ -237,6 +237,7 @@ def test_memory_stays_flat() -> None:
 
 
 GOOD = [f"{first}@firm{n}.fr" for n, first in enumerate(("ada", "bob", "carla", "dora", "emil") * 8)]
+GOOD += [f"{first}.{n}moreau@gmail.com" for n, first in enumerate(("ines", "jan", "karl", "lena"))]
 BAD = {
     "disposable": "p@yopmail.com",
     "typing error": "bob@gmial.com",
@@ -254,6 +255,17 @@ BAD = {
     "markup": "u003eada@shop.fr",
     "role": "info@shop.fr",
     "no-reply": "noreply@shop.fr",
+    "SMS gateway": "3125550100@vtext.com",
+    "unknown ending": "ada@shop.qqq",
+    "look-alike": "ada@gm\N{CYRILLIC SMALL LETTER A}il.com",
+    "long local part": f"{'a' * 65}@shop.fr",
+    "not ASCII": "\u00e9lodie@shop.fr",
+    "host of a disposable service": "ada@fresh.fr",
+    "for documentation": "ada@example.org",
+    "special use": "ada@shop.internal",
+    "broken mail hosts": "ada@broken.fr",
+    "several, one bad": "ada@gone.fr; x",
+    "spam trap": "trap@shop.fr",
 }
 WORLD = {
     **RECORDS,
@@ -261,13 +273,22 @@ WORLD = {
     "yopmail.com": {"MX": ["10 mx.host.fr"]},
     "implicit.fr": {"A": ["93.184.216.34"]},
     "parked.fr": {"MX": ["10 mx.parkingcrew.net"]},
+    "fresh.fr": {"MX": ["10 mail.mailinator.com"]},
+    "mail.mailinator.com": {"A": ["93.184.216.34"]},
+    "broken.fr": {"MX": ["10 mx.gone.fr"]},
+    "vtext.com": {"MX": ["10 mx.host.fr"]},
     "mx.parkingcrew.net": {"A": ["93.184.216.34"]},
 }
 
 
 def judged(rows: list[object]) -> ListReport:
     """Return the report on rows from a small world."""
-    made = RecipientChecker(resolver=FakeDns(WORLD), flow=Flow.MARKETING, bounced={"known@shop.fr"})
+    made = RecipientChecker(
+        resolver=FakeDns(WORLD),
+        flow=Flow.MARKETING,
+        bounced={"known@shop.fr"},
+        overrides=Overrides.of(traps={"trap@shop.fr"}),
+    )
     return made.check_list(rows)
 
 

@@ -402,3 +402,32 @@ def test_an_input_that_raises_is_told() -> None:
     for n_jobs in (1, 2):
         with pytest.raises(KeyError, match="their own"):
             RecipientChecker(dns=False).check_list(broken(), n_jobs=n_jobs)
+
+
+@pytest.mark.parametrize(
+    ("cell", "addresses"),
+    [
+        ("[ada@x.fr](mailto:ada@x.fr)", ["ada@x.fr"]),
+        ('<a href="mailto:ada@x.fr">ada@x.fr</a>', ["ada@x.fr"]),
+        ("Ada: ada@x.fr", ["ada@x.fr"]),
+        ("ada@x.fr und bob@x.fr", ["ada@x.fr", "bob@x.fr"]),
+        ("ada@x.fr (privat), bob@x.fr (work)", ["ada@x.fr", "bob@x.fr"]),
+        ("To: Ada <ada@x.fr>, Bob <bob@x.fr>", ["ada@x.fr", "bob@x.fr"]),
+    ],
+)
+def test_cells_from_pages_and_mail_programs(cell: str, addresses: list[str]) -> None:
+    """Links of HTML and Markdown, labels, remarks, header fields."""
+    assert split_cell(cell) == addresses
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "ada(at)x.fr", "ada [at] x [dot] fr", '"ada"@x.fr', "ada@http://x.fr", "ada@x.fr%20", "ada@x.fr\\n",
+        "%E2%80%8Bada@x.fr", "u003cada@x.fr", "ada\uff20x.fr", "ada@x.fr!", "\u00abada@x.fr\u00bb",
+    ],
+)  # fmt: skip
+def test_what_pages_leave_is_mended(typed: str) -> None:
+    """Addresses that were hidden from programs, and remains of URLs, JSON and HTML on either side."""
+    reports = RecipientChecker(dns=False).check_list([typed]).reports()
+    assert [report.suggestion or report.address for _, report, _ in reports] == ["ada@x.fr"]

@@ -22,6 +22,11 @@ _QUERY = re.compile(r"(?<=@)([^?\s]+)\?\S*")
 _EDGES = "'`\u2018\u2019\u201a\u2039\u203a*_~=./\\&!?#"
 _LEADING = "'`\u2018\u2019\u201a\u2039\u203a*./\\&!?#=-"
 _COMMAS = re.compile(r"[.,\u3002\uff0e\uff61]+")
+_AT = re.compile(r"\s*(?:\(\s*(?:at|a)\s*\)|\[\s*(?:at|a)\s*\]|\{\s*(?:at|a)\s*\})\s*", re.IGNORECASE)
+_DOT = re.compile(r"\s*(?:\(\s*(?:dot|punkt|point)\s*\)|\[\s*(?:dot|punkt|point)\s*\])\s*", re.IGNORECASE)
+"""How addresses are written on web pages, so that no program reads them; only with brackets it is sure."""
+
+_QUOTED = re.compile(r'"([A-Za-z0-9._+-]+)"@([^"@\s]+)\Z')
 _BLANKS = dict.fromkeys(map(ord, "\u00a0\u2007\u202f\u3000"), " ") | dict.fromkeys((0xFF20, 0xFE6B), "@")
 
 
@@ -69,6 +74,10 @@ def repair(text: object) -> str | None:
     if not isinstance(text, str) or len(text) > _LONGEST or "\n" in text.strip() or "\r" in text.strip():
         return None
     plain = _visible(text).strip()
+    if "@" not in plain:
+        plain = _DOT.sub(".", _AT.sub("@", plain))
+    if quoted := _QUOTED.match(plain):
+        plain = f"{quoted[1]}@{quoted[2]}"
     found = addresses_in(plain)
     if len(found) == 1 and plain.count("@") == 1 and not re.search(r",\S", plain.rpartition("@")[2]):
         inside = strip_markup(found[0].rpartition("@")[0])
@@ -78,6 +87,7 @@ def repair(text: object) -> str | None:
             return mended
     local, at, domain = _SCHEME.sub("", plain).strip("<>()[]\"'\u2018\u2019 ").partition("@")
     local = _COMMAS.sub(".", local.strip()).strip(".")
+    domain = _TAIL.sub("", _REMAINS.sub("", domain.strip().lstrip("@")))
     domain = re.sub(r"[.,;:\u3002\uff0e\uff61]+", ".", "".join(domain.split()).lstrip("@")).strip(".")
     if any(c.isspace() or c in ":;'\"<>()" for c in local):
         return None  # a name before the address, or half a quotation: there is a choice
@@ -89,11 +99,11 @@ def repair(text: object) -> str | None:
 # blank, an entity, a scheme, and the `www.` of a web address.
 _REMAINS = re.compile(
     r"^(?:(?:\\?u00(?:3[ce]|2[0267]|a0)|&(?:lt|gt|quot|nbsp|amp);?|(?:lt|gt|nbsp|quot);|nbsp(?=\w)|"
-    r"%(?:20|22|27|3[ace]|09|0[ad]|c2%a0)|mailto(?::|%3a|=)?|https?://|//|www\.(?=.)|[=*#!?&'`~|/{}^]+)+)",
+    r"%(?:20|22|27|3[ace]|09|0[ad]|c2%a0|e2%80%8[b-f]|ef%bb%bf)|mailto(?::|%3a|=)?|https?://|//|www\.(?=.)|[=*#!?&'`~|/{}^]+)+)",
     re.IGNORECASE,
 )
 _TAIL = re.compile(
-    r"(?:(?:\\?u00(?:3[ce]|2[0267]|a0)|&(?:lt|gt|quot|nbsp|amp);?|%(?:20|22|27|3[ace]|09|0[ad])|[=*#!?&'`~|/{}^]+)+)$",
+    r"(?:(?:\\?u00(?:3[ce]|2[0267]|a0)|&(?:lt|gt|quot|nbsp|amp);?|%(?:20|22|27|3[ace]|09|0[ad]|c2%a0|e2%80%8[b-f]|ef%bb%bf)|\\[nrt]|[=*#!?&'`~|/{}^]+)+)$",
     re.IGNORECASE,
 )
 

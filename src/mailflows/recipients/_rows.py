@@ -203,7 +203,7 @@ def _checked(line: int, value: object) -> Row:
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9.\-]+\Z")
-_MARKS = re.compile(r"[<(\[;|\u2039\u201c\u00ab\"]|:::|\s/\s|\bmailto:", re.IGNORECASE)
+_MARKS = re.compile(r"[<(\[;|\u2039\u201c\u00ab\"]|:\s|:::|\s/\s|\bmailto:", re.IGNORECASE)
 
 
 def split_cell(text: str) -> list[str]:  # noqa: PLR0911 -- one line a kind of cell
@@ -222,8 +222,8 @@ def split_cell(text: str) -> list[str]:  # noqa: PLR0911 -- one line a kind of c
         return [text]
     found = addresses_in(text)
     wanted = text.count("@")
-    if len(found) == 1 and wanted == 1:
-        return found
+    if len(found) == 1 and text.count(found[0]) == wanted:
+        return found  # alone, or as a link that shows it
     if not found or wanted == 1:
         return [text]
     if len(found) < wanted:
