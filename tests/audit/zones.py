@@ -243,6 +243,44 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
         {"spf-several"},
     ),
     "malformed SPF": (_spf(OWN + " ipv4:203.0.113.1 -all"), {"spf-malformed"}),
+    "a term that stands twice": (_spf(OWN + " ip4:198.51.100.20 -all"), {"spf-duplicate-terms"}),
+    "an include that stands twice": (
+        _both(
+            _spf(OWN + " include:_spf.esp.example include:_spf.esp.example -all"),
+            lambda s: s.put("_spf.esp.example", "TXT", "v=spf1 ip4:203.0.113.128/25 -all"),
+        ),
+        {"spf-duplicate-terms"},
+    ),
+    "a record of Sender ID": (
+        lambda s: s.put("bounces.firm-news.example", "TXT", OWN + " -all", "spf2.0/pra ip4:192.0.2.1 -all"),
+        {"spf-lookalike"},
+    ),
+    "a version that does not exist": (
+        _spf("v=spf2 ip4:198.51.100.20 -all"),
+        {"spf-lookalike", "spf-missing"},
+    ),
+    "a DMARC record in the wrong place": (
+        lambda s: s.put("firm-news.example", "TXT", f"v=DMARC1; p=reject; {RUA}"),
+        {"dmarc-wrong-place"},
+    ),
+    "a DMARC tag that does not exist": (_dmarc(f"v=DMARC1; p=reject; polcy=none; {RUA}"), {"dmarc-ignored"}),
+    "an alignment that does not exist": (_dmarc(f"v=DMARC1; p=reject; adkim=x; {RUA}"), {"dmarc-ignored"}),
+    "failure options that do not exist": (_dmarc(f"v=DMARC1; p=reject; fo=7; {RUA}"), {"dmarc-ignored"}),
+    "a DMARC tag that stands twice": (_dmarc(f"v=DMARC1; p=reject; p=none; {RUA}"), {"dmarc-malformed"}),
+    "a policy that does not come first": (_dmarc(f"v=DMARC1; {RUA}; p=reject"), {"dmarc-tag-order"}),
+    "a limit on the size of reports": (_dmarc(f"v=DMARC1; p=reject; {RUA}!10m"), {"dmarc-size-limit"}),
+    "reports to three": (
+        _dmarc(f"v=DMARC1; p=reject; {RUA},mailto:s@firm-news.example,mailto:t@firm-news.example"),
+        {"dmarc-many-targets"},
+    ),
+    "other texts beside DMARC": (
+        lambda s: s.put("_dmarc.firm-news.example", "TXT", f"v=DMARC1; p=reject; {RUA}", "site-check=1"),
+        {"dmarc-stray-text"},
+    ),
+    "one mail host twice": (
+        lambda s: s.put("firm-news.example", "MX", "10 mx.firm-news.example", "20 mx.firm-news.example"),
+        {"dns-mx-twice"},
+    ),
     "strings joined without a space": (_spf(OWN + "include:_spf.esp.example -all"), {"spf-joined-strings"}),
     "an ending joined without a space": (_spf(OWN + " mx-all"), {"spf-joined-strings"}),
     "open sub-domains": (_dmarc(f"v=DMARC1; p=reject; sp=none; {RUA}"), {"dmarc-open-subdomains"}),

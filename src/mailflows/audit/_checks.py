@@ -44,6 +44,8 @@ _IPV6 = 6  # by definition
 _LONGEST_ANSWER = 450
 """Bytes of an SPF record that fit a DNS answer of 512 bytes beside its head (RFC 7208 section 3.4)."""
 
+_MOST_PLACES = 2  # RFC 9990 section 3: receivers need not send to more
+
 _LEAST_BITS = 1024  # RFC 8301 section 3.2: verifiers need not accept shorter keys
 _GOOD_BITS = 2048
 
@@ -71,6 +73,9 @@ def _spf(facts: RouteFacts) -> Iterator[AuditFinding]:
     spf, flows, domain = facts.spf, (facts.route.flow,), facts.spf.domain
     if domain in spf.unanswered:
         return
+    others = [text for text in facts.answer(domain, "TXT").records if text not in spf.records]
+    if lookalikes := [text for text in others if _LOOKALIKE.match(text)]:
+        yield finding("spf-lookalike", flows, domain=domain, evidence=lookalikes)
     if not spf.records:
         wanted = spf_for(facts.route.source_ips)
         record = text_line(domain, wanted) if wanted else ""
@@ -98,6 +103,10 @@ _JOINED = re.compile(
 """Where a term goes on as if another began: two strings of a TXT record without a space between them."""
 
 
+_LOOKALIKE = re.compile(r"\s*\"?\s*(?:v\s*=\s*spf|spf2\.0/)", re.IGNORECASE)
+"""What was meant as an SPF record and is none: another version, Sender ID (RFC 4406), a quotation mark."""
+
+
 def _joined(record: str) -> list[str]:
     """Return the terms that are two in one.
 
@@ -117,11 +126,18 @@ def _spf_tree(facts: RouteFacts) -> Iterator[AuditFinding]:
     for where, problem in spf.broken.items():
         told = f"{where}: {problem}"
         yield finding("spf-broken-include", flows, domain=domain, problem=told, evidence=spf.records)
+    terms = spf.records[0].split()
+    if twice := [term for term in dict.fromkeys(terms) if terms.count(term) > 1]:
+        record = text_line(domain, " ".join(dict.fromkeys(terms)))
+        told = " ".join(twice)
+        yield finding(
+            "spf-duplicate-terms", flows, domain=domain, terms=told, evidence=spf.records, record=record
+        )
     if spf.ignored:
         record = text_line(domain, spf_without(spf.records[0], spf.ignored))
-        terms = " ".join(spf.ignored)
+        told = " ".join(spf.ignored)
         yield finding(
-            "spf-ignored-terms", flows, domain=domain, terms=terms, evidence=spf.records, record=record
+            "spf-ignored-terms", flows, domain=domain, terms=told, evidence=spf.records, record=record
         )
     for target, count in spf.mail_hosts.items():
         if count > LOOKUP_LIMIT:
@@ -242,6 +258,12 @@ def _dmarc(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFinding
     flows = (facts.route.flow,)
     for name in found.several:
         yield finding("dmarc-several", flows, domain=name)
+    for name, texts in found.stray.items():
+        yield finding("dmarc-stray-text", flows, domain=name, evidence=texts)
+    for text in facts.answer(domain, "TXT").records:
+        if text.lower().replace(" ", "").startswith("v=dmarc1"):
+            record_line = "" if found.record else text_line(f"_dmarc.{domain}", text)
+            yield finding("dmarc-wrong-place", flows, domain=domain, evidence=(text,), record=record_line)
     for name, problem in found.malformed.items():
         yield finding("dmarc-malformed", flows, domain=name, problem=problem)
     record = found.record
@@ -252,6 +274,7 @@ def _dmarc(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFinding
             yield finding("dmarc-missing", flows, domain=domain, record=record_line)
         return
     yield from _policy(facts, domain, record)
+    yield from _writing(facts, record)
     yield from _reports(facts, record.domain, found)
 
 
@@ -284,6 +307,26 @@ def _policy(facts: RouteFacts, domain: str, record: DmarcRecord) -> Iterator[Aud
         yield found("dmarc-open-subdomains", dict.fromkeys(weak), told=told)
 
 
+def _writing(facts: RouteFacts, record: DmarcRecord) -> Iterator[AuditFinding]:
+    """Look at how a record is written."""
+    flows, tags, domain = (facts.route.flow,), record.tags, record.domain
+    name, evidence = f"_dmarc.{domain}", (record.text,)
+    if record.ignored:
+        unwanted = dict.fromkeys(one.partition("=")[0] for one in record.ignored)
+        line, told = tags_line(name, tags, **unwanted), ", ".join(record.ignored)
+        yield finding("dmarc-ignored", flows, domain=domain, tags=told, evidence=evidence, record=line)
+    if list(tags)[1:2] != ["p"] and "p" in tags:
+        line = tags_line(name, {"v": tags["v"], "p": tags["p"], **tags})
+        yield finding("dmarc-tag-order", flows, domain=domain, evidence=evidence, record=line)
+    for tag in ("rua", "ruf"):
+        places = record.places_of(tag)
+        if any("!" in place for place in places):
+            line = tags_line(name, tags, **{tag: ",".join(place.partition("!")[0] for place in places)})
+            yield finding("dmarc-size-limit", flows, domain=domain, tags=tag, evidence=evidence, record=line)
+        if len(places) > _MOST_PLACES:
+            yield finding("dmarc-many-targets", flows, domain=domain, tags=tag, evidence=places)
+
+
 def _reports(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFinding]:
     """Look whether those outside who shall take reports have agreed."""
     for target, name in report_permissions(found):
@@ -313,7 +356,10 @@ def _mail_hosts(facts: RouteFacts) -> Iterator[AuditFinding]:
     """Look at the hosts that take the answers and the bounces."""
     route, flows = facts.route, (facts.route.flow,)
     for domain in dict.fromkeys((*route.domains, route.return_path)):
-        for host in mail_hosts(facts.answer(domain, "MX")):
+        hosts = mail_hosts(facts.answer(domain, "MX"))
+        for host in [host for host in dict.fromkeys(hosts) if hosts.count(host) > 1]:
+            yield finding("dns-mx-twice", flows, domain=domain, host=host)
+        for host in dict.fromkeys(hosts):
             alias = facts.answer(host, "CNAME")
             addresses = [facts.answer(host, kind) for kind in ("A", "AAAA")]
             if alias.records:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailflows._dns import Question
@@ -20,6 +20,15 @@ REMOVED = ("pct", "rf", "ri")
 """Tags of RFC 7489 that RFC 9989 took away."""
 
 POLICIES = ("none", "quarantine", "reject")
+_VALUES = {
+    name: re.compile(value, re.IGNORECASE)
+    for name, value in {
+        "adkim": "[rs]", "aspf": "[rs]", "fo": "[01ds](?:\\s*:\\s*[01ds])*", "psd": "[ynu]", "t": "[yn]",
+    }.items()
+}  # fmt: skip
+_FREE = frozenset({"v", "p", "sp", "np", "rua", "ruf"})
+"""Tags whose values are looked at elsewhere."""
+
 _MAILTO = re.compile(r"mailto:[^@\s]+@([\w-]+(?:\.[\w-]+)+)", re.IGNORECASE)
 _LONGEST = 8
 _NEXT = 7
@@ -34,11 +43,13 @@ class DmarcRecord:
         domain: Where it stands, without ``_dmarc``.
         tags: All tags, names in lower case.
         problem: What is wrong with it; empty where all is well.
+        text: As it was published.
     """
 
     domain: str
     tags: Mapping[str, str]
     problem: str = ""
+    text: str = ""
 
     @property
     def policy(self) -> str:
@@ -58,6 +69,21 @@ class DmarcRecord:
         """The domains that aggregate reports go to."""
         return self.domains_of("rua")
 
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """What receivers pass over: unknown tags, and values that are none of their tag's (section 4.7)."""
+        unknown = [name for name in self.tags if name not in {*_VALUES, *_FREE, *REMOVED}]
+        wrong = [
+            f"{name}={self.tags[name]}"
+            for name, value in _VALUES.items()
+            if name in self.tags and not value.fullmatch(self.tags[name])
+        ]
+        return (*unknown, *wrong)
+
+    def places_of(self, tag: str) -> tuple[str, ...]:
+        """Return the places that ``rua`` or ``ruf`` names."""
+        return tuple(place.strip() for place in self.tags.get(tag, "").split(",") if place.strip())
+
     def domains_of(self, tag: str) -> tuple[str, ...]:
         """Return the domains of the addresses that ``rua`` or ``ruf`` names; no other places."""
         places = (place.strip().partition("!")[0] for place in self.tags.get(tag, "").split(","))
@@ -75,6 +101,7 @@ class Walk:
         several: Names that have more than one record: then none counts.
         malformed: Names → what is wrong.
         unanswered: Whether some question had no answer.
+        stray: Names → texts there that are no DMARC record.
     """
 
     domain: str
@@ -82,6 +109,7 @@ class Walk:
     several: tuple[str, ...]
     malformed: dict[str, str]
     unanswered: bool
+    stray: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def organisation(self) -> str:
@@ -122,9 +150,12 @@ def walk(domain: str, answers: Mapping[Question, Answer]) -> Walk:
     records = []
     several = []
     malformed = {}
+    stray: dict[str, tuple[str, ...]] = {}
     for question in walk_questions(domain):
         texts = [text for text in answers[question].records if _is_record(text)]
         name = question.name.removeprefix("_dmarc.")
+        if texts and len(texts) < len(answers[question].records):
+            stray[name] = tuple(text for text in answers[question].records if text not in texts)
         if len(texts) > 1:
             several.append(name)
         elif texts:
@@ -134,7 +165,7 @@ def walk(domain: str, answers: Mapping[Question, Answer]) -> Walk:
             else:
                 records.append(record)
     unanswered = not all(answers[question].is_final for question in walk_questions(domain))
-    return Walk(domain, tuple(records), tuple(several), malformed, unanswered)
+    return Walk(domain, tuple(records), tuple(several), malformed, unanswered, stray)
 
 
 def _is_record(text: str) -> bool:
@@ -149,6 +180,9 @@ def _read(name: str, text: str) -> DmarcRecord:
     for tag in ("p", "sp", "np"):
         if tag in tags and tags[tag].lower() not in POLICIES:
             problem = f"{tag}={tags[tag][:20]} is none of {', '.join(POLICIES)}"
+    names = [part.partition("=")[0].strip().lower() for part in text.split(";") if part.strip()]
+    if twice := [name for name in tags if names.count(name) > 1]:
+        problem = f"{twice[0]}= stands in it twice"
     if "p" not in tags and "rua" not in tags:
         problem = "it has neither p= nor rua="
-    return DmarcRecord(name, tags, problem)
+    return DmarcRecord(name, tags, problem, text)

@@ -99,7 +99,7 @@ def _direct(route: FlowRoute, facts: RouteFacts) -> _Rounds:
     names = [key_name(route, selector) for selector in selectors_of(route)]
     questions += [Question(name, kind) for name in names for kind in ("TXT", "CNAME")]
     questions += [Question(route.return_path, "CNAME")]
-    questions += [Question(domain, "TXT") for domain in route.domains if route.esp]
+    questions += [Question(domain, "TXT") for domain in dict.fromkeys((*route.domains, route.return_path))]
     questions += [Question(ip_address(ip).reverse_pointer, "PTR") for ip in route.source_ips]
     for host in filter(None, (route.ehlo, route.tracking_host)):
         questions += [Question(host, "A"), Question(host, "AAAA"), Question(host, "CNAME")]
