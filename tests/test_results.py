@@ -34,7 +34,7 @@ from mailflows.integrations import RecipientOutcome, RecipientState
 from mailflows.limits import Limit, Limiter, MemoryStore
 from mailflows.pacing import Schedule, WarmUp
 from mailflows.recipients import signup_risk
-from mailflows.reputation import Reputation
+from mailflows.reputation import ProviderReading, Reputation
 from mailflows.senders import SenderControl, SenderEvent
 from mailflows.templates import TemplateMemory, check_fields
 from mailflows.testing import FakeDns
@@ -75,6 +75,7 @@ def scene() -> Iterator[Any]:
     yield senders.replay([SenderEvent(NOW, EVIL, ("a@b.example",), invalid=60) for _ in range(90)])
     reputation = Reputation(store)
     yield reputation.count("marketing", sent=1000, bounced=300)
+    yield ProviderReading("yahoo", EVIL, date(2026, 6, 1), 0.004, 1000, 2, EVIL)
     yield reputation.acquire("marketing", recipients=["ada@gmail.com"], context=Context(form=EVIL))
     gate = Gate(flows, limiter=limiter, senders=senders, reputation=reputation)
     yield gate.check(MAIL, flow="transactional")

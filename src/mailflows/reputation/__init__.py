@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailflows.reputation._breaker import BreakerPolicy, BreakerState, Metric, MetricRate, Threshold
+from mailflows.reputation._readings import ProviderReading, read_readings
 from mailflows.reputation._reputation import Reputation, ReputationVerdict, Standing, Stop
 
 __all__ = [
@@ -10,9 +11,11 @@ __all__ = [
     "BreakerState",
     "Metric",
     "MetricRate",
+    "ProviderReading",
     "Reputation",
     "ReputationVerdict",
     "Standing",
     "Stop",
     "Threshold",
+    "read_readings",
 ]

@@ -24,6 +24,7 @@ __all__ = [
     "MetricRate",
     "Threshold",
     "advanced",
+    "is_over",
     "judged",
     "large_provider_of",
     "opened",
@@ -211,10 +212,10 @@ def judged(
     for threshold in known:
         hits, total = shares[threshold.metric]
         when = "7 days" if policy.window == 7 else f"{policy.window} days"
-        if _is_over(hits, total, threshold, policy) or _is_lasting(record, hits, total, threshold, policy):
+        if is_over(hits, total, threshold, policy) or _is_lasting(record, hits, total, threshold, policy):
             return threshold.metric, _sentence(when, hits, total, threshold)
         recent = record.recent.count("1"), len(record.recent)
-        if threshold.metric is Metric.BOUNCES and is_whole and _is_over(*recent, threshold, policy):
+        if threshold.metric is Metric.BOUNCES and is_whole and is_over(*recent, threshold, policy):
             return threshold.metric, _sentence("the last hundred", *recent, threshold)
     return None
 
@@ -228,12 +229,13 @@ def without_guilty(
         map(record.part, record.parts), key=lambda c: -(c.bounced + c.complained + c.blocked)
     ):
         shares = _shares(counts)
-        if any(_is_over(*shares[threshold.metric], threshold, policy) for threshold in known):
+        if any(is_over(*shares[threshold.metric], threshold, policy) for threshold in known):
             return record.total.without(counts), False
     return record.total, True
 
 
-def _is_over(hits: int, total: int, threshold: Threshold, policy: BreakerPolicy) -> bool:
+def is_over(hits: int, total: int, threshold: Threshold, policy: BreakerPolicy) -> bool:
+    """Return whether a share is above *stop* and certainly above *warn*."""
     if hits < policy.min_hits or hits <= threshold.stop * total:
         return False
     return wilson(hits, total, policy.certainty)[0] > threshold.warn

@@ -30,6 +30,7 @@ from mailflows.reputation._breaker import (
     trial_failed,
     without_guilty,
 )
+from mailflows.reputation._readings import ProviderReading, verdicts_of
 from mailflows.reputation._record import Counts, ReputationRecord, Tally, tally_of, tally_of_counts
 from mailflows.reputation._scopes import KINDS, Scope, personal_scopes, scope_named, scopes_of
 
@@ -282,6 +283,31 @@ class Reputation:
             self._tell(standing)
         return standing
 
+    def note(self, flow: Flow | str, readings: Iterable[ProviderReading]) -> tuple[Standing, ...]:
+        """Hold what big providers measured against their own thresholds, and stop the mail to those above.
+
+        Args:
+            flow: Whose domain or address it is.
+            readings: From `read_readings`; those older than the window of the policy do not count.
+
+        Returns:
+            How the flow stands with each provider that was stopped now; empty where none was.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        noted = drive(self._noting(Flow(flow), tuple(readings)), self._documents)
+        for standing in noted:
+            self._tell(standing)
+        return noted
+
+    async def anote(self, flow: Flow | str, readings: Iterable[ProviderReading]) -> tuple[Standing, ...]:
+        """Do what `note` does without blocking the event loop."""
+        noted = await adrive(self._noting(Flow(flow), tuple(readings)), self._documents)
+        for standing in noted:
+            self._tell(standing)
+        return noted
+
     def check(self, flow: Flow | str, *, scope: str | None = None, provider: str | None = None) -> Standing:
         """Say how a flow stands, a smaller scope of it, or its mail to one provider; changes nothing.
 
@@ -319,33 +345,48 @@ class Reputation:
         return self._not_closed([document async for _, document in self._documents.ascan()])
 
     def open(
-        self, flow: Flow | str, *, seconds: float, reason: str = "by hand", scope: str | None = None
+        self,
+        flow: Flow | str,
+        *,
+        seconds: float,
+        reason: str = "by hand",
+        scope: str | None = None,
+        provider: str | None = None,
     ) -> Standing:
-        """Stop a flow, or a smaller scope of it.
+        """Stop a flow, a smaller scope of it, or its mail to one provider.
 
         Raises:
             StoreError: If the store could not answer: an order of yours is not dropped in silence.
         """
-        return drive(self._ordering(_named(flow, scope), self._opening(reason, seconds)), self._documents)
+        steps = self._ordering(_named(flow, scope, provider), self._opening(reason, seconds))
+        return drive(steps, self._documents)
 
     async def aopen(
-        self, flow: Flow | str, *, seconds: float, reason: str = "by hand", scope: str | None = None
+        self,
+        flow: Flow | str,
+        *,
+        seconds: float,
+        reason: str = "by hand",
+        scope: str | None = None,
+        provider: str | None = None,
     ) -> Standing:
         """Do what `open` does without blocking the event loop."""
-        steps = self._ordering(_named(flow, scope), self._opening(reason, seconds))
+        steps = self._ordering(_named(flow, scope, provider), self._opening(reason, seconds))
         return await adrive(steps, self._documents)
 
-    def close(self, flow: Flow | str, *, scope: str | None = None) -> Standing:
-        """Let a flow, or a smaller scope of it, go on, and forget what it was stopped for.
+    def close(self, flow: Flow | str, *, scope: str | None = None, provider: str | None = None) -> Standing:
+        """Let a flow, a scope of it, or its mail to one provider go on, and forget why it was stopped.
 
         Raises:
             StoreError: If the store could not answer.
         """
-        return drive(self._ordering(_named(flow, scope), _closed), self._documents)
+        return drive(self._ordering(_named(flow, scope, provider), _closed), self._documents)
 
-    async def aclose(self, flow: Flow | str, *, scope: str | None = None) -> Standing:
+    async def aclose(
+        self, flow: Flow | str, *, scope: str | None = None, provider: str | None = None
+    ) -> Standing:
         """Do what `close` does without blocking the event loop."""
-        return await adrive(self._ordering(_named(flow, scope), _closed), self._documents)
+        return await adrive(self._ordering(_named(flow, scope, provider), _closed), self._documents)
 
     def forget(self, address: str) -> int:
         """Erase what is known of a person, as sender and as account, and return how many records that were.
@@ -456,6 +497,21 @@ class Reputation:
         yield "update", ((yield "key", (*scope.parts,)), changed)
         standing = self._standing(str(scope), result)
         return standing, standing.state is BreakerState.OPEN and not was_open
+
+    def _noting(self, flow: Flow, readings: tuple[ProviderReading, ...]) -> Steps[tuple[Standing, ...]]:
+        """Open the breaker towards each provider that measured too much, where it is not open already."""
+        now = self._clock()
+        today = to_datetime(now).date()
+        found = verdicts_of(readings, today=today, policy=self.policy, thresholds=self._thresholds)
+        stopped: list[Standing] = []
+        for provider, sentence in found.items():
+            scope = Scope(flow, provider=provider)
+            document = yield "load", ((yield "key", (*scope.parts,)),)
+            record = advanced(ReputationRecord.read(document), self.policy, now)
+            if record.state != BreakerState.OPEN:
+                pause = self.policy.pauses[-1]  # a day: what a provider measured is told once a day
+                stopped.append((yield from self._ordering(scope, self._opening(sentence, pause))))
+        return tuple(stopped)
 
     def _checking(self, scope: Scope) -> Steps[Standing]:
         document = yield "load", ((yield "key", (*scope.parts,)),)
