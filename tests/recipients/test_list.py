@@ -362,7 +362,7 @@ def test_several_processes_give_the_same_report() -> None:
     one, two = made.check_list(rows), made.check_list(rows, n_jobs=2)
     assert one == two
     assert list(one.reports()) == list(two.reports())
-    assert one.traits[Trait.DISPOSABLE] == 3  # yopmail.com, gmial.com, and own.fr
+    assert one.traits[Trait.DISPOSABLE] == 4  # yopmail.com, gmial.com, a host of Mailinator, and own.fr
     with pytest.raises(ConfigurationError) as caught:
         made.check_list(rows, n_jobs=0)
     assert caught.value.field == "n_jobs"
@@ -475,6 +475,11 @@ def test_the_parts_of_a_list() -> None:
         "web": 1,
     }
     assert report.segments()[0].name == "host.fr"
+    risks = report.segments(by_risk=True)
+    assert risks[0].name == "no issues found"
+    assert sum(part.addresses for part in risks) == report.addresses
+    with pytest.raises(ConfigurationError, match="not by both"):
+        report.segments("source", by_risk=True)
     with pytest.raises(ConfigurationError):
         report.segments("age")
 

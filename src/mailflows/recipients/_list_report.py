@@ -150,21 +150,23 @@ class ListReport(Result):
         cells[self.column or self.judged.columns[0]] = address
         return cells
 
-    def segments(self, column: str | None = None) -> tuple[Segment, ...]:
-        """Divide the list, and say how each part does.
+    def segments(self, column: str | None = None, *, by_risk: bool = False) -> tuple[Segment, ...]:
+        """Divide the list, and say how each part does; by default by who takes the mail.
 
         Args:
-            column: A column of the list, such as the source or the year of a sign-up; by default who takes
-            the
-                mail is taken.
+            column: A column of the list, such as the source or the year of a sign-up.
+            by_risk: Whether to divide by the reason that decides, such as ``typo`` or ``nxdomain``.
 
         Returns:
             The parts, the largest first.
 
         Raises:
-            ConfigurationError: If there is no such column.
+            ConfigurationError: If there is no such column, or both are asked for.
         """
-        return divide(self.judged, column)
+        if column is not None and by_risk:
+            msg = "segments are by a column or by risk, not by both"
+            raise ConfigurationError(msg, field="by_risk")
+        return divide(self.judged, column, by_risk=by_risk)
 
     def to_csv(self, path: str | os.PathLike[str], *, guard_formulas: bool = True) -> None:
         """Write every input row with all its columns and its verdict as CSV, in UTF-8; bad rows are marked.

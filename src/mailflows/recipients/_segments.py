@@ -1,10 +1,10 @@
-"""The parts of a list: by who takes the mail, or by a column of the user's own."""
+"""The parts of a list: by who takes the mail, by risk, or by a column of the user's own."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mailflows._result import Result
 from mailflows._suggestion import did_you_mean
@@ -24,7 +24,7 @@ class Segment(Result):
     """One part of a list.
 
     Attributes:
-        name: The provider, or what stands in the column.
+        name: The provider, the code of the decisive reason, or what stands in the column.
         addresses: Addresses in it.
         verdicts: How many of them by verdict.
     """
@@ -43,12 +43,12 @@ class Segment(Result):
         return f"{self.name}: {self.addresses} addresses ({parts})"
 
 
-def divide(judged: Judged, column: str | None) -> tuple[Segment, ...]:
+def divide(judged: Judged, column: str | None, *, by_risk: bool) -> tuple[Segment, ...]:
     """Return the parts of a list, the largest first."""
     counts: dict[str, Counter[Deliverability]] = {}
     if column is None:
         for facts, count in judged.outcomes():
-            name = facts["provider"] or "no mail host known"
+            name = _risk_of(facts) if by_risk else facts["provider"] or "no mail host known"
             counts.setdefault(name, Counter())[facts["verdict"]] += count
     else:
         if column not in judged.columns:
@@ -62,3 +62,10 @@ def divide(judged: Judged, column: str | None) -> tuple[Segment, ...]:
         for name, found in counts.items()
     ]
     return tuple(sorted(parts, key=lambda part: (-part.addresses, part.name)))
+
+
+def _risk_of(facts: dict[str, Any]) -> str:
+    """Return the code of what decides, or that no issues were found."""
+    if facts["verdict"] is Deliverability.DELIVERABLE or not facts["reasons"]:
+        return "no issues found"
+    return str(facts["reasons"][0].code)
