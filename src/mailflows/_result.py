@@ -366,11 +366,16 @@ def _plain(cell: Cell) -> str:
 
 def _html_cell(cell: Cell) -> str:
     if not isinstance(cell, Bar):
-        return f"<td style='text-align:left'>{escape(_plain(cell))}</td>"
+        text = _plain(cell)
+        # A long address breaks, so that the columns behind it stay in sight.
+        wraps = (
+            ";overflow-wrap:anywhere;min-width:16em" if max(map(len, text.split()), default=0) > 40 else ""
+        )
+        return f"<td style='text-align:left{wraps}'>{escape(text)}</td>"
     share = min(1.0, abs(cell.value))
     colour = "#4c78a8" if cell.value >= 0 else "#e45756"
     return (
-        "<td style='text-align:left'>"
+        "<td style='text-align:left;white-space:nowrap'>"
         f"<span style='display:inline-block;width:{share * 8:.2f}em;height:.7em;background:{colour}'></span>"
         f" {escape(str(cell))}</td>"
     )

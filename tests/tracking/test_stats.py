@@ -303,6 +303,38 @@ def test_reports_run_nothing_in_a_browser(tmp_path: Path) -> None:
     assert "<title>ran</title>" in browser.dumped(f"<title>quiet</title>{SCRIPT}", tmp_path)
 
 
+MESSAGE = (
+    f"<p>{SCRIPT}<a href='https://shop.example/a?x=1&amp;utm_source=n'>Shoes</a> <a href='https://shop.example/b'>"
+    "Hats</a> <a href='mailto:a@shop.example'>Write</a> <a href='https://shop.example/c'>Coats</a>"
+)
+
+
+def clicked_map() -> str:
+    """Return the map of a message of which three links were clicked by three, one and nobody."""
+    clicks = [("1", "a?x=1&utm_campaign=s"), ("2", "a?x=1&utm_campaign=s"), ("3", "a?x=1"), ("1", "b")]
+    events = [
+        Event(EventType.CLICKED, recipient_id=who, url=f"https://shop.example/{path}") for who, path in clicks
+    ]
+    return CampaignStats.from_events(events).click_map(MESSAGE)
+
+
+def test_a_click_map_shows_the_people_at_each_link() -> None:
+    """Parameters of campaigns make no difference, and what nobody clicked says so."""
+    assert re.findall(r"3px&#x27;&gt;([^&]*)&lt;/span", clicked_map()) == ["3 (100.0 %)", "1 (33.3 %)", "0"]
+
+
+def test_nothing_runs_in_a_click_map(tmp_path: Path) -> None:
+    """The message stands in a frame without scripts, in a real browser."""
+    assert "<title>Clicks</title>" in browser.dumped(clicked_map(), tmp_path)
+
+
+def test_a_long_address_does_not_push_the_numbers_away() -> None:
+    """Its cell may break anywhere."""
+    events = [Event(EventType.CLICKED, recipient_id="1", url=f"https://shop.example/{'x' * 90}")]
+    page = CampaignStats.from_events(events)._repr_html_()
+    assert re.search(r"overflow-wrap:anywhere[^>]*>https://shop.example/x", page)
+
+
 def test_the_memory_of_what_came_twice_is_bounded() -> None:
     """What comes again soon is known; a log without end does not fill the memory."""
     seen = _Seen(1000)

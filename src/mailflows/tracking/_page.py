@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from mailflows._html.tree import parse
+from mailflows._mail.edit import Edit, edited
 from mailflows._result import Bar, to_html
 from mailflows.errors import MissingExtra
 from mailflows.tracking._tables import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mailflows._result import Cell
+    from mailflows.tracking._people import Person
     from mailflows.tracking._tables import Group, LinkClicks, Moment, Rate
 
-__all__ = ["DAYS", "HEADER", "drawn_differences", "drawn_rates", "drawn_timeline", "rate_row", "tables"]
+__all__ = [
+    "DAYS",
+    "HEADER",
+    "click_map",
+    "drawn_differences",
+    "drawn_rates",
+    "drawn_timeline",
+    "rate_row",
+    "tables",
+]
 
 HEADER = ("rate", "share", "count", "of", "from", "to", "total")
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -80,6 +93,48 @@ def _group_row(group: Group) -> list[Cell]:
         for rate in (group.clicked, group.complained)
     ]
     return [group.name, group.sent, group.delivered, group.opened, *rates, group.bounced]
+
+
+def click_map(html: str, people: Iterable[Person]) -> str:
+    """Return a page that shows a message with how many clicked at each of its links.
+
+    The message stands in a frame in which nothing runs.
+
+    Args:
+        html: The message as it was before its links were tracked.
+        people: The recipients.
+    """
+    clicked = [{_untagged(url) for url in person.clicks} for person in people if person.clicks]
+    counts = Counter(url for urls in clicked for url in urls)
+    edits = []
+    for element in parse(html).elements:
+        if element.name == "a" and (url := element.get("href").strip())[:4].lower() == "http":
+            badge = _badge(counts[_untagged(url)], len(clicked))
+            edits.append(Edit(element.inner, element.inner, badge))
+    frame = (
+        f"<iframe sandbox title='message' srcdoc=\"{escape(edited(html, edits))}\" style='{_FRAME}'></iframe>"
+    )
+    return (
+        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Clicks</title>"
+        f"<body style='margin:0'>{frame}</body></html>\n"
+    )
+
+
+_FRAME = "border:0;width:100%;height:100vh"
+_BADGE = "background:#35618e;color:#fff;font:bold 12px sans-serif;padding:1px 5px;border-radius:3px"
+
+
+def _badge(people: int, clickers: int) -> str:
+    share = f" ({percent(people / clickers)})" if people else ""
+    return f"<span style='{_BADGE}'>{people}{share}</span> "
+
+
+def _untagged(url: str) -> str:
+    """Return an address without the parameters that campaigns put behind it."""
+    address, mark, query = url.partition("?")
+    query, hash_mark, anchor = query.partition("#")
+    kept = "&".join(pair for pair in query.split("&") if not pair.lower().startswith("utm_"))
+    return f"{address}{mark if kept else ''}{kept}{hash_mark}{anchor}"
 
 
 def _week_table(counts: Sequence[Sequence[int]]) -> str:

@@ -169,6 +169,24 @@ class CampaignStats(Result):
         """
         return week(self.people, what, zone_of(zone))
 
+    def click_map(self, html: str) -> str:
+        """Return a page that shows the message with, at each link, how many people clicked it.
+
+        A link that stands in a message twice has the same number in both places. Scripts do not run there;
+        pictures are loaded from where the message has them.
+
+        Args:
+            html: The message as it was before `Tracker.rewrite`; parameters ``utm_*`` make no difference.
+
+        Example:
+            >>> from mailflows.feedback import Event, EventType
+            >>> click = Event(EventType.CLICKED, recipient_id="42", url="https://shop.example/?utm_source=news")
+            >>> page = CampaignStats.from_events([click]).click_map("<a href='https://shop.example/'>Shop</a>")
+            >>> "1 (100.0 %)" in page
+            True
+        """
+        return _page.click_map(html, self.people)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain data, ready for JSON, without the recipients."""
         return {
