@@ -101,3 +101,36 @@ def test_a_dry_run_of_a_declared_flow_leaves_by_its_route() -> None:
     verdict = gate(dry_run=True, held=None).check(reset(), flow="marketing")
     assert verdict.route is not None
     assert verdict.route.flow is Flow.MARKETING
+
+
+def test_who_sends_a_released_message_at_the_same_time_waits_a_minute() -> None:
+    """Once it is being sent, the second attempt is told 60 seconds: most relays have answered by then."""
+    one = gate()
+    assert one.held is not None
+    first = one.check(reset().as_bytes(), flow="professional")
+    assert first.held is not None
+    one.held.release(first.held)
+    assert one.check(reset().as_bytes(), flow="professional").allowed
+    second = one.check(reset().as_bytes(), flow="professional")
+    assert (second.decision, second.retry_after) == ("defer", 60.0)
+    assert [reason.code for reason in second.why] == ["being-sent"]
+
+
+def test_a_part_that_cannot_say_when_defers_for_five_minutes() -> None:
+    """A scanner that fails names no time: 300 seconds, the time between two looks of Postfix at its queue."""
+
+    def broken(raw: bytes) -> None:
+        raise OSError(raw[:10])
+
+    verdict = gate(scanners=[broken]).check(reset(), flow="transactional")
+    assert (verdict.decision, verdict.retry_after) == ("defer", 300.0)
+
+
+def test_a_part_that_says_when_is_taken_at_its_word() -> None:
+    """A flow that was stopped for a minute defers for a minute, not for the default."""
+    one = gate()
+    assert one.reputation is not None
+    one.reputation.open("transactional", seconds=60.0, reason="a wrong link")
+    verdict = one.check(reset(), flow="transactional")
+    assert verdict.retry_after is not None
+    assert 0.0 < verdict.retry_after <= 60.0

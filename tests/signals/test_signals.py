@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailflows import Flow, classify
 from mailflows.message import Message
 from mailflows.signals import SIGNALS, measure, words
 
@@ -176,3 +177,32 @@ def test_nothing_makes_measuring_fail(raw: bytes, subject: str) -> None:
     head = f"Subject: {subject}\nContent-Type: text/html\n\n".encode("utf-8", "replace")
     found = measure(Message.read(b"From: a@b.fr\n" + head + raw))
     assert all(0 < value <= 1 for value in found.values())
+
+
+FILLER = "The committee met again and went through the plan of the garden without any haste at all. \n" * 80
+
+
+@pytest.mark.parametrize(
+    ("ending", "signal"),
+    [
+        ("\n-- \nAda Lovelace\n", "layout-signature-mark"),
+        ("\nTo unsubscribe from this newsletter, follow the link below.\n", "words-closing-unsubscribe"),
+    ],
+)
+def test_the_end_of_a_long_text_is_measured_too(ending: str, signal: str) -> None:
+    """Signature and footer stand at the end, however long the text before them is."""
+    assert len(FILLER) > 7_000
+    short, long, without = (mail(body, Subject="Minutes") for body in (ending, FILLER + ending, FILLER))
+    assert [signal in measure(message) for message in (short, long, without)] == [True, True, False]
+
+
+def test_the_end_of_a_long_text_changes_the_verdict() -> None:
+    """A newsletter is one by its footer, although thousands of characters stand before it."""
+    footer = (
+        "You receive this newsletter because you subscribed at our shop.\n"
+        "Unsubscribe | View in your browser | Privacy policy\n"
+        "Special offer: 20% off everything until Sunday, free shipping. Shop now!\n"
+    )
+    without, with_footer = (classify(mail(body, Subject="News")) for body in (FILLER, FILLER + footer))
+    shares = [result.probabilities[Flow.MARKETING] for result in (without, with_footer)]
+    assert shares[1] > shares[0]
