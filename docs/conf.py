@@ -55,7 +55,7 @@ nitpick_ignore_regex = [
     # No inventory is fetched for other projects, and what is private has no place on a page.
     (
         r"py:.*",
-        r"(datetime|enum|os|ssl|smtplib|aiosmtplib|collections|numpy|np|sparse|sklearn|pandas|django)\b.*",
+        r"(abc|datetime|enum|os|ssl|smtplib|aiosmtplib|collections|numpy|np|sparse|sklearn|pandas|django)\b.*",
     ),
     (r"py:.*", r"mailflows\.(\w+\.)*_\w+\..*"),
     # Names that stand for a type within the library.

@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 uv venv --quiet --python "${PYTHON:-python3}" "$work/env"
 # Lowest for what the library names itself; what tests need is of no interest here.
 uv pip install --quiet --python "$work/env/bin/python" --resolution lowest-direct "$root[all]"
-uv pip install --quiet --python "$work/env/bin/python" 'flask>=3' 'hypothesis>=6.100' 'pytest>=8.2' \
+uv pip install --quiet --python "$work/env/bin/python" 'django-anymail>=12' 'flask>=3' 'hypothesis>=6.100' 'pytest>=8.2' \
   'pytest-cov>=5' 'pytest-xdist>=3.6' 'pyyaml>=6'
 uv pip list --python "$work/env/bin/python"
 

@@ -171,6 +171,19 @@ def replies() -> str:
     return table([*head, "own faults that suppress"], rows)
 
 
+def attacked() -> str:
+    """Return in a sentence what the attacks on the example's shop came to."""
+    scenes = result("shop")["scenes"]
+    tried, came = (sum(scene[key] for scene in scenes) for key in ("tried", "arrived"))
+    sent, got = (sum(sum(scene[key].values()) for scene in scenes) for key in ("honest", "in_the_end"))
+    twice = sum(scene["twice"] for scene in scenes)
+    return (
+        f"of {tried:,} messages that five attacks caused, {came} left; of {sent} orders, letters and\n"
+        f"newsletters in the same hours, and in one in which a relay was down, {got} arrived, {twice or 'none'} "
+        "of\nthem twice."
+    )
+
+
 def corrected() -> str:
     """Return the labels that were changed after reading the message."""
     path = ROOT / "tasks" / "labels-corrected.tsv"
@@ -251,6 +264,7 @@ def main() -> int:
             "quality": quality(found),
             "speed": speed(result("classifier_speed")),
             "replies": replies(),
+            "shop": attacked(),
         },
         "MODEL.md": card(found),
         "docs/feedback.md": {"feedback": feedback(), "replies": replies()},
