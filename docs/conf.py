@@ -19,6 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import mailflows
 from mailflows.content import codes
+from mailflows.flows._flow_set import routing_codes
 from mailflows.signals import SIGNALS
 from mailflows.signals.words import CONCEPTS, ZONES
 
@@ -162,6 +163,15 @@ class CodeTable(SphinxDirective):
         return [_table(("code", "what it says"), rows)]
 
 
+class RoutingCodes(SphinxDirective):
+    """A table of the codes of a routing decision."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        rows = [(code, f"{one['sentence']} ({one['kind']})") for code, one in routing_codes().items()]
+        return [_table(("code", "what it says"), rows)]
+
+
 class SystemMatrix(SphinxDirective):
     """A table of the sending systems that the data files know."""
 
@@ -210,10 +220,11 @@ def _wide_table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> nod
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the links to the API, and the tables of signals, lint codes and sending systems."""
+    """Register the links to the API, and the tables of signals, codes and sending systems."""
     app.add_transform(LinkedNames)
     app.add_directive("signal-table", SignalTable)
     app.add_directive("code-table", CodeTable)
+    app.add_directive("routing-codes", RoutingCodes)
     app.add_directive("system-matrix", SystemMatrix)
     return {"parallel_read_safe": True}
 

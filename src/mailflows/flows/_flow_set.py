@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from mailflows import _data
 from mailflows._mail.address import mailbox, read_author
-from mailflows._result import Result, View, to_html
+from mailflows._result import Reason, Result, View, to_html
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
@@ -19,7 +22,7 @@ from mailflows.flows._route import FlowRoute
 from mailflows.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from mailflows._result import Cell, Table
     from mailflows.classifier import Classification, Classifier
@@ -63,27 +66,32 @@ class RouteDecision(Result):
     flow: Flow | None
     route: FlowRoute | None
     decided_by: DecidedBy
-    reasons: tuple[str, ...]
-    conflicts: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+    conflicts: tuple[Reason, ...]
 
     def __str__(self) -> str:
         named = self.flow or "no flow"
         route = "" if self.route else ", no route"
-        return f"{named}{route} (by {self.decided_by}): {'; '.join((*self.conflicts, *self.reasons))}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data, ready for JSON."""
-        return {
-            "flow": self.flow,
-            "route": self.route.to_dict() if self.route else None,
-            "decided_by": self.decided_by,
-            "reasons": list(self.reasons),
-            "conflicts": list(self.conflicts),
-        }
+        return (
+            f"{named}{route} (by {self.decided_by}): {'; '.join(map(str, (*self.conflicts, *self.reasons)))}"
+        )
 
     def _repr_html_(self) -> str:
-        rows = [["conflict", text] for text in self.conflicts] + [["reason", text] for text in self.reasons]
-        return to_html(f"{self.flow or 'no flow'}, by {self.decided_by}", ["what", "sentence"], rows)
+        found = [("conflict", one) for one in self.conflicts] + [("reason", one) for one in self.reasons]
+        rows = [[what, one.code, one.sentence] for what, one in found]
+        return to_html(f"{self.flow or 'no flow'}, by {self.decided_by}", ["what", "code", "sentence"], rows)
+
+
+@cache
+def routing_codes() -> dict[str, dict[str, str]]:
+    """Return every code of `FlowSet.route` with its kind, ``reason`` or ``conflict``, and its sentence."""
+    return tomllib.loads(_data.read("flows/routing.toml"))
+
+
+def _reason(code: str, **parameters: object) -> Reason:
+    """Return a reason with its sentence."""
+    sentence = routing_codes()[code]["sentence"].format(**parameters)
+    return Reason(code, sentence, part="flows", parameters=parameters)
 
 
 class FlowSet(View):
@@ -100,8 +108,8 @@ class FlowSet(View):
         ...     FlowRoute("transactional", domains="example.org"),
         ...     FlowRoute("marketing", domains="news.example.org"),
         ... )
-        >>> flows.route(b"From: a@example.org\nSubject: x\n\nx", declared="marketing").conflicts
-        ('From belongs to the transactional flow, and the message is of the marketing flow',)
+        >>> flows.route(b"From: a@example.org\nSubject: x\n\nx", declared="marketing").conflicts[0].code
+        'from-of-another-flow'
     """
 
     def __init__(self, *routes: FlowRoute) -> None:
@@ -334,8 +342,8 @@ def _route(
         flow = _known(flows, declared)
         said = [*_against(flow, owners, domains), *doubts]
         if classification and classification.flow not in {None, flow}:
-            said.append(f"the content is {classification.flow}, and {flow} was declared")
-        return _decision(flows, flow, DecidedBy.DECLARED, ["the sender declared it"], said)
+            said.append(_reason("content-of-another-flow", content=classification.flow, flow=flow))
+        return _decision(flows, flow, DecidedBy.DECLARED, [_reason("declared")], said)
     is_personal = is_sent_for_a_person(message)
     headers = _by_headers(flows, message)
     classification = classification or _classify(message, classifier)
@@ -344,12 +352,12 @@ def _route(
             flows, headers, DecidedBy.HEADER, owners, domains, classification, doubts, is_personal=is_personal
         )
     if owners:
-        seen = {flow: f"From is of {domain}" for domain, flow in owners.items()}
+        seen = {flow: _reason("from-domain", domain=domain) for domain, flow in owners.items()}
         return _by_seen(
             flows, seen, DecidedBy.DOMAIN, owners, domains, classification, doubts, is_personal=is_personal
         )
     if reported := _reported_to(flows, message):
-        reason = f"a delivery report to {reported.domains[0]}"
+        reason = _reason("delivery-report", domain=reported.domains[0])
         return _decision(flows, reported.flow, DecidedBy.DOMAIN, [reason], doubts)
     return _by_content(flows, classification, doubts, domains)
 
@@ -410,53 +418,56 @@ def _known(flows: FlowSet, declared: Flow | str) -> Flow:
     return flow
 
 
-def _from_domains(message: Message) -> tuple[list[str], list[str]]:
+def _from_domains(message: Message) -> tuple[list[str], list[Reason]]:
     """Return the domains of From, and what is odd about who sends."""
     mailboxes = [a for value in message.get_all("from") for a in read_author(value).likely]
     domains = list(dict.fromkeys(a.domain.lower() for a in mailboxes if a.domain))
     doubts = []
     if not domains:
-        doubts.append("it has no From with a domain")
+        doubts.append(_reason("no-from-domain"))
     if len(mailboxes) > 1:
-        doubts.append(f"From has {len(mailboxes)} mailboxes")
+        doubts.append(_reason("several-from-mailboxes", count=len(mailboxes)))
     sender = mailbox(message.get("sender"))
     if sender.domain and sender.domain.lower() not in domains:
-        doubts.append(f"Sender is of {sender.domain.lower()}, which is not From's domain")
+        doubts.append(_reason("sender-of-another-domain", domain=sender.domain.lower()))
     return domains, doubts
 
 
-def _against(flow: Flow, owners: dict[str, Flow], domains: list[str]) -> list[str]:
+def _against(flow: Flow, owners: dict[str, Flow], domains: list[str]) -> list[Reason]:
     """Return what From says against a flow."""
     wrong = list(dict.fromkeys(owner for owner in owners.values() if owner != flow))
-    said = [f"From belongs to the {owner} flow, and the message is of the {flow} flow" for owner in wrong]
-    foreign = [domain for domain in domains if domain not in owners]
-    return said + [f"From's domain {domain} belongs to no flow" for domain in foreign]
+    said = [_reason("from-of-another-flow", owner=owner, flow=flow) for owner in wrong]
+    return said + _foreign(domain for domain in domains if domain not in owners)
 
 
-def _by_headers(flows: FlowSet, message: Message) -> dict[Flow, str]:
+def _foreign(domains: Iterable[str]) -> list[Reason]:
+    return [_reason("from-of-no-flow", domain=domain) for domain in domains]
+
+
+def _by_headers(flows: FlowSet, message: Message) -> dict[Flow, Reason]:
     """Return the flows that headers name, with the header that does."""
-    found: dict[Flow, str] = {}
+    found: dict[Flow, Reason] = {}
     named = message.get(FLOW_HEADER).strip().lower()
     list_id = message.get("list-id").rpartition("<")[2].partition(">")[0].strip().lower()
     streams = {message.get(name).strip() for name in stream_headers()} - {""}
     for known in flows:
         if named == known.flow:
-            found[known.flow] = f"{FLOW_HEADER} says so"
+            found[known.flow] = _reason("flow-header", header=FLOW_HEADER)
         elif not named and list_id and list_id == known.list_id:
-            found[known.flow] = f"List-Id is {list_id}"
+            found[known.flow] = _reason("list-id", list_id=list_id)
         elif not named and known.stream and known.stream in streams:
-            found[known.flow] = f"a header names its stream {known.stream}"
+            found[known.flow] = _reason("stream-header", stream=known.stream)
     return found
 
 
 def _by_seen(  # noqa: PLR0913, PLR0917 -- all that speaks for a flow, and against it
     flows: FlowSet,
-    seen: dict[Flow, str],
+    seen: dict[Flow, Reason],
     decided_by: DecidedBy,
     owners: dict[str, Flow],
     domains: list[str],
     classification: Classification,
-    doubts: list[str],
+    doubts: list[Reason],
     *,
     is_personal: bool,
 ) -> RouteDecision:
@@ -464,12 +475,12 @@ def _by_seen(  # noqa: PLR0913, PLR0917 -- all that speaks for a flow, and again
     flow = next(iter(seen))
     said = _against(flow, owners, domains)
     if is_personal and classification.flow is Flow.TRANSACTIONAL and flow is Flow.PROFESSIONAL:
-        reasons = [*seen.values(), "a program sent it for a person"]
+        reasons = [*seen.values(), _reason("sent-for-a-person")]
         return _decision(flows, flow, decided_by, reasons, said + doubts)
     if len(seen) > 1:
-        said.insert(0, f"it names several flows: {', '.join(seen)}")
+        said.insert(0, _reason("several-flows", flows=", ".join(seen)))
     if classification.flow not in {None, flow}:
-        said.append(f"the content is {classification.flow}, and not {flow}")
+        said.append(_reason("content-of-another-flow", content=classification.flow, flow=flow))
     is_clear = len(seen) == 1 and not said
     decision = _decision(flows, flow, decided_by, list(seen.values()), said + doubts)
     if is_clear:
@@ -479,24 +490,19 @@ def _by_seen(  # noqa: PLR0913, PLR0917 -- all that speaks for a flow, and again
 
 
 def _by_content(
-    flows: FlowSet, classification: Classification, doubts: list[str], domains: list[str]
+    flows: FlowSet, classification: Classification, doubts: list[Reason], domains: list[str]
 ) -> RouteDecision:
     """Decide by the content alone, where nothing else names a flow."""
     flow = classification.flow
-    foreign = [f"From's domain {domain} belongs to no flow" for domain in domains]
-    if flow is None:
-        return _decision(
-            flows, None, DecidedBy.NOTHING, [f"the content is {classification}"], foreign + doubts
-        )
-    return _decision(
-        flows, flow, DecidedBy.CLASSIFIER, [f"the content is {classification}"], foreign + doubts
-    )
+    decided_by = DecidedBy.CLASSIFIER if flow else DecidedBy.NOTHING
+    reasons = [_reason("content", content=str(classification))]
+    return _decision(flows, flow, decided_by, reasons, _foreign(domains) + doubts)
 
 
 def _decision(
-    flows: FlowSet, flow: Flow | None, decided_by: DecidedBy, reasons: list[str], conflicts: list[str]
+    flows: FlowSet, flow: Flow | None, decided_by: DecidedBy, reasons: list[Reason], conflicts: list[Reason]
 ) -> RouteDecision:
     chosen = flows.get(flow) if flow else None
     if flow and chosen is None:
-        conflicts = [*conflicts, f"the {flow} flow has no route"]
+        conflicts = [*conflicts, _reason("no-route", flow=flow)]
     return RouteDecision(flow, chosen, decided_by, tuple(reasons), tuple(dict.fromkeys(conflicts)))

@@ -190,13 +190,13 @@ def route(parts: Parts, check: Check) -> Steps:
         return
     check.flow, check.route = found.flow, found.route
     for conflict in found.conflicts:
-        check.say("route", "conflict", conflict, parts.on_conflict)
+        check.say("route", "conflict", conflict.sentence, parts.on_conflict)
     if found.route is None and (not found.conflicts or parts.on_conflict is ACCEPT):
-        check.say("route", "no-flow", "; ".join(found.reasons), HOLD)
+        check.say("route", "no-flow", "; ".join(map(str, found.reasons)), HOLD)
     if found.route is None and found.flow is not None and parts.is_dry(check):
         check.route = parts.flows.get(found.flow)  # a dry run sends everything
     if not found.conflicts and found.route is not None:
-        check.say("route", "ok", f"{found.flow} by {found.decided_by}: {'; '.join(found.reasons)}")
+        check.say("route", "ok", f"{found.flow} by {found.decided_by}: {'; '.join(map(str, found.reasons))}")
 
 
 def identity(parts: Parts, check: Check) -> Steps:
