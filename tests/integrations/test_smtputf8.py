@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import smtplib
 from typing import TYPE_CHECKING
 
+import aiosmtplib
 import pytest
 
 from mailflows import Gate, Refused
 from mailflows.feedback import SuppressionList, Verp
+from mailflows.integrations import RecipientState, delivery_of
+from mailflows.integrations.aiosmtplib import send
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.limits import Limit, Limiter, MemoryStore
 from mailflows.message import Message
@@ -61,3 +65,14 @@ def test_a_relay_without_the_extension_gets_nothing() -> None:
         ):
             smtp.sendmail(VERP.sender("spring", "10017"), [ZOE], mail(), flow="transactional")
         assert relay.deliveries == []
+
+
+def test_an_event_loop_is_refused_alike() -> None:
+    """The relay was reached, so nobody waits for it: both integrations refuse the address for good."""
+    with MisbehavingRelay() as relay:
+        gate = Gate(three_flows(transactional=relay.url))
+        with pytest.raises(aiosmtplib.SMTPNotSupported) as caught:
+            asyncio.run(send(gate, mail(), recipients=[ZOE], flow="transactional"))
+    delivery = delivery_of(caught.value)
+    assert delivery is not None
+    assert [(one.state, one.code) for one in delivery.recipients] == [(RecipientState.REFUSED, 553)]

@@ -97,13 +97,10 @@ def split(line: str, delimiter: str) -> list[str] | None:
     (['a', 'b, c'], None)
     """
     for strict in (True, False):
+        reader = csv.reader([line, ""], delimiter=delimiter, strict=strict)
         try:
-            (cells,) = csv.reader([line], delimiter=delimiter, strict=strict) if line else [[""]]
-        except csv.Error as problem:
-            if "unexpected end" in str(problem) or "field larger" in str(problem):
+            return next(reader) or [""]
+        except csv.Error:
+            if reader.line_num > 1:  # an open quotation mark reached for the line after it
                 return None
-        except ValueError:  # several rows: a line break outside quotation marks
-            return None
-        else:
-            return cells
     return None

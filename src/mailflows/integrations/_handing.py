@@ -15,7 +15,7 @@ from mailflows._result import printable
 from mailflows.errors import ConfigurationError, MailflowsError, MessageError
 from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
 from mailflows.integrations._dkim import signed
-from mailflows.integrations._relay import server_of
+from mailflows.integrations._relay import AddressNotSupported, AnswerLost, server_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,11 +83,11 @@ def is_ours(problem: BaseException) -> bool:
 def failure_of(problem: Exception) -> RecipientOutcome:
     """Return what holds for every recipient whom no reply was about."""
     deferred, refused = RecipientState.DEFERRED, RecipientState.REFUSED
-    if type(problem).__name__ == "AnswerLost":
+    if isinstance(problem, AnswerLost):
         return RecipientOutcome(
             "", RecipientState.UNKNOWN, "relay", None, "4.4.2 The relay's answer was lost"
         )
-    if isinstance(problem, smtplib.SMTPNotSupportedError) and "SMTPUTF8" in str(problem):
+    if isinstance(problem, AddressNotSupported):
         return RecipientOutcome(
             "", refused, "relay", 553, "5.6.7 The relay cannot carry this address (SMTPUTF8)"
         )

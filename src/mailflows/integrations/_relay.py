@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANSWER_TIMEOUT",
     "TIMEOUT",
+    "AddressNotSupported",
     "AnswerLost",
     "RelayConnection",
     "Relays",
@@ -43,6 +44,10 @@ ANSWER_TIMEOUT = 600.0
 _KEPT = 8
 """Idle connections that are kept to one relay. bound: below what relays allow one client, such as
 the fifty of Postfix (smtpd_client_connection_count_limit)."""
+
+
+class AddressNotSupported(smtplib.SMTPNotSupportedError):
+    """Raised where an address needs SMTPUTF8 (RFC 6531) and the relay does not have it."""
 
 
 class AnswerLost(smtplib.SMTPServerDisconnected):
@@ -109,14 +114,14 @@ class RelayConnection:
 
         Raises:
             smtplib.SMTPSenderRefused: If the relay says no.
-            smtplib.SMTPNotSupportedError: If it has no SMTPUTF8, and an address needs it.
+            AddressNotSupported: If it has no SMTPUTF8, and an address needs it.
         """
         self.stage = Stage.ENVELOPE
         said = [*options]
         if utf8 or needs_utf8((sender,)):
             if not self._smtp.has_extn("smtputf8"):
                 msg = f"relay {server_of(self.route).host} has no SMTPUTF8 (RFC 6531), which an address needs"
-                raise smtplib.SMTPNotSupportedError(msg)
+                raise AddressNotSupported(msg)
             said += ["SMTPUTF8", "BODY=8BITMIME"]
         if is_plain(sender) and not utf8:  # what smtplib reads again at some cost
             code, text = self._smtp.docmd("MAIL", " ".join([f"FROM:<{sender}>", *said]))

@@ -15,6 +15,7 @@ except ImportError as problem:
     extra = "aiosmtplib"
     raise MissingExtra(extra, "aiosmtplib") from problem
 
+from mailflows.integrations import _relay
 from mailflows.integrations._delivery import Delivery
 from mailflows.integrations._envelope import needs_utf8, read_recipients, read_sender
 from mailflows.integrations._handing import failure_of, outgoing, reported, route_of
@@ -33,8 +34,12 @@ if TYPE_CHECKING:
 __all__ = ["AnswerLost", "send"]
 
 
-class AnswerLost(aiosmtplib.SMTPServerDisconnected):
+class AnswerLost(aiosmtplib.SMTPServerDisconnected, _relay.AnswerLost):
     """Raised where a relay was sent a message and its answer was lost: it may have it, or not."""
+
+
+class _AddressNotSupported(aiosmtplib.SMTPNotSupported, _relay.AddressNotSupported):
+    """Raised where an address needs SMTPUTF8 (RFC 6531) and the relay does not have it."""
 
 
 async def send(  # noqa: PLR0913 -- as aiosmtplib.send()
@@ -139,7 +144,7 @@ class _Conversation:
         is_utf8 = needs_utf8((sender, *to))
         if is_utf8 and not client.supports_extension("smtputf8"):
             msg = f"relay {server_of(route).host} has no SMTPUTF8 (RFC 6531), which an address needs"
-            raise aiosmtplib.SMTPNotSupported(msg)
+            raise _AddressNotSupported(msg)
         options = ["SMTPUTF8", "BODY=8BITMIME"] if is_utf8 else []
         options += [f"size={size}"] if client.supports_extension("size") else []
         encoding = "utf-8" if is_utf8 else "ascii"
