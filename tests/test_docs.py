@@ -30,10 +30,8 @@ def snippets(page: Path) -> list[tuple[int, str]]:
     ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_snippets(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sessions of a page run one after the other, from the project's folder, as they are shown."""
-    monkeypatch.chdir(ROOT)
+def run_sessions(page: Path) -> str:
+    """Run the sessions of a page one after the other; return what went wrong."""
     names: dict[str, object] = {}
     problems: list[str] = []
     for line, code in snippets(page):
@@ -41,7 +39,14 @@ def test_snippets(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         runner = doctest.DocTestRunner(optionflags=OPTIONS)
         runner.run(test, out=problems.append, clear_globs=False)
         names = test.globs
-    assert "".join(problems) == ""
+    return "".join(problems)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_snippets(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sessions of a page run one after the other, from the project's folder, as they are shown."""
+    monkeypatch.chdir(ROOT)
+    assert run_sessions(page) == ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import enum
 import importlib
 import inspect
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mailflows
-from test_docs import OPTIONS, PAGES, ROOT, snippets
+from test_docs import PAGES, ROOT, run_sessions, snippets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,12 +89,8 @@ def shown() -> tuple[str, set[type]]:
             if not issubclass(value, enum.Enum):
                 patch.setattr(value, "__init__", _noting(value.__init__, made))
         for page in PAGES:
-            names: dict[str, object] = {}
-            for line, text in snippets(page):
-                test = doctest.DocTestParser().get_doctest(text, names, page.name, str(page), line)
-                doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=str, clear_globs=False)
-                names = test.globs
-                code.append(text)
+            assert run_sessions(page) == "", f"{page} fails, so what it shows is not known"
+            code += [text for _, text in snippets(page)]
     return "\n".join(code), {base for one in made for base in one.__mro__}
 
 
