@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from functools import partial
 from math import ceil
@@ -323,6 +324,20 @@ def scaling_costs() -> str:
     )
 
 
+def benchmarks() -> str:
+    """Return what each script measures, and when and where it was run last."""
+    rows: list[list[object]] = []
+    for script in sorted((ROOT / "benchmarks").glob("*.py")):
+        if not (RESULTS / f"{script.stem}.json").exists():
+            continue
+        about = (ast.get_docstring(ast.parse(script.read_text("utf-8"))) or "").split("\n\n")[0]
+        found = result(script.stem)
+        rows.append(
+            [f"`{script.name}`", " ".join(about.split()), found.get("date", ""), found.get("machine", "")]
+        )
+    return table(["script", "what it measures", "last run", "on"], rows)
+
+
 MORE: dict[str, dict[str, Callable[[], str]]] = {
     "docs/limits.md": {"limits": limits},
     "docs/senders.md": {"sender-control": senders},
@@ -332,6 +347,7 @@ MORE: dict[str, dict[str, Callable[[], str]]] = {
     "docs/guard.md": {"kinds": kinds, "guard": guard},
     "docs/tracking.md": {"tracking": tracking},
     "docs/integrations.md": {"relays": relays},
+    "docs/benchmarks.md": {"benchmarks": benchmarks},
     "docs/shop.md": {f"shop-{number}": partial(shop, number) for number in range(1, 7)},
     "docs/scaling.md": {"scaling": scaling, "scaling-costs": scaling_costs},
     "docs/gate.md": {"breaker": breaker, "gate-speed": gate_speed},

@@ -179,8 +179,8 @@ def attacked() -> str:
     twice = sum(scene["twice"] for scene in scenes)
     return (
         f"of {tried:,} messages that five attacks caused, {came} left; of {sent} orders, letters and\n"
-        f"newsletters in the same hours, and in one in which a relay was down, {got} arrived, {twice or 'none'} "
-        "of\nthem twice."
+        f"newsletters in the same hours, and in one in which a relay was down, {got} arrived, "
+        f"{twice or 'none'} of\nthem twice."
     )
 
 

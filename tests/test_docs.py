@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import pkgutil
@@ -9,16 +10,22 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import mailflows
 from mailflows import errors
+from mailflows.flows import FlowSet
+from mailflows.flows._file import SettingsFile
+from mailflows.gate._settings import parts_from_file
+from mailflows.limits import MemoryStore
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```(?:python|\{doctest\})\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -50,6 +57,50 @@ def test_snippets(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def _programs(page: Path) -> list[tuple[int, ast.Module]]:
+    """Return line and syntax tree of the code blocks of a page that show a program, not a session."""
+    text = page.read_text("utf-8")
+    return [
+        (
+            text.count("\n", 0, match.start(1)),
+            compile(match[1], page.name, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT),
+        )
+        for match in BLOCK.finditer(text)
+        if ">>>" not in match[1]
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_programs_name_what_is_there(page: Path) -> None:
+    """A block that needs a relay or a site is Python, and all that it takes from the library is there."""
+    wrong: list[str] = []
+    for line, tree in _programs(page):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mailflows":
+                module = importlib.import_module(node.module or "")
+                wrong += [f"{line}: {one.name}" for one in node.names if not hasattr(module, one.name)]
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                is_missing = node.value.id == "mailflows" and not hasattr(mailflows, node.attr)
+                wrong += [f"{line}: mailflows.{node.attr}"] if is_missing else []
+    assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_settings_are_read(page: Path, tmp_path: Path) -> None:
+    """A block of flows.toml that a page shows is read as the library reads it."""
+    for number, match in enumerate(TOML.finditer(page.read_text("utf-8"))):
+        tables = tomllib.loads(match[1])
+        if "flows" not in tables and not {"gate", "limits"} & set(tables):
+            continue
+        file = tmp_path / f"{number}.toml"
+        flows = "" if "flows" in tables else '[flows.transactional]\ndomains = ["notify.example.org"]\n'
+        flows += "" if "flows" in tables else '[flows.marketing]\ndomains = ["news.example.org"]\n'
+        file.write_text(re.sub(r'model = "mine.json"', "", match[1]) + "\n" + flows, "utf-8")
+        settings = SettingsFile(file)
+        FlowSet.from_file(settings, needs_passwords=False)
+        parts_from_file(settings, MemoryStore())
+
+
 def test_blocks_are_closed(page: Path) -> None:
     """A block that is not closed shows the next heading as code."""
     is_open = False
