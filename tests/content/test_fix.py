@@ -293,3 +293,10 @@ def test_a_template_has_no_headers_to_repair() -> None:
     """A repair of headers is refused with the names of those that a page can have."""
     with pytest.raises(ConfigurationError, match="there are active-content, forms"):
         fix_html("<p>x</p>", only=["date"])
+
+
+@pytest.mark.parametrize("selector", ["table:not([role])", "[role=presentation] td"])
+def test_a_role_that_a_style_sheet_asks_for_is_not_added(selector: str) -> None:
+    """It would change what is seen."""
+    page = f"<style>{selector} {{ color: red }}</style><table><tr><td>x</td></tr></table>"
+    assert fix_html(page, only=["roles"]).data.decode() == page

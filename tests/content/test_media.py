@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailflows.content import _media, fix_html
+from mailflows.content import _media, fix_html, plain_text
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,11 @@ def test_merge_tags_in_a_style_stay(tag: str) -> None:
     once = fix_html(page, only=["inline-css"]).data.decode()
     assert f"top: 1px; {tag}" in once
     assert fix_html(once, only=["inline-css"]).data.decode() == once
+
+
+@pytest.mark.parametrize(("kind", "counts"), [("", True), (" TEXT/CSS ", True), ("text/x-less", False)])
+def test_a_style_of_another_type_is_none(kind: str, counts: bool) -> None:  # noqa: FBT001 -- a parameter
+    """Browsers leave it alone."""
+    page = f'<style type="{kind}">.x {{ display: none }}</style><p>Hello</p><p class="x">hidden</p>'
+    assert ("hidden" not in plain_text(page)) is counts
+    assert (b"style=" in fix_html(page, only=["inline-css"]).data) is counts

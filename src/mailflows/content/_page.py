@@ -82,12 +82,12 @@ class Page:
     @cached_property
     def sheets(self) -> tuple[_css.Sheet, ...]:
         """The style sheets, in order; a ``media`` that does not hold is a condition of all rules."""
-        return tuple(map(_sheet, self.tree.named("style")))
+        return tuple(map(_sheet, filter(_is_css, self.tree.named("style"))))
 
     @cached_property
     def inline_sheets(self) -> tuple[_css.Sheet, ...]:
         """The style sheets that may be written into the elements."""
-        styles = (element for element in self.tree.named("style") if not is_left_out(element))
+        styles = (e for e in self.tree.named("style") if _is_css(e) and not is_left_out(e))
         return tuple(map(_sheet, styles))
 
     @cached_property
@@ -188,6 +188,11 @@ def is_left_out(element: Element) -> bool:
         or element.get("data-css-inline").strip().lower() == "ignore"
         or "data-embed" in element.values
     )
+
+
+def _is_css(style: Element) -> bool:
+    """Say whether browsers read a ``<style>``: without a type, or as CSS (HTML Living Standard, 4.2.6)."""
+    return style.get("type").strip().lower() in {"", "text/css"}
 
 
 def _sheet(element: Element) -> _css.Sheet:

@@ -88,7 +88,11 @@ def _outermost(edits: list[Edit]) -> list[Edit]:
 
 
 def roles(page: Page) -> list[Edit]:
-    """Say of the tables that only lay out that they do."""
+    """Say of the tables that only lay out that they do, unless a style sheet asks who does."""
+    if any(
+        "[role" in selector for sheet in page.sheets for rule in sheet.rules for selector in rule.selectors
+    ):
+        return []
     return [_attribute(element, "role", "presentation") for element in unmarked_tables(page)]
 
 
