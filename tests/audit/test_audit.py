@@ -165,6 +165,17 @@ def test_a_subdomain_inherits_by_the_tree_walk() -> None:
     assert [f.flows for f in report if f.code == "dmarc-policy-none"] == [("marketing",)]
 
 
+def test_a_finding_names_every_flow_that_it_touches() -> None:
+    """What the organisation's record lacks is one finding, of all flows below it."""
+    setup = clean(PARTLY)
+    for domain in ("news.firm.example", "tx.firm.example"):
+        del setup.records[f"_dmarc.{domain}"]
+    setup.put("_dmarc.firm.example", "TXT", "v=DMARC1; p=reject; pct=50; rua=mailto:r@firm.example")
+    report = _audit(setup)
+    found = [f.flows for f in report if f.code == "dmarc-removed-tag"]
+    assert found == [("professional", "marketing", "transactional")]
+
+
 def test_both_drivers_find_the_same() -> None:
     """The async audit and one without a network see what the sync one sees."""
     setup = clean(SEPARATE)

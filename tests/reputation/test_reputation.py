@@ -398,6 +398,25 @@ def test_a_bad_campaign_stops_itself() -> None:
     assert not found.acquire("marketing", context=Context(campaign="bought list"))
 
 
+@pytest.mark.parametrize("kind", ["form", "campaign", "template", "tenant", "account"])
+def test_each_scope_stops_for_itself_and_is_closed_by_hand(kind: str) -> None:
+    """Whatever is guilty stops alone, is shown with its reason, and goes on when an operator says so."""
+    found = reputation()
+    bad, good = replace(Context(), **{kind: "bad"}), replace(Context(), **{kind: "good"})  # type: ignore[arg-type]
+    for number in range(60):
+        found.report(GOOD, flow="marketing", context=good)
+        if found.acquire("marketing", context=bad):
+            found.report(BAD if number % 3 else GOOD, flow="marketing", context=bad)
+    (stopped,) = found.stopped()
+    assert kind in stopped.scope
+    assert "bounces" in stopped.reason
+    assert found.acquire("marketing", context=good)
+    assert not found.acquire("marketing", context=bad)
+    found.close("marketing", scope=f"{kind}:bad")
+    assert found.stopped() == ()
+    assert found.acquire("marketing", context=bad)
+
+
 def test_a_bad_campaign_does_not_stop_its_sender() -> None:
     """One From address sends every newsletter: the bad mailing stops, and the good one goes on."""
     found = reputation()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -108,8 +108,12 @@ class AuditReport(Result):
 
     @classmethod
     def of(cls, findings: Iterable[AuditFinding]) -> AuditReport:
-        """Return a report of findings, each told once, the worst first."""
-        told = {(f.code, f.sentence): f for f in findings}
+        """Return a report of findings, each told once for all its flows, the worst first."""
+        told: dict[tuple[str, str], AuditFinding] = {}
+        for found in findings:
+            known = told.setdefault((found.code, found.sentence), found)
+            flows = tuple(dict.fromkeys((*known.flows, *found.flows)))
+            told[found.code, found.sentence] = replace(known, flows=flows)
         return cls(tuple(sorted(told.values(), key=lambda f: -f.severity.weight)))
 
     @property

@@ -88,7 +88,7 @@ class _Line:
         kind: Its zone, the body until something else is found.
         wording: The line without web and mail addresses: a host's name is no wording.
         lower: The wording in lower case.
-        words: Its tokens.
+        words: The tokens of its beginning.
     """
 
     __slots__ = ("_concepts", "kind", "lower", "place", "text", "wording", "words")
@@ -99,7 +99,7 @@ class _Line:
         self.kind = ZoneKind.BODY
         self.wording = without_addresses(text)
         self.lower = self.wording.lower()
-        self.words = tuple(_TOKEN.findall(self.lower))
+        self.words = tuple(_TOKEN.findall(self.lower[:_BEGINNING]))
         self._concepts: set[str] | None = None
 
     def concepts(self, language: str) -> set[str]:
@@ -136,10 +136,8 @@ class _Line:
 _LABEL = (
     5  # choice: words of the longest labels seen in menus and footers ("View this email in your browser")
 )
-_TOP = 8  # bound: lines in which a preheader and a header band may stand
-_AT_ONCE = (
-    _TOP + LONGEST_FOOTER
-)  # bound: of longer texts, what stands between top and footer is looked up when asked
+_BEGINNING = 400  # bound: letters in which a line's first forty words stand
+_LAST = 6  # choice: lines that are looked up at once with the labels above them; others when asked
 _TOLD = 40  # choice: a footer or a disclaimer says what it is in its first words
 _LANGUAGE = 60  # choice: of so many words, dozens are function words
 _SENTENCE = 12  # choice: a line of more words says something, and is a footer only by its wording
@@ -208,7 +206,10 @@ def zones_of_text(text: str, *, language: str | None = None) -> tuple[Zone, ...]
         return ()
     if language is None:
         language = words.language_of(_first_words(lines), text[:2000])
-    _look_up(lines if len(lines) <= _AT_ONCE else [*lines[:_TOP], *lines[-LONGEST_FOOTER:]], language)
+    _look_up(
+        [*(line for line in lines[-LONGEST_FOOTER:-_LAST] if len(line.words) <= _LABEL), *lines[-_LAST:]],
+        language,
+    )
     end = _mark_quoted(lines, language)
     end = _mark_footer(lines, end, language)
     end = _mark_signature(lines, end, language)
