@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import random
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -319,6 +320,8 @@ LIST = b"email,name\n" + b"".join(b"p%d@shop.fr,N%d\n" % (n, n) for n in range(5
         (encrypted(zipped(LIST)), "encrypted"),
         (zipped(gzip.compress(LIST), name="list.csv.gz"), "0 lists"),
         (b"PK\x05\x06" + bytes(18), "empty zip"),
+        (zipped(LIST)[:-10] + (10**6).to_bytes(4, "little") + zipped(LIST)[-6:], "damaged zip"),
+        (bytes(random.Random(3).choices(range(1, 256), k=400)), "a binary file"),
         (b'[{"a":' + b"[" * 100_000, "damaged JSON"),
         (b'{\n "contacts": 5\n}', "one list"),
     ],

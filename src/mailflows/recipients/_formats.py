@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -43,6 +44,9 @@ _AS_TEXT = (
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _LISTS = (".csv", ".tsv", ".txt", ".tab", ".jsonl", ".json", ".xlsx")
 _NESTED = "a packed file inside another; unpack it first"
+_DAMAGED = (OSError, EOFError, ValueError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile)
+"""What the standard library raises about damaged archives."""
+
 _IN_MEMORY = 8 * 1024 * 1024  # bound: a larger list is unpacked to disk
 _MOST_UNPACKED = 4 * 1024**3  # bound: what a small packed file may become
 
@@ -76,10 +80,20 @@ def unpack(binary: IO[bytes], *, is_inside: bool = False) -> tuple[IO[bytes], bo
         if head.startswith(mark):
             raise _refuse(what)
     refuse_text(head.lstrip(b"\xef\xbb\xbf").decode("latin-1"))
-    if b"\0" in head and not _may_be_utf16(head):
+    if not _may_be_utf16(head) and (b"\0" in head or _controls_in(head) > _FEW * len(head)):
         what = "a binary file, no text"
         raise _refuse(what)
     return binary, False
+
+
+_FEW = 0.03
+"""Share of control characters up to which a file is text; random bytes have ten times as many. Our choice."""
+
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f"))
+
+
+def _controls_in(head: bytes) -> int:
+    return len(head) - len(head.translate(None, _CONTROLS))
 
 
 def _may_be_utf16(head: bytes) -> bool:
@@ -103,18 +117,15 @@ def _unpacked(packed: IO[bytes], damaged: str) -> tuple[IO[bytes], bool]:
     """Return what is in a packed file: all of it first, so that no part of a damaged one is judged."""
     kept = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 -- who reads it closes it
     try:
-        _copy(packed, kept)
+        _copy(packed, kept, damaged)
         return unpack(kept, is_inside=True)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        kept.close()
-        raise _refuse(damaged) from error
     except BaseException:
         kept.close()
         raise
 
 
-def _copy(packed: IO[bytes], kept: IO[bytes]) -> None:
-    while block := packed.read(1 << 20):
+def _copy(packed: IO[bytes], kept: IO[bytes], damaged: str) -> None:
+    while block := _read(packed, damaged):
         kept.write(block)
         if kept.tell() > _MOST_UNPACKED:
             what = f"a packed file of more than {_MOST_UNPACKED >> 30} GB; unpack it first"
@@ -122,11 +133,18 @@ def _copy(packed: IO[bytes], kept: IO[bytes]) -> None:
     kept.seek(0)
 
 
+def _read(packed: IO[bytes], damaged: str) -> bytes:
+    try:
+        return packed.read(1 << 20)
+    except _DAMAGED as error:
+        raise _refuse(damaged) from error
+
+
 def _of_zip(binary: IO[bytes], *, is_inside: bool) -> tuple[IO[bytes], bool]:
     damaged = "a damaged zip archive"
     try:
         archive = zipfile.ZipFile(binary)
-    except zipfile.BadZipFile as error:
+    except _DAMAGED as error:
         raise _refuse(damaged) from error
     names = [
         info.filename
@@ -149,7 +167,7 @@ def _of_zip(binary: IO[bytes], *, is_inside: bool) -> tuple[IO[bytes], bool]:
         raise _refuse(what)
     try:
         packed = archive.open(lists[0])
-    except (NotImplementedError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise _refuse(damaged) from error
     with packed:
         return _unpacked(packed, damaged)
