@@ -305,6 +305,12 @@ def damaged(archive: bytes) -> bytes:
     return bytes(made)
 
 
+def displaced(archive: bytes) -> bytes:
+    """Return an archive whose table is said to stand further down, so its file before the beginning."""
+    place = int.from_bytes(archive[-6:-2], "little") + 10
+    return archive[:-6] + place.to_bytes(4, "little") + archive[-2:]
+
+
 LIST = b"email,name\n" + b"".join(b"p%d@shop.fr,N%d\n" % (n, n) for n in range(500))
 
 
@@ -320,7 +326,7 @@ LIST = b"email,name\n" + b"".join(b"p%d@shop.fr,N%d\n" % (n, n) for n in range(5
         (encrypted(zipped(LIST)), "encrypted"),
         (zipped(gzip.compress(LIST), name="list.csv.gz"), "0 lists"),
         (b"PK\x05\x06" + bytes(18), "empty zip"),
-        (zipped(LIST)[:-10] + (10**6).to_bytes(4, "little") + zipped(LIST)[-6:], "damaged zip"),
+        (displaced(zipped(LIST)), "damaged zip"),
         (bytes(random.Random(3).choices(range(1, 256), k=400)), "a binary file"),
         (b'[{"a":' + b"[" * 100_000, "damaged JSON"),
         (b'{\n "contacts": 5\n}', "one list"),
