@@ -18,7 +18,8 @@ import pytest
 
 from mailflows import Classifier, Context, Gate, check_list, check_recipient, classify
 from mailflows._result import Reason, Result
-from mailflows.audit import DmarcReports, DmarcRow, audit
+from mailflows.audit import audit
+from mailflows.audit._aggregates import DmarcReports, DmarcRow
 from mailflows.content import fix, lint
 from mailflows.feedback import (
     Event,
@@ -29,8 +30,9 @@ from mailflows.feedback import (
     import_suppressions,
     read_reply,
 )
-from mailflows.gate import GateReason
-from mailflows.integrations import RecipientOutcome, RecipientState
+from mailflows.gate._check import GateReason
+from mailflows.integrations import RecipientState
+from mailflows.integrations._delivery import RecipientOutcome
 from mailflows.limits import Limit, Limiter, MemoryStore
 from mailflows.pacing import Schedule, WarmUp
 from mailflows.recipients import signup_risk

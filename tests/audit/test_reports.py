@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.zones import SEPARATE, Setup, clean
-from mailflows.audit import AuditReport, DmarcReports, audit, read_reports
+from mailflows.audit import AuditReport, audit, read_reports
+from mailflows.audit._aggregates import DmarcReports
 from mailflows.testing import FakeDns
 
 Row = tuple[str, int, bool, str]

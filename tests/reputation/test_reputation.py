@@ -18,13 +18,15 @@ from mailflows._context import Context
 from mailflows.feedback import Action, BounceReason, Event, EventType, from_reply, from_smtp_exception
 from mailflows.flow import Flow
 from mailflows.limits import MemoryStore, SQLiteStore
-from mailflows.reputation import BreakerPolicy, BreakerState, Metric, Reputation, Standing, Threshold
+from mailflows.reputation import BreakerPolicy, BreakerState, Metric, Reputation, Threshold
 from mailflows.reputation._breaker import large_provider_of, thresholds_for
 from mailflows.reputation._record import Counts, ReputationRecord, Tally
 from mailflows.testing import FixedClock
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mailflows.reputation._reputation import Standing
 
 GOOD = from_reply(250, "2.0.0 Ok", recipient="ada@babbage.example")
 BAD = from_reply(550, "5.1.1 User unknown", recipient="bob@babbage.example")

@@ -24,16 +24,17 @@ from mailflows import (
     limits,
     pacing,
 )
-from mailflows.audit import AuditFinding, AuditReport
+from mailflows._providers import Provider
+from mailflows.audit import AuditReport
+from mailflows.audit._report import AuditFinding
+from mailflows.content._report import Code, LintFinding
 from mailflows.feedback import (
     Action,
     BounceReason,
     Event,
     EventType,
-    ImportResult,
     PaceChange,
     Reply,
-    Suppression,
     SuppressionList,
     Verp,
     export_suppressions,
@@ -46,16 +47,23 @@ from mailflows.feedback import (
     read_reply,
     verify_webhook,
 )
-from mailflows.flows import FlowRoute, FlowSet, GuardDecision, GuardReason, RouteDecision
+from mailflows.feedback._csv import ImportResult
+from mailflows.feedback._entry import Suppression
+from mailflows.flows import FlowRoute, FlowSet, GuardDecision, RouteDecision
+from mailflows.flows._guard import GuardReason
 from mailflows.gate import Finding as ScanFinding
-from mailflows.gate import GateDecision, GateReason, RefusedRecipient
+from mailflows.gate import GateDecision
+from mailflows.gate._check import GateReason, RefusedRecipient
 from mailflows.integrations import Delivery
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.limits import Decision, Limit, Limiter, MemoryStore
 from mailflows.message import Address, Part
-from mailflows.reputation import Reputation, ReputationVerdict, Standing
+from mailflows.pacing._warm_up import Allowance, WarmUpState
+from mailflows.reputation import Reputation, ReputationVerdict
+from mailflows.reputation._reputation import Standing
 from mailflows.signals import SIGNALS, Signal, measure
-from mailflows.templates import Observation, SlotAlarm, TemplateMemory, check_fields
+from mailflows.templates import Observation, TemplateMemory, check_fields
+from mailflows.templates._slots import SlotAlarm
 from mailflows.tracking import (
     CampaignStats,
     Comparison,
@@ -63,14 +71,13 @@ from mailflows.tracking import (
     HitKind,
     HitVerdict,
     Link,
-    Moment,
-    Rate,
     Tracked,
     Tracker,
     compare,
     judge_hit,
     judge_hits,
 )
+from mailflows.tracking._tables import Moment, Rate
 
 result = mailflows.classify(b"Subject: x\n\nHello")
 assert_type(result, Classification)
@@ -114,10 +121,10 @@ assert_type(export_suppressions(suppressions, io.StringIO()), int)
 mailflows.RecipientChecker(bounced=suppressions)
 lint_report = content.lint(b"Subject: x\n\nHello", flow="marketing", clients=["gmail"], ignore={"links"})
 assert_type(lint_report, content.LintReport)
-assert_type(lint_report.findings, tuple[content.LintFinding, ...])
+assert_type(lint_report.findings, tuple[LintFinding, ...])
 assert_type(lint_report.ok, bool)
 assert_type(content.lint_html("<p>x</p>", flow=Flow.MARKETING), content.LintReport)
-assert_type(content.codes(), dict[str, content.Code])
+assert_type(content.codes(), dict[str, Code])
 fixed = content.fix(Path("a.eml"), only=["date"], unsubscribe="https://example.org/u/x")
 assert_type(fixed, content.FixResult)
 assert_type(content.fix_html("<p>x</p>", only={"lang"}), content.FixResult)
@@ -165,10 +172,10 @@ pacer.schedule("ada@example.org").skipped()
 assert_type(pacer.stream(["ada@example.org"], resume="x"), Iterator[tuple[str, pacing.Slot]])
 assert_type(pacer.schedule("ada@example.org").result(250), Reply)
 assert_type(read_reply(550, b"5.1.1 no").pace, PaceChange | None)
-assert_type(pacing.provider_of("example.org"), pacing.Provider)
+assert_type(pacing.provider_of("example.org"), Provider)
 warm_up = pacing.WarmUp("ses", store=limits.MemoryStore(), name="192.0.2.1")
-assert_type(warm_up.acquire(5, provider="google"), pacing.Allowance)
-assert_type(warm_up.state(), pacing.WarmUpState)
+assert_type(warm_up.acquire(5, provider="google"), Allowance)
+assert_type(warm_up.state(), WarmUpState)
 tracker = Tracker([b"k" * 32], "https://t.shop.example/", Flow.MARKETING, utm={"utm_source": "news"})
 assert_type(tracker.rewrite(b"", campaign="spring", recipient="42"), bytes)
 assert_type(tracker.rewrite(EmailMessage(), campaign="spring", recipient="42", do_not_track=True), bytes)

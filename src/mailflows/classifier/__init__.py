@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
-from mailflows.classifier._calibration import Calibration
 from mailflows.classifier._classification import Classification
 from mailflows.classifier._classifier import Classifier, classify
 from mailflows.classifier._model import Model
 
-__all__ = ["Calibration", "Classification", "Classifier", "Model", "classify"]
+__all__ = [
+    "Classification",
+    "Classifier",
+    "Model",
+    "classify",
+]

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailflows._result import Cell
-    from mailflows.feedback import Event, Suppression
+    from mailflows.feedback import Event
+    from mailflows.feedback._entry import Suppression
 
 __all__ = ["add_command"]
 

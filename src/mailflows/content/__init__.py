@@ -5,15 +5,12 @@ from __future__ import annotations
 from mailflows.content._fix import REPAIRS, FixResult, fix, fix_html
 from mailflows.content._lint import lint, lint_html
 from mailflows.content._plain import plain_text
-from mailflows.content._report import Code, LintFinding, LintReport, Where, codes
+from mailflows.content._report import LintReport, codes
 
 __all__ = [
     "REPAIRS",
-    "Code",
     "FixResult",
-    "LintFinding",
     "LintReport",
-    "Where",
     "codes",
     "fix",
     "fix_html",

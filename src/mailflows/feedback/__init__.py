@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from mailflows.feedback._autoreply import parse_autoreply
 from mailflows.feedback._bounce import parse_bounce
-from mailflows.feedback._csv import ImportResult, export_suppressions, import_suppressions
-from mailflows.feedback._entry import Suppression
+from mailflows.feedback._csv import export_suppressions, import_suppressions
 from mailflows.feedback._event import Action, BounceReason, Event, EventType, Fault
 from mailflows.feedback._outage import Outage, OutagePolicy
 from mailflows.feedback._pace import PaceChange
 from mailflows.feedback._reply import Reply, from_reply, from_smtp_exception, read_reply
-from mailflows.feedback._selection import Undone
 from mailflows.feedback._signatures import verify_webhook
 from mailflows.feedback._sns import confirmation_url
 from mailflows.feedback._suppression import SuppressionList
@@ -29,14 +27,11 @@ __all__ = [
     "Event",
     "EventType",
     "Fault",
-    "ImportResult",
     "Outage",
     "OutagePolicy",
     "PaceChange",
     "Reply",
-    "Suppression",
     "SuppressionList",
-    "Undone",
     "Verp",
     "confirmation_url",
     "export_suppressions",

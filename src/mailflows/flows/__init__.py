@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailflows.flows._flow_set import FLOW_HEADER, DecidedBy, FlowSet, RouteDecision
-from mailflows.flows._guard import GuardDecision, GuardReason, GuardSettings, Outcome
+from mailflows.flows._guard import GuardDecision, GuardSettings, Outcome
 from mailflows.flows._route import FlowRoute, Relay
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "FlowRoute",
     "FlowSet",
     "GuardDecision",
-    "GuardReason",
     "GuardSettings",
     "Outcome",
     "Relay",

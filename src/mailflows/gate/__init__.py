@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from mailflows._context import Context
-from mailflows.gate._check import GateDecision, GateReason, RefusedRecipient, Verdict
-from mailflows.gate._erasure import Forgotten
+from mailflows.gate._check import GateDecision, Verdict
 from mailflows.gate._gate import Gate
 from mailflows.gate._parts import Finding
-from mailflows.gate._status import GateStatus, LimitUse
-from mailflows.gate._tally import Tally, TallyCount, TallyReport
+from mailflows.gate._tally import Tally
 
 __all__ = [
     "Context",
     "Finding",
-    "Forgotten",
     "Gate",
     "GateDecision",
-    "GateReason",
-    "GateStatus",
-    "LimitUse",
-    "RefusedRecipient",
     "Tally",
-    "TallyCount",
-    "TallyReport",
     "Verdict",
 ]

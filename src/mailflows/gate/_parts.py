@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from mailflows.gate._tally import Tally
     from mailflows.held import HeldMail
     from mailflows.limits import Decision, Limiter
-    from mailflows.recipients import RecipientChecker, RecipientReason, RecipientReport
+    from mailflows.recipients import RecipientChecker, RecipientReport
+    from mailflows.recipients._report import RecipientReason
     from mailflows.reputation import Reputation
     from mailflows.senders import SenderControl
     from mailflows.templates import TemplateMemory
@@ -192,11 +193,15 @@ def route(parts: Parts, check: Check) -> Steps:
     for conflict in found.conflicts:
         check.say("route", "conflict", conflict.sentence, parts.on_conflict)
     if found.route is None and (not found.conflicts or parts.on_conflict is ACCEPT):
-        check.say("route", "no-flow", "; ".join(map(str, found.reasons)), HOLD)
+        check.say("route", "no-flow", "; ".join(one.sentence for one in found.reasons), HOLD)
     if found.route is None and found.flow is not None and parts.is_dry(check):
         check.route = parts.flows.get(found.flow)  # a dry run sends everything
     if not found.conflicts and found.route is not None:
-        check.say("route", "ok", f"{found.flow} by {found.decided_by}: {'; '.join(map(str, found.reasons))}")
+        check.say(
+            "route",
+            "ok",
+            f"{found.flow} by {found.decided_by}: {'; '.join(one.sentence for one in found.reasons)}",
+        )
 
 
 def identity(parts: Parts, check: Check) -> Steps:

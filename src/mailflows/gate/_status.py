@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailflows._result import Result
 from mailflows.held import HeldState
-from mailflows.reputation import BreakerState, Standing
+from mailflows.reputation import BreakerState
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mailflows._result import Cell, Table
     from mailflows.gate._parts import Parts
     from mailflows.gate._tally import TallyReport
+    from mailflows.reputation._reputation import Standing
 
 __all__ = ["GateStatus", "LimitUse", "status_of"]
 

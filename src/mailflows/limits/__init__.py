@@ -5,7 +5,7 @@ from __future__ import annotations
 from mailflows._stores import MemoryStore, RedisStore, Rows, RowStore, SQLiteStore, Store
 from mailflows.limits import presets
 from mailflows.limits._attempt import Attempt, Keys
-from mailflows.limits._decision import Decision, LimitReading
+from mailflows.limits._decision import Decision
 from mailflows.limits._limit import Limit
 from mailflows.limits._limiter import Limiter
 
@@ -14,7 +14,6 @@ __all__ = [
     "Decision",
     "Keys",
     "Limit",
-    "LimitReading",
     "Limiter",
     "MemoryStore",
     "RedisStore",

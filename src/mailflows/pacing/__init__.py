@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from mailflows._providers import Provider, provider_of
+from mailflows._providers import provider_of
 from mailflows.pacing._pacer import Pacer
 from mailflows.pacing._schedule import Schedule
 from mailflows.pacing._send_slot import Slot
-from mailflows.pacing._warm_up import Allowance, WarmUp, WarmUpState
+from mailflows.pacing._warm_up import WarmUp
 
 __all__ = [
-    "Allowance",
     "Pacer",
-    "Provider",
     "Schedule",
     "Slot",
     "WarmUp",
-    "WarmUpState",
     "provider_of",
 ]

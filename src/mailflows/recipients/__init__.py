@@ -7,7 +7,7 @@ and the cache of both.
 from __future__ import annotations
 
 from mailflows._dns import Resolver
-from mailflows.recipients._bounce_rate import Advice, Policy, PolicyVerdict, Prediction
+from mailflows.recipients._bounce_rate import Advice, Policy
 from mailflows.recipients._checker import (
     RecipientChecker,
     acheck_list,
@@ -18,29 +18,21 @@ from mailflows.recipients._checker import (
     ensure_recipient,
 )
 from mailflows.recipients._list_report import ListReport
-from mailflows.recipients._reference import DataSource
-from mailflows.recipients._report import Deliverability, DomainState, RecipientReason, RecipientReport, Trait
-from mailflows.recipients._segments import Segment
-from mailflows.recipients._signup import RiskLevel, SignUpRisk, signup_risk
+from mailflows.recipients._report import Deliverability, DomainState, RecipientReport, Trait
+from mailflows.recipients._signup import RiskLevel, signup_risk
 from mailflows.recipients._traits import Overrides
 
 __all__ = [
     "Advice",
-    "DataSource",
     "Deliverability",
     "DomainState",
     "ListReport",
     "Overrides",
     "Policy",
-    "PolicyVerdict",
-    "Prediction",
     "RecipientChecker",
-    "RecipientReason",
     "RecipientReport",
     "Resolver",
     "RiskLevel",
-    "Segment",
-    "SignUpRisk",
     "Trait",
     "acheck_list",
     "acheck_recipient",

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from mailflows.reputation._breaker import BreakerPolicy, BreakerState, Metric, MetricRate, Threshold
+from mailflows.reputation._breaker import BreakerPolicy, BreakerState, Metric, Threshold
 from mailflows.reputation._readings import ProviderReading, read_readings
-from mailflows.reputation._reputation import Reputation, ReputationVerdict, Standing, Stop
+from mailflows.reputation._reputation import Reputation, ReputationVerdict
 
 __all__ = [
     "BreakerPolicy",
     "BreakerState",
     "Metric",
-    "MetricRate",
     "ProviderReading",
     "Reputation",
     "ReputationVerdict",
-    "Standing",
-    "Stop",
     "Threshold",
     "read_readings",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailflows.senders._control import SenderControl
 from mailflows.senders._policy import SenderPolicy
-from mailflows.senders._replay import SenderEvent, SenderReplay, Stopped
+from mailflows.senders._replay import SenderEvent
 from mailflows.senders._verdict import SenderKind, SenderStatus, SenderVerdict
 
 __all__ = [
@@ -12,8 +12,6 @@ __all__ = [
     "SenderEvent",
     "SenderKind",
     "SenderPolicy",
-    "SenderReplay",
     "SenderStatus",
     "SenderVerdict",
-    "Stopped",
 ]

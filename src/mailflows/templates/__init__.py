@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from mailflows.templates._memory import Observation, Series, TemplateMemory
 from mailflows.templates._payload import fields_of
-from mailflows.templates._slots import FieldReport, SlotAlarm, check_fields
+from mailflows.templates._slots import check_fields
 
-__all__ = ["FieldReport", "Observation", "Series", "SlotAlarm", "TemplateMemory", "check_fields", "fields_of"]
+__all__ = [
+    "Observation",
+    "Series",
+    "TemplateMemory",
+    "check_fields",
+    "fields_of",
+]

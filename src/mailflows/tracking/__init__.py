@@ -5,14 +5,13 @@ from __future__ import annotations
 from mailflows._token import Purpose
 from mailflows.tracking._addresses import Tracked
 from mailflows.tracking._clients import HitKind
-from mailflows.tracking._comparison import Comparison, Difference, compare, recipients_needed
-from mailflows.tracking._consent import Consent, ConsentRecord, Consents, ConsentUse
+from mailflows.tracking._comparison import Comparison, compare, recipients_needed
+from mailflows.tracking._consent import Consent, Consents, ConsentUse
 from mailflows.tracking._endpoints import Endpoints, Request, Response
 from mailflows.tracking._hits import Hit, HitVerdict, judge_hit, judge_hits
-from mailflows.tracking._intervals import newcombe, wilson
 from mailflows.tracking._links import SKIPPED, Link
 from mailflows.tracking._stats import CampaignStats
-from mailflows.tracking._tables import METRICS, Group, LinkClicks, Moment, Rate
+from mailflows.tracking._tables import METRICS
 from mailflows.tracking._tracker import Tracker
 
 __all__ = [
@@ -21,20 +20,14 @@ __all__ = [
     "CampaignStats",
     "Comparison",
     "Consent",
-    "ConsentRecord",
     "ConsentUse",
     "Consents",
-    "Difference",
     "Endpoints",
-    "Group",
     "Hit",
     "HitKind",
     "HitVerdict",
     "Link",
-    "LinkClicks",
-    "Moment",
     "Purpose",
-    "Rate",
     "Request",
     "Response",
     "Tracked",
@@ -42,7 +35,5 @@ __all__ = [
     "compare",
     "judge_hit",
     "judge_hits",
-    "newcombe",
     "recipients_needed",
-    "wilson",
 ]
