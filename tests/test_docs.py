@@ -56,7 +56,6 @@ def test_snippets(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_sessions(page) == ""
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def _programs(page: Path) -> list[tuple[int, ast.Module]]:
     """Return line and syntax tree of the code blocks of a page that show a program, not a session."""
     text = page.read_text("utf-8")
@@ -101,6 +100,7 @@ def test_settings_are_read(page: Path, tmp_path: Path) -> None:
         parts_from_file(settings, MemoryStore())
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_blocks_are_closed(page: Path) -> None:
     """A block that is not closed shows the next heading as code."""
     is_open = False
