@@ -254,3 +254,63 @@ def test_a_wrong_allowance_is_refused(allow: dict[str, list[str]]) -> None:
     """A misspelt field or code is said."""
     with pytest.raises(ConfigurationError):
         check_fields({"name": "Ada"}, allow=allow)
+
+
+WELCOMES = {
+    "en": (
+        "Hello {n},\n\n"
+        "thank you for opening an account. Your customer number is {k}. Confirm your address here:"
+    ),
+    "de": (
+        "Hallo {n},\n\n"
+        "vielen Dank für Ihre Anmeldung. Ihre Kundennummer lautet {k}. Bestätigen Sie die Adresse:"
+    ),
+    "fr": (
+        "Bonjour {n},\n\n"
+        "merci d'avoir ouvert un compte. Votre numéro client est {k}. Confirmez votre adresse :"
+    ),
+    "es": (
+        "Hola, {n}:\n\ngracias por abrir una cuenta. Tu número de cliente es {k}. Confirma tu dirección aquí:"
+    ),
+    "it": (
+        "Ciao {n},\n\n"
+        "grazie per aver aperto un account. Il tuo numero cliente è {k}. Conferma l'indirizzo qui:"
+    ),
+    "nl": (
+        "Hallo {n},\n\n"
+        "bedankt voor het openen van een account. Je klantnummer is {k}. Bevestig je adres hier:"
+    ),
+    "pl": (
+        "Cześć {n},\n\n"
+        "dziękujemy za założenie konta w sklepie. Twój numer klienta to {k}. Potwierdź swój adres:"
+    ),
+    "pt": (
+        "Olá {n},\n\n"
+        "obrigado por abrir uma conta. O seu número de cliente é {k}. Confirme o seu endereço aqui:"
+    ),
+    "ru": (
+        "Здравствуйте, {n}!\n\n"
+        "Спасибо за регистрацию в магазине. Ваш номер клиента {k}. Подтвердите свой адрес здесь:"
+    ),
+    "ja": (
+        "{n} 様\n\n"
+        "ご登録いただきありがとうございます。お客様番号は{k}です。次のリンクからアドレスを確認してください。"
+    ),
+}
+
+
+@pytest.mark.parametrize("language", WELCOMES)
+def test_a_new_template_is_watched_from_its_fourth_message(language: str) -> None:
+    """In every language a name that is a link is told while the template is new, and nothing else is."""
+    memory = TemplateMemory(MemoryStore())
+
+    def observed(name: str, number: int) -> Any:
+        text = WELCOMES[language].format(n=name, k=number)
+        head = "From: shop@shop.example\nSubject: Shop\nContent-Type: text/plain; charset=utf-8"
+        return memory.observe(f"{head}\n\n{text}\nhttps://shop.example/c?t={number}", flow="transactional")
+
+    for number, name in enumerate(("Ada", "Jean de La Tour", "Łukasz")):
+        assert observed(name, 51_000 + 7 * number).ok
+    bad = observed("Claim it: https://prizes.example/x", 60_000)
+    assert [alarm.code for alarm in bad.alarms] == ["slot-link"]
+    assert observed("山田太郎", 60_007).ok

@@ -44,6 +44,13 @@ __all__ = ["Observation", "Series", "TemplateMemory"]
 LEARN = 6
 """Messages of a template that are learned before its slots are judged. Our choice."""
 
+_EARLY = 3
+"""Messages after which a slot that never held a link or markup does not begin to: a new template is abused in
+its first minutes, too. Our choice."""
+
+_PLAIN = frozenset({"slot-link", "slot-markup"})
+"""What needs no long acquaintance to be told; lengths, numbers and line breaks vary more."""
+
 MANY = 10
 """Messages of one text within the window that are a mailing. A bound on work."""
 
@@ -292,8 +299,12 @@ class TemplateMemory:
             if share < _LEAST_ALIKE or len(pairs) < _LEAST_FIXED:
                 return old
             found = gaps(skeleton, tokens, pairs)
-            is_known = skeleton.seen >= self._learn and skeleton.strictness >= _STRICT
-            alarms = _judge(skeleton, found) if is_known else ()
+            is_strict = skeleton.strictness >= _STRICT
+            alarms = (
+                _judge(skeleton, found) if is_strict and skeleton.seen >= min(self._learn, _EARLY) else ()
+            )
+            if skeleton.seen < self._learn:
+                alarms = tuple(alarm for alarm in alarms if alarm.code in _PLAIN)
             counted = self._counted(counted)
             better = skeleton if alarms and not accept else learned(skeleton, found, pairs)
             result = self._observation(name, better, found, alarms, counted[1])
