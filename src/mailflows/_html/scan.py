@@ -12,13 +12,15 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from html import unescape
+from itertools import pairwise
 
 # Name, attributes, and text up to the next tag; a "<" that opens no tag is text. No two neighbours accept the
 # same character.
 _TAG = re.compile(r"<(/?[a-zA-Z!?][^\s<>/]*+)([^<>]*+)>?+([^<]*+(?:<(?!/?[a-zA-Z!?])[^<]*+)*+)")
-_HREF = re.compile(r"""(?<![\w:-])href\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE)
+# An attribute stands behind white space, a quotation mark or a slash: one of few characters is found fast.
+_HREF = re.compile(r"""[\s"'/]href\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE)
 _IMAGE_ATTRIBUTE = re.compile(
-    r"""(?<![\w-])(alt|width|height)\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE
+    r"""[\s"'/]([aA][lL][tT]|[wW][iI][dD][tT][hH]|[hH][eE][iI][gG][hH][tT])\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)"""
 )
 # Characters that show nothing: they pad previews, and hide words from readers like this one.
 _UNSEEN = "\u200b\u200c\u200d\u200e\u200f\u2060\u034f\u00ad\ufeff"
@@ -36,12 +38,16 @@ _HIDDEN = {
 }
 """What opens a stretch that holds no tags, and what ends it (HTML Living Standard, section 13.2.5)."""
 
+_HIDES = re.compile(
+    f"<(?:!--|[!?]|/ |(?:{'|'.join(mark[1:] for mark in _HIDDEN if mark[1].isalpha())})(?=[ \\t\\r\\n\\f/>]))"
+)
+"""A mark that opens one; a name is whole: '<styled' is no style."""
+
 _SHOWN_RAW = frozenset(("<textarea", "<xmp", "<plaintext"))
 _COMMENT_END = re.compile("--!?>")
-_BEHIND_NAME = frozenset(" \t\r\n\f/>")
 
 # A mark inside a quoted value, or a quotation mark that is not closed: what `_TAG` does not read alone.
-_MARK_IN_VALUE = re.compile(r"""=\s{0,9}(?:"[^"<>]*[<>]|'[^'<>]*[<>])""")
+_MARK_IN_VALUE = re.compile(r"""=\s{0,9}(?:"[^"<>]*+[<>]|'[^'<>]*+[<>])""")
 ATTRIBUTES = (
     r"""(?:[\s/]*+[^\s/>][^\s/>=]*+"""
     r"""(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+|(?=>))|(?!\s*+=)))*+"""
@@ -227,13 +233,12 @@ def _without_hidden(source: str, lower: str) -> tuple[str, str]:
     """
     kept: list[str] = []
     styles: list[str] = []
-    position = 0
-    ahead = {mark: found for mark in _HIDDEN if (found := lower.find(mark)) >= 0}
+    position = place = 0
     has_svg = "<svg" in lower or "<math" in lower
-    while ahead:
-        start, mark = min((start, mark) for mark, start in ahead.items())
-        if not _opens(lower, start, mark) or (has_svg and mark[1].isalpha() and _in_svg(lower, start)):
-            _move_on(lower, ahead, mark, start + 1)
+    while found := _HIDES.search(lower, place):
+        start, mark = found.start(), found[0]
+        if has_svg and mark[1].isalpha() and _in_svg(lower, start):
+            place = start + 1
             continue
         kept.append(source[position:start])
         end, position = _hidden_end(lower, start, mark)
@@ -243,27 +248,9 @@ def _without_hidden(source: str, lower: str) -> tuple[str, str]:
             kept.append(" " + source[lower.find(">", start) + 1 : end].replace("<", "&lt;") + " ")
         if position < 0:
             return "".join(kept), "\n".join(styles)
-        for other, found in tuple(ahead.items()):
-            if found < position:
-                _move_on(lower, ahead, other, position)
+        place = position
     kept.append(source[position:])
     return "".join(kept), "\n".join(styles)
-
-
-def _move_on(lower: str, ahead: dict[str, int], mark: str, position: int) -> None:
-    """Look for the next place of a mark."""
-    found = lower.find(mark, position)
-    if found < 0:
-        del ahead[mark]
-    else:
-        ahead[mark] = found
-
-
-def _opens(lower: str, start: int, mark: str) -> bool:
-    """Say whether a mark is a whole name: '<styled' is no style; and '<!--' is more than '<!'."""
-    if mark[1].isalpha():
-        return lower[start + len(mark) : start + len(mark) + 1] in _BEHIND_NAME
-    return mark != "<!" or not lower.startswith("<!--", start)
 
 
 def _in_svg(lower: str, position: int) -> bool:
@@ -297,8 +284,14 @@ def _links_and_images(
     images: list[Image] = []
     href, raw, has_image = "", "", False
     words: list[str] = []
-    for name, (_, attributes, text) in zip(names, pieces, strict=True):
-        if name in _ANCHORS:
+    places = [place for place, name in enumerate(names) if name in _LOOKED_AT]
+    for place, following in pairwise((*places, len(names))):
+        name, attributes = names[place], pieces[place][1]
+        if name == "img":
+            images.append(image := _image(attributes))
+            has_image = True
+            words.append(f" {image.alt or ''} ")
+        else:
             if href:
                 links.append(_link(href, raw, words, has_image=has_image))
             raw, words, has_image = attributes, [], False
@@ -306,18 +299,14 @@ def _links_and_images(
             if name == "area" and href:  # it has no content: what follows is not its text
                 links.append(_link(href, raw, [_described(raw).get("alt", "")], has_image=True))
                 href = ""
-        elif name == "img":
-            images.append(image := _image(attributes))
-            has_image = True
-            words.append(f" {image.alt or ''} ")
         if href:
-            words.append(text)
+            words += [piece[2] for piece in pieces[place:following]]
     if href:
         links.append(_link(href, raw, words, has_image=has_image))
     return tuple(links), tuple(images)
 
 
-_ANCHORS = frozenset(("a", "area", "/a"))
+_LOOKED_AT = frozenset(("a", "area", "/a", "img"))
 _DRAWN = ("background", "padding", "border-radius", "button", "btn")
 
 
@@ -356,5 +345,7 @@ def _image(raw: str) -> Image:
 
 def _pixels(value: str | None) -> int | None:
     """Read '600' or '600px'; a percentage or anything else is no number of pixels."""
-    digits = (value or "").strip().lower().removesuffix("px").strip()
+    if not value:
+        return None
+    digits = value if value.isdecimal() else value.strip().lower().removesuffix("px").strip()
     return int(digits) if _PIXELS.fullmatch(digits) else None
