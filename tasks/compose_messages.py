@@ -21,7 +21,8 @@ Headers are written as they stand, in order; a header that is not ASCII becomes 
 the charset of the first text part (``!charset=utf-8 !word=b`` after the metadata choose another).
 ``mixed``, ``alternative`` and ``related`` open a multipart, ``end`` closes it; at the top they may
 stay open. ``boundary=`` names the tool's own boundary. ``encoding`` is one of 7bit, 8bit,
-quoted-printable and base64; ``flowed=1`` adds format=flowed.
+quoted-printable and base64; ``flowed=1`` adds format=flowed. ``dress=gmail`` leaves headers and
+markup to `dresses.py`: text follows instead of parts.
 
 Usage: python tasks/compose_messages.py DRAFT... [--into corpus] [--manifest rows.tsv]
 """
@@ -37,6 +38,8 @@ import sys
 from dataclasses import dataclass, field
 from email.header import Header
 from pathlib import Path
+
+from dresses import dressed
 
 CONTAINERS = ("mixed", "alternative", "related", "report")
 COLUMNS = ("file", "label", "family", "lang", "confuser", "kind", "note")
@@ -167,7 +170,10 @@ def compose(meta: dict[str, str], lines: list[str]) -> bytes:
     while lines and not lines[0].strip():
         lines = lines[1:]
     blank = next(i for i, line in enumerate(lines) if not line.strip())
-    headers, parts = lines[:blank], read_parts(lines[blank:])
+    headers, rest = lines[:blank], lines[blank:]
+    if "dress" in meta:
+        headers, rest = dressed(headers, rest[1:], meta["dress"], meta.get("lang", "en"))
+    parts = read_parts(rest)
     if not parts:
         raise SystemExit(f"{meta['file']}: no part")
     root = parts[0] if len(parts) == 1 else Part("mixed", {}, children=parts)
