@@ -1,0 +1,92 @@
+"""How the hard kinds of mail fare in a language that the model never saw.
+
+Usage: python benchmarks/classifier_kinds.py CORPUS [--jobs 2]
+
+Writes benchmarks/results/classifier_kinds.json. Each language of the open corpus is judged by what was
+trained on the other languages and on the outside corpus, with the shipped threshold; the kinds are those of
+the manifest. "Wrong of the kept" counts answers above the threshold alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from recording import write
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tasks"))
+
+from corpora import distinct, outside, own  # noqa: E402 -- a script of the neighbouring folder
+
+from mailflows import Flow  # noqa: E402
+from mailflows.classifier import Model  # noqa: E402
+from mailflows.training import Recipe  # noqa: E402
+from mailflows.training.fitting import see, softmax  # noqa: E402
+from mailflows.training.holdout import left_out  # noqa: E402
+
+FLOWS = [flow.value for flow in Flow]
+KINDS = {
+    "opt-in confirmation": ("opt-in confirmation",),
+    "opt-out confirmation": ("opt-out confirmation",),
+    "image-only newsletter": ("image-only newsletter",),
+    "shared mailbox": ("shared mailbox",),
+    "neutral sender": ("neutral sender",),
+    "automatic, under a person's name": ("automatic under a person's name",),
+    "one line": ("one-liner", "one-line promotion", "one-line automatic"),
+    "hand-made newsletter": ("hand-made newsletter", "seasonal offer", "course advert"),
+    "sales sequence": ("sales sequence", "sales-sequence"),
+    "a person's invitation": ("invitation",),
+}
+
+
+def kinds() -> dict[str, str]:
+    """Return the kind of each file of the open corpus."""
+    with (ROOT / "corpus" / "MANIFEST.tsv").open(encoding="utf-8", newline="") as handle:
+        return {r["file"]: r["kind"] for r in csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE)}
+
+
+def main() -> None:
+    """Judge each language without it, and write the figures by kind."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    judged = distinct(own())
+    seeing = see(
+        [*judged, *distinct(outside(options.corpus))], views=("as_sent", "bare"), n_jobs=options.jobs
+    )
+    held = left_out(seeing, Recipe(), groups=[e.family for e in judged], n_jobs=options.jobs)
+    shipped, kind_of = Model.shipped(), kinds()
+    labels = np.array([FLOWS.index(e.label.value) for e in judged])
+    found: dict[str, Any] = {}
+    for name, its in KINDS.items():
+        chosen = np.array([i for i, e in enumerate(judged) if kind_of[e.file] in its])
+        found[name] = {"messages": len(chosen)} | {
+            view: figures(
+                softmax(held.logits[view][chosen] / shipped.temperature), labels[chosen], shipped.threshold
+            )
+            for view in held.logits
+        }
+        print(name, found[name], flush=True)
+    write("classifier_kinds", {"kinds": found}, packages=("scikit-learn",))
+
+
+def figures(shares: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, Any]:
+    """Return how often one kind is right, kept and wrong, and where it leans."""
+    answers, kept = shares.argmax(axis=1), shares.max(axis=1) >= threshold
+    return {
+        "right": int((answers == labels).sum()),
+        "kept": int(kept.sum()),
+        "wrong_of_the_kept": int((kept & (answers != labels)).sum()),
+        "leaning": {flow: int((answers == k).sum()) for k, flow in enumerate(FLOWS)},
+        "kept_as": {flow: int((kept & (answers == k)).sum()) for k, flow in enumerate(FLOWS)},
+    }
+
+
+if __name__ == "__main__":
+    main()
