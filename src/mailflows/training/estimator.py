@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mailflows.classifier import Classifier
@@ -28,8 +28,11 @@ __all__ = ["FlowClassifier"]
 _SHIPPED = Recipe()
 
 
-class FlowClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class FlowClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """The shipped recipe as a scikit-learn estimator, for cross-validation, grid search and pipelines.
+
+    Messages are anything that `mailflows.classify` takes, in a list, an array or a column of a DataFrame. As
+    a transformer it gives the probabilities as columns, which ``set_output(transform="pandas")`` names.
 
     Args:
         signal_strength: Inverse of the L2 penalty on signals.
@@ -37,8 +40,6 @@ class FlowClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         word_share: Factor of the wording in the score.
         vocabulary: Most words that are kept.
         word_sources: Sources that must use a word before it is kept; messages, where no sources are given.
-        paired: How many signals are also looked at in pairs.
-        pair_scale: Factor of pairs while fitting.
         source_power: A source of n messages counts n to the power of 1 - this.
         calibrated: Whether to fit temperature and threshold on sources left out, which takes ten fits more.
 
@@ -50,7 +51,7 @@ class FlowClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         >>> from mailflows.training import FlowClassifier, load_corpus
         >>> few = load_corpus("corpus")[::20]
         >>> messages, flows = [e.message for e in few], [e.label for e in few]
-        >>> estimator = FlowClassifier(vocabulary=200, paired=0).fit(messages, flows)
+        >>> estimator = FlowClassifier(vocabulary=200).fit(messages, flows)
         >>> estimator.classes_.tolist()
         ['marketing', 'professional', 'transactional']
         >>> estimator.predict_proba(messages[:2]).shape
@@ -65,8 +66,6 @@ class FlowClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         word_share: float = _SHIPPED.word_share,
         vocabulary: int = _SHIPPED.vocabulary,
         word_sources: int = _SHIPPED.word_sources,
-        paired: int = _SHIPPED.paired,
-        pair_scale: float = _SHIPPED.pair_scale,
         source_power: float = _SHIPPED.source_power,
         calibrated: bool = False,
     ) -> None:
@@ -75,8 +74,6 @@ class FlowClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.word_share = word_share
         self.vocabulary = vocabulary
         self.word_sources = word_sources
-        self.paired = paired
-        self.pair_scale = pair_scale
         self.source_power = source_power
         self.calibrated = calibrated
 
@@ -116,6 +113,16 @@ class FlowClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         results = self.classifier_.classify_many(list(messages))
         rows = [[result.probabilities[Flow(name)] for name in self.classes_] for result in results]
         return np.array(rows).reshape(-1, len(self.classes_))
+
+    def transform(self, messages: Iterable[Source]) -> np.ndarray[Any, Any]:
+        """Return the probabilities as features, for what learns from them together with others."""
+        return self.predict_proba(messages)
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray[Any, Any]:
+        """Return the flows as the names of the columns."""
+        del input_features
+        check_is_fitted(self)
+        return np.asarray(self.classes_, dtype=object)
 
 
 def _examples(
