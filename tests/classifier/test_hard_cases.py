@@ -123,18 +123,3 @@ def test_addresses_and_quoted_heads_are_no_named_values(line: str, is_pair: bool
     """A form's lines name values; a link or the head of a quoted message does not."""
     found = measure(Message.read(mail("a@b.example", "x", f"Hello,\n{line}\n{line}\n")))
     assert ("layout-pair-lines" in found) is is_pair
-
-
-@pytest.mark.parametrize(
-    ("subject", "is_set_off"),
-    [
-        ("Re: lunch", False),
-        ("Fwd: Tr: lunch", True),
-        ("AW: Angebot - Werkbank", True),
-        ("Alert: disk full", True),
-    ],
-)
-def test_a_reply_mark_is_no_separator(subject: str, is_set_off: bool) -> None:  # noqa: FBT001 -- a case
-    """What follows the first mark is looked at."""
-    found = measure(Message.read(mail("a@b.example", subject, "Hello")))
-    assert ("subject-separator" in found) is is_set_off

@@ -52,14 +52,13 @@ def _signed(changed: dict[str, Any]) -> str:
         (lambda c: c | {"temperature": 0}, "temperature"),
         (lambda c: c | {"temperature": 1e-300}, "temperature"),
         (lambda c: c | {"threshold": 5}, "threshold"),
-        (lambda c: c | {"paired": "abc"}, "list"),
         (lambda c: c | {"start": [1, 2]}, "damaged"),
         (lambda c: c | {"start": [1, 2, "3"]}, "finite"),
         (lambda c: c | {"start": [1, 2, 1e300]}, "finite"),
         (lambda c: c | {"start": [1, 2, True]}, "finite"),
         (lambda c: c | {"vocabulary": "one\ntwo"}, "differ in length"),
         (lambda c: c | {"signals": []}, "damaged"),
-        (lambda c: {k: v for k, v in c.items() if k != "pairs"}, "damaged"),
+        (lambda c: {k: v for k, v in c.items() if k != "word_weights"}, "damaged"),
     ],
 )
 def test_a_damaged_model_is_refused_with_the_reason(

@@ -111,7 +111,6 @@ def test_a_discussion_lists_own_headers_are_set_aside() -> None:
         ("newsletter-fr@boutique.fr", "sender-news"),
         ("facturation@energie.fr", "sender-orders"),
         ("cron@web1.hoster.net", "sender-system"),
-        ("buero@praxis.at", "sender-desk"),
         ("ada.lovelace@analytical.uk", "sender-dotted-address"),
         ("ada@gmail.com", "sender-free-mail"),
         ("hello@news.boutique.fr", "sender-news-host"),
@@ -131,7 +130,7 @@ def test_a_person_signs_and_is_greeted() -> None:
             To="Charles Babbage <charles@babbage.uk>",
         )
     )
-    assert {"layout-signed-by-sender", "layout-greets-recipient", "layout-greeting-line"} <= found.keys()
+    assert {"layout-signed-by-sender", "layout-greets-recipient"} <= found.keys()
     assert {"sender-person-name", "sender-person-address"} <= found.keys()
 
 
@@ -145,7 +144,6 @@ def test_links_tell_tracking_campaign_and_unsubscribing() -> None:
     """A click counter, campaign parameters, an unsubscribe address, and the sender's own domain."""
     found = measure(mail("x", html=LINKED.format(token="a" * 80), From="Boutique <bonjour@boutique.fr>"))
     assert found["links-tracking-share"] == pytest.approx(1 / 3)
-    assert found["links-token-share"] == pytest.approx(1 / 3)
     assert found["links-utm-share"] == pytest.approx(1 / 3)
     assert found["links-own-share"] == 1.0
     assert {"links-unsubscribe", "links-mail-to-sender", "links-few"} <= found.keys()
@@ -164,10 +162,35 @@ def test_layout_knows_whose_hand_wrote_the_html() -> None:
     assert "layout-client-gmail" in measure(mail("a", html='<div dir="ltr">Hello</div>'))
 
 
-def test_figures_are_told_apart() -> None:
-    """Money, dates, references and codes each have their signal."""
-    found = measure(mail("Total: 49,90 €\nDate: 03/11/2026\nOrder #A1234567\n\n 482 913 \n", Subject="x"))
-    assert {"layout-money", "layout-dates", "layout-references", "layout-code-alone"} <= found.keys()
+@pytest.mark.parametrize(
+    ("text", "signal"),
+    [
+        ("Total: 49,90 €", "layout-money"),
+        ("Celkem 1 978 Kč", "layout-money"),
+        ("Toplam 788,90 TL", "layout-money"),
+        ("only $ 12 today", "layout-money"),
+        ("save 20 % now", "layout-percent"),
+        ("şimdi %20 indirim", "layout-percent"),
+        ("on 03/11/2026", "layout-dates"),
+        ("at 14:30", "layout-dates"),
+        ("3月14日", "layout-dates"),
+        ("order #A1234567", "layout-references"),
+        ("INV-2041 is due", "layout-references"),
+        ("parcel 7740018823", "layout-references"),
+    ],
+)
+def test_a_number_is_told_by_what_stands_around_it(text: str, signal: str) -> None:
+    """Money, percentages, dates and references each have their signal, and none has two."""
+    found = measure(mail(f"Hello,\n{text}\n", Subject="x"))
+    told = {"layout-money", "layout-percent", "layout-dates", "layout-references"} & found.keys()
+    assert told == {signal}
+
+
+@pytest.mark.parametrize("text", ["in 2026 we met", "three of 12 came", "https://a.example/x%20y%2Fz"])
+def test_a_number_may_tell_nothing(text: str) -> None:
+    """A year, a count, and an escape in a web address."""
+    found = measure(mail(f"Hello,\n{text}\n", Subject="x"))
+    assert not {"layout-money", "layout-percent", "layout-dates", "layout-references"} & found.keys()
 
 
 @pytest.mark.property

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mailflows.training import Example, Trained
 
-SMALL = Recipe(vocabulary=800, paired=8)
+SMALL = Recipe(vocabulary=800)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -13,22 +14,21 @@ from mailflows._mail.archive import archived, holds_many
 from mailflows._result import to_frame
 from mailflows.classifier._calibration import KEPT_RIGHT, Calibration, calibration
 from mailflows.classifier._classification import Classification
-from mailflows.classifier._heuristics import CERTAIN_CONFIDENCE, certain_case, heuristic_model
+from mailflows.classifier._heuristics import heuristic_model
 from mailflows.classifier._model import FLOWS, Model
 from mailflows.classifier._reasons import KEPT_HEADERS, Evidence, reason
 from mailflows.classifier._wording import texts_of, wording
 from mailflows.errors import ConfigurationError, MessageError, MissingExtra
+from mailflows.flow import Flow
 from mailflows.message import Message
 from mailflows.signals import measure, words
 from mailflows.signals.headers import is_encrypted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mailflows._result import Reason
-    from mailflows.classifier._heuristics import CertainCase
-    from mailflows.classifier._model import Weights
-    from mailflows.flow import Flow
+    from mailflows.classifier._wording import Weights
     from mailflows.message import Envelope, Source
     from mailflows.signals.words import Reading
 
@@ -38,6 +38,41 @@ CHUNK = 200
 """Messages per task of `Classifier.classify_many`; choice: below that, handing them over costs more."""
 
 _EVEN = dict.fromkeys(FLOWS, 1 / 3)
+
+
+@dataclass(frozen=True, slots=True)
+class CertainCase:
+    """Signals that settle the flow whatever else is seen.
+
+    Attributes:
+        code: Stable name, as in a reason.
+        needs: All of these signals must be present.
+        flow: What it then is.
+        sentence: Why, for a reader.
+    """
+
+    code: str
+    needs: tuple[str, ...]
+    flow: Flow
+    sentence: str
+
+
+CERTAIN = (
+    CertainCase(
+        "rule-delivery-report",
+        ("headers-delivery-report",),
+        Flow.TRANSACTIONAL,
+        "it is a delivery report or a receipt that a mail system writes (RFC 6522)",
+    ),
+    CertainCase(
+        "rule-automatic-reply",
+        ("headers-auto-replied",),
+        Flow.TRANSACTIONAL,
+        "Auto-Submitted says auto-replied: a server answered (RFC 3834 section 5)",
+    ),
+)
+CERTAIN_CONFIDENCE = 0.99
+"""Confidence of a certain case; choice: high, and not 1, because a header can be set by anybody."""
 
 
 class Classifier:
@@ -223,7 +258,7 @@ class Classifier:
 
     def _judge(self, message: Message, reading: Reading, measured: dict[str, float]) -> Classification:
         """Turn what was measured into a classification whose reasons are worked out when they are read."""
-        case = certain_case(measured)
+        case = _certain_case(measured)
         logits = self.model.logits(measured, wording(message, reading))
         probabilities = _probabilities(logits, case)
         likely = max(probabilities, key=probabilities.__getitem__)
@@ -313,6 +348,11 @@ def _shipped() -> Model:
 @cache
 def _default() -> Classifier:
     return Classifier()
+
+
+def _certain_case(measured: Mapping[str, float]) -> CertainCase | None:
+    """Return the first certain case whose signals are all present."""
+    return next((c for c in CERTAIN if all(measured.get(name) for name in c.needs)), None)
 
 
 def _probabilities(logits: Weights, case: CertainCase | None) -> dict[Flow, float]:

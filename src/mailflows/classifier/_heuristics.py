@@ -1,53 +1,17 @@
-"""The heuristics: certain cases, and a small table of weights for when no model is wanted."""
+"""The heuristics: a small table of weights for when no model is wanted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailflows.classifier._model import Model
-from mailflows.flow import Flow
 from mailflows.signals import words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CERTAIN", "TABLE", "CertainCase", "certain_case", "heuristic_model"]
+__all__ = ["TABLE", "heuristic_model"]
 
-
-@dataclass(frozen=True, slots=True)
-class CertainCase:
-    """Signals that settle the flow whatever else is seen.
-
-    Attributes:
-        code: Stable name, as in a reason.
-        needs: All of these signals must be present.
-        flow: What it then is.
-        sentence: Why, for a reader.
-    """
-
-    code: str
-    needs: tuple[str, ...]
-    flow: Flow
-    sentence: str
-
-
-CERTAIN = (
-    CertainCase(
-        "rule-delivery-report",
-        ("headers-delivery-report",),
-        Flow.TRANSACTIONAL,
-        "it is a delivery report or a receipt that a mail system writes (RFC 6522)",
-    ),
-    CertainCase(
-        "rule-automatic-reply",
-        ("headers-auto-replied",),
-        Flow.TRANSACTIONAL,
-        "Auto-Submitted says auto-replied: a server answered (RFC 3834 section 5)",
-    ),
-)
-CERTAIN_CONFIDENCE = 0.99
-"""Confidence of a certain case; choice: high, and not 1, because a header can be set by anybody."""
 
 # Signal → points for professional, marketing, transactional. Read it as «how much more usual is
 # this in one flow than in the others»; written from providers' and standards' texts, not fitted.
@@ -80,8 +44,6 @@ TABLE: Mapping[str, tuple[float, float, float]] = {
     "layout-pixel": (-1, 1, 0),
     "layout-pair-lines": (0, -1, 1),
     "layout-references": (0, -0.5, 0.5),
-    "layout-code-alone": (-1, -1, 2),
-    "layout-machine-text": (0, -1, 1),
     "links-none": (1, -1, 0),
     "links-many": (-1, 2, 0),
     "links-tracking-share": (-1, 1, 0),
@@ -98,7 +60,6 @@ TABLE: Mapping[str, tuple[float, float, float]] = {
     "sender-person-address": (1.5, -0.5, -1),
     "sender-person-name": (1, -0.5, -0.5),
     "sender-free-mail": (1, -0.5, -0.5),
-    "subject-reply": (2, -1, -0.5),
     "subject-number": (-0.5, -0.5, 1),
     "subject-percent": (-1, 1.5, -0.5),
     "subject-emoji": (-0.5, 1, -0.5),
@@ -108,9 +69,9 @@ TABLE: Mapping[str, tuple[float, float, float]] = {
         for zone in ("subject", "body")
         for name, points in {
             "offer": (-0.5, 1, -0.5),
-            "newsletter": (-0.5, 1, -0.5),
             "urgency": (-0.5, 0.5, 0),
-            "event_invite": (0, 0.5, -0.5),
+            "unsubscribe": (-1, 1, 0),
+            "call_to_action": (-0.5, 0.5, 0),
             "no_reply": (-1, 0, 1),
             "order": (-0.5, -0.5, 1),
             "invoice_payment": (0, -0.5, 0.5),
@@ -125,16 +86,10 @@ TABLE: Mapping[str, tuple[float, float, float]] = {
             "first_person": (0.5, 0, -0.5),
         }.items()
     },
-    "words-closing-signoff": (0.5, -0.5, 0),
-    "words-closing-unsubscribe": (-1, 1, 0),
-    "words-closing-sent-from-device": (2, -1, -1),
+    "words-body-signoff": (0.5, -0.5, 0),
+    "words-body-sent-from-device": (2, -1, -1),
     "words-body-received-because": (-1, 1, 0),
 }
-
-
-def certain_case(measured: Mapping[str, float]) -> CertainCase | None:
-    """Return the first certain case whose signals are all present."""
-    return next((c for c in CERTAIN if all(measured.get(name) for name in c.needs)), None)
 
 
 def heuristic_model() -> Model:
@@ -146,10 +101,9 @@ def heuristic_model() -> Model:
     return Model(
         start=(0.5, 0.0, 0.0),
         signals=TABLE,
-        pairs={},
         words={},
         wording_share=0.0,
         temperature=2.5,
         threshold=0.85,
-        about={"paired": (), "name": "heuristics"},
+        about={"name": "heuristics"},
     )

@@ -1,7 +1,7 @@
 """The trained model: numbers in a JSON file, checked on loading, scored in pure Python.
 
-The score of a flow is linear: a start value, a weight for each named signal and for each pair of
-signals seen together, and the wording. So every reason is exact: its share of the score.
+The score of a flow is linear: a start value, a weight for each named signal, and the wording. So every
+reason is exact: its share of the score.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
+
+    from mailflows.classifier._wording import Weights, Wording
 
 __all__ = ["FLOWS", "SCHEMA", "Model", "Score", "digest_of"]
 
-SCHEMA = 1  # choice: the first layout of the file
+SCHEMA = 2  # choice: the second layout of the file, without pairs of signals
 FLOWS = tuple(Flow)
 """The order of the three numbers of every weight."""
 
 MAX_BYTES = 4 * 1024 * 1024  # bound: ten times the shipped file
 _MAX_WEIGHTS = 200_000  # bound: twenty times the shipped weights
-
-Weights = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Score:
 
     Attributes:
         logits: One number per flow, calibrated; their differences are log odds.
-        contributions: Signal (or pair «a & b») → its three shares of the logits.
+        contributions: Signal → its three shares of the logits.
         wording: The three shares of the wording.
         start: The three start values.
     """
@@ -51,12 +51,11 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Weights of signals, pairs and words.
+    """Weights of signals and words.
 
     Attributes:
         start: Start value per flow.
         signals: Signal → weight per flow.
-        pairs: (signal, signal) → weight per flow of their product.
         words: Marked word → weight per flow.
         wording_share: Factor of the wording in the score.
         temperature: Divisor of the logits, fitted on sources left out of training.
@@ -66,19 +65,19 @@ class Model:
 
     start: Weights
     signals: Mapping[str, Weights]
-    pairs: Mapping[tuple[str, str], Weights]
     words: Mapping[str, Weights]
     wording_share: float
     temperature: float
     threshold: float
     about: Mapping[str, Any]
-    _partners: Mapping[str, Mapping[str, Weights]] = field(init=False, repr=False, compare=False)
+    _places: Mapping[str, Mapping[str, int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        partners: dict[str, dict[str, Weights]] = {}
-        for (later, earlier), weights in self.pairs.items():
-            partners.setdefault(later, {})[earlier] = weights
-        object.__setattr__(self, "_partners", partners)
+        places: dict[str, dict[str, int]] = {}
+        for word, weights in self.words.items():
+            mark, _, token = word.partition(":")
+            places.setdefault(mark, {})[token] = _packed(weights)
+        object.__setattr__(self, "_places", places)
 
     @property
     def version(self) -> str:
@@ -86,7 +85,7 @@ class Model:
         digest = self.about.get("digest") or json.loads(self.dumps())["digest"]
         return f"{self.about.get('name', 'own')} {digest[:12]}"
 
-    def logits(self, measured: Mapping[str, float], wording: Iterable[str]) -> Weights:
+    def logits(self, measured: Mapping[str, float], wording: Wording) -> Weights:
         """Return the calibrated logits of a message: `score` without what each part of it adds."""
         a, b, c = self.start
         weights_of = self.signals.get
@@ -95,14 +94,10 @@ class Model:
                 a += value * w[0]
                 b += value * w[1]
                 c += value * w[2]
-        for _, _, w, factor in self._pairs_in(measured):
-            a += factor * w[0]
-            b += factor * w[1]
-            c += factor * w[2]
         x, y, z = self._wording(wording, self.wording_share)
         return ((a + x) / self.temperature, (b + y) / self.temperature, (c + z) / self.temperature)
 
-    def score(self, measured: Mapping[str, float], wording: Iterable[str]) -> Score:
+    def score(self, measured: Mapping[str, float], wording: Wording) -> Score:
         """Score the signals and the wording of a message."""
         scale = 1.0 / self.temperature
         contributions = {
@@ -110,7 +105,6 @@ class Model:
             for name, value in measured.items()
             if (w := self.signals.get(name)) is not None
         }
-        contributions |= self._pair_contributions(measured, scale)
         words = self._wording(wording, scale * self.wording_share)
         start = (self.start[0] * scale, self.start[1] * scale, self.start[2] * scale)
         a, b, c = (start[k] + words[k] for k in range(3))
@@ -120,37 +114,16 @@ class Model:
             c += z
         return Score((a, b, c), contributions, words, start)
 
-    def _pair_contributions(self, measured: Mapping[str, float], scale: float) -> dict[str, Weights]:
-        """Return the shares of signals that are seen together."""
-        return {
-            f"{a} & {b}": (w[0] * factor * scale, w[1] * factor * scale, w[2] * factor * scale)
-            for a, b, w, factor in self._pairs_in(measured)
-        }
-
-    def _pairs_in(self, measured: Mapping[str, float]) -> Iterator[tuple[str, str, Weights, float]]:
-        """Yield the pairs of signals that are seen together, their weights, and the product of the two."""
-        if not self._partners:
-            return
-        present = [(name, measured[name]) for name in self.paired if name in measured]
-        for index, (a, x) in enumerate(present):
-            weights_of = self._partners.get(a, {}).get
-            for b, y in present[:index]:
-                if w := weights_of(b):
-                    yield a, b, w, x * y
-
-    @property
-    def paired(self) -> tuple[str, ...]:
-        """The signals that stand in pairs, in the order in which pairs are named."""
-        return self.about["paired"]  # type: ignore[no-any-return]
-
-    def _wording(self, wording: Iterable[str], factor: float) -> Weights:
+    def _wording(self, wording: Wording, factor: float) -> Weights:
         """Sum the known words, scaled so that long messages do not weigh more."""
-        get = self.words.get
-        hits = [weights for word in wording if (weights := get(word)) is not None]
-        if not hits:
+        total = 0
+        for mark, tokens in wording.items():
+            if table := self._places.get(mark):
+                total += sum(filter(None, map(table.get, set(tokens))))
+        if not total:
             return (0.0, 0.0, 0.0)
-        factor *= 3.0 / math.sqrt(len(hits))
-        a, b, c = map(sum, zip(*hits, strict=True))
+        count, a, b, c = _unpacked(total)
+        factor *= 3.0 / math.sqrt(count)
         return (a * factor, b * factor, c * factor)
 
     @classmethod
@@ -201,7 +174,7 @@ class Model:
 
     def dumps(self) -> str:
         """Write the model as JSON text, the same bytes for the same numbers."""
-        about = {k: v for k, v in self.about.items() if k not in {"paired", "digest"}}
+        about = {k: v for k, v in self.about.items() if k != "digest"}
         vocabulary = sorted(self.words)
         content: dict[str, Any] = {
             "schema": SCHEMA,
@@ -210,8 +183,6 @@ class Model:
             "temperature": self.temperature,
             "threshold": self.threshold,
             "signals": {name: list(self.signals[name]) for name in sorted(self.signals)},
-            "paired": list(self.paired),
-            "pairs": [[a, b, *self.pairs[a, b]] for a, b in sorted(self.pairs)],
             "wording_share": self.wording_share,
             "vocabulary": "\n".join(vocabulary),
             "word_weights": [[self.words[word][k] for word in vocabulary] for k in range(3)],
@@ -219,6 +190,31 @@ class Model:
         }
         content["digest"] = digest_of(content)
         return json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n"
+
+
+# A word's weights, and a one to count it, are the digits of one number: the words of a message are added up
+# in one call that touches one object a word. It is exact, so the order does not matter.
+_DIGIT = 40  # bound: bits of a digit; a quarter of a million words of the largest weight fit
+_ONES = 10**4  # choice: weights are kept to four places
+_LARGEST = 200  # bound: of a word's weight; shipped ones are below 5
+_SHIFT = _LARGEST * _ONES
+
+
+def _packed(weights: Weights) -> int:
+    digits = (round(min(max(w, -_LARGEST), _LARGEST) * _ONES) + _SHIFT for w in reversed(weights))
+    total = 1
+    for digit in digits:
+        total = (total << _DIGIT) + digit
+    return total
+
+
+def _unpacked(total: int) -> tuple[int, float, float, float]:
+    """Return how many words were added up, and the sums of their weights."""
+    count = total >> 3 * _DIGIT
+    a, b, c = (
+        (((total >> place * _DIGIT) & ((1 << _DIGIT) - 1)) - count * _SHIFT) / _ONES for place in range(3)
+    )
+    return count, a, b, c
 
 
 def digest_of(content: Mapping[str, Any]) -> str:
@@ -236,7 +232,7 @@ def _build(content: dict[str, Any]) -> Model:
         if len(columns) != 3 or any(len(column) != len(vocabulary) for column in columns):
             msg = "vocabulary and word weights differ in length"
             raise ModelError(msg, expected=len(vocabulary), found=[len(c) for c in columns])
-        if len(vocabulary) + len(content["pairs"]) + len(content["signals"]) > _MAX_WEIGHTS:
+        if len(vocabulary) + len(content["signals"]) > _MAX_WEIGHTS:
             msg = f"a model has at most {_MAX_WEIGHTS} weights"
             raise ModelError(msg)
         if content["flows"] != [flow.value for flow in FLOWS]:
@@ -250,22 +246,14 @@ def _build(content: dict[str, Any]) -> Model:
         if not 0 <= threshold <= 1:
             msg = "a threshold is a probability in [0, 1]"
             raise ModelError(msg, found=threshold)
-        if not isinstance(content["paired"], list):
-            msg = "the paired signals are a list"
-            raise ModelError(msg, found=content["paired"])
         return Model(
             start=_three(content["start"]),
             signals={str(name): _three(w) for name, w in content["signals"].items()},
-            pairs={(str(a), str(b)): _three(w) for a, b, *w in content["pairs"]},
             words=dict(zip(vocabulary, map(_three, zip(*columns, strict=True)), strict=True)),
             wording_share=_number(content["wording_share"]),
             temperature=temperature,
             threshold=threshold,
-            about={
-                **content["about"],
-                "paired": tuple(map(str, content["paired"])),
-                "digest": content["digest"],
-            },
+            about={**content["about"], "digest": content["digest"]},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         if isinstance(problem, ModelError):

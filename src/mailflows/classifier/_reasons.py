@@ -1,7 +1,6 @@
 """Why a message was taken for a flow: each reason is a fact about it, in its own words.
 
-Nothing here runs before a reason is read. The weights are exact: what a pair of signals adds is
-divided equally between the two (their Shapley value), the same concept in several places is one
+Nothing here runs before a reason is read. The weights are exact: the same concept in several places is one
 reason, and what is not shown is summed in `Classification.rest`.
 """
 
@@ -15,12 +14,13 @@ from mailflows._result import Reason, printable
 from mailflows.classifier._model import FLOWS
 from mailflows.classifier._wording import strongest_passages
 from mailflows.signals import SIGNALS, words
+from mailflows.signals.layout import number_seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mailflows.classifier._model import Model, Weights
-    from mailflows.classifier._wording import Texts
+    from mailflows.classifier._model import Model
+    from mailflows.classifier._wording import Texts, Weights
 
 __all__ = ["Evidence", "reason"]
 
@@ -70,6 +70,8 @@ class Evidence:
                 sentence, seen = made
                 found.append(reason(code, sentence, shares[code], seen))
         found.sort(key=lambda one: ((one.weight or 0.0) < 0, -abs(one.weight or 0.0)))
+        if [one.code for one in found[:1]] == ["wording"] and len(found) > 1 and (found[1].weight or 0.0) > 0:
+            found[:2] = found[1], found[0]  # one fact says more than many words together
         return (*self.first, *found)
 
     def _fact(self, code: str, marked: Mapping[str, words.Marked]) -> tuple[str, tuple[str, ...]]:
@@ -90,17 +92,20 @@ class Evidence:
             return self.texts.address
         if code in _IN_NAME:
             return self.texts.name
-        if code.startswith("subject-") and code not in _SUBJECT_SAYS_ENOUGH:
+        if code.startswith("subject-") and code != "subject-none":
             return self.texts.subject
+        if code in _IN_NUMBERS:
+            return number_seen(self.texts.body, code)
         return ""
 
     def _concept(self, code: str, marked: Mapping[str, words.Marked]) -> tuple[str, tuple[str, ...]]:
         """Return where a concept stands, and in which words."""
         concept = _CONCEPTS[code]
-        zones = [zone for zone in words.ZONES if words.code(zone, concept) in self.measured]
+        found = {zone: words.passages_of([marked[zone]], concept, self.texts.language) for zone in _PLACES}
+        zones = [zone for zone, passages in found.items() if passages] or ["body"]
         if "body" in zones and {"opening", "closing"} & set(zones):
             zones.remove("body")
-        passages = words.passages_of([marked[zone] for zone in zones], concept, self.texts.language)
+        passages = tuple({p.lower(): p for zone in zones for p in found[zone]}.values())
         places = [_PLACES[zone] for zone in zones]
         where = " and ".join((", ".join(places[:-1]), places[-1])) if len(places) > 1 else places[0]
         verb = "has" if len(places) == 1 and not where.endswith("s") else "have"
@@ -121,33 +126,33 @@ class Evidence:
         told = " and ".join(
             f"{_listed(list(map(_quoted, passages)))} {place}" for place, passages in by_place.items()
         )
-        return f"wording usual in {FLOWS[side].value} mail: {told}", tuple(passage for _, passage in found)
+        return f"{told}: words usual in {FLOWS[side].value} mail", tuple(passage for _, passage in found)
 
 
 # choice: true and counted, but a reader sees no sign of a flow in them; they stand in the rest.
 _NOT_TELLING = frozenset(
     (
-        "skeleton-varied-words "
-        "skeleton-sentences skeleton-fragments skeleton-many-blocks layout-html-only layout-text-only "
-        "layout-both layout-words layout-short layout-markup-share layout-nested "
-        "layout-doctype layout-first-line-short layout-short-lines layout-blank-lines layout-numbers "
-        "layout-dates layout-phone layout-no-capitals layout-lists layout-centred layout-old-markup "
-        "layout-questions layout-percent layout-names-domain links-one links-few links-none links-domains "
-        "links-insecure-share links-home-page links-repeated subject-long subject-short "
-        "subject-lower-case subject-separator subject-date sender-deep-host sender-no-name "
-        "sender-company-name sender-name-is-domain recipients-named recipients-person words-unread-language"
+        "skeleton-varied-words skeleton-sentences skeleton-fragments skeleton-many-blocks "
+        "layout-html-only layout-words layout-short layout-markup-share layout-doctype layout-centred "
+        "layout-lists layout-nested layout-old-markup layout-questions links-one links-few links-none "
+        "links-domains links-dense links-repeated "
+        "subject-lower-case sender-deep-host sender-no-name sender-company-name sender-name-is-domain "
+        "recipients-named recipients-person words-unread-language"
     ).split()
 )
+
+_IN_NUMBERS = frozenset(("layout-money", "layout-percent", "layout-dates", "layout-references"))
 
 _PLACES = {
     "subject": "the subject",
     "opening": "the first lines",
     "body": "the text",
     "closing": "the last lines",
-    "link": "the link texts",
 }
 _CONCEPTS = {"words-" + concept.replace("_", "-"): concept for concept in words.CONCEPTS}
-_CONCEPT_OF = {words.code(zone, concept): code for code, concept in _CONCEPTS.items() for zone in words.ZONES}
+_CONCEPT_OF = {
+    words.code(zone, concept): code for code, concept in _CONCEPTS.items() for zone in words.MEASURED
+}
 
 _MAILER = ("x-mailer", "user-agent")
 _IN_HEADERS: Mapping[str, tuple[str, ...]] = {
@@ -170,7 +175,7 @@ KEPT_HEADERS = frozenset(name for names in _IN_HEADERS.values() for name in name
 
 _IN_ADDRESS = frozenset(
     (
-        "sender-no-reply sender-system sender-orders sender-news sender-desk sender-person-address "
+        "sender-no-reply sender-system sender-orders sender-news sender-person-address "
         "sender-dotted-address sender-random-address sender-free-mail sender-news-host sender-system-host"
     ).split()
 )
@@ -180,7 +185,6 @@ _IN_NAME = frozenset(
         "sender-desk-name sender-name-is-domain"
     ).split()
 )
-_SUBJECT_SAYS_ENOUGH = frozenset(("subject-none", "subject-long"))
 
 
 def reason(code: str, sentence: str, weight: float, evidence: tuple[str, ...] = ()) -> Reason:
@@ -191,13 +195,11 @@ def reason(code: str, sentence: str, weight: float, evidence: tuple[str, ...] = 
 
 
 def _grouped(contributions: Mapping[str, float]) -> dict[str, float]:
-    """Return one share a reason: pairs go to their members, the places of a concept to the concept."""
+    """Return one share a reason: the places of a concept are one."""
     found: dict[str, float] = {}
     for name, share in contributions.items():
-        members = name.split(" & ")
-        for member in members:
-            code = _CONCEPT_OF.get(member, member)
-            found[code] = found.get(code, 0.0) + share / len(members)
+        code = _CONCEPT_OF.get(name, name)
+        found[code] = found.get(code, 0.0) + share
     return found
 
 

@@ -9,17 +9,27 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mailflows.signals import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mailflows.message import Message
     from mailflows.signals.words import Reading
 
-__all__ = ["HEAD", "TAIL", "Texts", "strongest_passages", "texts_of", "wording"]
+__all__ = [
+    "HEAD",
+    "TAIL",
+    "Texts",
+    "Weights",
+    "Wording",
+    "marked",
+    "strongest_passages",
+    "texts_of",
+    "wording",
+]
 
 HEAD = 280
 TAIL = 170
@@ -28,12 +38,16 @@ TAIL = 170
 PASSAGES = 3
 """Words or phrases that are named; choice: what one line holds."""
 
+_WORTH = 0.5  # choice: share of the strongest passage; what is much weaker convinces nobody
+
 LONGEST_PHRASE = 4
 """Words of a named phrase; choice: "your order has shipped"."""
 
 _SHORTEST = 4  # choice: letters of a word that is named; shorter ones are seldom words of a subject matter
 
 _FIRST_KANA = 0x3041  # Unicode: from here on a word has few letters
+
+_LONGEST = 12  # bound: characters of a number or an identifier that count
 
 _TOKEN = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")
@@ -42,37 +56,42 @@ _JOINED = frozenset((" ", "-", "'", "’"))
 """What may stand between the words of a phrase."""
 
 
-def _shape(token: str) -> str:
-    """Return the token, its digits as zeros: amounts and numbers are alike.
+Weights: TypeAlias = tuple[float, float, float]
+"""One number for each flow."""
 
-    >>> _shape("2026"), _shape("b2b"), _shape("vente")
-    ('0000', 'b0b', 'vente')
-    """
-    if token.isalpha():
-        return token
-    return _DIGIT.sub("0", token[:12])
+Wording: TypeAlias = "Mapping[str, list[str]]"
+"""The words used, by place: ``s`` the subject and each two neighbours in it, ``b`` the body, ``l`` the texts
+of links, ``f`` the sender's address. Digits are zeros, so that amounts and numbers are alike."""
 
 
-def wording(message: Message, reading: Reading) -> dict[str, None]:
-    """Return the words used, marked by place: subject, body, link text, sender's address.
-
-    They stand in the order in which they are used, each once, so that sums over them are always the same.
-    """
+def wording(message: Message, reading: Reading) -> Wording:
+    """Return the words used, by place."""
     return _wording(reading.subject, reading.body, reading.links, message.sender.local)
 
 
-def _wording(
-    subject: tuple[str, ...], body: tuple[str, ...], links: tuple[str, ...], local: str
-) -> dict[str, None]:
+def _wording(subject: tuple[str, ...], body: tuple[str, ...], links: tuple[str, ...], local: str) -> Wording:
     if len(body) > HEAD + TAIL:
         body = body[:HEAD] + body[-TAIL:]
-    subject = tuple([_shape(token) for token in subject])
-    found = dict.fromkeys(["b:" + (t if t.isalpha() else _shape(t)) for t in dict.fromkeys(body)])
-    found |= dict.fromkeys(["s:" + token for token in subject])
-    found |= dict.fromkeys([f"s:{a} {b}" for a, b in pairwise(subject)])
-    found |= dict.fromkeys(["l:" + _shape(token) for token in dict.fromkeys(links)])
-    found |= dict.fromkeys(["f:" + token for token in _TOKEN.findall(local)])
-    return found
+    shapes = _shapes(subject)
+    return {
+        "b": _shapes(body),
+        "s": [*shapes, *(f"{a} {b}" for a, b in pairwise(shapes))],
+        "l": _shapes(links),
+        "f": _shapes(_TOKEN.findall(local)),
+    }
+
+
+def _shapes(tokens: Iterable[str]) -> list[str]:
+    return [token if token.isalpha() else _DIGIT.sub("0", token[:_LONGEST]) for token in tokens]
+
+
+def marked(wording: Wording) -> frozenset[str]:
+    """Return the words used, each with its place, as they stand in a vocabulary.
+
+    >>> sorted(marked({"s": ["vente"], "b": ["0000", "0000"]}))
+    ['b:0000', 's:vente']
+    """
+    return frozenset([f"{mark}:{token}" for mark, tokens in wording.items() for token in tokens])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +115,7 @@ class Texts:
     language: str
 
     @property
-    def wording(self) -> dict[str, None]:
+    def wording(self) -> Wording:
         """The words used, as `wording` returns them."""
         subject, body, labels = (
             tuple(_TOKEN.findall(t.lower())) for t in (self.subject, self.body, self.labels)
@@ -123,9 +142,7 @@ def texts_of(message: Message, reading: Reading) -> Texts:
     )
 
 
-def strongest_passages(
-    texts: Texts, weights: Mapping[str, tuple[float, float, float]], side: int
-) -> list[tuple[str, str]]:
+def strongest_passages(texts: Texts, weights: Mapping[str, Weights], side: int) -> list[tuple[str, str]]:
     """Return (place, passage) of the words and phrases that speak most for a flow, the strongest first."""
     found: dict[str, tuple[float, str, str]] = {}
     for place, mark, text in (
@@ -145,18 +162,18 @@ def strongest_passages(
             best.append(row)
         if len(best) == PASSAGES:
             break
-    return [(place, passage) for _, place, passage in best]
+    return [(place, passage) for strength, place, passage in best if strength >= best[0][0] * _WORTH]
 
 
 def _phrases(
-    text: str, mark: str, weights: Mapping[str, tuple[float, float, float]], side: int, language: str
+    text: str, mark: str, weights: Mapping[str, Weights], side: int, language: str
 ) -> Iterator[tuple[float, str]]:
     """Yield (strength, passage) of each run of neighbouring words that speak for a flow."""
     text = _URL.sub(" · ", text)  # a host's name is no wording
     run: list[tuple[re.Match[str], float]] = []
     end = 0
     for token in _TOKEN.finditer(text):
-        three = weights.get(mark + _shape(token[0].lower()))
+        three = weights.get(mark + _shapes([token[0].lower()])[0])
         strength = three[side] - (three[0] + three[1] + three[2]) / 3 if three else 0.0
         is_near = text[end : token.start()] in _JOINED
         if run and (strength <= 0 or not is_near or len(run) == LONGEST_PHRASE):
@@ -173,6 +190,8 @@ def _passage(text: str, run: list[tuple[re.Match[str], float]], language: str) -
     """Yield a run as a passage, if it has a word that says something: no figure, no word such as "the"."""
     while run and not _is_telling(run[-1][0][0], language):
         run = run[:-1]
+    while run and not run[0][0][0].isalpha():
+        run = run[1:]
     if run:
         yield sum(strength for _, strength in run), text[run[0][0].start() : run[-1][0].end()]
 

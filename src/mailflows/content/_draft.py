@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailflows.content._page import Page
 from mailflows.content._report import Where
-from mailflows.signals import measure
+from mailflows.signals import measure, words
 
 if TYPE_CHECKING:
     from mailflows._html.tree import Element
@@ -68,8 +68,16 @@ class Draft:
 
     @cached_property
     def signals(self) -> dict[str, float]:
-        """What the classifier's signals see, as numbers in [0, 1]: words in ten languages, kinds of links."""
-        return measure(self.message)
+        """What the classifier's signals see, as numbers in [0, 1]: words by language, kinds of links."""
+        return measure(self.message, reading=self._reading)
+
+    def concepts(self, zone: str) -> set[str]:
+        """Return what the words of a zone are about, such as "unsubscribe" in the closing lines."""
+        return words.concepts_in(self._reading, zone)
+
+    @cached_property
+    def _reading(self) -> words.Reading:
+        return words.read(self.message)
 
     @cached_property
     def text(self) -> str:

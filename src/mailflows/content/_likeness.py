@@ -12,7 +12,6 @@ from mailflows.content._links import is_web
 from mailflows.content._page import is_spacer
 from mailflows.content._report import Where
 from mailflows.message import addresses
-from mailflows.signals import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +125,7 @@ def _flow(draft: Draft) -> Iterator[Note]:
         yield draft.on("tracking-pixel", trackers)
     if _promotes(draft):
         yield Note("promotion-in-transactional", Where("html" if draft.html else "text"))
-    if not draft.signals.get("words-closing-company-words") and not _POSTAL.search(draft.text[-3000:]):
+    if "company_words" not in draft.concepts("closing") and not _POSTAL.search(draft.text[-3000:]):
         yield Note("postal-address-missing", Where("html" if draft.html else "text"))
 
 
@@ -142,6 +141,5 @@ def _is_counter(source: str) -> bool:
 
 def _promotes(draft: Draft) -> bool:
     """Say whether words of advertising stand in the body: an offer, and something beside it."""
-    zones = ("body", "closing", "link")
-    found = {c for c in _PROMOTION for zone in zones if draft.signals.get(words.code(zone, c))}
+    found = set(_PROMOTION).intersection(draft.concepts("body") | draft.concepts("link"))
     return "offer" in found and len(found) > 1

@@ -52,15 +52,20 @@ def _present(draft: Draft, found: tuple[str, ...]) -> Iterator[Note]:
     recipients = {address.address.lower() for address in draft.message.recipients}
     if any(address in unquote(u).lower() for u in secure + plain for address in recipients if address):
         yield draft.header("unsubscribe-address-in-url", _HEADER)
-    if not draft.signals.get("words-closing-preferences"):
+    if "preferences" not in draft.concepts("closing"):
         yield draft.header("unsubscribe-on-transactional", _HEADER)
 
 
 def _link(draft: Draft) -> Iterator[Note]:
-    offers = ("links-unsubscribe", "words-link-unsubscribe", "links-preferences", "words-link-preferences")
-    if any(draft.signals.get(name) for name in offers) or _tag_link(draft) or _in_any_language(draft):
+    if (
+        any(draft.signals.get(name) for name in ("links-unsubscribe", "links-preferences"))
+        or _tag_link(draft)
+        or _in_any_language(draft)
+    ):
         return
-    if not draft.html and draft.signals.get("words-closing-unsubscribe"):
+    if not draft.concepts("link").isdisjoint(_OFFERS):
+        return
+    if not draft.html and "unsubscribe" in draft.concepts("closing"):
         return
     yield Note("unsubscribe-link-missing", Where("html" if draft.html else "text"))
 

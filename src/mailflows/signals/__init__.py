@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailflows.signals import headers, layout, links, sender, skeleton, subject, words
+from mailflows.signals import headers, layout, links, words
 from mailflows.signals._signal import Signal
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGNALS", "Signal", "measure"]
 
-_FAMILIES = (headers, sender, subject, links, layout, words, skeleton)
+_FAMILIES = (headers, links, layout, words)
 
 SIGNALS: dict[str, Signal] = {s.name: s for family in _FAMILIES for s in family.SIGNALS}
 """Every signal by name."""

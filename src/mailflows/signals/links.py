@@ -17,7 +17,6 @@ __all__ = ["SIGNALS", "measure"]
 
 _URL = re.compile(r"https?://[^\s<>\"'\])}»]{3,2000}")
 _WORD = re.compile(r"[a-z]{4,}")
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{32,}|%2[fFbB3][A-Za-z0-9%]{20,}")
 _MAX_URLS = 60  # bound: more links tell nothing new; half from each end
 _URL_HEAD = 160
 """Characters of a web address that are read for words; bound: behind that come tokens."""
@@ -100,11 +99,11 @@ SIGNALS = tuple(
         "links-few": "it has two or three web links",
         "links-many": "it has many links",
         "links-dense": "it has many links for so little text",
+        "links-repeated": "several links lead to the same place",
         "links-domains": "its links lead to several domains",
         "links-own-share": "its links lead to the sender's own domain",
         "links-foreign": "none of its links leads to the sender's domain",
         "links-tracking-share": "its links go through a click-tracking redirect",
-        "links-token-share": "its links carry long tokens",
         "links-utm-share": "its links carry campaign parameters",
         "links-unsubscribe": "it has an unsubscribe link",
         "links-preferences": "it has a link to e-mail preferences",
@@ -117,17 +116,10 @@ SIGNALS = tuple(
         "links-app-stores": "it links to app stores",
         "links-mail-to": "it links to an e-mail address",
         "links-mail-to-sender": "it links to the sender's own address",
-        "links-telephone": "it links to a telephone number",
         "links-images-share": "its links are images",
         "links-buttons": "it has buttons",
         "links-one-button": "it has exactly one button",
-        "links-bare-share": "its links show their own address",
         "links-in-text-only": "its links stand in plain text",
-        "links-home-page": "it links to a home page",
-        "links-repeated": "several links lead to the same place",
-        "links-long-labels": "its link texts are whole sentences",
-        "links-insecure-share": "its links are plain http",
-        "links-to-anchor": "its links lead to places inside the message",
     }.items()
 )
 
@@ -173,16 +165,13 @@ def _targets(message: Message, web: list[str], reading: Reading) -> dict[str, fl
         "links-few": 2 <= count <= 3,
         "links-many": bucket(count, 5, 10, 20, 40),
         "links-dense": bucket(100 * len(web) / (len(reading.body) + 20), 2, 5, 10),
+        "links-repeated": bucket(len(web) - count, 1, 3, 8),
         "links-domains": bucket(len(set(domains)), 2, 3, 5, 8),
         "links-own-share": owned,
         "links-foreign": not owned,
         "links-tracking-share": redirects / count,
-        "links-token-share": sum(1 for url in distinct if len(url) > 60 and _TOKEN.search(url[:400])) / count,
         "links-social": bucket(social, 1, 2),
         "links-social-block": social >= 3,
-        "links-home-page": any(url.rstrip("/").count("/") == 2 for url in distinct),
-        "links-repeated": bucket(len(web) - count, 1, 3, 8),
-        "links-insecure-share": sum(url[:5].lower() == "http:" for url in distinct) / count,
     }
 
 
@@ -214,17 +203,7 @@ def _anchors(message: Message, anchors: tuple[Link, ...]) -> dict[str, float]:
         "links-mail-to-sender": any(
             m.startswith(message.sender.address) for m in mails if message.sender.address
         ),
-        "links-telephone": any(link.href[:4].lower() == "tel:" for link in anchors),
         "links-images-share": sum(link.has_image for link in anchors) / count,
         "links-buttons": bucket(buttons, 1, 2, 4),
         "links-one-button": buttons == 1,
-        "links-bare-share": sum(_shows_itself(link) for link in anchors) / count,
-        "links-long-labels": sum(link.text.count(" ") > 5 for link in anchors) / count,
-        "links-to-anchor": any(link.href[:1] == "#" for link in anchors),
     }
-
-
-def _shows_itself(link: Link) -> bool:
-    """Say whether the text of a link is its address."""
-    text = link.text.lower().removeprefix("https://").removeprefix("http://").rstrip("/")
-    return "." in text and " " not in text and text[:20] in link.href.lower()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ __all__ = [
     "Reading",
     "concepts_among",
     "concepts_anywhere",
+    "concepts_in",
     "concepts_of",
     "language_of",
     "measure",
@@ -116,6 +117,17 @@ ZONES: dict[str, str] = {
     "link": "a link's text has",
 }
 
+MEASURED = ("subject", "opening", "body")
+"""The zones whose concepts are signals; choice: on sources left out, the other two add nothing to these."""
+
+UNMEASURED = frozenset(
+    (
+        "newsletter meeting survey_review event_invite novelty status_report company_words administration "
+        "feature_marketing"
+    ).split()
+)
+"""Concepts that are no signals; choice: on sources and languages left out they mislead more than they tell."""
+
 
 @cache
 def code(zone: str, concept: str) -> str:
@@ -129,9 +141,10 @@ def code(zone: str, concept: str) -> str:
 
 SIGNALS: tuple[Signal, ...] = (
     *(
-        Signal(code(zone, concept), f"{where} {what}")
-        for zone, where in ZONES.items()
+        Signal(code(zone, concept), f"{ZONES[zone]} {what}")
+        for zone in MEASURED
         for concept, what in CONCEPTS.items()
+        if concept not in UNMEASURED
     ),
     Signal("words-unread-language", "the language is none of those with a lexicon"),
 )
@@ -188,16 +201,13 @@ class _Lexicon:
     whole: dict[str, tuple[_Entry, ...]]
     stems: dict[str, tuple[_Entry, ...]]
     substrings: tuple[tuple[str, str], ...]
-    known: dict[str, _Start | None]
+    starts: _Starts = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "starts", _Starts(self))
 
     def start(self, token: str) -> _Start | None:
-        """Return what may begin with a token, remembered for the next time."""
-        if len(self.known) > _MAX_KNOWN:
-            self.known.clear()
-        self.known[token] = found = self._start(token)
-        return found
-
-    def _start(self, token: str) -> _Start | None:
+        """Return what may begin with a token."""
         open_ended = self.stems.get(token[:_STEM], ())
         entries = self.whole.get(token, ())
         entries += tuple(entry for entry in open_ended if token.startswith(entry[0][0][:-1]))
@@ -213,6 +223,20 @@ class _Lexicon:
             followed=followed,
             open_ended=tuple(e for e in entries if len(e[0]) > 1 and e[0][1][-1] == "*"),
         )
+
+
+class _Starts(dict[str, "_Start | None"]):
+    """What may begin with a token, worked out when it is first asked for."""
+
+    def __init__(self, lexicon: _Lexicon) -> None:
+        super().__init__()
+        self._lexicon = lexicon
+
+    def __missing__(self, token: str) -> _Start | None:
+        if len(self) > _MAX_KNOWN:
+            self.clear()
+        self[token] = found = self._lexicon.start(token)
+        return found
 
 
 def read(message: Message) -> Reading:
@@ -291,7 +315,7 @@ def _without_accents(text: str) -> str:
 def _lexicon(language: str) -> _Lexicon:
     """Load the lexicon of a language, or an empty one."""
     if language not in _data.names("lexicon"):
-        return _Lexicon({}, {}, (), {})
+        return _Lexicon({}, {}, ())
     whole: dict[str, list[_Entry]] = {}
     stems: dict[str, list[_Entry]] = {}
     substrings: list[tuple[str, str]] = []
@@ -315,7 +339,6 @@ def _lexicon(language: str) -> _Lexicon:
         {k: tuple(v) for k, v in whole.items()},
         {k: tuple(v) for k, v in stems.items()},
         tuple(substrings),
-        {},
     )
 
 
@@ -333,62 +356,69 @@ def _fits(wanted: tuple[str, ...], tokens: tuple[str, ...], start: int) -> bool:
 def find(lexicon: _Lexicon, tokens: tuple[str, ...]) -> list[tuple[int, str]]:
     """Return (position, concept) of every entry found."""
     hits: list[tuple[int, str]] = []
-    known = lexicon.known
-    for token in set(tokens).difference(known):
-        lexicon.start(token)
-    starts = [(position, start) for position, start in enumerate(map(known.get, tokens)) if start]
-    for position, start in starts:
-        hits += [(position, concept) for concept in start.alone]
-        following = tokens[position + 1] if position + 1 < len(tokens) else ""
-        for words, concept in (*start.followed.get(following, ()), *start.open_ended):
-            if _fits(words, tokens, position):
-                hits.append((position, concept))
+    found = enumerate(map(lexicon.starts.__getitem__, tokens))
+    for position, start in [(position, start) for position, start in found if start]:
+        if start.alone:
+            hits += [(position, concept) for concept in start.alone]
+        if start.followed or start.open_ended:
+            following = tokens[position + 1] if position + 1 < len(tokens) else ""
+            for words, concept in (*start.followed.get(following, ()), *start.open_ended):
+                if _fits(words, tokens, position):
+                    hits.append((position, concept))
     return hits
 
 
 def measure(message: Message, reading: Reading) -> dict[str, float]:
-    """Measure which concepts stand in which zone."""
+    """Measure which concepts stand in the subject, at the beginning and anywhere in the text."""
     del message
-    language = reading.language or "en"
-    lexicon = _lexicon(language)
-    found: set[tuple[str, str]] = set()
+    lexicon = _lexicon(reading.language or "en")
     if lexicon.substrings:
-        found |= _substring_hits(lexicon, reading)
-    for zone, tokens in (("subject", reading.subject), ("link", reading.links)):
-        found |= {(zone, concept) for _, concept in find(lexicon, tokens)}
-    body = reading.body
-    if len(body) > FIRST_TOKENS + LAST_TOKENS:
-        body = body[:FIRST_TOKENS] + body[-LAST_TOKENS:]
-    last = len(body) - CLOSING
-    for position, concept in find(lexicon, body):
+        found = {(zone, concept) for zone in MEASURED for concept in _substrings_in(lexicon, reading, zone)}
+    else:
+        found = set()
+    found |= {("subject", concept) for _, concept in find(lexicon, reading.subject)}
+    for position, concept in find(lexicon, _ends_of(reading.body)):
         found.add(("body", concept))
         if position < OPENING:
             found.add(("opening", concept))
-        if position >= last:
-            found.add(("closing", concept))
     # Sorted: sums of floats depend on their order, and a set has another one in every process.
-    values = {code(zone, concept): 1.0 for zone, concept in sorted(found)}
+    values = {code(zone, concept): 1.0 for zone, concept in sorted(found) if concept not in UNMEASURED}
     if not lexicon.whole and not lexicon.substrings:
         values["words-unread-language"] = 1.0
     return values
 
 
-def _substring_hits(lexicon: _Lexicon, reading: Reading) -> set[tuple[str, str]]:
-    """Look up a language without spaces between its words."""
-    zones = {
+def _ends_of(body: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the tokens of the body in which concepts are looked up."""
+    if len(body) > FIRST_TOKENS + LAST_TOKENS:
+        return body[:FIRST_TOKENS] + body[-LAST_TOKENS:]
+    return body
+
+
+def concepts_in(reading: Reading, zone: str) -> set[str]:
+    """Return the concepts of one of the `ZONES`."""
+    lexicon = _lexicon(reading.language or "en")
+    body = _ends_of(reading.body)
+    tokens = {
+        "subject": reading.subject,
+        "opening": body[:OPENING],
+        "body": body,
+        "closing": body[-CLOSING:],
+        "link": reading.links,
+    }[zone]
+    return {concept for _, concept in find(lexicon, tokens)} | _substrings_in(lexicon, reading, zone)
+
+
+def _substrings_in(lexicon: _Lexicon, reading: Reading, zone: str) -> set[str]:
+    """Return the concepts of a zone in a language without spaces between its words."""
+    text = {
         "subject": " ".join(reading.subject),
-        "link": " ".join(reading.links),
         "opening": reading.lower[:200],
         "body": reading.lower,
         "closing": reading.lower[-250:],
-    }
-    return {
-        (zone, concept)
-        for entry, concept in lexicon.substrings
-        if entry in zones["body"] or entry in zones["subject"] or entry in zones["link"]
-        for zone, text in zones.items()
-        if entry in text
-    }
+        "link": " ".join(reading.links),
+    }[zone]
+    return {concept for entry, concept in lexicon.substrings if entry in text}
 
 
 def languages_with(token: str) -> tuple[str, ...]:
@@ -502,7 +532,7 @@ def _any_language(concepts: frozenset[str]) -> _Lexicon:
                 kept = tuple(e for e in entries if e[1] in concepts and _is_telling(e[0]))
                 if kept:
                     merged[key] = (*merged.get(key, ()), *kept)
-    return _Lexicon(whole, stems, (), {})
+    return _Lexicon(whole, stems, ())
 
 
 def concepts_among(
@@ -555,7 +585,7 @@ def _among(language: str, wanted: frozenset[str], anywhere: frozenset[str]) -> _
             }
         )
     substrings = tuple(entry for entry in own.substrings if entry[1] in wanted)
-    return _Lexicon(tables[0], tables[1], substrings, {})
+    return _Lexicon(tables[0], tables[1], substrings)
 
 
 def _is_telling(entry: tuple[str, ...]) -> bool:

@@ -32,7 +32,7 @@ class ViewMetrics(Result):
         macro_f1: Mean F1 of the three flows, in [0, 1].
         precision: Per flow.
         recall: Per flow.
-        calibration_error: Expected calibration error (ECE) over ten bins, in [0, 1].
+        calibration_error: Expected calibration error (ECE) over ten bins of equal weight, in [0, 1].
         coverage: Share of messages above the threshold.
         kept_accuracy: Share of those that are right.
         kept_confusion: Share of those where marketing and transactional are exchanged.
@@ -229,12 +229,13 @@ def metrics(
 def _calibration_error(
     probabilities: np.ndarray[Any, Any], labels: np.ndarray[Any, Any], weights: np.ndarray[Any, Any]
 ) -> float:
-    """Return the mean distance of confidence and accuracy over equal bins of confidence."""
+    """Return the mean distance of confidence and accuracy over bins of equal weight."""
     confidence = probabilities.max(axis=1)
-    right = (probabilities.argmax(axis=1) == labels).astype(float)
-    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [abs((weights * (right - confidence))[place == index].sum()) for index in range(BINS)]
-    return float(sum(gaps) / weights.sum())
+    gaps = weights * ((probabilities.argmax(axis=1) == labels) - confidence)
+    order = np.argsort(confidence, kind="stable")
+    reached = np.cumsum(weights[order]) / weights.sum()
+    place = np.minimum((reached * BINS - 1e-9).astype(int), BINS - 1)
+    return float(sum(abs(gaps[order][place == index].sum()) for index in range(BINS)) / weights.sum())
 
 
 def _languages(

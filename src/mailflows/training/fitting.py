@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from mailflows.classifier._model import FLOWS, Model
@@ -17,13 +16,7 @@ from mailflows.errors import ConfigurationError
 from mailflows.message import Message
 from mailflows.signals import SIGNALS
 from mailflows.training.corpus import VIEWS, view
-from mailflows.training.vectorize import (
-    look,
-    pair_matrix,
-    pair_names,
-    signal_matrix,
-    word_matrix,
-)
+from mailflows.training.vectorize import look, signal_matrix, word_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,18 +41,14 @@ class Recipe:
         word_share: Factor of the wording in the score.
         vocabulary: Most words that are kept, those of most sources first.
         word_sources: Sources that must use a word before it is kept.
-        paired: How many signals are also looked at in pairs.
-        pair_scale: Factor of pairs while fitting; below 1 they are penalised more.
         source_power: A source of n messages counts n to the power of 1 - this.
     """
 
     signal_strength: float = 0.3
     word_strength: float = 0.3
-    word_share: float = 0.75
-    vocabulary: int = 9000
+    word_share: float = 0.7
+    vocabulary: int = 6000
     word_sources: int = 4
-    paired: int = 30
-    pair_scale: float = 0.5
     source_power: float = 0.5
 
 
@@ -111,7 +100,7 @@ class Trained:
 
     def logits(self, seen: Sequence[Seen]) -> np.ndarray[Any, Any]:
         """Return the uncalibrated logits of what was seen of messages."""
-        design = _design([s for s, _ in seen], self.names, self.model.paired, 1.0)
+        design = signal_matrix([s for s, _ in seen], self.names)
         wording = word_matrix([w for _, w in seen], self.vocabulary)
         share = self.model.wording_share
         # The wording's intercept would only say how common a flow is.
@@ -157,15 +146,6 @@ def weights_of(examples: Sequence[Example], power: float) -> np.ndarray[Any, Any
     return weights
 
 
-def _design(
-    rows: Sequence[dict[str, float]], names: Sequence[str], paired: Sequence[str], pair_scale: float
-) -> sparse.csr_matrix:
-    signals = signal_matrix(rows, names)
-    if not paired:
-        return signals
-    return sparse.hstack([signals, pair_matrix(signals, names, paired) * pair_scale]).tocsr()
-
-
 def _vocabulary(seeing: Seeing, recipe: Recipe) -> tuple[str, ...]:
     """Choose the words that most sources use."""
     sources: dict[str, set[str]] = {}
@@ -180,19 +160,6 @@ def _vocabulary(seeing: Seeing, recipe: Recipe) -> tuple[str, ...]:
         raise ConfigurationError(msg, field="examples")
     kept = sorted(spread, key=lambda word: (-spread[word], word))[: recipe.vocabulary]
     return tuple(sorted(kept))
-
-
-def _strongest(
-    estimator: LogisticRegression, design: sparse.csr_matrix, names: Sequence[str], count: int
-) -> tuple[str, ...]:
-    """Return the signals that move the score most over the training messages."""
-    if not count:
-        return ()
-    mean = np.asarray(design.mean(axis=0)).ravel()
-    square = np.asarray(design.multiply(design).mean(axis=0)).ravel()
-    effect = np.abs(estimator.coef_).max(axis=0) * np.sqrt(np.maximum(square - mean**2, 0))
-    order = np.argsort(-effect, kind="stable")[:count]
-    return tuple(sorted(names[i] for i in order))
 
 
 def _regression(strength: float) -> LogisticRegression:
@@ -215,14 +182,8 @@ def fit(
     rows = [s for name in views for s, _ in seeing.seen[name]]
     repeated, repeated_weights = np.tile(labels, len(views)), np.tile(weights, len(views)) / len(views)
 
-    alone = _design(rows, names, (), 1.0)
-    first = _regression(recipe.signal_strength).fit(alone, repeated, sample_weight=repeated_weights)
-    paired = _strongest(first, alone, names, recipe.paired)
-    signals = first
-    if paired:
-        design = _design(rows, names, paired, recipe.pair_scale)
-        signals = _regression(recipe.signal_strength).fit(design, repeated, sample_weight=repeated_weights)
-        signals.coef_[:, len(names) :] *= recipe.pair_scale
+    design = signal_matrix(rows, names)
+    signals = _regression(recipe.signal_strength).fit(design, repeated, sample_weight=repeated_weights)
 
     vocabulary = _vocabulary(seeing, recipe)
     wording = word_matrix([w for _, w in seeing.seen["bare"]], vocabulary)
@@ -232,13 +193,12 @@ def fit(
         estimator.intercept_ = np.round(estimator.intercept_, DECIMALS) + 0.0
     model = Model(
         start=_three(signals.intercept_),
-        signals=_numbers(names, signals.coef_[:, : len(names)]),
-        pairs=_numbers(pair_names(paired), signals.coef_[:, len(names) :]),
+        signals={name: w for name, w in zip(names, map(_three, signals.coef_.T), strict=True) if any(w)},
         words=dict(zip(vocabulary, map(_three, words.coef_.T), strict=True)),
         wording_share=recipe.word_share,
         temperature=temperature,
         threshold=threshold,
-        about={**(about or {}), "paired": paired},
+        about=about or {},
     )
     return Trained(model, signals, words, names, vocabulary)
 
@@ -246,11 +206,6 @@ def fit(
 def _three(column: np.ndarray[Any, Any]) -> tuple[float, float, float]:
     a, b, c = (float(value) for value in column)
     return (a, b, c)
-
-
-def _numbers(names: Sequence[Any], weights: np.ndarray[Any, Any]) -> dict[Any, tuple[float, float, float]]:
-    """Map names to their weights; those that are zero are left out."""
-    return {name: w for name, w in zip(names, map(_three, weights.T), strict=True) if any(w)}
 
 
 def softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

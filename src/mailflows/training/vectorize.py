@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from mailflows.classifier._wording import wording
+from mailflows.classifier._wording import marked, wording
 from mailflows.errors import ConfigurationError
 from mailflows.message import Message
 from mailflows.signals import SIGNALS, measure, words
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from mailflows.message import Source
 
-__all__ = ["Seen", "SignalVectorizer", "look", "pair_matrix", "signal_matrix", "word_matrix"]
+__all__ = ["Seen", "SignalVectorizer", "look", "signal_matrix", "word_matrix"]
 
 Seen = tuple[dict[str, float], frozenset[str]]
 """What is seen of a message: its signals and its wording."""
@@ -28,7 +27,7 @@ Seen = tuple[dict[str, float], frozenset[str]]
 def look(message: Message) -> Seen:
     """Measure the signals and the wording of a message, as the classifier does."""
     reading = words.read(message)
-    return measure(message, reading=reading), frozenset(wording(message, reading))
+    return measure(message, reading=reading), marked(wording(message, reading))
 
 
 def signal_matrix(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> sparse.csr_matrix:
@@ -42,21 +41,6 @@ def signal_matrix(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> 
                 data.append(value)
         starts.append(len(indices))
     return sparse.csr_matrix((data, indices, starts), shape=(len(rows), len(names)))
-
-
-def pair_matrix(signals: sparse.csr_matrix, names: Sequence[str], paired: Sequence[str]) -> sparse.csr_matrix:
-    """Return the products of every two of the *paired* signals, in the order of `pair_names`."""
-    column = {name: index for index, name in enumerate(names)}
-    dense = signals[:, [column[name] for name in paired]].toarray()
-    products = [dense[:, i] * dense[:, j] for j, i in combinations(range(len(paired)), 2)]
-    if not products:
-        return sparse.csr_matrix((signals.shape[0], 0))
-    return sparse.csr_matrix(np.stack(products, axis=1))
-
-
-def pair_names(paired: Sequence[str]) -> list[tuple[str, str]]:
-    """Name the columns of `pair_matrix`: the later signal first."""
-    return [(paired[i], paired[j]) for j, i in combinations(range(len(paired)), 2)]
 
 
 def word_matrix(rows: Sequence[Iterable[str]], vocabulary: Sequence[str]) -> sparse.csr_matrix:
