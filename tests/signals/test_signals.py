@@ -209,7 +209,7 @@ FILLER = "The committee met again and went through the plan of the garden withou
     ("ending", "signal"),
     [
         ("\n-- \nAda Lovelace\n", "layout-signature-mark"),
-        ("\nTo unsubscribe from this newsletter, follow the link below.\n", "words-closing-unsubscribe"),
+        ("\nTo unsubscribe from this newsletter, follow the link below.\n", "words-body-unsubscribe"),
     ],
 )
 def test_the_end_of_a_long_text_is_measured_too(ending: str, signal: str) -> None:
