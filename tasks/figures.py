@@ -116,6 +116,7 @@ def content() -> str:
     found, speed, bounds = (result(f"content_{name}") for name in ("quality", "speed", "bounds"))
     support, templates, pairs, fix = (found[k] for k in ("support", "templates", "pairs", "fix"))
     medians = {name: f"{row['microseconds'] / 1000:.1f} ms" for name, row in speed["medians"].items()}
+    pixels, inlining = result("content_pixels"), bounds["inlining"]
     rows: list[list[object]] = [
         ["features of caniemail's pages that are named", f"{support['named']} of {support['features']}"],
         [
@@ -125,6 +126,15 @@ def content() -> str:
         ["pages that say the same after inlining", f"{pairs['equal']} of {pairs['pairs']}"],
         ["least agreement with SpamAssassin, of the rules claimed", percent(found["spamassassin"]["least"])],
         ["pages that a second repair changes", f"{fix['changed_by_second_run']} of {fix['pages']}"],
+        [
+            "pages that a browser shows the same after `fix`: pixels, text, links",
+            f"{pixels['fix']['same']} of {pixels['pages']}",
+        ],
+        ["… after inlining alone", f"{pixels['inlined']['same']} of {pixels['pages']}"],
+        [
+            "inlining, times of css-inline (written in Rust); cold, every style sheet new",
+            f"{inlining['mailflows_ratio']:.1f}, {inlining['mailflows_cold_ratio']:.1f}",
+        ],
         ["`lint`, per template, processor time", medians["lint"]],
         ["`fix`, per template, processor time", medians["fix"]],
         ["longest for a megabyte of hostile markup", f"{bounds['worst_milliseconds']:.0f} ms"],
@@ -192,7 +202,7 @@ def guard() -> str:
 def tracking() -> str:
     """Return what holds for tokens, and how well intervals cover the truth."""
     forged, covered = result("forged_tokens"), result("tracking_intervals")
-    counted = result("tracking_stats")
+    counted, judged = result("tracking_stats"), result("tracking_hits")["audiences"]
     wilson, newcombe = (
         [percent(covered[name][key]) for key in ("mean", "lowest", "highest")]
         for name in ("wilson", "newcombe")
@@ -203,6 +213,14 @@ def tracking() -> str:
         ["… lowest and highest of the cases", ", ".join(wilson[1:])],
         ["Newcombe's holds the true difference, mean", newcombe[0]],
         ["… lowest and highest (careful with few recipients)", ", ".join(newcombe[1:])],
+        [
+            f"hits judged right, worst of {len(judged)} kinds of simulated audiences",
+            percent(min(row["right"] for row in judged.values())),
+        ],
+        [
+            "… people's hits lost, scanners' passed, at worst",
+            ", ".join(percent(max(row[name] for row in judged.values())) for name in ("lost", "passed")),
+        ],
         ["events counted a second, on one core", f"{counted['events_per_second']:,}"],
         [f"memory for {counted['recipients']:,} recipients", f"{counted['peak_mb']} MB"],
     ]

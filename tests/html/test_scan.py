@@ -287,3 +287,13 @@ def test_hostile_markup(name: str) -> None:
     assert (
         growth(lambda size: hostile.GENERATORS[name](size).decode("utf-8", "replace"), scan, 1_000_000) < MOST
     )
+
+
+def test_a_long_source_is_read_in_steps_that_change_nothing() -> None:
+    """Wherever a step ends: in a text, an attribute, or a mark that opens no tag."""
+    unit = "<p title='a b'>one < two</p> 1 <2 <a href='https://shop.example/'>x</a>"
+    page = "".join(f"{'y' * (number % 7)}{unit}" for number in range(4000))
+    once = scan(unit)
+    found = scan(page)
+    assert found.text.count("one < two") == 4000
+    assert found.counts["p"] == 4000 * once.counts["p"]

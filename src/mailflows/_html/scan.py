@@ -118,7 +118,7 @@ def scan(source: str) -> Document:
     source, style = _without_hidden(source, lower)
     if source.rfind("<") > source.rfind(">") or _MARK_IN_VALUE.search(source):
         source = _without_marks_in_values(source)
-    pieces = _TAG.findall(source)
+    pieces = _pieces(source)
     first = _FIRST_TAG.search(source)
     words = [source[: first.start()] if first else source]
     names = [piece[0].lower() for piece in pieces]
@@ -135,6 +135,24 @@ def scan(source: str) -> Document:
         style=style,
         lower=lower,
     )
+
+
+def _pieces(source: str) -> list[tuple[str, str, str]]:
+    """Return the tags with what follows them; of a long source in steps, between which other threads run."""
+    if len(source) <= _AT_ONCE:
+        return _TAG.findall(source)
+    found: list[tuple[str, str, str]] = []
+    start = 0
+    while start < len(source):
+        tag = _FIRST_TAG.search(source, start + _AT_ONCE)
+        stop = tag.start() if tag else len(source)
+        found += _TAG.findall(source, start, stop)
+        start = stop
+    return found
+
+
+_AT_ONCE = 100_000
+"""choice: letters, of which a real page has fewer; a search that goes on holds every other thread."""
 
 
 def lowered(source: str) -> str:
