@@ -51,3 +51,15 @@ def test_missing_file() -> None:
     """A file that is not bundled is a mistake of ours, and said so at once."""
     with pytest.raises(FileNotFoundError):
         _data.read("nothing.txt")
+
+
+def test_a_language_with_a_lexicon_is_recognised() -> None:
+    """By its function words, or by its script: without them its lexicon would never be looked into."""
+    by_script = {"ja"}
+    assert set(_data.names("lexicon")) - by_script <= set(_data.read_sections("function-words.txt"))
+
+
+def test_lexicons_know_the_same_concepts() -> None:
+    """A concept that only one language has is a slip of the pen."""
+    concepts = {name: set(_data.read_sections(f"lexicon/{name}.txt")) for name in _data.names("lexicon")}
+    assert {name: found - concepts["en"] for name, found in concepts.items() if found - concepts["en"]} == {}

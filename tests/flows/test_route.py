@@ -200,7 +200,7 @@ def test_a_file_in_another_encoding_is_explained(tmp_path: Path) -> None:
     """A file of an old editor is no crash, and the line with the first foreign byte is named."""
     path = tmp_path / "flows.toml"
     path.write_bytes("[flows.marketing]\n# Bücher\ndomains = 'a.example'".encode("latin-1"))
-    with pytest.raises(ConfigurationError, match="line 2: it is not UTF-8: save it in that encoding"):
+    with pytest.raises(ConfigurationError, match="line 2: it is not UTF-8: save it as UTF-8"):
         FlowSet.from_toml(path)
 
 

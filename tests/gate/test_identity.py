@@ -96,7 +96,7 @@ CASES: list[tuple[str, dict[str, str], dict[str, Any], str | None, str]] = [
     ),
     ("professional", {}, {"account": "charles@lovelace.example"}, None, ""),
     ("professional", {}, {"account": "charles"}, None, ""),
-    ("professional", {}, {"account": "ada@lovelace.example"}, "from-not-of-account", "another address"),
+    ("professional", {}, {"account": "ada@lovelace.example"}, "from-not-of-account", "not the address"),
     (
         "professional",
         {"Sender": "ada@lovelace.example"},
@@ -105,7 +105,7 @@ CASES: list[tuple[str, dict[str, str], dict[str, Any], str | None, str]] = [
         "",
     ),
     ("transactional", {}, {"account": "ada@lovelace.example"}, None, ""),
-    ("transactional", {"Return-Path": "<x@y.example>"}, {}, "forged-field", "only a receiver"),
+    ("transactional", {"Return-Path": "<x@y.example>"}, {}, "forged-field", "only receivers"),
 ]
 
 

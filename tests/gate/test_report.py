@@ -119,7 +119,7 @@ def test_one_part_that_fails_costs_the_others_nothing(caplog: pytest.LogCaptureF
     verdict = found.check(reset(), flow="transactional")
     with caplog.at_level(logging.WARNING):
         found.report(verdict, (550, "5.1.1 User unknown"))
-    assert "suppressions could not be told" in caplog.text
+    assert "suppressions could not be notified" in caplog.text
     assert ADDRESS not in caplog.text
     limiter = found.limiter_of(None)
     assert limiter is not None
@@ -207,7 +207,7 @@ def test_a_decorated_function_writes_to_all_or_to_nobody() -> None:
     def send(mail: Any) -> None:
         called.append(mail)
 
-    with pytest.raises(Refused, match="recipients that are refused: 1 \\(suppressions"):
+    with pytest.raises(Refused, match="refused recipients: 1 \\(suppressions"):
         send(reset(f"{ADDRESS}, gone@babbage.example"))
     assert called == []
     limiter = found.limiter_of(None)

@@ -111,7 +111,7 @@ def test_arguments_go_before_the_file(tmp_path: Path) -> None:
         ("[gate\n", "flows.toml: "),
         ('[classifier]\nmodel = "gone.json"\n', "line 6: [classifier] model: there is no file"),
         ('[gate]\nstore = "mysql://x"\n', "line 6: [gate] store is a file, or redis://host:port/0"),
-        ('[gate]\nstore = "redis://u:hush@x"\n', "does not belong into a file"),
+        ('[gate]\nstore = "redis://u:hush@x"\n', "does not belong in a file"),
         ("gate = 1\n", "flows.toml"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mailflows import Flow
 from mailflows.feedback import SuppressionList
 from mailflows.gate import Gate
@@ -10,6 +12,9 @@ from mailflows.limits import Limit, Limiter, MemoryStore
 from mailflows.reputation import Reputation
 from mailflows.senders import SenderControl
 from three_flows import reset, three_flows
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def gate(**parts: object) -> Gate:
@@ -134,3 +139,43 @@ def test_a_part_that_says_when_is_taken_at_its_word() -> None:
     verdict = one.check(reset(), flow="transactional")
     assert verdict.retry_after is not None
     assert 0.0 < verdict.retry_after <= 60.0
+
+
+def test_what_the_classifier_and_the_route_say_of_a_clean_message_and_of_a_conflict() -> None:
+    """The flow with its confidence; the route, or what contradicts it, and never both."""
+    fine = gate().check(reset(), flow="transactional")
+    clash = gate().check(reset(), flow="professional")
+    said = {
+        part: [[r.code for r in verdict.reasons if r.part == part] for verdict in (fine, clash)]
+        for part in ("classifier", "route")
+    }
+    assert said == {"classifier": [["ok"], ["ok"]], "route": [["ok"], ["conflict"]]}
+    (sure,) = (reason.sentence for reason in fine.reasons if reason.part == "classifier")
+    assert sure.startswith("transactional, ")
+
+
+def test_a_conflict_without_a_declared_flow_is_one_reason() -> None:
+    """It is held for the conflict, not also for having no flow."""
+    odd = reset(sender="Harbour <news@news.lovelace.example>")
+    verdict = gate().check(odd)
+    assert "no-flow" not in [reason.code for reason in verdict.reasons]
+
+
+def test_nothing_is_known_of_a_stranger() -> None:
+    """Erasing somebody whom no part knows says so."""
+    assert str(gate().forget("stranger@babbage.example")) == "erased: nothing"
+
+
+def test_an_integration_is_told_that_held_mail_is_kept_in_memory(caplog: pytest.LogCaptureFixture) -> None:
+    """Only where it is: a store on disk is worth no line."""
+    with caplog.at_level("INFO", logger="mailflows.gate"):
+        gate().require_place("GateSMTP")
+    assert "kept in memory" in caplog.text
+
+
+def test_a_field_that_occurs_twice_is_counted() -> None:
+    """Two are one too many, and the number is told."""
+    raw = b"List-Id: <a.lovelace.example>\n" * 2 + reset().as_bytes()
+    verdict = gate().check(raw, flow="transactional")
+    (found,) = (r.sentence for r in (*verdict.why, *verdict.findings) if r.code == "field-twice")
+    assert found.startswith("List-Id occurs 2 times")

@@ -54,7 +54,7 @@ def test_released_once() -> None:
     gate.held.release(held, flow="professional")
     verdict = ask(gate)
     assert (verdict.allowed, verdict.flow, verdict.accepted) == (True, "professional", (TO,))
-    assert ask(gate).decision is GateDecision.DEFER, "it is being sent already"
+    assert ask(gate).decision is GateDecision.DEFER, "it is already being sent"
     gate.report(verdict, "sent")
     assert gate.held.list(every=True) == ()
     assert ask(gate).decision is GateDecision.HOLD

@@ -374,7 +374,7 @@ def _first_reasons(message: Message, case: CertainCase | None) -> tuple[Reason, 
         said = "its content is encrypted: only the headers could be judged"
         found = (reason("defect-encrypted", said, 0.0), *found)
     if message.unread:
-        said = f"a reader may show text that was not read ({', '.join(message.unread)})"
+        said = f"a mail program may show text that was not checked ({', '.join(message.unread)})"
         found = (reason("defect-unread-text", said, 0.0), *found)
     return found
 

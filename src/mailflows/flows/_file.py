@@ -76,7 +76,7 @@ def _decoded(path: Path) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        msg = f"{path}, line {line}: it is not UTF-8: save it in that encoding"
+        msg = f"{path}, line {line}: it is not UTF-8: save it as UTF-8"
         raise ConfigurationError(msg, field="toml") from error
 
 

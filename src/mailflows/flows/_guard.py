@@ -127,7 +127,7 @@ class GuardDecision(Permission):
         return tuple(reason.code for reason in self.reasons)
 
     def __str__(self) -> str:
-        why = "; ".join(reason.sentence for reason in self.reasons) or "nothing speaks against it"
+        why = "; ".join(reason.sentence for reason in self.reasons) or "no issues found"
         return f"{self.outcome} on {self.flow}: {why}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def _unread(message: Message, flow: Flow) -> Iterator[GuardReason]:
     """Look for text that a reader may show and that was not read; persons are not asked to write short."""
     if message.unread:
         outcome = Outcome.FLAG if flow is Flow.PROFESSIONAL else Outcome.REFUSE
-        sentence = f"a reader may show text that was not read ({', '.join(message.unread)})"
+        sentence = f"a mail program may show text that was not checked ({', '.join(message.unread)})"
         yield _reason("unread-text", outcome, sentence, *message.unread)
 
 
@@ -305,7 +305,7 @@ def _promotion(core: Core, settings: GuardSettings) -> Iterator[GuardReason]:
     refuse = model.refuse if settings.refuse_block is None else settings.refuse_block
     if block and block.score >= flag:
         outcome = Outcome.REFUSE if block.score >= refuse else Outcome.FLAG
-        yield _reason("promotional-block", outcome, "a passage of it reads like an advert", block.text)
+        yield _reason("promotional-block", outcome, "part of it reads like an advert", block.text)
 
 
 def _bulk(
@@ -321,7 +321,7 @@ def _bulk(
         yield _reason("bulk-recipients", outcome, f"it goes to {count} recipients at once", str(count))
     if observation and observation.series is not Series.UNIQUE and observation.seen >= settings.flag_alike:
         outcome = Outcome.REFUSE if observation.seen >= settings.refuse_alike else Outcome.FLAG
-        sentence = f"its sender sent {observation.seen} messages that are nearly the same"
+        sentence = f"the sender sent {observation.seen} nearly identical messages"
         yield _reason("bulk-alike", outcome, sentence, str(observation.seen))
 
 
@@ -339,10 +339,10 @@ def _tracking(message: Message, flow: Flow, hosts: frozenset[str]) -> Iterator[G
         sentence = f"links lead over the tracking host {ours[0]}"
         yield _reason("tracking-links", Outcome.FLAG, sentence, ", ".join(ours))
     elif signals.get("links-tracking-share", 0.0) >= _TRACKED_SHARE:
-        sentence = "most links pass a click-tracking redirect"
+        sentence = "most links go through a click-tracking redirect"
         yield _reason("tracking-links", Outcome.FLAG, sentence)
     if signals.get("layout-pixel"):
-        yield _reason("tracking-pixel", Outcome.FLAG, "it has an image of one pixel that reports opens")
+        yield _reason("tracking-pixel", Outcome.FLAG, "it has a tracking pixel that reports opens")
 
 
 def _slots(observation: Observation | None) -> Iterator[GuardReason]:

@@ -136,7 +136,7 @@ class FlowRoute(Result):
     ) -> None:
         named = _several(domains, "domains", read_domain)
         if not named:
-            msg = "domains is empty: name the domain that stands in From"
+            msg = "domains is empty: name the domain used in From"
             raise ConfigurationError(msg, field="domains")
         content: dict[str, Any] = {
             "flow": Flow(flow),
@@ -176,10 +176,10 @@ class FlowRoute(Result):
             msg = "password is a function that returns it, never the password; or use password_env"
             raise ConfigurationError(msg, field="password")
         if self.password is not None and self.password_env:
-            msg = "password and password_env are both given: keep one"
+            msg = "password and password_env are both set: keep one of them"
             raise ConfigurationError(msg, field="password")
         if (self.password or self.password_env) and not self.relay:
-            msg = 'a password is given and no relay: it belongs to relay = "smtps://user@host"'
+            msg = 'a password is set without a relay: it belongs with relay = "smtps://user@host"'
             raise ConfigurationError(msg, field="relay")
         for name in ("stream", "ip_pool"):
             if getattr(self, name) and not self.esp:
@@ -189,10 +189,10 @@ class FlowRoute(Result):
             msg = f"ip_pool: {self.esp} takes no IP pool from a message; choose it in the provider's settings"
             raise ConfigurationError(msg, field="ip_pool")
         if self.dkim_key and not self.dkim_selector:
-            msg = "dkim_key is given and no dkim_selector: name where its public half stands in the DNS"
+            msg = "dkim_key is set without dkim_selector: name the selector of its public key in the DNS"
             raise ConfigurationError(msg, field="dkim_selector")
         if (self.tls or self.tls_ca) and not self.relay:
-            msg = "tls is given and no relay: it says how TLS is spoken with one"
+            msg = "tls is set without a relay: it says how to use TLS with one"
             raise ConfigurationError(msg, field="tls" if self.tls else "tls_ca")
 
     def headers(self, message: Message | None = None) -> dict[str, str]:

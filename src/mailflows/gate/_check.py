@@ -68,10 +68,10 @@ class GateDecision(StrEnum):
     """Not now; the same message may be accepted after ``retry_after``."""
 
     HOLD = "hold"
-    """Keep it until a person has looked at it."""
+    """Keep it for manual review."""
 
     REJECT = "reject"
-    """Do not send it; trying again is of no use."""
+    """Do not send it; retrying is pointless."""
 
 
 _ORDER = {decision: number for number, decision in enumerate(GateDecision)}
@@ -202,7 +202,7 @@ class Verdict(Permission):
         trial = f"dry run, would be {self.would_be}: " if self.dry_run else ""
         why = "; ".join(f"{r.part}: {r.sentence}" for r in (self.why or self.findings))
         wait = f" (retry after {self.retry_after:.0f} s)" if self.retry_after is not None else ""
-        return f"{trial}{self.decision} {self.flow or 'no flow'}{wait}: {why or 'nothing speaks against it'}"
+        return f"{trial}{self.decision} {self.flow or 'no flow'}{wait}: {why or 'no issues found'}"
 
     def metrics(self) -> list[tuple[str, int, dict[str, str]]]:
         """Return what counters go up by, for a hook: name, number, labels; see ``docs/operating.md``."""

@@ -472,12 +472,12 @@ class Gate:
         may_hold = GateDecision.HOLD in deciding
         if self.held is None and may_hold:
             msg = (
-                f"{who}: this gate may hold messages and has no place for them: give held=HeldMail(store), "
-                'or on_conflict="reject" and on_error={"route": "defer"}'
+                f"{who}: this gate may hold messages and has nowhere to keep them: pass "
+                'held=HeldMail(store), or on_conflict="reject" and on_error={"route": "defer"}'
             )
             raise ConfigurationError(msg, field="held")
         if self.held is not None and not self.held.is_lasting and may_hold:
-            _log.info("%s: held messages are kept in memory, and end with this process", who)
+            _log.info("%s: held messages are kept in memory and are lost when this process ends", who)
 
     def require_keys(self, who: str, known: Collection[str]) -> None:
         """Refuse, for an integration, limits of yours that count by what it cannot know.
@@ -585,5 +585,5 @@ def _require_all(verdict: Verdict) -> None:
     """Refuse a message for which only some recipients are accepted: the function would write to all."""
     if verdict.refused and not verdict.dry_run:
         one = verdict.refused[0]
-        msg = f"recipients that are refused: {len(verdict.refused)} ({one.part}: {one.sentence})"
+        msg = f"refused recipients: {len(verdict.refused)} ({one.part}: {one.sentence})"
         raise Refused(msg, verdict=verdict)

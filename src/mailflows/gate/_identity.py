@@ -72,14 +72,14 @@ def _fields(message: Message) -> Iterator[Doubt]:
         counts[name] = counts.get(name, 0) + 1
     for name in _ONCE:
         if counts.get(name, 0) > 1:
-            yield Doubt("field-twice", f"{name.title()} stands {counts[name]} times; once is allowed")
+            yield Doubt("field-twice", f"{name.title()} occurs {counts[name]} times; only one is allowed")
     for defect in message.defects:
         if defect.startswith("repeated-header:"):
             name = defect.partition(":")[2]
-            yield Doubt("field-twice", f"{name.title()} stands more than once; once is allowed")
+            yield Doubt("field-twice", f"{name.title()} occurs more than once; only one is allowed")
     for name in _RECEIVERS:
         if name in counts:
-            yield Doubt("forged-field", f"it has {name.title()}, which only a receiver writes")
+            yield Doubt("forged-field", f"it has {name.title()}, which only receivers add")
 
 
 def _envelope(flows: FlowSet, route: FlowRoute, mail_from: str) -> Iterator[Doubt]:
@@ -89,10 +89,12 @@ def _envelope(flows: FlowSet, route: FlowRoute, mail_from: str) -> Iterator[Doub
         return
     other = next((o for o in flows if o is not route and domain in {o.return_path, *o.domains}), None)
     if other is not None:
-        sentence = f"MAIL FROM is of {domain}, which belongs to the {other.flow} flow: bounces would go there"
+        sentence = (
+            f"MAIL FROM is of {domain}, which belongs to the {other.flow} flow: its bounces would go there"
+        )
         yield Doubt("return-path-of-other-flow", sentence, is_conflict=True)
     elif registrable_domain(domain) not in _own(route):
-        sentence = f"MAIL FROM is of {domain}, which is none of ours: SPF would be a stranger's"
+        sentence = f"MAIL FROM is of {domain}, which is not one of our domains: SPF would not be ours"
         yield Doubt("foreign-return-path", sentence)
 
 
@@ -137,7 +139,9 @@ def _list_fields(flows: FlowSet, route: FlowRoute, message: Message) -> Iterator
     own = _own(route) | {registrable_domain(route.tracking_host)}
     foreign = sorted(host for host in hosts if host and registrable_domain(host) not in own)
     if foreign:
-        yield Doubt("foreign-unsubscribe", f"List-Unsubscribe leads to {foreign[0]}, which is none of ours")
+        yield Doubt(
+            "foreign-unsubscribe", f"List-Unsubscribe leads to {foreign[0]}, which is not one of our hosts"
+        )
 
 
 def _account(route: FlowRoute, message: Message, context: Context) -> Iterator[Doubt]:
@@ -152,7 +156,7 @@ def _account(route: FlowRoute, message: Message, context: Context) -> Iterator[D
     elif may is None and "@" in account and route.flow is Flow.PROFESSIONAL:
         own = {mailbox_key(a.address) for a in (message.sender, mailbox(message.get("sender")))}
         if mailbox_key(account) not in own:
-            yield Doubt("from-not-of-account", "From is another address than that of the account")
+            yield Doubt("from-not-of-account", "From is not the address of the account")
 
 
 def _own(route: FlowRoute) -> set[str]:

@@ -89,7 +89,7 @@ def learn(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...], *, w
     ):
         found = yield call
         if isinstance(found, Failure):
-            _log.warning("%s could not be told: %s", part, found)
+            _log.warning("%s could not be notified: %s", part, found)
 
 
 Told: TypeAlias = "Iterator[tuple[str, Call]]"

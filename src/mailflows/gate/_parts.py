@@ -118,12 +118,14 @@ def headers(_parts: Parts, check: Check) -> Steps:
     if not any(author.likely for author in authors):
         check.say("message", "no-from", "it has no From with an address (RFC 5322 section 3.6.2)", REJECT)
     elif "repeated-header:from" in check.message.defects:
-        check.say("message", "several-from", "it has several From fields; one is allowed", REJECT)
+        check.say("message", "several-from", "it has several From fields; only one is allowed", REJECT)
     elif any("@" in text for author in authors for text in author.unread):
-        check.say("message", "unreadable-from", "readers take From for one address or for another", REJECT)
+        check.say("message", "unreadable-from", "mail programs disagree about the address in From", REJECT)
     _form(check)
     if not check.open:
-        check.say("message", "no-recipients", "neither the envelope nor To, Cc and Bcc name anybody", REJECT)
+        check.say(
+            "message", "no-recipients", "there are no recipients in the envelope, To, Cc or Bcc", REJECT
+        )
     read = {spelled: mailbox_of(spelled) for spelled in check.open}
     check.mailboxes = {spelled: found for spelled, found in read.items() if found}
     unread = [spelled for spelled, found in read.items() if not found]
@@ -139,10 +141,10 @@ def _form(check: Check) -> None:
     """Say what of the message is not as mail should be, and refuse what has no form it could be sent in."""
     defects = check.message.defects
     if found := [defect for defect in defects if defect in UNSENDABLE]:
-        said = f"it has no form that all readers read alike ({', '.join(found)})"
+        said = f"mail programs would read it differently ({', '.join(found)})"
         check.say("message", "no-normal-form", said, REJECT)
     elif defects:
-        check.say("message", "defects", f"its form is not as mail should be ({', '.join(defects[:5])})")
+        check.say("message", "defects", f"it is malformed ({', '.join(defects[:5])})")
     if check.message.envelope and check.message.envelope.recipients:
         return
     unread = [t for name in ("to", "cc", "bcc") for t in read_addresses(check.message.get(name)).unread]
@@ -158,11 +160,11 @@ def held(parts: Parts, check: Check) -> Steps:
     if isinstance(found, Failure):
         degraded(parts, check, "held", found)
     elif found is not None and found.state is HeldState.DROPPED:
-        check.say("held", "dropped", "it was looked at, and shall not be sent", REJECT)
+        check.say("held", "dropped", "it was reviewed and must not be sent", REJECT)
     elif found is not None and found.state is not HeldState.WAITING:
         check.released = found
         check.declared = found.flow
-        check.say("held", "released", "it was looked at, and may be sent")
+        check.say("held", "released", "it was reviewed and may be sent")
 
 
 def classify(parts: Parts, check: Check) -> Steps:
@@ -179,7 +181,7 @@ def classify(parts: Parts, check: Check) -> Steps:
 def route(parts: Parts, check: Check) -> Steps:
     """Choose the route; what speaks against it is for a person to look at."""
     if check.classification is None and check.declared is None:
-        check.say("route", "no-flow", "no flow was declared, and the classifier said nothing", HOLD)
+        check.say("route", "no-flow", "no flow was declared, and the classifier was unavailable", HOLD)
         return
     # For a declared flow, the guard judges the content, with its own degrees.
     seen = None if check.declared else check.classification
@@ -218,7 +220,7 @@ def identity(parts: Parts, check: Check) -> Steps:
     if check.flow is Flow.MARKETING and not has_one_click(check.message):
         _unsubscribe(parts, check)
     elif not found:
-        check.say("identity", "ok", "it is who it says")
+        check.say("identity", "ok", "sender, envelope and signatures fit the flow")
     yield from ()
 
 
@@ -250,7 +252,7 @@ def suppressions(parts: Parts, check: Check) -> Steps:
     for reason, listed in gone.items():
         check.refuse("suppressions", "suppressed", f"on the suppression list ({reason})", listed)
     if not gone:
-        check.say("suppressions", "ok", "nobody is on the list")
+        check.say("suppressions", "ok", "no recipient is on the suppression list")
 
 
 _UNASKED = frozenset({"not-asked", "not_asked"})
@@ -280,9 +282,9 @@ def recipients(parts: Parts, check: Check) -> Steps:
     for code, number in doubtful.items():
         check.say("recipients", code, f"{number} recipients are doubtful ({code})")
     if unchecked:
-        check.say("recipients", "unchecked", f"{unchecked} recipients were not checked: the time was up")
+        check.say("recipients", "unchecked", f"{unchecked} recipients were not checked: time ran out")
     if not gone and not doubtful and not unchecked:
-        check.say("recipients", "ok", "nothing speaks against them")
+        check.say("recipients", "ok", "no issues found")
 
 
 def _weighed(report: RecipientReport, refused: Collection[str]) -> tuple[RecipientReason | None, bool]:
@@ -496,7 +498,7 @@ def claim(parts: Parts, check: Check) -> Steps:
     if isinstance(found, Failure):
         degraded(parts, check, "held", found)
     elif not found:
-        check.say("held", "being-sent", "it is being sent already", DEFER, retry_after=SENDING_RETRY)
+        check.say("held", "being-sent", "it is already being sent", DEFER, retry_after=SENDING_RETRY)
 
 
 def hold(parts: Parts, check: Check) -> Steps:

@@ -163,9 +163,7 @@ def _store(name: str | None, folder: Path) -> Store:
 def _redis(url: str) -> Store:
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix"} or parts.password:
-        why = (
-            "its password does not belong into a file" if parts.password else f"{parts.scheme}:// is neither"
-        )
+        why = "its password does not belong in a file" if parts.password else f"{parts.scheme}:// is neither"
         msg = (
             f"[gate] store is a file, or redis://host:port/0 without a password; {why}: for another client, "
             "use Gate.from_toml(path, store=RedisStore(client))"

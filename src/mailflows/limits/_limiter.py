@@ -96,7 +96,7 @@ class Limiter(View):
         asleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         if not limits:
-            msg = "a limiter has at least one Limit"
+            msg = "a limiter needs at least one Limit"
             raise ConfigurationError(msg, field="limits")
         _require_limits(limits)
         self.limits = limits
@@ -486,7 +486,7 @@ class Limiter(View):
         """Map the identity of each meter to its limit; two plans may have the same rate."""
         for meter in limit.meters:
             if meter.id in self._by_meter and not again:
-                msg = f"the limit {limit.name!r} stands twice; leave one out, or name them apart with name="
+                msg = f"the limit {limit.name!r} is given twice; remove one, or tell them apart with name="
                 raise ConfigurationError(msg, field="limits")
             self._by_meter.setdefault(meter.id, limit)
 

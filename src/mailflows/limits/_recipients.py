@@ -52,7 +52,7 @@ def canonical(recipient: str) -> str:
         _refuse("an encoded word")
     is_odd = unicodedata.normalize("NFKC", read) != read
     if is_odd and (unicodedata.normalize("NFKC", local) != local or not _is_idna(domain)):
-        _refuse("letters of compatibility, such as full-width ones")
+        _refuse("compatibility characters, such as full-width letters")
     return mailbox_key(read)
 
 
@@ -79,7 +79,7 @@ def recipients_of(message: Source | object) -> Iterable[str]:
     try:
         read = Message.read(message)  # type: ignore[arg-type]
     except MessageError as problem:
-        msg = f"the message has no recipients that can be read: {problem}"
+        msg = f"the message has no readable recipients: {problem}"
         raise Unreadable(msg) from problem
     if read.envelope is not None and read.envelope.recipients:
         return read.envelope.recipients

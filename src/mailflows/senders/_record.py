@@ -170,7 +170,7 @@ class SenderRecord:
         try:
             return _decoded(document)
         except (ValueError, TypeError, KeyError, AttributeError, struct.error):
-            _log.warning("the record of a sender is damaged, and begins again")
+            _log.warning("the record of a sender is damaged, and starts from zero")
             return cls()
 
     def write(self) -> bytes:

@@ -134,7 +134,7 @@ def _crowd(record: SenderRecord) -> Sign:
 
 def _night(record: SenderRecord) -> Sign:
     odd = record.spell_odd / max(record.spell, 1.0)
-    sentence = "it is sent at hours at which the sender does not write"
+    sentence = "it is sent at hours when the sender does not usually write"
     return Sign("unusual-hour", odd, sentence)
 
 

@@ -99,7 +99,7 @@ class FieldReport(Result):
 
     def __str__(self) -> str:
         if self.ok:
-            return "nothing speaks against these fields"
+            return "no issues found in these fields"
         return to_text(["field", "code", "what"], [[a.slot, a.code, a.sentence] for a in self.alarms])
 
     def to_dict(self) -> dict[str, Any]:

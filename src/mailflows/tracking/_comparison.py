@@ -121,7 +121,7 @@ class Comparison(Result):
         span = f"{_points(found.low)} to {_points(found.high)} points, {self.confidence:.0%} interval"
         first, second = self._names(found)
         if found.gap is None:
-            return f"Nothing can be said of {name}: one of the campaigns has nobody to count."
+            return f"No statement about {name} is possible: one of the campaigns has no recipients to count."
         if not found.is_clear:
             return f"No difference in {name} can be told between {first} and {second} ({span})."
         word = "higher" if found.gap > 0 else "lower"

@@ -153,7 +153,7 @@ class Endpoints:
             msg = "last_day_only= needs consents=, where the day is kept"
             raise ConfigurationError(msg, field="consents")
         if suppressions is None and on_event is None:
-            msg = "name who learns of an unsubscription: suppressions= or on_event=; it must not be lost"
+            msg = "say where unsubscriptions go (suppressions= or on_event=); they must not be lost"
             raise ConfigurationError(msg, field="on_event")
         if unknown := set(texts or {}) - set(TEXTS):
             msg = f"texts= knows {', '.join(TEXTS)}; not {', '.join(sorted(unknown))}"
@@ -323,7 +323,7 @@ class Endpoints:
 
     def _failed(self, response: Response) -> Response:
         """Return what a client gets where telling failed: a reader goes on, a wish is asked for again."""
-        _log.exception("what a tracking request said could not be kept")
+        _log.exception("a tracking request could not be recorded")
         return self._page("503 Service Unavailable", "later") if response.event else response
 
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:

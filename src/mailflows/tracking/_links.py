@@ -28,14 +28,14 @@ _WEB = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 
 SKIPPED = {
-    "not-web": "it leads to no web page: mailto, tel, an anchor, a relative address",
+    "not-web": "it does not lead to a web page: mailto, tel, an anchor or a relative URL",
     "opted-out": f"it carries {OPT_OUT}",
-    "own": "it leads to the tracking address already",
+    "own": "it already leads to the tracking host",
     "unsubscribe": "it unsubscribes or changes preferences",
     "host": "its host is not one of those that are tracked",
     "placeholder": "it has a placeholder that is filled in later",
-    "unusual": "its address has spaces, control characters or bytes that no charset explains",
-    "long": f"its address is longer than {MAX_TARGET} characters",
+    "unusual": "its URL has spaces, control characters or undecodable bytes",
+    "long": f"its URL is longer than {MAX_TARGET} characters",
     "line": "its line would grow beyond 998 octets (RFC 5322 section 2.1.1)",
     "encoding": "its part is base64 with uneven lines, which could not be restored",
     "signed": "the message is signed or encrypted",
