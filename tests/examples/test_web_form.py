@@ -11,8 +11,9 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
-from aiosmtpd.controller import Controller
 from werkzeug.serving import make_server
+
+from smtp_server import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +78,7 @@ def site(root: Path, tmp_path: Path) -> Iterator[Site]:
     spec.loader.exec_module(example)
     mailbox = Mailbox()
     port = free_port()
-    smtp = Controller(mailbox, hostname="127.0.0.1", port=port)
+    smtp = Listener(mailbox, hostname="127.0.0.1", port=port)
     smtp.start()
     try:
         app = example.create_app(str(tmp_path / "limits.db"), "127.0.0.1", port, dns=False)
