@@ -122,3 +122,15 @@ def test_passages_are_looked_up_together_as_alone() -> None:
         together = words.concepts_among(passages, language, wanted=wanted, anywhere=frozenset())
         alone = [words.concepts_of(text, its, language) & wanted for text, its in passages]
         assert together == alone
+
+
+def test_a_footer_below_answers_between_the_lines_is_found() -> None:
+    """What is answered line by line has a footer, too, and quoted lines stay quoted."""
+    text = (
+        "On Monday Ada wrote:\n> Shall we meet?\nYes, at noon.\n> And where?\nAt the quay, by the ferry.\n\n"
+        "(c) 2026 Harbour Ltd, 14 Quay Street, Portland\nView in browser | Unsubscribe"
+    )
+    found = zones_of_text(f"Hello Ada,\n{text}")
+    assert found[-1].kind is ZoneKind.FOOTER
+    assert "Unsubscribe" in found[-1].text
+    assert [zone.text for zone in found if zone.kind is ZoneKind.QUOTED][-1] == "> And where?"

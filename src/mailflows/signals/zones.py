@@ -266,6 +266,8 @@ def _mark_quoted(lines: list[_Line], language: str) -> int:
             following = lines[number + 1 :]
             if any(other.kind is ZoneKind.QUOTED for other in following):
                 _mark([line], ZoneKind.QUOTED)
+                if lines[-1].kind is not ZoneKind.QUOTED:
+                    return len(lines)  # it is answered line by line, and a footer may stand below
             else:
                 _mark(lines[number:], ZoneKind.QUOTED)
             return number
@@ -299,6 +301,8 @@ def _mark_footer(lines: list[_Line], end: int, language: str) -> int:
     begin, passed = end, 0
     for number in range(end - 1, max(first, end - LONGEST_FOOTER), -1):
         line = lines[number]
+        if line.kind is ZoneKind.QUOTED:
+            break
         kind = _tail_kind(line, language)
         if kind is not None:
             line.kind = kind
@@ -383,6 +387,8 @@ def _mark_signature(lines: list[_Line], end: int, language: str) -> int:
     """Mark the signature above the footer, and return where it begins."""
     for number in range(end - 1, max(0, end - _SIGNED - 2), -1):
         line = lines[number]
+        if line.kind is ZoneKind.QUOTED:
+            return end
         is_mark = bool(_DASHES.fullmatch(line.text))
         if is_mark or (len(line.words) <= _LABEL and "signoff" in line.concepts(language)):
             if all(len(other.words) <= _SENTENCE for other in lines[number + 1 : end]):
