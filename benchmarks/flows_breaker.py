@@ -19,7 +19,7 @@ from mailflows.flow import Flow
 from mailflows.limits import MemoryStore
 from mailflows.reputation import BreakerPolicy, Reputation
 from mailflows.reputation._breaker import judged, thresholds_for
-from mailflows.reputation._record import Counts, ReputationRecord, Tally
+from mailflows.reputation._counts import Counts, ReputationRecord, Tally
 from mailflows.senders import SenderControl
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from mailflows.limits import Limit, Limiter, MemoryStore
 from mailflows.senders import SenderControl, SenderPolicy
+from mailflows.senders._history import SenderRecord
 from mailflows.senders._judgement import Measure, judge
-from mailflows.senders._record import SenderRecord
 from sender_scenarios import MONDAY, is_as_expected, play
 
 POLICY = SenderPolicy()

@@ -29,7 +29,7 @@ LAYERS = (
     "_mail _stores _token",
     "_providers",
     "_context _dns _html _result _rates",
-    "_domain _clock _data _guarded _interval flow",
+    "_domain _clock _data _guarded _wilson flow",
     "_suggestion errors",
     "_log",
 )

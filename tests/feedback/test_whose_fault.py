@@ -10,7 +10,7 @@ import pytest
 
 from mailflows.feedback import Action, BounceReason, Fault, from_reply, read_reply
 from mailflows.limits import MemoryStore
-from mailflows.reputation._record import tally_of
+from mailflows.reputation._counts import tally_of
 from mailflows.senders import SenderControl
 from shared_cases import cases
 

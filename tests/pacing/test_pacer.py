@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.limits import MemoryStore, SQLiteStore
 from mailflows.pacing import Pacer
-from mailflows.pacing._pace import Pace, read_pace
+from mailflows.pacing._provider_pace import Pace, read_pace
 from mailflows.testing import FakeDns
 from pacing_runs import Provider, capacity, fairness, one_recipient
 from throttling_provider import Clock, simulate

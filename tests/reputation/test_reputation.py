@@ -20,7 +20,7 @@ from mailflows.flow import Flow
 from mailflows.limits import MemoryStore, SQLiteStore
 from mailflows.reputation import BreakerPolicy, BreakerState, Metric, Reputation, Threshold
 from mailflows.reputation._breaker import large_provider_of, thresholds_for
-from mailflows.reputation._record import Counts, ReputationRecord, Tally
+from mailflows.reputation._counts import Counts, ReputationRecord, Tally
 from mailflows.testing import FixedClock
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from mailflows.senders import (
     SenderVerdict,
 )
 from mailflows.senders._contacts import places_of
-from mailflows.senders._record import DAY, Block, SenderRecord
+from mailflows.senders._history import DAY, Block, SenderRecord
 from mailflows.testing import FixedClock
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from mailflows.feedback._bounce import parse_bounce
 from mailflows.feedback._csv import export_suppressions, import_suppressions
 from mailflows.feedback._event import Action, BounceReason, Event, EventType, Fault
 from mailflows.feedback._outage import Outage, OutagePolicy
-from mailflows.feedback._pace import PaceChange
+from mailflows.feedback._pace_rules import PaceChange
 from mailflows.feedback._reply import Reply, from_reply, from_smtp_exception, read_reply
 from mailflows.feedback._signatures import verify_webhook
 from mailflows.feedback._sns import confirmation_url

@@ -11,7 +11,7 @@ from mailflows._clock import to_datetime
 from mailflows._result import Result, printable
 from mailflows.errors import ConfigurationError
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
-from mailflows.feedback._pace import pace_rule
+from mailflows.feedback._pace_rules import pace_rule
 from mailflows.feedback._reasons import diagnose, folded
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mailflows._clock import Clock
     from mailflows.feedback._event import Fault
-    from mailflows.feedback._pace import PaceChange
+    from mailflows.feedback._pace_rules import PaceChange
     from mailflows.flow import Flow
 
 __all__ = ["Reply", "from_reply", "from_smtp_exception", "read_reply"]

@@ -16,11 +16,11 @@ from mailflows.feedback import from_reply
 from mailflows.gate import GateDecision, Verdict
 from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
 from mailflows.integrations._envelope import needs_utf8, read_sender
-from mailflows.integrations._handing import cause_of, failure_of, outgoing, reported, route_of
 from mailflows.integrations._notification import notification
 from mailflows.integrations._recipient import judged
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, RelayConnection, Relays
-from mailflows.integrations._wire import require_lines
+from mailflows.integrations._relay_outcome import cause_of, failure_of, outgoing, reported, route_of
+from mailflows.integrations._submission import require_lines
 from mailflows.message import Envelope, Message
 
 if TYPE_CHECKING:

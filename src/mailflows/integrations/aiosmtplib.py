@@ -18,10 +18,10 @@ except ImportError as problem:
 from mailflows.integrations import _relay
 from mailflows.integrations._delivery import Delivery
 from mailflows.integrations._envelope import needs_utf8, read_recipients, read_sender
-from mailflows.integrations._handing import failure_of, outgoing, reported, route_of
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, is_loopback, server_of, source_of
+from mailflows.integrations._relay_outcome import failure_of, outgoing, reported, route_of
+from mailflows.integrations._submission import envelope_of, require_lines
 from mailflows.integrations._tls import checked, tell_downgrade, unchecked, why_not
-from mailflows.integrations._wire import envelope_of, require_lines
 from mailflows.message import Envelope
 
 if TYPE_CHECKING:

@@ -45,9 +45,9 @@ from mailflows._mail.address import mailbox_of
 from mailflows.gate import Gate, GateDecision
 from mailflows.integrations._delivery import Delivery, delivery_of
 from mailflows.integrations._envelope import read_recipients
-from mailflows.integrations._handing import cause_of, failure_of, reported
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT
-from mailflows.integrations._wire import require_lines
+from mailflows.integrations._relay_outcome import cause_of, failure_of, reported
+from mailflows.integrations._submission import require_lines
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.message import Envelope
 

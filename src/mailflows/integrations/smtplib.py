@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from mailflows.integrations._delivery import Delivery
 from mailflows.integrations._envelope import read_recipients, read_sender
-from mailflows.integrations._handing import failure_of, outgoing, reported, route_of
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, AnswerLost, Relays
-from mailflows.integrations._wire import as_given, envelope_of, require_lines
+from mailflows.integrations._relay_outcome import failure_of, outgoing, reported, route_of
+from mailflows.integrations._submission import as_given, envelope_of, require_lines
 from mailflows.message import Envelope
 
 if TYPE_CHECKING:

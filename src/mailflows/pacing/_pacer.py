@@ -17,7 +17,7 @@ from mailflows.errors import ConfigurationError
 from mailflows.feedback import BounceReason, PaceChange, Reply
 from mailflows.limits._attempt import Attempt
 from mailflows.pacing._checkpoint import Checkpoint
-from mailflows.pacing._pace import Pace, boxed, deferred, read_pace, suspended, written
+from mailflows.pacing._provider_pace import Pace, boxed, deferred, read_pace, suspended, written
 from mailflows.pacing._send_slot import Slot
 from mailflows.pacing._stream import Line, arun, run
 

@@ -9,10 +9,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mailflows import _data
-from mailflows._interval import wilson
 from mailflows._providers import provider_of
+from mailflows._wilson import wilson
 from mailflows.errors import ConfigurationError
-from mailflows.reputation._record import DAY, Counts, ReputationRecord
+from mailflows.reputation._counts import DAY, Counts, ReputationRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

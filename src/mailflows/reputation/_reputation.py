@@ -30,8 +30,8 @@ from mailflows.reputation._breaker import (
     trial_failed,
     without_guilty,
 )
+from mailflows.reputation._counts import Counts, ReputationRecord, Tally, tally_of, tally_of_counts
 from mailflows.reputation._readings import ProviderReading, verdicts_of
-from mailflows.reputation._record import Counts, ReputationRecord, Tally, tally_of, tally_of_counts
 from mailflows.reputation._scopes import KINDS, Scope, personal_scopes, scope_named, scopes_of
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from mailflows.errors import StoreError
 from mailflows.feedback import BounceReason, read_reply
 from mailflows.limits._attempt import Attempt, network_key, text_key
 from mailflows.senders._contacts import places_of
+from mailflows.senders._history import LONGEST, Block, SenderRecord
 from mailflows.senders._judgement import (
     MANY_NEW,
     Judgement,
@@ -24,7 +25,6 @@ from mailflows.senders._judgement import (
     judge_mailing,
 )
 from mailflows.senders._policy import SenderPolicy
-from mailflows.senders._record import LONGEST, Block, SenderRecord
 from mailflows.senders._replay import Replay, ReplayClock
 from mailflows.senders._takeover import hour_oddness
 from mailflows.senders._verdict import SenderKind, SenderStatus, SenderVerdict

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from mailflows._interval import wilson
 from mailflows._rates import duration
 from mailflows._result import Reason, Severity
-from mailflows.senders._record import DAY, Block
+from mailflows._wilson import wilson
+from mailflows.senders._history import DAY, Block
 from mailflows.senders._takeover import weigh
 
 if TYPE_CHECKING:
+    from mailflows.senders._history import SenderRecord
     from mailflows.senders._policy import SenderPolicy
-    from mailflows.senders._record import SenderRecord
 
 __all__ = ["Judgement", "Measure", "block_for", "how_long", "judge", "judge_mailing"]
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from mailflows.errors import ConfigurationError
-from mailflows.senders._record import DAY, LONGEST
+from mailflows.senders._history import DAY, LONGEST
 
 __all__ = ["SenderPolicy"]
 

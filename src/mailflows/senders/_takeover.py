@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mailflows.senders._record import SenderRecord
+    from mailflows.senders._history import SenderRecord
 
 __all__ = ["Sign", "hour_oddness", "weigh"]
 

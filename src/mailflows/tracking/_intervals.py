@@ -12,7 +12,7 @@ from functools import cache
 from math import exp, lgamma, sqrt
 from statistics import NormalDist
 
-from mailflows import _interval
+from mailflows._wilson import wilson as score_interval
 from mailflows.errors import ConfigurationError
 
 __all__ = ["fisher", "newcombe", "quantile", "wilson"]
@@ -36,7 +36,7 @@ def wilson(count: int, of: int, *, confidence: float = 0.95) -> tuple[float, flo
     if not 0 <= count <= of:
         msg = f"the count must lie between 0 and {of}, not {count}"
         raise ConfigurationError(msg, field="count")
-    return _interval.wilson(count, of, quantile(confidence))
+    return score_interval(count, of, quantile(confidence))
 
 
 def newcombe(
