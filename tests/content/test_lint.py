@@ -322,3 +322,53 @@ def test_hostile_messages_have_an_answer(name: str) -> None:
     except MessageError:
         return
     assert isinstance(report, LintReport)
+
+
+def said(subject: str = "Offers of the week", text: str = "Hello Ada, the shoes are here.") -> set[str]:
+    """Return what is said of a message in plain text."""
+    raw = f"From: Shop <news@shop.example>\nTo: a@example.org\nSubject: {subject}\n\n{text}\n"
+    return {finding.code for finding in lint(raw.encode(), flow="marketing")}
+
+
+@pytest.mark.parametrize(
+    ("subject", "is_test"),
+    [
+        *((s, True) for s in ("[TEST] Spring", "Testversand Newsletter", "[Draft] May news", "Envoi test")),
+        *(
+            (s, True)
+            for s in ("Copy of Newsletter", "Spring test - please ignore", "Prova invio", "Testmail")
+        ),
+        *((s, False) for s in ("Test drive the new van", "Testsieger im Mai", "Copy of your invoice")),
+        *((s, False) for s in ("Draft beer festival", "The test of time", "Contest: win a bike")),
+    ],
+)
+def test_a_subject_that_was_for_a_trial(subject: str, is_test: bool) -> None:  # noqa: FBT001 -- a parameter
+    """In the words of several languages; a test drive is an offer."""
+    assert ("subject-test" in said(subject=subject)) is is_test
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        *(
+            (text, "name-missing")
+            for text in ("Hi $FNAME$,", "Dear @Model.Name,", "Hi #name#", "Hello {user.name}")
+        ),
+        *((text, "dummy-text") for text in ("Your text here", "TODO: a picture", "Insert headline here")),
+        *((text, "dummy-text") for text in ("Texte à remplacer", "Hier steht Ihr Text", "Text goes here")),
+        *(
+            (text, "")
+            for text in ("Hi Ada #summer", "Dear Ada, $50 off", "Your text messages here", "What to do: rest")
+        ),
+    ],
+)
+def test_what_a_template_left_behind(text: str, code: str) -> None:
+    """A greeting without its name, and text that stood for another."""
+    assert said(text=text) & {"name-missing", "dummy-text"} == ({code} if code else set())
+
+
+@pytest.mark.parametrize("day", ["32 Jan 2026", "30 Feb 2026", "00 May 2026"])
+def test_a_day_that_does_not_exist_is_no_date(day: str) -> None:
+    """Whatever its form."""
+    raw = f"From: a@shop.example\nSubject: x\nDate: Tue, {day} 10:00:00 +0000\n\nHello\n"
+    assert "invalid-date" in lint(raw.encode())

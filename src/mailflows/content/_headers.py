@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from mailflows._domain import registrable_domain
@@ -79,7 +80,13 @@ def _domains(value: str) -> list[str]:
 
 def _is_date(value: str) -> bool:
     """Say whether a date is one that may be sent; years of two digits, which may only be read, are not."""
-    return bool(_DATE.match(_COMMENT.sub("", value).strip()))
+    if not _DATE.match(_COMMENT.sub("", value).strip()):
+        return False
+    try:
+        parsedate_to_datetime(value.replace(":60", ":59"))  # a leap second is one
+    except ValueError:  # there is no such day
+        return False
+    return True
 
 
 def _alternatives(draft: Draft) -> Iterator[Note]:

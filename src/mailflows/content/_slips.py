@@ -21,17 +21,29 @@ __all__ = ["is_local", "rules"]
 _TEST_SUBJECT = re.compile(
     r"\W{0,3}(?:test(?:ing|e|s)?|essai|prueba|prova|próba|тест|テスト)"
     r"(?:\W{0,3}\Z|[\])]|\s?[:\d-]|\s(?:e?-?mail|message|mail|send|envoi|\d)\b)"
-    r"|(?:copy of|draft|brouillon|entwurf)\b\s?[:\])-]",
+    r"|\W{0,3}(?:copy of|draft|brouillon|entwurf|borrador|bozza|concept)\b\s?[:\])-]"
+    r"|test(?:versand|mail|e-mail|nachricht|sendung|aussendung|mailing|newsletter)\b"
+    r"|(?:copy of|copie de|kopie von|copia d[ei])\s"
+    r"(?:newsletter|campaign|campagne|kampagne|mailing|template)\b"
+    r"|(?:envoi|envío|prova|proef|próba|wysyłka)\s(?:test|de prueba|invio|di invio|nieuwsbrief|testowa)\b"
+    r"|.{0,60}\btest\b.{0,20}\b(?:do not send|please ignore|ignore me|bitte ignorieren|ne pas envoyer)\b",
     re.IGNORECASE,
 )
 _NOBODY = re.compile(
     r"\b(?:dear|hi|hello|hey|bonjour|cher|chère|hallo|liebe[r]?|hola|ciao|caro|olá|beste"
     r"|good (?:morning|day|evening)),?\s{1,3}(?:(?:mr|ms|mrs|herr|frau|m|mme)\.?\s)?"
-    r"(?:none|null|nil|undefined|nan|n/a|first_?name|fname|last_?name)\b"
+    r"(?:(?:none|null|nil|undefined|nan|n/a|first_?name|fname|last_?name)\b"
+    r"|#\w{2,30}#|\$[a-z_]{2,30}\$|@model\.\w|\{\w{1,30}\.\w{1,30}\})"
     r"|\[object object\]|\b(?:dear|hi|hello|hey|hallo)\s{1,3}[,!]",
     re.IGNORECASE,
 )
-_DUMMY = re.compile(r"\blorem ipsum\b|\bdolor sit amet\b", re.IGNORECASE)
+_DUMMY = re.compile(
+    r"\bTODO:|(?i:\blorem ipsum\b|\bdolor sit amet\b|\bconsectetur adipiscing\b"
+    r"|\b(?:your|insert|add|put|enter)\s(?:your\s)?(?:text|headline|title|content|copy|heading) here\b"
+    r"|\btext goes here\b|\bplaceholder text\b|\bblindtext\b|\bhier (?:steht|kommt) (?:ihr|dein|der) text\b"
+    r"|\btexte (?:à remplacer|ici)\b|\bvotre texte ici\b|\b(?:tu|su) texto aquí\b|\bseu texto aqui\b"
+    r"|\b(?:il tuo )?testo qui\b|\b(?:twój )?tekst tutaj\b|\bvul hier (?:uw|je) tekst in\b)"
+)
 _LOCAL = re.compile(r"(?:.{1,250}\.)?(?:localhost|local|internal|lan|localdomain|home\.arpa|test|invalid)\Z")
 """RFC 6761, RFC 6762 section 3, RFC 8375, and names that office networks use."""
 
