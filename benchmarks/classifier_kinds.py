@@ -40,7 +40,7 @@ KINDS = {
     "one line": ("one-liner", "one-line promotion", "one-line automatic"),
     "hand-made newsletter": ("hand-made newsletter", "seasonal offer", "course advert"),
     "sales sequence": ("sales sequence", "sales-sequence"),
-    "a person's invitation": ("invitation",),
+    "an invitation, by a person or a tool": ("invitation",),
 }
 
 

@@ -229,6 +229,13 @@ def test_processes_give_the_same_answers_as_one() -> None:
     assert alone == together
 
 
+def test_processes_do_not_work_reasons_out() -> None:
+    """A run that looks at flows alone pays for no reasons in other processes either."""
+    results = list(Classifier().classify_many([PERSON, NEWSLETTER, b""] * 70, n_jobs=2))
+    assert not any(isinstance(result._why, tuple) for result in results if result.likely)
+    assert results[0].reasons == mailflows.classify(PERSON).reasons
+
+
 def test_classifying_loads_no_heavy_package() -> None:
     """A sender never pays for scikit-learn, numpy or joblib."""
     code = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, fields
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
@@ -242,10 +242,10 @@ class Classifier:
         with Parallel(n_jobs=n_jobs) as run:
             while block := list(islice(chunks, 2 * effective_n_jobs(n_jobs))):
                 for results in run(delayed(self._chunk)(chunk) for chunk in block):
-                    yield from results
+                    yield from (_together(found, self.model) for found in results)
 
-    def _chunk(self, sources: list[Source | MessageError]) -> list[Classification]:
-        return [self._classify_or_say(source) for source in sources]
+    def _chunk(self, sources: list[Source | MessageError]) -> list[tuple[Any, ...]]:
+        return [_apart(self._classify_or_say(source)) for source in sources]
 
     def _classify_or_say(self, source: Source | MessageError) -> Classification:
         """Classify, or answer "unsure" with the reason: one bad file must not end a run."""
@@ -293,6 +293,20 @@ class Classifier:
         return Classification(
             None, None, 1 / 3, dict(_EVEN), 0.0, reasons, defects, "", self.threshold, self._version
         )
+
+
+def _apart(result: Classification) -> tuple[Any, ...]:
+    """Return the fields of a verdict, to send to the process that asked: that one has the model.
+
+    Pickling the verdict itself would work its reasons out, which takes longer than classifying.
+    """
+    values = [getattr(result, one.name) for one in fields(result)]
+    return tuple([value.without_model() if isinstance(value, Evidence) else value for value in values])
+
+
+def _together(values: tuple[Any, ...], model: Model) -> Classification:
+    """Make a verdict of its fields again."""
+    return Classification(*[value(model) if isinstance(value, partial) else value for value in values])
 
 
 @runtime_checkable

@@ -7,7 +7,8 @@ reason, and what is not shown is summed in `Classification.rest`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailflows._result import Reason, printable
@@ -53,6 +54,11 @@ class Evidence:
     headers: tuple[tuple[str, str], ...]
     index: int
     first: tuple[Reason, ...] = ()
+
+    def without_model(self) -> partial[Evidence]:
+        """Return what makes the same of a model: it travels without one."""
+        others = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "model"}
+        return partial(Evidence, **others)
 
     def reasons(self) -> tuple[Reason, ...]:
         """Return the strongest reasons: those for the likely flow first, then those against it."""
