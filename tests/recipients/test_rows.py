@@ -331,6 +331,7 @@ LIST = b"email,name\n" + b"".join(b"p%d@shop.fr,N%d\n" % (n, n) for n in range(5
         (b'[{"a":' + b"[" * 100_000, "damaged JSON"),
         (b'{\n "contacts": 5\n}', "one list"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "file",  # archives hold the time: no names
 )
 def test_a_damaged_or_nested_file_is_refused(tmp_path: Path, content: bytes, named: str) -> None:
     """By its name, and before a part of it is judged."""
