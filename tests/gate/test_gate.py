@@ -225,6 +225,15 @@ def test_limits_defer_and_say_when() -> None:
     assert codes(verdict) == {"limits/limited"}
 
 
+def test_a_form_learns_whose_limit_it_was() -> None:
+    """A limit of the victim's is kept from the visitor, one of the visitor's own is said."""
+    for per, known in {"recipient": "192.0.2.{}", "client": "192.0.2.7"}.items():
+        gate = Gate(three_flows(), limiter=Limiter(Limit("1/day", per=per)))
+        for number in range(2):
+            verdict = gate.check(reset(), flow="transactional", client=known.format(number))
+        assert verdict.why[0].parameters == {"per": per, "rule": f"1 per day per {per}"}
+
+
 def test_what_stays_here_costs_no_limit() -> None:
     """Limits are asked last: a refused message takes nothing."""
     limiter = Limiter(Limit("1/day", per="recipient"))

@@ -98,6 +98,15 @@ def test_a_form_may_refuse_more() -> None:
         ensure_recipient("ada@shop.fr", dns=False, language="xx")
 
 
+@pytest.mark.parametrize("language", ["fr", "fr-CA", "fr_FR", "FR", "fr-ca"])
+def test_a_region_speaks_its_language(language: str) -> None:
+    """What a browser or Django calls a language is understood: `fr-CA`, `en-us`."""
+    with pytest.raises(AddressError, match="Veuillez saisir une seule adresse"):
+        ensure_recipient("ada@shop.fr, bob@shop.fr", dns=False, language=language)
+    report = RecipientChecker(dns=False).check("ada")
+    assert report.explain(language=language) == report.explain(language="fr")
+
+
 def world(domain: str, mx: str = "mx.host.fr") -> RecipientChecker:
     """Return a checker in whose world a domain has one mail host."""
     records = {domain: {"MX": [f"10 {mx}"]}, mx: {"A": ["93.184.216.34"]}}

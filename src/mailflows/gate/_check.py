@@ -21,7 +21,7 @@ from mailflows.errors import ConfigurationError
 from mailflows.message import Envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from mailflows._context import Context
     from mailflows._result import Cell, Table
@@ -345,10 +345,14 @@ class Check:
         *,
         retry_after: float | None = None,
         degraded: bool = False,
+        parameters: Mapping[str, object] | None = None,
     ) -> None:
-        """Note what a part said, in words."""
+        """Note what a part said, in words, and with *parameters* for a program."""
+        known = dict(parameters or {})
         self.add(
-            GateReason(code, sentence, part, decision=decision, retry_after=retry_after, degraded=degraded)
+            GateReason(
+                code, sentence, part, known, decision=decision, retry_after=retry_after, degraded=degraded
+            )
         )
 
     def refuse(

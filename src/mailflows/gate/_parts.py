@@ -468,7 +468,13 @@ def limits(parts: Parts, check: Check) -> Steps:
     if not found:
         decision = REJECT if found.retry_after is None else DEFER
         wait = found.retry_after
-        check.say("limits", "limited", str(found), decision, retry_after=wait, degraded=found.degraded)
+        about = {"per": found.per, "rule": found.rule}
+        check.say(
+            *("limits", "limited", str(found), decision),
+            retry_after=wait,
+            degraded=found.degraded,
+            parameters=about,
+        )
     elif found.refused:
         check.refuse("limits", "limited", "a limit is reached for them", found.refused, retry=_wait(found))
     else:

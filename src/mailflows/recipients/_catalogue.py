@@ -56,12 +56,16 @@ def require_codes(codes: Iterable[str], field: str) -> frozenset[str]:
 
 
 def require_language(language: str) -> str:
-    """Return a language that the catalogue has.
+    """Return a language that the catalogue has, for one as browsers and frameworks name it.
 
     Raises:
         ConfigurationError: If it has none.
+
+    >>> require_language("fr-CA")
+    'fr'
     """
-    if language not in LANGUAGES:
+    primary = language.replace("_", "-").partition("-")[0].lower()  # RFC 5646 section 2.1: the first subtag
+    if primary not in LANGUAGES:
         msg = f"there are no sentences in {language!r}; {did_you_mean(language, LANGUAGES)}"
         raise ConfigurationError(msg, field="language")
-    return language
+    return primary

@@ -131,7 +131,7 @@ class RecipientChecker:
 
         Args:
             address: As it was typed; blanks around it are left out.
-            language: Of the sentence: ``en``, ``fr`` or ``de``.
+            language: Of the sentence: ``en``, ``fr`` or ``de``, with a region or without (``fr-CA``).
             refuse: Codes of reasons that are refused, too, such as ``disposable`` and ``typo``; by default
                 only what is undeliverable is.
 
@@ -333,7 +333,8 @@ def ensure_recipient(
     Args:
         address: As it was typed; blanks around it are left out.
         dns: Whether to ask the DNS about the domain.
-        language: Of the sentence for the person who typed it: ``en``, ``fr`` or ``de``.
+        language: Of the sentence for the person who typed it: ``en``, ``fr`` or ``de``, with a region or
+            without (``fr-CA``).
         refuse: Codes of reasons that are refused, too, such as ``{"disposable", "typo"}``; by default only
             what is undeliverable is.
 

@@ -185,7 +185,7 @@ class RecipientReport(Result):
         """Return the decisive reason as a sentence for the person who typed the address.
 
         Args:
-            language: ``en``, ``fr`` or ``de``.
+            language: ``en``, ``fr`` or ``de``, with a region or without (``fr-CA``).
 
         Returns:
             An empty text where nothing speaks against the address.
