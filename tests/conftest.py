@@ -25,6 +25,10 @@ settings.register_profile(
 settings.load_profile("mailflows")
 
 
+collect_ignore = ["django_office.py"]
+"""Programs that tests start, with arguments."""
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """Return the folder of the project."""

@@ -129,7 +129,7 @@ class Gate:
         >>> verdict.decision, verdict.accepted
         (<GateDecision.ACCEPT: 'accept'>, ('ada@example.net',))
         >>> print(gate.check(reset.replace(b"example.org", b"other.example"), flow="transactional"))
-        hold transactional: route: From's domain other.example belongs to no flow
+        hold transactional: route: the From domain other.example belongs to no flow
     """
 
     def __init__(  # noqa: PLR0913 -- its parts

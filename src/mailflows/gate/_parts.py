@@ -174,8 +174,10 @@ def classify(parts: Parts, check: Check) -> Steps:
         degraded(parts, check, "classifier", found)
         return
     check.classification = found
-    named = found.flow or "unsure"
-    check.say("classifier", "ok" if found.flow else "unsure", f"{named}, {found.confidence:.0%} sure")
+    # Leaning to the flow that was declared is nothing to tell; the guard judges the rest.
+    agrees = found.flow is not None or (found.likely is not None and found.likely is check.declared)
+    named = found.flow or ("unsure" if not agrees else f"probably {found.likely}")
+    check.say("classifier", "ok" if agrees else "unsure", f"{named}, {found.confidence:.0%} sure")
 
 
 def route(parts: Parts, check: Check) -> Steps:
