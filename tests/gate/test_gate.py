@@ -14,7 +14,17 @@ import pytest
 
 from growth import MOST, growth
 from hostile import GENERATORS
-from mailflows import ConfigurationError, Envelope, Flow, Gate, Message, Refused, StoreError, Verdict
+from mailflows import (
+    Classifier,
+    ConfigurationError,
+    Envelope,
+    Flow,
+    Gate,
+    Message,
+    Refused,
+    StoreError,
+    Verdict,
+)
 from mailflows.feedback import SuppressionList
 from mailflows.flows import FlowRoute, FlowSet
 from mailflows.gate import Context, Finding, GateDecision, Tally
@@ -223,6 +233,14 @@ def test_limits_defer_and_say_when() -> None:
     assert verdict.decision is GateDecision.DEFER
     assert verdict.retry_after is not None
     assert codes(verdict) == {"limits/limited"}
+
+
+def test_leaning_to_the_declared_flow_is_nothing_to_tell() -> None:
+    """A classifier that is not sure enough speaks up only where it leans elsewhere."""
+    gate = Gate(three_flows(), classifier=Classifier(threshold=0.9999999))
+    own = gate.check(reset(), flow="transactional")
+    assert "classifier/unsure" not in codes(own)
+    assert "classifier/unsure" in {f"{r.part}/{r.code}" for r in gate.check(reset()).reasons}
 
 
 def test_a_form_learns_whose_limit_it_was() -> None:
