@@ -243,9 +243,9 @@ def test_150_threads_wait_for_their_turn(kind: str, tmp_path: Path, request: pyt
     if kind == "redis":
         client = request.getfixturevalue("redis_client")()
         client.execute_command("CLIENT", "PAUSE", "60", "ALL")
-        store: Any = RedisStore(client)
+        store: Any = RedisStore(client, timeout=5.0, patience=60)  # no timed test: waiting is what counts
     else:
-        store = SQLiteStore(tmp_path / "limits.db")
+        store = SQLiteStore(tmp_path / "limits.db", timeout=30.0)
     limiter = Limiter(Limit("5/hour", per="account"), store=store)
     found = at_once(150, lambda: limiter.acquire(account="ada"))
     assert (sum(map(bool, found)), sum(d.degraded for d in found), sum(d.busy for d in found)) == (5, 0, 0)
