@@ -111,7 +111,10 @@ class Breaker:
             self._failures += 1
             length = self._length()
             self._try_at = self._timer() + length
-        _store_log.warning("%s; it is left alone for %.0f s", problem, length)
+            level = logging.WARNING if self._failures == 1 else logging.DEBUG  # once an outage
+        _store_log.log(
+            level, "%s fails: %s; it is left alone for %.0f s, then tried again", self._name, problem, length
+        )
 
     def answered(self) -> None:
         """Note that the store is well."""
@@ -169,7 +172,7 @@ class DocumentKeeper:
         self.hooks = tuple(hooks)
         self.ttl = ttl
         self._timer = timer
-        self._breaker = Breaker(getattr(store, "name", kind), timer=timer)
+        self._breaker = Breaker(f"{getattr(store, 'name', kind)} ({kind}, on_error={on_error})", timer=timer)
         self._log = logging.getLogger(f"mailflows.{kind}")
 
     def digest(self, text: str) -> str:
@@ -295,7 +298,10 @@ class DocumentKeeper:
         """
         if self.on_error == "raise":
             raise problem
-        self._log.warning("%s; the policy is %r", problem, self.on_error)
+        level = (
+            logging.WARNING if problem.is_busy else logging.DEBUG
+        )  # an outage is logged once, by the breaker
+        self._log.log(level, "%s; the policy is %r", problem, self.on_error)
         return self.on_error == "allow"
 
     def tell(self, *facts: object) -> None:

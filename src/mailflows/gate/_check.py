@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows._log import loggable
 from mailflows._result import Permission, Reason, to_text
-from mailflows.errors import ConfigurationError
+from mailflows.errors import ConfigurationError, MailflowsError, StoreError
 from mailflows.message import Envelope
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mailflows.classifier import Classification
     from mailflows.flow import Flow
     from mailflows.flows import FlowRoute
+    from mailflows.gate._outages import Outages
     from mailflows.held import HeldMessage
     from mailflows.limits import Decision
     from mailflows.message import Message
@@ -76,6 +77,26 @@ class GateDecision(StrEnum):
 
 _ORDER = {decision: number for number, decision in enumerate(GateDecision)}
 
+_REPLIES = {
+    GateDecision.DEFER: (450, "4.7.1 "),
+    # What is held stays in the queue of who sent it, too: nothing is lost.
+    GateDecision.HOLD: (451, "4.7.1 Held for manual review: "),
+    GateDecision.REJECT: (550, "5.7.1 "),
+}
+"""Reply code (RFC 5321) and status (RFC 3463: 7.1 is a policy against the sender)."""
+
+_ABOUT_FORM = frozenset({"unread-text", "no-normal-form", "unreadable"})
+
+
+def _failed_check(*, is_final: bool, parts: Iterable[str]) -> tuple[int, str]:
+    """Return the reply where our own check failed: a fault of this system (RFC 3463 section 3.4)."""
+    code, said = (
+        (550, "5.3.0 A check failed to run")
+        if is_final
+        else (451, "4.3.0 A check failed to run; try again later")
+    )
+    return code, f"{said} [{', '.join(parts)}]"
+
 
 def strictest(decisions: Iterable[GateDecision]) -> GateDecision:
     """Return the strictest of several decisions; accept for none."""
@@ -112,6 +133,7 @@ class RefusedRecipient:
         code: Why, as a code.
         sentence: Why, for a reader.
         retry_after: Seconds after which it may be accepted; `None` if trying again is of no use.
+        degraded: Whether the part failed, so that its policy decided.
     """
 
     address: str = field(repr=False)
@@ -119,10 +141,16 @@ class RefusedRecipient:
     code: str
     sentence: str
     retry_after: float | None = None
+    degraded: bool = False
 
     @property
     def reply(self) -> tuple[int, str]:
-        """What an SMTP server would say about it (RFC 3463): 450 if it may be accepted later, else 550."""
+        """What an SMTP server would say about it (RFC 3463): 450 if it may be accepted later, else 550.
+
+        Where our own check failed it is 451 with 4.3.0: a fault of this system, and nobody else's.
+        """
+        if self.degraded:
+            return _failed_check(is_final=self.retry_after is None, parts=(self.part,))
         if self.retry_after is not None:
             return 450, f"4.7.0 {self.sentence}"
         status = "5.1.1" if self.part in {"recipients", "suppressions"} else "5.7.1"
@@ -197,10 +225,36 @@ class Verdict(Permission):
         """The parts that failed, so that their policy decided."""
         return tuple(dict.fromkeys(r.part for r in self.reasons if r.degraded))
 
+    @property
+    def reply(self) -> tuple[int, str] | None:
+        """What an SMTP server would say of the message (RFC 3463); `None` where it may leave.
+
+        It tells the reasons that decided. A check of ours that failed is told only where nothing else
+        decided, and then as a fault of this system (4.3.0), never as one of the sender.
+        """
+        if self.allowed:
+            return None
+        replies = {one.reply for one in self.refused}
+        if self.decision is GateDecision.REJECT and len(replies) == 1:
+            return replies.pop()
+        deciding = [r for r in self.why if r.decision is self.decision]
+        told = [r for r in deciding if not r.degraded]
+        if not told:
+            parts = dict.fromkeys(r.part for r in deciding)
+            return _failed_check(is_final=self.decision is GateDecision.REJECT, parts=parts)
+        code, status = _REPLIES[self.decision]
+        if code == 550 and any(r.code in _ABOUT_FORM for r in told):
+            status = "5.6.0 "  # RFC 3463 section 3.7: media error
+        said = dict.fromkeys(f"{r.sentence} [{r.part}/{r.code}]" for r in told)
+        return code, status + "; ".join(said)
+
     def __str__(self) -> str:
         """Return one line, without an address."""
         trial = f"dry run, would be {self.would_be}: " if self.dry_run else ""
-        why = "; ".join(f"{r.part}: {r.sentence}" for r in (self.why or self.findings))
+        said: dict[str, list[str]] = {}
+        for reason in self.why or self.findings:
+            said.setdefault(reason.sentence, []).append(reason.part)
+        why = "; ".join(f"{', '.join(dict.fromkeys(parts))}: {sentence}" for sentence, parts in said.items())
         wait = f" (retry after {self.retry_after:.0f} s)" if self.retry_after is not None else ""
         return f"{trial}{self.decision} {self.flow or 'no flow'}{wait}: {why or 'no issues found'}"
 
@@ -355,15 +409,25 @@ class Check:
             )
         )
 
-    def refuse(
-        self, part: str, code: str, sentence: str, to: Iterable[str], *, retry: float | None = None
+    def refuse(  # noqa: PLR0913 -- the fields of a refusal
+        self,
+        part: str,
+        code: str,
+        sentence: str,
+        to: Iterable[str],
+        *,
+        retry: float | None = None,
+        degraded: bool = False,
+        parameters: Mapping[str, object] | None = None,
     ) -> None:
         """Take recipients out, and say how many and why; without any left, the message is stopped."""
         gone = set(to)
         if not gone:
             return
         clean = GateReason(code, sentence, part).sentence
-        self.refused += [RefusedRecipient(a, part, code, clean, retry) for a in self.open if a in gone]
+        self.refused += [
+            RefusedRecipient(a, part, code, clean, retry, degraded) for a in self.open if a in gone
+        ]
         number = sum(a in gone for a in self.open)
         self.open = [a for a in self.open if a not in gone]
         decision = GateDecision.ACCEPT
@@ -373,7 +437,7 @@ class Check:
             if waits:
                 decision, retry = GateDecision.DEFER, max(waits)
         said = f"{number} recipient{'s' * (number != 1)}: {sentence}"
-        self.say(part, code, said, decision, retry_after=retry)
+        self.say(part, code, said, decision, retry_after=retry, degraded=degraded, parameters=parameters)
 
     def verdict(self, *, dry_run: bool) -> Verdict:
         """Return what came of it."""
@@ -437,6 +501,11 @@ class Call:
         self.is_pure = is_pure
         self.keywords = keywords
 
+    @property
+    def label(self) -> str:
+        """What is called, for the log."""
+        return f"{getattr(self.target, 'name', type(self.target).__name__)}.{self.name}"
+
     def make(self) -> object:
         """Make it, in this thread."""
         return getattr(self.target, self.name)(*self.args, **self.keywords)
@@ -448,6 +517,16 @@ class Failure:
 
     problem: BaseException
 
+    @property
+    def sentence(self) -> str:
+        """What happened, for whoever reads the verdict: in words, without the name of an exception."""
+        if isinstance(self.problem, StoreError):
+            return "the store is busy" if self.problem.is_busy else "the store did not answer"
+        if isinstance(self.problem, TimeoutError):
+            return loggable(str(self.problem)) or "no answer in time"
+        is_ours = isinstance(self.problem, MailflowsError | ValueError)
+        return loggable(str(self.problem)) if is_ours else "an unexpected error"
+
     def __str__(self) -> str:
         """Return the kind of the error and, of our own errors, the text without what a log must not hold."""
         kind = type(self.problem)
@@ -458,11 +537,12 @@ class Failure:
 Steps: TypeAlias = Generator[Call, Any, None]
 
 
-def run(steps: Steps, *, is_done: bool = False) -> None:
+def run(steps: Steps, outages: Outages, *, is_done: bool = False) -> None:
     """Make the calls of a part, one after the other.
 
     Args:
         steps: The part.
+        outages: Who is told of failures, and of their end.
         is_done: Whether the message has left: then misuse is a `Failure`, too.
     """
     answer: object = None
@@ -471,7 +551,16 @@ def run(steps: Steps, *, is_done: bool = False) -> None:
             call = steps.send(answer)
         except StopIteration:
             return
-        answer = _made(call, is_done=is_done)
+        answer = _noted(call, _made(call, is_done=is_done), outages)
+
+
+def _noted(call: Call, answer: object, outages: Outages) -> object:
+    """Return the answer to a call; the log has the beginning and the end of an outage."""
+    if isinstance(answer, Failure):
+        outages.failed(call.label, answer)
+    elif outages.any:
+        outages.answered(call.label)
+    return answer
 
 
 def _made(call: Call, *, is_done: bool) -> object:
@@ -491,11 +580,12 @@ def _made(call: Call, *, is_done: bool) -> object:
     return answer
 
 
-async def arun(steps: Steps, *, is_small: bool = False, is_done: bool = False) -> None:
+async def arun(steps: Steps, outages: Outages, *, is_small: bool = False, is_done: bool = False) -> None:
     """Do the same in an event loop: by an async twin, else in a thread.
 
     Args:
         steps: The part.
+        outages: Who is told of failures, and of their end.
         is_small: Whether what only computes may run in the loop.
         is_done: Whether the message has left: then misuse is a `Failure`, too.
     """
@@ -505,7 +595,7 @@ async def arun(steps: Steps, *, is_small: bool = False, is_done: bool = False) -
             call = steps.send(answer)
         except StopIteration:
             return
-        answer = await _awaited(call, is_small=is_small, is_done=is_done)
+        answer = _noted(call, await _awaited(call, is_small=is_small, is_done=is_done), outages)
 
 
 async def _awaited(call: Call, *, is_small: bool, is_done: bool) -> object:

@@ -29,9 +29,10 @@ from mailflows.gate._arguments import (
     require_functions,
     require_kinds,
 )
-from mailflows.gate._check import Call, Check, Failure, GateDecision, Verdict, arun, run
+from mailflows.gate._check import Call, Check, GateDecision, Verdict, arun, run
 from mailflows.gate._erasure import Forgotten, forgetting
 from mailflows.gate._limit_keys import require_keys
+from mailflows.gate._outages import Outages
 from mailflows.gate._outcome import events_of, learn
 from mailflows.gate._parts import CLOSING, PARTS, Parts
 from mailflows.gate._status import GateStatus, status_of
@@ -183,6 +184,7 @@ class Gate:
             tally=tally or Tally(MemoryStore()),
             hooks=tuple(hooks),
             timer=timer,
+            outages=Outages(),
         )
         require_kinds(self._parts)
         self._order = tuple(part for name, part in PARTS.items() if name not in _absent(self._parts))
@@ -289,9 +291,9 @@ class Gate:
         context = Context(client, form, account, template, campaign, tenant, _declared(flow, self.flows))
         check = self._read(message, envelope, context)
         for part in self._asked(check):
-            run(part(self._parts, check))
+            run(part(self._parts, check), self._parts.outages)
         verdict = self._closed(check)
-        run(self._counted(verdict), is_done=True)
+        run(self._counted(verdict), self._parts.outages, is_done=True)
         return verdict
 
     async def acheck(  # noqa: PLR0913 -- what may be known of a message
@@ -315,10 +317,10 @@ class Gate:
         else:
             check = await asyncio.to_thread(self._read, message, envelope, context)
         for part in self._asked(check):
-            await arun(part(self._parts, check), is_small=is_small)
+            await arun(part(self._parts, check), self._parts.outages, is_small=is_small)
         self._is_warm = True
         verdict = self._closed(check)
-        await arun(self._counted(verdict), is_done=True)
+        await arun(self._counted(verdict), self._parts.outages, is_done=True)
         return verdict
 
     def ensure(self, message: Source, **known: Any) -> Verdict:  # noqa: ANN401 -- what check() takes
@@ -410,13 +412,15 @@ class Gate:
             TypeError: If the outcome is none of these.
         """
         events, was_taken = events_of(verdict, outcome)
-        run(learn(self._parts, verdict, events, was_taken=was_taken), is_done=True)
+        run(learn(self._parts, verdict, events, was_taken=was_taken), self._parts.outages, is_done=True)
         return events
 
     async def areport(self, verdict: Verdict | None, outcome: Outcome) -> tuple[Event, ...]:
         """Do what `report` does without blocking the event loop."""
         events, was_taken = events_of(verdict, outcome)
-        await arun(learn(self._parts, verdict, events, was_taken=was_taken), is_done=True)
+        await arun(
+            learn(self._parts, verdict, events, was_taken=was_taken), self._parts.outages, is_done=True
+        )
         return events
 
     def forget(self, address: str) -> Forgotten:
@@ -432,13 +436,13 @@ class Gate:
             StoreError: If a store could not answer: an order of yours is not dropped in silence. Call again.
         """
         erased: dict[str, int] = {}
-        run(forgetting(self._parts, address, erased))
+        run(forgetting(self._parts, address, erased), self._parts.outages)
         return Forgotten(**erased)
 
     async def aforget(self, address: str) -> Forgotten:
         """Do what `forget` does without blocking the event loop."""
         erased: dict[str, int] = {}
-        await arun(forgetting(self._parts, address, erased))
+        await arun(forgetting(self._parts, address, erased), self._parts.outages)
         return Forgotten(**erased)
 
     def status(self) -> GateStatus:
@@ -521,7 +525,7 @@ class Gate:
         if is_dry and check.route is None:
             check.route = self._route_of(check)
         verdict = check.verdict(dry_run=is_dry)
-        if verdict.would_be is not GateDecision.ACCEPT or verdict.degraded:
+        if verdict.would_be is not GateDecision.ACCEPT:
             _log.info("%s", verdict)
         for hook in self._parts.hooks:
             try:
@@ -539,9 +543,7 @@ class Gate:
     def _counted(self, verdict: Verdict) -> Steps:
         """Count what was stopped, or would have been; a count that fails must not stop mail."""
         if verdict.dry_run or not verdict.allowed:
-            found = yield Call(self.tally, "note", verdict)
-            if isinstance(found, Failure):
-                _log.warning("a verdict could not be counted: %s", found)
+            yield Call(self.tally, "note", verdict)
 
 
 @cache

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mailflows.feedback import Event, EventType, from_reply, from_smtp_exception
-from mailflows.gate._check import Call, Failure
+from mailflows.gate._check import Call
 
 if TYPE_CHECKING:
     from mailflows.gate._check import Steps, Verdict
@@ -23,8 +22,6 @@ Outcome: TypeAlias = (
 """What a sender may say became of a message."""
 
 _NOT_TAKEN = frozenset({EventType.BOUNCED, EventType.REJECTED, EventType.DEFERRED})
-
-_log = logging.getLogger("mailflows.gate")
 
 
 def events_of(  # noqa: PLR0911 -- one a form
@@ -80,36 +77,34 @@ def _replied(code: int, text: str | bytes, to: Iterable[str], facts: dict[str, A
 
 def learn(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...], *, was_taken: bool) -> Steps:
     """Let the parts know; each by itself, so that one that fails costs the others nothing."""
-    for part, call in (
+    for call in (  # noqa: UP028 -- each is sent an answer, which a tuple behind `yield from` cannot take
         *_limits(parts, verdict, was_taken=was_taken),
         *_held(parts, verdict, was_taken=was_taken),
         *_suppressions(parts, events),
         *_reputation(parts, verdict, events),
         *_senders(parts, verdict, events),
     ):
-        found = yield call
-        if isinstance(found, Failure):
-            _log.warning("%s could not be notified: %s", part, found)
+        yield call
 
 
-Told: TypeAlias = "Iterator[tuple[str, Call]]"
-"""Who is told, and how."""
+Told: TypeAlias = "Iterator[Call]"
+"""How somebody is told."""
 
 
 def _limits(parts: Parts, verdict: Verdict | None, *, was_taken: bool) -> Told:
     limiter = parts.limiters.get(verdict.flow) if verdict else None
     if verdict and verdict.receipt.limited and limiter:
-        yield "limits", Call(limiter, "report", verdict.receipt.limited, sent=was_taken)
+        yield Call(limiter, "report", verdict.receipt.limited, sent=was_taken)
 
 
 def _held(parts: Parts, verdict: Verdict | None, *, was_taken: bool) -> Told:
     if verdict and verdict.allowed and verdict.receipt.released and parts.held:
-        yield "held", Call(parts.held, "settle", verdict.receipt.released, sent=was_taken)
+        yield Call(parts.held, "settle", verdict.receipt.released, sent=was_taken)
 
 
 def _suppressions(parts: Parts, events: tuple[Event, ...]) -> Told:
     for event in events if parts.suppressions is not None else ():
-        yield "suppressions", Call(parts.suppressions, "apply", event)
+        yield Call(parts.suppressions, "apply", event)
 
 
 def _reputation(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...]) -> Told:
@@ -117,7 +112,7 @@ def _reputation(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...]
         flow, sender = (verdict.flow, verdict.receipt.account) if verdict else (None, None)
         context = verdict.receipt.context if verdict else None
         told = Call(parts.reputation, "report", events, flow=flow, sender=sender, context=context)
-        yield "reputation", told
+        yield told
 
 
 def _senders(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...]) -> Told:
@@ -126,7 +121,7 @@ def _senders(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...]) -
         return
     taken = sum(event.type is EventType.SENT for event in events)
     if taken:
-        yield "senders", Call(parts.senders, "report", sender, valid=taken)
+        yield Call(parts.senders, "report", sender, valid=taken)
     for event in events:
         if event.type not in {EventType.SENT, EventType.UNKNOWN}:
-            yield "senders", Call(parts.senders, "report", sender, event)
+            yield Call(parts.senders, "report", sender, event)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mailflows.feedback import SuppressionList
     from mailflows.flows import FlowSet, GuardSettings
     from mailflows.gate._check import Verdict
+    from mailflows.gate._outages import Outages
     from mailflows.gate._tally import Tally
     from mailflows.held import HeldMail
     from mailflows.limits import Decision, Limiter
@@ -97,6 +98,7 @@ class Parts:
     tally: Tally
     hooks: tuple[Callable[[Verdict], object], ...]
     timer: Timer
+    outages: Outages
 
     def is_dry(self, check: Check) -> bool:
         """Return whether a message is only looked at; where its flow is not known, if that holds for all."""
@@ -106,10 +108,11 @@ class Parts:
 Part: TypeAlias = "Callable[[Parts, Check], Steps]"
 
 
-def degraded(parts: Parts, check: Check, part: str, failure: Failure, *, who: str = "it") -> None:
-    """Note that a part failed, and what its policy decides."""
-    sentence = f"{who} failed to run ({failure})"
-    check.say(part, "failed", sentence, parts.on_error[part], degraded=True)
+def degraded(parts: Parts, check: Check, part: str, failure: Failure, *, who: str = "the check") -> None:
+    """Note that a part failed, and what its policy decides; the error itself is for programs and the log."""
+    sentence = f"{who} failed to run: {failure.sentence}"
+    known = {"error": str(failure)}
+    check.say(part, "failed", sentence, parts.on_error[part], degraded=True, parameters=known)
 
 
 def headers(_parts: Parts, check: Check) -> Steps:
@@ -355,7 +358,8 @@ def senders(parts: Parts, check: Check) -> Steps:
         given = decision if reason.severity is Severity.ERROR else ACCEPT
         check.say("senders", reason.code, reason.sentence, given, retry_after=found.retry_after)
     if found.degraded or not found.reasons:
-        said = "the store failed to answer" if found.degraded else "no issues with the sender"
+        failed = "the check failed to run: the store did not answer"
+        said = failed if found.degraded else "no issues with the sender"
         code = "degraded" if found.degraded else "ok"
         check.say("senders", code, said, decision, retry_after=found.retry_after, degraded=found.degraded)
 
@@ -372,10 +376,12 @@ def reputation(parts: Parts, check: Check) -> Steps:
     if isinstance(found, Failure):
         degraded(parts, check, "reputation", found)
         return
-    if found.refused:
+    if found.degraded:
+        given, wait = (ACCEPT, None) if found else (DEFER, found.retry_after)
+        said = "the check failed to run: the store did not answer"
+        check.say("reputation", "degraded", said, given, retry_after=wait, degraded=True)
+    elif found.refused:
         check.refuse("reputation", "stopped", str(found), found.refused, retry=found.retry_after)
-    elif found.degraded:
-        check.say("reputation", "degraded", "the store failed to answer", degraded=True)
     else:
         check.say("reputation", "ok", str(found))
 
@@ -390,7 +396,7 @@ def scanners(parts: Parts, check: Check) -> Steps:
             degraded(parts, check, "scanners", Failure(problem))
             return
         name = getattr(scanner, "__name__", type(scanner).__name__)
-        found = yield Call(_Scanner(scanner), "scan", check.raw, within=parts.scanner_timeout)
+        found = yield Call(_Scanner(scanner, name), "scan", check.raw, within=parts.scanner_timeout)
         if isinstance(found, Failure):
             degraded(parts, check, "scanners", found, who=name)
             continue
@@ -403,8 +409,9 @@ def scanners(parts: Parts, check: Check) -> Steps:
 class _Scanner:
     """A scanner whose answer is read where it is made: a generator runs within the time of its scanner."""
 
-    def __init__(self, scanner: Callable[[bytes], object]) -> None:
+    def __init__(self, scanner: Callable[[bytes], object], name: str) -> None:
         self._scanner = scanner
+        self.name = name
 
     def scan(self, raw: bytes) -> object:
         """Return what it found."""

@@ -54,4 +54,6 @@ def _limited(gate: Gate, address: str, flow: Flow) -> tuple[int, str] | None:
         return None
     if found or found.retry_after is None:
         return None
+    if found.degraded:
+        return 451, "4.3.0 A check failed to run; try again later [limits]"
     return 450, "4.7.1 a limit is reached for this recipient"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from mailflows._mail.address import mailbox_of
 from mailflows.errors import ConfigurationError, MessageError
 from mailflows.feedback import from_reply
-from mailflows.gate import GateDecision, Verdict
 from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
 from mailflows.integrations._envelope import needs_utf8, read_sender
 from mailflows.integrations._notification import notification
@@ -32,20 +31,13 @@ if TYPE_CHECKING:
 
     from mailflows.flow import Flow
     from mailflows.flows import FlowRoute
-    from mailflows.gate import Gate
+    from mailflows.gate import Gate, Verdict
 
 __all__ = ["GateHandler"]
 
 T = TypeVar("T")
 
 FlowOf: TypeAlias = "Flow | str | Callable[[Session], Flow | str | None] | None"
-
-_CODES = {
-    GateDecision.DEFER: "450 4.7.1",
-    GateDecision.HOLD: "451 4.7.1 Held for manual review:",
-    GateDecision.REJECT: "550 5.7.1",
-}
-"""Replies (RFC 5321, RFC 3463). What is held stays in the queue of who sent it: nothing is lost."""
 
 _MOST_WAITING = 64
 """Messages whose relays are waited for at a time. bound: threads, each for the ten minutes
@@ -366,21 +358,8 @@ def _login(session: Session) -> str | None:
 
 def _refusal(verdict: Verdict) -> str:
     """Return the reply to a message that the gate does not let leave."""
-    if verdict.decision is GateDecision.REJECT and verdict.refused:
-        replies = {one.reply for one in verdict.refused}
-        if len(replies) == 1:
-            code, text = replies.pop()
-            return _line(f"{code} {text}")
-    said = "; ".join(
-        f"{'a check is not available' if r.degraded else r.sentence} [{r.part}/{r.code}]" for r in verdict.why
-    )
-    status = _CODES[verdict.decision]
-    if verdict.decision is GateDecision.REJECT and any(r.code in _ABOUT_FORM for r in verdict.why):
-        status = "550 5.6.0"  # RFC 3463 section 3.7: media error
-    return _line(f"{status} {said}")
-
-
-_ABOUT_FORM = frozenset({"unread-text", "no-normal-form", "unreadable"})
+    code, text = verdict.reply or (451, "4.3.0 Try again later")
+    return _line(f"{code} {text}")
 
 
 def _whole(delivery: Delivery) -> str:
