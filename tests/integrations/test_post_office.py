@@ -24,7 +24,7 @@ def office(folder: Path, mode: str) -> dict[str, str]:
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests/django_office.py"), "flows.toml", "office.db", mode],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(folder)},  # its lock is for one site
         capture_output=True,
         text=True,
         check=False,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_RETRY",
+    "QUEUE_LIFETIME",
     "Call",
     "Check",
     "Failure",
@@ -54,6 +55,13 @@ __all__ = [
 DEFAULT_RETRY = 300.0
 """Seconds after which a deferred message is tried where no part says better: queue_run_delay of Postfix
 (postconf(5), 2026-11-28), the time between two looks at its queue. choice: waiting loses nothing."""
+
+QUEUE_LIFETIME = 4 * 86_400.0
+"""Seconds after which mail that was put off comes back to its sender: a queue gives up after four or five
+days (RFC 5321 section 4.5.4.1; maximal_queue_lifetime of Postfix is 5d, Exim's retry rule ends after 4d).
+What would have to wait longer is refused at once."""
+
+_TOO_LONG = "Mail does not wait that long in a queue, so this is final"
 
 _OVERRULED = frozenset({"route", "identity", "guard"})
 """Parts that judge what a person who released the message has judged already."""
@@ -385,6 +393,8 @@ class Check:
 
     def add(self, reason: GateReason) -> None:
         """Note what a part said; a person who released the message has judged it already."""
+        if reason.decision is GateDecision.DEFER and _is_too_long(reason.retry_after):
+            reason = replace(reason, decision=GateDecision.REJECT, sentence=_final(reason.sentence))
         is_overruled = reason.decision is GateDecision.HOLD or reason.part in _OVERRULED
         if self.released is not None and is_overruled:
             reason = replace(reason, decision=GateDecision.ACCEPT)
@@ -424,9 +434,10 @@ class Check:
         gone = set(to)
         if not gone:
             return
-        clean = GateReason(code, sentence, part).sentence
+        again = None if _is_too_long(retry) else retry
+        clean = GateReason(code, _final(sentence) if _is_too_long(retry) else sentence, part).sentence
         self.refused += [
-            RefusedRecipient(a, part, code, clean, retry, degraded) for a in self.open if a in gone
+            RefusedRecipient(a, part, code, clean, again, degraded) for a in self.open if a in gone
         ]
         number = sum(a in gone for a in self.open)
         self.open = [a for a in self.open if a not in gone]
@@ -436,7 +447,7 @@ class Check:
             waits = [r.retry_after for r in self.refused if r.retry_after is not None]
             if waits:
                 decision, retry = GateDecision.DEFER, max(waits)
-        said = f"{number} recipient{'s' * (number != 1)}: {sentence}"
+        said = f"{number} recipient{'s' * (number != 1)}: {clean}"
         self.say(part, code, said, decision, retry_after=retry, degraded=degraded, parameters=parameters)
 
     def verdict(self, *, dry_run: bool) -> Verdict:
@@ -469,6 +480,16 @@ class Check:
                 self.context,
             ),
         )
+
+
+def _is_too_long(wait: float | None) -> bool:
+    """Say whether mail would come back to its sender before the wait is over."""
+    return wait is not None and wait > QUEUE_LIFETIME
+
+
+def _final(sentence: str) -> str:
+    """Return a sentence with why there is no other attempt."""
+    return f"{sentence.removesuffix('.')}. {_TOO_LONG}"
 
 
 class Call:

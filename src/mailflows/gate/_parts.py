@@ -6,7 +6,6 @@ A part is a generator: it yields the `Call` that it wants made and is sent the a
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -18,7 +17,7 @@ from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows import Outcome
 from mailflows.flows._flow_set import is_sent_for_a_person
-from mailflows.gate._check import DEFAULT_RETRY, Call, Check, Failure, GateDecision, Steps, in_thread
+from mailflows.gate._check import QUEUE_LIFETIME, Call, Check, Failure, GateDecision, Steps, in_thread
 from mailflows.gate._identity import doubts, has_one_click
 from mailflows.gate._limit_keys import absent_keys, fitted, needs_of
 from mailflows.held import HeldState
@@ -485,7 +484,7 @@ def limits(parts: Parts, check: Check) -> Steps:
             parameters=about,
         )
     elif found.refused:
-        check.refuse("limits", "limited", "a limit is reached for them", found.refused, retry=_wait(found))
+        _left_out(check, found)
     else:
         code = "degraded" if found.degraded else "ok"
         check.say("limits", code, str(found), degraded=found.degraded)
@@ -499,10 +498,23 @@ def _counted_by(check: Check) -> Context:
     return replace(check.context, flow=check.flow, account=account)
 
 
-def _wait(decision: Decision) -> float:
-    """Return the seconds after which recipients that a limit left out are worth trying."""
-    waits = (reading.wait for reading in decision.readings if 0.0 < reading.wait < math.inf)
-    return max(waits, default=DEFAULT_RETRY)
+def _left_out(check: Check, decision: Decision) -> None:
+    """Leave out the recipients who do not fit, by the limit that each has reached."""
+    groups: dict[tuple[str, str, bool], dict[str, float]] = {}
+    for recipient, (rule, per, wait) in decision.left_out.items():
+        groups.setdefault((rule, per, wait > QUEUE_LIFETIME), {})[recipient] = wait
+    for (rule, per, _), waits in groups.items():
+        about = {"per": per, "rule": rule}
+        said = f"the limit {rule!r} is reached"
+        check.refuse(
+            "limits",
+            "limited",
+            said,
+            waits,
+            retry=max(waits.values()),
+            degraded=decision.degraded,
+            parameters=about,
+        )
 
 
 def claim(parts: Parts, check: Check) -> Steps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailflows.errors import MailflowsError
+from mailflows.gate._check import QUEUE_LIFETIME
 from mailflows.recipients import Deliverability
 
 if TYPE_CHECKING:
@@ -56,4 +57,5 @@ def _limited(gate: Gate, address: str, flow: Flow) -> tuple[int, str] | None:
         return None
     if found.degraded:
         return 451, "4.3.0 A check failed to run; try again later [limits]"
-    return 450, "4.7.1 a limit is reached for this recipient"
+    said = f"the limit {found.rule!r} is reached for this recipient"
+    return (550, f"5.7.1 {said}") if found.retry_after > QUEUE_LIFETIME else (450, f"4.7.1 {said}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mailflows._result import Cell, Table
     from mailflows._stores import Outcome
     from mailflows.limits._limit import Limit
+    from mailflows.limits._partial import LeftOut
 
 __all__ = ["Decision", "LimitReading"]
 
@@ -60,6 +61,7 @@ class Decision(Permission):
     __slots__ = (
         "_accepted",
         "_allowed",
+        "_left_out",
         "_limits",
         "_problem",
         "_readings",
@@ -78,6 +80,7 @@ class Decision(Permission):
         dry_run: bool = False,  # noqa: FBT001, FBT002
         accepted: tuple[str, ...] | None = None,
         problem: str = "",
+        left_out: Mapping[str, LeftOut] | None = None,
     ) -> None:
         self._limits = limits
         self._recipients = recipients
@@ -85,6 +88,7 @@ class Decision(Permission):
         self._allowed = outcome.at is not None or dry_run or outcome.wait <= 0.0
         self._accepted = accepted
         self._problem = problem
+        self._left_out = left_out or {}
         self.outcome = outcome
         self.degraded = degraded
         self.dry_run = dry_run
@@ -207,6 +211,15 @@ class Decision(Permission):
         return tuple(r for r in self._spelled.values() if r not in accepted)
 
     @property
+    def left_out(self) -> dict[str, tuple[str, str, float]]:
+        """Refused recipients of a partial attempt, as spelled → rule, kind of its key, seconds to wait."""
+        spelled = self._spelled
+        return {
+            spelled[key]: (self._limits[meter].name, self._limits[meter].kind, wait)
+            for key, (meter, wait) in self._left_out.items()
+        }
+
+    @property
     def message(self) -> str:
         """One sentence for the person who waits, without an address."""
         if self._refusing and (self.dry_run or not self._allowed):
@@ -296,6 +309,7 @@ class Decision(Permission):
             self.dry_run,
             self.accepted,
             self.refused,
+            tuple(self._left_out.items()),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -306,11 +320,14 @@ class Decision(Permission):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Take along what was asked for, and of the limits their names only: they may hold functions."""
-        limits = {
-            meter.id: _Name(self._limits[meter.id].name, self._limits[meter.id].kind)
-            for meter, _, _ in self.outcome.charges
+        ids = {meter.id for meter, _, _ in self.outcome.charges} | {
+            one.meter for one in self._left_out.values()
         }
-        kept = dict(self._spelled), self.outcome, self.degraded, self.dry_run, self._accepted, self._problem
+        limits = {name: _Name(self._limits[name].name, self._limits[name].kind) for name in ids}
+        kept = (
+            *(dict(self._spelled), self.outcome, self.degraded, self.dry_run),
+            *(self._accepted, self._problem, dict(self._left_out)),
+        )
         return Decision, (limits, *kept)
 
 

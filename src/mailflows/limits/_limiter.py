@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mailflows._stores import Charge, Store
     from mailflows.limits._attempt import Keys
     from mailflows.limits._decision import LimitReading
+    from mailflows.limits._partial import LeftOut
     from mailflows.message import Source
 
 __all__ = ["Limiter"]
@@ -521,9 +522,12 @@ class Limiter(View):
         outcome: Outcome,
         degraded: bool = False,  # noqa: FBT001, FBT002 -- a keyword costs time here
         accepted: tuple[str, ...] | None = None,
+        left_out: Mapping[str, LeftOut] | None = None,
     ) -> Decision:
         """Make a decision of what the store said."""
-        decision = Decision(self._by_meter, attempt, outcome, degraded, self.dry_run, accepted)
+        decision = Decision(
+            self._by_meter, attempt, outcome, degraded, self.dry_run, accepted, left_out=left_out
+        )
         if self.hooks or outcome.at is None:
             self._tell(decision)
         return decision
