@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from recording import write
 
-from mailflows.tracking._intervals import newcombe, wilson
+from mailflows.tracking._proportions import newcombe, wilson
 
 CAMPAIGNS = 40_000
 SIZES = (200, 1_000, 5_000, 20_000)

@@ -10,7 +10,9 @@ from mailflows._dns import Status
 from mailflows.audit._dkim import DkimKey, read_key, read_tags
 from mailflows.audit._dmarc import REMOVED
 from mailflows.audit._facts import key_name, mail_hosts, report_permissions, selectors_of
-from mailflows.audit._records import (
+from mailflows.audit._report import finding
+from mailflows.audit._spf import LOOKUP_LIMIT, VOID_LIMIT, SpfResult
+from mailflows.audit._suggested_records import (
     address_line,
     key_line,
     pointer_line,
@@ -21,8 +23,6 @@ from mailflows.audit._records import (
     tags_line,
     text_line,
 )
-from mailflows.audit._report import finding
-from mailflows.audit._spf import LOOKUP_LIMIT, VOID_LIMIT, SpfResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from mailflows._mail.decoding import decoded
 from mailflows._token import Purpose
 from mailflows.errors import ConfigurationError, TokenError
 from mailflows.tracking._links import with_parameters
-from mailflows.tracking._returned import tokens_in
+from mailflows.tracking._token_search import tokens_in
 
 if TYPE_CHECKING:
     from datetime import datetime

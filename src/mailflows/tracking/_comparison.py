@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mailflows._result import Result, printable, to_text
 from mailflows.errors import ConfigurationError
 from mailflows.tracking import _page
-from mailflows.tracking._intervals import fisher, newcombe, quantile
+from mailflows.tracking._proportions import fisher, newcombe, quantile
 from mailflows.tracking._tables import METRICS
 
 if TYPE_CHECKING:

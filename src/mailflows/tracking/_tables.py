@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from mailflows._providers import provider_of
 from mailflows._result import Result
 from mailflows.errors import ConfigurationError
-from mailflows.tracking._intervals import wilson
 from mailflows.tracking._people import LONG_AGO
+from mailflows.tracking._proportions import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

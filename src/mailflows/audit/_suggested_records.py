@@ -1,4 +1,4 @@
-"""The record to publish instead: lines of a zone file, ready to copy."""
+"""The DNS record that fixes a finding: lines of a zone file, ready to copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the token is in what came back: alone, in an address, or in what mail programs made of an address."""
+"""Find the token in a URL or address that came back: alone, wrapped, or altered on the way."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailflows.errors import ConfigurationError
-from mailflows.tracking._intervals import newcombe, wilson
+from mailflows.tracking._proportions import newcombe, wilson
 
 COUNTS = st.integers(1, 10**6).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of)))
 CONFIDENCE = st.sampled_from([0.8, 0.9, 0.95, 0.99])

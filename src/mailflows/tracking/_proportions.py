@@ -1,4 +1,4 @@
-"""Intervals of shares: what a count of a few hundred can and cannot say.
+"""Confidence intervals and tests for rates: what a count of a few hundred can and cannot prove.
 
 Shares near 0 and 1, and small numbers, are the rule in mail; the textbook's p ± 1.96·s fails there, and
 says for no complaint in 200 that there are none. Wilson's does not (Brown, Cai and DasGupta, Statistical
