@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 from hypothesis import HealthCheck, settings
 
 from redis_server import RedisServer, wanted
@@ -43,8 +45,10 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def redis_client(redis_server: RedisServer) -> Callable[..., Any]:
-    """Return a function that opens a client of the emptied server."""
+def redis_client(redis_server: RedisServer) -> Iterator[Callable[..., Any]]:
+    """Yield a function that opens a client of the emptied server, which is emptied again after that."""
     with redis_server.client() as client:
         client.flushall()
-    return redis_server.client
+        yield redis_server.client
+        with suppress(redis.RedisError):  # a test may have broken it
+            client.flushall()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
+Secrets: TypeAlias = "bytes | Sequence[bytes]"
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS mailflows (
@@ -44,7 +45,7 @@ class PostgreSQLStore(RowStore):
         secret: See `RowStore`.
     """
 
-    def __init__(self, conninfo: str, *, timeout: float = 2.0, secret: bytes | None = None) -> None:
+    def __init__(self, conninfo: str, *, timeout: float = 2.0, secret: Secrets | None = None) -> None:
         super().__init__("PostgreSQL", secret=secret)
         self._conninfo, self._timeout = conninfo, timeout
         self._idle: SimpleQueue[Connection] = SimpleQueue()

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mailflows._clock import to_datetime, to_unix
 from mailflows._dns import Answer, Question, Status, one_by_one, zone_records
 from mailflows._stores import BucketMeter, DistinctMeter, GcraMeter, MemoryStore, Outcome, WindowMeter
+from mailflows.errors import StoreError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from mailflows._dns import Conversation
     from mailflows._stores import Charge, Meter, Store
@@ -83,11 +84,13 @@ class AllowAll(MemoryStore):
         """Do nothing: nothing was counted."""
 
 
-def store_contract(store: Store) -> None:
+def store_contract(store: Store, *, again: Callable[[bytes], Store] | None = None) -> None:
     """Try a store of your own against what every store must do.
 
     Args:
         store: Yours, which may hold other things: the keys that are used begin with ``contract``.
+        again: Opens the same store with another secret, where *store* was opened with one of yours: that
+            must be a `StoreError`, as nobody in it would be found. Not tried by default.
 
     Raises:
         AssertionError: With a sentence that says what does not hold.
@@ -98,6 +101,8 @@ def store_contract(store: Store) -> None:
     """
     _try_counters(store)
     _try_documents(store)
+    if again is not None:
+        _try_another_secret(again(secrets.token_bytes(32)))
 
 
 def _hold(holds: bool, sentence: str) -> None:  # noqa: FBT001 -- what must hold
@@ -150,6 +155,16 @@ def _try_documents(store: Store) -> None:
     _hold(dict(store.scan(key)) == {key: b"one"}, "scan() finds documents by the beginning of their key")
     _hold(store.swap(key, b"one", None), "swap() to None removes a document")
     _hold(store.load(key) is None, "what was removed is not there")
+
+
+def _try_another_secret(stranger: Store) -> None:
+    """Try a store that was opened with a secret that does not fit."""
+    for ask in (lambda: stranger.digest("contract"), lambda: stranger.load("contract:x")):
+        try:
+            ask()
+        except StoreError:
+            continue
+        _hold(False, "a store that is opened with another secret is a StoreError")  # noqa: FBT003
 
 
 class FakeDns:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "examples" / "postgresql_store"))
 example = pytest.importorskip("postgresql_store", reason="psycopg is not installed")
+psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +40,21 @@ def store(server: PostgreSQLServer) -> Iterator[Any]:
     opened.close()
 
 
-def test_it_keeps_the_contract(store: Any) -> None:
-    """It does all that limits and documents rely on."""
+def test_it_keeps_the_contract(server: PostgreSQLServer, store: Any) -> None:
+    """It does all that limits and documents rely on, and opens with no other secret."""
     store_contract(store)
+    opened: list[Any] = []
+
+    def again(secret: bytes) -> Any:
+        opened.append(example.PostgreSQLStore(server.url, secret=secret))
+        return opened[-1]
+
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("DELETE FROM mailflows")
+        store_contract(again(b"the secret of the store"), again=again)
+        connection.execute("DELETE FROM mailflows")
+    for one in opened:
+        one.close()
 
 
 def test_two_processes_share_it(server: PostgreSQLServer, store: Any) -> None:

@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailflows.limits import MemoryStore, RedisStore, RowStore, SQLiteStore
+from dict_store import DictStore
+from mailflows.limits import MemoryStore, RedisStore, SQLiteStore
 from mailflows.testing import FixedClock
 from redis_server import ClockedClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mailflows.limits import Store
-
-
-class DictStore(RowStore):
-    """Rows in a dictionary: the smallest store of one's own.
-
-    Args:
-        clock: Returns the present moment.
-    """
-
-    def __init__(self, clock: FixedClock) -> None:
-        super().__init__("dictionary")
-        self.now = clock
-        self._lock: Any = threading.RLock()
-        self._kept: dict[str, tuple[bytes, float]] = {}
-
-    @contextmanager
-    def transaction(self, keys: Sequence[str]) -> Iterator[DictStore]:
-        """See `RowStore.transaction`."""
-        assert keys == sorted(set(keys))
-        with self._lock:
-            yield self
-
-    def get(self, key: str) -> tuple[bytes, float] | None:
-        """See `Rows.get`."""
-        return self._kept.get(key)
-
-    def put(self, key: str, value: bytes | None, until: float) -> None:
-        """See `Rows.put`."""
-        self._kept.pop(key, None)
-        if value is not None:
-            self._kept[key] = (value, until)
-
-    def rows(self, prefix: str) -> list[tuple[str, bytes, float]]:
-        """See `RowStore.rows`."""
-        return [(key, *row) for key, row in self._kept.items() if key.startswith(prefix)]
 
 
 @pytest.fixture

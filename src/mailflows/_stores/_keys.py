@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mailflows.errors import ConfigurationError
+from mailflows._stores._meter import HASH_BITS
+from mailflows.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
-__all__ = ["KeyRing", "Secrets", "Steps", "loading", "swapping"]
+    from mailflows._clock import Timer
+
+__all__ = ["NOTE", "KeyRing", "Secrets", "Steps", "StoreKeys", "loading", "stray_mark", "swapping"]
 
 Secrets: TypeAlias = "bytes | Sequence[bytes]"
 """A secret, or several, newest first."""
@@ -22,6 +26,23 @@ SHORTEST = 16
 # choice: 65,536 ids, of which a ring has two or three
 MARK = 4
 """Hexadecimal digits of a digest that say which key made it."""
+
+_MASK = (1 << HASH_BITS) - 1
+
+# by definition: 128 bits
+DIGEST = 32
+"""Hexadecimal digits of a digest."""
+
+# by definition: 48 bits more, so that no two keys are taken for each other
+CHECK = 12
+"""Hexadecimal digits that follow the id of a key where a store notes which keys it was written with."""
+
+NOTE = "keys"
+"""The document in which a store notes its keys, the one that writes first: names of theirs, no keys."""
+
+# choice: one look a second is nothing beside the decisions
+_LOOK_EVERY = 1.0
+"""Seconds after which a process notices that another one has changed the secret."""
 
 # bound: 3 MB
 REMEMBERED = 16_384
@@ -55,10 +76,11 @@ class KeyRing:
                 least = f"a secret has at least {SHORTEST} bytes"
                 msg = f"{least}, such as secrets.token_bytes(32); got {len(one)}"
                 raise ConfigurationError(msg, field="secret")
-        self._keys = [blake2b(one, digest_size=32).digest() for one in given]
-        self._marks = [
-            blake2b(key, digest_size=MARK // 2, person=b"key id").hexdigest() for key in self._keys
-        ]
+        self._use([blake2b(one, digest_size=32).digest() for one in given])
+
+    def _use(self, keys: list[bytes]) -> None:
+        self._keys = keys
+        self._marks = [_of_key(key, MARK, b"key id") for key in keys]
         self._older: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -66,9 +88,26 @@ class KeyRing:
         """The ids of the keys, newest first; every digest begins with that of the key that made it."""
         return tuple(self._marks)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Longer names of the keys, newest first, each after the key's id; no key can be read there."""
+        return tuple(
+            mark + _of_key(key, CHECK, b"key name") for mark, key in zip(self._marks, self._keys, strict=True)
+        )
+
+    def __add__(self, older: KeyRing) -> KeyRing:
+        """Return a ring that has the keys of another one, too, as older ones."""
+        ring = KeyRing.__new__(KeyRing)
+        ring._use(list(dict.fromkeys((*self._keys, *older._keys))))
+        return ring
+
     def hash(self, text: str, size: int) -> bytes:
         """Return a keyed hash of so many bytes, by the newest key."""
         return blake2b(text.encode("utf-8", "replace"), key=self._keys[0], digest_size=size).digest()
+
+    def number(self, text: str) -> int:
+        """Return a keyed hash as the number that distinct meters count."""
+        return int.from_bytes(self.hash(text, 8), "little") & _MASK
 
     def digest(self, text: str) -> str:
         """Return 32 hexadecimal digits: the id of the newest key, and a keyed hash."""
@@ -80,18 +119,36 @@ class KeyRing:
         return digest
 
     def _digest(self, number: int, text: str) -> str:
-        size = 16 - MARK // 2
+        size = (DIGEST - MARK) // 2
         said = blake2b(text.encode("utf-8", "replace"), key=self._keys[number], digest_size=size)
         return self._marks[number] + said.hexdigest()
 
     def elsewhere(self, key: str) -> list[str]:
         """Return where a document may still be that was written by an older key."""
-        if not self._older:
+        parts = key.split(":")
+        if not any(part in self._older for part in parts):
             return []
+        return [
+            ":".join(self._older[part][number] if part in self._older else part for part in parts)
+            for number in range(len(self._keys) - 1)
+        ]
+
+
+def _of_key(key: bytes, digits: int, person: bytes) -> str:
+    return blake2b(key, digest_size=digits // 2, person=person).hexdigest()
+
+
+def stray_mark(keys: Iterable[str], known: Sequence[str]) -> str | None:
+    """Return the id of a key that wrote one of these documents, and is not known; or `None`.
+
+    >>> stray_mark(["tally:2026", "block:aa11" + 28 * "0", "block:bb22" + 28 * "0"], ["aa11"])
+    'bb22'
+    """
+    for key in keys:
         for part in key.split(":"):
-            if part in self._older:
-                return [key.replace(part, older) for older in self._older[part]]
-        return []
+            if len(part) == DIGEST and part[:MARK] not in known and not part.strip("0123456789abcdef"):
+                return part[:MARK]
+    return None
 
 
 Steps: TypeAlias = "Generator[tuple[str, tuple[Any, ...]], Any, Any]"
@@ -122,3 +179,81 @@ def swapping(
             moved = yield "swap_at", (place, old, None, None)
             return moved or new is not None
     return False
+
+
+class StoreKeys:
+    """The keys that a store is read and written with, once it is known that they fit.
+
+    With other keys than those that it was written with nobody in it would be found, and everybody could be
+    written to; so that is an error. A store notes the names of its keys in a document; one that has no such
+    note is known by the digests in its documents.
+
+    Args:
+        secret: What the user gave, if anything.
+        timer: Returns monotonic seconds.
+    """
+
+    def __init__(self, secret: Secrets | None, *, timer: Timer = time.monotonic) -> None:
+        self.own = None if secret is None else KeyRing(secret)
+        self.ring: KeyRing | None = None
+        self._timer = timer
+        self._due = float("-inf")
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to look at the note: before anything is looked for, and once a second."""
+        return self.ring is None or self._timer() >= self._due
+
+    def fitted(self, made: bytes | None, store: str) -> Steps:
+        """Return the keys, and note them in the store.
+
+        Args:
+            made: The secret that the store made for itself, if any.
+            store: Its name.
+
+        Raises:
+            StoreError: If they do not fit.
+        """
+        found = yield from self._found(None if made is None else KeyRing(made), store)
+        if self.ring is None or self.ring.names != found.names:  # else it remembers digests
+            self.ring = found
+        self._due = self._timer() + _LOOK_EVERY
+        return self.ring
+
+    def _found(self, made: KeyRing | None, store: str) -> Steps:
+        while True:
+            note = yield "load_at", (NOTE,)
+            noted = [] if note is None else bytes(note).decode("ascii", "replace").split()
+            ring = self._with(made) if made and set(made.names) & set(noted) else self.own or made
+            if ring is None or (noted and noted[0] not in ring.names):
+                raise self._unfit(store)
+            if not noted or not set(noted) <= set(ring.names):
+                stray = yield "stray_at", (ring.ids,)
+                if stray is not None and made is not None and stray in made.ids:
+                    ring = self._with(made)
+                    stray = yield "stray_at", (ring.ids,)
+                if stray is not None:
+                    raise _left_over(store) if noted else self._unfit(store)
+            names = " ".join(ring.names).encode()
+            if names == note or (yield "swap_at", (NOTE, note, names, None)):
+                return ring
+
+    def _with(self, made: KeyRing) -> KeyRing:
+        """Return the keys of the user, and as an older one that of the store."""
+        return made if self.own is None else self.own + made
+
+    def _unfit(self, store: str) -> StoreError:
+        what = "none was given" if self.own is None else "the secret given is not that one"
+        msg = (
+            f"{store}: it was written with another secret, and {what}; nobody in it would be found. "
+            "Open it with its secret=; to change that, give both: secret=[new, old]"
+        )
+        return StoreError(msg, store=store, is_lost=True)
+
+
+def _left_over(store: str) -> StoreError:
+    msg = (
+        f"{store}: documents in it were written with an older secret that was not given, and would not be "
+        "found; give that one, too: secret=[new, old]"
+    )
+    return StoreError(msg, store=store, is_lost=True)

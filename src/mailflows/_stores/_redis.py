@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows import _data
 from mailflows._stores._bucket import BucketMeter
-from mailflows._stores._keys import KeyRing, loading, swapping
-from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
+from mailflows._stores._keys import NOTE, StoreKeys, loading, stray_mark, swapping
+from mailflows._stores._meter import DistinctMeter, GcraMeter
 from mailflows._stores._redis_client import RedisClient
 from mailflows._stores._store import Outcome, seconds_to_wait
 from mailflows.errors import ConfigurationError, StoreError
@@ -22,14 +22,13 @@ from mailflows.errors import ConfigurationError, StoreError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 
-    from mailflows._stores._keys import Secrets, Steps
+    from mailflows._stores._keys import KeyRing, Secrets, Steps
     from mailflows._stores._store import Charge
 
 __all__ = ["RedisStore"]
 
 # by definition
 _MICRO = 1_000_000
-_MASK = (1 << HASH_BITS) - 1
 _GLOB = re.compile(r"[*?\[\]^\\-]")
 # bound: the largest wait that is written
 _FOREVER = 1e300
@@ -93,9 +92,8 @@ class RedisStore:
         )
         self.is_async = self._client.is_async
         self._prefix = f"{{{scope}}}:"
-        self._ring = None if secret is None else KeyRing(secret)
+        self._keys = StoreKeys(secret)
         self._kept = ""  # the secret that the server has, where it is not the user's own
-        self._is_own = secret is not None
         self._is_ready = False
         self._learning: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
@@ -188,7 +186,7 @@ class RedisStore:
             keys.append(self._place(meter.id, key))
             span = repr(meter.span * _MICRO)
             if isinstance(meter, DistinctMeter):
-                numbers = {int.from_bytes(self._hash(v, 8), "little") & _MASK for v in _values(amount)}
+                numbers = {self._ring.number(value) for value in _values(amount)}
                 sampled = [f"{n:x}" for n in numbers if n < meter.threshold]
                 unsampled = int(len(sampled) < len(numbers))
                 head = ["distinct", meter.capacity, span, int(meter.strict), meter.places, unsampled]
@@ -204,28 +202,25 @@ class RedisStore:
         return keys, arguments
 
     def _place(self, meter_id: str, key: str) -> str:
-        return self._prefix + self._hash(f"{meter_id}\n{key}", 12).hex()
-
-    def _hash(self, text: str, size: int) -> bytes:
-        return self._keys.hash(text, size)
+        return self._prefix + self._ring.hash(f"{meter_id}\n{key}", 12).hex()
 
     @property
-    def _keys(self) -> KeyRing:
-        if self._ring is None:
+    def _ring(self) -> KeyRing:
+        if self._keys.ring is None:
             raise self._lost()
-        return self._ring
+        return self._keys.ring
 
     # Documents.
 
     def digest(self, text: str) -> str:
         """See `Documents.digest`."""
         self._get_ready()
-        return self._keys.digest(text)
+        return self._ring.digest(text)
 
     async def adigest(self, text: str) -> str:
         """Do what `digest` does without blocking the event loop."""
         await self._aget_ready()
-        return self._keys.digest(text)
+        return self._ring.digest(text)
 
     def load(self, key: str) -> bytes | None:
         """See `Documents.load`."""
@@ -251,6 +246,7 @@ class RedisStore:
 
     def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         """See `Documents.scan`; the server is walked in pieces, never held up by KEYS."""
+        self._get_ready()
         cursor: str | None = "0"
         seen: set[str] = set()
         while cursor is not None:
@@ -259,6 +255,7 @@ class RedisStore:
 
     async def ascan(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
         """Do what `scan` does without blocking the event loop."""
+        await self._aget_ready()
         cursor: str | None = "0"
         seen: set[str] = set()
         while cursor is not None:
@@ -268,17 +265,30 @@ class RedisStore:
 
     def _scanning(self, prefix: str, cursor: str, seen: set[str]) -> _Talk:
         """Return the next piece of a walk, and where it goes on."""
-        head = f"{self._prefix}d:"
-        pattern = _GLOB.sub(r"\\\g<0>", f"{head}{prefix}") + "*"
-        after, places = yield ("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+        after, keys = yield from self._keys_at(prefix, cursor)
         found = []
-        for raw in places:
-            key = _bytes(raw).decode()[len(head) :]
-            value = None if key in seen else (yield ("GET", f"{head}{key}"))
+        for key in keys:
+            value = None if key in seen or key == NOTE else (yield ("GET", f"{self._prefix}d:{key}"))
             if value is not None:
                 seen.add(key)
                 found.append((key, _bytes(value)))
-        return (None if int(after) == 0 else str(int(after))), found
+        return after, found
+
+    def _keys_at(self, prefix: str, cursor: str) -> _Talk:
+        """Return where a walk goes on, and the keys of the documents in one piece of it."""
+        head = f"{self._prefix}d:"
+        pattern = _GLOB.sub(r"\\\g<0>", f"{head}{prefix}") + "*"
+        after, places = yield ("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+        keys = [_bytes(raw).decode()[len(head) :] for raw in places]
+        return (None if int(after) == 0 else str(int(after))), keys
+
+    def _stray_at(self, known: Sequence[str]) -> _Talk:
+        cursor: str | None = "0"
+        stray = None
+        while cursor is not None and stray is None:
+            cursor, keys = yield from self._keys_at("", cursor)
+            stray = stray_mark(keys, known)
+        return stray
 
     def _talking(self, steps: Steps) -> _Talk:
         """Turn what is asked of documents into commands."""
@@ -288,12 +298,12 @@ class RedisStore:
                 verb, arguments = steps.send(answer)
             except StopIteration as done:
                 return done.value
-            answer = yield from (self._load_at if verb == "load_at" else self._swap_at)(*arguments)
+            answer = yield from getattr(self, f"_{verb}")(*arguments)
 
     def _load_at(self, key: str) -> _Talk:
         """Load one document, and see in the same breath that the secret by which it is found is there."""
         place = f"{self._prefix}d:{key}"
-        if self._is_own:
+        if self._keys.own is not None:
             kept = yield ("GET", place)
         else:
             kept, secret = yield ("MGET", place, f"{self._prefix}secret")
@@ -309,24 +319,36 @@ class RedisStore:
     # The secret.
 
     def _get_ready(self) -> None:
-        """Learn the secret, and see whether the server may evict, before anything is decided; once."""
-        if not self._is_ready:  # threads that begin together all ask, and learn the same
+        """Learn the keys before anything is decided, and see whether the server may evict."""
+        if not self._is_ready or self._keys.is_due:  # threads that begin together all ask, and learn the same
             self._hold(self._getting_ready())
 
     async def _aget_ready(self) -> None:
         """Do the same for an event loop: one task asks, and the others wait for it."""
-        if self._is_ready:
+        if self._is_ready and not self._keys.is_due:
             return
         loop = asyncio.get_running_loop()
         if self._learning is None or self._learning[0] is not loop:
             self._learning = loop, asyncio.Lock()
         async with self._learning[1]:
-            if not self._is_ready:
+            if not self._is_ready or self._keys.is_due:
                 await self._ahold(self._getting_ready())
 
     def _getting_ready(self) -> _Talk:
-        if not self._is_own:
-            yield from self._learning_secret()
+        if self._keys.own is None:
+            if not self._kept:
+                yield from self._learning_secret()
+            made: bytes | None = self._kept.encode()
+        else:
+            kept = yield ("GET", f"{self._prefix}secret")
+            made = None if kept is None else _bytes(kept)
+        yield from self._talking(self._keys.fitted(made, self.name))
+        if not self._is_ready:
+            yield from self._warning_of_eviction()
+            self._is_ready = True
+
+    def _warning_of_eviction(self) -> _Talk:
+        """Warn of a server that may drop what it was given."""
         try:
             memory = str((yield ("INFO", "memory")))
         except StoreError:  # the user of the connection may not ask
@@ -338,7 +360,6 @@ class RedisStore:
                 self.name,
                 policy[1],
             )
-        self._is_ready = True
 
     def _learning_secret(self) -> _Talk:
         """Read the secret, or put one there; return what had become of it."""
@@ -348,7 +369,7 @@ class RedisStore:
         if state == "lost":
             raise self._lost()
         if kept != self._kept:
-            self._kept, self._ring = kept, KeyRing(kept.encode())
+            self._kept, self._keys.ring = kept, None
         return state
 
     def _learning_again(self) -> _Talk:

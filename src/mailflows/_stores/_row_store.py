@@ -10,15 +10,15 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mailflows._stores._bucket import BucketMeter
-from mailflows._stores._keys import KeyRing, loading, swapping
-from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
+from mailflows._stores._keys import NOTE, StoreKeys, loading, stray_mark, swapping
+from mailflows._stores._meter import DistinctMeter, GcraMeter
 from mailflows._stores._store import settled, steady, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from mailflows._stores._keys import Secrets, Steps
+    from mailflows._stores._keys import KeyRing, Secrets, Steps
     from mailflows._stores._meter import Amount, Meter, State
     from mailflows._stores._store import Charge, Outcome
 
@@ -27,8 +27,6 @@ __all__ = ["RowStore", "Rows"]
 _SECRET = "secret"  # noqa: S105 -- the name of a row
 _STATE = "state:"
 _DOCUMENT = "document:"
-
-_MASK = (1 << HASH_BITS) - 1
 
 
 class Rows(Protocol):
@@ -79,7 +77,7 @@ class RowStore(ABC):
 
     def __init__(self, name: str, *, secret: Secrets | None = None) -> None:
         self.name = name
-        self._ring = None if secret is None else KeyRing(secret)
+        self._keys = StoreKeys(secret)
         self._last, self._offset = -math.inf, 0.0
         self._clock_lock = threading.Lock()
 
@@ -138,15 +136,15 @@ class RowStore(ABC):
 
     def digest(self, text: str) -> str:
         """See `Documents.digest`."""
-        return self._keys.digest(text)
+        return self._ring().digest(text)
 
     def load(self, key: str) -> bytes | None:
         """See `Documents.load`."""
-        return self._answered(loading(self._keys, key))  # type: ignore[no-any-return]
+        return self._answered(loading(self._ring(), key))  # type: ignore[no-any-return]
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None) -> bool:
         """See `Documents.swap`."""
-        return bool(self._answered(swapping(self._keys, key, old, new, ttl)))
+        return bool(self._answered(swapping(self._ring(), key, old, new, ttl)))
 
     def _answered(self, steps: Steps) -> Any:
         """Do what is asked of documents, one transaction for each step."""
@@ -156,15 +154,23 @@ class RowStore(ABC):
                 verb, arguments = steps.send(answer)
             except StopIteration as done:
                 return done.value
-            answer = self._load_at(*arguments) if verb == "load_at" else self._swap_at(*arguments)
+            answer = getattr(self, f"_{verb}")(*arguments)
 
     def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         """See `Documents.scan`."""
+        self._ring()
+        yield from (row for row in self._documents(prefix) if row[0] != NOTE)
+
+    def _documents(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """Yield the documents whose key starts so."""
         with self._held([]) as rows:
             now = self._now(rows)
         for key, value, until in self.rows(_DOCUMENT + prefix):
             if until > now:
                 yield key.removeprefix(_DOCUMENT), value
+
+    def _stray_at(self, known: Sequence[str]) -> str | None:
+        return stray_mark((key for key, _ in self._documents("")), known)
 
     def _load_at(self, key: str) -> bytes | None:
         with self._held([_DOCUMENT + key]) as rows:
@@ -188,26 +194,33 @@ class RowStore(ABC):
     def _held(self, keys: Any) -> AbstractContextManager[Rows]:
         return self.transaction(sorted(set(keys)))
 
-    @property
-    def _keys(self) -> KeyRing:
-        """The keys of the hashes; without a secret of the user's, one that all who share the rows read."""
-        if self._ring is None:
-            with self._held([_SECRET]) as rows:
-                row = rows.get(_SECRET)
-                secret = secrets.token_bytes(32) if row is None else row[0]
-                if row is None:
-                    rows.put(_SECRET, secret, math.inf)
-            self._ring = KeyRing(secret)
-        return self._ring
+    def _ring(self) -> KeyRing:
+        """Return the keys of the hashes."""
+        keys = self._keys
+        if keys.ring is not None and not keys.is_due:
+            return keys.ring
+        made = self._made_secret(is_needed=keys.own is None)
+        ring: KeyRing = self._answered(keys.fitted(made, self.name))
+        return ring
+
+    def _made_secret(self, *, is_needed: bool) -> bytes | None:
+        """Return the secret that is in the rows; where it is needed, all who share them read the same."""
+        with self._held([_SECRET]) as rows:
+            row = rows.get(_SECRET)
+            if row is not None or not is_needed:
+                return None if row is None else bytes(row[0])
+            made = secrets.token_bytes(32)
+            rows.put(_SECRET, made, math.inf)
+            return made
 
     def _prepared(self, charges: Sequence[Charge]) -> list[tuple[Meter, str, Amount]]:
         """Return charges with the hashes of their keys and values."""
-        ring = self._keys
+        ring = self._ring()
         return [
             (
                 meter,
                 _STATE + ring.hash(f"{meter.id}\n{key}", 16).hex(),
-                tuple({_number(ring, value) for value in amount}) if isinstance(amount, tuple) else amount,
+                tuple({ring.number(value) for value in amount}) if isinstance(amount, tuple) else amount,
             )
             for meter, key, amount in charges
         ]
@@ -217,10 +230,6 @@ def _value(rows: Rows, key: str, now: float) -> bytes | None:
     """Return the value of a row that has not ended."""
     row = rows.get(key)
     return row[0] if row is not None and row[1] > now else None
-
-
-def _number(ring: KeyRing, value: str) -> int:
-    return int.from_bytes(ring.hash(value, 8), "little") & _MASK
 
 
 def _write(rows: Rows, now: float, states: Sequence[tuple[Meter, str, State]]) -> None:

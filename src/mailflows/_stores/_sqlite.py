@@ -8,11 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows._stores._bucket import BucketMeter
-from mailflows._stores._keys import KeyRing, loading, swapping
-from mailflows._stores._meter import HASH_BITS, DistinctMeter, GcraMeter
+from mailflows._stores._keys import NOTE, StoreKeys, loading, stray_mark, swapping
+from mailflows._stores._meter import DistinctMeter, GcraMeter
 from mailflows._stores._sqlite_file import SQLiteFile
 from mailflows._stores._store import seconds_to_wait, settled, steady, weighed
-from mailflows.errors import ConfigurationError, StoreError
+from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailflows._clock import Clock
-    from mailflows._stores._keys import Secrets, Steps
+    from mailflows._stores._keys import KeyRing, Secrets, Steps
     from mailflows._stores._meter import Amount, Meter, State
     from mailflows._stores._store import Charge, Outcome
 
@@ -39,7 +39,9 @@ _SWEEP_PARTS = 4096
 """One write in 16 looks for expired keys in one part of 4,096: keys are hashes, so a part is a fair sample,
 no index has to be kept, and no call pays for all."""
 
-_MASK = (1 << HASH_BITS) - 1
+_PIECE = "WHERE key > ? AND key >= ? AND key < ? AND (until IS NULL OR until > ?) ORDER BY key LIMIT 1000"
+_DOCUMENTS = f"SELECT key, value FROM documents {_PIECE}"  # noqa: S608 -- of constants
+_KEYS = f"SELECT key FROM documents {_PIECE}"  # noqa: S608 -- of constants
 
 
 class SQLiteStore:
@@ -85,8 +87,7 @@ class SQLiteStore:
             msg = f"the folder of the file does not exist: {self._file.path.parent}"
             raise ConfigurationError(msg, field="path")
         self.name = self._file.name
-        self._ring = None if secret is None else KeyRing(secret)
-        self._has_own_key = secret is not None
+        self._keys = StoreKeys(secret)
         self._known_file: tuple[int, int] | None = None
         self._clock = clock
         self._last = self._read_at = float("-inf")
@@ -123,42 +124,32 @@ class SQLiteStore:
 
     def reset(self, charges: Sequence[Charge]) -> None:
         """See `Store.reset`."""
-        self._learn_key()
-        places = [(self._hash(f"{meter.id}\n{key}", 16),) for meter, key, _ in charges]
+        ring = self._ring()
+        places = [(ring.hash(f"{meter.id}\n{key}", 16),) for meter, key, _ in charges]
         with self._file.transaction() as cursor:
             cursor.executemany("DELETE FROM states WHERE key = ?", places)
 
     def _prepared(self, charges: Sequence[Charge]) -> list[tuple[Meter, bytes, Amount]]:
         """Return charges with the hashes of their keys and values: before the lock is taken, not under it."""
-        self._learn_key()
+        ring = self._ring()
         return [
             (
                 meter,
-                self._hash(f"{meter.id}\n{key}", 16),
-                tuple({self._number(v) for v in amount}) if isinstance(amount, tuple) else amount,
+                ring.hash(f"{meter.id}\n{key}", 16),
+                tuple({ring.number(v) for v in amount}) if isinstance(amount, tuple) else amount,
             )
             for meter, key, amount in charges
         ]
 
-    def _number(self, value: str) -> int:
-        return int.from_bytes(self._hash(value, 8), "little") & _MASK
-
-    def _hash(self, text: str, size: int) -> bytes:
-        return self._keys.hash(text, size)
-
-    @property
-    def _keys(self) -> KeyRing:
-        if self._ring is None:
-            self._learn_key()
-        if self._ring is None:  # pragma: no cover -- learned just now
-            raise StoreError(f"{self.name}: no secret", store=self.name)  # noqa: EM102, TRY003
-        return self._ring
-
-    def _learn_key(self) -> None:
-        """Learn the key of the hashes before anything is looked for."""
-        if not self._has_own_key and (self._ring is None or self._file.identity() != self._known_file):
-            self._ring = KeyRing(self._file.secret())
-            self._known_file = self._file.identity()
+    def _ring(self) -> KeyRing:
+        """Return the keys of the hashes, of this very file."""
+        keys = self._keys
+        if keys.ring is not None and not keys.is_due and self._file.identity() == self._known_file:
+            return keys.ring
+        made = self._file.secret(is_needed=keys.own is None)
+        ring: KeyRing = self._held(keys.fitted(made, self.name))
+        self._known_file = self._file.identity()
+        return ring
 
     def _write(
         self, cursor: sqlite3.Cursor, now: float, states: Sequence[tuple[Meter, bytes, State]]
@@ -198,16 +189,15 @@ class SQLiteStore:
 
     def digest(self, text: str) -> str:
         """See `Documents.digest`."""
-        self._learn_key()
-        return self._keys.digest(text)
+        return self._ring().digest(text)
 
     def load(self, key: str) -> bytes | None:
         """See `Documents.load`."""
-        return self._held(loading(self._ring, key))  # type: ignore[no-any-return]
+        return self._held(loading(self._ring(), key))  # type: ignore[no-any-return]
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None) -> bool:
         """See `Documents.swap`."""
-        return bool(self._held(swapping(self._ring, key, old, new, ttl)))
+        return bool(self._held(swapping(self._ring(), key, old, new, ttl)))
 
     def _held(self, steps: Steps) -> Any:
         """Do what is asked of documents, one transaction for each step."""
@@ -217,7 +207,7 @@ class SQLiteStore:
                 verb, arguments = steps.send(answer)
             except StopIteration as done:
                 return done.value
-            answer = self._load_at(*arguments) if verb == "load_at" else self._swap_at(*arguments)
+            answer = getattr(self, f"_{verb}")(*arguments)
 
     def _load_at(self, key: str) -> bytes | None:
         with self._file.transaction() as cursor:
@@ -238,12 +228,19 @@ class SQLiteStore:
 
     def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         """See `Documents.scan`."""
+        self._ring()
+        yield from (row for row in self._pieces(_DOCUMENTS, prefix) if row[0] != NOTE)
+
+    def _stray_at(self, known: Sequence[str]) -> str | None:
+        return stray_mark((key for (key,) in self._pieces(_KEYS, "")), known)
+
+    def _pieces(self, query: str, prefix: str) -> Iterator[tuple[Any, ...]]:
+        """Yield what a query finds of the documents whose key starts so."""
         last = ""
         while True:  # in pieces, so that no reader holds up the writers
             with self._file.transaction() as cursor:
                 rows = cursor.execute(
-                    "SELECT key, value FROM documents WHERE key > ? AND key >= ? AND key < ? "
-                    "AND (until IS NULL OR until > ?) ORDER BY key LIMIT 1000",
+                    query,
                     (last, prefix, prefix + "\x7f", self._now(cursor)),
                 ).fetchall()
             yield from rows

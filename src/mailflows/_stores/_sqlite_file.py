@@ -97,18 +97,18 @@ class SQLiteFile:
         msg = f"{self.name}: busy; others held the file for {self._timeout:g} s"
         return StoreError(msg, store=self.name, is_busy=True)
 
-    def secret(self) -> bytes:
+    def secret(self, *, is_needed: bool) -> bytes | None:
         """Return the secret that was made with the file.
 
         Raises:
-            StoreError: If the file cannot be opened, or has lost it.
+            StoreError: If the file cannot be opened, or has lost it and it is needed.
         """
         with self.transaction() as cursor:
             row = cursor.execute("SELECT value FROM facts WHERE name = 'secret'").fetchone()
-        if row is None:
+        if row is None and is_needed:
             msg = f"{self.name}: the secret of its hashes is gone; restore the file from a copy, or delete it"
             raise StoreError(msg, store=self.name, is_lost=True)
-        return bytes(row[0])
+        return None if row is None else bytes(row[0])
 
     def close(self) -> None:
         """Close the connection of this process; the next use opens the file again."""

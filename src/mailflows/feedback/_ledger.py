@@ -185,15 +185,23 @@ class Ledger:
         """Erase a person; of who complained or left, all but the keyed hash."""
         digest = yield from self.digest(mailbox_of(address) or address)
         yield "remove", (f"bounces:{digest}",)
+        found = yield "collect", ()
+        entries = [entry for _, document in found if (entry := read_entry(document)) is not None]
+        keys = {key for key, _ in found if key.endswith(f":{digest}")}  # damaged ones, too
+        for scope in {(None, None)} | {(entry.flow, entry.list) for entry in entries}:
+            keys.add((yield from self.key(digest, *scope)))  # where a store also looks by an older secret
         count = 0
-        for key, document in (yield "collect", ()):
-            if not key.endswith(f":{digest}"):
-                continue
-            entry = read_entry(document)
-            kept = None
-            if entry is not None and (entry.reason in OF_THE_FLOW or entry.reason == OPTED_OUT):
-                bare = replace(entry, address=None, domain=None, event_id=None, status=None, smtp_code=None)
-                kept = written(bare)
-            yield "swap", (key, document, kept)
-            count += 1
+        for key in keys:
+            document = yield "load", (key,)
+            if document is not None:
+                yield "swap", (key, document, _bare(document))
+                count += 1
         return count
+
+
+def _bare(document: bytes) -> bytes | None:
+    """Return what is left of an entry whose person is erased: of an objection, the keyed hash."""
+    entry = read_entry(document)
+    if entry is None or not (entry.reason in OF_THE_FLOW or entry.reason == OPTED_OUT):
+        return None
+    return written(replace(entry, address=None, domain=None, event_id=None, status=None, smtp_code=None))
