@@ -218,6 +218,22 @@ def test_marketing_has_one_verdict_in_text_and_html(kind: str) -> None:
     assert "reads as marketing, not transactional" in str(plain)
 
 
+BANNER = "Get 20% off your next order with code BACK20. Shop now!"
+SHIPPED = "Hello Ada,\n\nyour order 8841 left our warehouse today.\n\nIt should arrive on Thursday.\n\n{}\n\n"
+
+
+@pytest.mark.parametrize("html", [False, True])
+def test_a_banner_above_a_footer_is_looked_at_and_not_refused(*, html: bool) -> None:
+    """What a house puts on top of the footer of all its mail stops no notice; inside the text it does."""
+    footer = "Unsubscribe | Privacy\n\nKestrel Goods Ltd, 3 Mill Lane, Bristol BS1 4QA"
+    banner = FLOWS.guard(_mail("Your order", SHIPPED.format(BANNER) + footer, html=html), "transactional")
+    assert (banner.outcome, banner.codes) == (Outcome.FLAG, ("promotional-block",)), str(banner)
+    inside = SHIPPED.format(f"{BANNER}\n\nTrack it in your account whenever you like.") + footer
+    assert FLOWS.guard(_mail("Your order", inside, html=html), "transactional").outcome is Outcome.REFUSE
+    bare = SHIPPED.format(BANNER)
+    assert FLOWS.guard(_mail("Your order", bare, html=html), "transactional").outcome is Outcome.REFUSE
+
+
 def test_an_advert_in_one_part_only_is_found() -> None:
     """The plain text that few readers see is judged as the HTML is."""
     subject, text = MARKETING["abandoned-cart"]

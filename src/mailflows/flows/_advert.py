@@ -16,7 +16,7 @@ import json
 import math
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING
@@ -48,6 +48,7 @@ __all__ = [
     "shipped_blocks",
     "shipped_kinds",
     "traits",
+    "without_banner",
 ]
 
 PLACES = ("transactional", "marketing", "depends")
@@ -72,6 +73,9 @@ _PRICE = re.compile(r"[$€£¥]\s?\d|\d\s?(?:[€$£円]|zł|kr\b|руб|Kč|EU
 
 _LEAST_WORDS = 8  # our choice
 _MOST_WORDS = 120  # bound: keeps work and memory flat
+_ABOVE_BANNER = 3  # choice: a greeting, what happened, what to do; below fewer lines, it is the message
+_LEAST_BANNER = 3  # choice: "20 % off everything"
+_LONGEST_BANNER = 25  # choice: two short sentences; more has something to tell
 _LINES_AT_ONCE = 4  # bound: keeps work and memory flat
 
 _DIGIT = re.compile(r"\d")
@@ -101,11 +105,13 @@ class Core:
         subject: The subject.
         lines: The lines of body and calls to action, without web and mail addresses.
         language: Two letters, or an empty string where it could not be told.
+        meets_footer: Whether the last line stands right above a footer.
     """
 
     subject: Line
     lines: tuple[Line, ...]
     language: str
+    meets_footer: bool = False
 
     def message(self, read: Message | None = None) -> Message:
         """Return the core as a plain-text message, with the people of the whole where that is given."""
@@ -130,7 +136,9 @@ def cores(message: Message) -> tuple[Core, ...]:
 def core_of_text(subject: str, text: str) -> Core:
     """Return the core of a text with its subject."""
     head = " ".join(subject.split())[:_LONGEST_SUBJECT]
-    said = [line for zone in zones_of_text(text) if zone.kind in _SAID for line in zone.text.split("\n")]
+    found = zones_of_text(text)
+    said = [line for zone in found if zone.kind in _SAID for line in zone.text.split("\n")]
+    ends = any(a.kind in _SAID and b.kind is ZoneKind.FOOTER for a, b in pairwise(found))
     lines = [shown[:_LONGEST_LINE] for line in said if (shown := without_addresses(line).strip())]
     if len(lines) > MOST_LINES:
         lines = lines[: MOST_LINES // 2] + lines[-MOST_LINES // 2 :]
@@ -141,7 +149,7 @@ def core_of_text(subject: str, text: str) -> Core:
         Line(line, its, frozenset(words.concepts_of(line, its, language)))
         for line, its in zip((head, *lines), tokens, strict=True)
     )
-    return Core(first, tuple(others), language)
+    return Core(first, tuple(others), language, ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +216,7 @@ class KindModel:
         kind = max(scores, key=scores.__getitem__)
         odds += _NEAREST * _lead_of_marketing(scores)
         said = min(1.0, sum(name[:2] == "w:" for name in found) / _SHORT)
-        return kind if scores[kind] >= self.named else None, said * odds
+        return kind if scores[kind] >= self.named else None, said * said * odds
 
 
 def _lead_of_marketing(scores: Mapping[str, float]) -> float:
@@ -386,6 +394,22 @@ def features(line: Line) -> set[str]:
     if "!" in line.text or "！" in line.text:
         found.add("m:exclamation")
     return found
+
+
+def without_banner(core: Core, *, model: BlockModel | None = None) -> tuple[Core, Block | None]:
+    """Part a core from the banner that a house puts on top of the footer of all its mail.
+
+    That is one promotional line between several other lines and the footer; what stands further up, or is
+    longer, is a part of what the message says.
+    """
+    model = model or shipped_blocks()
+    *above, last = core.lines or (None,)
+    if last is None or not core.meets_footer or len(above) < _ABOVE_BANNER:
+        return core, None
+    if not _LEAST_BANNER <= _words_in(last.text) <= _LONGEST_BANNER:
+        return core, None
+    banner = Block(last.text, model.score(features(last)))
+    return (replace(core, lines=core.lines[:-1]), banner) if banner.score >= model.flag else (core, None)
 
 
 def most_promotional(core: Core, *, model: BlockModel | None = None) -> Block | None:

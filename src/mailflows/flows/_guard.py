@@ -19,6 +19,7 @@ from mailflows.flows._advert import (
     read_kind,
     shipped_blocks,
     shipped_kinds,
+    without_banner,
 )
 from mailflows.signals import measure
 from mailflows.templates._memory import Observation, Series
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mailflows.classifier import Classification, Classifier
-    from mailflows.flows._advert import Core, Reading
+    from mailflows.flows._advert import Block, Core, Reading
     from mailflows.message import Message
 
 __all__ = ["GuardDecision", "GuardReason", "GuardSettings", "Outcome", "guard"]
@@ -242,8 +243,9 @@ def _of_core(
     The classifier reads everything, so what it says is asked again of the core alone before it counts,
     and not at all of a kind that is known by name.
     """
+    core, banner = without_banner(core)
     reading = read_kind(core)
-    said = [*_kind(reading, settings), *_promotion(core, settings)]
+    said = [*_kind(reading, settings), *_promotion(core, settings), *_banner(banner, settings)]
     is_named = reading.kind is not None
     if not is_named and any(reason.code == _MARKETING for reason in said):
         again = _classified(core.message(), classifier)
@@ -300,12 +302,27 @@ def _confirmed(
 def _promotion(core: Core, settings: GuardSettings) -> Iterator[GuardReason]:
     """Look for an advert inside a transactional message."""
     block = most_promotional(core)
-    model = shipped_blocks()
-    flag = model.flag if settings.flag_block is None else settings.flag_block
-    refuse = model.refuse if settings.refuse_block is None else settings.refuse_block
+    flag, refuse = _thresholds(settings)
     if block and block.score >= flag:
         outcome = Outcome.REFUSE if block.score >= refuse else Outcome.FLAG
         yield _reason("promotional-block", outcome, "part of it reads like an advert", block.text)
+
+
+def _banner(banner: Block | None, settings: GuardSettings) -> Iterator[GuardReason]:
+    """Have somebody look at a plain advert above the footer, below what the reader needs."""
+    if banner and banner.score >= _thresholds(settings)[1]:
+        yield _reason(
+            "promotional-block", Outcome.FLAG, "a banner above the footer reads like an advert", banner.text
+        )
+
+
+def _thresholds(settings: GuardSettings) -> tuple[float, float]:
+    """Return the scores from which a block is flagged and refused."""
+    model = shipped_blocks()
+    return (
+        model.flag if settings.flag_block is None else settings.flag_block,
+        model.refuse if settings.refuse_block is None else settings.refuse_block,
+    )
 
 
 def _bulk(
