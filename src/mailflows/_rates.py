@@ -130,7 +130,8 @@ def parse_rates(text: str) -> tuple[Rate, ...]:
 
 
 def _refuse(what: str, text: str, cure: str = "") -> NoReturn:
-    msg = f"cannot read {what} in the limit {text[:120]!r}; {cure or 'write rates'} {_EXAMPLES}"
+    where = "" if what == repr(text.strip().lower()[:60]) else f"{what} in "
+    msg = f"cannot read {where}the limit {text[:120]!r}; {cure or 'write rates'} {_EXAMPLES}"
     raise ConfigurationError(msg, field="limit")
 
 

@@ -10,8 +10,13 @@ if TYPE_CHECKING:
 __all__ = ["did_you_mean"]
 
 
-def did_you_mean(word: object, known: Iterable[str]) -> str:
+def did_you_mean(word: object, known: Iterable[str], *, choices: Iterable[str] = ()) -> str:
     """Return what to write instead of a word that is not known.
+
+    Args:
+        word: What was written.
+        known: What may be written.
+        choices: What is listed where nothing is like it; all that is known by default.
 
     >>> did_you_mean("domain", ["domains", "relay"])
     'did you mean domains?'
@@ -20,4 +25,4 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
 
     names = list(known)
     close = get_close_matches(str(word)[:60].lower(), names, n=1)
-    return f"did you mean {close[0]}?" if close else f"choose from {', '.join(names)}"
+    return f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices or names)}"

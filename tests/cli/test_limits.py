@@ -53,3 +53,12 @@ def test_a_key_that_nothing_counts_by_is_said(file: Path, capsys: pytest.Capture
     assert main(["limits", "reset", str(file)]) == 2
     assert main(["limits", "list", str(file.parent / "none.toml")]) == 2
     assert "needs one of --to" in capsys.readouterr().err
+
+
+def test_the_help_says_what_each_key_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each option names what it takes in words: "the address of a recipient", not "the to"."""
+    with pytest.raises(SystemExit):
+        main(["limits", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "the to," not in shown
+    assert "the address of a recipient" in shown

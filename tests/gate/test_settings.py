@@ -101,7 +101,10 @@ def test_arguments_go_before_the_file(tmp_path: Path) -> None:
             "flows.toml, line 6: on_conflict is one of accept, defer, hold, reject",
         ),
         ('[gate]\non_error = { dns = "accept" }\n', "on_error names the parts message"),
-        ('[limits]\ntransactional = "form"\n', "line 6: [limits] transactional names a preset, web_form"),
+        (
+            '[limits]\ntransactional = "form"\n',
+            "line 6: [limits] transactional names a preset, or a provider",
+        ),
         ('[limits]\nmarketting = "campaign"\n', "did you mean marketing?"),
         ('[limits]\nprofessional = "professional"\n', "professional, which has no route"),
         ("[recipients]\nbudget = true\n", "budget is a number"),

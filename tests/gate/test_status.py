@@ -32,7 +32,7 @@ def gate(**parts: object) -> Gate:
 def test_nothing_waits_for_anybody() -> None:
     """A gate at rest is ok, and says so in one line."""
     status = gate().status()
-    assert (status.ok, str(status)) == (True, "all flows are open, and nothing waits")
+    assert (status.ok, str(status)) == (True, "no breaker is open, and nothing waits")
     assert (status.waiting, status.oldest, status.blocked, status.suppressions) == (0, None, {}, {})
 
 
@@ -46,6 +46,17 @@ def test_an_open_breaker_is_named() -> None:
     assert "marketing" in str(status)
     assert "transactional" not in str(status)
     assert "a wrong link" in str(status)
+
+
+def test_a_stopped_form_is_named() -> None:
+    """A smaller scope that is stopped stands in the status, though its flow goes on."""
+    one = gate()
+    assert one.reputation is not None
+    one.reputation.open("transactional", scope="form:signup", seconds=60.0, reason="60 bounces of 100")
+    status = one.status()
+    assert not status.ok
+    assert str(status) == "transactional by form signup: open: 60 bounces of 100"
+    assert "form signup" in repr(status._table())
 
 
 def test_a_blocked_sender_and_a_suppressed_address_are_counted_by_reason() -> None:

@@ -264,3 +264,11 @@ def test_a_function_that_returns_no_rate_is_told_the_form() -> None:
 def test_a_site_is_counted_by_its_48(client: str, site: str) -> None:
     """Who rents a /48 does not get a counter for each of its 256 networks."""
     assert site_key(client) == site
+
+
+def test_a_rate_that_cannot_be_read_is_named_once() -> None:
+    """A text of which nothing can be read stands in the error once, a part of one beside the whole."""
+    with pytest.raises(ConfigurationError, match=r"^cannot read the limit 'ten'; write rates such as"):
+        Limit("ten", per="recipient")
+    with pytest.raises(ConfigurationError, match=r"^cannot read 'often' in the limit '3/hour; often'; write"):
+        Limit("3/hour; often", per="recipient")

@@ -14,6 +14,7 @@ from mailflows.audit._report import AuditReport, finding
 from mailflows.audit._samples import sample_findings
 from mailflows.audit._senders import sender_findings
 from mailflows.audit._spf_networks import overlap
+from mailflows.flows._esp import esp_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -98,7 +99,7 @@ def judge(
         reports: DMARC aggregate reports.
     """
     known = [facts[number] for number in range(len(routes))]
-    findings = [found for one in known for found in flow_findings(one)]
+    findings = [found for one in known for found in (*_misplaced(one.route), *flow_findings(one))]
     for one, other in combinations(known, 2):
         findings += [*_declared(one.route, other.route), *_published(one, other)]
         findings += [*_neighbours(one, other), *_organisation(one, other), *_accounts(one, other)]
@@ -106,6 +107,14 @@ def judge(
     if reports is not None:
         findings += sender_findings(known, reports)
     return AuditReport.of(findings)
+
+
+def _misplaced(route: FlowRoute) -> Iterator[AuditFinding]:
+    """Say where a provider does not take the mail of a flow at all."""
+    esp = esp_named(route.esp) if route.esp else None
+    if esp and esp.takes and str(route.flow) not in esp.takes:
+        words = {"flow": route.flow, "takes": " and ".join(esp.takes), "source": esp.takes_source}
+        yield finding("esp-not-for-flow", (route.flow,), esp=esp.name, **words)
 
 
 def _declared(one: FlowRoute, other: FlowRoute) -> Iterator[AuditFinding]:

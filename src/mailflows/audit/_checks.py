@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from mailflows._dns import Status
+from mailflows._domain import registrable_domain
 from mailflows.audit._dkim import DkimKey, read_key, read_tags
 from mailflows.audit._dmarc import REMOVED
 from mailflows.audit._facts import key_name, mail_hosts, report_permissions, selectors_of
@@ -16,6 +17,7 @@ from mailflows.audit._suggested_records import (
     address_line,
     key_line,
     pointer_line,
+    provider_key_line,
     spf_for,
     spf_merged,
     spf_with,
@@ -23,6 +25,7 @@ from mailflows.audit._suggested_records import (
     tags_line,
     text_line,
 )
+from mailflows.flows._esp import esp_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from mailflows.audit._dmarc import DmarcRecord, Walk
     from mailflows.audit._facts import RouteFacts
     from mailflows.audit._report import AuditFinding
+    from mailflows.flows import FlowRoute
 
 __all__ = ["flow_findings"]
 
@@ -207,7 +211,15 @@ def _dkim(facts: RouteFacts) -> Iterator[AuditFinding]:
             count = len(answer.records)
             yield finding("dkim-several", (route.flow,), name=name, count=count, evidence=answer.records)
         else:
-            yield finding("dkim-missing", (route.flow,), name=name, record=key_line(name))
+            yield finding("dkim-missing", (route.flow,), name=name, record=_key_record(route, selector))
+
+
+def _key_record(route: FlowRoute, selector: str) -> str:
+    """Return the key record to publish: for most providers a CNAME, whose target they show."""
+    name = key_name(route, selector)
+    cnames = esp_named(route.esp).cnames if route.esp else {}
+    target = cnames.get(selector, cnames.get("*"))
+    return key_line(name) if target is None else provider_key_line(name, target)
 
 
 def _key(facts: RouteFacts, name: str, key: DkimKey, evidence: tuple[str, ...]) -> Iterator[AuditFinding]:
@@ -242,7 +254,8 @@ def _domains(facts: RouteFacts) -> Iterator[AuditFinding]:
         if mx.status is Status.NXDOMAIN:
             yield finding("dns-no-domain", flows, domain=domain)
         elif mx.is_final and not _takes_mail(mx.records):
-            record = f"{domain}. MX 10 mail.{domain}."
+            hosts = facts.organisation_mx(domain) or ("10 HOST-THAT-TAKES-YOUR-MAIL.",)
+            record = "\n".join(f"{domain}. MX {one}" for one in hosts)
             yield finding("dns-no-mx", flows, domain=domain, evidence=mx.records, record=record)
         yield from _dmarc(facts, domain, found)
         if found.record is not None:
@@ -269,9 +282,10 @@ def _dmarc(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFinding
     record = found.record
     if record is None:
         if not (found.several or found.malformed or found.unanswered):
-            wanted = {"v": "DMARC1", "p": "none", "rua": f"mailto:dmarc@{domain}"}
-            record_line = tags_line(f"_dmarc.{domain}", wanted)
-            yield finding("dmarc-missing", flows, domain=domain, record=record_line)
+            place = registrable_domain(domain)  # one record there holds for its sub-domains, too
+            wanted = {"v": "DMARC1", "p": "none", "rua": f"mailto:dmarc@{place}"}
+            record_line = tags_line(f"_dmarc.{place}", wanted)
+            yield finding("dmarc-missing", flows, domain=domain, place=place, record=record_line)
         return
     yield from _policy(facts, domain, record)
     yield from _writing(facts, record)

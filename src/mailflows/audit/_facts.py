@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mailflows._dns import Answer, Conversation, Question
+from mailflows._domain import registrable_domain
 from mailflows.audit._dmarc import Walk, walk, walk_questions
 from mailflows.audit._spf import SpfCheck, check_host
 from mailflows.audit._spf_networks import Expansion, expand_spf
@@ -67,6 +68,12 @@ class RouteFacts:
                 found.setdefault((provider, account), f"{question.name} {question.kind}")
         return found
 
+    def organisation_mx(self, domain: str) -> tuple[str, ...]:
+        """Return the MX records of the organisation's own domain: who takes its mail can take this, too."""
+        found = self.answers.get(Question(registrable_domain(domain), "MX"))
+        pairs = [one.partition(" ") for one in found.records] if found else []
+        return tuple(f"{number} {host.removesuffix('.')}." for number, _, host in pairs if host.strip("."))
+
     def answer(self, name: str, kind: str) -> Answer:
         """Return the answer to a question that was asked."""
         return self.answers[Question(name, kind)]
@@ -95,7 +102,9 @@ def _direct(route: FlowRoute, facts: RouteFacts) -> _Rounds:
     """Ask all that is known from the route alone."""
     signed = dict.fromkeys((*route.domains, route.dkim_domain, route.return_path))
     questions = [question for domain in signed for question in walk_questions(domain)]
-    questions += [Question(domain, "MX") for domain in dict.fromkeys((*route.domains, route.return_path))]
+    organisations = map(registrable_domain, route.domains)
+    receiving = dict.fromkeys((*route.domains, route.return_path, *organisations))
+    questions += [Question(domain, "MX") for domain in receiving]
     names = [key_name(route, selector) for selector in selectors_of(route)]
     questions += [Question(name, kind) for name in names for kind in ("TXT", "CNAME")]
     questions += [Question(route.return_path, "CNAME")]

@@ -90,7 +90,7 @@ def finding(
         sentence=entry["sentence"].format_map(words),
         evidence=tuple(str(text) for text in evidence),
         advice=entry["advice"].format_map(words),
-        reference=entry["reference"],
+        reference=entry["reference"].format_map(words),
         required_by=tuple(entry.get("required_by", ())),
         record=record,
     )

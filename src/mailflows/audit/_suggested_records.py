@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ __all__ = [
     "address_line",
     "key_line",
     "pointer_line",
+    "provider_key_line",
     "spf_for",
     "spf_merged",
     "spf_with",
@@ -62,6 +64,18 @@ def tags_line(name: str, tags: Mapping[str, str], **changed: str | None) -> str:
 def key_line(name: str) -> str:
     """Return the shape of a key record; only who signs has the key."""
     return text_line(name, "v=DKIM1; k=rsa; p=PUBLIC-KEY")
+
+
+def provider_key_line(name: str, target: str) -> str:
+    """Return the shape of a key record that is a CNAME to the host of a provider.
+
+    >>> provider_key_line("s1._domainkey.news.example.org", "s1.domainkey.{account}.wl.sendgrid.net")
+    's1._domainkey.news.example.org. CNAME s1.domainkey.ACCOUNT.wl.sendgrid.net.'
+    """
+    selector, _, domain = name.partition("._domainkey.")
+    known = {"selector": selector, "domain-with-dashes": domain.replace(".", "-")}
+    filled = re.sub(r"\{([\w-]+)\}", lambda m: known.get(m[1], m[1].upper()), target)
+    return f"{name}. CNAME {filled or 'TARGET-THAT-THE-PROVIDER-SHOWS'}."
 
 
 def spf_for(ips: Iterable[str]) -> str:

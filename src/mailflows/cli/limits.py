@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["add_command"]
 
-KEYS = ("to", "client", "account", "form", "template", "campaign", "tenant")
+KEYS = {
+    "to": "the address of a recipient",
+    "client": "the network address of a visitor",
+    "account": "the name of an account",
+    "form": "the name of a form",
+    "template": "the name of a template",
+    "campaign": "the name of a mailing",
+    "tenant": "the name of a tenant",
+}
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,8 +36,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     limits.add_argument("action", choices=("list", "show", "reset"))
     limits.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")
-    for key in KEYS:
-        limits.add_argument(f"--{key}", metavar="VALUE", help=f"the {key}, in clear: it is hashed here")
+    for key, what in KEYS.items():
+        limits.add_argument(f"--{key}", metavar="VALUE", help=f"{what}, as it is: it is hashed here")
     limits.add_argument("--json", action="store_true", help="write JSON")
     limits.set_defaults(run=_run)
 

@@ -21,12 +21,16 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     status = commands.add_parser(
         "status",
         help="show the state of flows, senders, held mail, suppressions and limits",
-        description="Show the state of everything, or close the breaker of a flow.",
+        description="Show the state of everything, or close a breaker: mail may pass again.",
         epilog=STATUS,
     )
     status.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")
     status.add_argument("action", nargs="?", choices=("show", "close"), default="show")
     status.add_argument("flow", nargs="?", choices=list(Flow), metavar="FLOW", help="close: the flow")
+    status.add_argument(
+        "--scope", metavar="KIND:NAME", help="close: a smaller scope of the flow, such as form:signup"
+    )
+    status.add_argument("--provider", metavar="NAME", help="close: its mail to one provider, such as google")
     status.add_argument("--json", action="store_true", help="write JSON")
     status.set_defaults(run=_run)
 
@@ -41,7 +45,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.flow is None:
         complain("status … close needs a flow")
         return 2
-    return _close(file, Flow(options.flow), as_json=options.json)
+    return _close(file, options)
 
 
 def _show(file: SettingsFile, *, as_json: bool) -> int:
@@ -61,12 +65,13 @@ def _show(file: SettingsFile, *, as_json: bool) -> int:
     return int(not found.ok)
 
 
-def _close(file: SettingsFile, flow: Flow, *, as_json: bool) -> int:
+def _close(file: SettingsFile, options: argparse.Namespace) -> int:
     from mailflows.gate._settings import store_from_file  # noqa: PLC0415 -- only for this command
     from mailflows.reputation import Reputation  # noqa: PLC0415
 
-    standing = Reputation(store_from_file(file)).close(flow)
-    if as_json:
+    reputation = Reputation(store_from_file(file))
+    standing = reputation.close(Flow(options.flow), scope=options.scope, provider=options.provider)
+    if options.json:
         say_json(standing.to_dict())
     else:
         say(standing)

@@ -133,7 +133,9 @@ def export_suppressions(
 def _format(provider: str) -> Mapping[str, Any]:
     name = provider_name(provider)
     if name not in formats():
-        msg = f"no format of suppression files is known for {name}; these are: {', '.join(sorted(formats()))}"
+        msg = (
+            f"no format of suppression files is known for {name}; choose from {', '.join(sorted(formats()))}"
+        )
         raise ConfigurationError(msg, field="provider")
     return formats()[name]
 

@@ -145,12 +145,9 @@ def provider_name(provider: object) -> str:
     """
     name = _names().get(squeezed(provider)) if isinstance(provider, str) else None
     if name is None:
-        listed = ", ".join(providers())
-        hint = did_you_mean(
-            provider, (*providers(), *(alias for row in _rows().values() for alias in row.also))
-        )
-        asked = f"{hint} " if hint.startswith("did") else ""
-        msg = f"provider {str(provider)[:60]!r} is not known; {asked}These are: {listed}"
+        also = (alias for row in _rows().values() for alias in row.also)
+        hint = did_you_mean(provider, (*providers(), *also), choices=providers())
+        msg = f"provider {str(provider)[:60]!r} is not known: {hint}"
         raise ConfigurationError(msg, field="provider")
     return name
 

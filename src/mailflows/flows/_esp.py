@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
+from mailflows._provider_names import meant_provider, spellings_of
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 
@@ -31,6 +32,10 @@ class Esp:
         request: Keys of its API request.
         selectors: DKIM selectors that it uses for everybody; empty where each customer has others.
         accounts: Kind of record → regular expression whose group is the account.
+        cnames: Selector (``*`` for any) → target of its CNAME, with what each customer has in braces; empty
+            where only the provider shows it.
+        takes: The flows that it takes; empty for all.
+        takes_source: Where it says so.
     """
 
     name: str
@@ -40,6 +45,9 @@ class Esp:
     request: Mapping[str, Any]
     selectors: tuple[str, ...] = ()
     accounts: Mapping[str, str] = field(default_factory=dict)
+    cnames: Mapping[str, str] = field(default_factory=dict)
+    takes: tuple[str, ...] = ()
+    takes_source: str = ""
 
     @property
     def knows_pools(self) -> bool:
@@ -68,7 +76,7 @@ class Esp:
 
 @cache
 def _esps() -> dict[str, Esp]:
-    """Return every provider by each of its spellings."""
+    """Return every provider by its name."""
     found = {}
     for name, row in tomllib.loads(_data.read("flows/esps.toml")).items():
         esp = Esp(
@@ -79,23 +87,24 @@ def _esps() -> dict[str, Esp]:
             row.get("fields", {}),
             tuple(row.get("selectors", ())),
             row.get("accounts", {}),
+            row.get("cnames", {}),
+            tuple(row.get("takes", ())),
+            row.get("takes_source", ""),
         )
-        for spelling in (name, *row.get("spellings", ())):
-            found[_folded(spelling)] = esp
+        found[name] = esp
     return found
 
 
 def esp_named(name: str) -> Esp:
-    """Return the provider of a name, in any case and spacing.
+    """Return the provider of a name, in any common spelling.
 
     Raises:
         ConfigurationError: If there is none in the table; the text says which was meant.
     """
     esps = _esps()
-    if (found := esps.get(_folded(name))) is not None:
-        return found
-    names = dict.fromkeys(esp.name for esp in esps.values())
-    hint = did_you_mean(name, {one.lower(): one for one in names})
+    if (found := meant_provider(name, esps)) is not None:
+        return esps[found]
+    hint = did_you_mean(name, spellings_of(esps), choices=esps)
     msg = f"esp: {name!r} is not a provider in our table: {hint}; leave esp out for a plain SMTP relay"
     raise ConfigurationError(msg, field="esp")
 
@@ -106,10 +115,10 @@ def accounts_in(kind: str, text: str) -> Iterator[tuple[str, str]]:
     >>> list(accounts_in("CNAME", "s1.domainkey.u2041877.wl204.sendgrid.net"))
     [('SendGrid', 'u2041877')]
     """
-    for esp in dict.fromkeys(esp.name for esp in _esps().values()):
-        expression = _esps()[_folded(esp)].accounts.get(kind)
+    for esp in _esps().values():
+        expression = esp.accounts.get(kind)
         if expression and (found := re.search(expression, text, re.IGNORECASE)):
-            yield esp, found[1].lower()
+            yield esp.name, found[1].lower()
 
 
 @cache
@@ -118,10 +127,6 @@ def stream_headers() -> frozenset[str]:
     return frozenset(
         name.lower() for esp in _esps().values() for name, value in esp.plain.items() if value == "{stream}"
     )
-
-
-def _folded(name: str) -> str:
-    return "".join(c for c in name.lower() if c.isalnum())
 
 
 def _filled(template: Any, values: Mapping[str, str]) -> Any:  # noqa: ANN401 -- JSON

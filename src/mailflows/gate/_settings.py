@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from mailflows._provider_names import meant_provider, spellings_of
 from mailflows._suggestion import did_you_mean
 from mailflows.classifier import Classifier
 from mailflows.errors import ConfigurationError, MissingExtra
@@ -191,11 +192,20 @@ def _limiters(table: Mapping[str, Any], store: Store) -> dict[Flow, Limiter]:
     for key, value in table.items():
         if key == "on_error":
             continue
-        if value not in _PRESETS:
-            msg = f"[limits] {key} names a preset, {', '.join(_PRESETS)}; got {value!r}"
-            raise ConfigurationError(msg, field=key)
-        found[Flow(key)] = _PRESETS[value](store, **how)
+        found[Flow(key)] = _limiter(key, value, store, how)
     return found
+
+
+def _limiter(key: str, value: str, store: Store, how: dict[str, Any]) -> Limiter:
+    """Return a preset, or what a provider lets one account send."""
+    if value in _PRESETS:
+        return _PRESETS[value](store, **how)
+    providers = presets.account_providers()
+    if (provider := meant_provider(value, providers)) is not None:
+        return presets.account(provider, store, **how)
+    hint = did_you_mean(value, (*_PRESETS, *spellings_of(providers)), choices=(*_PRESETS, *providers))
+    msg = f"[limits] {key} names a preset, or a provider with limits for one account; got {value!r}: {hint}"
+    raise ConfigurationError(msg, field=key)
 
 
 def _recipients(table: Mapping[str, Any]) -> tuple[RecipientChecker, float]:

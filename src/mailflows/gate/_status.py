@@ -51,7 +51,7 @@ class GateStatus(Result):
     """How everything stands.
 
     Attributes:
-        breakers: How each flow stands.
+        breakers: How each flow stands, and each smaller scope that is stopped or on trial.
         blocked: Senders that are blocked, by reason.
         waiting: Messages that wait for manual review.
         oldest: When the oldest of them was held, or `None`.
@@ -85,7 +85,7 @@ class GateStatus(Result):
             *([f"messages for manual review: {self.waiting}"] if self.waiting else []),
             *(f"{use.flow}: {use.limit} is near its end" for use in self.limits if use.is_near_its_end),
         ]
-        return "; ".join(said) or "all flows are open, and nothing waits"
+        return "; ".join(said) or "no breaker is open, and nothing waits"
 
     def _table(self) -> Table:
         rows: list[tuple[Cell, ...]] = [("breaker", one.scope, str(one)) for one in self.breakers]
@@ -116,7 +116,7 @@ def status_of(parts: Parts) -> GateStatus:
     waiting = [one for one in parts.held.list() if one.state is HeldState.WAITING] if parts.held else []
     blocked = parts.senders.blocked() if parts.senders is not None else []
     return GateStatus(
-        breakers=tuple(parts.reputation or ()),
+        breakers=_breakers(parts),
         blocked=dict(Counter(verdict.reasons[0].code for _, verdict in blocked if verdict.reasons)),
         waiting=len(waiting),
         oldest=min((one.held_at for one in waiting), default=None),
@@ -125,6 +125,15 @@ def status_of(parts: Parts) -> GateStatus:
         suppressions=dict(Counter(str(one.reason) for one in parts.suppressions or ())),
         limits=tuple(_uses(parts)),
     )
+
+
+def _breakers(parts: Parts) -> tuple[Standing, ...]:
+    """Return how each flow stands, and what is stopped within one: a form, the mail to a provider."""
+    if parts.reputation is None:
+        return ()
+    flows = tuple(parts.reputation)
+    known = {one.scope for one in flows}
+    return (*flows, *(one for one in parts.reputation.stopped() if one.scope not in known))
 
 
 def _uses(parts: Parts) -> list[LimitUse]:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from mailflows import _data
+from mailflows._provider_names import meant_provider, spellings_of
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.limits._limit import Limit
@@ -146,7 +147,8 @@ def account(provider: str, store: Store | None = None, **settings: Unpack[Settin
     A message that its own limit refuses costs nothing; one that the provider refuses may cost the account.
 
     Args:
-        provider: Of ``data/limits/accounts.toml``, such as ``gmail`` or ``microsoft-365``.
+        provider: Of ``data/limits/accounts.toml``, such as ``gmail`` or ``microsoft-365``, in any common
+            spelling: ``Microsoft 365`` and ``Office 365``, too.
         store: Where counts live.
         settings: See `Limiter`.
 
@@ -159,16 +161,21 @@ def account(provider: str, store: Store | None = None, **settings: Unpack[Settin
         ['500 per day per account']
     """
     known = _accounts()
-    if provider not in known:
-        meant = did_you_mean(provider, known)
-        hint = f" ({meant})" if meant else ""
-        msg = f"no limits are known of {provider!r}{hint}, only of {', '.join(known)}"
+    name = meant_provider(provider, known)
+    if name is None:
+        hint = did_you_mean(provider, spellings_of(known), choices=known)
+        msg = f"no limits are known for an account at {provider!r}: {hint}"
         raise ConfigurationError(msg, field="provider")
     limits = [
         Limit(entry["rate"], per="account", counts=entry["counts"], of=entry.get("of"))
-        for entry in known[provider]
+        for entry in known[name]
     ]
-    return Limiter(*limits, **_filled(store, settings, f"provider {provider}"))
+    return Limiter(*limits, **_filled(store, settings, f"provider {name}"))
+
+
+def account_providers() -> tuple[str, ...]:
+    """Return the providers whose limits for one account are known."""
+    return tuple(_accounts())
 
 
 @cache

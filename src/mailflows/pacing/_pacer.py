@@ -9,10 +9,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mailflows._provider_names import meant_provider, spellings_of
 from mailflows._providers import Provider, ask_for_provider, large_providers, provider_of
 from mailflows._rates import parse_rates
 from mailflows._result import View
 from mailflows._stores import DocumentKeeper, GcraMeter, MemoryStore
+from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.feedback import BounceReason, PaceChange, Reply
 from mailflows.limits._attempt import Attempt
@@ -64,14 +66,16 @@ class Pacer(View):
         store: Where turns, paces and checkpoints are kept: a `MemoryStore` by default, for one process.
         resolver: What asks for MX records, such as the one of `mailflows.recipients`; by default none, and
             domains are grouped by a table of the large providers' domains.
-        rates: Rates of one's own, such as ``{"google": "50/s", "default": "1/s"}``.
+        rates: Rates of one's own, such as ``{"google": "50/s", "default": "1/s"}``: by a provider's name in
+            any common spelling, or by the domain of its mail hosts or mailboxes.
         connections: Connections at once, in the same way: ``{"google": 20}``.
         scope: What separates senders that share a store, such as the IP address: a provider judges each.
         clock: Returns seconds since 1970.
         sleep: What `stream` waits with; `asleep` is its async twin.
 
     Raises:
-        ConfigurationError: If a rate cannot be read, or a number of connections is less than 1.
+        ConfigurationError: If a rate cannot be read, no such provider is known, or a number of connections
+            is less than 1.
 
     Example:
         >>> pacer = Pacer(rates={"google": "10/s"})
@@ -97,8 +101,8 @@ class Pacer(View):
         self.scope = scope
         self._keeper = DocumentKeeper(self.store, kind="pace")
         self._resolver = resolver
-        self._rates = {name: _per_second(rate) for name, rate in (rates or {}).items()}
-        self._connections = dict(connections or {})
+        self._rates = {_named(name, "rates"): _per_second(rate) for name, rate in (rates or {}).items()}
+        self._connections = {_named(name, "connections"): n for name, n in (connections or {}).items()}
         if not all(map(_is_count, self._connections.values())):
             msg = f"connections= are whole numbers of at least 1; got {self._connections!r:.120}"
             raise ConfigurationError(msg, field="connections")
@@ -403,6 +407,24 @@ def _most(within: float) -> float:
 
 def _is_count(number: object) -> bool:
     return isinstance(number, int) and number >= 1
+
+
+def _named(name: str, field: str) -> str:
+    """Return a provider as our table calls it, by any common spelling; another domain stands for itself.
+
+    Raises:
+        ConfigurationError: If it is neither: a rate that nobody has would be ignored in silence.
+    """
+    known = [provider.name for provider in large_providers()]
+    if name == "default":
+        return name
+    if (found := meant_provider(name, known)) is not None:
+        return found
+    if "." in name.strip("."):
+        return provider_of(name).name
+    hint = did_you_mean(name, ("default", *spellings_of(known)), choices=("default", *known))
+    msg = f"{field}: {name!r} is not a provider in our table, nor a domain: {hint}"
+    raise ConfigurationError(msg, field=field)
 
 
 def _per_second(rate: str) -> float:

@@ -26,6 +26,7 @@ __all__ = [
     "advanced",
     "is_over",
     "judged",
+    "large_names",
     "large_provider_of",
     "opened",
     "rates",
@@ -162,6 +163,11 @@ def _published() -> tuple[Threshold, ...]:
 @cache
 def _large() -> frozenset[str]:
     return frozenset(tomllib.loads(_data.read("flows/thresholds.toml"))["large"])
+
+
+def large_names() -> tuple[str, ...]:
+    """Return the providers to which the mail of a flow has a breaker of its own."""
+    return tuple(sorted(_large()))
 
 
 def large_provider_of(address: str) -> str | None:

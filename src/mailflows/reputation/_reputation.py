@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mailflows._clock import to_datetime
 from mailflows._context import Context
+from mailflows._provider_names import meant_provider, spellings_of
 from mailflows._result import Permission, Result, to_html
 from mailflows._stores._documents import DocumentKeeper, adrive, drive
+from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.feedback import Event
 from mailflows.flow import Flow
@@ -23,6 +25,7 @@ from mailflows.reputation._breaker import (
     Threshold,
     advanced,
     judged,
+    large_names,
     large_provider_of,
     opened,
     rates,
@@ -581,7 +584,14 @@ def _forgetting(address: str) -> Steps[int]:
 
 
 def _named(flow: Flow | str, scope: str | None, provider: str | None = None) -> Scope:
-    return Scope(Flow(flow), provider=provider) if provider else scope_named(Flow(flow), scope)
+    if not provider:
+        return scope_named(Flow(flow), scope)
+    name = meant_provider(provider, large_names())
+    if name is None:  # a breaker that no message meets would be opened in silence
+        hint = did_you_mean(provider, spellings_of(large_names()), choices=large_names())
+        msg = f"provider: {provider!r} has no breaker of its own: {hint}"
+        raise ConfigurationError(msg, field="provider")
+    return Scope(Flow(flow), provider=name)
 
 
 def _numbered(flow: Flow | str, numbers: Mapping[str, int]) -> tuple[Scope, Tally]:

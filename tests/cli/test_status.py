@@ -1,0 +1,42 @@
+"""The command ``status``, as an operator types it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailflows import Gate
+from mailflows.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_stopped_form_is_shown_and_closed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is stopped within a flow is seen by an operator, and goes on at an order."""
+    file = tmp_path / "flows.toml"
+    file.write_text('[flows.transactional]\ndomains = ["example.org"]\n[gate]\nstore = "state.db"\n')
+    reputation = Gate.from_toml(file).reputation
+    assert reputation is not None
+    reputation.open("transactional", scope="form:signup", seconds=600)
+    assert main(["status", str(file)]) == 1
+    assert "transactional by form signup: open" in capsys.readouterr().out
+    assert main(["status", str(file), "close", "transactional", "--scope", "form:signup"]) == 0
+    assert main(["status", str(file)]) == 0
+    shown = capsys.readouterr().out
+    assert "no breaker is open, and nothing waits" in shown
+    assert "closed" in shown
+
+
+def test_the_mail_to_a_provider_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By any name of the provider; one that nobody has is told."""
+    file = tmp_path / "flows.toml"
+    file.write_text('[flows.marketing]\ndomains = ["example.org"]\n[gate]\nstore = "state.db"\n')
+    reputation = Gate.from_toml(file).reputation
+    assert reputation is not None
+    reputation.open("marketing", provider="google", seconds=600)
+    assert main(["status", str(file), "close", "marketing", "--provider", "gogle"]) == 2
+    assert "did you mean google?" in capsys.readouterr().err
+    assert main(["status", str(file), "close", "marketing", "--provider", "Gmail"]) == 0
+    assert main(["status", str(file)]) == 0
