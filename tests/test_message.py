@@ -76,7 +76,7 @@ class TestSources:
         assert message.body.strip() == "Dear Charles,"
 
     def test_path(self, tmp_path: Path) -> None:
-        """A path is a file."""
+        """A path must be a file."""
         path = tmp_path / "a.eml"
         path.write_bytes(RAW)
         assert Message.read(path).subject == "Engine"
@@ -204,7 +204,7 @@ class TestRefusals:
     @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no /dev/zero")
     def test_endless_device(self) -> None:
         """A device without an end is not read."""
-        with pytest.raises(MessageError, match="no regular file"):
+        with pytest.raises(MessageError, match="not a regular file"):
             Message.read(Path("/dev/zero"))
 
     def test_nul_in_a_name(self) -> None:

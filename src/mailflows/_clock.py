@@ -47,7 +47,7 @@ def to_unix(moment: object, *, name: str) -> float:
         return moment.timestamp()
     if isinstance(moment, int | float) and math.isfinite(moment):
         return float(moment)
-    msg = f"{name} is an aware datetime or Unix seconds; got {moment!r}"
+    msg = f"{name} must be an aware datetime or Unix seconds; got {moment!r}"
     raise ConfigurationError(msg, field=name)
 
 
@@ -63,5 +63,5 @@ def seconds_in(duration: object, *, name: str) -> float:
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
     if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:
         return float(seconds)
-    msg = f"{name} is seconds or a timedelta, not below zero; got {duration!r}"
+    msg = f"{name} must be seconds or a timedelta, not below zero; got {duration!r}"
     raise ConfigurationError(msg, field=name)

@@ -106,7 +106,7 @@ def parse_rates(text: str) -> tuple[Rate, ...]:
         ['1000 per hour', '3 per 15 minutes']
     """
     if not isinstance(text, str):
-        msg = f"a limit is text {_EXAMPLES}; got {type(text).__name__}"
+        msg = f"a limit must be text {_EXAMPLES}; got {type(text).__name__}"
         raise ConfigurationError(msg, field="limit")
     if re.search(r"(?:/|\bper\s)\s*[0-9.]*\s*M\b", text):
         _refuse("a month or a minute (M)", text, "write min or 30d")
@@ -140,7 +140,7 @@ def _rate(match: re.Match[str], text: str) -> Rate:
     limit = number * (1000 if match["kilo"] else 1)
     period = _period(match, text)
     if limit < 1 or period <= 0:
-        msg = f"a rate is at least 1 per some time, {_EXAMPLES}; got {match[0]!r}"
+        msg = f"a rate must be at least 1 per some time, {_EXAMPLES}; got {match[0]!r}"
         raise ConfigurationError(msg, field="limit")
     is_distinct = match["distinct"] is not None or match["second_distinct"] is not None
     return Rate(limit, period, is_distinct=is_distinct)

@@ -322,7 +322,7 @@ def _packed(text: object) -> bytes:
     Numbers, decimal or hexadecimal, take half the room: VERP has little of it.
     """
     if not isinstance(text, str):
-        msg = f"a field is text, such as '42'; got {type(text).__name__}"
+        msg = f"a field must be text, such as '42'; got {type(text).__name__}"
         raise ConfigurationError(msg, field="fields")
     if _HEX.fullmatch(text):
         is_odd = len(text) % 2

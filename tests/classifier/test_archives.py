@@ -62,7 +62,7 @@ def test_an_mbox_line_above_a_single_message_does_no_harm(tmp_path: Path) -> Non
 def test_a_folder_without_messages_is_unsure_with_the_reason(tmp_path: Path) -> None:
     """Nothing is raised in the middle of a run."""
     (result,) = Classifier().classify_many(tmp_path)
-    assert "no messages in this folder" in result.reasons[0].sentence
+    assert "no messages found in this folder" in result.reasons[0].sentence
 
 
 def test_a_column_gives_a_frame_with_the_same_index() -> None:

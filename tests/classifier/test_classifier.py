@@ -160,7 +160,7 @@ def test_the_wording_is_named_in_the_messages_own_words() -> None:
     assert all(seen in text for seen in quoted)
     assert result.reasons[0].code != "wording"
     (wording,) = [reason for reason in result.reasons if reason.code == "wording"]
-    assert re.fullmatch("“.+” in the (text|subject).*: words usual in transactional mail", wording.sentence)
+    assert re.fullmatch("“.+” in the (text|subject).*: words typical of transactional mail", wording.sentence)
     assert not any("http" in seen for seen in wording.evidence)
 
 
@@ -189,13 +189,13 @@ def test_reasons_are_only_worked_out_when_they_are_read() -> None:
 def test_a_paragraph_explains_the_verdict_without_a_manual() -> None:
     """It says the flow and how sure that is, with facts; where it is unsure, what is missing."""
     sure = mailflows.classify(NEWSLETTER).explain()
-    assert sure.startswith("This is marketing mail (over 99% sure). What speaks for marketing: ")
+    assert sure.startswith("This is marketing mail (over 99% sure). In favour of marketing: ")
     assert not any(word in sure for word in ("log odds", "signal", "None", "logit"))
     unsure = Classifier(threshold=0.999).classify(
         b"From: a@b.example\nSubject: Invoice\n\nPlease see the file."
     )
     assert unsure.flow is None
-    assert "naming a flow takes 99.9%" in unsure.explain()
+    assert "the threshold is 99.9%" in unsure.explain()
     assert mailflows.classify(b"").explain().startswith("No flow can be named: ")
 
 

@@ -102,7 +102,7 @@ def test_a_bad_model_file_is_said_at_once(
 def test_an_empty_folder_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing found is not success."""
     assert main(["classify", str(tmp_path)]) == 2
-    assert "no messages in this folder" in capsys.readouterr().err
+    assert "no messages found in this folder" in capsys.readouterr().err
 
 
 def test_wrong_usage_is_status_two() -> None:

@@ -46,7 +46,7 @@ def test_one_campaign_as_json_and_as_a_page(tmp_path: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"{", "no campaign"), (b"[]", "no campaign"), (b"\x1f\x8b", "gzip")]
+    ("content", "said"), [(b"{", "names a campaign"), (b"[]", "names a campaign"), (b"\x1f\x8b", "gzip")]
 )
 def test_payloads_that_cannot_be_read(
     content: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

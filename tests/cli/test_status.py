@@ -25,7 +25,7 @@ def test_a_stopped_form_is_shown_and_closed(tmp_path: Path, capsys: pytest.Captu
     assert main(["status", str(file), "close", "transactional", "--scope", "form:signup"]) == 0
     assert main(["status", str(file)]) == 0
     shown = capsys.readouterr().out
-    assert "no breaker is open, and nothing waits" in shown
+    assert "no breaker is open, and nothing is waiting" in shown
     assert "closed" in shown
 
 

@@ -414,7 +414,7 @@ def test_a_bounce_that_hides_everything() -> None:
 
 
 def test_an_absence_at_a_return_path_is_no_bounce() -> None:
-    """An absence message to the return path of a recipient is still none."""
+    """An absence message to the return path of a recipient must be still none."""
     raw = (
         "From: ada@one.example\nReturn-Path: <>\nAuto-Submitted: auto-replied\nSubject: away\n\nBack soon.\n"
     )

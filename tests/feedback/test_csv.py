@@ -159,7 +159,7 @@ def test_a_file_without_a_header_shows_no_address(empty: Callable[..., Suppressi
 
 def test_a_first_row_that_cannot_be_read(empty: Callable[..., SuppressionList]) -> None:
     """A file that is no CSV at all is a clear error."""
-    with pytest.raises(ConfigurationError, match="the first row"):
+    with pytest.raises(ConfigurationError, match="its first row"):
         import_suppressions(empty(), io.StringIO("x" * 200_000))
 
 
@@ -328,7 +328,7 @@ def test_an_export_for_a_provider_needs_addresses(empty: Callable[..., Suppressi
     suppressions.add("ada@one.example")
     with pytest.raises(ConfigurationError, match="clear=True"):
         export_suppressions(suppressions, io.StringIO(), provider="sendgrid")
-    with pytest.raises(ConfigurationError, match="no format"):
+    with pytest.raises(ConfigurationError, match="no suppression file format"):
         export_suppressions(suppressions, io.StringIO(), provider="dolist")
 
 

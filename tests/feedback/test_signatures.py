@@ -330,7 +330,7 @@ def test_a_key_of_another_kind() -> None:
     public = RSA_KEY.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    with pytest.raises(ConfigurationError, match="another kind"):
+    with pytest.raises(ConfigurationError, match="wrong kind"):
         verify_webhook("sendgrid", BODY, key=public)
 
 

@@ -457,7 +457,7 @@ def test_asking_in_the_wrong_way(suppressions: SuppressionList) -> None:
 def test_an_address_of_a_wrong_type_is_a_clear_error(suppressions: SuppressionList, address: Any) -> None:
     """What is no text is told what is expected, asked or added."""
     for verb in (suppressions.add, suppressions.find, suppressions.remove):
-        with pytest.raises(ConfigurationError, match="an address is text"):
+        with pytest.raises(ConfigurationError, match="an address must be text"):
             verb(address)
 
 

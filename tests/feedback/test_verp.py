@@ -102,7 +102,7 @@ def test_the_first_address_with_a_token_counts() -> None:
 
 @pytest.mark.parametrize("address", [None, 5, b"x@bounces.example.org"])
 def test_what_is_no_text_is_no_return_path(address: Any) -> None:
-    """An envelope without a recipient is refused like one of another domain."""
+    """An envelope without a recipient must be refused like one of another domain."""
     with pytest.raises(TokenError, match="not one of our return paths"):
         Verp("bounces.example.org", keys=[KEY]).read(address)
 

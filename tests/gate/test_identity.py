@@ -78,7 +78,7 @@ CASES: list[tuple[str, dict[str, str], dict[str, Any], str | None, str]] = [
         {"DKIM-Signature": signed("notify.lovelace.example", "old")},
         {},
         "dkim-unknown-key",
-        "does not declare",
+        "not declared",
     ),
     ("transactional", {"DKIM-Signature": signed("esp.example", "k1")}, {}, "dkim-not-aligned", "esp.example"),
     ("transactional", {"DKIM-Signature": "v=1; a=rsa-sha256"}, {}, "dkim-not-aligned", "no domain"),

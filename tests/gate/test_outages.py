@@ -135,7 +135,7 @@ def test_an_outage_is_logged_once_and_its_end_once(caplog: pytest.LogCaptureFixt
     of_held = [line for line in during if line.startswith("HeldMail")]
     assert of_held == [
         (
-            "HeldMail.find fails (this is logged once, until it answers again): "
+            "HeldMail.find fails (logged once, until it works again): "
             "StoreError: Redis at 192.0.2.9: Error 111, connection refused"
         )
     ]

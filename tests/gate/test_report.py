@@ -130,7 +130,7 @@ def test_one_part_that_fails_costs_the_others_nothing(caplog: pytest.LogCaptureF
 def test_what_is_no_outcome(outcome: Any) -> None:
     """The error says what is one."""
     found = gate()
-    with pytest.raises(TypeError, match="an outcome is"):
+    with pytest.raises(TypeError, match="an outcome must be"):
         found.report(None, outcome)
 
 

@@ -32,7 +32,7 @@ def gate(**parts: object) -> Gate:
 def test_nothing_waits_for_anybody() -> None:
     """A gate at rest is ok, and says so in one line."""
     status = gate().status()
-    assert (status.ok, str(status)) == (True, "no breaker is open, and nothing waits")
+    assert (status.ok, str(status)) == (True, "no breaker is open, and nothing is waiting")
     assert (status.waiting, status.oldest, status.blocked, status.suppressions) == (0, None, {}, {})
 
 
@@ -99,7 +99,7 @@ def test_limits_over_all_mail_are_shown_and_those_of_a_person_are_not() -> None:
     one.check(reset("b@babbage.example"), flow="transactional")
     (use,) = one.status().limits
     assert (use.remaining, use.is_near_its_end) == (2, True)
-    assert "near its end" in str(one.status())
+    assert "nearly used up" in str(one.status())
 
 
 def test_a_clean_message_is_described_and_a_bad_one_is_not_called_fine() -> None:

@@ -236,7 +236,7 @@ def test_a_fault_says_no_python(caplog: pytest.LogCaptureFixture) -> None:
         smtp.sendmail("no-reply@notify.example.org", [ADA], raw(ADA))
     assert (caught.value.smtp_code, caught.value.smtp_error) == (
         451,
-        b"4.3.5 The settings of this relay are wrong",
+        b"4.3.5 This relay is misconfigured",
     )
     assert "marketting" in caplog.text
 

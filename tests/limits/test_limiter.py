@@ -278,7 +278,7 @@ def test_hooks_see_every_decision_and_may_fail(caplog: pytest.LogCaptureFixture)
 @pytest.mark.parametrize("keys", [{}, {"account": None}, {"to": VICTIM}])
 def test_missing_key_is_an_error(keys: dict[str, Any]) -> None:
     """A limit that would count nothing says so."""
-    with pytest.raises(ValueError, match="counts per account, and this attempt has none"):
+    with pytest.raises(ValueError, match="counts per account, but this attempt has none"):
         limiter(Limit("1/hour", per="account")).acquire(**keys)
 
 
@@ -403,13 +403,13 @@ def test_a_time_that_is_no_number_is_refused() -> None:
 @pytest.mark.parametrize("lease", [0, -5.0, math.nan])
 def test_a_lease_of_no_time_is_refused(lease: float) -> None:
     """What is reserved for no time would never count: a clear error, not an open door."""
-    with pytest.raises(ValueError, match="a lease is a number of seconds above 0"):
+    with pytest.raises(ValueError, match="a lease must be a number of seconds above 0"):
         limiter(Limit("2/hour", per="account")).acquire(account="ada", lease=lease)
 
 
 def test_async_twins_refuse_the_same_lease() -> None:
     """The async verb says the same of a lease of no time."""
-    with pytest.raises(ValueError, match="a lease is a number of seconds above 0"):
+    with pytest.raises(ValueError, match="a lease must be a number of seconds above 0"):
         asyncio.run(limiter(Limit("2/hour", per="account")).aacquire(account="ada", lease=0))
 
 
@@ -423,7 +423,7 @@ def test_an_enormous_cost_never_fits(rate: str) -> None:
 @pytest.mark.parametrize("client", [["192.0.2.7"], {}, b"192.0.2.7", 4])
 def test_a_client_of_a_wrong_type_is_a_clear_error(client: object) -> None:
     """A list, as some frameworks give headers, is told what is expected."""
-    with pytest.raises(ValueError, match="client is one IPv4 or IPv6 address"):
+    with pytest.raises(ValueError, match="client must be one IPv4 or IPv6 address"):
         limiter(Limit("2/hour", per="client")).acquire(client=client)
 
 
@@ -435,7 +435,7 @@ def test_an_error_about_the_client_shows_no_mail_address() -> None:
 
 def test_recipients_of_a_wrong_type_are_a_clear_error() -> None:
     """A number in the place of recipients is told what is expected."""
-    with pytest.raises(ValueError, match="a recipient is text; got int"):
+    with pytest.raises(ValueError, match="a recipient must be text; got int"):
         limiter(Limit("2/hour", per="recipient")).acquire(to=5)  # type: ignore[arg-type]
 
 

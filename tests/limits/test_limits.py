@@ -188,7 +188,7 @@ def test_object_with_a_method_recipients() -> None:
 @pytest.mark.parametrize("to", ["", [""], [None], ["ada@example.org", 7]])
 def test_wrong_recipient_is_an_error(to: Any) -> None:
     """A recipient that is empty or no text is an error, never an attempt that counts nothing."""
-    with pytest.raises(ValueError, match="a recipient is"):
+    with pytest.raises(ValueError, match="a recipient must be"):
         _ = Attempt(None, {"to": to}).recipients
 
 

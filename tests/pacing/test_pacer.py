@@ -525,20 +525,20 @@ def test_a_damaged_pace_is_as_none(damage: bytes) -> None:
 @pytest.mark.parametrize("settings", [{"connections": {"google": n}} for n in ("5", math.nan, None, 0.5, 0)])
 def test_connections_that_are_no_number(settings: dict[str, Any]) -> None:
     """Whatever is no whole number of at least 1 is told what is expected."""
-    with pytest.raises(ConfigurationError, match="connections= are whole numbers"):
+    with pytest.raises(ConfigurationError, match="connections= must be whole numbers"):
         Pacer(**settings)
 
 
 @pytest.mark.parametrize("number", [math.nan, 2.5, "x", None, 0])
 def test_a_look_ahead_that_is_no_number(number: Any) -> None:
     """With not-a-number nothing would be read, and nothing sent, in silence."""
-    with pytest.raises(ValueError, match="look_ahead is a number of messages"):
+    with pytest.raises(ValueError, match="look_ahead must be a number of messages"):
         Pacer().stream(["a@gmail.com"], look_ahead=number)
 
 
 def test_a_turn_within_no_number_of_seconds() -> None:
     """Not-a-number compares with nothing, so that no turn would be too late."""
-    with pytest.raises(ValueError, match="within is a number of seconds"):
+    with pytest.raises(ValueError, match="within must be a number of seconds"):
         Pacer().schedule("a@gmail.com", within=math.nan)
 
 

@@ -479,7 +479,7 @@ def test_the_parts_of_a_list() -> None:
     risks = report.segments(by_risk=True)
     assert risks[0].name == "no issues found"
     assert sum(part.addresses for part in risks) == report.addresses
-    with pytest.raises(ConfigurationError, match="not by both"):
+    with pytest.raises(ConfigurationError, match="not both"):
         report.segments("source", by_risk=True)
     with pytest.raises(ConfigurationError):
         report.segments("age")

@@ -84,7 +84,7 @@ def test_snds_bounds_are_no_measurements(tmp_path: Path) -> None:
     assert (first.complaints, first.total, first.words) == (0.0, 9050, "GREEN")
     assert second.complaints == pytest.approx(0.009)
     assert (second.traps, second.words) == (3, "RED")
-    assert str(second) == "outlook on 2026-06-02: 0.90% of 9050 called spam (192.0.2.20)"
+    assert str(second) == "outlook on 2026-06-02: 0.90% of 9050 reported as spam (192.0.2.20)"
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "{", '{"kind": "x"', "From: ada@example.org\n\nHello"])
@@ -117,7 +117,7 @@ def test_a_rate_above_the_providers_own_stops_the_mail_to_it(export: str, provid
     found = reputation()
     noted = found.note("marketing", read_readings(export))
     assert [standing.scope for standing in noted] == [f"marketing to {provider}"]
-    assert "called spam" in noted[0].reason
+    assert "reported as spam" in noted[0].reason
     assert found.check("marketing").state is BreakerState.CLOSED
     assert found.check("marketing", provider=provider).state is BreakerState.OPEN
     assert found.note("marketing", read_readings(export)) == ()

@@ -215,22 +215,22 @@ def test_one_caller_tries_while_the_others_go_without() -> None:
 @pytest.mark.parametrize("timeout", [math.nan, math.inf, 0, -1.0, None, "1"])
 def test_a_timeout_that_never_ends_is_refused(tmp_path: Path, timeout: Any) -> None:
     """With not-a-number a decision would wait for ever for a lock."""
-    with pytest.raises(ConfigurationError, match="timeout is a number of seconds"):
+    with pytest.raises(ConfigurationError, match="timeout must be a number of seconds"):
         SQLiteStore(tmp_path / "limits.db", timeout=timeout)
-    with pytest.raises(ConfigurationError, match="timeout is a number of seconds"):
+    with pytest.raises(ConfigurationError, match="timeout must be a number of seconds"):
         RedisStore(_Slow(), timeout=timeout)
 
 
 def test_a_timeout_of_an_hour_is_the_longest(tmp_path: Path) -> None:
     """An hour is taken, a second more is not."""
     SQLiteStore(tmp_path / "limits.db", timeout=3600).close()
-    with pytest.raises(ConfigurationError, match="timeout is a number of seconds"):
+    with pytest.raises(ConfigurationError, match="timeout must be a number of seconds"):
         SQLiteStore(tmp_path / "limits.db", timeout=3601)
 
 
 def test_a_path_with_a_zero_is_no_file() -> None:
     """No system has such a file, and none is asked for it later."""
-    with pytest.raises(ConfigurationError, match="path is a file"):
+    with pytest.raises(ConfigurationError, match="path must be a file"):
         SQLiteStore("a\0b")
 
 
@@ -262,7 +262,7 @@ def test_what_came_too_late_is_not_done_later() -> None:
 
 def test_folder_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
     """A path that can never open is a mistake, not a store that is down."""
-    with pytest.raises(ConfigurationError, match="folder of the file does not exist"):
+    with pytest.raises(ConfigurationError, match="folder for the file does not exist"):
         SQLiteStore(tmp_path / "missing" / "limits.db")
 
 
@@ -417,7 +417,7 @@ def test_a_lost_secret_is_put_back_from_its_copy(redis_client: Any, caplog: pyte
         decisions = [one.acquire(account="ada") for one in (old, new, old, new)]
     assert [d.allowed for d in decisions] == [True, True, False, False]
     assert not any(d.degraded for d in decisions)
-    assert "put back from its copy" in caplog.text
+    assert "restored from its copy" in caplog.text
 
 
 def test_a_secret_that_is_wholly_gone_brings_no_fresh_quota(redis_client: Any) -> None:
@@ -506,7 +506,7 @@ def test_a_file_that_lost_its_secret_is_a_store_error(tmp_path: Path) -> None:
     with store._file.transaction() as cursor:
         cursor.execute("DELETE FROM facts WHERE name = 'secret'")
     store.close()
-    with pytest.raises(StoreError, match="secret of its hashes is gone") as caught:
+    with pytest.raises(StoreError, match="secret for its hashes is gone") as caught:
         SQLiteStore(path).digest("ada")
     assert caught.value.is_lost
 

@@ -141,7 +141,7 @@ def test_an_id_and_an_address_are_one_recipient() -> None:
 
 
 def test_an_event_of_nobody_counts_in_the_totals_only() -> None:
-    """An open without a recipient is one fetched picture."""
+    """An open without a recipient must be one fetched picture."""
     stats = CampaignStats.from_events([Event(EventType.OPENED)])
     assert (stats.hits, stats.rate("opened").of) == ({"opened by human": 1}, 0)
 

@@ -340,7 +340,7 @@ def _check_address(server: str) -> None:
     try:
         ip_address(server)
     except ValueError as error:
-        msg = f"a name server is an IP address, not {server!r}"
+        msg = f"a name server must be an IP address, not {server!r}"
         raise ConfigurationError(msg, field="nameservers") from error
 
 

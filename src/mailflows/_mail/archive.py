@@ -39,7 +39,7 @@ def archived(path: Path, name: str = "") -> Iterator[tuple[str, bytes | Path | M
     inside = [p for p in sorted(path.rglob("*")) if p.is_file() and _is_message(p)]
     if not inside:
         endings = ", ".join(filter(None, MESSAGE_ENDINGS))
-        yield name or str(path), MessageError(f"no messages in this folder (looked for {endings})")
+        yield name or str(path), MessageError(f"no messages found in this folder (looked for {endings})")
     for file in inside:
         yield from _file_messages(file)
 

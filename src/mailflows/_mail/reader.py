@@ -130,7 +130,7 @@ def _file_bytes(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):  # a device may have no end
-            msg = f"{path}: is a directory" if stat.S_ISDIR(mode) else f"{path}: is no regular file"
+            msg = f"{path}: is a directory" if stat.S_ISDIR(mode) else f"{path}: is not a regular file"
             raise MessageError(msg)
         with path.open("rb") as handle:
             return handle.read(SIZE_LIMIT + 1)
@@ -203,7 +203,7 @@ class Reader:
         try:
             head = structure.head(self.raw)
         except MessageError as problem:
-            msg = f"no header line found; the input starts with {self.raw[:12]!r}{self._hint()}"
+            msg = f"no header line was found; the input starts with {self.raw[:12]!r}{self._hint()}"
             raise MessageError(msg, position=0) from problem
         for defect in head.defects:
             self.note(defect)
@@ -235,13 +235,16 @@ class Reader:
         if not _MAIL_HEADERS.isdisjoint(headers) or any(name.startswith("x-") for name in headers):
             return
         names = ", ".join(repr(name[:40]) for name in list(headers)[:-4:-1]) or "unreadable"
-        msg = f"no header belongs to mail, such as From or Subject; they are {names}{self._hint()}"
+        msg = f"no mail header such as From or Subject was found, only {names}{self._hint()}"
         raise MessageError(msg, position=0)
 
     def _hint(self) -> str:
         """Return what to do about a page, or a text of one line, which may be meant as a path."""
         if self.raw[:256].lstrip()[:1] == b"<":
-            return "; a page is no message: lint_html() and fix_html() of mailflows.content take templates"
+            return (
+                "; an HTML page is not a message: for templates use lint_html() and fix_html() "
+                "of mailflows.content"
+            )
         is_line = self.is_text and b"\n" not in self.raw
         return "; for a file, pass pathlib.Path(...)" if is_line else ""
 

@@ -367,14 +367,14 @@ def written(raw: bytes, found: Head, *, without: Collection[str] = ()) -> bytes:
         without: Lower-case names of fields that are left out.
 
     Raises:
-        MessageError: If the header was not read whole, if a field has a character that some readers take for
-            a line end, or if NUL stands in the body.
+        MessageError: If the header was not read whole, if a field contains a character that some
+            readers treat as a line ending, or if NUL stands in the body.
     """
     if {"long-headers", "many-headers"} & set(found.defects):
-        msg = "the header is longer than what is read of one"
+        msg = "the header is longer than mailflows reads"
         raise MessageError(msg, position=found.start)
     if b"\0" in raw:
-        msg = "it holds NUL characters, which SMTP cannot transfer (RFC 5321 section 4.5.2)"
+        msg = "it contains NUL characters, which SMTP cannot transfer (RFC 5321 section 4.5.2)"
         raise MessageError(msg, position=raw.index(b"\0"))
     newline = newline_of(raw)
     lines: list[bytes] = []
@@ -385,7 +385,7 @@ def written(raw: bytes, found: Head, *, without: Collection[str] = ()) -> bytes:
         value = _CONTROL.sub(b" ", raw[field.value : field.stop])
         value = _BLANK_CONTINUATION.sub(b"", value).rstrip(b"\r\n\t ")
         if _OTHER_LINE_END.search(value):
-            msg = f"the field {field.name[:40]} has a character that some readers take for a line end"
+            msg = f"the field {field.name[:40]} contains a character that some readers treat as a line ending"
             raise MessageError(msg, position=field.start)
         place = seen.setdefault(field.name, len(lines)) if field.name in ONCE else len(lines)
         if place < len(lines):

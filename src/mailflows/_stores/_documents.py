@@ -164,7 +164,7 @@ class DocumentKeeper:
         words: tuple[str, ...] = ("allow", "deny", "raise"),
     ) -> None:
         if on_error not in words:
-            msg = f"on_error= is {' or '.join(map(repr, words))}; got {on_error!r}"
+            msg = f"on_error= must be {' or '.join(map(repr, words))}; got {on_error!r}"
             raise ConfigurationError(msg, field="on_error")
         self.store = store
         self.kind = kind
@@ -324,7 +324,9 @@ class DocumentKeeper:
             if new == old or (yield "swap", (key, old, new), {"ttl": life}):
                 return new
             if self._timer() > deadline:
-                msg = f"{self._name}: busy; others changed the same document for {PATIENCE:g} s"
+                msg = (
+                    f"{self._name}: busy; other processes kept changing the same document for {PATIENCE:g} s"
+                )
                 raise StoreError(msg, store=self._name, is_busy=True)
             yield "sleep", (0.002 * random.random(),), {}  # noqa: S311 -- no secret
 

@@ -69,7 +69,7 @@ class KeyRing:
     def __init__(self, secrets: Secrets) -> None:
         given = [secrets] if isinstance(secrets, bytes) else list(secrets)
         if not given:
-            msg = "a list of secrets has at least one, such as secrets.token_bytes(32)"
+            msg = "a list of secrets needs at least one, such as secrets.token_bytes(32)"
             raise ConfigurationError(msg, field="secret")
         for one in given:
             if len(one) < SHORTEST:

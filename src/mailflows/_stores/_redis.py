@@ -81,10 +81,10 @@ class RedisStore:
         secret: Secrets | None = None,
     ) -> None:
         if not callable(getattr(client, "execute_command", None)):
-            msg = f"client is a Redis or Valkey client object; got {type(client).__name__}"
+            msg = f"client must be a Redis or Valkey client object; got {type(client).__name__}"
             raise ConfigurationError(msg, field="client")
         if not scope or any(c in "{}" or not c.isprintable() for c in scope):
-            msg = f"scope is printable text without braces; got {scope!r}"
+            msg = f"scope must be printable text without braces; got {scope!r}"
             raise ConfigurationError(msg, field="scope")
         self.name = f"Redis {scope}"
         self._client = RedisClient(
@@ -377,14 +377,14 @@ class RedisStore:
         known = self._kept
         state = yield from self._learning_secret()
         if state in {"healed", "kept"} and known == self._kept:
-            _log.warning("%s: the secret was gone, and was put back from its copy", self.name)
+            _log.warning("%s: the secret was missing, and was restored from its copy", self.name)
             return
         raise self._lost()
 
     def _lost(self) -> StoreError:
         msg = (
-            f"{self.name}: the secret of its hashes is gone, and with it its limits and blocks; "
-            "the server was emptied, or evicts (set maxmemory-policy noeviction); see secret="
+            f"{self.name}: the secret for its hashes is gone, and with it the limits and blocks; the server "
+            "was emptied, or evicts keys (set maxmemory-policy noeviction); see secret="
         )
         return StoreError(msg, store=self.name, is_lost=True)
 

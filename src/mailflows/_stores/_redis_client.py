@@ -130,7 +130,7 @@ class RedisClient:
         """Execute a command in a thread that is left behind if it takes too long; its place stays taken."""
         places = self._places
         if self._stuck >= self._at_once:
-            msg = f"{self._name}: TimeoutError: {self._stuck} commands are still without an answer"
+            msg = f"{self._name}: TimeoutError: {self._stuck} commands have not been answered yet"
             raise StoreError(msg, store=self._name)
         if not places.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise self._busy()

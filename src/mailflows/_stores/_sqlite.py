@@ -80,11 +80,14 @@ class SQLiteStore:
         clock: Clock = time.time,
     ) -> None:
         if str(path) in {"", ":memory:"} or "\0" in str(path):
-            msg = f"path is a file that processes share; got {str(path)!r}: use MemoryStore() for one process"
+            msg = (
+                f"path must be a file that processes share; got {str(path)!r}: use MemoryStore() "
+                "for one process"
+            )
             raise ConfigurationError(msg, field="path")
         self._file = SQLiteFile(path, timeout=seconds_to_wait(timeout))
         if not self._file.path.parent.is_dir():  # would never open, and never count
-            msg = f"the folder of the file does not exist: {self._file.path.parent}"
+            msg = f"the folder for the file does not exist: {self._file.path.parent}"
             raise ConfigurationError(msg, field="path")
         self.name = self._file.name
         self._keys = StoreKeys(secret)

@@ -94,7 +94,7 @@ class SQLiteFile:
             raise StoreError(msg, store=self.name) from problem
 
     def _busy(self) -> StoreError:
-        msg = f"{self.name}: busy; others held the file for {self._timeout:g} s"
+        msg = f"{self.name}: busy; other processes locked the file for {self._timeout:g} s"
         return StoreError(msg, store=self.name, is_busy=True)
 
     def secret(self, *, is_needed: bool) -> bytes | None:
@@ -106,7 +106,10 @@ class SQLiteFile:
         with self.transaction() as cursor:
             row = cursor.execute("SELECT value FROM facts WHERE name = 'secret'").fetchone()
         if row is None and is_needed:
-            msg = f"{self.name}: the secret of its hashes is gone; restore the file from a copy, or delete it"
+            msg = (
+                f"{self.name}: the secret for its hashes is gone; restore the file from a backup, "
+                "or delete it"
+            )
             raise StoreError(msg, store=self.name, is_lost=True)
         return None if row is None else bytes(row[0])
 
@@ -191,7 +194,7 @@ def _prepare(cursor: sqlite3.Cursor) -> None:
     if found == VERSION:
         return
     if found > VERSION:
-        msg = f"its tables have version {found}, and this release knows {VERSION}: upgrade mailflows"
+        msg = f"its tables have version {found}, but this release supports only {VERSION}: upgrade mailflows"
         raise sqlite3.DatabaseError(msg)
     cursor.execute("BEGIN IMMEDIATE")
     try:

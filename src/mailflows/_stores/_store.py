@@ -206,7 +206,7 @@ def seconds_to_wait(timeout: object) -> float:
     """
     if isinstance(timeout, int | float) and 0.0 < timeout <= 3600.0:
         return float(timeout)
-    msg = f"timeout is a number of seconds above 0, and at most 3600; got {timeout!r}"
+    msg = f"timeout must be a number of seconds above 0, and at most 3600; got {timeout!r}"
     raise ConfigurationError(msg, field="timeout")
 
 

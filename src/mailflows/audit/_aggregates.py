@@ -169,7 +169,7 @@ def _gunzipped(content: bytes) -> bytes:
     try:
         found = unpacker.decompress(content, _MOST_BYTES)
     except zlib.error as problem:
-        msg = f"its gzip is damaged ({problem})"
+        msg = f"its gzip data is damaged ({problem})"
         raise _NoReportError(msg) from problem
     if unpacker.unconsumed_tail:
         msg = f"it unpacks to more than {_MOST_BYTES} bytes"
@@ -192,7 +192,7 @@ def _unzipped(content: bytes) -> Iterator[bytes]:
                     raise _NoReportError(msg)
                 yield found
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError) as problem:
-        msg = f"its zip cannot be unpacked ({problem})"
+        msg = f"its zip archive cannot be unpacked ({problem})"
         raise _NoReportError(msg) from problem
 
 
@@ -239,7 +239,7 @@ class _Reader:
         self._path.append(name.rpartition(":")[2])
         self._text = ""
         if len(self._path) > _DEEPEST:
-            msg = "its elements nest too deeply"
+            msg = "its elements are nested too deeply"
             raise _NoReportError(msg)
 
     def text(self, text: str) -> None:
@@ -260,7 +260,7 @@ class _Reader:
 
 
 def _refused(*_: object) -> None:
-    msg = "it declares a document type or an entity, which no report needs"
+    msg = "it declares a document type or an entity, which reports never need"
     raise _NoReportError(msg)
 
 
@@ -281,7 +281,7 @@ def _read(content: bytes) -> tuple[tuple[str, str], list[DmarcRow]]:
     about = reader.about
     receiver = about.get("report_metadata/org_name", "").lower()
     if not receiver or "policy_published/domain" not in about:
-        msg = "it is XML, but no DMARC report"
+        msg = "it is XML, but not a DMARC report"
         raise _NoReportError(msg)
     day = _day(about.get("report_metadata/date_range/begin", ""))
     key = receiver, about.get("report_metadata/report_id", "") or str(hash(content))

@@ -179,10 +179,10 @@ def _read(name: str, text: str) -> DmarcRecord:
     problem = ""
     for tag in ("p", "sp", "np"):
         if tag in tags and tags[tag].lower() not in POLICIES:
-            problem = f"{tag}={tags[tag][:20]} is none of {', '.join(POLICIES)}"
+            problem = f"{tag}={tags[tag][:20]} is not one of {', '.join(POLICIES)}"
     names = [part.partition("=")[0].strip().lower() for part in text.split(";") if part.strip()]
     if twice := [name for name in tags if names.count(name) > 1]:
-        problem = f"{twice[0]}= stands in it twice"
+        problem = f"{twice[0]}= occurs twice"
     if "p" not in tags and "rua" not in tags:
         problem = "it has neither p= nor rua="
     return DmarcRecord(name, tags, problem, text)

@@ -149,7 +149,7 @@ class _Evaluation:
         """Evaluate the record of one domain."""
         domain = facts.domain.removesuffix(".").lower()
         if not is_askable(domain) or "." not in domain:
-            return SpfResult.NONE, "it is no domain that could have a record", ""
+            return SpfResult.NONE, "it is not a domain that could have a record", ""
         record = yield from self.record(domain)
         if record is None:
             return SpfResult.NONE, f"{domain} has no SPF record", ""
@@ -161,7 +161,7 @@ class _Evaluation:
                 said = (yield from self.explanation(record.exp or "", facts)) if wanted else ""
                 return result, f"{_written(mechanism)} of {domain} matches", said
         if record.redirect is None:
-            return SpfResult.NEUTRAL, f"nothing in the record of {domain} matches", ""
+            return SpfResult.NEUTRAL, f"no mechanism in the record of {domain} matches", ""
         self.count("redirect")
         target = yield from self.target(record.redirect, facts)
         found = yield from self.domain(replace(facts, domain=target), explain=explain)
@@ -187,7 +187,7 @@ class _Evaluation:
         if name in COUNTED or name == "redirect":
             self.lookups += 1
             if self.lookups > LOOKUP_LIMIT:
-                msg = f"more than {LOOKUP_LIMIT} terms ask the DNS"
+                msg = f"more than {LOOKUP_LIMIT} terms need a DNS lookup"
                 raise _PermanentError(msg)
 
     def matches(self, mechanism: Mechanism, facts: Facts) -> _Talk[bool]:
@@ -224,7 +224,7 @@ class _Evaluation:
         """Say whether an included record passes (section 5.2)."""
         result, _, _ = yield from self.domain(replace(facts, domain=target), explain=False)
         if result is SpfResult.NONE:
-            msg = f"{target or 'nothing'} is included and has no record"
+            msg = f"{target or 'nothing'} is included but has no record"
             raise _PermanentError(msg)
         return result is SpfResult.PASS
 
@@ -298,7 +298,7 @@ class _Evaluation:
         """Count a question that found nothing."""
         self.voids += 1
         if self.voids > VOID_LIMIT:
-            msg = f"more than {VOID_LIMIT} questions found nothing, the last for {name}"
+            msg = f"more than {VOID_LIMIT} lookups found nothing, the last one for {name}"
             raise _PermanentError(msg)
 
 

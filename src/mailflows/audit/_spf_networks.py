@@ -81,7 +81,7 @@ class _Walk:
         """Read the record of one domain; *is_end* says whether its ``all`` is that of the whole."""
         self.read += 1
         if self.read > _MOST_RECORDS or len(path) > _MOST_DEPTH or domain in path[:-1]:
-            self.found.broken[f"include:{domain}"] = "the includes go round, or are too many"
+            self.found.broken[f"include:{domain}"] = "the includes form a loop, or there are too many"
             return
         question = Question(domain, "TXT")
         answer = (yield (question,))[question]

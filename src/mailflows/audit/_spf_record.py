@@ -198,7 +198,7 @@ def require_macros(text: str, term: str, *, letters: frozenset[str] = _ALL_LETTE
     while position < len(text):
         found = MACRO.match(text, position)
         if found and found[1] and not (found[1].lower() in letters and int(found[2] or 1)):
-            msg = f"{_shown(term)}: the macro {found[0]} has no meaning here"
+            msg = f"{_shown(term)}: the macro {found[0]} is not valid here"
             raise SpfSyntaxError(msg)
         literal = None if found else _LITERAL.match(text, position)
         end = found or literal

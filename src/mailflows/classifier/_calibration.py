@@ -41,7 +41,7 @@ class Calibration(Result):
 
     def __str__(self) -> str:
         return (
-            f"threshold {self.threshold:.2f} names a flow for {self.coverage:.0%} of "
+            f"threshold {self.threshold:.2f} classifies {self.coverage:.0%} of "
             f"{self.messages} messages, {self.right:.1%} of these rightly"
         )
 
@@ -50,7 +50,7 @@ def calibration(answers: Sequence[Classification], flows: Sequence[Flow | str], 
     """Return the threshold for answers whose true flows are known."""
     if len(answers) != len(flows) or len(answers) < FEWEST:
         msg = (
-            f"calibrating takes at least {FEWEST} messages and a flow for each, not {len(answers)} messages "
+            f"calibration needs at least {FEWEST} messages and a flow for each, not {len(answers)} messages "
             f"and {len(flows)} flows"
         )
         raise ConfigurationError(msg, field="messages")

@@ -52,7 +52,7 @@ class Classification(Result):
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """What speaks for the likely flow, the strongest first, and then what speaks against it."""
+        """In favour of the likely flow, the strongest first, and then what speaks against it."""
         why = self._why
         if isinstance(why, tuple):
             return why
@@ -106,20 +106,20 @@ class Classification(Result):
             head = f"This is {self.flow.value} mail ({_percent(self.confidence)} sure)."
         elif self.confidence >= self.threshold:
             sure = _percent(self.confidence)
-            head = f"No flow is named. What was read looks like {self.likely.value} mail ({sure})."
+            head = f"No flow was chosen. The readable part looks like {self.likely.value} mail ({sure})."
         else:
             head = (
                 f"It is not clear which flow this is: {self.likely.value} is most likely, but only "
-                f"{_percent(self.confidence)} sure, and naming a flow takes {100 * self.threshold:.3g}%."
+                f"{_percent(self.confidence)} sure, and the threshold is {100 * self.threshold:.3g}%."
             )
         parts = [head, *(f"Note: {r.sentence}." for r in self.reasons if r.code.startswith("defect-"))]
         if speaking_for := self._speaking_for()[:_TOLD]:
             told = "; ".join(reason.sentence for reason in speaking_for)
-            parts.append(f"What speaks for {self.likely.value}: {told}.")
+            parts.append(f"In favour of {self.likely.value}: {told}.")
         if self.flow is None:
             against = [reason.sentence for reason in self.reasons if (reason.weight or 0.0) < 0]
             if against:
-                parts.append(f"What speaks against it: {'; '.join(against[:_TOLD])}.")
+                parts.append(f"Against it: {'; '.join(against[:_TOLD])}.")
             second = max((f for f in Flow if f is not self.likely), key=self.probabilities.__getitem__)
             parts.append(f"It could also be {second.value} ({_percent(self.probabilities[second])}).")
         return " ".join(parts)

@@ -62,7 +62,7 @@ CERTAIN = (
         "rule-delivery-report",
         ("headers-delivery-report",),
         Flow.TRANSACTIONAL,
-        "it is a delivery report or a receipt that a mail system writes (RFC 6522)",
+        "it is a delivery report or a receipt written by a mail system (RFC 6522)",
     ),
     CertainCase(
         "rule-automatic-reply",
@@ -98,12 +98,12 @@ class Classifier:
 
     def __init__(self, model: Model | None = None, *, threshold: float | None = None) -> None:
         if model is not None and not isinstance(model, Model):
-            msg = f"model is a Model, not {type(model).__name__}; for a file, use Classifier.load(path)"
+            msg = f"model must be a Model, not {type(model).__name__}; for a file, use Classifier.load(path)"
             raise ConfigurationError(msg, field="model")
         self.model = model or _shipped()
         self.threshold = self.model.threshold if threshold is None else threshold
         if not 0 <= float(self.threshold) <= 1:
-            msg = f"threshold is a probability in [0, 1], not {threshold!r}"
+            msg = f"threshold must be a probability in [0, 1], not {threshold!r}"
             raise ConfigurationError(msg, field="threshold")
         self._version = self.model.version
 
@@ -192,15 +192,15 @@ class Classifier:
         """
         if isinstance(sources, str | bytes):
             msg = (
-                "sources is a list or another iterable of messages, or a pathlib.Path of an archive; for one "
-                "message, use classify()"
+                "sources must be a list or another iterable of messages, or the pathlib.Path of an archive; "
+                "for one message, use classify()"
             )
             raise ConfigurationError(msg, field="sources")
         if isinstance(sources, Column):
             results = self.classify_many(sources.to_list(), n_jobs=n_jobs, progress=progress)
             return _frame(results, sources.index)
         if n_jobs == 0:
-            msg = "n_jobs is a number of processes, or -1 for every core; 0 has no meaning"
+            msg = "n_jobs must be a number of processes, or -1 for every core; 0 has no meaning"
             raise ConfigurationError(msg, field="n_jobs")
         found: Iterable[Source | MessageError] = (
             (content for _, content in archived(Path(sources)))
@@ -229,7 +229,7 @@ class Classifier:
             ConfigurationError: If there are too few messages, a flow is unknown, or *right* is out of range.
         """
         if not 0 < right <= 1:
-            msg = f"right is a share in (0, 1], not {right!r}"
+            msg = f"right must be a share in (0, 1], not {right!r}"
             raise ConfigurationError(msg, field="right")
         answers = list(self.classify_many(list(messages)))
         return calibration(answers, list(flows), right)
@@ -388,7 +388,7 @@ def _first_reasons(message: Message, case: CertainCase | None) -> tuple[Reason, 
         said = "its content is encrypted: only the headers could be judged"
         found = (reason("defect-encrypted", said, 0.0), *found)
     if message.unread:
-        said = f"a mail program may show text that was not checked ({', '.join(message.unread)})"
+        said = f"a mail client may show text that was not checked ({', '.join(message.unread)})"
         found = (reason("defect-unread-text", said, 0.0), *found)
     return found
 

@@ -150,7 +150,7 @@ class Model:
             ModelError: As `load` does.
         """
         if len(text) > MAX_BYTES:
-            msg = f"a model file has at most {MAX_BYTES} bytes"
+            msg = f"a model file may have at most {MAX_BYTES} bytes"
             raise ModelError(msg, expected=MAX_BYTES, found=len(text))
         try:
             content = json.loads(text)
@@ -159,7 +159,7 @@ class Model:
             raise ModelError(msg) from problem
         if not isinstance(content, dict) or content.get("schema") != SCHEMA:
             found = content.get("schema") if isinstance(content, dict) else type(content).__name__
-            msg = f"this library reads model schema {SCHEMA}, the file has {found!r}"
+            msg = f"this library reads model schema {SCHEMA}, but the file has {found!r}"
             raise ModelError(msg, expected=SCHEMA, found=found)
         digest = digest_of(content)
         if content.get("digest") != digest:
@@ -236,15 +236,15 @@ def _build(content: dict[str, Any]) -> Model:
             msg = f"a model has at most {_MAX_WEIGHTS} weights"
             raise ModelError(msg)
         if content["flows"] != [flow.value for flow in FLOWS]:
-            msg = "the model's flows are not this library's"
+            msg = "the model's flows differ from this library's"
             raise ModelError(msg, expected=list(FLOWS), found=content["flows"])
         temperature = _number(content["temperature"])
         if not 0.01 <= temperature <= 100:
-            msg = "a temperature is in [0.01, 100]"
+            msg = "a temperature must be in [0.01, 100]"
             raise ModelError(msg, found=temperature)
         threshold = _number(content["threshold"])
         if not 0 <= threshold <= 1:
-            msg = "a threshold is a probability in [0, 1]"
+            msg = "a threshold must be a probability in [0, 1]"
             raise ModelError(msg, found=threshold)
         return Model(
             start=_three(content["start"]),

@@ -132,7 +132,7 @@ class Evidence:
         told = " and ".join(
             f"{_listed(list(map(_quoted, passages)))} {place}" for place, passages in by_place.items()
         )
-        return f"{told}: words usual in {FLOWS[side].value} mail", tuple(passage for _, passage in found)
+        return f"{told}: words typical of {FLOWS[side].value} mail", tuple(passage for _, passage in found)
 
 
 # choice: true and counted, but a reader sees no sign of a flow in them; they stand in the rest.

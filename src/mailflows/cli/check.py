@@ -60,7 +60,7 @@ def add_checker_options(command: argparse.ArgumentParser) -> None:
 def _port(text: str) -> int:
     port = int(text)
     if not 0 < port < 65_536:
-        msg = "a port is a number from 1 to 65535"
+        msg = "a port must be a number from 1 to 65535"
         raise argparse.ArgumentTypeError(msg)
     return port
 

@@ -70,7 +70,7 @@ def _show(held: HeldMail, _file: SettingsFile, options: argparse.Namespace) -> i
 def _release(held: HeldMail, file: SettingsFile, options: argparse.Namespace) -> int:
     one = held.release(options.id, flow=options.flow)
     if not one.is_taken:
-        say(f"{one.id} leaves by the {one.flow} flow with the next attempt of its sender")
+        say(f"{one.id} leaves by the {one.flow} flow with the sender's next attempt")
         return 0
     return _sent(held, file, one)
 
@@ -95,7 +95,7 @@ def _sent(held: HeldMail, file: SettingsFile, one: HeldMessage) -> int:
 
 def _drop(held: HeldMail, _file: SettingsFile, options: argparse.Namespace) -> int:
     one = held.drop(options.id)
-    say(f"{one.id} is dropped; the next attempt of its sender is refused")
+    say(f"{one.id} is dropped; the sender's next attempt will be refused")
     return 0
 
 

@@ -86,7 +86,7 @@ def _require_apart(options: argparse.Namespace) -> None:
     named = [options.file, options.out, options.clean, options.cache]
     paths = [Path(name).resolve() for name in named if name and name != "-"]
     if len(set(paths)) < len(paths):
-        msg = "the list, --out, --clean and --cache name the same file"
+        msg = "two of the list, --out, --clean and --cache are the same file"
         raise ConfigurationError(msg, field="out")
     for path in paths[1:]:
         if not path.parent.is_dir():

@@ -40,7 +40,7 @@ def payloads(paths: Sequence[str]) -> Iterator[tuple[str, bytes | MessageError]]
                 content = read_bytes(file)
                 yield file, gzip.decompress(content) if file.endswith(".gz") else content
             except (OSError, EOFError, zlib.error) as problem:
-                yield file, MessageError(f"is no gzip file: {problem}")
+                yield file, MessageError(f"is not a gzip file: {problem}")
             except MessageError as problem:
                 yield file, problem
 

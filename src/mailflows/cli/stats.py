@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
     names = options.campaign or sorted({event.campaign for event in events if event.campaign})
     found = [CampaignStats.from_events(events, campaign=name) for name in names]
     if not events or not any(stats.rate("delivered").of for stats in found):
-        complain("no campaign is named in what was read")
+        complain("none of the events names a campaign")
         return 2
     for stats in found:
         _show(stats, as_json=options.json)

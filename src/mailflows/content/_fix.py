@@ -68,13 +68,13 @@ class FixResult(Result):
 
     def to_text(self) -> str:
         """Return a table for a terminal."""
-        return to_text(["repair", "what became of it"], self._rows())
+        return to_text(["repair", "outcome"], self._rows())
 
     def _rows(self) -> list[list[str]]:
         return [*([name, "done"] for name in self.done), *([name, why] for name, why in self.skipped)]
 
     def _repr_html_(self) -> str:
-        return to_html(str(self), ["repair", "what became of it"], self._rows())
+        return to_html(str(self), ["repair", "outcome"], self._rows())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class _Order:
 FORM = "form"
 """What `FixResult.done` calls it where the message was brought into its normal form before anything else."""
 
-_DKIM = "it is signed with DKIM, which a repair would break; repair before signing"
+_DKIM = "it is signed with DKIM, and a repair would break the signature; repair before signing"
 _SIGNED = "the part is signed (multipart/signed), and a repair would break the signature"
 
 
@@ -135,7 +135,7 @@ def fix(
             carries an address in clear, and for a `Message`.
     """
     if isinstance(message, Message):
-        msg = "a Message has no bytes that could be repaired; pass what it was read from"
+        msg = "a Message has no bytes to repair; pass its source instead"
         raise ConfigurationError(msg, field="message")
     order = _Order(
         None if flow is None else Flow(flow),
@@ -225,7 +225,7 @@ def _checked_address(address: str | None) -> str | None:
         msg = "unsubscribe must be an https address in ASCII (RFC 8058 section 3.1)"
         raise ConfigurationError(msg, field="unsubscribe")
     if any(mark in address for mark in "<> ,@") or "%40" in address:
-        msg = "unsubscribe must carry an opaque token, and no mail address, comma, space or bracket"
+        msg = "unsubscribe must contain an opaque token, and no email address, comma, space or bracket"
         raise ConfigurationError(msg, field="unsubscribe")
     return address
 
@@ -235,7 +235,7 @@ def _wanted(only: Collection[str] | None, known: tuple[str, ...]) -> list[str]:
         return [name for name in known if name != "inline-css"]
     words = {only} if isinstance(only, str) else set(only)
     if unknown := words - set(known):
-        msg = f"no repair is called {min(unknown)!r} here; there are {', '.join(known)}"
+        msg = f"there is no repair {min(unknown)!r} here; there are {', '.join(known)}"
         raise ConfigurationError(msg, field="only")
     return [name for name in known if name in words]
 
@@ -255,7 +255,7 @@ def _message_id(raw: bytes, _: _Order) -> bytes:
         return raw
     domain = Message.read(raw).sender.domain
     if not domain or not domain.isascii():
-        msg = "From has no domain to make it of"
+        msg = "From has no domain to build it from"
         raise _Impossible(msg)
     return with_header(raw, "Message-ID", f"<{uuid4().hex}@{domain}>")
 
@@ -274,7 +274,7 @@ def _list_unsubscribe(raw: bytes, order: _Order) -> bytes:
     found = listed_urls(message.get("list-unsubscribe"))
     if not any(address[:8].lower() == "https://" for address in found):
         if order.unsubscribe is None:
-            msg = "no https address was given (the argument unsubscribe)"
+            msg = "no https URL was given (argument unsubscribe)"
             raise _Impossible(msg)
         kept = [address for address in found if address[:7].lower() == "mailto:" and address.isascii()]
         value = ", ".join(f"<{address}>" for address in (order.unsubscribe, *kept))

@@ -98,7 +98,7 @@ def lint_html(
         MessageError: If the page is empty.
     """
     if not html.strip():
-        msg = "an empty text is no page"
+        msg = "an empty text is not a page"
         raise MessageError(msg, position=0)
     page = html.encode("utf-8", "replace").decode()
     read = Message.read(_AS_MESSAGE + page)
@@ -123,7 +123,7 @@ def _ignored(ignore: Collection[str]) -> set[str]:
     words = {ignore} if isinstance(ignore, str) else set(ignore)
     meant = {name for name, code in codes().items() if not words.isdisjoint((name, code.family))}
     if unknown := words - meant - {code.family for code in codes().values()}:
-        msg = f"no code or family is called {min(unknown)!r}; mailflows.content.codes() lists them"
+        msg = f"there is no code or family {min(unknown)!r}; mailflows.content.codes() lists them"
         raise ConfigurationError(msg, field="ignore")
     return meant
 

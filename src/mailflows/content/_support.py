@@ -110,8 +110,8 @@ def clients_named(wanted: str | Iterable[str]) -> tuple[str, ...]:
         if not meant:
             families = ", ".join(dict.fromkeys(client.partition("/")[0] for client in every))
             msg = (
-                f"no client is called {name!r}; there are default, all, {families}, "
-                "and parts of them as in outlook/windows"
+                f"there is no client {name!r}; choose from default, all, {families}, "
+                "or a part such as outlook/windows"
             )
             raise ConfigurationError(msg, field="clients")
         found += meant

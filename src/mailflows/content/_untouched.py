@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["is_wide", "why_page_untouched", "why_untouched"]
 
 _DAMAGE = {
-    "missing-boundary": "its boundary is missing or damaged, so that clients read its parts differently",
-    "part-without-headers": "a part's header never ends, so that clients read it differently",
+    "missing-boundary": "its boundary is missing or damaged, so clients disagree about its parts",
+    "part-without-headers": "the header of a part never ends, so clients disagree about it",
 }
 
 
@@ -27,7 +27,7 @@ def why_untouched(raw: bytes, message: Message) -> str:
     if any("\x00" in part.text[:_HEAD] for part in parts):
         return _ZEROS
     if message.html and not pages:
-        return "its HTML is not declared as text/html, so that clients show its source"
+        return "its HTML is not declared as text/html, so clients show the source"
     for defect, reason in _DAMAGE.items():
         if defect in message.defects and not pages:
             return reason
@@ -39,10 +39,10 @@ def why_page_untouched(html: str) -> str:
     if "\x00" in html[:_HEAD]:
         return _ZEROS
     most = too_much(html)
-    return f"its HTML is more than any client shows: {most}" if most else ""
+    return f"its HTML is larger than any client displays: {most}" if most else ""
 
 
-_ZEROS = "a text has zero bytes, as UTF-16 has, and says nothing of it; write it as UTF-8"
+_ZEROS = "a text contains zero bytes, like UTF-16, without declaring it; write it as UTF-8"
 _HEAD = 1000
 """bound: letters in which a zero byte is looked for."""
 

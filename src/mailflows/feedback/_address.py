@@ -27,5 +27,5 @@ def require_text(address: object) -> None:
         ConfigurationError: If it is none.
     """
     if not isinstance(address, str):
-        msg = f"an address is text; got {type(address).__name__}"
+        msg = f"an address must be text; got {type(address).__name__}"
         raise ConfigurationError(msg, field="address")

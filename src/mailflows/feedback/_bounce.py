@@ -263,7 +263,7 @@ def _unread(findings: list[Finding], provider: str) -> list[Event]:
     """Say that a report names more recipients than are read of one."""
     if len(findings) < MAX_RECIPIENTS:
         return []
-    said = f"the report names more than {MAX_RECIPIENTS} recipients; the others were not read"
+    said = f"the report names more than {MAX_RECIPIENTS} recipients; the rest were not read"
     return [Event(EventType.OTHER, description=said, provider=provider)]
 
 

@@ -133,9 +133,7 @@ def export_suppressions(
 def _format(provider: str) -> Mapping[str, Any]:
     name = provider_name(provider)
     if name not in formats():
-        msg = (
-            f"no format of suppression files is known for {name}; choose from {', '.join(sorted(formats()))}"
-        )
+        msg = f"there is no suppression file format for {name}; choose from {', '.join(sorted(formats()))}"
         raise ConfigurationError(msg, field="provider")
     return formats()[name]
 
@@ -143,7 +141,9 @@ def _format(provider: str) -> Mapping[str, Any]:
 def _row_for(table: Mapping[str, Any], entry: Suppression) -> dict[str, Any]:
     """Return an entry in the columns of a provider."""
     if entry.address is None:
-        msg = "a provider needs addresses, and this list has only keyed hashes: SuppressionList(clear=True)"
+        msg = (
+            "a provider needs addresses, but this list has only keyed hashes: use SuppressionList(clear=True)"
+        )
         raise ConfigurationError(msg, field="provider")
     kind = entry.reason if entry.reason in {"complained", "unsubscribed"} else "bounced"
     kind = "unsubscribed" if entry.reason in {OPTED_OUT, "manual"} else kind
@@ -336,7 +336,8 @@ class _Reader:
                 moment = _date(row[name])
                 if moment is None:
                     odd.append(
-                        f"the {name} is not a date such as 2026-01-31T12:00:00Z; the row is taken without it"
+                        f"the {name} is not a date such as 2026-01-31T12:00:00Z; the row is "
+                        "imported without it"
                     )
                 return moment
         return None
@@ -348,7 +349,7 @@ class _Reader:
         try:
             return Flow(row["flow"])
         except ValueError:
-            msg = f"the flow is none of {', '.join(Flow)}"
+            msg = f"the flow must be one of {', '.join(Flow)}"
             raise ValueError(msg) from None
 
 
@@ -376,7 +377,7 @@ def _kept(row: Mapping[str, str]) -> dict[str, Any]:
 def _whole(cell: str) -> str:
     """Return the address of a cell; a quotation mark left open makes one cell of many rows."""
     if not cell.isprintable() and "\n" in cell:
-        msg = "an address has no line breaks; is a quotation mark left open?"
+        msg = "an address cannot contain line breaks; is a quotation mark left open?"
         raise ValueError(msg)
     address = mailbox_of(cell)
     if address is None:

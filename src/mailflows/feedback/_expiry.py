@@ -35,7 +35,7 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 def require_whole(name: str, value: object) -> None:
     if not isinstance(value, int) or value < 1:
-        msg = f"{name} is {value!r}; it is a whole number of at least 1"
+        msg = f"{name} must be a whole number of at least 1; got {value!r}"
         raise ConfigurationError(msg, field=name)
 
 
@@ -59,7 +59,7 @@ def end_of(expires: object, now: datetime) -> datetime | None:
     if expires is None or isinstance(expires, datetime):
         return expires
     if not isinstance(expires, int | float) or math.isnan(expires):
-        msg = f"expires is a number of seconds, a timedelta or a moment in UTC; got {expires!r}"
+        msg = f"expires must be a number of seconds, a timedelta or a moment in UTC; got {expires!r}"
         raise ConfigurationError(msg, field="expires")
     return None if expires > LONGEST else now + timedelta(seconds=max(expires, 0.0))
 

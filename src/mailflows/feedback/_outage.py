@@ -81,8 +81,8 @@ class Outage(Result):
         """Return one line."""
         total = self.unknown + self.delivered
         return printable(
-            f"{self.mailbox_provider} calls {self.unknown} of {total} addresses unknown since "
-            f"{self.since:%Y-%m-%d %H:%M} UTC, and took mail before; its hard bounces are held until "
+            f"{self.mailbox_provider} has reported {self.unknown} of {total} addresses as unknown since "
+            f"{self.since:%Y-%m-%d %H:%M} UTC, and accepted mail before; its hard bounces are held until "
             f"{self.until:%H:%M} UTC: confirm or undo them"
         )
 

@@ -93,7 +93,7 @@ def read_reply(code: int, text: str | bytes = "", *, provider: str | None = None
         ('sender', 'throttle', '10/min', 1800.0)
     """
     if code not in range(200, 600):
-        msg = f"code {code!r:.60} is not an SMTP reply code, which is a number from 200 to 599"
+        msg = f"code {code!r:.60} is not an SMTP reply code, a number from 200 to 599"
         raise ConfigurationError(msg, field="code")
     said = text.decode("utf-8", "replace") if isinstance(text, bytes | bytearray) else str(text or "")
     found = diagnose(said, code=code)

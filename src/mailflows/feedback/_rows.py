@@ -51,7 +51,7 @@ class Rows:
         rows.delimiter = wanted or max(_DELIMITERS, key=lambda mark: len(split(first, mark) or ()))
         header = split(first, rows.delimiter)
         if header is None:
-            msg = "the first row is none of a CSV file: it has an open quotation mark, or is too long"
+            msg = "this is not a CSV file: its first row has an open quotation mark, or is too long"
             raise ConfigurationError(msg, field="file")
         rows.header = header
         return rows

@@ -45,7 +45,7 @@ class Selection:
 
     def __post_init__(self) -> None:
         if not any((self.domain, self.mailbox_provider, self.esp, self.since, self.until, self.reason)):
-            msg = "say which entries are meant: domain=, mailbox_provider=, esp=, since=, until= or reason="
+            msg = "say which entries to select: domain=, mailbox_provider=, esp=, since=, until= or reason="
             raise ConfigurationError(msg, field="domain")
         for name in ("since", "until"):
             moment = getattr(self, name)

@@ -86,7 +86,7 @@ def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs
     """
     row = provider_row(provider)
     if not row.signed:
-        msg = f"{row.title} signs nothing that is known here: protect the address with a password"
+        msg = f"{row.title} has no known signature scheme: protect the URL with a password"
         raise ConfigurationError(msg, field="provider")
     secret = _secret(key, is_needed=row.signed != "sns" or fetch_certificate is None)
     ready = _KEYS.get(row.signed, bytes)(secret) if secret is not None else None
@@ -279,7 +279,7 @@ def _public_key(key: bytes, kind: str) -> Any:  # noqa: ANN401 -- of an extra
         msg = "not a public key, which is base64, or a block that begins with -----BEGIN PUBLIC KEY-----"
         raise ConfigurationError(msg, field="key") from problem
     if not isinstance(public, parts[kind]):
-        msg = f"this public key is of another kind; one of {kind.upper()} is needed"
+        msg = f"this public key is of the wrong kind; an {kind.upper()} key is needed"
         raise ConfigurationError(msg, field="key")
     return public
 

@@ -144,7 +144,7 @@ def _certificate(pem: bytes) -> Any:  # noqa: ANN401 -- of an extra
     try:
         return parts["load_certificate"](pem)
     except (ValueError, TypeError) as problem:
-        msg = "this is not a PEM certificate; pass what SigningCertURL leads to"
+        msg = "this is not a PEM certificate; pass the certificate at SigningCertURL"
         raise ConfigurationError(msg, field="key") from problem
 
 

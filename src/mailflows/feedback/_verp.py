@@ -57,7 +57,7 @@ class Verp:
         clock: Clock = time.time,
     ) -> None:
         if not _DOMAIN.fullmatch(text_of(domain)):
-            msg = f"domain {domain!r} is not a domain; pass the one of the return path, without @"
+            msg = f"domain {domain!r} is not a domain; pass the domain of the return path, without @"
             raise ConfigurationError(msg, field="domain")
         self._domain = domain.lower()
         self._lifetime = lifetime
@@ -84,7 +84,7 @@ class Verp:
         """
         local, at, domain = text_of(address).strip().strip("<>").rpartition("@")
         if not at or domain.lower() != self._domain:
-            msg = "this is not one of our return paths: another domain"
+            msg = "this is not one of our return paths: it has another domain"
             raise TokenError(msg, reason="malformed")
         return _fields(self._signer.from_local(local, Purpose.BOUNCE))
 

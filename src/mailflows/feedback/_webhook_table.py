@@ -147,7 +147,7 @@ def provider_name(provider: object) -> str:
     if name is None:
         also = (alias for row in _rows().values() for alias in row.also)
         hint = did_you_mean(provider, (*providers(), *also), choices=providers())
-        msg = f"provider {str(provider)[:60]!r} is not known: {hint}"
+        msg = f"provider {str(provider)[:60]!r} is unknown: {hint}"
         raise ConfigurationError(msg, field="provider")
     return name
 

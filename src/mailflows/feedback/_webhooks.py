@@ -115,7 +115,7 @@ def _lacking(row: Row) -> str:
 
 def _damaged(row: Row, what: str) -> MessageError:
     return MessageError(
-        f"this is not a webhook payload of {row.title}: {what}; what it sends is shown on {row.page}"
+        f"this is not a webhook payload of {row.title}: {what}; its payloads are documented on {row.page}"
     )
 
 

@@ -105,7 +105,7 @@ def esp_named(name: str) -> Esp:
     if (found := meant_provider(name, esps)) is not None:
         return esps[found]
     hint = did_you_mean(name, spellings_of(esps), choices=esps)
-    msg = f"esp: {name!r} is not a provider in our table: {hint}; leave esp out for a plain SMTP relay"
+    msg = f"esp: {name!r} is not in our table of providers: {hint}; leave esp out for a plain SMTP relay"
     raise ConfigurationError(msg, field="esp")
 
 

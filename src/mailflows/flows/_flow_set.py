@@ -120,7 +120,10 @@ class FlowSet(View):
             raise ConfigurationError(msg, field="routes")
         for given in routes:
             if not isinstance(given, FlowRoute):
-                msg = f"a route is a FlowRoute, not {type(given).__name__}; for a file, use FlowSet.from_toml"
+                msg = (
+                    f"a route must be a FlowRoute, not {type(given).__name__}; for a file, use "
+                    "FlowSet.from_toml"
+                )
                 raise ConfigurationError(msg, field="routes")
             if given.flow in self._routes:
                 msg = f"the {given.flow} flow has two routes: put all its domains into one"
@@ -316,13 +319,13 @@ def _checked(name: str, table: object) -> dict[str, Any]:
         raise ConfigurationError(msg, field=name)
     for key in table:
         if key == "password":
-            msg = "a password does not belong into a file: name its variable in password_env"
+            msg = "a password does not belong in a file: name its environment variable in password_env"
             raise ConfigurationError(msg, field=key)
         if key not in _KEYS:
             msg = f"unknown key {key}: {did_you_mean(key, _KEYS)}"
             raise ConfigurationError(msg, field=key)
     if "domains" not in table:
-        msg = 'domains is missing: write domains = ["example.org"], what stands in From'
+        msg = 'domains is missing: write domains = ["example.org"], the domains used in From'
         raise ConfigurationError(msg, field="domains")
     return table
 
@@ -413,7 +416,7 @@ def _classify(message: Message, classifier: Classifier | None) -> Classification
 def _known(flows: FlowSet, declared: Flow | str) -> Flow:
     flow = Flow(declared)
     if flows.get(flow) is None:
-        msg = f"{flow} was declared and has no route: {did_you_mean(flow, [r.flow for r in flows])}"
+        msg = f"{flow} was declared, but has no route: {did_you_mean(flow, [r.flow for r in flows])}"
         raise ConfigurationError(msg, field="declared")
     return flow
 

@@ -191,7 +191,7 @@ def _unread(message: Message, flow: Flow) -> Iterator[GuardReason]:
     """Look for text that a reader may show and that was not read; persons are not asked to write short."""
     if message.unread:
         outcome = Outcome.FLAG if flow is Flow.PROFESSIONAL else Outcome.REFUSE
-        sentence = f"a mail program may show text that was not checked ({', '.join(message.unread)})"
+        sentence = f"a mail client may show text that was not checked ({', '.join(message.unread)})"
         yield _reason("unread-text", outcome, sentence, *message.unread)
 
 
@@ -353,7 +353,7 @@ def _tracking(message: Message, flow: Flow, hosts: frozenset[str]) -> Iterator[G
     ours = sorted(targets & hosts)
     signals = measure(message)
     if ours:
-        sentence = f"links lead over the tracking host {ours[0]}"
+        sentence = f"links go through the tracking host {ours[0]}"
         yield _reason("tracking-links", Outcome.FLAG, sentence, ", ".join(ours))
     elif signals.get("links-tracking-share", 0.0) >= _TRACKED_SHARE:
         sentence = "most links go through a click-tracking redirect"

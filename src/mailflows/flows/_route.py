@@ -173,7 +173,10 @@ class FlowRoute(Result):
     def _require_sense(self) -> None:
         """Refuse fields that contradict each other."""
         if self.password is not None and not callable(self.password):
-            msg = "password is a function that returns it, never the password; or use password_env"
+            msg = (
+                "password must be a function that returns the password, not the password itself; "
+                "or use password_env"
+            )
             raise ConfigurationError(msg, field="password")
         if self.password is not None and self.password_env:
             msg = "password and password_env are both set: keep one of them"
@@ -183,10 +186,13 @@ class FlowRoute(Result):
             raise ConfigurationError(msg, field="relay")
         for name in ("stream", "ip_pool"):
             if getattr(self, name) and not self.esp:
-                msg = f"{name} is given and no esp: name the provider whose {name} it is"
+                msg = f"{name} is given without an esp: name the provider it belongs to"
                 raise ConfigurationError(msg, field=name)
         if self.ip_pool and not esp_named(self.esp).knows_pools:
-            msg = f"ip_pool: {self.esp} takes no IP pool from a message; choose it in the provider's settings"
+            msg = (
+                f"ip_pool: {self.esp} does not accept an IP pool in a message; choose it in the "
+                "provider's settings"
+            )
             raise ConfigurationError(msg, field="ip_pool")
         if self.dkim_key and not self.dkim_selector:
             msg = "dkim_key is set without dkim_selector: name the selector of its public key in the DNS"
@@ -291,7 +297,7 @@ def _several(value: object, name: str, read: Callable[[object, str], str]) -> tu
     if isinstance(value, str):
         return (read(value, name),)
     if not isinstance(value, Iterable):
-        msg = f"{name} is one string or several, not {value!r}"
+        msg = f"{name} must be one string or several, not {value!r}"
         raise ConfigurationError(msg, field=name)
     return tuple(dict.fromkeys(read(entry, name) for entry in value))
 
@@ -302,7 +308,7 @@ def _optional(value: object, name: str, read: Callable[[object, str], str]) -> s
 
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        msg = f"{name} is a text on one line, not {value!r}"
+        msg = f"{name} must be text on one line, not {value!r}"
         raise ConfigurationError(msg, field=name)
     return value.strip()
 
@@ -315,10 +321,10 @@ def read_domain(value: object, name: str) -> str:
     """
     text = _text(value, name).removesuffix(".").lower()
     if "://" in text:
-        msg = f"{name} is a domain, not a URL: write {urlsplit(text).hostname or 'news.example.org'!r}"
+        msg = f"{name} must be a domain, not a URL: write {urlsplit(text).hostname or 'news.example.org'!r}"
         raise ConfigurationError(msg, field=name)
     if "@" in text:
-        msg = f"{name} is a domain, not an address: write {text.rpartition('@')[2]!r}"
+        msg = f"{name} must be a domain, not an address: write {text.rpartition('@')[2]!r}"
         raise ConfigurationError(msg, field=name)
     try:
         text = text if text.isascii() else text.encode("idna").decode("ascii")
@@ -362,13 +368,13 @@ def _relay_url(value: object, name: str) -> str:
     except ValueError:
         well_formed = False
     if well_formed and not _has_good_port(parts):
-        msg = f"{name}: its port is a number from 1 to 65535, such as smtp://{parts.hostname}:587"
+        msg = f"{name}: the port must be a number from 1 to 65535, such as smtp://{parts.hostname}:587"
         raise ConfigurationError(msg, field=name)
     if not well_formed:
-        msg = f"{name} is smtp://host or smtps://user@host:465, not {_without_secret(text)!r}"
+        msg = f"{name} must be smtp://host or smtps://user@host:465, not {_without_secret(text)!r}"
         raise ConfigurationError(msg, field=name)
     if parts.password is not None:
-        msg = f"{name} holds a password: leave it out, and name its variable in password_env"
+        msg = f"{name} contains a password: remove it, and name its environment variable in password_env"
         raise ConfigurationError(msg, field=name)
     return text
 
@@ -389,7 +395,7 @@ def _without_secret(url: str) -> str:
 def _variable(value: object, name: str) -> str:
     text = _text(value, name)
     if not text.isidentifier():
-        msg = f"{name} is the name of an environment variable such as SMTP_PASSWORD"
+        msg = f"{name} must be the name of an environment variable such as SMTP_PASSWORD"
         raise ConfigurationError(msg, field=name)
     return text
 
@@ -408,7 +414,7 @@ def _tls_mode(value: object, name: str) -> str:
 
 def _switch(value: object) -> bool:
     if not isinstance(value, bool):
-        msg = f"dry_run is true or false; got {value!r}"
+        msg = f"dry_run must be true or false; got {value!r}"
         raise ConfigurationError(msg, field="dry_run")
     return value
 
@@ -429,7 +435,7 @@ def _accounts(value: object) -> AccountMaySend | None:
 def _from(value: object, name: str) -> str:
     text = _text(value, name).lower()
     if "@" not in text:
-        msg = f"{name} names addresses, or domains as @example.org; got one without @"
+        msg = f"{name} must list addresses, or domains such as @example.org; got one without @"
         raise ConfigurationError(msg, field=name)
     return text
 

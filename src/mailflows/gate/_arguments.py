@@ -48,7 +48,7 @@ def decision_of(value: GateDecision | str, field: str) -> GateDecision:
     try:
         return GateDecision(value)
     except ValueError as error:
-        msg = f"{field} is one of {', '.join(GateDecision)}; got {value!r}"
+        msg = f"{field} must be one of {', '.join(GateDecision)}; got {value!r}"
         raise ConfigurationError(msg, field=field) from error
 
 
@@ -60,7 +60,7 @@ def policies_of(on_error: Mapping[str, GateDecision | str] | None) -> dict[str, 
 
 def _known_part(name: str) -> str:
     if name not in PARTS:
-        msg = f"on_error names the parts {', '.join(PARTS)}; got {name!r}"
+        msg = f"on_error must name parts, which are {', '.join(PARTS)}; got {name!r}"
         raise ConfigurationError(msg, field="on_error")
     return name
 
@@ -72,7 +72,7 @@ def limiters_of(
     if limiter is None:
         return {}
     if not isinstance(limiter, Mapping) and not callable(getattr(limiter, "acquire", None)):
-        msg = f"limiter= is a Limiter, or one for each flow; got {type(limiter).__name__}"
+        msg = f"limiter= must be a Limiter, or one for each flow; got {type(limiter).__name__}"
         raise ConfigurationError(msg, field="limiter")
     if not isinstance(limiter, Mapping):
         return dict.fromkeys((None, *Flow), limiter)
@@ -80,7 +80,7 @@ def limiters_of(
     for name, one in limiter.items():
         route = flows.get(name)
         if route is None:
-            msg = f"limiter is given for {name}, which has no route"
+            msg = f"a limiter is given for {name}, which has no route"
             raise ConfigurationError(msg, field="limiter")
         found[route.flow] = one
     return found
@@ -91,7 +91,7 @@ def refusals_of(refuse: Mapping[Flow | str, Iterable[str]] | None) -> dict[Flow 
     found: dict[Flow | None, frozenset[str]] = {}
     for name, codes in (refuse or {}).items():
         if name not in set(Flow):
-            msg = f"refuse_recipients names the flows {', '.join(Flow)}; got {name!r}"
+            msg = f"refuse_recipients must name flows, which are {', '.join(Flow)}; got {name!r}"
             raise ConfigurationError(msg, field="refuse_recipients")
         found[Flow(name)] = require_codes(codes, "refuse_recipients")
     return found
@@ -122,7 +122,7 @@ _VERBS = {
 def require_flows(flows: object) -> None:
     """Refuse what is no set of flows, such as the path of a file."""
     if not isinstance(flows, FlowSet):
-        msg = f"flows is a FlowSet, not {type(flows).__name__}; for a file, use Gate.from_toml(path)"
+        msg = f"flows must be a FlowSet, not {type(flows).__name__}; for a file, use Gate.from_toml(path)"
         raise ConfigurationError(msg, field="flows")
 
 
@@ -131,7 +131,7 @@ def require_kinds(parts: Parts) -> None:
     for name, (verb, example) in _VERBS.items():
         part = getattr(parts, name)
         if part is not None and not callable(getattr(part, verb, None)):
-            msg = f"{name}= is such as {example}; got {type(part).__name__}"
+            msg = f"{name}= must be a value such as {example}; got {type(part).__name__}"
             raise ConfigurationError(msg, field=name)
 
 
@@ -139,5 +139,7 @@ def require_functions(**several: object) -> None:
     """Refuse one function where a list of them is meant, and what cannot be called."""
     for name, given in several.items():
         if not isinstance(given, list | tuple) or not all(map(callable, given)):
-            msg = f"{name}= is a list of functions, such as {name}=[function]; got {type(given).__name__}"
+            msg = (
+                f"{name}= must be a list of functions, such as {name}=[function]; got {type(given).__name__}"
+            )
             raise ConfigurationError(msg, field=name)

@@ -476,7 +476,7 @@ class Gate:
         may_hold = GateDecision.HOLD in deciding
         if self.held is None and may_hold:
             msg = (
-                f"{who}: this gate may hold messages and has nowhere to keep them: pass "
+                f"{who}: this gate may hold messages, but has nowhere to keep them: pass "
                 'held=HeldMail(store), or on_conflict="reject" and on_error={"route": "defer"}'
             )
             raise ConfigurationError(msg, field="held")
@@ -574,7 +574,7 @@ def _declared(flow: Flow | str | None, flows: FlowSet) -> Flow | None:
         return None
     route = flows.get(flow)
     if route is None:
-        msg = f"{flow} was declared and has no route: there are {', '.join(r.flow for r in flows)}"
+        msg = f"{flow} was declared, but has no route: there are {', '.join(r.flow for r in flows)}"
         raise ConfigurationError(msg, field="flow")
     return route.flow
 

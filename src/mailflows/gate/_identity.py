@@ -89,12 +89,10 @@ def _envelope(flows: FlowSet, route: FlowRoute, mail_from: str) -> Iterator[Doub
         return
     other = next((o for o in flows if o is not route and domain in {o.return_path, *o.domains}), None)
     if other is not None:
-        sentence = (
-            f"MAIL FROM is of {domain}, which belongs to the {other.flow} flow: its bounces would go there"
-        )
+        sentence = f"MAIL FROM uses {domain}, which belongs to the {other.flow} flow: bounces would go there"
         yield Doubt("return-path-of-other-flow", sentence, is_conflict=True)
     elif registrable_domain(domain) not in _own(route):
-        sentence = f"MAIL FROM is of {domain}, which is not one of our domains: SPF would not be ours"
+        sentence = f"MAIL FROM uses {domain}, which is not one of our domains: SPF would not be ours"
         yield Doubt("foreign-return-path", sentence)
 
 
@@ -111,12 +109,12 @@ def _signatures(flows: FlowSet, route: FlowRoute, message: Message) -> Iterator[
     aligned = {(d, s) for d, s in keys if registrable_domain(d) == from_domain}
     if keys and not aligned:
         sentence = (
-            f"it is signed for {min(keys)[0] or 'no domain'}, which is not aligned with From (RFC 7489 3.1)"
+            f"it is signed by {min(keys)[0] or 'no domain'}, which is not aligned with From (RFC 7489 3.1)"
         )
         yield Doubt("dkim-not-aligned", sentence, is_conflict=True)
     elif aligned and route.dkim_selector and not aligned & _keys(route):
         yield Doubt(
-            "dkim-unknown-key", f"it is signed with a key that the {route.flow} flow does not declare"
+            "dkim-unknown-key", f"it is signed with a key that is not declared for the {route.flow} flow"
         )
 
 

@@ -55,11 +55,11 @@ def fitted(limiter: Limiter, absent: frozenset[str]) -> Limiter | None:
 def _without(limiter: Limiter, absent: frozenset[str]) -> Limiter:
     """Make it once, and say so once."""
     if "client" in absent and limiter.background is not None:
-        _log.info("mail without client is limited as that of background jobs, by %s", limiter.background)
+        _log.info("mail without a client is limited like background jobs, by %s", limiter.background)
         return limiter.background
     same = limiter.without(lambda limit: not absent.isdisjoint(_needs(limit)))
     left_out = len(limiter.limits) - len(same.limits)
-    _log.info("%d limits per %s do not apply to mail without", left_out, ", ".join(sorted(absent)))
+    _log.info("%d limits per %s do not apply to mail without one", left_out, ", ".join(sorted(absent)))
     return same
 
 

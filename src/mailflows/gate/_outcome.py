@@ -56,7 +56,7 @@ def events_of(  # noqa: PLR0911 -- one a form
             if all(isinstance(event, Event) for event in events):
                 return events, any(event.type not in _NOT_TAKEN for event in events)
     kind = type(outcome).__name__
-    msg = f"an outcome is 'sent', 'unknown', an exception, a reply (code, text) or events; got {kind}"
+    msg = f"an outcome must be 'sent', 'unknown', an exception, a reply (code, text) or events; got {kind}"
     raise TypeError(msg)
 
 

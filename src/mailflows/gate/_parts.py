@@ -118,11 +118,11 @@ def headers(_parts: Parts, check: Check) -> Steps:
     """Look at From and at the recipients: what a message must have before anything else counts."""
     authors = [read_author(value) for value in check.message.get_all("from")]
     if not any(author.likely for author in authors):
-        check.say("message", "no-from", "it has no From with an address (RFC 5322 section 3.6.2)", REJECT)
+        check.say("message", "no-from", "its From has no address (RFC 5322 section 3.6.2)", REJECT)
     elif "repeated-header:from" in check.message.defects:
         check.say("message", "several-from", "it has several From fields; only one is allowed", REJECT)
     elif any("@" in text for author in authors for text in author.unread):
-        check.say("message", "unreadable-from", "mail programs disagree about the address in From", REJECT)
+        check.say("message", "unreadable-from", "mail clients disagree about the address in From", REJECT)
     _form(check)
     if not check.open:
         check.say(
@@ -143,7 +143,7 @@ def _form(check: Check) -> None:
     """Say what of the message is not as mail should be, and refuse what has no form it could be sent in."""
     defects = check.message.defects
     if found := [defect for defect in defects if defect in UNSENDABLE]:
-        said = f"mail programs would read it differently ({', '.join(found)})"
+        said = f"mail clients would read it differently ({', '.join(found)})"
         check.say("message", "no-normal-form", said, REJECT)
     elif defects:
         check.say("message", "defects", f"it is malformed ({', '.join(defects[:5])})")
@@ -151,7 +151,7 @@ def _form(check: Check) -> None:
         return
     unread = [t for name in ("to", "cc", "bcc") for t in read_addresses(check.message.get(name)).unread]
     if unread:
-        check.say("message", "unread-recipients", f"{len(unread)} recipients of the header cannot be read")
+        check.say("message", "unread-recipients", f"{len(unread)} recipients in the header cannot be read")
 
 
 def held(parts: Parts, check: Check) -> Steps:
@@ -237,7 +237,7 @@ def _unsubscribe(parts: Parts, check: Check) -> None:
         return
     sentence = (
         "marketing needs List-Unsubscribe with an https address, and List-Unsubscribe-Post: "
-        "List-Unsubscribe=One-Click (RFC 8058; Gmail and Yahoo ask for it)"
+        "List-Unsubscribe=One-Click (RFC 8058; Gmail and Yahoo require it)"
     )
     check.say("identity", "no-one-click-unsubscribe", sentence, parts.on_missing_unsubscribe)
 
@@ -286,7 +286,8 @@ def recipients(parts: Parts, check: Check) -> Steps:
     for code, number in doubtful.items():
         check.say("recipients", code, f"{number} recipients are doubtful ({code})")
     if unchecked:
-        check.say("recipients", "unchecked", f"{unchecked} recipients were not checked: time ran out")
+        sentence = f"{unchecked} recipients were not checked: the time limit was reached"
+        check.say("recipients", "unchecked", sentence)
     if not gone and not doubtful and not unchecked:
         check.say("recipients", "ok", "no issues found")
 
@@ -391,7 +392,7 @@ def scanners(parts: Parts, check: Check) -> Steps:
         return
     for scanner in parts.scanners:
         if check.raw is None:
-            problem = ValueError("a scanner needs the bytes, and the gate was given a Message")
+            problem = ValueError("a scanner needs the bytes, but the gate was given a Message")
             degraded(parts, check, "scanners", Failure(problem))
             return
         name = getattr(scanner, "__name__", type(scanner).__name__)
@@ -441,7 +442,7 @@ def _findings(found: object) -> tuple[Finding, ...]:
         said = (found,)
     for one in said:
         if not isinstance(one, Finding):
-            msg = f"a scanner returns None, a Finding or several; got {type(one).__name__}"
+            msg = f"a scanner must return None, a Finding or several; got {type(one).__name__}"
             raise TypeError(msg)
         GateDecision(one.decision)
     return said  # type: ignore[return-value]

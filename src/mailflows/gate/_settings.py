@@ -112,7 +112,7 @@ def _check(name: str, table: object) -> None:
         is_switch = isinstance(value, bool)
         if not isinstance(value, kinds) or (is_switch and bool not in kinds):
             words = " or ".join(_WORDS[kind] for kind in kinds)
-            msg = f"[{name}] {key} is {words}; got {value!r}"
+            msg = f"[{name}] {key} must be {words}; got {value!r}"
             raise ConfigurationError(msg, field=key)
 
 
@@ -180,7 +180,7 @@ def _redis(url: str) -> Store:
 def _on_error(table: Mapping[str, str]) -> Mapping[str, str]:
     for name in table:
         if name not in PARTS:
-            msg = f"[gate] on_error names the parts {', '.join(PARTS)}; got {name}"
+            msg = f"[gate] on_error must name parts, which are {', '.join(PARTS)}; got {name}"
             raise ConfigurationError(msg, field="on_error")
     return table
 
@@ -204,7 +204,7 @@ def _limiter(key: str, value: str, store: Store, how: dict[str, Any]) -> Limiter
     if (provider := meant_provider(value, providers)) is not None:
         return presets.account(provider, store, **how)
     hint = did_you_mean(value, (*_PRESETS, *spellings_of(providers)), choices=(*_PRESETS, *providers))
-    msg = f"[limits] {key} names a preset, or a provider with limits for one account; got {value!r}: {hint}"
+    msg = f"[limits] {key} must be a preset, or a provider with limits for one account; got {value!r}: {hint}"
     raise ConfigurationError(msg, field=key)
 
 
@@ -221,7 +221,7 @@ def _classifier(table: Mapping[str, Any], folder: Path) -> Classifier:
     if "model" in table:
         file = folder / table["model"]
         if not file.is_file():
-            msg = f"[classifier] model: there is no file {file}; leave the key out for the shipped model"
+            msg = f"[classifier] model: there is no file {file}; remove the key to use the shipped model"
             raise ConfigurationError(msg, field="model")
         return Classifier.load(file, threshold=threshold)
     return Classifier(threshold=threshold)

@@ -83,9 +83,9 @@ class GateStatus(Result):
             *broken,
             *([f"blocked senders: {sum(self.blocked.values())}"] if self.blocked else []),
             *([f"messages for manual review: {self.waiting}"] if self.waiting else []),
-            *(f"{use.flow}: {use.limit} is near its end" for use in self.limits if use.is_near_its_end),
+            *(f"{use.flow}: {use.limit} is nearly used up" for use in self.limits if use.is_near_its_end),
         ]
-        return "; ".join(said) or "no breaker is open, and nothing waits"
+        return "; ".join(said) or "no breaker is open, and nothing is waiting"
 
     def _table(self) -> Table:
         rows: list[tuple[Cell, ...]] = [("breaker", one.scope, str(one)) for one in self.breakers]
@@ -103,11 +103,11 @@ class GateStatus(Result):
             ]
         rows += [("suppressed", reason, number) for reason, number in sorted(self.suppressions.items())]
         rows += [("limit", f"{use.flow}: {use.limit}", _left(use)) for use in self.limits]
-        return str(self), ("what", "which", "how it stands"), rows
+        return str(self), ("what", "which", "state"), rows
 
 
 def _left(use: LimitUse) -> str:
-    warning = ", near its end" if use.is_near_its_end else ""
+    warning = ", nearly used up" if use.is_near_its_end else ""
     return f"{use.remaining} of {use.units} left{warning}"
 
 

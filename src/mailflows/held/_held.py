@@ -367,7 +367,7 @@ class HeldMail:
             sizes = [0 if one.state is HeldState.DROPPED else one.size for one in kept]  # its content is gone
             at, number, used = self._clock(), len(sizes), sum(sizes)
         if number >= MOST or used + size > self._room:
-            msg = f"{number} messages are held already, and there is no more room: release or drop some"
+            msg = f"{number} messages are already held, and there is no more room: release or drop some"
             raise StoreError(msg, store=getattr(self._index.store, "name", "memory"))
         self._room_taken = at, number + 1, used + size
 
@@ -379,7 +379,7 @@ class HeldMail:
         known = yield from _knowing(id)
         chosen = known.flow if flow is None else Flow(flow)
         if chosen is None:
-            msg = f"held message {id} belongs to no flow: say by which, such as --flow professional"
+            msg = f"held message {id} belongs to no flow: say which to use, such as --flow professional"
             raise ConfigurationError(msg, field="flow")
         return (
             yield from self._changing(id, lambda one: replace(one, state=HeldState.RELEASED, flow=chosen))

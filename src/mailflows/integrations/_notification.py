@@ -49,7 +49,7 @@ def _told(failed: Sequence[RecipientOutcome], reporter: str) -> str:
     lines = [
         f"This is the mail system at {reporter}.",
         "",
-        "Your message was not delivered to these recipients. All others were sent it.",
+        "Your message was not delivered to these recipients. It was sent to all others.",
         "",
         *(f"<{_ascii(one.address)}>: {one.code or 550} {_ascii(one.text)}" for one in failed),
         "",

@@ -120,7 +120,10 @@ class RelayConnection:
         said = [*options]
         if utf8 or needs_utf8((sender,)):
             if not self._smtp.has_extn("smtputf8"):
-                msg = f"relay {server_of(self.route).host} has no SMTPUTF8 (RFC 6531), which an address needs"
+                msg = (
+                    f"relay {server_of(self.route).host} does not support SMTPUTF8 (RFC 6531), "
+                    "which an address needs"
+                )
                 raise AddressNotSupported(msg)
             said += ["SMTPUTF8", "BODY=8BITMIME"]
         if is_plain(sender) and not utf8:  # what smtplib reads again at some cost
@@ -179,7 +182,8 @@ class RelayConnection:
 
     def _lost(self) -> AnswerLost:
         host = server_of(self.route).host
-        return AnswerLost(f"the answer of relay {host} was lost: it may have the message, or not")
+        msg = f"the reply of relay {host} was lost: the message may or may not have been accepted"
+        return AnswerLost(msg)
 
     def reset(self) -> bool:
         """Forget the message that is under way, and return whether the connection is still of use."""
@@ -387,12 +391,12 @@ class _Encrypted:
             if self._mode == "verify":
                 raise why_not(self._route, problem, self._certificate()) from problem
             if self._mode == "opportunistic":
-                tell_downgrade(self._route, f"its certificate is not checked ({problem.verify_message})")
+                tell_downgrade(self._route, f"its certificate cannot be verified ({problem.verify_message})")
             return self._try(unchecked())
         except ssl.SSLError as problem:
             if self._mode != "opportunistic" or self._server.is_tls or self._server.username:
                 raise
-            tell_downgrade(self._route, f"mail goes in clear, TLS failed ({problem.reason})")
+            tell_downgrade(self._route, f"mail is sent in clear, because TLS failed ({problem.reason})")
             return self._try(None)
 
     def _try(self, context: ssl.SSLContext | None) -> smtplib.SMTP:
@@ -416,12 +420,12 @@ class _Encrypted:
         # A password never travels in clear: without STARTTLS there is no login.
         if self._mode != "opportunistic" or self._server.username:
             msg = (
-                f"relay {self._server.host}:{self._server.port} of the {self._route.flow} flow offers no "
-                'STARTTLS; without a login, tls = "opportunistic" allows mail in clear'
+                f"relay {self._server.host}:{self._server.port} of the {self._route.flow} flow does not "
+                'offer STARTTLS; without a login, tls = "opportunistic" allows mail in clear'
             )
             raise smtplib.SMTPNotSupportedError(msg)
         if not is_loopback(self._server.host):
-            tell_downgrade(self._route, "mail goes in clear, it offers no STARTTLS")
+            tell_downgrade(self._route, "mail is sent in clear, because it does not offer STARTTLS")
 
     def _opened(self, context: ssl.SSLContext | None) -> smtplib.SMTP:
         host, port, ehlo = self._server.host, self._server.port, self._route.ehlo or None

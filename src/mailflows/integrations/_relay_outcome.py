@@ -84,20 +84,18 @@ def failure_of(problem: Exception) -> RecipientOutcome:
     """Return what holds for every recipient whom no reply was about."""
     deferred, refused = RecipientState.DEFERRED, RecipientState.REFUSED
     if isinstance(problem, AnswerLost):
-        return RecipientOutcome(
-            "", RecipientState.UNKNOWN, "relay", None, "4.4.2 The relay's answer was lost"
-        )
+        return RecipientOutcome("", RecipientState.UNKNOWN, "relay", None, "4.4.2 The relay's reply was lost")
     if isinstance(problem, AddressNotSupported):
         return RecipientOutcome(
             "", refused, "relay", 553, "5.6.7 The relay cannot carry this address (SMTPUTF8)"
         )
     if is_ours(problem):
-        _log.error("mail is deferred until this is mended: %s", cause_of(problem))
+        _log.error("mail is deferred until this is fixed: %s", cause_of(problem))
         return RecipientOutcome(
-            "", deferred, "settings", 451, "4.3.5 The way to the relay is not set up rightly"
+            "", deferred, "settings", 451, "4.3.5 The connection to the relay is misconfigured"
         )
     if isinstance(problem, MessageError):
-        return RecipientOutcome("", refused, "envelope", 550, "5.6.0 The message cannot be said over SMTP")
+        return RecipientOutcome("", refused, "envelope", 550, "5.6.0 The message cannot be sent over SMTP")
     replied = _replied(problem)
     if replied is None:
         _log.error("the relay cannot be reached: %s", cause_of(problem))

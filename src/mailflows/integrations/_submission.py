@@ -81,12 +81,12 @@ def require_lines(data: bytes) -> None:
         longest = max(len(line) - line.endswith(b"\r") for line in lines)
         if longest > _LONGEST:
             msg = (
-                f"a line has {longest} octets, and mail allows {_LONGEST} (RFC 5321 section 4.5.3.1.6): "
+                f"a line has {longest} octets, but SMTP allows {_LONGEST} (RFC 5321 section 4.5.3.1.6): "
                 "encode the part as quoted-printable or base64"
             )
             raise MessageError(msg)
     if b"\r\n" in data and (b"\n." in data or b"\r." in data) and _SMUGGLED.search(data):
-        msg = "a dot stands alone between line ends of different kinds, as in SMTP smuggling"
+        msg = "a dot is alone between mixed line endings, as in SMTP smuggling"
         raise MessageError(msg)
 
 

@@ -29,7 +29,7 @@ def checked(ca_file: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file or None)
     except (OSError, ssl.SSLError) as problem:
-        msg = f"tls_ca: {ca_file} cannot be read as certificates in PEM ({type(problem).__name__})"
+        msg = f"tls_ca: {ca_file} cannot be read as PEM certificates ({type(problem).__name__})"
         raise ConfigurationError(msg, field="tls_ca") from problem
 
 

@@ -179,9 +179,9 @@ class GateHandler:
     @staticmethod
     async def handle_exception(error: Exception) -> str:
         """Answer a fault of our own: the mail is still good, so it stays with who sent it."""
-        _log.error("mail is deferred until this is mended: %s", cause_of(error))
+        _log.error("mail is deferred until this is fixed: %s", cause_of(error))
         is_setting = isinstance(error, ConfigurationError)
-        return "451 4.3.5 The settings of this relay are wrong" if is_setting else "451 4.3.0 Try again later"
+        return "451 4.3.5 This relay is misconfigured" if is_setting else "451 4.3.0 Try again later"
 
     async def _in_thread(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args))
@@ -221,7 +221,7 @@ class GateHandler:
             return _whole(delivery)
         delivery = Delivery.build(verdict, refused=refused)
         self._gate.report(verdict, reported(delivery))
-        return "250 2.0.0 Ok, the relay of its flow has it"
+        return "250 2.0.0 Ok, accepted by the relay of its flow"
 
     def _tell(
         self,
@@ -322,7 +322,7 @@ def _known(gate: Gate, flow: Flow | str | None) -> Flow | None:
         return None
     route = gate.flows.get(flow)
     if route is None:
-        msg = f"flow is one of {', '.join(one.flow for one in gate.flows)}; got {flow!r}"
+        msg = f"flow must be one of {', '.join(one.flow for one in gate.flows)}; got {flow!r}"
         raise ConfigurationError(msg, field="flow")
     return route.flow
 

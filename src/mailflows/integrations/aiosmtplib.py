@@ -129,7 +129,10 @@ class _Conversation:
             try:
                 await client.data(content, timeout=self._answer_timeout)
             except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError) as problem:
-                msg = f"the answer of relay {server_of(route).host} was lost: it may have the message, or not"
+                msg = (
+                    f"the reply of relay {server_of(route).host} was lost: the message may or may "
+                    "not have been accepted"
+                )
                 raise AnswerLost(msg) from problem
             await _goodbye(client)
         finally:
@@ -143,7 +146,9 @@ class _Conversation:
         """Say the envelope, and return those whom the relay refused."""
         is_utf8 = needs_utf8((sender, *to))
         if is_utf8 and not client.supports_extension("smtputf8"):
-            msg = f"relay {server_of(route).host} has no SMTPUTF8 (RFC 6531), which an address needs"
+            msg = (
+                f"relay {server_of(route).host} does not support SMTPUTF8 (RFC 6531), which an address needs"
+            )
             raise _AddressNotSupported(msg)
         options = ["SMTPUTF8", "BODY=8BITMIME"] if is_utf8 else []
         options += [f"size={size}"] if client.supports_extension("size") else []
@@ -173,17 +178,17 @@ class _Conversation:
             reason = _certificate_error(problem)
             if reason is not None and mode != "verify":
                 if mode == "opportunistic":
-                    tell_downgrade(route, f"its certificate is not checked ({reason.verify_message})")
+                    tell_downgrade(route, f"its certificate cannot be verified ({reason.verify_message})")
                 client = await self._opened(route, unchecked(), True if must else None)
             elif reason is not None:
                 raise why_not(route, reason, None) from problem
             elif isinstance(problem.__cause__ or problem, ssl.SSLError) and not must and not server.is_tls:
-                tell_downgrade(route, "mail goes in clear, TLS failed")
+                tell_downgrade(route, "mail is sent in clear, because TLS failed")
                 client = await self._opened(route, None, False)  # noqa: FBT003 -- aiosmtplib's word
             else:
                 raise
         if client.get_transport_info("cipher") is None and not is_loopback(server.host):
-            tell_downgrade(route, "mail goes in clear, it offers no STARTTLS")
+            tell_downgrade(route, "mail is sent in clear, because it does not offer STARTTLS")
         if server.username:
             try:
                 await client.login(server.username, route.secret())

@@ -177,7 +177,8 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
         said = str(delivery) if delivery is not None else cause_of(error) if error else "it was not sent"
         # An error would be mailed to the admins, and if that mail is refused, again and again.
         is_loud = error is not None and not _is_operational(message)
-        _log.log(logging.ERROR if is_loud else logging.WARNING, "mail was not delivered to all: %s", said)
+        level = logging.ERROR if is_loud else logging.WARNING
+        _log.log(level, "mail was not delivered to all recipients: %s", said)
         not_delivered.send_robust(type(self), message=message, delivery=delivery, error=error)
 
 

@@ -167,7 +167,7 @@ KEYS = frozenset(Keys.__annotations__)
 def _whole(cost: object) -> int:
     if isinstance(cost, int) and cost >= 0:
         return min(cost, _NEVER)
-    msg = f"the cost of an attempt is a whole number of at least 0; got {cost!r}"
+    msg = f"the cost of an attempt must be a whole number of at least 0; got {cost!r}"
     raise ValueError(msg)
 
 
@@ -176,7 +176,7 @@ def _canonical(recipients: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for recipient in recipients:
         if not isinstance(recipient, str):
-            msg = f"a recipient is text; got {type(recipient).__name__}"
+            msg = f"a recipient must be text; got {type(recipient).__name__}"
             raise ValueError(msg)  # noqa: TRY004 -- the same error as for a cost that is none
         found.setdefault(canonical(recipient), recipient)
     return found
@@ -228,7 +228,7 @@ def site_key(client: object) -> str:
 def _network(client: object, kept_4: int, kept_6: int) -> str:
     """Return the network of an address, of so many octets of IPv4 or IPv6."""
     if not isinstance(client, str | IPv4Address | IPv6Address):
-        msg = f"client is one IPv4 or IPv6 address, such as '192.0.2.7'; got {type(client).__name__}"
+        msg = f"client must be one IPv4 or IPv6 address, such as '192.0.2.7'; got {type(client).__name__}"
         raise ValueError(msg)  # noqa: TRY004 -- the same error as for a mail address
     packed = _packed(str(client))
     if packed is None:
@@ -245,7 +245,7 @@ _WITH_PORT = re.compile(r"(\d+\.\d+\.\d+\.\d+)(?::\d{1,5})?|\[([0-9A-Fa-f:.%\w]+
 def _packed(client: str) -> bytes | None:
     """Return the octets of an address, with or without a port, or `None` for none."""
     if "@" in client:
-        msg = "client is one IPv4 or IPv6 address, such as '192.0.2.7'; got a mail address"
+        msg = "client must be one IPv4 or IPv6 address, such as '192.0.2.7'; got a mail address"
         raise ValueError(msg)
     text = client.strip()
     if match := _WITH_PORT.fullmatch(text):

@@ -235,7 +235,7 @@ class Decision(Permission):
         if self.busy:
             what = "The store of the limits is busy"
         if self._wait is None:
-            return f"{what}: this attempt alone is more than the limit ever allows."
+            return f"{what}: this attempt alone exceeds the limit."
         return f"{what}: try again in {duration(max(1.0, math.ceil(self._wait)))}."
 
     def headers(self) -> dict[str, str]:

@@ -126,7 +126,7 @@ class Limit:
         if self.count_denied and not callable(self.per) and not _ABUSE.issuperset(_kinds(self.per)):
             msg = (
                 f"refused attempts may count per {', '.join(sorted(_ABUSE))}; per {self.kind} they would use "
-                "up the budget of a victim, or everybody's"
+                "up the quota of a victim, or everybody's"
             )
             raise ConfigurationError(msg, field="count_denied")
         for rate in self.rates:
@@ -136,7 +136,10 @@ class Limit:
                 raise ConfigurationError(msg, field="exact")
         for small, large in zip(self._by_period(), self._by_period()[1:], strict=False):
             if small.period == large.period or small.limit >= large.limit:
-                msg = f"{small} can never be reached beside {large}: a longer time allows more, not less"
+                msg = (
+                    f"{small} can never be reached, because {large} is stricter: a longer period "
+                    "must allow more"
+                )
                 raise ConfigurationError(msg, field="limit")
 
     @property
@@ -213,7 +216,7 @@ class Limit:
         if keys is None:
             if self.optional:
                 return
-            msg = f"the limit '{self.name}' counts per {self.kind}, and this attempt has none"
+            msg = f"the limit '{self.name}' counts per {self.kind}, but this attempt has none"
             raise ValueError(msg)
         amounts = self._amounts(attempt)
         for key, cost in keys:
@@ -257,7 +260,7 @@ class Limit:
             return None
         values = keys_of(self.of, attempt)
         if values is None and not self.optional:
-            msg = f"the limit '{self.name}' counts different values of {self.of}, and this attempt has none"
+            msg = f"the limit '{self.name}' counts distinct values of {self.of}, but this attempt has none"
             raise ValueError(msg)
         return tuple(value for value, _ in values or ())
 
@@ -281,10 +284,12 @@ def _kind(per: Per) -> str:
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown or not kinds:
         meant = f" ({did_you_mean(unknown[0], KINDS)})" if unknown else ""
-        msg = f"per= is one of {', '.join(KINDS)}, a tuple of them, or a function; got {per!r}{meant}"
+        msg = f"per= must be one of {', '.join(KINDS)}, a tuple of them, or a function; got {per!r}{meant}"
         raise ConfigurationError(msg, field="per")
     if len(set(kinds)) < len(kinds) or sum(kind in BY_RECIPIENT for kind in kinds) > 1:
-        msg = f"kinds that count together are different, and one at most is of recipients; got {per!r}"
+        msg = (
+            f"kinds that count together must be different, and at most one may be of recipients; got {per!r}"
+        )
         raise ConfigurationError(msg, field="per")
     return "+".join(kinds)
 
@@ -293,16 +298,16 @@ def _counted(rates: tuple[Rate, ...], of: str | None) -> str | None:
     """Return the kind whose different values are counted, or `None`."""
     distinct = {rate.is_distinct for rate in rates}
     if len(distinct) > 1:
-        msg = "rates that count different values, and others, are two limits; write them apart"
+        msg = "rates that count distinct values cannot be mixed with other rates; write two limits"
         raise ConfigurationError(msg, field="limit")
     if distinct == {False}:
         if of is not None:
-            msg = f"of={of!r} counts different values; write the rate as '20 distinct/day'"
+            msg = f"of={of!r} counts distinct values; write the rate as '20 distinct/day'"
             raise ConfigurationError(msg, field="of")
         return None
     kind = "recipient" if of is None else of
     if kind not in KINDS or kind == "global":
-        msg = f"of= is one of {', '.join(k for k in KINDS if k != 'global')}; got {of!r}"
+        msg = f"of= must be one of {', '.join(k for k in KINDS if k != 'global')}; got {of!r}"
         raise ConfigurationError(msg, field="of")
     return kind
 

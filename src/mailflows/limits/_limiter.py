@@ -140,7 +140,7 @@ class Limiter(View):
             >>> from mailflows.limits import Limit, Limiter
             >>> limiter = Limiter(Limit("2/hour", per="account"))
             >>> print(limiter.acquire(to=["a@example.org", "b@example.org", "c@example.org"], account="ada"))
-            Too many for '2 per hour per account': this attempt alone is more than the limit ever allows.
+            Too many for '2 per hour per account': this attempt alone exceeds the limit.
             >>> limiter.acquire(to=["a@example.org", "b@example.org"], account="ada").remaining
             0
         """
@@ -487,7 +487,10 @@ class Limiter(View):
         """Map the identity of each meter to its limit; two plans may have the same rate."""
         for meter in limit.meters:
             if meter.id in self._by_meter and not again:
-                msg = f"the limit {limit.name!r} is given twice; remove one, or tell them apart with name="
+                msg = (
+                    f"the limit {limit.name!r} is given twice; remove one, or give them different "
+                    "names with name="
+                )
                 raise ConfigurationError(msg, field="limits")
             self._by_meter.setdefault(meter.id, limit)
 
@@ -569,7 +572,7 @@ def _most(within: float) -> float:
     A deadline that has passed is as one that is now: below 0, a store could not tell it from a refusal.
     """
     if math.isnan(within):
-        msg = "a time to wait is a number of seconds; got nan"
+        msg = "a time to wait must be a number of seconds; got nan"
         raise ValueError(msg)
     return min(max(within, 0.0), sys.float_info.max)
 
@@ -577,12 +580,12 @@ def _most(within: float) -> float:
 def _lasting(lease: float | None) -> None:
     """Refuse a lease in which nothing can be sent: what is reserved for no time counts for nothing."""
     if lease is not None and not lease > 0.0:
-        msg = f"a lease is a number of seconds above 0; got {lease!r}"
+        msg = f"a lease must be a number of seconds above 0; got {lease!r}"
         raise ValueError(msg)
 
 
 def _require_limits(limits: tuple[object, ...]) -> None:
     for limit in limits:
         if not isinstance(limit, Limit):
-            msg = f"a limiter takes Limit objects, each as an argument of its own; got {type(limit).__name__}"
+            msg = f"a limiter takes Limit objects, each as a separate argument; got {type(limit).__name__}"
             raise ConfigurationError(msg, field="limits")

@@ -42,7 +42,7 @@ def canonical(recipient: str) -> str:
     """
     text = unicodedata.normalize("NFC", recipient.strip())
     if not text:
-        msg = "a recipient is an address; got empty text"
+        msg = "a recipient must be an address; got empty text"
         raise Unreadable(msg)
     read = mailbox_of(text)
     if read is None:
@@ -62,7 +62,7 @@ def _is_idna(domain: str) -> bool:
 
 
 def _refuse(what: str) -> NoReturn:
-    msg = f"a recipient is one address, such as ada@example.org; got {what}"
+    msg = f"a recipient must be one address, such as ada@example.org; got {what}"
     raise Unreadable(msg)
 
 

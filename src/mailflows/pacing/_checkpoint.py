@@ -183,7 +183,7 @@ def _read(document: bytes | None) -> _State:
         )
     except (ValueError, TypeError, OverflowError, AttributeError) as problem:
         # To begin again by itself would write to everybody a second time.
-        msg = "the checkpoint of this run is damaged; find out how far it came, then Pacer.forget() it"
+        msg = "the checkpoint of this run is damaged; find out how far it got, then call Pacer.forget()"
         raise StoreError(msg, store="checkpoint") from problem
 
 

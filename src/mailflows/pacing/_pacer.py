@@ -104,7 +104,7 @@ class Pacer(View):
         self._rates = {_named(name, "rates"): _per_second(rate) for name, rate in (rates or {}).items()}
         self._connections = {_named(name, "connections"): n for name, n in (connections or {}).items()}
         if not all(map(_is_count, self._connections.values())):
-            msg = f"connections= are whole numbers of at least 1; got {self._connections!r:.120}"
+            msg = f"connections= must be whole numbers of at least 1; got {self._connections!r:.120}"
             raise ConfigurationError(msg, field="connections")
         self._clock = clock
         self._sleep = sleep
@@ -202,7 +202,7 @@ class Pacer(View):
 
     def _line(self, resume: str | None, look_ahead: int) -> Line[Any]:
         if not _is_count(look_ahead):
-            msg = f"look_ahead is a number of messages, at least 1; got {look_ahead!r}"
+            msg = f"look_ahead must be a number of messages, at least 1; got {look_ahead!r}"
             raise ValueError(msg)
         checkpoint = (
             None if resume is None else Checkpoint(self.store, self._key(f"run\n{resume}"), clock=self._clock)
@@ -340,7 +340,7 @@ class Pacer(View):
                 ]
             )
         header = ["provider", "pace now", "begins with", "connections", "pauses for"]
-        return f"Pacer {self.scope!r}: {len(rows)} large providers with a pace of their own", header, rows
+        return f"Pacer {self.scope!r}: {len(rows)} large providers with their own pace", header, rows
 
     def __repr__(self) -> str:
         return f"<Pacer '{self.scope}' in {self.store!r}>"
@@ -400,7 +400,7 @@ def _is_unexplained(reply: Reply) -> bool:
 def _most(within: float) -> float:
     """Return how long to wait at most, as a store can reckon with it."""
     if math.isnan(within):
-        msg = "within is a number of seconds; got nan"
+        msg = "within must be a number of seconds; got nan"
         raise ValueError(msg)
     return min(max(within, 0.0), sys.float_info.max)
 
@@ -431,7 +431,7 @@ def _per_second(rate: str) -> float:
     """Return a rate as messages per second."""
     rates = parse_rates(rate)
     if len(rates) != 1 or rates[0].is_distinct or rates[0].burst is not None:
-        msg = f"a pace is one rate such as '10/s' or '100/min'; got {rate!r}"
+        msg = f"a pace must be one rate such as '10/s' or '100/min'; got {rate!r}"
         raise ConfigurationError(msg, field="rates")
     return rates[0].limit / rates[0].period
 

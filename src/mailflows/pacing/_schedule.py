@@ -43,13 +43,13 @@ class Schedule:
     def __post_init__(self) -> None:
         object.__setattr__(self, "limits", tuple(self.limits))
         if self.per not in _SECONDS:
-            msg = f"per= is 'day' or 'hour'; got {self.per!r}"
+            msg = f"per= must be 'day' or 'hour'; got {self.per!r}"
             raise ConfigurationError(msg, field="per")
         if not self.limits or not all(limit == int(limit) and limit > 0 for limit in self.limits):
-            msg = f"limits= are whole numbers of at least 1, one for each day; got {self.limits!r:.120}"
+            msg = f"limits= must be whole numbers of at least 1, one for each day; got {self.limits!r:.120}"
             raise ConfigurationError(msg, field="limits")
         if list(self.limits) != sorted(self.limits):
-            msg = f"no day of a warm-up allows less than the one before; got {self.limits!r:.120}"
+            msg = f"a day of a warm-up must not allow less than the day before; got {self.limits!r:.120}"
             raise ConfigurationError(msg, field="limits")
 
     @property
@@ -69,7 +69,7 @@ class Schedule:
         """
         table = _published()
         if name not in table:
-            msg = f"the published schedules are {', '.join(sorted(table))}; got {name!r}: write a Schedule()"
+            msg = f"unknown schedule {name!r}: choose from {', '.join(sorted(table))}, or write a Schedule()"
             raise ConfigurationError(msg, field="schedule")
         entry = table[name]
         return cls(tuple(entry["limits"]), entry["per"], entry["source"], entry["ours"])

@@ -244,7 +244,7 @@ def _whole(n: object) -> int:
     """Return a number of messages, of any type that counts."""
     if isinstance(n, Integral) and (number := int(n)) >= 1:
         return number
-    msg = f"n is a whole number of messages, at least 1; got {n!r:.60}"
+    msg = f"n must be a whole number of messages, at least 1; got {n!r:.60}"
     raise ValueError(msg)
 
 

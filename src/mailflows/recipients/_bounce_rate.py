@@ -377,12 +377,12 @@ def judge(
     """
     limit, low, high = policy.hard_bounce, prediction.low, prediction.high
     if not prediction.addresses:
-        return _stop(policy, "there is nothing to mail")
+        return _stop(policy, "there is nobody to send to")
     if policy.max_recipients is not None and prediction.rows > policy.max_recipients:
         return _stop(policy, f"{prediction.rows} recipients; at most {policy.max_recipients} are tolerated")
     if not is_believed:
-        return _stop(policy, "the resolver cannot be believed; check the list again before mailing it")
-    expected = f"between {low:.1%} and {high:.1%} will bounce; the limit is {limit:.0%}"
+        return _stop(policy, "the DNS resolver is unreliable; check the list again before you send to it")
+    expected = f"between {low:.1%} and {high:.1%} are expected to bounce; the limit is {limit:.0%}"
     if low > limit:
         return _stop(policy, expected)
     if high < limit and is_certain:

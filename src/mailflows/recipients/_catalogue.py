@@ -45,7 +45,7 @@ def require_codes(codes: Iterable[str], field: str) -> frozenset[str]:
         ConfigurationError: If one is none.
     """
     if isinstance(codes, str):
-        msg = f"{field} is a list of codes, such as ['disposable', 'typo']; got one text"
+        msg = f"{field} must be a list of codes, such as ['disposable', 'typo']; got one text"
         raise ConfigurationError(msg, field=field)
     wanted = frozenset(codes)
     for code in sorted(wanted - _entries().keys()):

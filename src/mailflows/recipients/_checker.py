@@ -89,7 +89,7 @@ class RecipientChecker:
         self._overrides = overrides
         self.judge = Judge(overrides=overrides, flow=self._flow)
         if isinstance(bounced, str | bytes):
-            msg = "bounced is a set of addresses, a mapping or a function, not one string"
+            msg = "bounced must be a set of addresses, a mapping or a function, not one string"
             raise ConfigurationError(msg, field="bounced")
         self._bounced = bounced
         self._budget = budget

@@ -69,7 +69,7 @@ def records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[st
             if waiting[taken - 1].count('"') % 2 or '"' in waiting[taken - 1]:
                 cells = _parse(joined, delimiter)
         if cells is None:
-            yield number, bare.split(delimiter), "a quote is opened and never closed"
+            yield number, bare.split(delimiter), "a quotation mark is never closed"
             continue
         yield number, cells, ""
         del waiting[:taken]

@@ -81,7 +81,7 @@ def unpack(binary: IO[bytes], *, is_inside: bool = False) -> tuple[IO[bytes], bo
             raise _refuse(what)
     refuse_text(head.lstrip(b"\xef\xbb\xbf").decode("latin-1"))
     if not _may_be_utf16(head) and (b"\0" in head or _controls_in(head) > _FEW * len(head)):
-        what = "a binary file, no text"
+        what = "a binary file, not text"
         raise _refuse(what)
     return binary, False
 
@@ -247,10 +247,10 @@ def _json_answer(text: str) -> list[Any]:
     try:
         found = _list_in(json.loads(text))
     except (ValueError, RecursionError) as error:
-        what = "JSON, but neither an array nor one object a line"
+        what = "JSON, but neither an array nor one object per line"
         raise _refuse(what) from error
     if found is None:
-        what = "a JSON object without one list in it"
+        what = "a JSON object that does not contain exactly one list"
         raise _refuse(what)
     return found
 

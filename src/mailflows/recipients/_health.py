@@ -72,7 +72,7 @@ def _ask_for_com() -> Conversation[DomainFacts]:
 def diagnose(probed: Sequence[DomainFacts]) -> Health:
     """Say what the answers to `probes` mean."""
     if probed and all(map(_is_invented, probed[:2])):
-        return Health("the resolver answers for names that do not exist", invents=True)
+        return Health("the resolver invents answers for names that do not exist", invents=True)
     if any(facts.state is DomainState.NXDOMAIN for facts in probed[2:]):
         return Health("the resolver does not even know .com")
     if any(facts.state is DomainState.UNKNOWN for facts in probed[2:]):
@@ -128,13 +128,13 @@ class Census:
             return Health(f"the resolver left {unanswered} of {asked} domains without an answer")
         if self._stripped:
             return Health(
-                f"the resolver says that {self._stripped} has no mail host: it holds MX records back"
+                f"the resolver says that {self._stripped} has no mail host: it withholds MX records"
             )
         if asked >= _FEW and dead == asked:
-            return Health(f"the resolver says of all {asked} domains that they take no mail")
+            return Health(f"the resolver says that none of {asked} domains accepts mail")
         if asked >= _FEW and self._states[DomainState.IMPLICIT] == asked:
             return Health(
-                f"the resolver knows no mail host of any of {asked} domains: it holds MX records back"
+                f"the resolver finds no mail host for any of {asked} domains: it withholds MX records"
             )
         return WELL
 

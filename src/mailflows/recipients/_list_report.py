@@ -164,7 +164,7 @@ class ListReport(Result):
             ConfigurationError: If there is no such column, or both are asked for.
         """
         if column is not None and by_risk:
-            msg = "segments are by a column or by risk, not by both"
+            msg = "segments can be by a column or by risk, not both"
             raise ConfigurationError(msg, field="by_risk")
         return divide(self.judged, column, by_risk=by_risk)
 
@@ -320,11 +320,13 @@ class ListReport(Result):
     def _headline(self) -> str:
         asked = "" if self.dns else " DNS checks were off."
         trouble = (
-            f" Resolver: {self.resolver_trouble}; no address is called bad." if self.resolver_trouble else ""
+            f" Resolver: {self.resolver_trouble}; no address is called undeliverable."
+            if self.resolver_trouble
+            else ""
         )
         read = "" if self.column is None else f' Read from the column "{self.column}".'
         if self.other_columns:
-            read += f" There are addresses in {', '.join(self.other_columns)}, too."
+            read += f" There are also addresses in {', '.join(self.other_columns)}."
         return (
             f"{self.addresses} addresses at {self.domains} domains: {self.prediction} hard bounces predicted;"
             f" {self.advice}.{asked}{trouble}{read}"

@@ -42,7 +42,7 @@ def draw(
         line = ax.axvline(prediction.rate, color="0.9" if dark else "0.1")
         ax.invert_yaxis()
         ax.set_title(f"Predicted hard bounces of {addresses} addresses: {prediction}")
-        ax.set_xlabel("share of hard bounces; a bar ends at the limit of its policy")
+        ax.set_xlabel("share of hard bounces; each bar ends at the limit of its policy")
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         handles = [Patch(color=colour, label=f"advice: {advice}") for advice, colour in _COLOURS.items()]
         labels = ["predicted rate", "90 % interval of the prediction"]

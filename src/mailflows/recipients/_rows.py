@@ -125,14 +125,14 @@ def read_table(rows: Rows, *, column: str | None = None) -> Table:
     table = Table(iter(()))
     column = None if column is None else str(column)  # a frame may have numbers for names
     if isinstance(rows, str) and "@" in rows and not Path(rows).exists():
-        msg = "rows are many addresses or a file; for one address use check_recipient()"
+        msg = "rows must be many addresses or a file; for one address use check_recipient()"
         raise ConfigurationError(msg, field="rows")
     if isinstance(rows, (str, os.PathLike)):
         table.rows = _read_path(Path(rows), table, column)
     elif hasattr(rows, "read"):
         table.rows = _read_file(rows, table, column)  # type: ignore[arg-type] # a file
     elif isinstance(rows, (bytes, bytearray)):
-        msg = "rows are an iterable or a file; for bytes open them as a file"
+        msg = "rows must be an iterable or a file; open bytes as a file"
         raise ConfigurationError(msg, field="rows")
     elif hasattr(rows, "columns") and hasattr(rows, "itertuples"):
         table.frame = rows.copy(deep=False)  # type: ignore[union-attr] # a data frame
@@ -411,7 +411,7 @@ def _find_column(names: list[str], rows: list[list[str]], column: str | None) ->
         return max(named, key=lambda place: (signs[place], -place)), shares
     if (width and signs[best]) or width == 1:
         return best, shares
-    msg = f"no column holds addresses; name one of {', '.join(names)[:500]}"
+    msg = f"no column contains addresses; name one of {', '.join(names)[:500]}"
     raise ConfigurationError(msg, field="column")
 
 

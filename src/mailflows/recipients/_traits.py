@@ -65,7 +65,7 @@ class Overrides:
         """Return overrides from any collections, or from open files with a word a line; case is ignored."""
         for words in (disposable, not_disposable, roles, not_roles, known, traps):
             if isinstance(words, str):
-                msg = f"overrides are collections of words, not one string: {words!r}"
+                msg = f"overrides must be collections of words, not one string: {words!r}"
                 raise ConfigurationError(msg, field="overrides")
         lower = [
             frozenset(word.strip().lower() for word in words) - {""}

@@ -77,7 +77,7 @@ class Threshold:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.warn <= self.stop < 1.0:
-            msg = f"warn lies between 0 and stop, and stop below 1; got {self.warn} and {self.stop}"
+            msg = f"warn must be between 0 and stop, and stop below 1; got {self.warn} and {self.stop}"
             raise ConfigurationError(msg, field="warn")
 
 
@@ -143,11 +143,11 @@ class BreakerPolicy:
 
     def __post_init__(self) -> None:
         if not self.pauses or min(self.pauses) <= 0:
-            msg = "pauses names the seconds of at least one stop, such as (3600, 14400)"
+            msg = "pauses must list the seconds of at least one stop, such as (3600, 14400)"
             raise ConfigurationError(msg, field="pauses")
         for name in ("certainty", "min_hits", "window", "lasting", "trial"):
             if getattr(self, name) <= 0:
-                msg = f"{name} is a positive number; got {getattr(self, name)}"
+                msg = f"{name} must be a positive number; got {getattr(self, name)}"
                 raise ConfigurationError(msg, field=name)
 
 

@@ -34,8 +34,8 @@ _SNDS_COLUMNS = 11  # Microsoft, SNDS "Automated Data Access", seen 2026-11: up 
 _TEN = 10  # by definition: letters of a date such as 2026-06-01 (ISO 8601)
 
 _DENOMINATORS = {
-    "google": "messages that reached the inbox, signed with DKIM",
-    "yahoo": "messages that reached the inbox, signed with DKIM",
+    "google": "DKIM-signed messages that reached the inbox",
+    "yahoo": "DKIM-signed messages that reached the inbox",
     "outlook": "recipients of messages",
 }
 
@@ -69,7 +69,7 @@ class ProviderReading(Result):
 
     def __str__(self) -> str:
         of = f" of {self.total}" if self.total is not None else ""
-        return f"{self.provider} on {self.day}: {self.complaints:.2%}{of} called spam ({self.subject})"
+        return f"{self.provider} on {self.day}: {self.complaints:.2%}{of} reported as spam ({self.subject})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, ready for JSON."""
@@ -117,7 +117,7 @@ def read_readings(source: str | bytes | os.PathLike[str]) -> tuple[ProviderReadi
         return tuple(found for row in rows if (found := _snds(row)))
     if rows and (columns := _columns(rows[0])):
         return tuple(found for row in rows[1:] if (found := _yahoo(row, columns)))
-    msg = "source is no export of Google Postmaster Tools (JSON), Yahoo Insights or Microsoft SNDS (CSV)"
+    msg = "source is not an export of Google Postmaster Tools (JSON), Yahoo Insights or Microsoft SNDS (CSV)"
     raise ConfigurationError(msg, field="source")
 
 
@@ -125,7 +125,7 @@ def _google(text: str) -> Iterator[ProviderReading]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as problem:
-        msg = f"source is no JSON: {problem}"
+        msg = f"source is not JSON: {problem}"
         raise ConfigurationError(msg, field="source") from problem
     for stat in _stats(content):
         metric, value, day = str(stat.get("metric", "")).lower(), stat.get("value"), stat.get("date")
@@ -259,13 +259,15 @@ def _judged(known: list[ProviderReading], threshold: Threshold, policy: BreakerP
     total = sum(reading.total or 0 for reading in counted)
     hits = round(sum(reading.complaints * (reading.total or 0) for reading in counted))
     if counted and is_over(hits, total, threshold, policy):
-        return f"{hits} of {total} {of} were called spam, above {threshold.stop:.1%} ({threshold.provider})"
+        return (
+            f"{hits} of {total} {of} were reported as spam, above {threshold.stop:.1%} ({threshold.provider})"
+        )
     above = [reading for reading in known if reading.total is None and reading.complaints >= threshold.stop]
     days = {reading.day for reading in above}
     if len(days) >= _DAYS_ABOVE:
         worst = max(reading.complaints for reading in above)
         return (
-            f"up to {worst:.2%} of {of} were called spam on {len(days)} days, "
+            f"up to {worst:.2%} of {of} were reported as spam on {len(days)} days, "
             f"{threshold.stop:.1%} or more ({threshold.provider})"
         )
     return ""

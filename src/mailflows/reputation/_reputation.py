@@ -597,7 +597,7 @@ def _named(flow: Flow | str, scope: str | None, provider: str | None = None) -> 
 def _numbered(flow: Flow | str, numbers: Mapping[str, int]) -> tuple[Scope, Tally]:
     """Return a flow and what numbers without events add to it."""
     if not numbers.keys() <= set(Counts.__slots__) or min(numbers.values(), default=0) < 0:
-        msg = f"numbers of recipients are {', '.join(Counts.__slots__)}, each at least 0; got {numbers}"
+        msg = f"pass numbers of recipients as {', '.join(Counts.__slots__)}, each at least 0; got {numbers}"
         raise ConfigurationError(msg, field="numbers")
     return Scope(Flow(flow)), tally_of_counts(Counts(**numbers))
 

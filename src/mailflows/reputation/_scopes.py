@@ -81,6 +81,6 @@ def scope_named(flow: Flow, scope: str | None) -> Scope:
         return Scope(flow)
     kind, colon, name = scope.partition(":")
     if kind not in KINDS or not colon or not name:
-        msg = f"scope is one of {', '.join(KINDS)} with a name, such as form:signup; got {scope!r}"
+        msg = f"scope must be one of {', '.join(KINDS)} with a name, such as form:signup; got {scope!r}"
         raise ConfigurationError(msg, field="scope")
     return Scope(flow, kind, mailbox_key(name) if kind in _PERSONAL and "@" in name else name)

@@ -491,7 +491,7 @@ def _is_unknown(reason: str | None) -> bool:
 def _name(sender: object) -> str:
     name = text_key(sender).strip().lower()
     if sender is None or not name:
-        msg = f"sender is an address or the name of an account; got {sender!r}"
+        msg = f"sender must be an address or the name of an account; got {sender!r}"
         raise ValueError(msg)
     return name
 
@@ -499,7 +499,7 @@ def _name(sender: object) -> str:
 def _require_count(number: object) -> None:
     if isinstance(number, int) and 0 <= number <= MOST:
         return
-    msg = f"a number of recipients is a whole one of at least 0, and at most {MOST:,}; got {number!r:.40}"
+    msg = f"a number of recipients must be a whole number from 0 to {MOST:,}; got {number!r:.40}"
     raise ValueError(msg)
 
 
@@ -509,5 +509,5 @@ def _end(seconds: object, now: float) -> float | None:
         return None
     if isinstance(seconds, int | float) and seconds > 0:
         return None if seconds > LONGEST else now + seconds
-    msg = f"seconds is a number above 0, or None for good; got {seconds!r}"
+    msg = f"seconds must be a number above 0, or None for good; got {seconds!r}"
     raise ValueError(msg)

@@ -117,7 +117,7 @@ def _too_many_networks(record: SenderRecord, policy: SenderPolicy) -> list[Reaso
     count = record.networks_today
     if count < policy.networks:
         return []
-    sentence = f"{count} client networks today; a person has a few, a botnet hundreds"
+    sentence = f"{count} client networks today; a person has a few, a botnet has hundreds"
     return [_reason("hundreds-of-networks", sentence, Severity.ERROR)]
 
 

@@ -54,21 +54,21 @@ class SenderPolicy:
     def __post_init__(self) -> None:
         """Refuse what can never stop anybody, or stops everybody."""
         if not 0.0 < self.invalid_share < 1.0:
-            msg = f"invalid_share lies between 0 and 1; got {self.invalid_share}"
+            msg = f"invalid_share must be between 0 and 1; got {self.invalid_share}"
             raise ConfigurationError(msg, field="invalid_share")
         if not self.blocks:
-            msg = "blocks names the seconds of at least one block, such as (14400, None)"
+            msg = "blocks must list the seconds of at least one block, such as (14400, None)"
             raise ConfigurationError(msg, field="blocks")
         for name in ("min_invalid", "max_recipients", "bulk", "networks", "volume"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                msg = f"{name} is a whole number of at least 1; got {getattr(self, name)!r}"
+                msg = f"{name} must be a whole number of at least 1; got {getattr(self, name)!r}"
                 raise ConfigurationError(msg, field=name)
         for name, seconds in (("remember", self.remember), ("apart", self.apart), *_named(self.blocks)):
             if seconds is not None and not 0.0 < seconds <= LONGEST:
-                msg = f"a time is above 0 and at most {LONGEST:.0f} seconds; got {seconds!r}"
+                msg = f"a time must be above 0 and at most {LONGEST:.0f} seconds; got {seconds!r}"
                 raise ConfigurationError(msg, field=name)
         if not 0.0 < self.certainty < math.inf:
-            msg = f"certainty is a number above 0; got {self.certainty!r}"
+            msg = f"certainty must be a number above 0; got {self.certainty!r}"
             raise ConfigurationError(msg, field="certainty")
         if not 0.0 < self.warn <= self.hold <= self.block < math.inf:
             msg = f"0 < warn <= hold <= block; got {self.warn!r}, {self.hold!r}, {self.block!r}"

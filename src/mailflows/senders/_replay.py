@@ -52,7 +52,10 @@ class SenderEvent:
             to = values.pop("to", ())
             return cls(to=((to,) if to else ()) if isinstance(to, str) else tuple(to), **values)
         except TypeError as problem:
-            msg = f"a row has at and sender, and perhaps to, client, valid, invalid; got {sorted(row)!r:.120}"
+            msg = (
+                "a row must have at and sender, and may have to, client, valid, invalid; got "
+                f"{sorted(row)!r:.120}"
+            )
             raise ValueError(msg) from problem
 
 

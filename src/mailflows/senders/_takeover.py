@@ -1,4 +1,4 @@
-"""What speaks for a theft of an account, and what against it: one likelihood ratio, sign by sign.
+"""In favour of a theft of an account, and what against it: one likelihood ratio, sign by sign.
 
 Each sign compares how probable what is seen would be under somebody else's hand with how probable it is for
 this sender, by the sender's own habits. An honest day may be odd in any one respect (a fair, a journey, a
@@ -108,7 +108,7 @@ def _strangers(record: SenderRecord) -> Sign:
     usual = (record.usual_new + 9.5) / (record.usual + 10.0)  # of newcomers nearly everybody is new
     thief = 0.8 * _likely(share, number, 0.97) + 0.2 * _likely(share, number, 0.15)
     honest = (1.0 - ODD_CAMPAIGN) * _likely(share, number, usual) + ODD_CAMPAIGN * _any(share, number)
-    sentence = f"{share:.0%} of the recipients of the last hours were never written to; usually {usual:.0%}"
+    sentence = f"{share:.0%} of the recipients of the last hours were new to the sender; usually {usual:.0%}"
     return Sign("new-recipients", math.log(thief / honest), sentence)
 
 

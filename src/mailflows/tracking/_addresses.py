@@ -148,7 +148,10 @@ def check_ids(campaign: object, recipient: object) -> None:
     for field, text in (("campaign", campaign), ("recipient", recipient)):
         if isinstance(text, str) and 0 < len(text) <= _MAX_ID and "@" not in text and text.isprintable():
             continue
-        msg = f"{field} is text of 1 to {_MAX_ID} printable characters, for all to read; got {_found(text)}"
+        msg = (
+            f"{field} must be text of 1 to {_MAX_ID} printable characters, for all to read; got "
+            f"{_found(text)}"
+        )
         raise ConfigurationError(msg, field=field)
 
 

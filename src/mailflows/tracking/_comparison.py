@@ -259,7 +259,10 @@ def recipients_needed(
     other = share + difference
     for name, value in (("share", share), ("difference", other), ("power", power)):
         if not 0 <= value <= 1:
-            msg = f"{name} leads outside of 0 to 1; got share={share}, difference={difference}, power={power}"
+            msg = (
+                f"{name} leads to a rate outside 0 to 1; got share={share}, "
+                f"difference={difference}, power={power}"
+            )
             raise ConfigurationError(msg, field=name)
     if difference == 0 or variants < 2 or power in {0, 1}:
         msg = "a plan needs two variants, a difference that is not zero, and a power below one"

@@ -83,7 +83,7 @@ class HitVerdict(Result):
     Attributes:
         hit: The request.
         kind: Who fetched it.
-        reasons: What speaks for it; empty for a person on a browser.
+        reasons: In favour of it; empty for a person on a browser.
         is_proxy: Whether the reader's mail provider fetched it: place and device are not the reader's.
         hides_opens: Whether the recipient's own openings can never be seen.
     """
