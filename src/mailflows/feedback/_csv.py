@@ -24,10 +24,10 @@ from mailflows.feedback._export_table import (
     meaning,
     reason_of_file,
 )
+from mailflows.feedback._moment import moment_in
 from mailflows.feedback._reasons import codes, diagnose
 from mailflows.feedback._rows import Rows
 from mailflows.feedback._webhook_table import provider_name
-from mailflows.feedback._webhooks import moment_in
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
 from mailflows._result import Result, printable
+from mailflows._suggestion import did_you_mean
+from mailflows.errors import ConfigurationError
+from mailflows.feedback._moment import moment_in
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -163,7 +166,7 @@ class Event(Result):
         permanent: Whether trying again is of no use; `None` where nobody said.
         action: What to do about it.
         message_id: The Message-ID of the message, without angle brackets, or the provider's id, or `None`.
-        time: When it happened, in UTC, or `None`.
+        time: When it happened, or `None`; a text in ISO 8601 is read, in UTC where it has no zone.
         flow: The flow of the message, or `None`.
         event_id: What names this event, so that a second copy changes nothing, or `None`.
         campaign: The mailing it belongs to, or `None`.
@@ -180,6 +183,9 @@ class Event(Result):
         verified: Whether a token of ours says that we sent the message; `None` where none was looked for.
         provider: Who told it: ``sendgrid``, ``dsn``, ``arf``, ``smtp``, …
         raw: The report as it came.
+
+    Raises:
+        ConfigurationError: If *type*, *reason*, *action* or *flow* is none, or a text is no time.
     """
 
     type: EventType
@@ -209,8 +215,13 @@ class Event(Result):
     raw: Mapping[str, Any] | bytes | None = field(default=None, repr=False, hash=False)
 
     def __post_init__(self) -> None:
-        if self.flow is not None:  # a word of it is as good, and a wrong one is told here
-            object.__setattr__(self, "flow", Flow(self.flow))
+        # A word is as good as a member, and a wrong one is told here: it would count as nothing.
+        for name, kind in _KINDS:
+            value = getattr(self, name)
+            if not isinstance(value, kind) and (value is not None or name in _NEEDED):
+                object.__setattr__(self, name, _member(name, kind, value))
+        if isinstance(self.time, str):
+            object.__setattr__(self, "time", _moment(self.time))
 
     @property
     def written_to(self) -> str | None:
@@ -236,6 +247,43 @@ class Event(Result):
             if name != "raw" and value not in (None, "", [], {})
         ]
         return str(self), ["field", "value"], rows
+
+
+_KINDS: tuple[tuple[str, type[StrEnum]], ...] = (
+    ("type", EventType),
+    ("reason", BounceReason),
+    ("action", Action),
+    ("flow", Flow),
+)
+_NEEDED = frozenset({"type", "action"})
+
+
+def _member(name: str, kind: type[StrEnum], value: object) -> StrEnum:
+    """Return the member that a word names.
+
+    Raises:
+        ConfigurationError: If it names none.
+    """
+    try:
+        return kind(value)  # type: ignore[arg-type]
+    except ConfigurationError:  # of `Flow`
+        raise
+    except ValueError as error:
+        msg = f"{name}={str(value)[:60]!r} is no {kind.__name__}: {did_you_mean(value, list(kind))}"
+        raise ConfigurationError(msg, field=name) from error
+
+
+def _moment(text: str) -> datetime:
+    """Return the moment that a text writes.
+
+    Raises:
+        ConfigurationError: If it is none.
+    """
+    found = moment_in(text)
+    if found is None:
+        msg = f"time={text[:60]!r} is no time: write it as 2026-02-14T09:00:00Z"
+        raise ConfigurationError(msg, field="time")
+    return found
 
 
 @cache

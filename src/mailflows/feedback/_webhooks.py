@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from mailflows.errors import MessageError
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
+from mailflows.feedback._moment import moment_in
 from mailflows.feedback._payload import SHAPES, items_of, parse, parts_of
 from mailflows.feedback._reasons import codes, diagnose
 from mailflows.feedback._report import ADDRESS
 from mailflows.feedback._webhook_table import provider_row, squeezed
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mailflows.feedback._payload import Item
     from mailflows.feedback._webhook_table import Row
     from mailflows.flow import Flow
 
-__all__ = ["from_webhook", "moment_in"]
+__all__ = ["from_webhook"]
 
 _BAD = frozenset({EventType.BOUNCED, EventType.DEFERRED, EventType.REJECTED})
 _LEFT = frozenset({EventType.COMPLAINED, EventType.UNSUBSCRIBED})
@@ -42,9 +42,6 @@ _SAYS_LITTLE = frozenset(
 """Reasons of a reply that the provider's own class may know better."""
 
 _ADDRESS = re.compile(ADDRESS)
-_MILLISECONDS = 1e11
-"""A number of seconds above this is in milliseconds; choice: it would be the year 5138."""
-
 _LONGEST_TAGS = 100
 """Tags of one event that are kept; bound: Mandrill allows 100 an account."""
 
@@ -315,32 +312,3 @@ def _text(value: object) -> str | None:
     if value is None or value == "":
         return None
     return str(value).strip().removeprefix("<").removesuffix(">") or None
-
-
-def moment_in(value: object) -> datetime | None:
-    """Return a time in seconds, in milliseconds, in ISO 8601 or as mail has it, in UTC; or `None`.
-
-    >>> moment_in("Fri, 14 Feb 2020 09:00:00 UTC") == moment_in("2020-02-14 09:00") == moment_in(1581670800)
-    True
-    """
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        return _written_out(str(value))
-    if not math.isfinite(seconds) or isinstance(value, bool):
-        return None
-    try:
-        return datetime.fromtimestamp(seconds / 1000 if seconds > _MILLISECONDS else seconds, UTC)
-    except (OverflowError, OSError, ValueError):
-        return None
-
-
-def _written_out(text: str) -> datetime | None:
-    plain = text.strip().removesuffix(" UTC").removesuffix(" GMT")
-    for read in (datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            moment = read(plain)
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        except (ValueError, OverflowError, TypeError, IndexError):  # OverflowError beyond the years 1 to 9999
-            continue
-    return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows._result import Result, printable, to_frame, to_text
 from mailflows.errors import ConfigurationError
+from mailflows.feedback._recorded import recorded
 from mailflows.tracking import _page
 from mailflows.tracking._people import Person, gather
 from mailflows.tracking._tables import (
@@ -30,7 +31,7 @@ from mailflows.tracking._tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mailflows.feedback import Event
 
@@ -82,7 +83,11 @@ class CampaignStats(Result):
 
     @classmethod
     def from_events(
-        cls, events: Iterable[Event], *, campaign: str | None = None, confidence: float = 0.95
+        cls,
+        events: Iterable[Event | Mapping[str, Any]],
+        *,
+        campaign: str | None = None,
+        confidence: float = 0.95,
     ) -> CampaignStats:
         """Count the events of a campaign, in any order; what comes twice counts once.
 
@@ -92,15 +97,17 @@ class CampaignStats(Result):
         deliveries.
 
         Args:
-            events: Events of any source; each names its recipient by ``recipient_id`` or ``recipient``.
+            events: Events of any source, or what you have kept of them: rows of a CSV (`csv.DictReader`),
+                objects of JSON (`Event.to_dict()`), a data frame. Each names its recipient by
+                ``recipient_id`` or ``recipient``. A time without a zone is in UTC in a text, and an error in a datetime.
             campaign: Count only the events of this campaign; all of them by default.
             confidence: The share of such intervals that hold the truth, in (0, 1).
 
         Raises:
-            ConfigurationError: If *confidence* is no share, a time has no time zone, or the campaign is not
-                among those of the events.
+            ConfigurationError: If *confidence* is no share, a time has no time zone, a row does not say what
+                happened to whom, or the campaign is not among those of the events.
         """
-        found = gather(events, campaign=campaign)
+        found = gather(recorded(events), campaign=campaign)
         if not found.people and not found.hits and found.others:
             raise _unknown(str(campaign), list(found.others))
         people = tuple(found.people.values())

@@ -1,0 +1,100 @@
+"""Events of a user's own: words for members, rows for events."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from mailflows.errors import ConfigurationError
+from mailflows.feedback import Action, BounceReason, Event, EventType
+from mailflows.flow import Flow
+from mailflows.tracking import CampaignStats
+
+DELIVERED = {"type": "delivered", "recipient": "ada@one.example", "time": "2026-02-14T09:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("field", "word", "meant"),
+    [("type", "click", "clicked"), ("reason", "mailbox-unknwon", "mailbox-unknown"),
+     ("action", "supress", "suppress"), ("flow", "markting", "marketing"), ("type", None, "no EventType"),
+     ("time", "yesterday", "2026-02-14T09:00:00Z")],
+)  # fmt: skip
+def test_a_wrong_word_says_which_was_meant(field: str, word: Any, meant: str) -> None:
+    """A word that would count as nothing is an error."""
+    with pytest.raises(ConfigurationError, match=meant) as caught:
+        Event(**{"type": EventType.BOUNCED, field: word})
+    assert caught.value.field == field
+
+
+def test_words_are_members() -> None:
+    """A word of each kind is as good as the member, and a text as the moment."""
+    event = Event("bounced", reason="mailbox-full", action="retry", flow="marketing", time="2026-02-14 09:00")  # type: ignore[arg-type]
+    assert (event.type, event.reason) == (EventType.BOUNCED, BounceReason.MAILBOX_FULL)
+    assert (event.action, event.flow) == (Action.RETRY, Flow.MARKETING)
+    assert event.time == datetime(2026, 2, 14, 9, tzinfo=UTC)
+    assert isinstance(event.reason, BounceReason)
+
+
+def test_rows_and_events_count_alike() -> None:
+    """What was kept as JSON counts as the events that it was made of."""
+    events = [Event("delivered", recipient_id=str(n)) for n in range(5)]  # type: ignore[arg-type]
+    events += [Event("clicked", recipient_id="3", url="https://a.example/", time=datetime.now(UTC))]  # type: ignore[arg-type]
+    kept = json.loads(json.dumps([event.to_dict() for event in events]))
+    assert CampaignStats.from_events(kept).to_dict() == CampaignStats.from_events(events).to_dict()
+
+
+@pytest.mark.parametrize("time", ["2026-02-14T09:00:00Z", "1771059600", 1771059600, 1771059600.0, "", None])
+def test_a_time_of_a_row(time: Any) -> None:
+    """A time is text or Unix seconds, or nothing."""
+    stats = CampaignStats.from_events([DELIVERED | {"type": "opened", "time": time}])
+    assert bool(stats.timeline()) == (time not in {"", None})
+
+
+def test_columns_in_other_words() -> None:
+    """Capitals, spaces and the commonest other names of columns are understood; others are left alone."""
+    row = {"Email": "ada@one.example", "Event": "Clicked ", "Timestamp": "2026-02-14T09:00:00Z",
+           "Link": "https://a.example/", "Recipient ID": 7.0, "colour": "red"}  # fmt: skip
+    stats = CampaignStats.from_events([row])
+    assert (stats.links[0].url, stats.links[0].people) == ("https://a.example/", 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"recipient": "ada@one.example", "what": "clicked"}, "what happened"),
+        ({"type": "clicked"}, "to whom"),
+        (DELIVERED | {"type": "click"}, "did you mean clicked"),
+        (DELIVERED | {"time": "soon"}, "no time"),
+        ("delivered", "got str"),
+        (None, "got NoneType"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named(row: Any, said: str) -> None:
+    """The error names the row and what is wrong with it."""
+    with pytest.raises(ConfigurationError, match=rf"row 2: .*{said}"):
+        CampaignStats.from_events([DELIVERED, row])
+
+
+@pytest.mark.parametrize("events", ["delivered", b"x", DELIVERED, Event(EventType.SENT), 7, None])
+def test_one_event_is_not_several(events: Any) -> None:
+    """What is no series of events is an error of its own."""
+    with pytest.raises(ConfigurationError, match="events are several"):
+        CampaignStats.from_events(events)
+
+
+def test_a_data_frame() -> None:
+    """A data frame counts row by row; empty cells say nothing."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {
+            "recipient_id": [1, 2, 2],
+            "type": ["delivered", "delivered", "clicked"],
+            "url": [None, float("nan"), "https://a.example/"],
+            "time": pandas.to_datetime(["2026-02-14T09:00Z", None, "2026-02-14T10:00Z"]),
+        }
+    )
+    rate = CampaignStats.from_events(frame).rate("clicked")
+    assert (rate.count, rate.of) == (1, 2)
