@@ -34,10 +34,10 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["clasify", "x"], "classify"),
         (["audits"], "audit"),
         (["supress", "list"], "suppress"),
-        (["suppress", "lst", "--store", "x"], "list"),
+        (["suppress", "lst", "x"], "list"),
         (["lint", "--flow", "marketting", "x.eml"], "marketing"),
         (["classify", "--jsn", "x.eml"], "--json"),
-        (["senders", "list", "--stores", "x", "--store", "x"], "--store"),
+        (["senders", "list", "--jsom", "x"], "--json"),
     ],
 )
 def test_a_mistyped_word(arguments: list[str], meant: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +89,7 @@ def test_what_is_not_done_is_2(
         ["classify", gone], ["lint", gone], ["fix", gone], ["list", gone], ["bounces", gone], ["audit", gone],
         ["gate", "examples/flows/flows.toml", gone], ["held", gone], ["status", gone],
         ["limits", "list", gone], ["webhook", "brevo", gone],
-        ["senders", "list", "--store", gone], ["suppress", "list", "--store", gone],
+        ["senders", "list", gone], ["suppress", "list", gone],
     )  # fmt: skip
     assert {words[0]: main(words) for words in lines} == {words[0]: 2 for words in lines}
     assert "Traceback" not in capsys.readouterr().err

@@ -81,7 +81,8 @@ def _gate(file: str) -> Gate:
     from mailflows.flows import FlowSet  # noqa: PLC0415
     from mailflows.flows._file import SettingsFile  # noqa: PLC0415
     from mailflows.gate._gate import Gate  # noqa: PLC0415
-    from mailflows.gate._settings import parts_from_file, store_from_file  # noqa: PLC0415
+    from mailflows.gate._place import store_from_file  # noqa: PLC0415
+    from mailflows.gate._settings import parts_from_file  # noqa: PLC0415
 
     settings = SettingsFile(file)
     flows = FlowSet.from_file(settings, needs_passwords=False)

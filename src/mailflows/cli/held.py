@@ -34,7 +34,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mailflows.gate._settings import store_from_file  # noqa: PLC0415
+    from mailflows.gate._place import store_from_file  # noqa: PLC0415
     from mailflows.held import HeldMail  # noqa: PLC0415
 
     file = settings_of(options.file)

@@ -43,7 +43,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mailflows.gate._settings import parts_from_file, store_from_file  # noqa: PLC0415
+    from mailflows.gate._place import store_from_file  # noqa: PLC0415
+    from mailflows.gate._settings import parts_from_file  # noqa: PLC0415
 
     file = settings_of(options.file)
     if file is None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailflows._result import to_text
+from mailflows.cli._store import add_store, store_of
 from mailflows.cli._terminal import STATUS, say, say_json
-from mailflows.errors import ConfigurationError
-from mailflows.limits import SQLiteStore
 from mailflows.senders import SenderControl
 
 if TYPE_CHECKING:
@@ -29,18 +27,15 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     listing = verbs.add_parser("list", help="list blocked senders")
     listing.set_defaults(run=_list)
     unblocking = verbs.add_parser("unblock", help="unblock a sender")
-    unblocking.add_argument("sender", metavar="NAME", help="the address or account, as your program gives it")
     unblocking.set_defaults(run=_unblock)
     for verb in (listing, unblocking):
+        add_store(verb)
         verb.add_argument("--json", action="store_true", help="one JSON object per sender and line")
-        verb.add_argument("--store", required=True, metavar="FILE", help="the SQLite file of SenderControl")
+    unblocking.add_argument("sender", metavar="NAME", help="the address or account, as your program gives it")
 
 
 def _control(options: argparse.Namespace) -> SenderControl:
-    if not Path(options.store).is_file():
-        msg = f"--store {options.store}: there is no such file"
-        raise ConfigurationError(msg, field="store")
-    return SenderControl(SQLiteStore(options.store))
+    return SenderControl(store_of(options))
 
 
 def _list(options: argparse.Namespace) -> int:

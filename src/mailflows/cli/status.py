@@ -52,7 +52,8 @@ def _show(file: SettingsFile, *, as_json: bool) -> int:
     from mailflows._stores._read_only import ReadOnlyStore  # noqa: PLC0415 -- only for this command
     from mailflows.flows import FlowSet  # noqa: PLC0415
     from mailflows.gate import Gate  # noqa: PLC0415
-    from mailflows.gate._settings import parts_from_file, store_from_file  # noqa: PLC0415
+    from mailflows.gate._place import store_from_file  # noqa: PLC0415
+    from mailflows.gate._settings import parts_from_file  # noqa: PLC0415
 
     flows = FlowSet.from_file(file, needs_passwords=False)
     gate = Gate(flows, **parts_from_file(file, ReadOnlyStore(store_from_file(file))))
@@ -66,7 +67,7 @@ def _show(file: SettingsFile, *, as_json: bool) -> int:
 
 
 def _close(file: SettingsFile, options: argparse.Namespace) -> int:
-    from mailflows.gate._settings import store_from_file  # noqa: PLC0415 -- only for this command
+    from mailflows.gate._place import store_from_file  # noqa: PLC0415 -- only for this command
     from mailflows.reputation import Reputation  # noqa: PLC0415
 
     reputation = Reputation(store_from_file(file))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailflows._result import to_text
+from mailflows.cli._store import add_store, store_of
 from mailflows.cli._terminal import STATUS, say, say_json
-from mailflows.errors import ConfigurationError
 from mailflows.feedback import SuppressionList
 from mailflows.flow import Flow
 
@@ -30,27 +29,27 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     verbs = command.add_subparsers(required=True, metavar="VERB")
     show = verbs.add_parser("list", help="count the entries by scope and reason")
-    _add_store(show)
+    _add_place(show)
     show.set_defaults(run=_list)
     find = verbs.add_parser("show", help="say why an address is suppressed")
+    _add_place(find)
     find.add_argument("address", metavar="ADDRESS")
     find.add_argument("--flow", choices=[str(flow) for flow in Flow], help="for the mail of this flow")
-    _add_store(find)
     find.set_defaults(run=_show)
     for name, text, run in (
         ("undo", "unsuppress addresses that an outage suppressed", _undo),
         ("confirm", "accept held bounces after all", _confirm),
     ):
         verb = verbs.add_parser(name, help=text)
-        _add_store(verb)
+        _add_place(verb)
         _add_selection(verb)
         verb.set_defaults(run=run)
         if name == "undo":
             verb.add_argument("--preview", action="store_true", help="change nothing, only show the effect")
 
 
-def _add_store(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--store", required=True, metavar="LIST.db", help="the SQLite file of the list")
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    add_store(parser)
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
@@ -70,12 +69,7 @@ def _moment(text: str) -> datetime:
 
 
 def _open(options: argparse.Namespace) -> SuppressionList:
-    from mailflows.limits import SQLiteStore  # noqa: PLC0415 -- only where it is needed
-
-    if not Path(options.store).is_file():
-        msg = f"{options.store} is not a file"
-        raise ConfigurationError(msg, field="store")
-    return SuppressionList(SQLiteStore(options.store))
+    return SuppressionList(store_of(options))
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, object]:

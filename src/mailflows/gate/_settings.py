@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from mailflows._provider_names import meant_provider, spellings_of
 from mailflows._suggestion import did_you_mean
 from mailflows.classifier import Classifier
-from mailflows.errors import ConfigurationError, MissingExtra
+from mailflows.errors import ConfigurationError
 from mailflows.feedback import SuppressionList
 from mailflows.flow import Flow
 from mailflows.flows import GuardSettings
 from mailflows.gate._parts import PARTS
+from mailflows.gate._place import SECRETS, store_in
 from mailflows.gate._tally import Tally
 from mailflows.held import HeldMail
-from mailflows.limits import Limiter, MemoryStore, RedisStore, SQLiteStore, presets
+from mailflows.limits import Limiter, presets
 from mailflows.recipients import RecipientChecker
 from mailflows.reputation import Reputation
 from mailflows.senders import SenderControl
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from mailflows.flows._file import SettingsFile
     from mailflows.limits import Store
 
-__all__ = ["parts_from_file", "store_from_file"]
+__all__ = ["parts_from_file"]
 
 _SWITCHES: dict[str, Callable[[Store], object]] = {
     "suppressions": SuppressionList,
@@ -53,6 +52,7 @@ _GIVEN = ("dry_run", "on_conflict", "on_missing_unsubscribe")
 _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "gate": {
         "store": str,
+        **dict.fromkeys(SECRETS, (str, list)),
         "dry_run": (bool, list),
         "on_conflict": str,
         "on_missing_unsubscribe": str,
@@ -79,14 +79,6 @@ def parts_from_file(file: SettingsFile, store: Store | None) -> dict[str, Any]:
         with file.at(name):
             _check(name, file.tables.get(name, {}))
     return _parts(file, store)
-
-
-def store_from_file(file: SettingsFile) -> Store:
-    """Return the store that a file names; without a name, state ends with the process."""
-    table = file.tables.get("gate", {})
-    name = table.get("store") if isinstance(table, Mapping) else None
-    with file.at("gate"):
-        return _store(name if isinstance(name, str) else None, file.path.parent)
 
 
 def _require_known(tables: Mapping[str, Any]) -> None:
@@ -130,7 +122,7 @@ def _parts(file: SettingsFile, store: Store | None) -> dict[str, Any]:
     tables, folder = file.tables, file.path.parent
     gate = tables.get("gate", {})
     with file.at("gate"):
-        kept = store if store is not None else _store(gate.get("store"), folder)
+        kept = store if store is not None else store_in(gate, folder)
         parts: dict[str, Any] = {name: make(kept) for name, make in _SWITCHES.items() if gate.get(name, True)}
         parts |= {key: gate[key] for key in _GIVEN if key in gate}
         parts |= {"held": HeldMail(kept), "tally": Tally(kept)}
@@ -146,35 +138,6 @@ def _parts(file: SettingsFile, store: Store | None) -> dict[str, Any]:
     with file.at("classifier"):
         parts["classifier"] = _classifier(tables.get("classifier", {}), folder)
     return parts
-
-
-def _store(name: str | None, folder: Path) -> Store:
-    """Return the store that is named: a Redis server, or a file beside the settings for its owner only."""
-    if name is None:
-        return MemoryStore()
-    if "://" in name:
-        return _redis(name)
-    file = folder / name
-    if not file.exists():
-        with suppress(OSError):  # the store says by itself what is wrong with the place
-            file.touch(0o600)
-    return SQLiteStore(file)
-
-
-def _redis(url: str) -> Store:
-    parts = urlsplit(url)
-    if parts.scheme not in {"redis", "rediss", "unix"} or parts.password:
-        why = "its password does not belong in a file" if parts.password else f"{parts.scheme}:// is neither"
-        msg = (
-            f"[gate] store is a file, or redis://host:port/0 without a password; {why}: for another client, "
-            "use Gate.from_toml(path, store=RedisStore(client))"
-        )
-        raise ConfigurationError(msg, field="store")
-    try:
-        import redis  # noqa: PLC0415 -- an extra
-    except ImportError as error:
-        raise MissingExtra("redis", "redis") from error  # noqa: EM101 -- a name, no message
-    return RedisStore(redis.Redis.from_url(url))
 
 
 def _on_error(table: Mapping[str, str]) -> Mapping[str, str]:

@@ -99,7 +99,8 @@ class CampaignStats(Result):
         Args:
             events: Events of any source, or what you have kept of them: rows of a CSV (`csv.DictReader`),
                 objects of JSON (`Event.to_dict()`), a data frame. Each names its recipient by
-                ``recipient_id`` or ``recipient``. A time without a zone is in UTC in a text, and an error in a datetime.
+                ``recipient_id`` or ``recipient``. A time without a zone is in UTC in a text, and an
+                error in a datetime.
             campaign: Count only the events of this campaign; all of them by default.
             confidence: The share of such intervals that hold the truth, in (0, 1).
 

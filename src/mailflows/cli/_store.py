@@ -1,0 +1,71 @@
+"""The store that a command looks into: that of a gate, or one that is named by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mailflows.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from mailflows.limits import Store
+
+__all__ = ["add_store", "store_of"]
+
+_SQLITE = b"SQLite format 3\0"
+"""How a file of SQLite begins (sqlite.org/fileformat.html, section 1.3)."""
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which store is meant."""
+    parser.add_argument(
+        "file", metavar="FILE", help="FLOWS.toml of a gate; or an SQLite file; or redis://host:6379/0"
+    )
+    parser.add_argument(
+        "--secret-env",
+        action="append",
+        metavar="NAME",
+        help="the environment variable with the secret of an SQLite file or Redis; again for older secrets",
+    )
+
+
+def store_of(options: argparse.Namespace) -> Store:
+    """Open the store that is meant; none is made.
+
+    Raises:
+        ConfigurationError: If there is none, or its secret is missing.
+    """
+    from mailflows.gate._place import secrets_in, store_at  # noqa: PLC0415 -- only where it is needed
+
+    name = options.file
+    if "://" not in name and _is_settings(Path(name)):
+        return _of_gate(Path(name), has_secret=bool(options.secret_env))
+    secrets = secrets_in({"secret_env": options.secret_env}, Path())
+    return store_at(name, Path(), secrets)
+
+
+def _is_settings(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_SQLITE))
+    except OSError as problem:
+        msg = f"{path}: {problem.strerror or problem}"
+        raise ConfigurationError(msg, field="store") from problem
+    return head not in {_SQLITE, b""}
+
+
+def _of_gate(path: Path, *, has_secret: bool) -> Store:
+    from mailflows.flows._file import SettingsFile  # noqa: PLC0415 -- only where it is needed
+    from mailflows.gate._place import store_from_file  # noqa: PLC0415
+
+    file = SettingsFile(path)
+    table = file.tables.get("gate")
+    if not isinstance(table, dict) or not isinstance(table.get("store"), str):
+        msg = f'{path}: no store is named: write store = "state.db" in [gate]'
+        raise ConfigurationError(msg, field="store")
+    if has_secret:
+        msg = f"--secret-env is for a store by itself; {path} names its own: write secret_env in [gate]"
+        raise ConfigurationError(msg, field="secret_env")
+    return store_from_file(file)

@@ -1,0 +1,113 @@
+"""Commands that look into a store find it by the file of a gate, by itself, or on a Redis server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mailflows import Gate
+from mailflows.cli import main
+from mailflows.errors import ConfigurationError, StoreError
+from mailflows.feedback import SuppressionList
+from mailflows.limits import RedisStore, SQLiteStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET, OLDER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
+FLOW = '[flows.transactional]\ndomains = ["notify.example.org"]\n'
+ADA = "ada@example.org"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with the settings of a gate and a store that has a secret, and Ada in it."""
+    monkeypatch.setenv("SECRET", SECRET)
+    _settings(tmp_path, 'secret_env = "SECRET"')
+    SuppressionList(SQLiteStore(tmp_path / "state.db", secret=SECRET.encode())).add(ADA)
+    return tmp_path
+
+
+def _settings(folder: Path, lines: str, store: str = 'store = "state.db"') -> str:
+    file = folder / "flows.toml"
+    file.write_text(f"{FLOW}[gate]\n{store}\n{lines}\n", "utf-8")
+    return str(file)
+
+
+def test_by_the_file_of_a_gate(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Store and secret are those of the gate."""
+    file = str(folder / "flows.toml")
+    assert main(["suppress", "show", file, ADA]) == 0
+    assert main(["senders", "list", file]) == 0
+    assert main(["status", file]) in {0, 1}
+    assert "no sender is blocked" in capsys.readouterr().out
+
+
+def test_by_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A store by itself is told the variable of its secret; without it, it does not say "not suppressed"."""
+    file = str(folder / "state.db")
+    assert main(["suppress", "show", file, ADA, "--secret-env", "SECRET"]) == 0
+    assert main(["suppress", "show", file, ADA]) == 2
+    assert "none was given" in capsys.readouterr().err
+
+
+def test_on_a_redis_server(tmp_path: Path, redis_client: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A Redis server is named by itself, or by the file of a gate."""
+    with redis_client() as client:
+        port = client.connection_pool.connection_kwargs["port"]
+        SuppressionList(RedisStore(client)).add(ADA)
+    url = f"redis://127.0.0.1:{port}/0"
+    assert main(["suppress", "show", url, ADA]) == 0
+    assert main(["suppress", "show", _settings(tmp_path, "", f'store = "{url}"'), ADA]) == 0
+    assert main(["suppress", "list", f"redis://:pass@127.0.0.1:{port}/0"]) == 2
+    assert "pass@" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("lines", "store", "said"),
+    [
+        ('secret_env = "NOWHERE"', 'store = "state.db"', "no variable NOWHERE"),
+        ('secret_env = "SHORT"', 'store = "state.db"', "16 bytes"),
+        ('secret_file = "nowhere.key"', 'store = "state.db"', "cannot be read"),
+        ('secret_env = "SECRET"\nsecret_file = "x"', 'store = "state.db"', "keep one"),
+        ('secret_env = "SECRET"', "", "add store"),
+        (f'secret = "{SECRET}"', 'store = "state.db"', "did you mean secret_"),
+        ("secret_env = 7", 'store = "state.db"', "secret_env .* a text or a list"),
+    ],
+)
+def test_settings_of_a_secret_that_cannot_be(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, lines: str, store: str, said: str
+) -> None:
+    """What is wrong is said with the line of the file, and never with the secret."""
+    monkeypatch.setenv("SHORT", "hunter2")
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        Gate.from_toml(_settings(folder, lines, store))
+    assert "flows.toml" in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_secret_in_a_file(folder: Path) -> None:
+    """A file beside the settings, or anywhere, has the secret; the end of its line is none of it."""
+    (folder / "store.key").write_text(f"{SECRET}\n", "utf-8")
+    gate = Gate.from_toml(_settings(folder, 'secret_file = "store.key"'))
+    assert gate.suppressions is not None
+    assert gate.suppressions.is_suppressed(ADA)
+
+
+def test_a_secret_is_changed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list has the newest first; the older one alone does not open it any more."""
+    monkeypatch.setenv("NEW", OLDER)
+    gate = Gate.from_toml(_settings(folder, 'secret_env = ["NEW", "SECRET"]'))
+    assert gate.suppressions is not None
+    assert gate.suppressions.is_suppressed(ADA)
+    with pytest.raises(StoreError):
+        SuppressionList(SQLiteStore(folder / "state.db", secret=SECRET.encode())).is_suppressed(ADA)
+
+
+@pytest.mark.parametrize("command", ["suppress", "senders"])
+def test_settings_without_a_store(tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A gate that keeps nothing has no list to show."""
+    assert main([command, "list", _settings(tmp_path, "", "")]) == 2
+    assert 'store = "state.db"' in capsys.readouterr().err
