@@ -1,6 +1,6 @@
 """A Django site with django-post-office in front of the gate, as the tests start it.
 
-Usage: python django_office.py FLOWS.toml DATABASE MODE; MODE is queue or send.
+Usage: python django_office.py FLOWS.toml DATABASE MODE; MODE is queue, flood or send.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ settings.configure(
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}},
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     DEFAULT_FROM_EMAIL="Harbour <noreply@notify.lovelace.example>",
-    EMAIL_BACKEND="post_office.EmailBackend",
+    EMAIL_BACKEND="mailflows.integrations.django.QueueBackend",
     POST_OFFICE={
         "BACKENDS": {"default": "mailflows.integrations.django.GateBackend"},
         "MAX_RETRIES": 4,
         "RETRY_INTERVAL": timedelta(0),
     },
-    MAILFLOWS={"FLOWS": flows},
+    MAILFLOWS={"FLOWS": flows, "QUEUE": "post_office.EmailBackend"},
     TEMPLATES=[
         {"BACKEND": "django.template.backends.django.DjangoTemplates"},
         {
@@ -41,16 +41,18 @@ from django.core.mail import EmailMessage  # noqa: E402 -- Django is set up firs
 from django.core.management import call_command  # noqa: E402
 from post_office.models import Email  # noqa: E402
 
-if mode == "queue":
+if mode in {"queue", "flood"}:
     call_command("migrate", verbosity=0)
-    for name in ("ada", "busy", "gone"):
-        EmailMessage(
+    for name in ("ada", "busy", "gone") if mode == "queue" else map("p{}".format, range(7)):
+        message = EmailMessage(
             "Reset your password",
             "Hello,\n\nyour code to reset your password is 406117. It expires in ten minutes.\n",
             None,
             [f"{name}@babbage.example"],
-            headers={"X-Mailflows-Flow": "transactional", "Message-ID": f"<{name}@lovelace.example>"},
-        ).send()
+            headers={"Message-ID": f"<{name}@lovelace.example>"},
+        )
+        message.mailflows = {"flow": "transactional", "client": "192.0.2.7", "form": "reset"}
+        message.send()
 elif mode == "send":
     call_command("send_queued_mail", processes=1, verbosity=0)
 for mail in Email.objects.order_by("pk"):

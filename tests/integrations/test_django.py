@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -12,10 +14,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core import mail as django_mail
 from django.http import HttpRequest, HttpResponse
+from django.urls import ResolverMatch
 from django.utils.log import AdminEmailHandler
 
 from mailflows import ConfigurationError, Gate, Refused
 from mailflows.feedback import SuppressionList
+from mailflows.integrations import django as integration
 from mailflows.integrations.django import GateMiddleware, not_delivered
 from mailflows.limits import Limit, Limiter, MemoryStore
 from three_flows import three_flows
@@ -262,3 +266,119 @@ def test_an_unknown_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, GATE=Gate(three_flows()), BACKENDS=LOCMEM)
     with pytest.raises(ConfigurationError, match="BACKEND"):
         mail().send()
+
+
+def request_for(view: str, address: str = "192.0.2.9") -> Any:
+    """Return a request that a named view answers."""
+    request = HttpRequest()
+    request.META["REMOTE_ADDR"] = address
+    request.resolver_match = ResolverMatch(len, (), {}, view, route="accounts/reset/")
+    return request
+
+
+def contexts(monkeypatch: pytest.MonkeyPatch, **found: Any) -> list[Any]:
+    """Configure a gate, and return the list to which it adds what it knew of each message."""
+    seen: list[Any] = []
+    gate = Gate(three_flows(), hooks=[lambda verdict: seen.append(verdict.receipt.context)])
+    configure(monkeypatch, **{"GATE": gate, "BACKEND": LOCMEM, **found})
+    return seen
+
+
+def test_the_middleware_names_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of the view is the form, so that limits and breakers of one form hold."""
+    seen = contexts(monkeypatch)
+    GateMiddleware(lambda _: mail().send())(request_for("password_reset"))
+    assert (seen[0].client, seen[0].form) == ("192.0.2.9", "password_reset")
+    monkeypatch.setitem(settings.MAILFLOWS, "FORM", lambda request: request.path_info or "by hand")
+    GateMiddleware(lambda _: mail().send())(request_for("password_reset"))
+    assert seen[1].form == "by hand"
+
+
+def test_fields_say_what_is_known_and_stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X-Mailflows-Form is read, and the wrapped backend does not get it; the message given keeps it."""
+    seen = contexts(monkeypatch)
+    message = mail()
+    del message.mailflows
+    message.extra_headers = {"X-Mailflows-Flow": "transactional", "x-mailflows-form": "sign-up", "X-Tag": "a"}
+    assert message.send() == 1
+    assert (str(seen[0].flow), seen[0].form) == ("transactional", "sign-up")
+    (sent,) = django_mail.outbox
+    assert sent.extra_headers == {"X-Tag": "a"}
+    assert b"mailflows" not in sent.message().as_bytes().lower()
+    assert len(message.extra_headers) == 3
+
+
+def test_fields_stay_here_in_a_dry_run_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a dry run the other backend gets everybody, and still no field of ours."""
+    configure(monkeypatch, GATE=Gate(three_flows(), dry_run=True), BACKEND=LOCMEM)
+    message = mail()
+    message.extra_headers = {"X-Mailflows-Form": "sign-up"}
+    assert message.send() == 1
+    assert django_mail.outbox[0].extra_headers == {}
+
+
+@pytest.mark.parametrize("wrong", [{"from": "sign-up"}, {"forms": "sign-up"}, "sign-up", 7])
+def test_a_slip_of_the_pen_is_told(monkeypatch: pytest.MonkeyPatch, wrong: Any) -> None:
+    """What nobody reads is an error of ours with what was meant, no TypeError."""
+    configure(monkeypatch, GATE=Gate(three_flows()), BACKEND=LOCMEM)
+    message = mail()
+    message.mailflows = wrong
+    with pytest.raises(ConfigurationError, match="form"):
+        message.send()
+
+
+def test_a_thread_without_its_request_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A thread does not inherit the request; with a copy of the context it does, and nothing is said."""
+    seen = contexts(monkeypatch)
+    integration._tell_missing_request.cache_clear()
+
+    def view(_: Any) -> None:
+        copied = contextvars.copy_context()
+        for work in (lambda: copied.run(mail().send), mail().send, mail().send):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+
+    with caplog.at_level(logging.WARNING):
+        GateMiddleware(view)(request_for("password_reset"))
+    assert [one.client for one in seen] == ["192.0.2.9", None, None]
+    told = [record.getMessage() for record in caplog.records if "copy_context" in record.getMessage()]
+    assert len(told) == 1
+
+
+def test_the_gate_of_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A view gets the gate that the backend asks."""
+    gate = Gate(three_flows())
+    configure(monkeypatch, GATE=gate)
+    assert integration.site_gate() is gate
+
+
+def test_a_queue_keeps_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In front of a queue, client and form go into fields; behind it, the gate reads them."""
+    seen = contexts(monkeypatch, QUEUE=LOCMEM)
+    message = mail(template="reset")
+    queue = integration.QueueBackend()
+    GateMiddleware(lambda _: queue.send_messages([message]))(request_for("password_reset"))
+    (queued,) = django_mail.outbox
+    assert queued.extra_headers == {
+        "X-Mailflows-Client": "192.0.2.9",
+        "X-Mailflows-Form": "password_reset",
+        "X-Mailflows-Flow": "transactional",
+        "X-Mailflows-Template": "reset",
+    }
+    assert message.extra_headers == {}
+    del queued.mailflows  # as a queue that keeps fields only
+    django_mail.outbox.clear()
+    queued.connection = None
+    assert queued.send() == 1
+    assert (seen[0].client, seen[0].form, seen[0].template) == ("192.0.2.9", "password_reset", "reset")
+    assert django_mail.outbox[0].extra_headers == {}
+
+
+def test_a_queue_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without QUEUE there is nothing to hand a message to."""
+    configure(monkeypatch, GATE=Gate(three_flows()))
+    with pytest.raises(ConfigurationError, match="QUEUE"):
+        integration.QueueBackend()

@@ -118,10 +118,11 @@ Run = "Callable[[MisbehavingRelay, int], None]"
     ids=["GateSMTP", "aiosmtplib", "GateHandler"],
 )
 def test_nothing_changes(without: Callable[..., None], with_gate: Callable[..., None]) -> None:
-    """A hundred messages of all kinds arrive as they do without a gate."""
+    """A hundred messages of all kinds arrive as they do without a gate, but for what is said to the gate."""
     with MisbehavingRelay() as bare, MisbehavingRelay() as relay:
         without(bare, 100)
         with_gate(relay, 100)
-    expected = [(one.sender, one.recipients, one.content) for one in bare.deliveries]
+    said = b"X-Mailflows-Flow: marketing\r\n"
+    expected = [(one.sender, one.recipients, one.content.replace(said, b"")) for one in bare.deliveries]
     assert len(expected) == 100
     assert [(one.sender, one.recipients, one.content) for one in relay.deliveries] == expected

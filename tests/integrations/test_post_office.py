@@ -47,3 +47,17 @@ def test_what_is_deferred_leaves_later_once(tmp_path: Path) -> None:
         states = office(tmp_path, "send")
         assert relay.counts() == {"ada@babbage.example": 1, "busy@babbage.example": 1}
     assert states == {"ada": "sent", "busy": "sent", "gone": "failed"}
+
+
+def test_the_client_of_a_queued_message_is_known(tmp_path: Path) -> None:
+    """Seven messages that one visitor caused: behind the queue, the limit of five per client holds."""
+    with MisbehavingRelay() as relay:
+        (tmp_path / "flows.toml").write_text(
+            f'[flows.transactional]\ndomains = ["notify.lovelace.example"]\nrelay = "{relay.url}"\n'
+            '[gate]\nstore = "state.db"\n[limits]\ntransactional = "web_form"\n'
+        )
+        office(tmp_path, "flood")
+        states = office(tmp_path, "send")
+    assert sorted(states.values()) == ["failed"] * 2 + ["sent"] * 5
+    assert len(relay.deliveries) == 5
+    assert not any(b"x-mailflows" in one.content.lower() for one in relay.deliveries)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 from mailflows._mail import structure
+from mailflows._mail.edit import fields, without_header
 from mailflows._mail.reader import read_raw
 
-__all__ = ["PRIVATE", "wire_form"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-PRIVATE = frozenset(("bcc", "resent-bcc", "x-mailflows-flow"))
-"""Fields that nobody outside may see: hidden recipients, and what an application says to the gate."""
+__all__ = ["OURS", "said_to_gate", "wire_form", "without_ours"]
+
+OURS = "x-mailflows-"
+"""How fields begin in which an application says something to the gate: nobody outside may see them."""
+
+_HIDDEN = frozenset(("bcc", "resent-bcc"))
+_ANY_OF_OURS = re.compile(rb"x-mailflows-", re.IGNORECASE)
 
 
 def wire_form(message: object) -> bytes:
@@ -30,7 +40,30 @@ def wire_form(message: object) -> bytes:
     """
     raw, _ = structure.normal(read_raw(message).data)
     found = structure.head(raw)
-    data = structure.written(raw, found, without=PRIVATE)
+    ours = {field.name for field in found.fields if field.name.startswith(OURS)}
+    data = structure.written(raw, found, without=_HIDDEN | ours)
     if data.count(b"\n") == data.count(b"\r\n"):
         return data
     return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def without_ours(raw: bytes) -> bytes:
+    r"""Return a message as it stands, without what its application says to the gate.
+
+    >>> without_ours(b"X-Mailflows-Form: signup\nSubject: x\n\nX-Mailflows-Form: text\n")
+    b'Subject: x\n\nX-Mailflows-Form: text\n'
+    """
+    if _ANY_OF_OURS.search(raw):
+        for name in {name for name, _, _ in fields(raw) if name.startswith(OURS)}:
+            raw = without_header(raw, name)
+    return raw
+
+
+def said_to_gate(names: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return what header fields say to the gate, by the names of its arguments.
+
+    >>> said_to_gate([("X-Mailflows-Form", "signup"), ("Subject", "x")])
+    {'form': 'signup'}
+    """
+    pairs = ((name.lower(), value.strip()) for name, value in names)
+    return {name.removeprefix(OURS): value for name, value in pairs if name.startswith(OURS) and value}

@@ -48,7 +48,7 @@ MOST = 10_000
 """Messages. bound: a flood of bad ones fills no disk; whoever sends more is told to wait."""
 
 _FRESH = re.compile(
-    rb"^(?:date|message-id|received|return-path|dkim-signature|x-mailflows-flow):"
+    rb"^(?:date|message-id|received|return-path|dkim-signature|x-mailflows-[a-z-]{1,40}):"
     rb"[^\n]*\n(?:[ \t][^\n]*\n)*",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mailflows._mail.edit import with_headers
-from mailflows._mail.handover import wire_form
+from mailflows._mail.handover import wire_form, without_ours
 from mailflows._result import printable
 from mailflows.errors import ConfigurationError, MailflowsError, MessageError
 from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
@@ -51,12 +51,14 @@ def route_of(gate: Gate, verdict: Verdict) -> FlowRoute:
 def outgoing(verdict: Verdict, route: FlowRoute, content: bytes) -> bytes:
     """Return the bytes that leave: in a dry run those that were given, else with what the flow declares.
 
+    What an application says to the gate (X-Mailflows-…) never leaves.
+
     Raises:
         MessageError: If they cannot be said over SMTP.
         ConfigurationError: If the flow's key cannot be used.
     """
     if verdict.dry_run:
-        return content
+        return without_ours(content)
     return signed(with_headers(wire_form(content), verdict.headers), route)
 
 

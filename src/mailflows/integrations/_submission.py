@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import re
 import smtplib
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
+from mailflows._context import Context
 from mailflows._mail.address import mailboxes_of, read_addresses
-from mailflows.errors import MessageError
+from mailflows._mail.handover import OURS, said_to_gate
+from mailflows._suggestion import did_you_mean
+from mailflows.errors import ConfigurationError, MessageError
 from mailflows.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from email.message import Message as StdlibMessage
 
-__all__ = ["as_given", "envelope_of", "require_lines"]
+__all__ = ["as_given", "envelope_of", "require_lines", "said_in", "said_of"]
+
+_KNOWN = tuple(one.name for one in fields(Context))
 
 _LONGEST = 998
 """Octets of a line without its end: RFC 5321 section 4.5.3.1.6, RFC 5322 section 2.1.1."""
@@ -29,6 +35,41 @@ def as_given(message: bytes | str | StdlibMessage) -> bytes:
     if isinstance(message, str):
         return message.encode("utf-8", "surrogateescape")
     return message if isinstance(message, bytes) else message.as_bytes()
+
+
+def said_of(headers: Iterable[tuple[str, str]], given: object = ()) -> dict[str, Any]:
+    """Return what is said of a message: in its X-Mailflows- fields, and beside it, which counts.
+
+    Args:
+        headers: Its header fields.
+        given: What is said beside it, by the names of `Gate.check`.
+
+    Raises:
+        ConfigurationError: If something is said that nobody reads: a slip of the pen would pass the limits.
+    """
+    try:
+        beside = dict(given)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        msg = f"what is said of a message is a dictionary, such as {{'form': 'signup'}}; got {given!r:.80}"
+        raise ConfigurationError(msg, field="mailflows") from None
+    inside = said_to_gate(headers)
+    for name in (*inside, *beside):
+        if name not in _KNOWN:
+            said = f"X-Mailflows-{str(name).title()}" if name in inside else repr(name)
+            msg = f"nothing of a message is called {said}: {did_you_mean(name, _KNOWN)}"
+            raise ConfigurationError(msg, field=str(name))
+    return {**inside, **beside}
+
+
+def said_in(content: bytes, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said in the fields of a message, and beside it as keywords, which are not looked at."""
+    if OURS.encode() not in content.lower():
+        return dict(given)
+    try:
+        headers = Message.read(content).headers
+    except MessageError:  # the verdict says so
+        headers = ()
+    return said_of(headers) | dict(given)
 
 
 def envelope_of(

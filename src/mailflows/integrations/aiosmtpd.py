@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from mailflows._mail.address import mailbox_of
+from mailflows._mail.handover import without_ours
 from mailflows.errors import ConfigurationError, MessageError
 from mailflows.feedback import from_reply
 from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
@@ -239,7 +240,7 @@ class GateHandler:
             _log.warning("automatic mail (%s) was refused for %d recipients", route.flow, len(failed))
             return
         reporter = route.ehlo or route.domains[0]
-        report = notification(failed, sender=sender, reporter=reporter, message=raw)
+        report = notification(failed, sender=sender, reporter=reporter, message=without_ours(raw))
         self._relays.deliver(route, "", (sender,), report)
 
 

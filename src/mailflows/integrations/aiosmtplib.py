@@ -20,7 +20,7 @@ from mailflows.integrations._delivery import Delivery
 from mailflows.integrations._envelope import needs_utf8, read_recipients, read_sender
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, is_loopback, server_of, source_of
 from mailflows.integrations._relay_outcome import failure_of, outgoing, reported, route_of
-from mailflows.integrations._submission import envelope_of, require_lines
+from mailflows.integrations._submission import envelope_of, require_lines, said_in
 from mailflows.integrations._tls import checked, tell_downgrade, unchecked, why_not
 from mailflows.message import Envelope
 
@@ -63,7 +63,8 @@ async def send(  # noqa: PLR0913 -- as aiosmtplib.send()
         timeout: Seconds to wait for each step before the end of a message.
         answer_timeout: Seconds to wait for the answer to a whole message (RFC 5321 section 4.5.3.2.6).
         tls: A context for TLS, in place of what the flow says (``tls``, ``tls_ca``).
-        known: ``client``, ``form``, ``account`` and ``flow``, as `Gate.check` takes them.
+        known: ``client``, ``form``, ``account`` and ``flow``, as `Gate.check` takes them; else what the
+            message's ``X-Mailflows-Client``, ``X-Mailflows-Form``, … say, which are not sent.
 
     Returns:
         What became of each recipient. It reads as the dictionary of those who were refused, each with
@@ -83,7 +84,7 @@ async def send(  # noqa: PLR0913 -- as aiosmtplib.send()
     to = read_recipients(to_all)
     if not gate.dry_run:
         require_lines(content)
-    verdict = await gate.aensure(content, envelope=Envelope(said, tuple(to)), **known)
+    verdict = await gate.aensure(content, envelope=Envelope(said, tuple(to)), **said_in(content, known))
     names = {to.get(a, a) if verdict.dry_run else a: a for a in verdict.accepted}
     conversation = _Conversation(timeout, answer_timeout, tls)
     try:

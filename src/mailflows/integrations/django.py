@@ -9,6 +9,8 @@ In the settings::
         "BACKEND": "anymail.backends.postmark.EmailBackend",
     }
 
+In front of a queue, such as django-post-office, `QueueBackend` keeps with each message what is known of it.
+
 ``BACKEND`` may also be a table with one for each flow; without it, messages leave by their flows' relays.
 Per message, ``message.mailflows = {"flow": "transactional", "client": request_ip}`` says what is known, and
 ``message.mailflows_delivery`` says afterwards what became of each recipient.
@@ -23,7 +25,7 @@ import smtplib
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows._suggestion import did_you_mean
@@ -42,12 +44,13 @@ except ImportError as problem:
     raise MissingExtra(extra, "Django") from problem
 
 from mailflows._mail.address import mailbox_of
+from mailflows._mail.handover import OURS
 from mailflows.gate import Gate, GateDecision
 from mailflows.integrations._delivery import Delivery, delivery_of
 from mailflows.integrations._envelope import read_recipients
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT
 from mailflows.integrations._relay_outcome import cause_of, failure_of, reported
-from mailflows.integrations._submission import require_lines
+from mailflows.integrations._submission import require_lines, said_of
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.message import Envelope
 
@@ -58,13 +61,14 @@ if TYPE_CHECKING:
 
     from mailflows.gate import Verdict
 
-__all__ = ["GateBackend", "GateMiddleware", "not_delivered"]
+__all__ = ["GateBackend", "GateMiddleware", "QueueBackend", "not_delivered", "site_gate"]
 
 not_delivered = Signal()
 """Sent where somebody does not get a message: *message*, *delivery* (or `None`) and *error* (or `None`)."""
 
 _SETTINGS = (
-    *("FLOWS", "GATE", "BACKEND", "CLIENT", "SERVER_FLOW", "TLS", "TLS_CA", "TIMEOUT", "ANSWER_TIMEOUT"),
+    *("FLOWS", "GATE", "BACKEND", "QUEUE", "CLIENT", "FORM", "SERVER_FLOW"),
+    *("TLS", "TLS_CA", "TIMEOUT", "ANSWER_TIMEOUT"),
 )
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -72,6 +76,16 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 _log = logging.getLogger("mailflows.integrations")
 
 _request: ContextVar[Any] = ContextVar("mailflows_request", default=None)
+
+
+def site_gate() -> Gate:
+    """Return the gate of the site: the one that `GateBackend` asks, for a view, a task or a command.
+
+    Raises:
+        ConfigurationError: If ``MAILFLOWS`` names none.
+    """
+    found = _settings()
+    return _gate(found.get("GATE"), found.get("FLOWS"))
 
 
 class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing about its types
@@ -86,7 +100,7 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
     def __init__(self, fail_silently: bool = False, **kwargs: Any) -> None:  # noqa: ANN401, FBT001, FBT002 -- as Django calls it
         super().__init__(fail_silently=fail_silently)
         found = _settings()
-        self._gate = _gate(found.get("GATE"), found.get("FLOWS"))
+        self._gate = site_gate()
         self._backend = found.get("BACKEND")
         self._server_flow = found.get("SERVER_FLOW")
         self._wire = {
@@ -142,10 +156,13 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
 
     def _known(self, message: EmailMessage) -> dict[str, Any]:
         """Return what is known of a message: of the request that caused it, and what it says itself."""
-        known = dict(_of_request())
+        known = _of_request()
         if _is_operational(message):
             known = {"flow": self._server_flow or _operational_flow(self._gate)}
-        return known | dict(getattr(message, "mailflows", {}))
+        said = known | _said(message)
+        if "client" not in said and _has_served and _request.get() is None and not _is_operational(message):
+            _tell_missing_request()
+        return said
 
     def _hand_on(self, verdict: Verdict, message: EmailMessage) -> Delivery:
         """Let another backend send it, to those who were accepted."""
@@ -182,11 +199,66 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
         not_delivered.send_robust(type(self), message=message, delivery=delivery, error=error)
 
 
+class QueueBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing about its types
+    """A Django e-mail backend in front of a queue: what is known of a message stays with it.
+
+    A queue such as django-post-office keeps the fields of a message, but neither ``message.mailflows`` nor
+    the request. So this writes them into fields ``X-Mailflows-Client``, ``X-Mailflows-Form``, …, and hands
+    the message to ``MAILFLOWS["QUEUE"]``. `GateBackend`, behind the queue, reads them and takes them out.
+    """
+
+    def __init__(self, fail_silently: bool = False, **kwargs: Any) -> None:  # noqa: ANN401, FBT001, FBT002 -- as Django calls it
+        super().__init__(fail_silently=fail_silently)
+        path = _settings().get("QUEUE")
+        if path is None:
+            msg = "MAILFLOWS names the backend of the queue: write 'QUEUE': 'post_office.EmailBackend'"
+            raise ConfigurationError(msg, field="QUEUE")
+        self._queue = import_string(path)(fail_silently=fail_silently, **kwargs)
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Queue messages, and return how many were sent at once, as the queue says."""
+        sent: int | None = self._queue.send_messages([_with_known(one) for one in email_messages])
+        return sent or 0
+
+
+def _with_known(message: EmailMessage) -> EmailMessage:
+    """Return a message that says in its own fields what is known of it."""
+    copied = copy.copy(message)
+    fields = {
+        f"X-Mailflows-{name.title()}": str(value) for name, value in (_of_request() | _said(message)).items()
+    }
+    copied.extra_headers = _without_ours(message.extra_headers) | fields
+    return copied
+
+
+def _said(message: EmailMessage) -> dict[str, Any]:
+    """Return what a message says of itself, in its fields and beside it."""
+    pairs = ((str(name), str(value)) for name, value in message.extra_headers.items())
+    return said_of(pairs, getattr(message, "mailflows", {}))
+
+
+def _without_ours(headers: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in headers.items() if not str(name).lower().startswith(OURS)}
+
+
+_has_served = False
+
+
+@cache
+def _tell_missing_request() -> None:
+    """Say once that mail has no request in a process that answers them: a thread does not inherit its own."""
+    _log.warning(
+        "mail without client, from a thread or a task that knows no request: limits per client pass it. "
+        "Start it with contextvars.copy_context().run, or set message.mailflows = {'client': ...}"
+    )
+
+
 class GateMiddleware:
-    """Says the client and the account of each request for the mail that it causes.
+    """Says the client, the account and the form of each request for the mail that it causes.
 
     The client is ``REMOTE_ADDR``; behind a proxy, ``MAILFLOWS["CLIENT"]`` is a function of the request, or
-    its dotted path, that returns it.
+    its dotted path, that returns it. The form is the name of the view, or what ``MAILFLOWS["FORM"]``, another
+    such function, returns.
     """
 
     sync_capable = async_capable = True
@@ -211,6 +283,8 @@ class GateMiddleware:
 
 @contextmanager
 def _during(request: object) -> Iterator[None]:
+    global _has_served  # noqa: PLW0603 -- said once a process
+    _has_served = True
     token = _request.set(request)
     try:
         yield
@@ -223,12 +297,24 @@ def _of_request() -> dict[str, Any]:
     request = _request.get()
     if request is None:
         return {}
-    how = _settings().get("CLIENT")
-    client = (import_string(how) if isinstance(how, str) else how)(request) if how else None
+    settings = _settings()
+    client = _by(settings.get("CLIENT"), request) or request.META.get("REMOTE_ADDR")
+    form = _by(settings.get("FORM"), request) or _view_of(request)
     user: Any = getattr(request, "user", None)
     account = user.get_username() if getattr(user, "is_authenticated", False) else None
-    known = {"client": client or request.META.get("REMOTE_ADDR"), "account": account}
+    known = {"client": client, "account": account, "form": form}
     return {name: value for name, value in known.items() if value}
+
+
+def _by(how: Any, request: Any) -> object:  # noqa: ANN401 -- Django's
+    """Return what a function of the request, or of its dotted path, says; `None` without one."""
+    return (import_string(how) if isinstance(how, str) else how)(request) if how else None
+
+
+def _view_of(request: Any) -> str | None:  # noqa: ANN401 -- Django's
+    """Return the name of the view that answers a request, or the route that leads to it."""
+    found = getattr(request, "resolver_match", None)
+    return (found.view_name or found.route or None) if found else None
 
 
 def _settings() -> dict[str, Any]:
@@ -251,13 +337,14 @@ def _operational_flow(gate: Gate) -> str | None:
     return "transactional" if "transactional" in flows else next(iter(flows), None)
 
 
-_OURS = frozenset({"to", "cc", "bcc", "connection", "mailflows_delivery"})
+_OURS = frozenset({"to", "cc", "bcc", "connection", "extra_headers", "mailflows_delivery"})
 
 
 def _only_to(verdict: Verdict, message: EmailMessage) -> EmailMessage:
     """Return the message with those recipients that may be written to; in a dry run, with all."""
     copied = copy.copy(message)
     copied.connection = None  # this backend's; some backends copy all that a message holds
+    copied.extra_headers = _without_ours(message.extra_headers)
     if verdict.dry_run:
         return copied
     allowed = frozenset(verdict.accepted)

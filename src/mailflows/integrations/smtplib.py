@@ -9,7 +9,7 @@ from mailflows.integrations._delivery import Delivery
 from mailflows.integrations._envelope import read_recipients, read_sender
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, AnswerLost, Relays
 from mailflows.integrations._relay_outcome import failure_of, outgoing, reported, route_of
-from mailflows.integrations._submission import as_given, envelope_of, require_lines
+from mailflows.integrations._submission import as_given, envelope_of, require_lines, said_in
 from mailflows.message import Envelope
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class GateSMTP:
             from_addr: Envelope sender; by default as smtplib finds it: Resent-Sender or Resent-From of a
                 message that is resent, else Sender or From.
             to_addrs: Recipients; by default those of To, Cc and Bcc, or of their Resent- fields.
-            known: ``client``, ``form``, ``account`` and ``flow``, as `Gate.check` takes them.
+            known: ``client``, ``form``, ``account`` and ``flow``, as `Gate.check` takes them; else what the
+                message's ``X-Mailflows-Client``, ``X-Mailflows-Form``, … say, which are not sent.
 
         Returns:
             What became of each recipient. It reads as smtplib's dictionary of those who were refused.
@@ -109,7 +110,7 @@ class GateSMTP:
         content = as_given(msg)
         if not is_dry:
             require_lines(content)
-        verdict = self._gate.ensure(content, envelope=Envelope(sender, tuple(to)), **known)
+        verdict = self._gate.ensure(content, envelope=Envelope(sender, tuple(to)), **said_in(content, known))
         return self.deliver(verdict, content, spelled=to)
 
     def deliver(
