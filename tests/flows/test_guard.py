@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mailflows import Classification, ConfigurationError, Envelope, Flow, Message
 from mailflows.flows import FlowRoute, FlowSet, GuardSettings, Outcome
-from mailflows.flows._advert import known_kinds
+from mailflows.flows._advert import known_kinds, shipped_kinds
 from mailflows.templates import Observation, Series
 from mailflows.templates._slots import SlotAlarm
 
@@ -335,3 +335,8 @@ def test_a_few_words_say_little() -> None:
     """A note of a few words is no marketing, whatever they are."""
     for text in ("Hello, see this.", "Here it is.", "Done"):
         assert FLOWS.guard(_mail("Note", text, html=False), "transactional").outcome is Outcome.ALLOW
+
+
+def test_every_kind_was_taught() -> None:
+    """A kind of the table without texts in corpus/kinds.tsv would never be recognised."""
+    assert set(known_kinds()) == set(shipped_kinds().kinds), "add texts, then run tasks/train_kinds.py"

@@ -168,7 +168,7 @@ def test_flows_are_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ),
         (
             "[flows.marketing]\ndomains = 'a.example'\nesp = 'Postmrk'",
-            "line 3: flows.marketing: esp: 'Postmrk' is not in our table of providers: did you mean",
+            "3: flows.marketing: esp: 'Postmrk' is not in our table of providers: did you mean postmark?",
         ),
         (
             "[flows.marketing]\ndomains = 'a.example'\nrelay = 'smtp://r.example'\npassword_env = 'NOT_SET'",
