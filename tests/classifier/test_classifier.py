@@ -177,6 +177,16 @@ def test_no_reason_is_a_sum_or_a_pair(root: Path) -> None:
         assert sides == sorted(sides)
 
 
+def test_words_that_speak_for_a_flow_are_typical_of_it(root: Path) -> None:
+    """A reason for one flow never calls its words typical of another."""
+    classifier = Classifier()
+    for path in islice(sorted((root / "corpus").glob("*/*/*.eml")), 0, None, 7):
+        result = classifier.classify(path)
+        for reason in result.reasons:
+            if reason.code == "wording" and (reason.weight or 0.0) > 0:
+                assert reason.sentence.endswith(f"words typical of {result.likely} mail"), path
+
+
 def test_reasons_are_only_worked_out_when_they_are_read() -> None:
     """A pickled verdict carries its reasons, and no model."""
     result = mailflows.classify(NEWSLETTER)

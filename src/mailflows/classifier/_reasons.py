@@ -109,20 +109,16 @@ class Evidence:
         concept = _CONCEPTS[code]
         found = {zone: words.passages_of([marked[zone]], concept, self.texts.language) for zone in _PLACES}
         zones = [zone for zone, passages in found.items() if passages] or ["body"]
-        if "body" in zones and {"opening", "closing"} & set(zones):
-            zones.remove("body")
         passages = tuple({p.lower(): p for zone in zones for p in found[zone]}.values())
-        places = [_PLACES[zone] for zone in zones]
-        where = " and ".join((", ".join(places[:-1]), places[-1])) if len(places) > 1 else places[0]
-        verb = "has" if len(places) == 1 and not where.endswith("s") else "have"
-        sentence = f"{where} {verb} {words.CONCEPTS[concept]}"
+        sentence = f"it has {words.CONCEPTS[concept]} {_where(zones)}"
         return (
             f"{sentence}: {_listed(list(map(_quoted, passages[:2])))}" if passages else sentence
         ), passages
 
     def _wording(self, shares: Weights) -> tuple[str, tuple[str, ...]] | None:
-        """Return the words and phrases that speak most for the side that the whole wording takes."""
-        side = max(range(3), key=shares.__getitem__)
+        """Return the words that speak most for the likely flow, or for the one that all of them take."""
+        # What speaks for the likely flow is not called typical of another, though it may be, even more.
+        side = self.index if _share(shares, self.index) > 0 else max(range(3), key=shares.__getitem__)
         found = strongest_passages(self.texts, self.model.words, side)
         if not found:
             return None
@@ -140,20 +136,21 @@ _NOT_TELLING = frozenset(
     (
         "skeleton-varied-words skeleton-sentences skeleton-fragments skeleton-many-blocks "
         "layout-html-only layout-words layout-short layout-markup-share layout-doctype layout-centred "
-        "layout-lists layout-nested layout-old-markup layout-questions links-one links-few links-none "
-        "links-domains links-dense links-repeated "
+        "layout-lists layout-nested layout-old-markup layout-questions layout-tables layout-presentation "
+        "layout-signed-by-sender layout-mail-addresses links-one links-few links-none "
+        "links-domains links-dense links-repeated links-in-text-only "
         "subject-lower-case sender-deep-host sender-no-name sender-company-name sender-name-is-domain "
-        "recipients-named recipients-person words-unread-language"
+        "recipients-named recipients-person recipients-same-domain words-greeting words-unread-language"
     ).split()
 )
 
 _IN_NUMBERS = frozenset(("layout-money", "layout-percent", "layout-dates", "layout-references"))
 
 _PLACES = {
-    "subject": "the subject",
-    "opening": "the first lines",
-    "body": "the text",
-    "closing": "the last lines",
+    "subject": "in the subject",
+    "opening": "at the beginning",
+    "body": "in the text",
+    "closing": "at the end",
 }
 _CONCEPTS = {"words-" + concept.replace("_", "-"): concept for concept in words.CONCEPTS}
 _CONCEPT_OF = {
@@ -191,6 +188,19 @@ _IN_NAME = frozenset(
         "sender-desk-name sender-name-is-domain"
     ).split()
 )
+
+
+def _where(zones: list[str]) -> str:
+    """Return where something stands: at one end of the text, or in it.
+
+    >>> _where(["subject", "opening", "closing"]), _where(["opening", "body"])
+    ('in the subject and in the text', 'at the beginning')
+    """
+    if {"opening", "closing"} <= set(zones):
+        zones = [*(zone for zone in zones if zone == "subject"), "body"]
+    elif "body" in zones and {"opening", "closing"} & set(zones):
+        zones = [zone for zone in zones if zone != "body"]
+    return " and ".join(_PLACES[zone] for zone in zones)
 
 
 def reason(code: str, sentence: str, weight: float, evidence: tuple[str, ...] = ()) -> Reason:

@@ -63,7 +63,7 @@ SIGNALS = tuple(
         "layout-signature-mark": 'it has the signature mark of mail clients ("-- ")',
         "layout-rulers": "rows of signs separate its sections",
         "layout-capital-lines": "it has whole lines in capitals",
-        "layout-pair-lines": 'it has lines of the form "name: value"',
+        "layout-pair-lines": 'it has lines such as a form has ("name: value")',
         "layout-bullets": "it has bulleted lines",
         "layout-money": "it has amounts of money",
         "layout-percent": "it has percentages",
