@@ -97,10 +97,20 @@ class _Line:
         self.text = text
         self.place = place
         self.kind = ZoneKind.BODY
-        self.wording = without_addresses(text)
-        self.lower = self.wording.lower()
-        self.words = tuple(_TOKEN.findall(self.lower[:_BEGINNING]))
         self._concepts: set[str] | None = None
+
+    if TYPE_CHECKING:
+        wording: str
+        lower: str
+        words: tuple[str, ...]
+    else:
+
+        def __getattr__(self, name: str) -> object:
+            """Read the words when they are asked for first: in the middle of a text, nobody asks."""
+            self.wording = without_addresses(self.text)
+            self.lower = self.wording.lower()
+            self.words = tuple(_TOKEN.findall(self.lower[:_BEGINNING]))
+            return object.__getattribute__(self, name)
 
     def concepts(self, language: str) -> set[str]:
         """Return the concepts that the line holds, in the language of the message, and those of a footer in any."""
@@ -125,7 +135,7 @@ class _Line:
     @property
     def is_address_alone(self) -> bool:
         """Whether nothing but web or mail addresses stands in it."""
-        return not self.words and self.wording is not self.text
+        return _may_hold_address(self.text) and not self.words and self.wording is not self.text
 
     @property
     def is_label(self) -> bool:
@@ -136,6 +146,7 @@ class _Line:
 _LABEL = (
     5  # choice: words of the longest labels seen in menus and footers ("View this email in your browser")
 )
+_LONGEST_LABEL = 100  # bound: letters; what is longer is looked up only when it is asked
 _BEGINNING = 400  # bound: letters in which a line's first forty words stand
 _LAST = 6  # choice: lines that are looked up at once with the labels above them; others when asked
 _TOLD = 40  # choice: a footer or a disclaimer says what it is in its first words
@@ -169,7 +180,11 @@ def without_addresses(text: str) -> str:
     >>> without_addresses("Read it: https://www.summer-sale.example/newsletter")
     'Read it:  '
     """
-    return _ADDRESS.sub(" ", text) if "@" in text or "/" in text or "www." in text else text
+    return _ADDRESS.sub(" ", text) if _may_hold_address(text) else text
+
+
+def _may_hold_address(text: str) -> bool:
+    return "@" in text or "/" in text or "www." in text
 
 
 _FOOTER_WORDING = frozenset(
@@ -207,7 +222,7 @@ def zones_of_text(text: str, *, language: str | None = None) -> tuple[Zone, ...]
     if language is None:
         language = words.language_of(_first_words(lines), text[:2000])
     _look_up(
-        [*(line for line in lines[-LONGEST_FOOTER:-_LAST] if len(line.words) <= _LABEL), *lines[-_LAST:]],
+        [*(line for line in lines[-LONGEST_FOOTER:-_LAST] if _is_brief(line)), *lines[-_LAST:]],
         language,
     )
     end = _mark_quoted(lines, language)
@@ -219,6 +234,11 @@ def zones_of_text(text: str, *, language: str | None = None) -> tuple[Zone, ...]
         Zone(kind, "\n".join(line.text for line in group), group[0].place)
         for kind, group in ((kind, list(found)) for kind, found in groupby(lines, key=lambda line: line.kind))
     )
+
+
+def _is_brief(line: _Line) -> bool:
+    """Return whether a line may be a label: its length tells that of most sentences without reading them."""
+    return len(line.text) <= _LONGEST_LABEL and len(line.words) <= _LABEL
 
 
 def _look_up(lines: Sequence[_Line], language: str) -> None:
