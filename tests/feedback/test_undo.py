@@ -399,3 +399,10 @@ def test_the_async_twins(tmp_path: Path) -> None:
         return was, undone.undone, await suppressions.ais_suppressed("ada@one.example")
 
     assert asyncio.run(several()) == (True, 1, False)
+
+
+@pytest.mark.parametrize("address", ["", "not an address", "ada@", "ada@one.example, bob@one.example", None])
+def test_forgetting_nobody_is_an_error(address: Any) -> None:
+    """Who asks to erase what is no address is told so, not that nothing was there."""
+    with pytest.raises(ConfigurationError):
+        SuppressionList(MemoryStore()).forget(address)

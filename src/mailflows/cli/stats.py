@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailflows._result import printable
-from mailflows.cli._terminal import STATUS, complain, counted, say, say_json
-from mailflows.cli.messages import payloads
-from mailflows.errors import MessageError
-from mailflows.feedback import from_webhook
+from mailflows.cli._payloads import Payloads
+from mailflows.cli._terminal import STATUS, complain, say, say_json
 
 if TYPE_CHECKING:
     import argparse
 
-    from mailflows.feedback import Event
     from mailflows.tracking import CampaignStats
 
 __all__ = ["add_command"]
@@ -44,7 +40,8 @@ def _run(options: argparse.Namespace) -> int:
     """Count what can be read; what cannot be read is said and the others go on."""
     from mailflows.tracking import CampaignStats, compare  # noqa: PLC0415 -- only where it is needed
 
-    events, status = _events(options)
+    payloads = Payloads(options.provider, options.paths)
+    events = [event for _, event in payloads]
     names = options.campaign or sorted({event.campaign for event in events if event.campaign})
     found = [CampaignStats.from_events(events, campaign=name) for name in names]
     if not events or not any(stats.rate("delivered").of for stats in found):
@@ -56,22 +53,7 @@ def _run(options: argparse.Namespace) -> int:
         say(f"\n{compare(*found)}")
     if options.html:
         found[0].save_html(options.html)
-    return status
-
-
-def _events(options: argparse.Namespace) -> tuple[list[Event], int]:
-    """Return the events of every payload, and the exit status."""
-    events: list[Event] = []
-    status = 0
-    for name, content in counted(payloads(options.paths), "payloads"):
-        try:
-            if isinstance(content, MessageError):
-                raise content
-            events += from_webhook(options.provider, content)
-        except MessageError as problem:
-            complain(f"{printable(name)}: {problem}")
-            status = 2
-    return events, status
+    return payloads.status
 
 
 def _show(stats: CampaignStats, *, as_json: bool) -> None:

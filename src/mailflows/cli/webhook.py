@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import printable, to_text
-from mailflows.cli._terminal import STATUS, complain, counted, say, say_json
-from mailflows.cli.messages import payloads
-from mailflows.errors import MessageError
-from mailflows.feedback import from_webhook
+from mailflows._result import to_text
+from mailflows.cli._payloads import Payloads
+from mailflows.cli._terminal import STATUS, say, say_json
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -38,26 +36,17 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Read every payload that is named; what cannot be read is reported and the others go on."""
+    """Read every payload that is named."""
     rows: list[list[Cell]] = []
-    status = 0
-    for name, content in counted(payloads(options.files), "payloads"):
-        try:
-            if isinstance(content, MessageError):
-                raise content
-            events = from_webhook(options.provider, content, flow=options.flow)
-        except MessageError as problem:
-            complain(f"{printable(name)}: {problem}")
-            status = 2
-            continue
-        for event in events:
-            if options.json:
-                say_json({"payload": name, **_plain(event)})
-            else:
-                rows.append(_row(name, event))
+    found = Payloads(options.provider, options.files, flow=options.flow)
+    for name, event in found:
+        if options.json:
+            say_json({"payload": name, **_plain(event)})
+        else:
+            rows.append(_row(name, event))
     if rows:
         say(to_text(_COLUMNS, rows))
-    return status
+    return found.status
 
 
 def _plain(event: Event) -> dict[str, Any]:

@@ -368,11 +368,10 @@ class SuppressionList(View):
         mean writing to them again.
 
         Raises:
-            ConfigurationError: If it is no text.
+            ConfigurationError: If it is no address: nothing would be erased.
             StoreError: If the store could not answer.
         """
-        require_text(address)
-        return (yield from self._ledger.forget(address))
+        return (yield from self._ledger.forget(_mailbox(address)))
 
     aapply, aadd, aput = twin(apply), twin(add), twin(put)
     afind, ais_suppressed, acounts = twin(find), twin(is_suppressed), twin(counts)
