@@ -70,7 +70,7 @@ def test_flows_limits_and_suppressions_show_themselves() -> None:
     suppressions = SuppressionList(store)
     suppressions.apply(from_reply(550, "5.1.1 User unknown", recipient="ada@babbage.example"))
     shown = suppressions._repr_html_()
-    assert "1 suppressed addresses" in shown
+    assert "1 suppressed address" in shown
     assert "mailbox-unknown" in shown
     assert "ada" not in shown
     assert "notify.lovelace.example" in three_flows(transactional="smtp://127.0.0.1")._repr_html_()

@@ -31,6 +31,7 @@ __all__ = [
     "Severity",
     "Table",
     "View",
+    "number_of",
     "plain",
     "printable",
     "to_frame",
@@ -170,7 +171,7 @@ class Results(tuple[R_co, ...], View):
 
     def _title(self) -> str:
         kinds = ", ".join(sorted({type(one).__name__ for one in self})) or "nothing"
-        return f"{len(self)} results: {kinds}"
+        return f"{number_of(len(self), 'result')}: {kinds}"
 
     def _table(self) -> Table:
         header, rows = self._lines(self[:_SHOWN])
@@ -307,6 +308,15 @@ Cell = str | Bar | float | int | None
 
 Table = tuple[str, "Sequence[str]", "Sequence[Sequence[Cell]]"]
 """Title, header and rows."""
+
+
+def number_of(count: int, one: str, many: str = "") -> str:
+    """Return a number with its noun.
+
+    >>> number_of(1, "recipient"), number_of(2, "recipient"), number_of(0, "entry", "entries")
+    ('1 recipient', '2 recipients', '0 entries')
+    """
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
 def to_text(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:

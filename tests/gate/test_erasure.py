@@ -11,6 +11,7 @@ from async_store import AsyncStore
 from mailflows import Context, Envelope, Gate, StoreError
 from mailflows.feedback import SuppressionList
 from mailflows.gate import Tally
+from mailflows.gate._erasure import Forgotten
 from mailflows.held import HeldMail
 from mailflows.limits import Limit, Limiter, MemoryStore
 from mailflows.reputation import Reputation
@@ -130,3 +131,9 @@ def test_limits_and_senders_take_the_one_record() -> None:
     control = SenderControl(MemoryStore(), clock=FixedClock())
     with pytest.raises(ValueError, match="IPv4 or IPv6"):
         control.acquire(CHARLES, to=ADA, context=Context(client="ada@example.org"))
+
+
+def test_what_was_erased_is_counted_in_english() -> None:
+    """One of each is said in the singular, several in the plural."""
+    assert str(Forgotten(limits=1, senders=1, held=1)) == "erased: 1 limit, 1 sender, 1 held"
+    assert str(Forgotten(suppressions=2, reputation=2)) == "erased: 2 suppressions, 2 reputation"

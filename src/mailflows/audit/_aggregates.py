@@ -15,7 +15,7 @@ from xml.parsers import expat
 
 from mailflows._mail import structure
 from mailflows._mail.decoding import decoded, transfer_encoding
-from mailflows._result import Result, to_text
+from mailflows._result import Result, number_of, to_text
 from mailflows.errors import MessageError
 
 if TYPE_CHECKING:
@@ -94,11 +94,11 @@ class DmarcReports(Result):
             [domain, ip, "passed" if passed else "failed", count]
             for (domain, ip, passed), count in self.senders().items()
         ]
-        return f"{self.reports} reports", ["domain", "address", "DMARC", "messages"], rows
+        return number_of(self.reports, "report"), ["domain", "address", "DMARC", "messages"], rows
 
     def __str__(self) -> str:
         _, header, rows = self._table()
-        return to_text(header, rows) if rows else f"{self.reports} reports, no messages"
+        return to_text(header, rows) if rows else f"{number_of(self.reports, 'report')}, no messages"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, ready for JSON."""

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import printable, to_text
+from mailflows._result import number_of, printable, to_text
 from mailflows.cli._terminal import STATUS, complain, counted, say, say_json
 from mailflows.cli.messages import messages
 from mailflows.errors import MessageError
@@ -105,4 +105,4 @@ def _summary(seen: Counter[str], applied: list[Suppression] | None) -> str:
         f"{seen[kind]} {kind}{'s' * (kind != 'unreadable' and seen[kind] != 1)}" for kind in kinds
     )
     suppressed = "" if applied is None else f"; {len({entry.key for entry in applied})} addresses suppressed"
-    return f"{seen.total()} messages: {told}{suppressed}"
+    return f"{number_of(seen.total(), 'message')}: {told}{suppressed}"

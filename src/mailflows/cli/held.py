@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailflows._result import number_of
 from mailflows.cli._terminal import STATUS, complain, say, say_json, settings_of
 from mailflows.flow import Flow
 
@@ -89,7 +90,8 @@ def _sent(held: HeldMail, file: SettingsFile, one: HeldMessage) -> int:
         complain(f"{one.id} could not be sent: {why}; release it again")
         return 1
     number = len(one.recipients) - len(refused)
-    say(f"{one.id} was sent by the {one.flow} flow to {number} of {len(one.recipients)} recipients")
+    of = number_of(len(one.recipients), "recipient")
+    say(f"{one.id} was sent by the {one.flow} flow to {number} of {of}")
     return 0
 
 

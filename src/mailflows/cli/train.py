@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailflows._result import number_of
 from mailflows.cli._terminal import STATUS, complain, say, say_json
 
 if TYPE_CHECKING:
@@ -37,9 +38,10 @@ def _run(options: argparse.Namespace) -> int:
         complain("nothing to do: name a file with --out, or ask for --judge")
         return 2
     examples = load_corpus(options.folder)
-    told: dict[str, object] = {"messages": len(examples), "sources": len({one.source for one in examples})}
+    sources = len({one.source for one in examples})
+    told: dict[str, object] = {"messages": len(examples), "sources": sources}
     if not options.json:
-        say(f"{told['messages']} messages of {told['sources']} sources")
+        say(f"{number_of(len(examples), 'message')} of {number_of(sources, 'source')}")
     if options.judge:
         evaluation = evaluate(examples, n_jobs=options.jobs)
         told["evaluation"] = evaluation.to_dict()

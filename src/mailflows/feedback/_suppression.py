@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailflows._mail.address import mailbox_of
-from mailflows._result import View
+from mailflows._result import View, number_of
 from mailflows._stores import DocumentKeeper
 from mailflows._stores._documents import asked, drive, twin
 from mailflows.errors import ConfigurationError
@@ -275,7 +275,11 @@ class SuppressionList(View):
             [scope, reason, number, "waits for a decision" if held else ""]
             for (scope, reason, held), number in found.most_common()
         ]
-        return f"{found.total()} suppressed addresses", ["where", "why", "addresses", ""], rows
+        return (
+            number_of(found.total(), "suppressed address", "suppressed addresses"),
+            ["where", "why", "addresses", ""],
+            rows,
+        )
 
     def __repr__(self) -> str:
         return f"<SuppressionList in {self.store!r}>"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
 from mailflows._mail.address import mailbox, read_author
-from mailflows._result import Reason, Result, View, to_html
+from mailflows._result import Reason, Result, View, number_of, to_html
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
@@ -203,7 +203,7 @@ class FlowSet(View):
             for route in self
         ]
         header = ["flow", "domains of From", "leaves by", "from", "DKIM selector", "return path"]
-        return f"{len(self)} flows", header, rows
+        return number_of(len(self), "flow"), header, rows
 
     def of_domain(self, domain: str) -> FlowRoute | None:
         """Return the route whose From domain this is; a sub-domain is another domain."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from mailflows._mail.address import mailbox_of
-from mailflows._result import Result
+from mailflows._result import Result, number_of
 from mailflows.gate._check import Call, Failure
 
 if TYPE_CHECKING:
@@ -39,8 +39,12 @@ class Forgotten(Result):
     held: int = 0
 
     def __str__(self) -> str:
-        """Return one line, such as "erased: 4 limits, 1 senders"."""
-        said = [f"{number} {one.name}" for one in fields(self) if (number := getattr(self, one.name))]
+        """Return one line, such as "erased: 4 limits, 1 sender"."""
+        said = [
+            number_of(number, one.name.removesuffix("s"), one.name)
+            for one in fields(self)
+            if (number := getattr(self, one.name))
+        ]
         return f"erased: {', '.join(said) or 'nothing'}"
 
 

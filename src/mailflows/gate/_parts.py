@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows._mail.address import mailbox_of, read_addresses, read_author
-from mailflows._result import Severity
+from mailflows._result import Severity, number_of
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows import Outcome
@@ -151,7 +151,8 @@ def _form(check: Check) -> None:
         return
     unread = [t for name in ("to", "cc", "bcc") for t in read_addresses(check.message.get(name)).unread]
     if unread:
-        check.say("message", "unread-recipients", f"{len(unread)} recipients in the header cannot be read")
+        sentence = f"{number_of(len(unread), 'recipient')} in the header cannot be read"
+        check.say("message", "unread-recipients", sentence)
 
 
 def held(parts: Parts, check: Check) -> Steps:
@@ -284,9 +285,12 @@ def recipients(parts: Parts, check: Check) -> Steps:
     for (code, sentence), listed in gone.items():
         check.refuse("recipients", code, sentence, listed)
     for code, number in doubtful.items():
-        check.say("recipients", code, f"{number} recipients are doubtful ({code})")
+        check.say(
+            "recipients", code, f"{number_of(number, 'recipient is', 'recipients are')} doubtful ({code})"
+        )
     if unchecked:
-        sentence = f"{unchecked} recipients were not checked: the time limit was reached"
+        who = number_of(unchecked, "recipient was", "recipients were")
+        sentence = f"{who} not checked: the time limit was reached"
         check.say("recipients", "unchecked", sentence)
     if not gone and not doubtful and not unchecked:
         check.say("recipients", "ok", "no issues found")

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mailflows._guarded import guarded
-from mailflows._result import View
+from mailflows._result import View, number_of
 from mailflows._stores import MemoryStore, Outcome
 from mailflows._stores._documents import awaited
 from mailflows._stores._fallback import SHARE, Fallback, OnError
@@ -559,7 +559,9 @@ class Limiter(View):
             [limit.name, limit.kind, limit.counts, "may be absent" if limit.optional else "must be given"]
             for limit in self.limits
         ]
-        title = f"{len(self.limits)} limits in {self.store!r}{' (dry run)' if self.dry_run else ''}"
+        title = (
+            f"{number_of(len(self.limits), 'limit')} in {self.store!r}{' (dry run)' if self.dry_run else ''}"
+        )
         return title, ["limit", "per", "counts", "its key"], rows
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from numbers import Integral
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailflows._result import Permission, Result, to_text
+from mailflows._result import Permission, Result, number_of, to_text
 from mailflows._stores import DocumentKeeper
 from mailflows.pacing._schedule import Schedule
 
@@ -237,7 +237,7 @@ class WarmUp:
         return f"warm-up:{self.store.digest(json.dumps([self.name, provider]))}"
 
     def __repr__(self) -> str:
-        return f"<WarmUp of {self.name}: {len(self.schedule.limits)} days, in {self.store!r}>"
+        return f"<WarmUp of {self.name}: {number_of(len(self.schedule.limits), 'day')}, in {self.store!r}>"
 
 
 def _whole(n: object) -> int:

@@ -25,7 +25,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
-from mailflows._result import Result
+from mailflows._result import Result, number_of
 from mailflows.recipients._report import Deliverability, Trait
 
 if TYPE_CHECKING:
@@ -379,7 +379,10 @@ def judge(
     if not prediction.addresses:
         return _stop(policy, "there is nobody to send to")
     if policy.max_recipients is not None and prediction.rows > policy.max_recipients:
-        return _stop(policy, f"{prediction.rows} recipients; at most {policy.max_recipients} are tolerated")
+        return _stop(
+            policy,
+            f"{number_of(prediction.rows, 'recipient')}; at most {policy.max_recipients} are tolerated",
+        )
     if not is_believed:
         return _stop(policy, "the DNS resolver is unreliable; check the list again before you send to it")
     expected = f"between {low:.1%} and {high:.1%} are expected to bounce; the limit is {limit:.0%}"

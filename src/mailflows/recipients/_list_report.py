@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mailflows._mailbox import mailbox_key
-from mailflows._result import Bar, Reason, Result, Severity, plain, to_html, to_text
+from mailflows._result import Bar, Reason, Result, Severity, number_of, plain, to_html, to_text
 from mailflows.errors import ConfigurationError
 from mailflows.recipients._bounce_rate import Advice, Policy, PolicyVerdict, Prediction
 from mailflows.recipients._plot import draw
@@ -327,8 +327,9 @@ class ListReport(Result):
         read = "" if self.column is None else f' Read from the column "{self.column}".'
         if self.other_columns:
             read += f" There are also addresses in {', '.join(self.other_columns)}."
+        addresses = number_of(self.addresses, "address", "addresses")
         return (
-            f"{self.addresses} addresses at {self.domains} domains: {self.prediction} hard bounces predicted;"
+            f"{addresses} at {number_of(self.domains, 'domain')}: {self.prediction} hard bounces predicted;"
             f" {self.advice}.{asked}{trouble}{read}"
         )
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import Result
+from mailflows._result import Result, number_of
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.recipients._report import Deliverability
@@ -40,7 +40,7 @@ class Segment(Result):
 
     def __str__(self) -> str:
         parts = ", ".join(f"{self.verdicts[v]} {v}" for v in _UNDELIVERABLE_FIRST if self.verdicts[v])
-        return f"{self.name}: {self.addresses} addresses ({parts})"
+        return f"{self.name}: {number_of(self.addresses, 'address', 'addresses')} ({parts})"
 
 
 def divide(judged: Judged, column: str | None, *, by_risk: bool) -> tuple[Segment, ...]:

@@ -257,7 +257,7 @@ class SenderControl:
             >>> log = [{"at": 1.8e9 + 60 * n, "sender": "ada", "to": f"friend{n % 9}@example.org"}
             ...        for n in range(40)]
             >>> print(SenderControl.replay(log))
-            0 of 1 senders would have been stopped; 0 of 40 messages held, 0 refused
+            0 of 1 sender would have been stopped; 0 of 40 messages held, 0 refused
         """
         clock = ReplayClock()
         control = cls(MemoryStore(clock=clock), policy=policy, clock=clock)

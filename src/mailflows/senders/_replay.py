@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mailflows._clock import to_datetime, to_unix
-from mailflows._result import Result
+from mailflows._result import Result, number_of
 from mailflows.senders._verdict import SenderStatus, SenderVerdict
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class Stopped(Result):
     refused: int
 
     def __str__(self) -> str:
-        return f"{self.sender} at {self.at:%Y-%m-%d %H:%M} UTC after {self.messages} messages: {self.verdict}"
+        after = number_of(self.messages, "message")
+        return f"{self.sender} at {self.at:%Y-%m-%d %H:%M} UTC after {after}: {self.verdict}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,8 @@ class SenderReplay(Result):
 
     def __str__(self) -> str:
         return (
-            f"{len(self.stopped)} of {self.senders} senders would have been stopped; "
-            f"{self.held} of {self.messages} messages held, {self.blocked} refused"
+            f"{len(self.stopped)} of {number_of(self.senders, 'sender')} would have been stopped; "
+            f"{self.held} of {number_of(self.messages, 'message')} held, {self.blocked} refused"
         )
 
     def _table(self) -> Table:

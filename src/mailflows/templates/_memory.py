@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import Result, to_html
+from mailflows._result import Result, number_of, to_html
 from mailflows._stores import DocumentKeeper
 from mailflows._stores._documents import adrive, drive
 from mailflows.errors import ConfigurationError
@@ -118,7 +118,7 @@ class Observation(Result):
 
     def __str__(self) -> str:
         alarm = f"; {self.alarms[0].sentence}" if self.alarms else ""
-        return f"{self.series}, number {self.total} with {len(self.slots)} slots{alarm}"
+        return f"{self.series}, number {self.total} with {number_of(len(self.slots), 'slot')}{alarm}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, ready for JSON."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mailflows._providers import provider_of
-from mailflows._result import Result
+from mailflows._result import Result, number_of
 from mailflows.errors import ConfigurationError
 from mailflows.tracking._people import LONG_AGO
 from mailflows.tracking._proportions import wilson
@@ -119,7 +119,8 @@ class LinkClicks(Result):
 
     def __str__(self) -> str:
         """Return one line."""
-        return f"{self.url or '(unknown link)'}: {self.people} recipients, {self.total} clicks"
+        people, clicks = number_of(self.people, "recipient"), number_of(self.total, "click")
+        return f"{self.url or '(unknown link)'}: {people}, {clicks}"
 
 
 @dataclass(frozen=True, slots=True)
