@@ -23,6 +23,8 @@ class Export:
         columns: Names of all columns.
         rows: How many contacts it has.
         others: Further columns in which addresses stand.
+        delimiter: What stands between two cells.
+        encoding: Of the file.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Export:
     columns: tuple[str, ...]
     rows: int
     others: tuple[str, ...] = ()
+    delimiter: str = ","
+    encoding: str = "utf-8"
 
 
 def _table(text: str, separator: str) -> tuple[tuple[str, ...], int]:
@@ -111,7 +115,12 @@ def _made(  # noqa: PLR0913, PLR0917 -- what a file is
     rows: int = 0,
 ) -> Export:
     columns, counted = _table(text, separator)
-    return Export(name, content, column, columns, rows or counted, others)
+    encoding = (
+        "utf-16" if content[:2] == b"\xff\xfe" else "utf-8-sig" if content[:3] == b"\xef\xbb\xbf" else "utf-8"
+    )
+    if b"Pr\xe9nom" in content:
+        encoding = "cp1252"
+    return Export(name, content, column, columns, rows or counted, others, separator, encoding)
 
 
 EXPORTS = {

@@ -75,3 +75,36 @@ def test_a_resolver_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     """With an address; a name is refused."""
     assert main(["check", "--nameserver", "dns.example.org", "ada@shop.fr"]) in (1, 2)
     assert "IP address" in capsys.readouterr().err
+
+
+def test_the_clean_rows_are_accounted_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How many were written, and why each of the others was not; in JSON, too."""
+    file, clean = tmp_path / "base.csv", tmp_path / "clean.csv"
+    file.write_text("email;statut\nada@shop.fr;inscrit\nbob@gmial.com;inscrit\neve@shop.fr;désinscrit\n")
+    main(["list", str(file), "--no-dns", "--clean", str(clean)])
+    assert "1 of 3 rows written; 2 left out: 1 risky, 1 unsubscribed." in capsys.readouterr().out
+    assert clean.read_text() == "email;statut\nada@shop.fr;inscrit\n"
+    main(["list", str(file), "--no-dns", "--json", "--clean", str(clean), "--ignore-status"])
+    assert json.loads(capsys.readouterr().out)["clean"] == {"written": 2, "left_out": {"risky": 1}}
+
+
+def test_no_clean_row_is_told_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A list of those who left, one of bad addresses, an empty one."""
+    for text, said in (
+        ("email,status\nada@shop.fr,unsubscribed\n", "most are marked unsubscribed (status)"),
+        ("email\nbob@gmial.com\n", "most are risky"),
+        ("email\n", "the list is empty"),
+    ):
+        file, clean = tmp_path / "base.csv", tmp_path / "clean.csv"
+        file.write_text(text)
+        main(["list", str(file), "--no-dns", "--clean", str(clean)])
+        assert said in capsys.readouterr().err
+
+
+def test_a_provider_can_decide(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its name in any case; one that is not known is an error with the names of the others."""
+    file = tmp_path / "base.csv"
+    file.write_text("email\nada@shop.fr\n")
+    assert main(["list", str(file), "--no-dns", "--provider", "brevo"]) == 1
+    assert main(["list", str(file), "--no-dns", "--provider", "Nobody"]) == 2
+    assert "Brevo" in capsys.readouterr().err

@@ -39,7 +39,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     add_checker_options(check)
 
 
-def add_checker_options(command: argparse.ArgumentParser) -> None:
+def add_checker_options(command: argparse.ArgumentParser, *, default: Flow | None = None) -> None:
     """Add what ``check`` and ``list`` are told about the DNS and the flow."""
     command.add_argument(
         "--no-dns", action="store_true", help="make no DNS queries: nothing leaves this machine"
@@ -49,7 +49,8 @@ def add_checker_options(command: argparse.ArgumentParser) -> None:
         "--flow",
         type=Flow,
         choices=list(Flow),
-        help="the flow that is sent; in marketing, role accounts are risky",
+        default=default,
+        help=f"the flow that is sent; in marketing, role accounts are risky (default: {default or 'none'})",
     )
     command.add_argument(
         "--nameserver", action="append", metavar="IP", help="query this resolver (may be repeated)"
@@ -67,7 +68,7 @@ def _port(text: str) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     """Check the addresses that are named."""
-    checker = checker_of(options, default=None)
+    checker = checker_of(options)
     addresses = [line for name in options.addresses for line in (_lines() if name == "-" else [name])]
     reports = [checker.check(address) for address in addresses]
     if options.json:
@@ -88,11 +89,11 @@ def _lines() -> list[str]:
     return [line.rstrip("\r\n") for line in sys.stdin]
 
 
-def checker_of(options: argparse.Namespace, *, default: Flow | None) -> RecipientChecker:
+def checker_of(options: argparse.Namespace) -> RecipientChecker:
     """Return the checker that the options ask for."""
     resolver = None
     if options.nameserver:
         from mailflows._dns import Resolver  # noqa: PLC0415 -- only where it is needed
 
         resolver = Resolver(options.nameserver, port=options.port)
-    return RecipientChecker(resolver=resolver, dns=not options.no_dns, flow=options.flow or default)
+    return RecipientChecker(resolver=resolver, dns=not options.no_dns, flow=options.flow)

@@ -38,47 +38,104 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     base.add_argument(
         "--clean",
         metavar="FILE",
-        help="write the safe rows to this file: whole ones if it ends in .csv, else the addresses",
+        help="write the safe rows to this file: whole ones if it ends in .csv or .tsv, else the addresses",
+    )
+    base.add_argument(
+        "--ignore-status",
+        action="store_true",
+        help="keep rows whose status column says unsubscribed, bounced, blocked, …",
+    )
+    base.add_argument(
+        "--delimiter", metavar="CHARACTER", help="what to write between two cells; by default as in FILE"
+    )
+    base.add_argument(
+        "--encoding", help="encoding to write, such as utf-8-sig for Excel; by default that of FILE"
+    )
+    base.add_argument(
+        "--provider",
+        metavar="NAME",
+        help="let this provider's bounce limit decide, such as brevo; the strictest by default",
     )
     base.add_argument(
         "--cache", metavar="FILE", help="keep DNS answers here, to resume after an interruption"
     )
     base.set_defaults(run=_run)
-    add_checker_options(base)
+    add_checker_options(base, default=Flow.MARKETING)
 
 
 def _run(options: argparse.Namespace) -> int:
     """Check the file that is named."""
-    checker = checker_of(options, default=Flow.MARKETING)
+    checker = checker_of(options)
+    written = None
     try:
         _require_apart(options)
         rows = sys.stdin.buffer if options.file == "-" else options.file
         report = checker.check_list(rows, column=options.column, cache=options.cache)
+        advice = report.policy(options.provider).advice if options.provider else report.advice
         if options.out:
-            report.to_csv(options.out)
+            report.to_csv(options.out, delimiter=options.delimiter, encoding=options.encoding)
         if options.clean:
-            _write_clean(report, options.clean)
+            written = _write_clean(report, options)
     except (ConfigurationError, MissingExtra) as problem:
         complain(f"{problem}")
         return 2
     except OSError as problem:
         complain(f"{problem.filename or options.file}: {problem.strerror or problem}")
         return 2
+    left_out = {} if written is None else report.left_out(ignore_status=options.ignore_status)
     if options.json:
-        say_json(report.to_dict())
+        clean = {} if written is None else {"clean": {"written": written, "left_out": left_out}}
+        say_json(report.to_dict() | clean)
     else:
         say(report)
-    return int(report.advice is not Advice.GO)
+    if written is not None:
+        _tell_clean(report, options, written, left_out)
+    return int(advice is not Advice.GO)
 
 
-def _write_clean(report: ListReport, name: str) -> None:
-    """Write the safe rows: whole ones to a .csv file, else the addresses alone."""
-    if name.lower().endswith(".csv") and report.columns:
-        report.clean_to_csv(name)
-        return
-    with Path(name).open("w", encoding="utf-8", newline="") as opened:
-        rows = report.clean()
-        opened.writelines(f"{row if isinstance(row, str) else row[report.column]}\n" for row in rows)
+def _write_clean(report: ListReport, options: argparse.Namespace) -> int:
+    """Write the safe rows, whole ones to a table, else the addresses alone; return how many."""
+    if options.clean.lower().endswith((".csv", ".tsv")) and report.columns:
+        return report.clean_to_csv(
+            options.clean,
+            ignore_status=options.ignore_status,
+            delimiter=options.delimiter,
+            encoding=options.encoding,
+        )
+    count = 0
+    with Path(options.clean).open("w", encoding=options.encoding or "utf-8", newline="") as opened:
+        for count, row in enumerate(report.clean(ignore_status=options.ignore_status), 1):  # noqa: B007 -- the count of the last one is returned
+            opened.write(f"{row if isinstance(row, str) else row[report.column]}\n")
+    return count
+
+
+def _tell_clean(
+    report: ListReport, options: argparse.Namespace, written: int, left_out: dict[str, int]
+) -> None:
+    """Account for every row that was read; complain where none was kept."""
+    lost = sum(left_out.values())
+    why = ", ".join(f"{count} {name}" for name, count in left_out.items())
+    kept = report.rows - lost
+    more = f" with {written} addresses" if written != kept else ""
+    if not options.json:
+        left = f"; {lost} left out: {why}" if lost else ""
+        say(f"\n{options.clean}: {kept} of {report.rows} rows written{more}{left}.")
+    if not written:
+        complain(f"{options.clean} has no rows: {_why_nothing(report, left_out)}")
+
+
+def _why_nothing(report: ListReport, left_out: dict[str, int]) -> str:
+    """Say why nothing was kept, and what to do."""
+    most = max(left_out, key=left_out.__getitem__, default="")
+    if report.resolver_trouble:
+        return (
+            f"{report.resolver_trouble}, so no domain could be confirmed; name another one with "
+            "--nameserver, or check without the DNS (--no-dns)"
+        )
+    if most in report.do_not_mail:
+        columns = ", ".join(report.status_columns)
+        return f"most are marked {most} ({columns}); export the subscribed contacts instead"
+    return f"most are {most}; see the reasons above, or in the file of --out" if most else "the list is empty"
 
 
 def _require_apart(options: argparse.Namespace) -> None:

@@ -378,10 +378,10 @@ def judge(
     limit, low, high = policy.hard_bounce, prediction.low, prediction.high
     if not prediction.addresses:
         return _stop(policy, "there is nobody to send to")
-    if policy.max_recipients is not None and prediction.rows > policy.max_recipients:
+    if policy.max_recipients is not None and prediction.addresses > policy.max_recipients:
         return _stop(
             policy,
-            f"{number_of(prediction.rows, 'recipient')}; at most {policy.max_recipients} are tolerated",
+            f"{number_of(prediction.addresses, 'recipient')}; at most {policy.max_recipients} are tolerated",
         )
     if not is_believed:
         return _stop(policy, "the DNS resolver is unreliable; check the list again before you send to it")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mailflows._clock import Clock, Timer
     from mailflows._dns import Conversation, Door
-    from mailflows.recipients._list import History
+    from mailflows.recipients._asks import History
     from mailflows.recipients._list_report import ListReport
     from mailflows.recipients._rows import Rows
 

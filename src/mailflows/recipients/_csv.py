@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["delimiter_of", "records"]
+__all__ = ["PLAIN", "Dialect", "delimiter_of", "dialect_of", "records"]
 
 _DELIMITERS = ",;\t|"
 _MOST_LINES = 50
@@ -35,6 +35,49 @@ def delimiter_of(sample: str) -> str:
         return best
     # One line of a pasted list, or lines that are shorter than most: the one that occurs at all.
     return max(_DELIMITERS, key=sample.count) if any(d in sample for d in _DELIMITERS) else ","
+
+
+class Dialect(NamedTuple):
+    """How a file of CSV is written, so that what is made of it opens where it was opened.
+
+    Attributes:
+        delimiter: What stands between two cells.
+        encoding: As `codecs` names it; ``utf-8-sig`` begins with a mark.
+        line_end: What ends a line.
+        quotes_all: Whether every cell is in quotes, or only those that need it.
+        names_delimiter: Whether the first line is ``sep=;``, as Excel reads it.
+    """
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    line_end: str = "\r\n"
+    quotes_all: bool = False
+    names_delimiter: bool = False
+
+
+PLAIN = Dialect()
+"""What is written for a list that was no file of CSV (RFC 4180)."""
+
+
+def dialect_of(sample: str, encoding: str) -> Dialect:
+    r"""Return how a file is written, by its beginning.
+
+    >>> dialect_of('"email";"city"\n"ada@shop.fr";"Paris"\n', "cp1252")
+    Dialect(delimiter=';', encoding='cp1252', line_end='\n', quotes_all=True, names_delimiter=False)
+    """
+    first, end, rest = sample.partition("\n")
+    line_end = "\r\n" if first.endswith("\r") or not end else "\n"
+    head = first.strip()
+    names_delimiter = head.lower().startswith("sep=") and len(head) <= len("sep=") + 1
+    if names_delimiter:
+        delimiter = head[len("sep=") :] or "\t"
+        head = rest.partition("\n")[0].strip()
+    else:
+        delimiter = delimiter_of(sample)
+    quotes_all = bool(head) and all(
+        len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in head.split(delimiter)
+    )
+    return Dialect(delimiter, encoding, line_end, quotes_all, names_delimiter)
 
 
 def records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str], str]]:

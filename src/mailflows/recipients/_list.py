@@ -8,87 +8,48 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mailflows._clock import to_datetime
 from mailflows._providers import is_free_mail
-from mailflows._result import Reason, Severity
 from mailflows.errors import ConfigurationError
 from mailflows.recipients import _bounce_rate, _reference
 from mailflows.recipients._bounce_rate import CLASS_NAMES, SUPPRESSED, class_of, predict
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts
+from mailflows.recipients._findings import list_finding
 from mailflows.recipients._health import WELL, Health, ask_all, trusted
 from mailflows.recipients._list_report import ListReport
 from mailflows.recipients._report import (
     DEAD,
     Deliverability,
     DomainState,
-    RecipientReport,
     Trait,
     make_reason,
 )
 from mailflows.recipients._rows import Rows, Table, read_table, split_cell
 from mailflows.recipients._spool import DomainCache, Judged, Spool, number_of, pack
+from mailflows.recipients._status import MARKS
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Callable, Iterator
 
-    from mailflows._clock import Clock
-    from mailflows._dns import Door
+    from mailflows._result import Reason
+    from mailflows.recipients._asks import Asks, History
     from mailflows.recipients._judge import Finding, Judge
-    from mailflows.recipients._report import RecipientReason
+    from mailflows.recipients._report import RecipientReason, RecipientReport
     from mailflows.recipients._rows import Row
 
-__all__ = ["Asks", "History", "check_rows"]
+__all__ = ["check_rows"]
 
 _BATCH = 500  # bound: keeps work and memory flat
 _CHUNK = 2_000  # bound: rows that are sent to another process together
 _TOP = 20  # bound: keeps work and memory flat
 _KEPT_FACTS = 100_000  # bound: keeps work and memory flat
 _KEPT_OUTCOMES = 50_000  # bound: keeps work and memory flat
-
-History = Collection[str] | Callable[[str], bool]
-"""Addresses that are known to bounce: a set, the keys of a mapping, or a function that says so."""
-
-
-class Asks(Protocol):
-    """The settings and the two halves of a check of one address, as `RecipientChecker` has them."""
-
-    clock: Clock
-    dns: bool
-
-    @property
-    def resolver(self) -> Door:
-        """What asks the DNS."""
-        ...
-
-    @property
-    def looks_up_addresses(self) -> bool:
-        """Whether an address may be known by itself."""
-        ...
-
-    @property
-    def judge(self) -> Judge:
-        """What finds out about addresses offline."""
-        ...
-
-    def conclude(
-        self,
-        finding: Finding,
-        facts: DomainFacts,
-        *,
-        meant: DomainFacts = NOT_ASKED,
-        further: tuple[RecipientReason, ...] = (),
-        at: datetime | None = None,
-    ) -> RecipientReport:
-        """Say the verdict when the DNS has been heard."""
-        ...
 
 
 def check_rows(  # noqa: PLR0913 -- the settings of one list
@@ -114,6 +75,8 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
         for _ in wanted:  # what is left to read
             pass
         duplicates = spool.find_duplicates()
+        if tally.marks:
+            spool.spread_marks()
         serial = serial_shapes(tally)
         judging = _Judging(checker, spool, domains, health, delivered, serial, now)
         digest = judging.run(tally)
@@ -123,10 +86,17 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
     finally:
         domains.close()
     moment = to_datetime(now)
-    judged = Judged(spool, columns=table.columns, column=table.column, checked_at=moment, frame=table.frame)
-    return _report(
-        checker, table, tally, judged, health, duplicates, digest, find_patterns(tally, serial, duplicates)
+    judged = Judged(
+        spool,
+        columns=table.columns,
+        column=table.column,
+        checked_at=moment,
+        frame=table.frame,
+        dialect=table.dialect,
     )
+    patterns = find_patterns(tally, serial, duplicates, table.status_columns)
+    findings = tuple(list_finding(*one, tally=tally) for one in patterns)
+    return _report(checker, table, tally, judged, health, duplicates, digest, findings)
 
 
 def _report(  # noqa: PLR0913, PLR0917 -- all that was found
@@ -179,6 +149,8 @@ def _report(  # noqa: PLR0913, PLR0917 -- all that was found
         column=table.column,
         column_share=table.share,
         other_columns=table.others,
+        do_not_mail={mark: tally.marks[mark] for mark in MARKS if tally.marks[mark]},
+        status_columns=table.status_columns,
         sources=_reference.sources(),
         checked_at=judged.checked_at,
         digest=digest,
@@ -212,7 +184,7 @@ def _take_in(  # noqa: PLR0913, PLR0917 -- made in one place
         yield None
 
 
-Entries = list[tuple[int, int, str, str | None, str, str | None, int | None]]
+Entries = list[tuple[int, int, str, str | None, str, str | None, int | None, str]]
 """As `Spool.add` takes them in."""
 
 
@@ -225,6 +197,7 @@ class _Batch:
         entries: What goes into the spool.
         domains: Each domain, and the one to ask about that was probably meant.
         shapes: How often each numbered local part occurs.
+        marks: How many rows a column of status says not to mail, by why.
         bad: Line and problem of each row in which there is nothing to check.
     """
 
@@ -232,6 +205,7 @@ class _Batch:
     entries: Entries = field(default_factory=list)
     domains: dict[str, str | None] = field(default_factory=dict)
     shapes: Counter[str] = field(default_factory=Counter)
+    marks: Counter[str] = field(default_factory=Counter)
     bad: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -266,9 +240,11 @@ def _read_batch(judge: Judge, rows: list[tuple[int, Row]]) -> _Batch:
     find, entries, domains, shapes = judge.find, batch.entries, batch.domains, batch.shapes
     for number, row in rows:
         cells = None if row.cells is None else _written(row.cells)
+        if row.mark:
+            batch.marks[row.mark] += 1
         if row.problem:
             batch.bad.append((row.line, row.problem))
-            entries.append((number, row.line, "", cells, row.problem, None, None))
+            entries.append((number, row.line, "", cells, row.problem, None, None, row.mark))
             continue
         finding = find(row.text)
         texts = [row.text] if finding.profile is not None else split_cell(row.text)
@@ -285,7 +261,7 @@ def _read_batch(judge: Judge, rows: list[tuple[int, Row]]) -> _Batch:
                 domains[domain] = finding.meant_domain
             simple = domain if finding.is_simple else None
             mailbox = None if key is None else number_of(key)
-            entries.append((number, row.line, text, cells, "", simple, mailbox))
+            entries.append((number, row.line, text, cells, "", simple, mailbox, row.mark))
             cells = None
     return batch
 
@@ -458,6 +434,7 @@ class Tally:
     providers: Counter[str] = field(default_factory=Counter)
     addresses_at: Counter[str] = field(default_factory=Counter)
     shapes: Counter[str] = field(default_factory=Counter)
+    marks: Counter[str] = field(default_factory=Counter)
 
     def take_in(self, batch: _Batch) -> None:
         """Count some rows before the DNS is heard."""
@@ -467,6 +444,7 @@ class Tally:
         self.bad_examples += batch.bad[: _EXAMPLES - len(self.bad_examples)]
         for shape, count in batch.shapes.items():
             bounded(self.shapes, shape, count)
+        self.marks.update(batch.marks)
 
     def count(self, report: RecipientReport, *, times: int = 1) -> None:
         """Count a judged address, or so many that were judged alike."""
@@ -522,6 +500,7 @@ _MADE_UP_SHARE = 0.02  # our choice
 _DUPLICATE_SHARE = 0.05  # our choice
 _DISPOSABLE_SHARE = 0.02  # our choice
 _ENOUGH = 100  # our choice
+_MOSTLY = 0.5  # choice: more than half
 
 
 def serial_shapes(tally: Tally) -> dict[str, int]:
@@ -530,72 +509,34 @@ def serial_shapes(tally: Tally) -> dict[str, int]:
     return {shape: count for shape, count in tally.shapes.most_common(1000) if count >= least}
 
 
-def find_patterns(tally: Tally, serial: dict[str, int], duplicates: int) -> tuple[Reason, ...]:
-    """Return what is unusual about a list as a whole, each with numbers and what to do."""
-    total = tally.checked
-    found: list[Reason] = []
+Pattern = tuple[str, int, tuple[str, ...]]
+"""Code of a finding, how many rows it concerns, and examples."""
+
+
+def find_patterns(
+    tally: Tally, serial: dict[str, int], duplicates: int, columns: tuple[str, ...]
+) -> list[Pattern]:
+    """Return what is unusual about a list as a whole; *columns* are those of a status."""
+    total, marked = tally.checked, tally.marks.total()
+    found: list[Pattern] = []
+    if marked:
+        code = "mostly-not-to-mail" if marked > _MOSTLY * tally.rows else "marked-rows"
+        found.append((code, marked, columns))
     if serial:
-        count = sum(serial.values())
-        shapes = list(serial)[:3]
-        sentence = (
-            f"{count} addresses ({count / max(1, total):.0%}) differ from others only in a number. Such "
-            "lists are generated by a program: do not send to these rows."
-        )
-        found.append(_finding("serial-addresses", sentence, Severity.ERROR, shapes, count=count))
-    found += _one_firm(tally, total)
-    if total >= _ENOUGH:
-        found += _shares(tally, total, duplicates)
-    if tally.traits[Trait.SPAM_TRAP]:
-        count = tally.traits[Trait.SPAM_TRAP]
-        sentence = f"{count} addresses are on your list of spam traps. Find out where these rows came from."
-        found.append(_finding("spam-traps", sentence, Severity.ERROR, (), count=count))
-    return tuple(found)
-
-
-def _one_firm(tally: Tally, total: int) -> list[Reason]:
+        found.append(("serial-addresses", sum(serial.values()), tuple(serial)[:3]))
     for domain, count in tally.addresses_at.most_common(50):
-        if is_free_mail(domain) or count < _ONE_FIRM_ROWS or count < _ONE_FIRM_SHARE * total:
-            continue
-        sentence = (
-            f"{count} addresses ({count / total:.0%}) are at {domain}. Make sure that the company wants "
-            "this mail: one complaint there can block all of it."
-        )
-        return [_finding("one-domain", sentence, Severity.WARNING, (domain,), count=count, domain=domain)]
-    return []
-
-
-def _shares(tally: Tally, total: int, duplicates: int) -> list[Reason]:
-    counts = {
-        "many-role-accounts": (tally.traits[Trait.ROLE], _ROLE_SHARE),
-        "many-made-up": (tally.traits[Trait.SUSPICIOUS], _MADE_UP_SHARE),
-        "many-disposable": (tally.traits[Trait.DISPOSABLE], _DISPOSABLE_SHARE),
-        "many-duplicates": (duplicates, _DUPLICATE_SHARE),
-    }
-    return [
-        _finding(code, _share_sentence(code, count, total), Severity.WARNING, (), count=count)
-        for code, (count, usual) in counts.items()
-        if count > usual * total
-    ]
-
-
-def _share_sentence(code: str, count: int, total: int) -> str:
-    return f"{count} addresses ({count / total:.0%}) {_SHARES[code]}"
-
-
-_SHARES = {
-    "many-role-accounts": (
-        "are role accounts. Opt-in lists have few; such a share is typical of addresses that were scraped "
-        "from web sites."
-    ),
-    "many-made-up": "look made up, such as keyboard runs. Protect the form that they came from.",
-    "many-disposable": "are disposable. Use double opt-in before an address joins the list.",
-    "many-duplicates": "repeat an earlier row, in the same or another spelling. Send to each mailbox once.",
-}
-
-
-def _finding(
-    code: str, sentence: str, severity: Severity, evidence: tuple[str, ...] | list[str], **parameters: object
-) -> Reason:
-    return Reason(
-        code, sentence, part="recipients", parameters=parameters, severity=severity, evidence=tuple(evidence)
+        if count >= max(_ONE_FIRM_ROWS, _ONE_FIRM_SHARE * total) and not is_free_mail(domain):
+            found.append(("one-domain", count, (domain,)))
+            break
+    shares = (
+        ("many-role-accounts", tally.traits[Trait.ROLE], _ROLE_SHARE),
+        ("many-made-up", tally.traits[Trait.SUSPICIOUS], _MADE_UP_SHARE),
+        ("many-disposable", tally.traits[Trait.DISPOSABLE], _DISPOSABLE_SHARE),
+        ("many-duplicates", duplicates, _DUPLICATE_SHARE),
     )
+    found += [
+        (code, count, ()) for code, count, usual in shares if total >= _ENOUGH and count > usual * total
+    ]
+    if traps := tally.traits[Trait.SPAM_TRAP]:
+        found.append(("spam-traps", traps, ()))
+    return found

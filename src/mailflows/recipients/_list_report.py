@@ -5,20 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mailflows._mailbox import mailbox_key
 from mailflows._result import Bar, Reason, Result, Severity, number_of, plain, to_html, to_text
+from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.recipients._bounce_rate import Advice, Policy, PolicyVerdict, Prediction
+from mailflows.recipients._cleaning import Cleaning
+from mailflows.recipients._csv import Dialect
 from mailflows.recipients._plot import draw
 from mailflows.recipients._reference import DataSource
 from mailflows.recipients._report import Deliverability, DomainState, Trait
 from mailflows.recipients._segments import Segment, divide
 from mailflows.recipients._spool import Judged, Spool
-from mailflows.recipients._tables import to_data_frame, write_csv, write_rows
+from mailflows.recipients._tables import dialect_for, to_data_frame, write_csv, write_rows
 
 if TYPE_CHECKING:
     import os
@@ -60,10 +63,15 @@ class ListReport(Result):
         prediction: The expected hard-bounce rate with its 90 % interval.
         policies: What each known policy means for the list.
         dns: Whether the DNS was asked.
-        resolver_trouble: What is wrong with the resolver; no address is called bad then. Usually empty.
+        resolver_trouble: What is wrong with the resolver; no address is undeliverable for its domain then.
+            Usually empty.
         column: The column that was read, or `None` for a list without columns.
         column_share: Share of its first rows that hold an address.
         other_columns: Further columns that hold addresses.
+        do_not_mail: Rows that the list itself says not to mail, by why: ``complained``, ``bounced``,
+            ``unsubscribed``, ``blocked``, ``no-consent`` (not subscribed, or not confirmed). `clean` leaves
+            their mailboxes out, and the prediction is without them.
+        status_columns: The columns that say so: a status, a flag, the date of a sign-off.
         sources: The lists that the verdicts rest on, with their age.
         checked_at: When, in UTC.
         digest: The same for the same addresses with the same verdicts in the same order.
@@ -92,6 +100,8 @@ class ListReport(Result):
     column: str | None
     column_share: float
     other_columns: tuple[str, ...]
+    do_not_mail: dict[str, int]
+    status_columns: tuple[str, ...]
     sources: tuple[DataSource, ...]
     checked_at: dt.datetime
     digest: str
@@ -108,40 +118,68 @@ class ListReport(Result):
         order = list(Advice)
         return max((v.advice for v in self.policies if v.policy.max_recipients is None), key=order.index)
 
+    def policy(self, provider: str) -> PolicyVerdict:
+        """Return what the policy of a provider means for the list.
+
+        Args:
+            provider: Its name, in any case, or the beginning of it: ``brevo``, ``SES``.
+
+        Raises:
+            ConfigurationError: If no policy is known of it; with the names of those that are.
+
+        Example:
+            >>> from mailflows import check_list
+            >>> print(check_list([], dns=False).policy("brevo"))
+            Brevo: stop (there is nobody to send to)
+        """
+        wanted = provider.replace(" ", "").lower()
+        for verdict in self.policies:
+            if wanted and wanted in verdict.policy.name.replace(" ", "").lower():
+                return verdict
+        names = [verdict.policy.name for verdict in self.policies]
+        msg = f"no bounce limit of {provider!r} is known; {did_you_mean(provider, names)}"
+        raise ConfigurationError(msg, field="provider")
+
     def reports(self) -> Iterator[tuple[int, RecipientReport, int | None]]:
         """Yield every address: its line, its report, and the line of the row that it duplicates."""
         for row in self.judged.rows():
             for report, first in zip(row.reports, row.firsts, strict=True):
                 yield row.line, report, first
 
-    def clean(self, *, risky: bool = False, apply_suggestions: bool = False) -> Iterator[Any]:
+    def clean(
+        self, *, risky: bool = False, apply_suggestions: bool = False, ignore_status: bool = False
+    ) -> Iterator[Any]:
         """Yield the rows that are safe to mail, each mailbox once, from what was judged.
 
         Args:
             risky: Whether to keep risky addresses and those without an answer from the DNS, too. Without
-                the DNS, those against which nothing speaks are kept in any case.
+                the DNS, those with no issues found are kept in any case.
             apply_suggestions: Whether to put what was probably meant in place of an address that is left out
                 otherwise, unless that mailbox stands in the list.
+            ignore_status: Whether to keep mailboxes that one of the `status_columns` says not to mail.
 
         Yields:
             Addresses as text for a list without columns; else whole rows, a dictionary each, with the
             address in its column.
         """
-        kept = {Deliverability.DELIVERABLE}
-        if risky:
-            kept |= {Deliverability.RISKY, Deliverability.UNKNOWN}
-        elif not self.dns:
-            kept.add(Deliverability.UNKNOWN)
-        mended: set[str] = set()
-        for row in self.judged.rows():
-            for report, first in zip(row.reports, row.firsts, strict=True):
-                if first is None and report.verdict in kept:
-                    yield self._whole(row, report.address)
-                elif apply_suggestions and report.verdict not in kept and report.suggestion:
-                    key = mailbox_key(report.suggestion)
-                    if key not in mended and not self.judged.spool.has_key(key):
-                        mended.add(key)
-                        yield self._whole(row, report.suggestion)
+        for row, addresses, _ in self._cleaning(risky, apply_suggestions, ignore_status).rows():
+            for address in addresses:
+                yield self._whole(row, address)
+
+    def left_out(
+        self, *, risky: bool = False, apply_suggestions: bool = False, ignore_status: bool = False
+    ) -> dict[str, int]:
+        """Return how many rows `clean` leaves out, by why; the arguments are those of `clean`.
+
+        Returns:
+            ``bad-row``, ``duplicate``, a verdict, or why the list itself says not to mail a row, as in
+            `do_not_mail`; the most frequent first. All other rows are kept.
+        """
+        cleaning = self._cleaning(risky, apply_suggestions, ignore_status)
+        return dict(Counter(why for _, _, why in cleaning.rows() if why).most_common())
+
+    def _cleaning(self, risky: bool, apply_suggestions: bool, ignore_status: bool) -> Cleaning:  # noqa: FBT001 -- as `clean` has them
+        return Cleaning(self.judged, self.dns, risky, apply_suggestions, ignore_status)
 
     def _whole(self, row: JudgedRow, address: str) -> Any:  # noqa: ANN401 -- as `clean` says
         if not self.judged.columns:
@@ -168,39 +206,65 @@ class ListReport(Result):
             raise ConfigurationError(msg, field="by_risk")
         return divide(self.judged, column, by_risk=by_risk)
 
-    def to_csv(self, path: str | os.PathLike[str], *, guard_formulas: bool = True) -> None:
-        """Write every input row with all its columns and its verdict as CSV, in UTF-8; bad rows are marked.
+    def to_csv(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        guard_formulas: bool = True,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+    ) -> None:
+        """Write every input row with all its columns and its verdict as CSV; bad rows are marked.
+
+        A file of CSV comes back as it was written: delimiter, encoding, quotes, line ends. Any other list
+        gets commas and UTF-8.
 
         Args:
             path: File to write.
             guard_formulas: Whether to put an apostrophe before a cell that a spreadsheet would take for a
-            formula.
-        """
-        write_csv(self.judged, path, guard_formulas=guard_formulas)
+                formula.
+            delimiter: What to put between two cells instead, such as ``;``.
+            encoding: Encoding to write instead, such as ``utf-8-sig``, which Excel recognises by its mark.
 
-    def clean_to_csv(
+        Raises:
+            ConfigurationError: If there is no such delimiter or encoding.
+        """
+        dialect = dialect_for(self.judged.dialect, delimiter, encoding)
+        write_csv(self.judged, path, dialect, guard_formulas=guard_formulas)
+
+    def clean_to_csv(  # noqa: PLR0913 -- what is kept, and how it is written
         self,
         path: str | os.PathLike[str],
         *,
         risky: bool = False,
         apply_suggestions: bool = False,
+        ignore_status: bool = False,
         guard_formulas: bool = True,
+        delimiter: str | None = None,
+        encoding: str | None = None,
     ) -> int:
-        """Write the rows of `clean`, with the columns that the list had, as CSV in UTF-8.
+        """Write the rows of `clean`, with the columns that the list had, as CSV.
 
         Args:
             path: File to write.
             risky: As in `clean`.
             apply_suggestions: As in `clean`.
+            ignore_status: As in `clean`.
             guard_formulas: As in `to_csv`.
+            delimiter: As in `to_csv`.
+            encoding: As in `to_csv`.
 
         Returns:
-            How many rows were written.
+            How many rows were written; `left_out` says why the others were not.
+
+        Raises:
+            ConfigurationError: If there is no such delimiter or encoding.
         """
-        rows = self.clean(risky=risky, apply_suggestions=apply_suggestions)
+        dialect = dialect_for(self.judged.dialect, delimiter, encoding)
+        rows = self.clean(risky=risky, apply_suggestions=apply_suggestions, ignore_status=ignore_status)
         columns = self.columns or ("email",)
         cells = (list(row.values()) if self.columns else [row] for row in rows)
-        return write_rows(columns, cells, path, guard_formulas=guard_formulas)
+        return write_rows(columns, cells, path, dialect, guard_formulas=guard_formulas)
 
     def to_pandas(self) -> Any:  # noqa: ANN401 -- pandas is optional
         """Return a data frame of every input row with its verdict, one row each, with the index it had.
@@ -248,7 +312,7 @@ class ListReport(Result):
             raise ConfigurationError(msg, field="report")
         facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "judged"}
         kept = self.judged
-        return _made_again, (facts, kept.to_bytes(), kept.columns, kept.frame)
+        return _made_again, (facts, kept.to_bytes(), kept.columns, kept.frame, kept.dialect)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data, ready for JSON, without the rows."""
@@ -280,6 +344,8 @@ class ListReport(Result):
             "column": self.column,
             "column_share": self.column_share,
             "other_columns": list(self.other_columns),
+            "do_not_mail": self.do_not_mail,
+            "status_columns": list(self.status_columns),
             "data": [
                 {
                     "name": s.name,
@@ -320,25 +386,34 @@ class ListReport(Result):
     def _headline(self) -> str:
         asked = "" if self.dns else " DNS checks were off."
         trouble = (
-            f" Resolver: {self.resolver_trouble}; no address is called undeliverable."
+            f" Resolver: {self.resolver_trouble}; no address is called undeliverable for its domain."
             if self.resolver_trouble
             else ""
+        )
+        mailboxes = self.prediction.addresses
+        mailed = (
+            ""
+            if mailboxes == self.addresses
+            else f", {number_of(mailboxes, 'mailbox', 'mailboxes')} to send to"
         )
         read = "" if self.column is None else f' Read from the column "{self.column}".'
         if self.other_columns:
             read += f" There are also addresses in {', '.join(self.other_columns)}."
         addresses = number_of(self.addresses, "address", "addresses")
         return (
-            f"{addresses} at {number_of(self.domains, 'domain')}: {self.prediction} hard bounces predicted;"
-            f" {self.advice}.{asked}{trouble}{read}"
+            f"{addresses} at {number_of(self.domains, 'domain')}{mailed}: {self.prediction} hard bounces"
+            f" predicted; {self.advice}.{asked}{trouble}{read}"
         )
 
     def _shares(self) -> list[tuple[str, int, float]]:
         total = max(1, self.addresses)
         counted = [(str(verdict), count) for verdict, count in self.verdicts.items()]
         counted += [(f"  {code}", count) for code, count in self.reasons.items() if code != "not-asked"]
-        counted += [("duplicates", self.duplicates), ("bad rows", self.bad_rows)]
-        return [(name, count, count / total) for name, count in counted]
+        counted.append(("duplicates", self.duplicates))
+        shares = [(name, count, count / total) for name, count in counted]
+        of_rows = [("bad rows", self.bad_rows)]
+        of_rows += [(f"marked {why}", count) for why, count in self.do_not_mail.items()]
+        return shares + [(name, count, count / max(1, self.rows)) for name, count in of_rows]
 
     def _counts(self) -> list[list[Cell]]:
         return [[name, count, f"{share:.1%}"] for name, count, share in self._shares()]
@@ -360,6 +435,7 @@ def _made_again(
     data: bytes,
     columns: tuple[str, ...],
     frame: Any,  # noqa: ANN401 -- pandas is optional
+    dialect: Dialect,
 ) -> ListReport:
     judged = Judged(
         Judged.spool_of(data),
@@ -367,6 +443,7 @@ def _made_again(
         column=facts["column"],
         checked_at=facts["checked_at"],
         frame=frame,
+        dialect=dialect,
     )
     return ListReport(**facts, judged=judged)
 
@@ -383,7 +460,7 @@ def save_report(report: Any, path: str | os.PathLike[str]) -> None:  # noqa: ANN
         raise FileExistsError(17, "the file exists", str(place))
     judged = report.judged
     facts = {one.name: _data(getattr(report, one.name)) for one in fields(report) if one.name != "judged"}
-    kept = {"schema": _SCHEMA, "columns": list(judged.columns), "facts": facts}
+    kept = {"schema": _SCHEMA, "columns": list(judged.columns), "dialect": judged.dialect, "facts": facts}
     judged.spool.write_meta("report", json.dumps(kept, ensure_ascii=False))
     judged.spool.database.execute("VACUUM INTO ?", (str(place),))
 
@@ -413,7 +490,11 @@ def load_report(kind: Callable[..., T], path: str | os.PathLike[str]) -> T:
         msg = f"{place.name} is not a saved list report"
         raise ConfigurationError(msg, field="path") from error
     judged = Judged(
-        Spool(database), columns=kept["columns"], column=facts["column"], checked_at=facts["checked_at"]
+        Spool(database),
+        columns=kept["columns"],
+        column=facts["column"],
+        checked_at=facts["checked_at"],
+        dialect=Dialect(*kept["dialect"]),
     )
     return kind(**facts, judged=judged)
 
@@ -432,6 +513,7 @@ def _fields(facts: dict[str, Any]) -> dict[str, Any]:
         for one in facts["sources"]
     )
     facts["other_columns"] = tuple(facts["other_columns"])
+    facts["status_columns"] = tuple(facts["status_columns"])
     facts["checked_at"] = dt.datetime.fromisoformat(facts["checked_at"])
     return facts
 

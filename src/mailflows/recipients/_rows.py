@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from mailflows.errors import ConfigurationError
-from mailflows.recipients._csv import delimiter_of, records
+from mailflows.recipients._csv import PLAIN, dialect_of, records
 from mailflows.recipients._formats import read_objects, refuse_text, unpack, workbook_rows
 from mailflows.recipients._repair import addresses_in
+from mailflows.recipients._status import StatusColumns
 from mailflows.recipients._syntax import Address, read_address
 
 __all__ = ["Row", "Rows", "Table", "read_table", "split_cell"]
@@ -57,12 +58,14 @@ class Row(NamedTuple):
         text: What stands in the column, without the spaces around it; empty where there is nothing to check.
         cells: The whole row as text, or `None` for a list without columns.
         problem: What is wrong with a row in which there is nothing to check; else empty.
+        mark: Why it is not to be mailed, by a column of status; else empty.
     """
 
     line: int
     text: str
     cells: list[str] | None = None
     problem: str = ""
+    mark: str = ""
 
 
 class Table:
@@ -75,6 +78,8 @@ class Table:
         others: Further columns that hold addresses.
         frame: The data frame or series that was given, or `None`.
         every_cell: Whether there are no columns: every cell of a row is an address, as of a pasted line.
+        dialect: How the file is written.
+        status_columns: Columns that say who is not to be mailed.
     """
 
     def __init__(self, rows: Iterator[Row], *, frame: Any = None) -> None:  # noqa: ANN401 -- pandas is optional
@@ -85,9 +90,27 @@ class Table:
         self.others: tuple[str, ...] = ()
         self.frame = frame
         self.every_cell = False
+        self.dialect = PLAIN
+        self._status: StatusColumns | None = None
 
     def __iter__(self) -> Iterator[Row]:
-        return self.rows
+        """Yield the rows; those that a column of status says not to mail are marked."""
+        first = list(islice(self.rows, _PROBE_ROWS))
+        if not self.columns:
+            return chain(first, self.rows)
+        self._status = StatusColumns()
+        self._status.probe(self.columns, [row.cells for row in first if row.cells], besides=self.column)
+        return self._marked(self._status, chain(first, self.rows))
+
+    def _marked(self, status: StatusColumns, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            mark = status.mark(self.columns, row.cells) if row.cells else ""
+            yield row._replace(mark=mark) if mark else row
+
+    @property
+    def status_columns(self) -> tuple[str, ...]:
+        """Names of the columns that say who is not to be mailed."""
+        return self._status.names if self._status else ()
 
     def take(self, names: list[str], rows: list[list[str]], column: str | None) -> int:
         """Choose the column by its name and by what stands in it; return its place."""
@@ -250,7 +273,7 @@ def _read_path(path: Path, table: Table, column: str | None) -> Iterator[Row]:
 def _read_file(opened: IO[bytes] | IO[str], table: Table, column: str | None) -> Iterator[Row]:
     binary: Any = getattr(opened, "buffer", opened)
     if isinstance(opened, io.StringIO) or not _is_binary(binary):
-        yield from _read_text(opened, table, column)  # type: ignore[arg-type] # already text
+        yield from _read_text(opened, table, column, "utf-8")  # type: ignore[arg-type] # already text
         return
     if not binary.seekable():
         binary = io.BytesIO(binary.read())
@@ -259,16 +282,17 @@ def _read_file(opened: IO[bytes] | IO[str], table: Table, column: str | None) ->
         numbered = ((line, cells, "") for line, cells in enumerate(workbook_rows(inner), 1))
         yield from _read_records(numbered, table, column)
         return
-    wrapped = io.TextIOWrapper(inner, encoding=_encoding(inner), errors="replace", newline="")
+    encoding = _encoding(inner)
+    wrapped = io.TextIOWrapper(inner, encoding=encoding, errors="replace", newline="")
     try:
-        yield from _read_text(wrapped, table, column)
+        yield from _read_text(wrapped, table, column, encoding)
     finally:
         wrapped.detach()  # the file is its owner's to close
         if inner is not binary:
             inner.close()
 
 
-def _read_text(text: IO[str], table: Table, column: str | None) -> Iterator[Row]:
+def _read_text(text: IO[str], table: Table, column: str | None, encoding: str) -> Iterator[Row]:
     sample = text.read(_SNIFF)
     refuse_text(sample[:512])
     whole = _Again(sample, text)
@@ -277,14 +301,12 @@ def _read_text(text: IO[str], table: Table, column: str | None) -> Iterator[Row]
         yield from _read_iterable(objects, table, column)
         return
     lines: Iterator[str] = iter(whole)
-    head = sample.partition("\n")[0].strip().lower()
-    delimiter = delimiter_of(sample)
-    skipped = 0
-    if head.startswith("sep=") and len(head) <= len("sep=") + 1:  # Excel's first line
-        delimiter = head[len("sep=") :] or "\t"
+    table.dialect = dialect_of(sample, encoding)
+    skipped = int(table.dialect.names_delimiter)
+    for _ in range(skipped):
         next(lines)
-        skipped = 1
-    numbered = ((line + skipped, cells, wrong) for line, cells, wrong in records(lines, delimiter))
+    found = records(lines, table.dialect.delimiter)
+    numbered = ((line + skipped, cells, wrong) for line, cells, wrong in found)
     yield from _read_records(numbered, table, column)
 
 

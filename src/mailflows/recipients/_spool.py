@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailflows._mailbox import duplicate_key
 from mailflows.errors import ConfigurationError
+from mailflows.recipients._csv import PLAIN
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts
 from mailflows.recipients._report import Deliverability, DomainState, RecipientReport, Trait, make_reason
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
+
+    from mailflows.recipients._csv import Dialect
 
 __all__ = ["DomainCache", "Entry", "Judged", "JudgedRow", "Spool", "pack"]
 
@@ -48,6 +51,7 @@ class Entry(NamedTuple):
         outcome: Number of what was found, or `None`.
         suggestion: What was probably meant, or `None`.
         first: Line of the row that writes to the same mailbox further up, or `None`.
+        mark: Why its mailbox is not to be mailed, by a column of status; else empty.
     """
 
     id: int
@@ -59,6 +63,7 @@ class Entry(NamedTuple):
     outcome: int | None
     suggestion: str | None
     first: int | None
+    mark: str
 
 
 _JUDGED = (
@@ -80,7 +85,7 @@ class Spool:
         self.database.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
             "CREATE TABLE entry (id INTEGER PRIMARY KEY,"
-            " number, line, text, cells, problem, simple, key INTEGER);"
+            " number, line, text, cells, problem, simple, key INTEGER, mark);"
             "CREATE TABLE verdict (id INTEGER PRIMARY KEY, outcome, suggestion, class);"
             "CREATE TABLE alike (domain TEXT PRIMARY KEY, outcome, class) WITHOUT ROWID;"
             "CREATE TABLE outcome (id INTEGER PRIMARY KEY, facts);"
@@ -91,13 +96,29 @@ class Spool:
         """Give the file back."""
         self.database.close()
 
-    def add(self, rows: Iterable[tuple[int, int, str, str | None, str, str | None, int | None]]) -> None:
-        """Take entries in: (number, line, text, cells, problem, domain if it alone decides, mailbox)."""
+    def add(self, rows: Iterable[tuple[int, int, str, str | None, str, str | None, int | None, str]]) -> None:
+        """Take entries in.
+
+        Each is (number, line, text, cells, problem, domain if it alone decides, mailbox, mark).
+        """
         self.database.executemany(
-            "INSERT INTO entry (number, line, text, cells, problem, simple, key)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO entry (number, line, text, cells, problem, simple, key, mark)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
+
+    def spread_marks(self) -> None:
+        """Mark every entry of a mailbox that is not to be mailed by one of them: who left stays away."""
+        self.database.execute(
+            "CREATE TEMP TABLE marked AS SELECT key, mark FROM entry"
+            " WHERE mark != '' AND key IS NOT NULL GROUP BY key"
+        )
+        self.database.execute("CREATE UNIQUE INDEX temp.by_marked ON marked (key)")
+        self.database.execute(
+            "UPDATE entry SET mark = (SELECT mark FROM marked WHERE marked.key = entry.key)"
+            " WHERE mark = '' AND key IN (SELECT key FROM marked)"
+        )
+        self.database.execute("DROP TABLE marked")
 
     def find_duplicates(self) -> int:
         """Find the entries that write to a mailbox that stands further up; return how many."""
@@ -142,11 +163,14 @@ class Spool:
         return str(facts)
 
     def classes(self) -> dict[int, int]:
-        """Return how many mailboxes are in each class, each mailbox once and in the worst that was found."""
+        """Return how many mailboxes are in each class, each once and in the worst that was found.
+
+        Those that are not to be mailed, by a column of status, are left out.
+        """
         return dict(
             self.database.execute(
                 "SELECT class, COUNT(*) FROM (SELECT MAX(COALESCE(verdict.class, alike.class)) AS class"  # noqa: S608 -- a constant
-                f" {_JUDGED} GROUP BY COALESCE(entry.key, -entry.id)) GROUP BY class"
+                f" {_JUDGED} AND entry.mark = '' GROUP BY COALESCE(entry.key, -entry.id)) GROUP BY class"
             )
         )
 
@@ -156,7 +180,8 @@ class Spool:
         while True:
             page = self.database.execute(
                 "SELECT entry.id, entry.number, entry.line, entry.text, entry.cells, entry.problem,"
-                " COALESCE(verdict.outcome, alike.outcome), verdict.suggestion, other.line FROM entry"
+                " COALESCE(verdict.outcome, alike.outcome), verdict.suggestion, other.line, entry.mark"
+                " FROM entry"
                 " LEFT JOIN verdict ON verdict.id = entry.id LEFT JOIN alike ON alike.domain = entry.simple"
                 " LEFT JOIN duplicate ON duplicate.id = entry.id"
                 " LEFT JOIN entry AS other ON other.id = duplicate.first"
@@ -287,6 +312,7 @@ class JudgedRow:
         problem: What is wrong with a row in which there is nothing to check; else empty.
         reports: A report on each address of the row.
         firsts: For each report the line of the row that writes to the same mailbox further up, or `None`.
+        marks: For each report why its mailbox is not to be mailed, by a column of status; else empty.
     """
 
     number: int
@@ -295,6 +321,7 @@ class JudgedRow:
     problem: str
     reports: tuple[RecipientReport, ...]
     firsts: tuple[int | None, ...]
+    marks: tuple[str, ...]
 
 
 def pack(report: RecipientReport, unicode: str | None) -> str:
@@ -326,9 +353,10 @@ class Judged:
         column: The one with the addresses.
         checked_at: When they were judged.
         frame: The data frame that they came from, or `None`.
+        dialect: How the file was written that they came from.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- made in two places
         self,
         spool: Spool,
         *,
@@ -336,8 +364,10 @@ class Judged:
         column: str | None,
         checked_at: datetime,
         frame: Any = None,  # noqa: ANN401 -- pandas is optional
+        dialect: Dialect = PLAIN,
     ) -> None:
         self.spool = spool
+        self.dialect = dialect
         self.columns = tuple(columns)
         self.column = column
         self.frame = frame
@@ -362,6 +392,7 @@ class Judged:
                 head.problem,
                 tuple(self._report(entry) for entry in judged),
                 tuple(entry.first for entry in judged),
+                tuple(entry.mark for entry in judged),
             )
 
     def outcomes(self) -> Iterator[tuple[dict[str, Any], int]]:

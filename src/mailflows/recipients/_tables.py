@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import to_frame
-from mailflows.errors import MissingExtra
+from mailflows.errors import ConfigurationError, MissingExtra
 from mailflows.recipients._report import Deliverability
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Sequence
 
+    from mailflows.recipients._csv import Dialect
     from mailflows.recipients._spool import Judged, JudgedRow
 
-__all__ = ["to_data_frame", "write_csv"]
+__all__ = ["dialect_for", "to_data_frame", "write_csv", "write_rows"]
 
 COLUMNS = (
     "line",
@@ -29,6 +31,7 @@ COLUMNS = (
     "domain_state",
     "mail_provider",
     "duplicate_of",
+    "do_not_mail",
 )
 """What is added to the user's columns; one that has such a name already gets ``checked_`` before it."""
 
@@ -58,7 +61,7 @@ def added_columns(own: Sequence[str]) -> tuple[str, ...]:
 def found_of(row: JudgedRow) -> tuple[object, ...]:
     """Return what was found about a row, by `COLUMNS`; of several addresses the worst decides."""
     if not row.reports:
-        return (row.line, "", BAD_ROW, row.problem, "", "", "", "", None)
+        return (row.line, "", BAD_ROW, row.problem, "", "", "", "", None, "")
     worst = max(row.reports, key=lambda report: _ORDER[report.verdict])
     first = row.firsts[0] if all(one is not None for one in row.firsts) else None
     return (
@@ -71,27 +74,55 @@ def found_of(row: JudgedRow) -> tuple[object, ...]:
         str(worst.domain_state),
         worst.mail_provider or "",
         first,
+        next(filter(None, row.marks), ""),
     )
 
 
-def write_csv(judged: Judged, path: str | os.PathLike[str], *, guard_formulas: bool) -> None:
+def write_csv(
+    judged: Judged, path: str | os.PathLike[str], dialect: Dialect, *, guard_formulas: bool
+) -> None:
     """Write every row with its verdict."""
     rows = ([*row.cells, *found_of(row)] for row in judged.rows())
     columns = [*judged.columns, *added_columns(judged.columns)]
-    write_rows(columns, rows, path, guard_formulas=guard_formulas)
+    write_rows(columns, rows, path, dialect, guard_formulas=guard_formulas)
+
+
+def dialect_for(own: Dialect, delimiter: str | None, encoding: str | None) -> Dialect:
+    """Return how to write: as the list was written but for what is asked for.
+
+    Raises:
+        ConfigurationError: If the delimiter is not one character, or there is no such encoding.
+    """
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        msg = f"a delimiter is one character, such as ';'; got {delimiter!r}"
+        raise ConfigurationError(msg, field="delimiter")
+    try:
+        codecs.lookup(encoding or own.encoding)
+    except LookupError as error:
+        msg = f"there is no encoding {encoding!r}; use utf-8, utf-8-sig or cp1252"
+        raise ConfigurationError(msg, field="encoding") from error
+    return own._replace(delimiter=delimiter or own.delimiter, encoding=encoding or own.encoding)
 
 
 def write_rows(
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
     path: str | os.PathLike[str],
+    dialect: Dialect,
     *,
     guard_formulas: bool,
 ) -> int:
-    """Write a header and rows, and return how many."""
+    """Write a header and rows, and return how many; ``?`` stands for what the encoding does not have."""
     count = 0
-    with Path(path).open("w", encoding="utf-8", newline="") as opened:
-        writer = csv.writer(opened)
+    with Path(path).open("w", encoding=dialect.encoding, errors="replace", newline="") as opened:
+        if dialect.names_delimiter:
+            opened.write(f"sep={dialect.delimiter}{dialect.line_end}")
+        writer = csv.writer(
+            opened,
+            delimiter=dialect.delimiter,
+            lineterminator=dialect.line_end,
+            quoting=csv.QUOTE_ALL if dialect.quotes_all else csv.QUOTE_MINIMAL,
+        )
         writer.writerow(columns)
         for count, cells in enumerate(rows, 1):  # noqa: B007 -- the count of the last one is returned
             writer.writerow([_guarded(cell) for cell in cells] if guard_formulas else cells)

@@ -1,0 +1,152 @@
+"""Columns of an exported list which say who is not to be mailed: a status, a flag, the date of a sign-off.
+
+Names and words are data (``data/recipients/status.toml``). A column is taken by its name, or because its
+first cells hold nothing but words of such a status.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailflows import _data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["MARKS", "StatusColumns"]
+
+MARKS = ("complained", "bounced", "unsubscribed", "blocked", "no-consent")
+"""Why a row is not to be mailed, the gravest first: where two columns disagree, this order decides."""
+
+
+class _Names(NamedTuple):
+    status: frozenset[str]
+    out: dict[str, str]
+    opted_in: dict[str, str]
+    words: dict[str, str]
+    no: frozenset[str]
+
+
+@cache
+def _names() -> _Names:
+    table = tomllib.loads(_data.read("recipients/status.toml"))
+    return _Names(
+        frozenset(_split(table["status"])),
+        {name: mark for mark, names in table["out"].items() for name in _split(names)},
+        {name: mark for mark, names in table["in"].items() for name in _split(names)},
+        {
+            word: "" if mark == "fine" else mark
+            for mark, words in table["words"].items()
+            for word in _split(words)
+        }
+        | dict.fromkeys(_split(table["no"]), ""),
+        frozenset(_split(table["no"])),
+    )
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.replace("\n", " ").strip().split(",")]
+
+
+@lru_cache(maxsize=5_000)
+def _fold(text: str) -> str:
+    """Return a name or a word as the table has it.
+
+    >>> _fold("EMAIL_BLACKLISTED"), _fold("isUnsubscribed"), _fold("Désinscrit·e")
+    ('email blacklisted', 'is unsubscribed', 'desinscrit e')
+    """
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text[:200])
+    bare = "".join(c for c in unicodedata.normalize("NFKD", parted) if not unicodedata.combining(c))
+    return " ".join(re.findall(r"[^\W_]+", bare.casefold()))
+
+
+def _of_status(cell: str) -> str:
+    """Return the mark of a word of a status; of one that begins with a word, that of the longest."""
+    words, folded = _names().words, _fold(cell)
+    while folded:
+        if folded in words:
+            return words[folded]
+        folded = folded.rpartition(" ")[0]
+    return ""
+
+
+def _is_no(folded: str) -> bool:
+    return folded in _names().no or not folded.strip("0 ")  # also a date of noughts
+
+
+def _kind_of(name: str) -> Callable[[str], str] | None:
+    """Return what reads the cells of a column with such a name, or `None`.
+
+    >>> reads = _kind_of("UNSUB_TIME")
+    >>> reads("2026-01-02 03:04:05"), reads("")
+    ('unsubscribed', '')
+    """
+    names, folded = _names(), _fold(name)
+    if folded in names.out or folded.startswith("opted out of email "):  # HubSpot: one for each kind of mail
+        mark = names.out.get(folded, "unsubscribed")
+
+        def reads_out(cell: str) -> str:
+            word = _fold(cell)
+            if _is_no(word):
+                return ""
+            return _of_status(cell) if word in names.words else mark
+
+        return reads_out
+    if folded in names.opted_in:
+        mark = names.opted_in[folded]
+        return lambda cell: _of_status(cell) or (mark if (word := _fold(cell)) and _is_no(word) else "")
+    return _of_status if folded in names.status else None
+
+
+class StatusColumns:
+    """Which columns of a list say who is not to be mailed, and what they say of a row."""
+
+    def __init__(self) -> None:
+        self.names: tuple[str, ...] = ()
+        self._reads: dict[int, Callable[[str], str]] = {}
+        self._known = 0
+
+    def probe(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, besides: str | None) -> None:
+        """Choose the columns by their names and by the first rows; not the one with the addresses."""
+        for place, name in enumerate(columns):
+            cells = {row[place] for row in rows if place < len(row)}
+            reads = (
+                None if name == besides else _kind_of(name) or (_of_status if _are_of_status(cells) else None)
+            )
+            if reads is not None:
+                self._take(place, name, reads)
+        self._known = len(columns)
+
+    def _take(self, place: int, name: str, reads: Callable[[str], str]) -> None:
+        self._reads[place] = reads
+        self.names = (*self.names, name)
+
+    def mark(self, columns: Sequence[str], cells: Sequence[str]) -> str:
+        """Return why a row is not to be mailed; empty where nothing says so."""
+        for place in range(self._known, len(columns)):  # of mappings: a key that came later
+            reads = _kind_of(columns[place])
+            if reads is not None:
+                self._take(place, columns[place], reads)
+        self._known = len(columns)
+        if not self._reads:
+            return ""
+        found = {reads(cells[place]) for place, reads in self._reads.items() if place < len(cells)}
+        return next((mark for mark in MARKS if mark in found), "")
+
+
+def _are_of_status(cells: set[str]) -> bool:
+    """Return whether cells are words of a status, and one of them speaks of a subscription."""
+    folded = {_fold(cell) for cell in cells} - {""}
+    words = _names().words
+    return bool(folded & _SPEAKING) and all(word in words for word in folded)
+
+
+_SPEAKING = frozenset(
+    "subscribed unsubscribed cleaned abonne abonnee inscrit desabonne desinscrit angemeldet abgemeldet"
+    " suscrito iscritto disiscritto inscrito ingeschreven uitgeschreven".split()
+)
+"""Words that no other column than that of a subscription has."""
