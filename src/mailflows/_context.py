@@ -13,7 +13,7 @@ __all__ = ["Context"]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known of an attempt; what is not known is `None`.
+    """The context of an attempt to send; anything unknown is `None`.
 
     Attributes:
         client: Network address of who caused the message.

@@ -41,7 +41,7 @@ __all__ = [
 
 
 class Severity(StrEnum):
-    """How much something that was found matters; they compare by weight.
+    """How serious a finding is; severities can be compared.
 
     >>> Severity.ERROR > Severity.INFO
     True
@@ -135,7 +135,7 @@ R_co = TypeVar("R_co", bound=Result, covariant=True)
 
 
 class Results(tuple[R_co, ...], View):
-    r"""Several results as one table, in a notebook and as a page: what a loop or `classify_many` gives.
+    r"""Several results as one table, in a notebook or on a page, such as those of `classify_many`.
 
     It is a tuple of them. A notebook shows the first twenty; `to_frame` has them all.
 
@@ -157,7 +157,7 @@ class Results(tuple[R_co, ...], View):
         return to_text(header, rows)
 
     def to_frame(self) -> Any:  # noqa: ANN401 -- pandas is an extra
-        """Return a pandas DataFrame with a row a result; lists in it, such as reasons, are left out.
+        """Return a pandas DataFrame with one row per result; lists such as reasons are left out.
 
         Raises:
             MissingExtra: If pandas is not installed.
@@ -218,7 +218,7 @@ class Permission(Result):
 
 @dataclass(frozen=True, slots=True)
 class Reason(Result):
-    """One thing that was found, and how much it counts.
+    """One finding, and how much it counts.
 
     Attributes:
         code: A stable word in kebab-case, unique within its part, such as ``null-mx``.

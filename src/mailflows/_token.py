@@ -62,7 +62,7 @@ _HEX = re.compile(r"[0-9a-f]+", re.ASCII)
 
 
 class Purpose(StrEnum):
-    """What a token is good for; it is worth nothing for anything else."""
+    """The purpose of a token; it is invalid for any other."""
 
     OPEN = "open"
     CLICK = "click"

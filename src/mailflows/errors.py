@@ -55,7 +55,7 @@ def _made_again(
 
 
 class MessageError(MailflowsError, ValueError):
-    """Raised for what is not a message: empty, a missing file, bytes without a header.
+    """Raised for input that is not a message: empty, a missing file, bytes without a header.
 
     Attributes:
         position: Offset in bytes at which reading stopped, or `None` where none was read.
@@ -98,7 +98,7 @@ class ModelError(MailflowsError, RuntimeError):
 
 
 class ConfigurationError(MailflowsError, ValueError):
-    """Raised for settings that contradict themselves or cannot be met.
+    """Raised for settings that are invalid or contradict each other.
 
     Attributes:
         field: The name of the setting to look at.
@@ -122,7 +122,7 @@ class LimitExceeded(MailflowsError):  # noqa: N818 -- says what happened, not wh
 
 
 class Refused(MailflowsError):  # noqa: N818 -- says what happened, not what is wrong
-    """Raised by an integration when the gate does not let a message leave.
+    """Raised by an integration when the gate does not let a message be sent.
 
     Attributes:
         verdict: The gate's verdict, with the reasons of every part.
@@ -134,7 +134,7 @@ class Refused(MailflowsError):  # noqa: N818 -- says what happened, not what is 
 
 
 class StoreError(MailflowsError, OSError):
-    """Raised when a store could not answer: unreachable, damaged, full, read-only, too slow.
+    """Raised when a store cannot answer: unreachable, damaged, full, read-only or too slow.
 
     What to do without a store is the decision of its user (``on_error``), never a silent default.
 
@@ -154,7 +154,7 @@ class StoreError(MailflowsError, OSError):
 
 
 class TokenError(MailflowsError, ValueError):
-    """Raised for a tracking, unsubscribe or bounce token that is not ours, or no longer valid.
+    """Raised for a tracking, unsubscribe or bounce token that is not ours or has expired.
 
     Attributes:
         reason: ``malformed``, ``signature``, ``purpose``, ``expired`` or ``version``.

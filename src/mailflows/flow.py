@@ -11,7 +11,7 @@ __all__ = ["Flow"]
 
 
 class Flow(StrEnum):
-    """One of the three kinds of mail, each with a treatment and a reputation of its own.
+    """One of the three kinds of mail, each with its own treatment and reputation.
 
     A flow is a string, so that it can stand in JSON, a log line or a configuration file:
 

@@ -86,7 +86,7 @@ class Part:
 
 
 class Message:
-    r"""A message as it can be seen, whatever it was made of.
+    r"""A read-only view of a message, whatever it was read from.
 
     Read one with `Message.read`; nothing of it can be changed.
 
@@ -196,14 +196,14 @@ class Message:
 
     @property
     def sender(self) -> Address:
-        """The first mailbox of From; its address is empty where there is none that anybody could read."""
+        """The first mailbox of From; its address is empty if none can be read."""
         if self._sender is None:
             object.__setattr__(self, "_sender", mailbox(self.get("from")))
         return cast("Address", self._sender)
 
     @property
     def recipients(self) -> tuple[Address, ...]:
-        """Every mailbox of To, Cc and Bcc, in order; one that stands twice is counted once.
+        """Every mailbox of To, Cc and Bcc, in order and without duplicates.
 
         What readers take for one address or another is left out: nobody is mailed by a guess.
         """
@@ -218,19 +218,19 @@ class Message:
 
     @property
     def unread(self) -> tuple[str, ...]:
-        """The defects which mean that a reader may show text that was not read; see `docs/reading.md`."""
+        """The defects with which a mail client may show text that was not read; see `docs/reading.md`."""
         return tuple(defect for defect in self.defects if defect in UNREAD)
 
     @property
     def document(self) -> Document:
-        """What can be seen in the HTML; of an empty document where there is none."""
+        """The scan of the HTML; that of an empty document if there is none."""
         if self._document is None:
             object.__setattr__(self, "_document", scan(self.html))
         return cast("Document", self._document)
 
     @property
     def body(self) -> str:
-        """The text a reader sees: the HTML's, or the plain part where the HTML says little."""
+        """The text a reader sees: that of the HTML, or the plain part if the HTML has little text."""
         if self.html and len(self.document.text) * 4 > len(self.text):
             return self.document.text
         return self.text.strip() or self.document.text

@@ -1,4 +1,4 @@
-"""What users need to test a sender: a still clock, a DNS in memory, a store that never refuses."""
+"""Tools to test code that sends mail: a fixed clock, a DNS in memory, a store that never refuses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class FixedClock:
-    """A clock and a timer that move only when they are told to; it fits every ``clock=`` and ``timer=``.
+    """A clock and timer that move only when you advance them; for every ``clock=`` and ``timer=``.
 
     Args:
         start: An aware moment; 1 January 2026 in UTC by default.
@@ -57,7 +57,7 @@ class FixedClock:
 
 
 class AllowAll(MemoryStore):
-    """A store whose limits never refuse, for tests of what lies behind them. Mistakes are still errors.
+    """A store whose limits never refuse, to test the code behind them. Mistakes are still errors.
 
     Example:
         >>> from mailflows.limits import Limit, Limiter
@@ -85,7 +85,7 @@ class AllowAll(MemoryStore):
 
 
 def store_contract(store: Store, *, again: Callable[[bytes], Store] | None = None) -> None:
-    """Try a store of your own against what every store must do.
+    """Check your own store against everything that a store must do.
 
     Args:
         store: Yours, which may hold other things: the keys that are used begin with ``contract``.
@@ -168,7 +168,7 @@ def _try_another_secret(stranger: Store) -> None:
 
 
 class FakeDns:
-    """A DNS that answers from memory; it stands in for a resolver wherever one is taken.
+    """A DNS that answers from memory; use it in place of a resolver.
 
     Args:
         records: ``{"example.org": {"MX": ["10 mx.example.org"]}, …}``. A name that is not there does not

@@ -136,7 +136,7 @@ def read_author(value: str) -> AddressList:
 
 
 def addresses(value: str) -> tuple[Address, ...]:
-    """Read the mailboxes of an address header; what is not one is left out.
+    """Read the mailboxes of an address header; anything else is left out.
 
     >>> addresses('"Lovelace, Ada" <Ada@Lovelace.uk>, charles@babbage.uk (Charles)')
     (Address(name='Lovelace, Ada', address='ada@lovelace.uk'),

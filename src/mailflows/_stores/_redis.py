@@ -44,7 +44,7 @@ _log = logging.getLogger("mailflows.limits")
 
 
 class RedisStore:
-    """Counters and documents in Redis or Valkey, exact for all machines that share the server.
+    """Counters and documents in Redis or Valkey, exact across all machines that share the server.
 
     All limits of a decision are one script, in one round trip, by the server's own clock. Every key has
     the same hash tag, so that the script also works on a cluster, and counters have a time to live.

@@ -30,23 +30,23 @@ _DOCUMENT = "document:"
 
 
 class Rows(Protocol):
-    """Some rows, in a transaction of theirs."""
+    """Access to some rows within a transaction."""
 
     def now(self) -> float:
-        """Return the present moment in Unix seconds: by the clock of the database, if it has one."""
+        """Return the current time in Unix seconds, by the database's clock if it has one."""
         ...
 
     def get(self, key: str) -> tuple[bytes, float] | None:
-        """Return value and end of a row, or `None` where there is none."""
+        """Return value and expiry of a row, or `None` if there is none."""
         ...
 
     def put(self, key: str, value: bytes | None, until: float) -> None:
-        """Write a row that ends at a moment, which may be infinity; `None` removes it."""
+        """Write a row with its expiry, which may be infinity; a value of `None` removes it."""
         ...
 
 
 class RowStore(ABC):
-    """A `Store` over a table of rows: key, value, and the moment at which a row ends.
+    """A `Store` over a table of rows: key, value and expiry time.
 
     A subclass gives `transaction` and `rows`; whatever the database raises it raises as `StoreError`. How
     limits count, how keys are hashed, and what a document is, is here.
@@ -83,7 +83,7 @@ class RowStore(ABC):
 
     @abstractmethod
     def transaction(self, keys: Sequence[str]) -> AbstractContextManager[Rows]:
-        """Return what holds these rows, there or not, until it is left: then it commits, or rolls back.
+        """Return a context manager that locks these rows, existing or not, and commits or rolls back.
 
         Nobody else may read or write one of them in between. The keys are sorted, so that locks which are
         taken in this order never wait for each other in a ring.
@@ -94,7 +94,7 @@ class RowStore(ABC):
 
     @abstractmethod
     def rows(self, prefix: str) -> Iterable[tuple[str, bytes, float]]:
-        """Return key, value and end of every row whose key starts so, in no order.
+        """Return key, value and expiry of every row whose key has this prefix, in any order.
 
         Raises:
             StoreError: If the database could not answer.

@@ -45,7 +45,7 @@ _KEYS = f"SELECT key FROM documents {_PIECE}"  # noqa: S608 -- of constants
 
 
 class SQLiteStore:
-    """Counters and documents in an SQLite file, exact for all threads and processes of one machine.
+    """Counters and documents in an SQLite file, exact across all threads and processes of one machine.
 
     The file is opened on first use, by each process for itself, in WAL mode. A killed process
     loses nothing that was decided; a power cut may lose the last moments (``synchronous=NORMAL``), never

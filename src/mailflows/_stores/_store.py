@@ -142,7 +142,7 @@ def _outcome_again(kept: tuple[Any, ...], is_settled: bool) -> Outcome:  # noqa:
 
 
 class Store(Documents, Protocol):
-    """Counters that are decided on together; see `Documents` for the rest."""
+    """The interface of a store of counters; see `Documents` for the rest."""
 
     name: str
 
@@ -154,7 +154,7 @@ class Store(Documents, Protocol):
         lease: float | None = None,
         look: bool = False,
     ) -> Outcome:
-        """Take all charges or none, in one step that no other can get between.
+        """Take all charges or none, in one atomic step.
 
         Args:
             charges: What to take.
@@ -169,7 +169,7 @@ class Store(Documents, Protocol):
         ...
 
     def settle(self, outcome: Outcome, *, keep: bool) -> None:
-        """Keep what was reserved, or give back what was taken.
+        """Keep reserved units, or give back what was taken.
 
         Raises:
             StoreError: If the store could not answer.
@@ -177,7 +177,7 @@ class Store(Documents, Protocol):
         ...
 
     def reset(self, charges: Sequence[Charge]) -> None:
-        """Forget what was counted for meters and keys; the amounts do not matter.
+        """Reset the counters of meters and keys; the amounts are ignored.
 
         Raises:
             StoreError: If the store could not answer.

@@ -98,7 +98,7 @@ def finding(
 
 @dataclass(frozen=True, slots=True)
 class AuditReport(Result):
-    """What an audit of the flows found, the worst first.
+    """The findings of an audit, the worst first.
 
     Attributes:
         findings: All of them.
@@ -108,7 +108,7 @@ class AuditReport(Result):
 
     @classmethod
     def of(cls, findings: Iterable[AuditFinding]) -> AuditReport:
-        """Return a report of findings, each told once for all its flows, the worst first."""
+        """Return a report of findings, each listed once for all its flows, the worst first."""
         told: dict[tuple[str, str], AuditFinding] = {}
         for found in findings:
             known = told.setdefault((found.code, found.sentence), found)
@@ -123,7 +123,7 @@ class AuditReport(Result):
 
     @property
     def is_checked(self) -> bool:
-        """Whether the DNS answered everything; what it did not answer was not checked."""
+        """Whether the DNS answered every query; anything unanswered was not checked."""
         return "dns-unanswered" not in self.codes
 
     @property

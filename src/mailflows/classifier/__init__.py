@@ -1,4 +1,4 @@
-"""Signals → flow, with probabilities and reasons.
+"""The classifier: from signals to a flow, with probabilities and reasons.
 
 `classify` uses the shipped model; a `Classifier` can be given another model or threshold.
 """

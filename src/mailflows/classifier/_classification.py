@@ -52,7 +52,7 @@ class Classification(Result):
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """In favour of the likely flow, the strongest first, and then what speaks against it."""
+        """Those in favour of the likely flow, strongest first, then those against it."""
         why = self._why
         if isinstance(why, tuple):
             return why
@@ -62,12 +62,12 @@ class Classification(Result):
 
     @property
     def rest(self) -> float:
-        """What weaker signals and the value that every message starts with add to the score."""
+        """What the weaker signals and the model's starting value add to the score."""
         return self.score - math.fsum(reason.weight or 0.0 for reason in self.reasons)
 
     @property
     def is_sure(self) -> bool:
-        """Whether a flow is named."""
+        """Whether the confidence reaches the threshold, so that `flow` is set."""
         return self.flow is not None
 
     @property
@@ -99,7 +99,7 @@ class Classification(Result):
         return f"{named} {_percent(self.confidence)}: {'; '.join(best) or 'no single reason stands out'}"
 
     def explain(self) -> str:
-        """Return the verdict and its reasons as a paragraph that needs no manual."""
+        """Return the verdict and its reasons as one plain paragraph."""
         if self.likely is None:
             return f"No flow can be named: {self.reasons[0].sentence}."
         if self.flow:

@@ -76,7 +76,7 @@ CERTAIN_CONFIDENCE = 0.99
 
 
 class Classifier:
-    r"""Tells which flow a message belongs to.
+    r"""Classifies messages by flow.
 
     Args:
         model: A trained model; the shipped one by default.
@@ -119,7 +119,7 @@ class Classifier:
 
     @classmethod
     def heuristic(cls, *, threshold: float | None = None) -> Classifier:
-        """Return a classifier of readable rules only, without a trained model."""
+        """Return a classifier that uses readable rules only, without a trained model."""
         return cls(heuristic_model(), threshold=threshold)
 
     def __repr__(self) -> str:
@@ -172,7 +172,7 @@ class Classifier:
         n_jobs: int = 1,
         progress: bool = False,
     ) -> Iterator[Classification] | Any:
-        """Classify messages one after the other, or in parallel chunks, lazily and in order.
+        """Classify many messages lazily and in order, one by one or in parallel chunks.
 
         A source that cannot be read at all, such as a missing file, is "unsure" with its reason, and
         the others go on.
@@ -215,7 +215,7 @@ class Classifier:
     def calibrate(
         self, messages: Iterable[Source], flows: Iterable[Flow | str], *, right: float = KEPT_RIGHT
     ) -> Calibration:
-        """Return the lowest threshold from which this classifier is right often enough on mail of your own.
+        """Return the lowest threshold at which this classifier is right often enough on your own mail.
 
         Use mail that the model was not trained on, from several senders; ``Classifier(threshold=…)`` takes
         what is found.

@@ -81,12 +81,12 @@ class Model:
 
     @property
     def version(self) -> str:
-        """The model's name and the beginning of its digest, as every verdict tells."""
+        """The model's name and the start of its digest, as in every verdict."""
         digest = self.about.get("digest") or json.loads(self.dumps())["digest"]
         return f"{self.about.get('name', 'own')} {digest[:12]}"
 
     def logits(self, measured: Mapping[str, float], wording: Wording) -> Weights:
-        """Return the calibrated logits of a message: `score` without what each part of it adds."""
+        """Return the calibrated logits of a message: `score` without the contributions."""
         a, b, c = self.start
         weights_of = self.signals.get
         for name, value in measured.items():

@@ -1,4 +1,4 @@
-"""Content: what should be changed in a message before it is sent, and the repair of what can be."""
+"""Content: find what should be changed in a message before it is sent, and repair what can be."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def fix(
     unsubscribe: str | None = None,
     clock: Clock = time.time,
 ) -> FixResult:
-    r"""Repair what `lint` calls fixable, byte by byte: what is not repaired stays as it is.
+    r"""Repair what `lint` calls fixable, and leave every other byte unchanged.
 
     Visible text and links are unchanged, and a second run changes nothing. Repair before signing: a message
     with a DKIM signature is left alone unless repairs are named, a part that is signed always is, and so are

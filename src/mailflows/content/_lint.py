@@ -43,7 +43,7 @@ def lint(
     ignore: Collection[str] = (),
     clock: Clock = time.time,
 ) -> LintReport:
-    r"""Say what should be changed in a message before it is sent.
+    r"""Check a message for faults before it is sent.
 
     Nothing is fetched and nothing is run. Findings of one kind are one finding with a count.
 
@@ -80,7 +80,7 @@ def lint_html(
     clients: str | Iterable[str] = "default",
     ignore: Collection[str] = (),
 ) -> LintReport:
-    """Say what should be changed in the HTML of a template, before its merge tags are filled in.
+    """Check the HTML of a template for faults, before its merge tags are filled in.
 
     Rules about headers, the plain part and merge tags do not apply; the others are those of `lint`.
 

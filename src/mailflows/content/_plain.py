@@ -38,7 +38,7 @@ _CLOSING = frozenset(".,;:!?)]}»”’…%\"'")
 
 
 def plain_text(html: str) -> str:
-    """Return the plain text of a page: what its reader sees, with the targets of its links.
+    """Return the plain text of an HTML page: the visible text, with the targets of links.
 
     Lists keep their numbers and their depth, a short row of a table is one line, and a struck price stands
     between tildes. What the style hides is left out, wherever it says so: in a ``style`` attribute, in a

@@ -144,7 +144,7 @@ class LintReport(Result):
         return not any(finding.severity is Severity.ERROR for finding in self.findings)
 
     def at_least(self, severity: Severity) -> tuple[LintFinding, ...]:
-        """Return the findings that matter as much as this, or more."""
+        """Return the findings that are at least this severe."""
         return tuple(finding for finding in self.findings if finding.severity >= severity)
 
     def __iter__(self) -> Iterator[LintFinding]:
@@ -172,7 +172,7 @@ class LintReport(Result):
         }
 
     def to_pandas(self) -> Any:  # noqa: ANN401 -- a DataFrame, where pandas is installed
-        """Return a DataFrame, one finding a row.
+        """Return a DataFrame with one row per finding.
 
         Raises:
             MissingExtra: If pandas is not installed.

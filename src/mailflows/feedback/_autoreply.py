@@ -23,7 +23,7 @@ _ENDS = re.compile(r"[ \t\u00a0]{0,9}(?:[:：\-–—(\[【「]|$)")
 
 
 def parse_autoreply(source: Source) -> Event | None:
-    r"""Return the event of an absence message or another automatic answer, or `None`.
+    r"""Return the event for an out-of-office or other automatic reply, or `None`.
 
     The recipient of our message is who answers. Such an answer says that the mailbox lives.
 

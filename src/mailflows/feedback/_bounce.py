@@ -79,7 +79,7 @@ _RETURN_PATHS = ("return-path", "x-return-path", "x-envelope-from", "envelope-fr
 def parse_bounce(
     source: Source, *, flow: Flow | None = None, verp: Verp | None = None, delivered_to: str | None = None
 ) -> tuple[Event, ...]:
-    r"""Read what came back to the envelope sender: bounces, delays, complaints.
+    r"""Read a message that came back to the envelope sender: a bounce, a delay, a complaint.
 
     Standard reports (RFC 3464, 6533, 5965) and the layouts of software that writes none are read.
     Whatever is no report gives nothing: a person's answer, an absence message (see `parse_autoreply`).

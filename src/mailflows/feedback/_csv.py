@@ -168,7 +168,7 @@ def _row_for(table: Mapping[str, Any], entry: Suppression) -> dict[str, Any]:
 def import_suppressions(
     suppressions: SuppressionList, file: IO[str], *, reason: str = "imported", flow: Flow | None = None
 ) -> ImportResult:
-    r"""Read a suppression list from CSV: one of ours, or a provider's export with a column of addresses.
+    r"""Import a suppression list from CSV: one of ours, or a provider's export.
 
     The exports of SendGrid, Mailchimp, Mandrill, Brevo, Mailgun, Mailjet, Postmark and Amazon SES are read
     with their reasons and dates, separated by commas, semicolons or tabs, with English, French or German

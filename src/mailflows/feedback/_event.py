@@ -25,7 +25,7 @@ __all__ = ["Action", "BounceReason", "Event", "EventType", "Fault"]
 
 
 class EventType(StrEnum):
-    """What happened to a message; the words are those of django-anymail and most providers."""
+    """What happened to a message, in the terms of django-anymail and most providers."""
 
     QUEUED = "queued"
     SENT = "sent"
@@ -47,7 +47,7 @@ class EventType(StrEnum):
 
 
 class Fault(StrEnum):
-    """Who has to change something before such a message is taken."""
+    """Who has to fix something before such a message is accepted."""
 
     SENDER = "sender"
     """We: our records, our content, our lists or our pace."""
@@ -63,7 +63,7 @@ class Fault(StrEnum):
 
 
 class BounceReason(StrEnum):
-    """Why a message was not taken: the class of a reply or report."""
+    """Why a message was not accepted: the class of a reply or report."""
 
     MAILBOX_UNKNOWN = "mailbox-unknown"
     MAILBOX_DISABLED = "mailbox-disabled"
@@ -101,12 +101,12 @@ class BounceReason(StrEnum):
 
     @property
     def fault(self) -> Fault:
-        """Who has to change something before such a message is taken."""
+        """Who has to fix something before such a message is accepted."""
         return Fault(_classes()[self]["fault"])
 
     @property
     def is_unknown(self) -> bool:
-        """Whether there is no such mailbox or domain: it counts as an invalid recipient."""
+        """Whether the mailbox or domain does not exist, so it counts as an invalid recipient."""
         return _classes()[self].get("unknown", False) is True
 
     @property
@@ -149,7 +149,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event(Result):
-    """One thing that happened to one recipient of one message. Every field is always there.
+    """One thing that happened to one recipient of one message. Every field is always present.
 
     Example:
         >>> event = Event(EventType.BOUNCED, "ada@example.org", status="5.1.1", action=Action.SUPPRESS)
@@ -225,7 +225,7 @@ class Event(Result):
 
     @property
     def written_to(self) -> str | None:
-        """The address that we wrote to: the original recipient where there is one."""
+        """The address that was written to: the original recipient, if known."""
         return self.original_recipient or self.recipient
 
     def __str__(self) -> str:
@@ -236,7 +236,7 @@ class Event(Result):
         return printable(line)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the event as plain data, ready for JSON; *raw* is left out where it is bytes."""
+        """Return the event as plain data, ready for JSON; *raw* is left out if it is bytes."""
         found = super(Event, self).to_dict()
         return found | {"raw": found["raw"] if isinstance(self.raw, Mapping) else None}
 

@@ -27,7 +27,7 @@ _MOST_KEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class OutagePolicy:
-    """When a wave of unknown addresses is too high to be true.
+    """When a wave of unknown addresses counts as a provider's outage.
 
     In December 2020 Gmail answered "550 5.1.1" for living accounts for more than two hours; whoever
     believed it lost those subscribers.
@@ -61,7 +61,7 @@ class OutagePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Outage(Result):
-    """A provider calls so many addresses unknown that it is not believed: what the operator is told.
+    """A suspected outage: a provider reports too many unknown addresses to be believed.
 
     Attributes:
         mailbox_provider: Who suddenly calls addresses unknown.

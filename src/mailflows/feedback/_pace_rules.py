@@ -17,7 +17,7 @@ __all__ = ["PaceChange", "PaceRule", "pace_rule"]
 
 
 class PaceChange(StrEnum):
-    """What a reply asks of the pace towards a provider."""
+    """How a reply affects the sending rate to a provider."""
 
     THROTTLE = "throttle"
     """Send more slowly to this provider."""

@@ -27,7 +27,7 @@ __all__ = ["Reply", "from_reply", "from_smtp_exception", "read_reply"]
 
 @dataclass(frozen=True, slots=True)
 class Reply(Result):
-    """What the reply of an SMTP server means.
+    """The meaning of an SMTP server's reply.
 
     Attributes:
         code: Reply code, such as 550; `None` where the connection broke before there was one.
@@ -56,12 +56,12 @@ class Reply(Result):
 
     @property
     def fault(self) -> Fault | None:
-        """Who has to change something before such a message is taken; `None` where it was taken."""
+        """Who has to fix something before such a message is accepted; `None` if it was accepted."""
         return self.reason.fault if self.reason else None
 
     @property
     def is_unknown(self) -> bool:
-        """Whether the server refused for good because there is no such mailbox or domain."""
+        """Whether the refusal is permanent because the mailbox or domain does not exist."""
         return self.permanent and self.reason is not None and self.reason.is_unknown
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ class Reply(Result):
 
 
 def read_reply(code: int, text: str | bytes = "", *, provider: str | None = None) -> Reply:
-    """Say what the reply of an SMTP server means, and what it asks of the pace.
+    """Return the meaning of an SMTP server's reply, and how it affects the sending rate.
 
     Args:
         code: Reply code (RFC 5321 section 4.2): 2xx is taken, 4xx not yet, 5xx refused.
@@ -124,7 +124,7 @@ def from_reply(  # noqa: PLR0913 -- what an event may say beside the reply
     flow: Flow | None = None,
     time: datetime | None = None,
 ) -> Event:
-    """Turn the reply of an SMTP server into an event.
+    """Turn an SMTP server's reply into an event.
 
     Args:
         code: Reply code (RFC 5321 section 4.2): 2xx is taken, 4xx not yet, 5xx refused.
@@ -173,7 +173,7 @@ def from_smtp_exception(
     flow: Flow | None = None,
     clock: Clock = system_time,
 ) -> tuple[Event, ...]:
-    """Turn what smtplib or aiosmtplib raised into events, one a recipient.
+    """Turn an exception of smtplib or aiosmtplib into events, one per recipient.
 
     Also read is the dictionary of refused recipients that ``smtplib``'s ``sendmail`` returns when some
     were taken. Whatever else went wrong on the way (a broken connection, a timeout, no TLS) is a

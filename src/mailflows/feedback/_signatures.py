@@ -48,7 +48,7 @@ def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs
     max_age: float | None = MAX_AGE,
     clock: Clock = time.time,
 ) -> bool:
-    """Say whether a provider signed a webhook with your key.
+    """Check whether a provider signed a webhook with your key.
 
     Pass the body exactly as it came. Brevo, Dolist, Mailchimp's audiences, Mailjet, Postmark and SparkPost
     do not sign: protect their address with a password or a secret path.

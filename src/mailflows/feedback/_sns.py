@@ -72,7 +72,7 @@ def confirmation_url(  # noqa: PLR0913 -- as `verify_webhook`
     max_age: float | None = 3600.0,
     clock: Clock = time.time,
 ) -> str | None:
-    """Return the address to fetch once to confirm a subscription of our topic, or `None`.
+    """Return the URL to fetch once to confirm a subscription to our SNS topic, or `None`.
 
     It is returned only where Amazon signed the request, for a topic of ours, and the address is Amazon's:
     an address that anybody may choose is never fetched.

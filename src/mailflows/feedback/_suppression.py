@@ -39,7 +39,7 @@ _COUNTED = tuple(map(str, (reason for reason in BounceReason if reason.is_counte
 
 
 class SuppressionList(View):
-    """Remembers which addresses must not be written to, and learns it from events.
+    """Remembers which addresses must not be written to, and learns from events.
 
     A dead mailbox or domain is suppressed at once and everywhere; a complaint or an unsubscription for the
     flow or the list that it was about. A full or disabled mailbox is counted: one a day, and a delivery
@@ -184,7 +184,7 @@ class SuppressionList(View):
         time: datetime | None = None,
         expires: float | timedelta | datetime | None = None,
     ) -> Suppression:
-        """Return what `add` would keep, and keep nothing.
+        """Return the entry that `add` would store, without storing it.
 
         Raises:
             ConfigurationError: If it is no address, *flow* is no flow, or a moment has no time zone.
@@ -196,7 +196,7 @@ class SuppressionList(View):
 
     @asked
     def put(self, entry: Suppression) -> Steps[bool]:
-        """Keep an entry as it is, such as one of another list with the same store key; say whether it holds.
+        """Store an entry as it is, such as one from a list with the same secret; say whether it applies.
 
         An entry that lasts longer is not replaced by a shorter one.
 
@@ -249,12 +249,12 @@ class SuppressionList(View):
         return self._ledger.now
 
     def held(self) -> Iterator[Suppression]:
-        """Yield the entries that wait for a decision: `confirm` or `undo` them."""
+        """Yield the held entries, which wait for `confirm` or `undo`."""
         return (entry for entry in self if entry.held)
 
     @asked
     def counts(self) -> Steps[Mapping[tuple[str, str], int]]:
-        """Return how many entries there are of each scope and reason."""
+        """Return the number of entries by scope and reason."""
         every = yield from self._ledger.every()
         return dict(Counter((entry.scope, entry.reason) for entry in every).most_common())
 
@@ -315,7 +315,7 @@ class SuppressionList(View):
         reason: str | None = None,
         preview: bool = False,
     ) -> Steps[Undone]:
-        """Take back what an outage suppressed, in one call; the same events, posted again, change nothing.
+        """Undo what an outage suppressed, in one call; the same events, posted again, have no effect.
 
         Everything that is given must hold. Only bounces are taken back, unless *reason* names another.
 
@@ -349,7 +349,7 @@ class SuppressionList(View):
         until: datetime | None = None,
         reason: str | None = None,
     ) -> Steps[int]:
-        """Believe held bounces after all: they last from now on. Return how many.
+        """Accept held bounces as genuine, and return how many.
 
         Raises:
             ConfigurationError: If nothing says what is meant, or a moment has no time zone.
@@ -366,7 +366,7 @@ class SuppressionList(View):
 
     @asked
     def forget(self, address: str) -> Steps[int]:
-        """Erase what is known of a person, and return how many entries that were.
+        """Erase all data about a person, and return the number of entries erased.
 
         Who complained or left stays suppressed, by the keyed hash alone: erasing an objection would
         mean writing to them again.

@@ -26,7 +26,7 @@ LIFETIME = 30 * 86400.0
 
 
 class Verp:
-    """Makes envelope senders for single recipients, and knows them again.
+    """Makes an envelope sender for each recipient (VERP), and recognises it in bounces.
 
     The local part is a signed token in lower-case letters and digits, of at most 64 octets; letter case has
     no meaning, because servers change it. It holds ids, never an address.
@@ -77,7 +77,7 @@ class Verp:
         return f"{token}@{self._domain}"
 
     def read(self, address: str) -> tuple[str, str]:
-        """Return campaign and recipient id of an envelope sender that `sender` made.
+        """Return the campaign and recipient ID of an envelope sender made by `sender`.
 
         Raises:
             TokenError: If it is not ours, or no longer holds; see its ``reason``.
@@ -89,7 +89,7 @@ class Verp:
         return _fields(self._signer.from_local(local, Purpose.BOUNCE))
 
     def identify(self, events: Iterable[Event], addresses: Iterable[str]) -> tuple[Event, ...]:
-        """Return events with campaign and recipient id, or as not verified.
+        """Return events with campaign and recipient ID, or marked as not verified.
 
         Args:
             events: What a report said.

@@ -49,7 +49,7 @@ _LONGEST_TAGS = 100
 def from_webhook(
     provider: str, payload: object, *, headers: Mapping[str, str] | None = None, flow: Flow | None = None
 ) -> tuple[Event, ...]:
-    """Turn what a provider posted into events.
+    """Turn a provider's webhook payload into events.
 
     Check the signature first, where the provider signs: `verify_webhook`. What is no event of a
     message (the handshake of Amazon SNS, a ping) gives nothing; an unknown type is `EventType.OTHER`.

@@ -1,4 +1,4 @@
-"""Flows kept apart: declared once, routed and guarded."""
+"""Flows: declared once, then routed and guarded."""
 
 from __future__ import annotations
 

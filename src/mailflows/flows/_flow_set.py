@@ -42,7 +42,7 @@ FLOW_HEADER = "X-Mailflows-Flow"
 
 
 class DecidedBy(StrEnum):
-    """What decided about the flow of a message."""
+    """What decided the flow of a message."""
 
     DECLARED = "declared"
     HEADER = "header"
@@ -53,7 +53,7 @@ class DecidedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RouteDecision(Result):
-    """By which route a message leaves.
+    """The route that a message takes.
 
     Attributes:
         flow: The flow, or `None` where it could not be told.
@@ -155,7 +155,7 @@ class FlowSet(View):
 
     @classmethod
     def from_file(cls, file: SettingsFile, *, needs_passwords: bool = True) -> FlowSet:
-        """Take the flows out of a file that was read; its other tables belong to others."""
+        """Take the flows from a parsed file; other parts use its other tables."""
         with file.at(""):
             tables = _flows_of(file.tables)
         routes = []
@@ -206,7 +206,7 @@ class FlowSet(View):
         return number_of(len(self), "flow"), header, rows
 
     def of_domain(self, domain: str) -> FlowRoute | None:
-        """Return the route whose From domain this is; a sub-domain is another domain."""
+        """Return the route with this From domain; a sub-domain counts as another domain."""
         return next((r for r in self if domain.lower().removesuffix(".") in r.domains), None)
 
     def route(
@@ -217,7 +217,7 @@ class FlowSet(View):
         classification: Classification | None = None,
         classifier: Classifier | None = None,
     ) -> RouteDecision:
-        """Say by which route a message leaves, and what decided.
+        """Decide which route a message takes, and say what decided it.
 
         What is declared goes first, then headers, then the From domain, then the content. A message
         whose From belongs to one flow and whose content is another's is never re-routed in silence:
@@ -247,7 +247,7 @@ class FlowSet(View):
         observation: Observation | None = None,
         settings: GuardSettings | None = None,
     ) -> GuardDecision:
-        """Say whether a message belongs on a flow: allow, flag or refuse, with reasons.
+        """Check whether a message belongs on a flow: allow, flag or refuse, with reasons.
 
         Args:
             message: What is to be sent.

@@ -119,7 +119,7 @@ class GuardDecision(Permission):
 
     @property
     def allowed(self) -> bool:
-        """Whether the message may leave on the flow: a flag is a remark, a refusal is none."""
+        """Whether the message may be sent on the flow: a flag allows it, a refusal does not."""
         return self.outcome is not Outcome.REFUSE
 
     @property

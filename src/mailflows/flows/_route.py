@@ -31,7 +31,7 @@ AccountMaySend: TypeAlias = "Mapping[str, Iterable[str]] | Callable[[str, str], 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """The host that a flow's messages are handed to.
+    """The host that a flow's messages are sent to.
 
     Attributes:
         host: Its name or address.
@@ -218,7 +218,7 @@ class FlowRoute(Result):
         return esp_named(self.esp).headers({"stream": self.stream, "ip_pool": self.ip_pool}, given)
 
     def api_fields(self) -> dict[str, Any]:
-        """Return what says the same in a request to the provider's API, to be merged into it.
+        """Return the same as fields to merge into a request to the provider's API.
 
         >>> FlowRoute("marketing", domains="example.org", esp="SES", stream="news").api_fields()
         {'ConfigurationSetName': 'news'}
@@ -228,7 +228,7 @@ class FlowRoute(Result):
         return esp_named(self.esp).fields({"stream": self.stream, "ip_pool": self.ip_pool})
 
     def mail_from(self, sender: str) -> str:
-        """Return an envelope sender with the flow's return path, where one was declared.
+        """Return an envelope sender with the flow's return path, if one is declared.
 
         The null sender of a report (RFC 5321 section 4.5.5), and what is of the return path already, such
         as a VERP address, stay as they are.
@@ -243,7 +243,7 @@ class FlowRoute(Result):
         return f"{local}@{self.return_path}"
 
     def may_send(self, account: str, address: str) -> bool | None:
-        """Say whether an account may write an address into From; `None` where nothing was declared."""
+        """Say whether an account may use a From address; `None` if nothing is declared."""
         declared = self.account_may_send
         if declared is None:
             return None
@@ -255,7 +255,7 @@ class FlowRoute(Result):
 
     @property
     def server(self) -> Relay | None:
-        """The relay, taken apart; `None` where a provider sends."""
+        """The parsed relay; `None` if a provider's API sends."""
         if not self.relay:
             return None
         parts = urlsplit(self.relay)
@@ -268,12 +268,12 @@ class FlowRoute(Result):
 
     @property
     def tls_mode(self) -> str:
-        """How TLS is spoken with the relay: what *tls* says, or what fits where it says nothing."""
+        """The TLS mode for the relay: that of *tls*, or a suitable default."""
         needs_check = self.tls_ca or "@" in self.relay
         return self.tls or ("verify" if needs_check else "opportunistic")
 
     def secret(self) -> str:
-        """Return the relay's password, fetched now; empty where none is set.
+        """Return the relay's password, fetched now; empty if none is set.
 
         Raises:
             ConfigurationError: If the environment variable is not there.

@@ -1,4 +1,4 @@
-"""The gate: every part asked before a message leaves, one verdict with all their reasons."""
+"""The gate: every check before a message is sent, and one verdict with all reasons."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Permission):
-    """Whether a message may leave, by which route, to whom, and why. A verdict is true if it may.
+    """Whether a message may be sent, by which route, to whom, and why. True if it may.
 
     Attributes:
         decision: What to do with the message.
@@ -219,23 +219,23 @@ class Verdict(Permission):
 
     @property
     def findings(self) -> tuple[GateReason, ...]:
-        """What is worth a look and stopped nothing."""
+        """Reasons worth a look that stopped nothing."""
         return tuple(r for r in self.reasons if r.decision is GateDecision.ACCEPT and r.code != "ok")
 
     @property
     def why(self) -> tuple[GateReason, ...]:
-        """What stopped the message, or would have without the dry run, the strictest first."""
+        """The reasons that stopped the message, or would have in normal operation, strictest first."""
         stopping = [r for r in self.reasons if r.decision is not GateDecision.ACCEPT]
         return tuple(sorted(stopping, key=lambda r: -_ORDER[r.decision]))
 
     @property
     def degraded(self) -> tuple[str, ...]:
-        """The parts that failed, so that their policy decided."""
+        """The parts that failed, so their policy decided."""
         return tuple(dict.fromkeys(r.part for r in self.reasons if r.degraded))
 
     @property
     def reply(self) -> tuple[int, str] | None:
-        """What an SMTP server would say of the message (RFC 3463); `None` where it may leave.
+        """The SMTP reply for the message (RFC 3463); `None` if it may be sent.
 
         It tells the reasons that decided. A check of ours that failed is told only where nothing else
         decided, and then as a fault of this system (4.3.0), never as one of the sender.
@@ -267,7 +267,7 @@ class Verdict(Permission):
         return f"{trial}{self.decision} {self.flow or 'no flow'}{wait}: {why or 'no issues found'}"
 
     def metrics(self) -> list[tuple[str, int, dict[str, str]]]:
-        """Return what counters go up by, for a hook: name, number, labels; see ``docs/operating.md``."""
+        """Return the increments of counters, for a hook: name, number, labels; see ``docs/operating.md``."""
         flow = str(self.flow or "none")
         decided = {"decision": str(self.decision), "would_be": str(self.would_be)}
         rows = [
@@ -294,11 +294,11 @@ class Verdict(Permission):
         return rows + [("mailflows_gate_degraded_total", 1, {"part": part}) for part in self.degraded]
 
     def explain(self) -> str:
-        """Return what every part said, as a table for a terminal."""
+        """Return the findings of every part as a table for a terminal."""
         return to_text(_HEADER, self._rows())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as plain data, ready for JSON and for a log: no address is in it."""
+        """Return the verdict as plain data, ready for JSON and for logs: it contains no address."""
         return {
             "decision": str(self.decision),
             "would_be": str(self.would_be),

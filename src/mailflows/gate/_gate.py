@@ -75,7 +75,7 @@ _log = logging.getLogger("mailflows.gate")
 
 
 class Gate:
-    r"""Asks every part about a message before it leaves, and says one verdict with all their reasons.
+    r"""Runs every check on a message before it is sent, and returns one verdict with all reasons.
 
     Every part but the flows can be left out. A part that fails never ends in an exception: its policy
     decides, and the verdict says so. What was accepted is fed back with `report`.
@@ -199,17 +199,17 @@ class Gate:
 
     @property
     def recipients(self) -> RecipientChecker | None:
-        """What checks addresses."""
+        """The recipient checker."""
         return self._parts.recipients
 
     @property
     def senders(self) -> SenderControl | None:
-        """What stops people who mail invalid addresses: `SenderControl.unblock` lets one go on."""
+        """The sender control; its `unblock()` lets a blocked sender send again."""
         return self._parts.senders
 
     @property
     def suppressions(self) -> SuppressionList | None:
-        """Who must not be written to."""
+        """The suppression list."""
         return self._parts.suppressions
 
     @property
@@ -219,27 +219,27 @@ class Gate:
 
     @property
     def templates(self) -> TemplateMemory | None:
-        """What knows the templates of each sender."""
+        """The memory of each sender's templates."""
         return self._parts.templates
 
     @property
     def held(self) -> HeldMail | None:
-        """Where messages wait for manual review."""
+        """The store of messages that wait for manual review."""
         return self._parts.held
 
     @property
     def tally(self) -> Tally:
-        """What counts what was stopped, or would have been."""
+        """The counts of what was stopped, or would have been."""
         return self._parts.tally
 
     @property
     def dry_run(self) -> bool:
-        """Whether all mail is only looked at."""
+        """Whether all mail is in a dry run."""
         return None in self._parts.dry_flows
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str], *, store: Store | None = None, **parts: Any) -> Gate:  # noqa: ANN401 -- what a Gate takes
-        """Make a gate from a file with the flows, and tables that say which parts it has.
+        """Create a gate from a file that declares the flows and the parts of the gate.
 
         Args:
             path: The file; see the documentation for its tables.
@@ -271,7 +271,7 @@ class Gate:
         tenant: object = None,
         flow: Flow | str | None = None,
     ) -> Verdict:
-        """Say whether a message may leave. Nothing is raised for a bad one: the verdict says what is wrong.
+        """Say whether a message may be sent. A bad one raises nothing: the verdict says what is wrong.
 
         Args:
             message: What is to be sent.
@@ -324,7 +324,7 @@ class Gate:
         return verdict
 
     def ensure(self, message: Source, **known: Any) -> Verdict:  # noqa: ANN401 -- what check() takes
-        """Check a message, and raise unless it may leave; takes what `check` takes.
+        """Check a message, and raise unless it may be sent; takes the arguments of `check`.
 
         Raises:
             Refused: With the verdict.
@@ -337,7 +337,7 @@ class Gate:
 
     @contextmanager
     def sending(self, message: Source, **known: Any) -> Iterator[Verdict]:  # noqa: ANN401 -- what check() takes
-        """Check, send in the block, and report: an exception gives back what was taken, and is learned from.
+        """Check, send in the block, and report; an exception gives back the quota, and is learned from.
 
         Raises:
             Refused: If the message may not leave; the block is not entered.
@@ -368,7 +368,7 @@ class Gate:
     def guard(
         self, message: str = "message", **known: str | Callable[[Mapping[str, Any]], object]
     ) -> Callable[[F], F]:
-        """Return a decorator that puts a function which sends, sync or async, behind `sending`.
+        """Return a decorator that runs a sync or async sending function inside `sending`.
 
         For the call of a provider's SDK. The function sends the message as it is given, so one of whose
         recipients only some are accepted is refused whole; with `sending`, a sender can leave them out.
@@ -397,7 +397,7 @@ class Gate:
         return decorate
 
     def report(self, verdict: Verdict | None, outcome: Outcome) -> tuple[Event, ...]:
-        """Feed back what became of a message, and return it as events.
+        """Report the outcome of a message, and return it as events.
 
         The limiter gets back what was taken for a message that nobody took; senders, reputation and
         suppressions learn. A store that is down is logged: the message has left already.
@@ -424,7 +424,7 @@ class Gate:
         return events
 
     def forget(self, address: str) -> Forgotten:
-        """Erase what is known of a person, in every part of this gate, and say what that was.
+        """Erase all data about a person in every part of this gate, and say what was erased.
 
         Counters of limits, the record as a sender, reputation, templates, held messages, and suppressions:
         who complained or left stays suppressed, by the keyed hash alone.
@@ -446,7 +446,7 @@ class Gate:
         return Forgotten(**erased)
 
     def status(self) -> GateStatus:
-        """Return how everything stands, for an operator; changes nothing.
+        """Return the state of everything, for an operator; changes nothing.
 
         Raises:
             StoreError: If the store could not answer.
@@ -458,15 +458,15 @@ class Gate:
         return await asyncio.to_thread(self.status)
 
     def limiter_of(self, flow: Flow | None) -> Limiter | None:
-        """Return the limiter of a flow, or the one of all, or `None`."""
+        """Return the limiter of a flow, or the common one, or `None`."""
         return self._parts.limiters.get(flow)
 
     def is_dry(self, flow: Flow | None) -> bool:
-        """Say whether mail of a flow is only looked at; of `None`, whether all mail is."""
+        """Say whether a flow is in a dry run; for `None`, whether all mail is."""
         return flow in self._parts.dry_flows
 
     def require_place(self, who: str) -> None:
-        """Refuse, for an integration, a gate that may hold messages and has no place for them.
+        """Raise if this gate may hold messages but has nowhere to keep them; for integrations.
 
         Raises:
             ConfigurationError: With what to write.
@@ -484,7 +484,7 @@ class Gate:
             _log.info("%s: held messages are kept in memory and are lost when this process ends", who)
 
     def require_keys(self, who: str, known: Collection[str]) -> None:
-        """Refuse, for an integration, limits of yours that count by what it cannot know.
+        """Raise if a limit of yours counts by a key that an integration cannot supply.
 
         Args:
             who: The integration.

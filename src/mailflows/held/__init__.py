@@ -1,4 +1,4 @@
-"""Held mail: a small place for what waits for manual review. It is no mail queue."""
+"""Held mail: a small store of messages that wait for manual review. It is not a mail queue."""
 
 from __future__ import annotations
 

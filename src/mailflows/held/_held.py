@@ -69,7 +69,7 @@ _BLANK = re.compile(rb"\r?\n\r?\n")
 
 
 class HeldState(StrEnum):
-    """What becomes of a held message."""
+    """The state of a held message."""
 
     WAITING = "waiting"
     RELEASED = "released"
@@ -123,7 +123,7 @@ class HeldMessage(Result):
 
 
 class HeldMail:
-    r"""Keeps messages until a person has looked at them; see `mailflows.gate.Gate`.
+    r"""Keeps messages until a person has reviewed them; see `mailflows.gate.Gate`.
 
     A message that was answered with 451 stays in the queue of whoever sent it, and leaves with the next
     attempt after `release`; one that was taken is sent by whoever releases it. Files and documents hold the
@@ -160,7 +160,7 @@ class HeldMail:
 
     @property
     def is_lasting(self) -> bool:
-        """Whether what is held outlives this process."""
+        """Whether held messages survive the end of this process."""
         return not isinstance(self._index.store, MemoryStore)
 
     def hold(  # noqa: PLR0913 -- what is known of a message
@@ -174,7 +174,7 @@ class HeldMail:
         flow: Flow | str | None = None,
         why: str = "",
     ) -> HeldMessage:
-        """Keep a message; one that is held already stays as it is.
+        """Hold a message; one that is already held stays as it is.
 
         Raises:
             StoreError: If the store could not answer, or holds all that it may.
@@ -185,7 +185,7 @@ class HeldMail:
         return drive(self._holding(*_read_whole(raw), replace(known, size=len(raw))), self._index)
 
     def find(self, raw: bytes, *, recipients: Iterable[str], mail_from: str = "") -> HeldMessage | None:
-        """Return what is known of a message that is tried again, or `None`.
+        """Return the entry of a message that is tried again, or `None`.
 
         Raises:
             StoreError: If the store could not answer.
@@ -193,7 +193,7 @@ class HeldMail:
         return drive(self._finding(fingerprint(raw), tuple(recipients), mail_from), self._index)
 
     def list(self, *, every: bool = False) -> tuple[HeldMessage, ...]:
-        """Return what waits, the oldest first; with *every*, what was released or dropped, too.
+        """Return the waiting messages, oldest first; with *every*, also those released or dropped.
 
         Raises:
             StoreError: If the store could not answer.
@@ -211,7 +211,7 @@ class HeldMail:
         return b"" if document is None else zlib.decompress(document)
 
     def release(self, id: str, *, flow: Flow | str | None = None) -> HeldMessage:  # noqa: A002 -- its name
-        """Let a message leave, once.
+        """Release a message, so that it is sent once.
 
         Args:
             id: Which.
@@ -224,7 +224,7 @@ class HeldMail:
         return drive(self._releasing(id, flow), self._index)
 
     def drop(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
-        """Never let a message leave: the next attempt is refused, and its bytes are deleted.
+        """Drop a message: its bytes are deleted, and the next attempt is refused.
 
         Raises:
             ConfigurationError: If no held message has this id.
@@ -233,7 +233,7 @@ class HeldMail:
         return drive(self._dropping(id), self._index)
 
     def take(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
-        """Note that the sender was told that the message was taken: nobody tries again.
+        """Note that the client was told the message is accepted, so nobody will try again.
 
         Raises:
             ConfigurationError: If no held message has this id.
@@ -242,7 +242,7 @@ class HeldMail:
         return drive(self._changing(id, _taken), self._index)
 
     def claim(self, id: str) -> bool:  # noqa: A002 -- its name
-        """Take a released message for sending, and say whether nobody else has.
+        """Claim a released message for sending, and say whether nobody else has.
 
         Raises:
             StoreError: If the store could not answer.
@@ -250,7 +250,7 @@ class HeldMail:
         return drive(self._claiming(id), self._index)
 
     def settle(self, id: str, *, sent: bool) -> None:  # noqa: A002 -- its name
-        """Forget a claimed message that was sent, or let it be tried again.
+        """Finish a claimed message: forget it if it was sent, or let it be tried again.
 
         Raises:
             StoreError: If the store could not answer.

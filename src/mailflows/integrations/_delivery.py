@@ -16,7 +16,7 @@ __all__ = ["Delivery", "RecipientOutcome", "RecipientState", "delivery_of"]
 
 
 class RecipientState(StrEnum):
-    """What became of one recipient."""
+    """The outcome for one recipient."""
 
     ACCEPTED = "accepted"
     """The relay has taken the message for it."""
@@ -33,7 +33,7 @@ class RecipientState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecipientOutcome(Result):
-    """What became of one recipient.
+    """The outcome for one recipient.
 
     Attributes:
         address: As it was given.
@@ -59,7 +59,7 @@ class RecipientOutcome(Result):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Delivery(Mapping[str, tuple[int, Any]]):
-    """What became of a message, for each recipient.
+    """The outcome of a message for each recipient.
 
     It is what smtplib returns, a mapping of those who do not get the message, each with code and text. So
     ``if refused:`` works as before; therefore it is no `Result`, which has no length. `recipients` are.
@@ -79,22 +79,22 @@ class Delivery(Mapping[str, tuple[int, Any]]):
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """Those whose message the relay has."""
+        """Recipients for whom the relay accepted the message."""
         return self.of(RecipientState.ACCEPTED)
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """Those who will not get it."""
+        """Recipients who will not get the message."""
         return self.of(RecipientState.REFUSED)
 
     @property
     def deferred(self) -> tuple[str, ...]:
-        """Those for whom it is worth another attempt."""
+        """Recipients to try again."""
         return self.of(RecipientState.DEFERRED)
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Those who may have it, or not."""
+        """Recipients for whom the outcome is unknown."""
         return self.of(RecipientState.UNKNOWN)
 
     def __getitem__(self, address: str) -> tuple[int, Any]:
@@ -136,7 +136,7 @@ class Delivery(Mapping[str, tuple[int, Any]]):
         failure: RecipientOutcome | None = None,
         as_text: bool = False,
     ) -> Delivery:
-        """Return what became of everybody whom a verdict names.
+        """Return the outcome for every recipient of a verdict.
 
         Args:
             verdict: What the gate said.
@@ -163,7 +163,7 @@ class Delivery(Mapping[str, tuple[int, Any]]):
 
     @classmethod
     def of_unsent(cls, verdict: Verdict) -> Delivery:
-        """Return what became of a message that another backend did not send, and did not say why."""
+        """Return the outcome of a message that another backend failed to send without a reason."""
         failure = RecipientOutcome("", RecipientState.DEFERRED, "backend", 451, "4.3.0 It was not sent")
         return cls.build(verdict, failure=failure)
 
@@ -183,7 +183,7 @@ def _outcome(
 
 
 def delivery_of(error: BaseException) -> Delivery | None:
-    """Return what became of each recipient of a message whose sending raised; `None` where nobody knows.
+    """Return the outcome for each recipient from an exception of sending; `None` if it carries none.
 
     Every exception that an integration raises after the gate was asked carries it.
     """

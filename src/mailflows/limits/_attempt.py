@@ -40,7 +40,7 @@ _NEVER = 10**15
 
 
 class Keys(TypedDict, total=False):
-    """What an attempt may say about itself; a limit that counts by one of these needs it."""
+    """The keys of an attempt; a limit that counts by a key needs it."""
 
     to: str | Iterable[str] | None
     """The recipients; those of the message by default."""
@@ -81,7 +81,7 @@ class Keys(TypedDict, total=False):
 
 
 class Attempt:
-    """What is about to be sent, by whom and to whom, as limits see it.
+    """An attempt to send, as limits see it: what, by whom and to whom.
 
     Args:
         message: The message, or `None`.
@@ -131,7 +131,7 @@ class Attempt:
 
     @property
     def cost(self) -> int:
-        """Units for a key that all recipients share: their number and at least one, unless it was given."""
+        """Units for a key shared by all recipients: their number, at least one, unless given."""
         if self._cost is None:
             cost = self.keys.get("cost")
             self._cost = (len(self.spelled) or 1) if cost is None else _whole(cost)

@@ -106,7 +106,7 @@ class Decision(Permission):
 
     @property
     def busy(self) -> bool:
-        """Whether nothing was decided because others were in front for longer than the time to wait."""
+        """Whether the store was too busy to decide in time."""
         return self.outcome.is_busy
 
     @property
@@ -127,7 +127,7 @@ class Decision(Permission):
 
     @property
     def readings(self) -> tuple[LimitReading, ...]:
-        """How every rate of every limit stands, one entry for each key that was counted."""
+        """The state of every rate of every limit, one entry per counted key."""
         if self._readings is None:
             rows = zip(self.outcome.charges, self.outcome.readings(), strict=False)
             self._readings = tuple(
@@ -169,17 +169,17 @@ class Decision(Permission):
 
     @property
     def limit(self) -> int | None:
-        """Units that fit at once into the limit that decided."""
+        """Units that the deciding limit allows at once."""
         return self._tightest.limit if self._tightest else None
 
     @property
     def remaining(self) -> int | None:
-        """Units that are left in the limit that decided."""
+        """Units left in the deciding limit."""
         return self._tightest.remaining if self._tightest else None
 
     @property
     def reset_after(self) -> float:
-        """Seconds until the limit that decided is as if never used."""
+        """Seconds until the deciding limit is fully available again."""
         return self._tightest.reset_after if self._tightest else 0.0
 
     @property
@@ -189,12 +189,12 @@ class Decision(Permission):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds after which the same attempt fits; 0.0 if allowed, `None` if waiting is of no use."""
+        """Seconds until the same attempt would be allowed; 0.0 if it is, `None` if it never will be."""
         return 0.0 if self._allowed else self._wait
 
     @property
     def delay(self) -> float:
-        """Seconds to wait before sending, where a moment to come was booked; else 0.0."""
+        """Seconds to wait before sending, if a later moment was booked; otherwise 0.0."""
         return self.outcome.wait if self._allowed and self.outcome.at is not None else 0.0
 
     @property
@@ -255,7 +255,7 @@ class Decision(Permission):
         return fields
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the decision as plain data, ready for JSON and for a log: no address is in it."""
+        """Return the decision as plain data, ready for JSON and for logs: it contains no address."""
         return {
             "allowed": self.allowed,
             "rule": self.rule,

@@ -1,4 +1,4 @@
-"""A limit: how many, per what."""
+"""A limit: how many, and per what."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _ignore(_: Limit) -> None:
 
 
 class Limit:
-    """A limit: how many, per what.
+    """A limit: how many, and per what.
 
     Args:
         rates: Such as ``"3/hour; 10/day"``, ``"500/hour; burst 50"`` or ``"20 distinct/day"``; or a function

@@ -47,7 +47,7 @@ _log = logging.getLogger("mailflows.limits")
 
 
 class Limiter(View):
-    """Decides about attempts to send: all limits together, in one step, all or none.
+    """Decides on attempts to send by all limits at once: all or none.
 
     A refusal changes nothing, so one victim who is out of reach costs nobody else anything; the order of the
     limits does not matter.
@@ -122,7 +122,7 @@ class Limiter(View):
         lease: float | None = None,
         **keys: Unpack[Keys],
     ) -> Decision:
-        """Take what an attempt needs, from all limits or from none.
+        """Take the quota an attempt needs, from all limits or from none.
 
         Args:
             message: The message, for its recipients (of the envelope, else To, Cc and Bcc, each mailbox
@@ -188,7 +188,7 @@ class Limiter(View):
         return self._decision(attempt, *(await self._fallback.adecide(charges, lease=lease)))
 
     def check(self, message: Source | object | None = None, **keys: Unpack[Keys]) -> Decision:
-        """Say what `acquire` would decide now, and change nothing.
+        """Return what `acquire` would decide now, without changing anything.
 
         Raises:
             ValueError: As `acquire`.
@@ -246,7 +246,7 @@ class Limiter(View):
     def wait(
         self, message: Source | object | None = None, *, timeout: float = math.inf, **keys: Unpack[Keys]
     ) -> Decision:
-        """Wait until an attempt fits: its moment is booked, so nobody who came later is served first.
+        """Wait until an attempt is allowed; turns are booked, so it is first come, first served.
 
         Args:
             message: As `acquire`.
@@ -283,7 +283,7 @@ class Limiter(View):
         return decision
 
     def report(self, decision: Decision, *, sent: bool) -> None:
-        """Feed the outcome back: what was not sent is given back, what was sent is kept for good.
+        """Report the outcome: quota for unsent recipients is given back, the rest stays used.
 
         Args:
             decision: What `acquire` or `schedule` returned; a refusal changes nothing.
@@ -296,7 +296,7 @@ class Limiter(View):
         await self._fallback.asettle(decision.outcome, keep=sent, degraded=decision.degraded)
 
     def show(self, **keys: Unpack[Keys]) -> tuple[LimitReading, ...]:
-        """Return how the counters of a key stand, by its clear value; nothing is changed.
+        """Return the counters of a key, given in clear; changes nothing.
 
         Args:
             keys: Such as ``to="ada@example.org"`` or ``client="192.0.2.7"``; limits that count by others are
@@ -323,7 +323,7 @@ class Limiter(View):
         return Decision(self._by_meter, attempt, outcome).readings
 
     def reset(self, **keys: Unpack[Keys]) -> int:
-        """Forget what was counted for a key, by its clear value, and return the number of its counters.
+        """Reset the counters of a key, given in clear, and return how many there were.
 
         Args:
             keys: As `show`.
@@ -350,7 +350,7 @@ class Limiter(View):
         return len(charges)
 
     def forget(self, address: str) -> int:
-        """Forget a person: the counters of an address as recipient and as account.
+        """Forget a person: reset the counters of an address as recipient and as account.
 
         What is counted per content goes by itself, at the latest after the time of its rate: its key holds
         a hash of both.
@@ -368,7 +368,7 @@ class Limiter(View):
         return await self.areset(to=address) + sum([await self.areset(account=each) for each in spellings])
 
     def penalize(self, units: int = 1, **keys: Unpack[Keys]) -> None:
-        """Take more from the counters of a key, beyond their limit if need be: for who was caught.
+        """Take extra quota from a key as a penalty, beyond its limit if need be.
 
         The reward is `report` with ``sent=False``, which gives back what an attempt took.
 
@@ -406,7 +406,7 @@ class Limiter(View):
     def sending(
         self, message: Source | object | None = None, *, lease: float = LEASE, **keys: Unpack[Keys]
     ) -> Iterator[Decision]:
-        """Reserve, send in the block, and keep what was reserved; an exception gives it back.
+        """Reserve quota, send in the block, and keep the quota; an exception gives it back.
 
         If the process dies in the block, an exact limit forgets the reservation after *lease* seconds, and
         a steady one as it drains.
@@ -454,7 +454,7 @@ class Limiter(View):
         await self.areport(decision, sent=True)
 
     def guard(self, **keys: str | Callable[[Mapping[str, Any]], object]) -> Callable[[F], F]:
-        """Return a decorator that puts a function which sends, sync or async, behind `sending`.
+        """Return a decorator that runs a sync or async sending function inside `sending`.
 
         Args:
             keys: For each key of `Keys`, and for ``message``, the name of the function's parameter that

@@ -57,7 +57,7 @@ Our choice, tried on benchmarks/limits_pacing.py."""
 
 
 class Pacer(View):
-    """Gives each message a turn, so that its provider gets as much as it takes, and no more.
+    """Paces messages, so that each provider gets mail as fast as it accepts it, and no faster.
 
     Domains are grouped by who takes their mail. Turns are booked in the store, so that all processes share
     one pace. When a provider says "too fast", all slow down at once, and recover in steps.
@@ -142,7 +142,7 @@ class Pacer(View):
         to: Callable[[T], Any] | None = None,
         look_ahead: int = 1000,
     ) -> Iterator[tuple[T, Slot]]:
-        """Give each message when it is its turn, and wait in between.
+        """Yield each message when it is its turn, and wait in between.
 
         A provider that is slow or suspended does not hold up the others, as long as fewer than
         *look_ahead* messages wait for it. Tell each slot what came of it, also that you skipped it: until
@@ -197,7 +197,7 @@ class Pacer(View):
         return arun(line, messages, provider, self._asleep, self._away)
 
     def forget(self, resume: str) -> None:
-        """Forget the checkpoint of a run, so that it begins again."""
+        """Forget the checkpoint of a run, so that it starts over."""
         Checkpoint.forget(self.store, self._key(f"run\n{resume}"))
 
     def _line(self, resume: str | None, look_ahead: int) -> Line[Any]:

@@ -17,7 +17,7 @@ _SECONDS = {"day": 86_400, "hour": 3600}
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How many messages may leave on each day of sending; after the last one, as many as one likes.
+    """How many messages may be sent on each day of sending; unlimited after the last one.
 
     Args:
         limits: Messages on the first, second, … day. No day allows less than the one before.

@@ -16,7 +16,7 @@ _LOST = Reply(None, reason=BounceReason.CONNECTION, action=Action.RETRY)
 
 
 class Slot:
-    """A turn to send one message; tell it what came of it, once: `sent`, `skipped`, `failed` or `result`.
+    """A turn to send one message; report its outcome once: `sent`, `skipped`, `failed` or `result`.
 
     It is false where no turn was booked, because it would have been later than *within*.
 
@@ -47,7 +47,7 @@ class Slot:
         self._tell = [tell]
 
     def result(self, code: int, text: str | bytes = "") -> Reply:
-        """Feed back what the server replied, and return what it asks for.
+        """Report the server's reply, and return its meaning.
 
         Args:
             code: The last reply code, such as 250 or 421.
@@ -60,18 +60,18 @@ class Slot:
         return self._report(read_reply(code, text, provider=self.provider))
 
     def sent(self) -> None:
-        """Feed back that the message was taken."""
+        """Report that the message was accepted."""
         self._report(Reply(250))
 
     def skipped(self) -> None:
-        """Feed back that nothing was sent, such as to an address that is suppressed by now.
+        """Report that nothing was sent, for example because the address is suppressed by now.
 
         The message is done, its connection is free, and the pace learns nothing.
         """
         self._report(Reply(250))
 
     def failed(self, problem: BaseException) -> Reply:
-        """Feed back an exception of smtplib or aiosmtplib, and return what it asks for.
+        """Report an exception of smtplib or aiosmtplib, and return its meaning.
 
         One that holds no reply, such as a lost connection, says nothing about the pace.
         """

@@ -141,7 +141,7 @@ class _Place(NamedTuple):
 
 
 class WarmUp:
-    """Allows a new IP address or domain a little more on each day of sending.
+    """Warms up an IP address or domain: allows a little more on each day of sending.
 
     Days are calendar days in UTC, and only days on which something was granted count: a day without
     sending repeats its step on the next day. After more than 30 days without sending it all begins again.
@@ -209,7 +209,7 @@ class WarmUp:
         return await asyncio.to_thread(self.acquire, n, provider=provider)
 
     def state(self, *, provider: str | None = None) -> WarmUpState:
-        """Say how far the warm-up has come; changes nothing.
+        """Return how far the warm-up is; changes nothing.
 
         Args:
             provider: As `acquire`.

@@ -1,4 +1,4 @@
-"""Recipients: whether to write to an address, and what a whole mailing base is worth.
+"""Recipients: whether to write to an address, and how clean a whole list is.
 
 `check_recipient` says it for one address, `check_list` for a list; a `RecipientChecker` holds the settings
 and the cache of both.

@@ -287,7 +287,7 @@ _CLASS_OF = {
 
 
 class Advice(StrEnum):
-    """Whether to mail a list, best first."""
+    """Whether to send to a list, best first."""
 
     GO = "go"
     SAMPLE_FIRST = "sample-first"

@@ -100,7 +100,7 @@ class RecipientChecker:
 
     @property
     def resolver(self) -> Door:
-        """What asks the DNS; made on first use."""
+        """The DNS resolver, created on first use."""
         if self._resolver is None:
             from mailflows._dns import Resolver  # noqa: PLC0415 -- only where it is needed
 
@@ -108,7 +108,7 @@ class RecipientChecker:
         return self._resolver
 
     def check(self, address: str) -> RecipientReport:
-        """Check one address. Nothing is raised for a bad one: the report says what is wrong."""
+        """Check one address. A bad one raises nothing: the report says what is wrong."""
         finding = self.judge.find(address)
         results: dict[int, DomainFacts] = {}
         if self.dns and finding.domain is not None:
@@ -161,7 +161,7 @@ class RecipientChecker:
         progress: bool | Callable[[int, int], None] | None = None,
         n_jobs: int = 1,
     ) -> ListReport:
-        """Check a whole list: each domain is asked once, and memory does not grow with the rows.
+        """Check a whole list: each domain is looked up once, and memory does not grow with the rows.
 
         Args:
             rows: Any iterable of addresses or mappings, a path or an open file of CSV, a pandas column
@@ -215,7 +215,7 @@ class RecipientChecker:
 
     @property
     def looks_up_addresses(self) -> bool:
-        """Whether an address may be known by itself: as bouncing, or as a spam trap."""
+        """Whether single addresses are looked up, as bouncing or as spam traps."""
         return self._bounced is not None or bool(self._overrides.traps)
 
     def conclude(
@@ -227,7 +227,7 @@ class RecipientChecker:
         further: tuple[RecipientReason, ...] = (),
         at: datetime | None = None,
     ) -> RecipientReport:
-        """Say the verdict when the DNS has been heard; the second half of a check."""
+        """Return the verdict once the DNS has answered; the second half of a check."""
         suppressed = self._bounced is not None and self.is_bounced(finding)
         return self.judge.report(
             finding,
@@ -366,7 +366,7 @@ def check_list(  # noqa: PLR0913 -- the settings of one list
     progress: bool | Callable[[int, int], None] | None = None,
     n_jobs: int = 1,
 ) -> ListReport:
-    """Check a whole list; see `RecipientChecker.check_list` for a resolver, a cache and data of your own.
+    """Check a whole list; `RecipientChecker.check_list` takes your own resolver, cache and data.
 
     Args:
         rows: Any iterable of addresses, a path or an open file of CSV, a pandas column.

@@ -39,7 +39,7 @@ _MOST_PICKLED = 100_000
 
 @dataclass(frozen=True, slots=True)
 class ListReport(Result):
-    """What was found about a list.
+    """The report on a mailing list.
 
     Attributes:
         rows: Rows that were read.
@@ -149,7 +149,7 @@ class ListReport(Result):
     def clean(
         self, *, risky: bool = False, apply_suggestions: bool = False, ignore_status: bool = False
     ) -> Iterator[Any]:
-        """Yield the rows that are safe to mail, each mailbox once, from what was judged.
+        """Yield the rows that are safe to send to, each mailbox once.
 
         Args:
             risky: Whether to keep risky addresses and those without an answer from the DNS, too. Without
@@ -189,7 +189,7 @@ class ListReport(Result):
         return cells
 
     def segments(self, column: str | None = None, *, by_risk: bool = False) -> tuple[Segment, ...]:
-        """Divide the list, and say how each part does; by default by who takes the mail.
+        """Divide the list into segments, by default by mailbox provider, with the figures of each.
 
         Args:
             column: A column of the list, such as the source or the year of a sign-up.

@@ -89,7 +89,7 @@ DEAD = frozenset(
 
 
 class Trait(StrEnum):
-    """What is known of an address or its domain; most of these are not bad in themselves."""
+    """A trait of an address or its domain; most are not bad in themselves."""
 
     DISPOSABLE = "disposable"
     ALIAS_RELAY = "alias-relay"
@@ -137,7 +137,7 @@ def make_reason(code: str, *evidence: str, **parameters: Any) -> RecipientReason
 
 @dataclass(frozen=True, slots=True)
 class RecipientReport(Result):
-    """What is known about one address. Every field is always there.
+    """The report on one address. Every field is always present.
 
     Attributes:
         address: What was given, as text; empty for what is not text.

@@ -24,7 +24,7 @@ __all__ = ["RiskLevel", "SignUpRisk", "looks_random", "signup_risk"]
 
 
 class RiskLevel(StrEnum):
-    """What to do with a sign-up, the harmless one first."""
+    """The risk of a sign-up, lowest first."""
 
     LOW = "low"
     """Send the confirmation."""
@@ -68,7 +68,7 @@ _LEVELS = tuple(RiskLevel)
 
 
 def signup_risk(report: RecipientReport, *, known_client: bool = False) -> SignUpRisk:
-    """Say how risky it is to write to the address of a sign-up.
+    """Judge how risky it is to write to the address of a sign-up.
 
     Args:
         report: What is known of the address.

@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What a user knows better than the lists.
+    """Your corrections to the built-in lists.
 
     Attributes:
         disposable: Domains to call disposable, with all below them.

@@ -49,7 +49,7 @@ class BreakerState(StrEnum):
 
 
 class Metric(StrEnum):
-    """What is counted against a flow."""
+    """A rate that counts against a flow."""
 
     BOUNCES = "bounces"
     COMPLAINTS = "complaints"
@@ -59,7 +59,7 @@ class Metric(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A rate that somebody publishes.
+    """A published threshold for a rate.
 
     Attributes:
         metric: What is counted.

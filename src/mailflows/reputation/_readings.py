@@ -64,7 +64,7 @@ class ProviderReading(Result):
 
     @property
     def denominator(self) -> str:
-        """What the share is of."""
+        """What the rate is a share of."""
         return _DENOMINATORS[self.provider]
 
     def __str__(self) -> str:

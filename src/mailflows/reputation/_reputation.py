@@ -115,7 +115,7 @@ class Stop(Result):
 
 @dataclass(frozen=True, slots=True)
 class ReputationVerdict(Permission):
-    """Whether mail of a flow may pass. A verdict is true if it may, at least to some.
+    """Whether mail of a flow may be sent. True if it may, at least to some recipients.
 
     Attributes:
         accepted: Recipients that may be written to, as they were given.
@@ -133,7 +133,7 @@ class ReputationVerdict(Permission):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds until everything that is stopped is tried again; 0.0 where nothing is."""
+        """Seconds until everything that is stopped is tried again; 0.0 if nothing is."""
         return max((stop.retry_after for stop in self.stops), default=0.0)
 
     def __str__(self) -> str:
@@ -142,7 +142,7 @@ class ReputationVerdict(Permission):
 
 
 class Reputation:
-    """Remembers what became of the mail of each flow, and stops what harms it before the providers do.
+    """Counts the outcomes of each flow's mail, and stops what harms its reputation before providers do.
 
     Every flow has counts and a breaker of its own, and within it so has every big provider, and every form,
     template, campaign, tenant, account and sender that is told: the smallest that explains the evidence
@@ -194,7 +194,7 @@ class Reputation:
         recipients: Iterable[str] = (),
         context: Context | None = None,
     ) -> ReputationVerdict:
-        """Say whether a message may pass; while a breaker is half-open, a few may, and are counted.
+        """Say whether a message may be sent; a half-open breaker lets a few through and counts them.
 
         Args:
             flow: The flow by which it leaves.
@@ -234,7 +234,7 @@ class Reputation:
         sender: str | None = None,
         context: Context | None = None,
     ) -> None:
-        """Learn from what happened; a second copy of an event that has an id changes nothing.
+        """Learn from an event; a repeated event with an ID changes nothing.
 
         Args:
             events: What happened, of one kind or several.
@@ -264,7 +264,7 @@ class Reputation:
             self._tell(standing)
 
     def count(self, flow: Flow | str, **numbers: int) -> Standing:
-        """Count recipients without an event for each, and say how the flow stands.
+        """Count recipients without an event for each, and return the state of the flow.
 
         Args:
             flow: Whose mail it was.
@@ -287,7 +287,7 @@ class Reputation:
         return standing
 
     def note(self, flow: Flow | str, readings: Iterable[ProviderReading]) -> tuple[Standing, ...]:
-        """Hold what big providers measured against their own thresholds, and stop the mail to those above.
+        """Compare providers' own measurements with their thresholds, and stop mail to a provider above one.
 
         Args:
             flow: Whose domain or address it is.
@@ -312,7 +312,7 @@ class Reputation:
         return noted
 
     def check(self, flow: Flow | str, *, scope: str | None = None, provider: str | None = None) -> Standing:
-        """Say how a flow stands, a smaller scope of it, or its mail to one provider; changes nothing.
+        """Return the state of a flow, a scope in it, or its mail to one provider; changes nothing.
 
         Args:
             flow: The flow.
@@ -336,7 +336,7 @@ class Reputation:
         yield from map(self.check, Flow)
 
     def stopped(self) -> tuple[Standing, ...]:
-        """Return everything that is stopped or on trial now, flows and smaller scopes, by name.
+        """Return all flows and scopes that are stopped or half-open now, by name.
 
         Raises:
             StoreError: If the store could not answer.
@@ -378,7 +378,7 @@ class Reputation:
         return await adrive(steps, self._documents)
 
     def close(self, flow: Flow | str, *, scope: str | None = None, provider: str | None = None) -> Standing:
-        """Let a flow, a scope of it, or its mail to one provider go on, and forget why it was stopped.
+        """Restart a flow, a scope in it, or its mail to one provider, and forget why it was stopped.
 
         Raises:
             StoreError: If the store could not answer.
@@ -392,7 +392,7 @@ class Reputation:
         return await adrive(self._ordering(_named(flow, scope, provider), _closed), self._documents)
 
     def forget(self, address: str) -> int:
-        """Erase what is known of a person, as sender and as account, and return how many records that were.
+        """Erase all data about a person, as sender and as account, and return the number of records.
 
         Raises:
             StoreError: If the store could not answer: an order of yours is not dropped in silence.

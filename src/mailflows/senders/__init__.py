@@ -1,4 +1,4 @@
-"""Sender control: who mails many invalid addresses, or lost the account to somebody else, is stopped."""
+"""Sender control: stop senders with many invalid recipients, and compromised accounts."""
 
 from __future__ import annotations
 

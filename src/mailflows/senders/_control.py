@@ -67,7 +67,7 @@ Order: TypeAlias = "Callable[[SenderRecord, float], None]"
 
 
 class SenderControl:
-    """Stops senders who mail invalid addresses, mass mailings, and accounts that somebody else took over.
+    """Stops senders with many invalid recipients, mass mailings, and compromised accounts.
 
     For mail that people send (the professional flow): each sender has a record in the store, by a keyed hash.
     Ask before each message, and feed back what becomes of the mail.
@@ -119,7 +119,7 @@ class SenderControl:
         client: object = None,
         context: Context | None = None,
     ) -> Steps[SenderVerdict]:
-        """Say whether a sender may send this, and remember that it was tried.
+        """Say whether a sender may send this, and record the attempt.
 
         Args:
             sender: Who: an address, or the name of an account.
@@ -137,7 +137,7 @@ class SenderControl:
 
     @asked
     def check(self, sender: str) -> Steps[SenderVerdict]:
-        """Say how a sender stands, and change nothing: held means that the next message would be."""
+        """Return the status of a sender; changes nothing. Held means that the next message would be held."""
         return (yield from self._checked(sender))
 
     def _checked(self, sender: str) -> Steps[SenderVerdict]:
@@ -159,7 +159,7 @@ class SenderControl:
         valid: int = 0,
         invalid: int = 0,
     ) -> Steps[SenderVerdict]:
-        """Feed back what became of a sender's mail; soft bounces are nobody's fault and do not count.
+        """Report the outcomes of a sender's mail; soft bounces do not count.
 
         Args:
             sender: Who sent it.
@@ -180,7 +180,7 @@ class SenderControl:
 
     @asked
     def declare(self, sender: str, kind: SenderKind | str | None) -> Steps[SenderVerdict]:
-        """Say who is behind an account; without it that is learned from what the account does.
+        """Declare what kind of sender an account is; otherwise that is learned from its mail.
 
         Args:
             sender: Who.
@@ -207,7 +207,7 @@ class SenderControl:
 
     @asked
     def unblock(self, sender: str) -> Steps[SenderVerdict]:
-        """Let a sender go on, whatever the reason of the block was, and learn from it.
+        """Unblock a sender, whatever the reason for the block, and learn from it.
 
         What looked like a theft is taken for the sender's own: the networks and the volume of the day become
         usual, and more evidence is asked for from now on.
@@ -231,7 +231,7 @@ class SenderControl:
 
     @asked
     def blocked(self) -> Steps[list[tuple[str, SenderVerdict]]]:
-        """Return every sender who is blocked now, with the verdict; by name where *names* kept it.
+        """Return every blocked sender with the verdict; by name if *names* is set.
 
         Raises:
             StoreError: If the store could not answer.
@@ -242,7 +242,7 @@ class SenderControl:
     def replay(
         cls, events: Iterable[SenderEvent | Mapping[str, Any]], *, policy: SenderPolicy | None = None
     ) -> SenderReplay:
-        """Say whom a control would have stopped, from a log of your own; nothing is kept.
+        """Replay a log, and return which senders would have been stopped; nothing is stored.
 
         Play some weeks of mail before you let a control refuse anything.
 

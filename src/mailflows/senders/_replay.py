@@ -20,7 +20,7 @@ __all__ = ["SenderEvent", "SenderReplay", "Stopped"]
 
 @dataclass(frozen=True, slots=True)
 class SenderEvent:
-    """One line of a log: a message that was sent, or what became of some.
+    """One line of a log: a message that was sent, or the outcome of some.
 
     Attributes:
         at: When, an aware moment or Unix seconds.

@@ -17,7 +17,7 @@ __all__ = ["SenderKind", "SenderStatus", "SenderVerdict"]
 
 
 class SenderStatus(StrEnum):
-    """How a sender stands."""
+    """The status of a sender."""
 
     CLEAR = "clear"
     WARNED = "warned"
@@ -28,7 +28,7 @@ class SenderStatus(StrEnum):
 
 
 class SenderKind(StrEnum):
-    """Who is behind an account, where it was declared; by default that is learned from what it does."""
+    """The kind of sender, if it was declared; by default that is learned from its mail."""
 
     PERSON = "person"
     SHARED = "shared"
@@ -40,7 +40,7 @@ class SenderKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SenderVerdict(Permission):
-    """Whether a sender may send. A verdict is true if so.
+    """Whether a sender may send. True if so.
 
     Attributes:
         allowed: Whether this message may go.

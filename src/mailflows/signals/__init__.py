@@ -1,4 +1,4 @@
-r"""What can be seen in a message, named and measured.
+r"""Signals: what can be seen in a message, named and measured.
 
 `measure` returns the signals of a message as numbers in [0, 1]; what is absent is zero and left out.
 Every name, with a sentence, stands in `SIGNALS` and in the documentation's table.

@@ -14,7 +14,7 @@ NAME_SPLIT = re.compile(r"[\s._,'\"()-]+")
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One thing that can be seen in a message.
+    """One measurable property of a message.
 
     Attributes:
         name: ``family-what`` in kebab-case, stable: it stands in model files and in reasons.

@@ -1,4 +1,4 @@
-"""The watch over templates: what a template always says, and what its fields may hold."""
+"""Templates over time: the fixed text of each template, and what its fields may hold."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class Series(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation(Result):
-    """What a memory of templates saw in a message.
+    """What the memory of templates found in a message.
 
     Attributes:
         series: What kind of series it belongs to.

@@ -158,7 +158,7 @@ def check_fields(
     allow: Mapping[str, Iterable[str]] | None = None,
     longest: int = LONGEST,
 ) -> FieldReport:
-    """Look at the values of a form before they are put into a template.
+    """Check the values of a form before they are put into a template.
 
     Args:
         fields: Name → value; what nests is looked at by names such as ``user.name``, what is no text as

@@ -1,4 +1,4 @@
-"""Tracking: signed links and pixels, hits judged, and what a campaign achieved, with honest intervals."""
+"""Tracking: signed links and pixels, people told from bots, and campaign statistics with intervals."""
 
 from __future__ import annotations
 

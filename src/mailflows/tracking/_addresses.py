@@ -36,7 +36,7 @@ _MAX_ID = 100  # bound: ids stand in every link of a message
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """What a token of ours says once it has come back.
+    """The content of a token that has come back.
 
     Attributes:
         purpose: ``open``, ``click``, ``unsubscribe`` or ``bounce``.

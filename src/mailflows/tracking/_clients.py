@@ -20,7 +20,7 @@ __all__ = ["HitKind", "Program", "by_agent", "by_network", "kind_of_agent", "net
 
 
 class HitKind(StrEnum):
-    """Who fetched it."""
+    """Who made a hit."""
 
     HUMAN = "human"
     """A person, or the proxy of a mail provider that fetches when the reader opens."""

@@ -105,7 +105,7 @@ class Comparison(Result):
         return iter(self.differences)
 
     def sentence(self, name: str = "clicked") -> str:
-        """Return in plain words what one rate says, a sentence for each pair of campaigns.
+        """Return the comparison of one rate in plain words, a sentence for each pair of campaigns.
 
         Raises:
             ConfigurationError: If there is none of this name.
@@ -140,7 +140,7 @@ class Comparison(Result):
         }
 
     def plot(self, ax: Any = None, *, dark: bool = False) -> Any:  # noqa: ANN401 -- matplotlib is optional
-        """Draw each difference with its interval, those that are clear in colour.
+        """Draw each difference with its interval; clear differences are coloured.
 
         Args:
             ax: The axes to draw on; new ones by default.
@@ -200,7 +200,7 @@ class Comparison(Result):
 def compare(
     first: CampaignStats, second: CampaignStats, *more: CampaignStats, confidence: float = 0.95
 ) -> Comparison:
-    """Compare campaigns rate by rate, with Newcombe's interval of each difference.
+    """Compare campaigns rate by rate, with Newcombe's interval for each difference.
 
     Three and more are corrected for the number of pairs (Bonferroni); where fewer than five are to be
     expected, Fisher's exact test must agree.
@@ -241,7 +241,7 @@ def _difference(a: CampaignStats, b: CampaignStats, first: Rate, second: Rate, l
 def recipients_needed(
     share: float, *, difference: float, variants: int = 2, confidence: float = 0.95, power: float = 0.8
 ) -> int:
-    """Return how many recipients each variant needs, so that a difference is found if there is one.
+    """Return how many recipients each variant needs for a difference to be detected.
 
     >>> recipients_needed(0.04, difference=0.02)  # clicks of 4 or 6 %
     1863

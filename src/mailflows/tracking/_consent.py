@@ -30,7 +30,7 @@ _MAX_PROOF = 1000
 
 
 class ConsentUse(StrEnum):
-    """What a recipient agrees to, each for itself."""
+    """The separate things that a recipient can agree to."""
 
     MAIL = "mail"
     OPENS = "opens"
@@ -61,7 +61,7 @@ class ConsentRecord(Result):
 
 @dataclass(frozen=True, slots=True)
 class Consent(Result):
-    """What a recipient agreed to; what they said nothing about is not agreed to.
+    """What a recipient has agreed to; anything not mentioned counts as refused.
 
     Attributes:
         mail: Whether they agreed to the mail.
@@ -95,7 +95,7 @@ class Consent(Result):
 
 @dataclass(slots=True)
 class Consents:
-    """Keeps what recipients agreed to, by their opaque id.
+    """Records what recipients agreed to, by their opaque ID.
 
     Args:
         store: Where the decisions are, such as ``SQLiteStore("consents.db")``. It must not lose them.
@@ -150,7 +150,7 @@ class Consents:
         return await self._aupdate(recipient, self._decided(uses, proof, is_given=True))
 
     def withdraw(self, recipient: str, *uses: ConsentUse | str, proof: str = "") -> Consent:
-        """Record that a recipient withdraws, which also silences pixels and links that were sent before.
+        """Record a withdrawal, which also silences pixels and links in mail already sent.
 
         Args:
             recipient: Their opaque id.
@@ -167,7 +167,7 @@ class Consents:
         return await self._aupdate(recipient, self._decided(uses or tuple(ConsentUse), proof, is_given=False))
 
     def note_open(self, recipient: str) -> None:
-        """Remember only the day on which a recipient last opened a message: enough for list hygiene.
+        """Record only the day on which a recipient last opened a message: enough for list hygiene.
 
         Raises:
             StoreError: If the store could not keep it.
@@ -179,7 +179,7 @@ class Consents:
         await self._aupdate(recipient, self._opened())
 
     def forget(self, recipient: str) -> None:
-        """Remove all that is known of a recipient, proofs included.
+        """Remove all data about a recipient, proofs included.
 
         Raises:
             StoreError: If the store could not answer.

@@ -58,7 +58,7 @@ _log = logging.getLogger("mailflows.tracking")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an HTTP request brings, whatever brought it.
+    """An HTTP request, from any framework.
 
     Attributes:
         method: The method, in capitals.
@@ -75,7 +75,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What goes back, and what was learnt.
+    """An HTTP response, and the hit it was for.
 
     Attributes:
         status: The status code with its words.
@@ -93,7 +93,7 @@ class Response:
 
 
 class Endpoints:
-    """Serves pixel, clicks and one-click unsubscribing (RFC 8058) behind a tracker's addresses.
+    """Serves the pixel, clicks and one-click unsubscribe (RFC 8058) at a tracker's URLs.
 
     Give `wsgi` or `asgi` to the server that you use, or `django` to a URL pattern. GET never unsubscribes: it
     shows a page with a button, because programs follow every link. A POST with the signed address does,
@@ -168,7 +168,7 @@ class Endpoints:
         self._clock = clock
 
     def answer(self, request: Request) -> Response:
-        """Return the response to any request, and what it says; only signed targets are redirected to."""
+        """Return the response to any request, and its hit; redirects only to signed targets."""
         kind = request.path.rstrip("/").rpartition("/")[0].rpartition("/")[2]
         purpose = next((purpose for purpose, path in PATHS.items() if path == kind), None)
         if purpose is None:

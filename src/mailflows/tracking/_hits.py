@@ -67,22 +67,22 @@ class Hit:
 
     @property
     def is_click(self) -> bool:
-        """Whether a link was followed, not a picture loaded."""
+        """Whether a link was followed, rather than a pixel loaded."""
         return self.tracked.purpose is Purpose.CLICK
 
     @property
     def client(self) -> tuple[str, str]:
-        """Who asked: the network of the address, and the user agent."""
+        """The client: the network of its IP address, and its user agent."""
         return network_of(self.address), self.user_agent
 
 
 @dataclass(frozen=True, slots=True)
 class HitVerdict(Result):
-    """Who fetched it, and why we think so.
+    """Who made a hit, and the signs for it.
 
     Attributes:
         hit: The request.
-        kind: Who fetched it.
+        kind: Who made a hit.
         reasons: In favour of it; empty for a person on a browser.
         is_proxy: Whether the reader's mail provider fetched it: place and device are not the reader's.
         hides_opens: Whether the recipient's own openings can never be seen.
@@ -135,7 +135,7 @@ def judge_hit(
     others: Sequence[Hit] = (),
     links: int | None = None,
 ) -> HitVerdict:
-    """Judge one hit beside the recipient's other hits.
+    """Judge one hit in the light of the recipient's other hits.
 
     Args:
         hit: The request.
@@ -163,7 +163,7 @@ def judge_hits(
     delivered: Mapping[tuple[str, str], datetime] | None = None,
     links: int | None = None,
 ) -> Iterator[HitVerdict]:
-    """Judge many hits, each beside the others of its campaign and recipient, in the order of time.
+    """Judge many hits, each in the light of the others of its campaign and recipient, by time.
 
     A client that proves to be a scanner with several recipients is one for all of them.
 

@@ -47,7 +47,7 @@ SKIPPED = {
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What is done with a link of a message.
+    """How a link of a message is treated.
 
     Attributes:
         url: Where it leads, as a browser reads it.

@@ -42,7 +42,7 @@ _Rows: TypeAlias = "tuple[list[str], Sequence[tuple[object, ...]]]"
 
 @dataclass(frozen=True, slots=True)
 class CampaignStats(Result):
-    """What a campaign achieved.
+    """The results of a campaign.
 
     Everything is counted once for each recipient, with the total beside it. An open is "at least fetched",
     never "read": proxies load pictures unasked, and readers without pictures are not seen. "Opened by
@@ -89,7 +89,7 @@ class CampaignStats(Result):
         campaign: str | None = None,
         confidence: float = 0.95,
     ) -> CampaignStats:
-        """Count the events of a campaign, in any order; what comes twice counts once.
+        """Count the events of a campaign, in any order; duplicates count once.
 
         The events may be a generator: memory grows with the recipients, not with the events. A recipient
         with a later event counts as sent, and as delivered if it was opened, clicked, or brought a complaint;

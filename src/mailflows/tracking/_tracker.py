@@ -47,7 +47,7 @@ _PREVIEW = "0" * 16
 
 
 class Tracker:
-    r"""Rewrites messages so that opens and clicks are told, and reads what comes back.
+    r"""Rewrites messages to track opens and clicks, and decodes the tokens that come back.
 
     Args:
         keys: Secrets of at least 16 bytes, the newest first; older ones are accepted while they are
@@ -117,7 +117,7 @@ class Tracker:
         do_not_track: bool = False,
         consent: Consent | None = None,
     ) -> bytes:
-        """Return a message whose links and pixel tell of this recipient.
+        """Return a message with tracked links and a pixel for this recipient.
 
         Only the values of ``href`` in ``a`` and ``area`` change, and a pixel is added; all other bytes stay,
         but for line ends that no SMTP server takes, NUL, and a byte order mark.
@@ -156,7 +156,7 @@ class Tracker:
         return spliced(raw, changes)
 
     def links(self, message: Source) -> tuple[Link, ...]:
-        r"""Return every link of a message's HTML, in order, and why it would be left alone, if it would.
+        r"""Return every link of a message's HTML, in order, with the reason if it is left alone.
 
         >>> tracker = Tracker([bytes(32)], "https://t.shop.example/")
         >>> raw = b'Content-Type: text/html\n\n<a href="mailto:ada@lovelace.example">Ada</a>'
@@ -194,7 +194,7 @@ class Tracker:
         return spliced(raw, [(part, undone(part, self._addresses)) for part in pages(raw)])
 
     def decode(self, text: object, purpose: Purpose | str) -> Tracked:
-        """Read a token, or the whole address that holds one.
+        """Decode a token, or the URL or address that contains one.
 
         Args:
             text: What a request's path ends with; behind the last «/» stands the token. For a bounce, the
@@ -207,7 +207,7 @@ class Tracker:
         return self._addresses.read(text, Purpose(purpose))
 
     def unsubscribe_url(self, *, campaign: str, recipient: str) -> str:
-        """Return the address that unsubscribes by POST, and never by GET: programs fetch every link.
+        """Return the URL that unsubscribes by POST, never by GET: scanners fetch every link.
 
         Raises:
             ConfigurationError: If the ids are empty, long, or hold an address.
@@ -215,7 +215,7 @@ class Tracker:
         return self._addresses.make(Purpose.UNSUBSCRIBE, campaign, recipient)
 
     def unsubscribe_headers(self, *, campaign: str, recipient: str) -> dict[str, str]:
-        """Return the two header fields of one-click unsubscribing (RFC 8058).
+        """Return the two header fields of one-click unsubscribe (RFC 8058).
 
         Both must be covered by the DKIM signature (RFC 8058 section 4).
 
@@ -232,7 +232,7 @@ class Tracker:
         return {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
     def bounce_address(self, domain: str, *, campaign: str, recipient: str) -> str:
-        """Return an envelope sender that says whose message bounced, even where the report does not (VERP).
+        """Return an envelope sender (VERP) that identifies the recipient, even if the bounce does not.
 
         It needs a domain whose mail comes to you whatever stands before the «@».
 
@@ -248,7 +248,7 @@ class Tracker:
         return f"{self._addresses.signer.to_local(Purpose.BOUNCE, campaign, recipient)}@{domain}"
 
     def honeypot_url(self, *, campaign: str, recipient: str) -> str:
-        """Return a link that no reader sees and only programs follow; what follows it is a scanner.
+        """Return a link that readers cannot see; whatever follows it is a scanner.
 
         Set it where nothing is displayed, such as around no text. `rewrite` never adds one by itself.
 

@@ -1,4 +1,4 @@
-"""Train and judge a classifier on labelled mail: the only home of scikit-learn.
+"""Train and evaluate a classifier on labelled mail; the only part that uses scikit-learn.
 
 A corpus is a folder ``label/source/*.eml``. `train` returns a model whose file `Classifier.load`
 reads; `evaluate` judges by leaving whole sources out.

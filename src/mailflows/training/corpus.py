@@ -86,7 +86,7 @@ def load_corpus(
     families: Mapping[str, str] | None = None,
     relabel: Mapping[str, Flow | None] | None = None,
 ) -> list[Example]:
-    """Read ``label/source/*.eml`` below a folder, with its MANIFEST.tsv where there is one.
+    """Read ``label/source/*.eml`` below a folder, with its MANIFEST.tsv if there is one.
 
     Args:
         folder: Holds one folder per flow.

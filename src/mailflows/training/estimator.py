@@ -108,14 +108,14 @@ class FlowClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):  # type:
         return np.asarray(self.classes_[shares.argmax(axis=1)])
 
     def predict_proba(self, messages: Iterable[Source]) -> np.ndarray[Any, Any]:
-        """Return a row of probabilities for each message, in the order of `classes_`."""
+        """Return one row of probabilities per message, in the order of `classes_`."""
         check_is_fitted(self)
         results = self.classifier_.classify_many(list(messages))
         rows = [[result.probabilities[Flow(name)] for name in self.classes_] for result in results]
         return np.array(rows).reshape(-1, len(self.classes_))
 
     def transform(self, messages: Iterable[Source]) -> np.ndarray[Any, Any]:
-        """Return the probabilities as features, for what learns from them together with others."""
+        """Return the probabilities as features for another estimator."""
         return self.predict_proba(messages)
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray[Any, Any]:

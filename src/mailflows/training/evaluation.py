@@ -57,7 +57,7 @@ class ViewMetrics(Result):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation(Result):
-    """What was measured, and how.
+    """The result of an evaluation.
 
     Attributes:
         views: Figures per view.
@@ -76,7 +76,7 @@ class Evaluation(Result):
     errors: list[tuple[str, str, str, float]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the single errors as plain data."""
+        """Return everything except the individual errors as plain data."""
         return {
             "views": {name: figures.to_dict() for name, figures in self.views.items()},
             "languages": self.languages,
@@ -116,7 +116,7 @@ def evaluate(
     recipe: Recipe | None = None,
     n_jobs: int = 1,
 ) -> Evaluation:
-    """Judge the recipe on messages whose group was left out of training.
+    """Evaluate the recipe on messages whose group was left out of training.
 
     Args:
         examples: The judged messages.

@@ -82,7 +82,7 @@ class Seeing:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained model beside the scikit-learn estimators it was read from."""
+    """A trained model, with the scikit-learn estimators it was made from."""
 
     model: Model
     signal_estimator: LogisticRegression
@@ -91,15 +91,15 @@ class Trained:
     vocabulary: tuple[str, ...]
 
     def decision_function(self, messages: Sequence[Message]) -> np.ndarray[Any, Any]:
-        """Return the calibrated logits by way of scikit-learn."""
+        """Return the calibrated logits, computed by scikit-learn."""
         return self.logits([look(message) for message in messages]) / self.model.temperature
 
     def predict_proba(self, messages: Sequence[Message]) -> np.ndarray[Any, Any]:
-        """Return the probabilities by way of scikit-learn."""
+        """Return the probabilities, computed by scikit-learn."""
         return softmax(self.decision_function(messages))
 
     def logits(self, seen: Sequence[Seen]) -> np.ndarray[Any, Any]:
-        """Return the uncalibrated logits of what was seen of messages."""
+        """Return the uncalibrated logits of prepared messages."""
         design = signal_matrix([s for s, _ in seen], self.names)
         wording = word_matrix([w for _, w in seen], self.vocabulary)
         share = self.model.wording_share

@@ -78,7 +78,7 @@ class SignalVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.sparse_output = sparse_output
 
     def fit(self, messages: Iterable[Source], flows: object = None) -> SignalVectorizer:
-        """Fix the columns; *messages* and *flows* are not looked at."""
+        """Set the columns; *messages* and *flows* are ignored."""
         del messages, flows
         chosen = self.families
         unknown = set(chosen or ()) - {signal.family for signal in SIGNALS.values()}
@@ -91,7 +91,7 @@ class SignalVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, messages: Iterable[Source]) -> sparse.csr_matrix | np.ndarray[Any, Any]:
-        """Measure the messages; one row each, values in [0, 1]."""
+        """Measure the messages: one row each, with values in [0, 1]."""
         rows = [measure(Message.read(message)) for message in messages]
         matrix = signal_matrix(rows, self.feature_names_)
         return matrix if self.sparse_output else matrix.toarray()
