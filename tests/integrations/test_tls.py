@@ -105,6 +105,27 @@ def test_login_over_tls_in_an_event_loop(relay: SmtpServer, certificate: Path) -
     assert len(relay.deliveries) == 1
 
 
+def test_nothing_is_open_behind_an_event_loop(
+    relay: SmtpServer, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a message has been sent the socket is closed, however slowly the relay ends TLS."""
+    used: list[Any] = []
+    close = aiosmtplib.SMTP.close
+
+    def record(client: aiosmtplib.SMTP) -> None:
+        used.append(client.transport)
+        close(client)
+
+    monkeypatch.setattr(aiosmtplib.SMTP, "close", record)
+
+    async def are_closing() -> list[bool]:
+        await send(gate(relay, "secret"), reset(), flow="transactional", tls=trusting(certificate))
+        sockets = [transport._ssl_protocol._transport for transport in used if transport is not None]
+        return [one is None or one.is_closing() for one in sockets]
+
+    assert asyncio.run(are_closing()) == [True]
+
+
 def test_a_certificate_that_nobody_knows(relay: SmtpServer) -> None:
     """Certificates are checked by default: the password is not said."""
     with GateSMTP(gate(relay, "secret")) as smtp, pytest.raises(ssl.SSLCertVerificationError):

@@ -137,7 +137,7 @@ class _Conversation:
                 raise AnswerLost(msg) from problem
             await _goodbye(client)
         finally:
-            client.close()
+            _hang_up(client)
         return refused
 
     @staticmethod
@@ -194,7 +194,7 @@ class _Conversation:
             try:
                 await client.login(server.username, route.secret())
             except BaseException:
-                client.close()
+                _hang_up(client)
                 raise
         return client
 
@@ -216,8 +216,23 @@ class _Conversation:
             tls_context=context,
         )
         await client.connect()
-        await client._ehlo_or_helo_if_needed()  # noqa: SLF001 -- before its extensions are asked
+        try:
+            await client._ehlo_or_helo_if_needed()  # noqa: SLF001 -- before its extensions are asked
+        except BaseException:
+            _hang_up(client)
+            raise
         return client
+
+
+def _hang_up(client: aiosmtplib.SMTP) -> None:
+    """Close a connection at once: the end of TLS is sent, and the relay's is not waited for.
+
+    Otherwise the socket is still open where the event loop ends with the message, as in `asyncio.run`.
+    """
+    transport = client.transport
+    client.close()
+    if transport is not None:
+        transport.abort()  # type: ignore[attr-defined] # typed as its base
 
 
 async def _goodbye(client: aiosmtplib.SMTP) -> None:
