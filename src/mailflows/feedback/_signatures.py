@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mailflows._clock import Clock
     from mailflows._stores import Documents
     from mailflows.feedback._sns import CertificateFetcher
+    from mailflows.feedback._webhook_table import Row
 
 __all__ = ["verify_webhook"]
 
@@ -84,10 +85,7 @@ def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs
         >>> verify_webhook("MailerSend", body, key="secret", headers={"Signature": signature})
         True
     """
-    row = provider_row(provider)
-    if not row.signed:
-        msg = f"{row.title} has no known signature scheme: protect the URL with a password"
-        raise ConfigurationError(msg, field="provider")
+    row = _signing(provider)
     secret = _secret(key, is_needed=row.signed != "sns" or fetch_certificate is None)
     ready = _KEYS.get(row.signed, bytes)(secret) if secret is not None else None
     request = {
@@ -97,20 +95,41 @@ def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs
         "form": form,
         "signature": row.signature,
     }
-    try:
-        if row.signed == "sns":
-            signed_at = signed_by_sns(
-                body, topic_arn=topic_arn, key=secret, fetch_certificate=fetch_certificate, now=clock()
-            )
-        else:
-            signed_at = _SCHEMES[row.signed](request, ready)
-    except ConfigurationError:
-        raise
-    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError, binascii.Error):
-        return False
+
+    def check() -> float | None:
+        if row.signed != "sns":
+            return _SCHEMES[row.signed](request, ready)
+        return signed_by_sns(
+            body, topic_arn=topic_arn, key=secret, fetch_certificate=fetch_certificate, now=clock()
+        )
+
+    signed_at = _signed_at(check)
     if signed_at == _TIMELESS:
         return seen is None or _is_first(seen, row.name, request)
     return signed_at is not None and (max_age is None or abs(clock() - signed_at) <= max_age)
+
+
+def _signing(provider: object) -> Row:
+    """Return the row of a provider that signs.
+
+    Raises:
+        ConfigurationError: If it signs nothing.
+    """
+    row = provider_row(provider)
+    if not row.signed:
+        msg = f"{row.title} has no known signature scheme: protect the URL with a password"
+        raise ConfigurationError(msg, field="provider")
+    return row
+
+
+def _signed_at(check: Callable[[], float | None]) -> float | None:
+    """Return when a request was signed, or `None` where it was not, or is none of that scheme."""
+    try:
+        return check()
+    except ConfigurationError:
+        raise
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError, binascii.Error):
+        return None
 
 
 _TIMELESS = float("inf")
