@@ -69,7 +69,7 @@ def test_tab_completion_shows_the_public_names() -> None:
     assert set(mailflows.__all__) < set(dir(mailflows))
 
 
-IN_MINUTES = frozenset({"Evaluation", "evaluate", "train"})
+IN_MINUTES = frozenset({"evaluate", "train"})
 """What takes minutes: `docs/training.md` shows it, and `tests/training` runs it."""
 
 

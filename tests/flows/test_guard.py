@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from mailflows import Classification, ConfigurationError, Envelope, Flow, Message
 from mailflows.flows import FlowRoute, FlowSet, GuardSettings, Outcome
 from mailflows.flows._advert import known_kinds, shipped_kinds
-from mailflows.templates import Observation, Series
+from mailflows.templates import Series
+from mailflows.templates._memory import Observation
 from mailflows.templates._slots import SlotAlarm
 
 FLOWS = FlowSet(

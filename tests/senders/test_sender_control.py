@@ -16,20 +16,15 @@ from hypothesis import strategies as st
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.feedback import BounceReason, Event, EventType
 from mailflows.limits import MemoryStore, SQLiteStore
-from mailflows.senders import (
-    SenderControl,
-    SenderEvent,
-    SenderKind,
-    SenderPolicy,
-    SenderStatus,
-    SenderVerdict,
-)
+from mailflows.senders import SenderControl, SenderEvent, SenderKind, SenderPolicy, SenderStatus
 from mailflows.senders._contacts import places_of
 from mailflows.senders._history import DAY, Block, SenderRecord
 from mailflows.testing import FixedClock
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mailflows.senders._verdict import SenderVerdict
 
 ADA = "ada@example.org"
 HOUR = 3600.0

@@ -11,7 +11,8 @@ import pytest
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.limits import MemoryStore
 from mailflows.testing import FixedClock
-from mailflows.tracking import Consent, Consents, Endpoints, Request, Tracker
+from mailflows.tracking import Consents, Endpoints, Request, Tracker
+from mailflows.tracking._consent import Consent
 
 TRACKER = Tracker([b"k" * 32], "https://t.shop.example/")
 RAW = b'Content-Type: text/html\n\n<body><a href="https://shop.example/">Offer</a></body>'

@@ -17,7 +17,8 @@ from mailflows.training.holdout import fewer_folds, source_groups, source_weight
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mailflows.training import Example, Trained
+    from mailflows.training import Example
+    from mailflows.training.fitting import Trained
 
 SMALL = Recipe(vocabulary=800)
 

@@ -49,34 +49,36 @@ from mailflows.feedback import (
 )
 from mailflows.feedback._csv import ImportResult
 from mailflows.feedback._entry import Suppression
-from mailflows.flows import FlowRoute, FlowSet, GuardDecision, RouteDecision
-from mailflows.flows._guard import GuardReason
+from mailflows.flows import FlowRoute, FlowSet
+from mailflows.flows._flow_set import RouteDecision
+from mailflows.flows._guard import GuardDecision, GuardReason
 from mailflows.gate import Finding as ScanFinding
 from mailflows.gate import GateDecision
 from mailflows.gate._check import GateReason, RefusedRecipient
-from mailflows.integrations import Delivery
+from mailflows.integrations._delivery import Delivery
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.limits import Decision, Limit, Limiter, MemoryStore
 from mailflows.message import Address, Part
 from mailflows.pacing._warm_up import Allowance, WarmUpState
-from mailflows.reputation import Reputation, ReputationVerdict
-from mailflows.reputation._reputation import Standing
+from mailflows.reputation import Reputation
+from mailflows.reputation._reputation import ReputationVerdict, Standing
 from mailflows.signals import SIGNALS, Signal, measure
-from mailflows.templates import Observation, TemplateMemory, check_fields
+from mailflows.templates import TemplateMemory, check_fields
+from mailflows.templates._memory import Observation
 from mailflows.templates._slots import SlotAlarm
 from mailflows.tracking import (
     CampaignStats,
-    Comparison,
     Hit,
     HitKind,
     HitVerdict,
-    Link,
     Tracked,
     Tracker,
     compare,
     judge_hit,
     judge_hits,
 )
+from mailflows.tracking._comparison import Comparison
+from mailflows.tracking._links import Link
 from mailflows.tracking._tables import Moment, Rate
 
 result = mailflows.classify(b"Subject: x\n\nHello")

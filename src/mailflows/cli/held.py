@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import argparse
 
     from mailflows.flows._file import SettingsFile
-    from mailflows.held import HeldMail, HeldMessage
+    from mailflows.held import HeldMail
+    from mailflows.held._held import HeldMessage
 
 __all__ = ["add_command"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mailflows.flows._flow_set import FLOW_HEADER, DecidedBy, FlowSet, RouteDecision
-from mailflows.flows._guard import GuardDecision, GuardSettings, Outcome
+from mailflows.flows._flow_set import FLOW_HEADER, DecidedBy, FlowSet
+from mailflows.flows._guard import GuardSettings, Outcome
 from mailflows.flows._route import FlowRoute, Relay
 
 __all__ = [
@@ -11,9 +11,7 @@ __all__ = [
     "DecidedBy",
     "FlowRoute",
     "FlowSet",
-    "GuardDecision",
     "GuardSettings",
     "Outcome",
     "Relay",
-    "RouteDecision",
 ]

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from mailflows.flow import Flow
     from mailflows.flows import FlowRoute
     from mailflows.gate._outages import Outages
-    from mailflows.held import HeldMessage
+    from mailflows.held._held import HeldMessage
     from mailflows.limits import Decision
     from mailflows.message import Message
-    from mailflows.templates import Observation
+    from mailflows.templates._memory import Observation
 
 __all__ = [
     "DEFAULT_RETRY",

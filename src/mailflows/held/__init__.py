@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from mailflows.held._held import HeldMail, HeldMessage, HeldState
+from mailflows.held._held import HeldMail, HeldState
 
-__all__ = ["HeldMail", "HeldMessage", "HeldState"]
+__all__ = ["HeldMail", "HeldState"]

@@ -7,10 +7,9 @@ All say what became of each recipient as a `Delivery`. For a provider's SDK, `Ga
 
 from __future__ import annotations
 
-from mailflows.integrations._delivery import Delivery, RecipientState, delivery_of
+from mailflows.integrations._delivery import RecipientState, delivery_of
 
 __all__ = [
-    "Delivery",
     "RecipientState",
     "delivery_of",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailflows.reputation._breaker import BreakerPolicy, BreakerState, Metric, Threshold
 from mailflows.reputation._readings import ProviderReading, read_readings
-from mailflows.reputation._reputation import Reputation, ReputationVerdict
+from mailflows.reputation._reputation import Reputation
 
 __all__ = [
     "BreakerPolicy",
@@ -12,7 +12,6 @@ __all__ = [
     "Metric",
     "ProviderReading",
     "Reputation",
-    "ReputationVerdict",
     "Threshold",
     "read_readings",
 ]

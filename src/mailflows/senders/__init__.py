@@ -5,7 +5,7 @@ from __future__ import annotations
 from mailflows.senders._control import SenderControl
 from mailflows.senders._policy import SenderPolicy
 from mailflows.senders._replay import SenderEvent
-from mailflows.senders._verdict import SenderKind, SenderStatus, SenderVerdict
+from mailflows.senders._verdict import SenderKind, SenderStatus
 
 __all__ = [
     "SenderControl",
@@ -13,5 +13,4 @@ __all__ = [
     "SenderKind",
     "SenderPolicy",
     "SenderStatus",
-    "SenderVerdict",
 ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from mailflows.templates._memory import Observation, Series, TemplateMemory
+from mailflows.templates._memory import Series, TemplateMemory
 from mailflows.templates._payload import fields_of
 from mailflows.templates._slots import check_fields
 
 __all__ = [
-    "Observation",
     "Series",
     "TemplateMemory",
     "check_fields",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from mailflows._token import Purpose
 from mailflows.tracking._addresses import Tracked
 from mailflows.tracking._clients import HitKind
-from mailflows.tracking._comparison import Comparison, compare, recipients_needed
-from mailflows.tracking._consent import Consent, Consents, ConsentUse
+from mailflows.tracking._comparison import compare, recipients_needed
+from mailflows.tracking._consent import Consents, ConsentUse
 from mailflows.tracking._endpoints import Endpoints, Request, Response
 from mailflows.tracking._hits import Hit, HitVerdict, judge_hit, judge_hits
-from mailflows.tracking._links import SKIPPED, Link
+from mailflows.tracking._links import SKIPPED
 from mailflows.tracking._stats import CampaignStats
 from mailflows.tracking._tables import METRICS
 from mailflows.tracking._tracker import Tracker
@@ -18,15 +18,12 @@ __all__ = [
     "METRICS",
     "SKIPPED",
     "CampaignStats",
-    "Comparison",
-    "Consent",
     "ConsentUse",
     "Consents",
     "Endpoints",
     "Hit",
     "HitKind",
     "HitVerdict",
-    "Link",
     "Purpose",
     "Request",
     "Response",

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from mailflows.training.corpus import Example, load_corpus
 from mailflows.training.estimator import FlowClassifier
-from mailflows.training.evaluation import Evaluation, evaluate
-from mailflows.training.fitting import Recipe, Trained
+from mailflows.training.evaluation import evaluate
+from mailflows.training.fitting import Recipe
 from mailflows.training.train import train
 from mailflows.training.vectorize import SignalVectorizer
 
 __all__ = [
-    "Evaluation",
     "Example",
     "FlowClassifier",
     "Recipe",
     "SignalVectorizer",
-    "Trained",
     "evaluate",
     "load_corpus",
     "train",
