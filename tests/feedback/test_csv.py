@@ -11,7 +11,7 @@ import pytest
 from mailflows import ConfigurationError, Flow
 from mailflows.feedback import SuppressionList, export_suppressions, import_suppressions
 from mailflows.feedback._export_table import formats
-from mailflows.limits import SQLiteStore
+from mailflows.limits import MemoryStore, SQLiteStore
 from mailflows.testing import FixedClock
 
 if TYPE_CHECKING:
@@ -369,3 +369,35 @@ def test_a_reply_that_says_nothing_known_is_a_bounce(empty: Callable[..., Suppre
     """The provider suppresses the address, and its reply names no better reason."""
     text = "email,status,reason\na@x.example,5.0.0,550 5.0.0 computer says no\n"
     assert [reason for _, reason, _ in imported(empty, text)] == ["bounced"]
+
+
+@pytest.mark.parametrize(
+    ("header", "left", "stays"),
+    [
+        ("Correo electrónico;Estado", "Dado de baja", "Suscrito"),
+        ("Indirizzo email;Stato", "Disiscritto", "Iscritto"),
+        ("E-mail;Situação", "Descadastrado", "Ativo"),
+        ("E-mailadres;Status", "Uitgeschreven", "Ingeschreven"),
+        ("Adres e-mail;Status", "Wypisany", "Aktywny"),
+        ("Эл. почта;Статус", "Отписан", "Подписан"),
+        ("メールアドレス;状態", "配信停止", "配信中"),
+        ("Email;Unsubscribed from all email", "true", "false"),
+        ("Email;Email Marketing Consent", "UNSUBSCRIBED", "SUBSCRIBED"),
+        ("email;emailListUnsub", "TRUE", "FALSE"),
+        ("Adres e-mail;Wypisany", "tak", "nie"),
+    ],
+)
+def test_contacts_in_other_words(header: str, left: str, stays: str) -> None:
+    """Of an export of contacts, in other languages and of other systems, only who left is suppressed."""
+    suppressions = SuppressionList(MemoryStore())
+    text = f"{header}\nada@one.example;{left}\nbob@one.example;{stays}\n"
+    result = import_suppressions(suppressions, io.StringIO(text))
+    assert (result.added, result.skipped) == (1, 0)
+    assert suppressions.is_suppressed("ada@one.example")
+    assert [entry.reason for entry in suppressions] == ["unsubscribed"]
+
+
+def test_a_bare_list_says_what_is_missing() -> None:
+    """A list of addresses without names of columns is told how to begin, not that there are none."""
+    with pytest.raises(ConfigurationError, match='put a line "email" before it'):
+        import_suppressions(SuppressionList(MemoryStore()), io.StringIO("ada@one.example\nbob@one.example\n"))

@@ -241,6 +241,8 @@ def _place_of_addresses(header: Any, names: Mapping[str, int], rows: list[list[s
         ", ".join(sorted(name.strip().lower()[:60] for name in header if name and "@" not in name)) or "none"
     )
     msg = f'no column "address", "email" or "key" in the first row; found: {found}'
+    if any(mailbox_of(name) for name in header):
+        msg += '; that is an address: put a line "email" before it'
     raise ConfigurationError(msg, field="file")
 
 
