@@ -270,6 +270,7 @@ class Exchange:
         self._close(ident)
         self._pace.answered(now, sent_at=asked.sent_at)
         took = now - asked.sent_at
+        # An average over about ten answers: one slow answer must not change how long all others are awaited.
         self._usual = 0.9 * self._usual + 0.1 * took if self._usual else took
         if answer.status is Status.FORMERR and asked.question not in self._without_edns:
             self._without_edns.add(asked.question)  # RFC 6891 section 7: once more, as before EDNS

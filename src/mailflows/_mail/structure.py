@@ -182,6 +182,7 @@ def _has_bare_cr(raw: bytes) -> bool:
     start = 0
     while start < len(raw):
         stop = start + _STEP
+        # Never cut between CR and LF: the CR would look like a bare one.
         stop += raw[stop - 1 : stop] == b"\r"
         if _BARE_CR.search(raw, start, stop):
             return True
@@ -210,6 +211,7 @@ def _head(raw: bytes, start: int, stop: int, defects: list[str]) -> Head:
             text = text.replace("\t", " ")
         text = text.replace("\n ", " ")
         rows = _ROW.findall(text)
+        # As many rows as lines: every line is a field. Anything odd takes the slow way, which notes defects.
         if len(rows) == text.count("\n") + 1 <= MAX_FIELDS:
             is_coded = "=?" in text or not text.replace("\n", "").isprintable()
             return Head(raw, start, body, rows=rows, is_coded=is_coded, defects=defects)
@@ -218,6 +220,8 @@ def _head(raw: bytes, start: int, stop: int, defects: list[str]) -> Head:
 
 def _head_end(raw: bytes, start: int, stop: int) -> tuple[int, int]:
     """Return where the last field and where the blank line behind it ends; twice 0, where there is none."""
+    # The kind of line ending of the first line is looked for first, and the other kind only up to that
+    # place: a long body is not searched for a blank line of a kind that it does not have.
     first = raw.find(b"\n", start, stop)
     if raw.endswith(b"\r\n", start, first + 1):
         end = raw.find(b"\n\r\n", start, stop)

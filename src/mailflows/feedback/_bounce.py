@@ -250,6 +250,7 @@ def _judged(findings: list[Finding], report: Report, provider: str) -> list[Even
     message_id = returned.get("message-id", "").strip().strip("<>") or None
     mended = _with_addresses(findings, report)
     about = told_about([found.recipient for found in mended], told)
+    # In reverse, because the last assignment stays: of two findings about one recipient the first counts.
     events = {
         (found.recipient.lower(), found.final): _event(
             found, about.get(found.recipient.lower(), ""), provider, message_id

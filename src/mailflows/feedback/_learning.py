@@ -146,6 +146,7 @@ class Learning:
         digest = yield from self._ledger.digest(mailbox)
         scopes: list[tuple[Flow | None, str | None]] = [(event.flow or Flow.MARKETING, None)]
         scopes += [(None, name)] if name is not None else []
+        # Joining one list does not lift what holds for all mail.
         scopes += [(None, None)] if event.list is None else []
 
         def change(old: bytes | None) -> bytes | None:

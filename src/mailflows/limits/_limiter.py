@@ -260,6 +260,7 @@ class Limiter(View):
         if decision.delay > 0.0:
             try:
                 self._sleep(decision.delay)
+            # Also Ctrl-C and a thread's end: a booked turn that nobody uses holds up everyone behind it.
             except BaseException:
                 self.report(decision, sent=False)
                 raise

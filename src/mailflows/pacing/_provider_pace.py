@@ -83,6 +83,8 @@ class Pace:
         whole = max(SHORTEST, CYCLE / self.peak)
         step = math.floor((now - self.start) / whole * STEPS) / STEPS
         depth = 1.0 - self.base / self.peak
+        # The cube is steep at first and flat near the peak, where a deferral is likely. Beyond the peak
+        # (step > 1) it turns negative, so the rate grows until the provider objects again.
         return min(ceiling, self.peak * (1.0 - depth * (1.0 - step) ** 3))
 
 
@@ -95,6 +97,7 @@ def deferred(pace: Pace, *, ceiling: float, now: float, sent_at: float) -> Pace:
     if sent_at < pace.resumed:
         return pace
     rate = pace.rate(ceiling, now)
+    # One and a half intervals: this was the first message after the pause.
     if pace.pause and sent_at - pace.resumed <= 1.5 / rate:
         pause = min(LONGEST_PAUSE, 2 * pace.pause)
         return replace(pace, start=now + pause, resumed=now + pause, pause=pause)
