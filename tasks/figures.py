@@ -256,6 +256,19 @@ def breaker() -> str:
     return table(["simulated", "measured"], rows)
 
 
+def containment() -> str:
+    """Return what else is delayed while a form is bombed or a campaign is bad, through the whole gate."""
+    found = result("containment")
+    rows = []
+    for name, streams in found.items():
+        bad = {one: row for one, row in streams.items() if one in {"signup", "contact", "bought list"}}
+        good = [row for one, row in streams.items() if one not in bad]
+        stopped = ", ".join(f"{one} after {row['sent']}" for one, row in bad.items())
+        delayed = sum(row["messages"] - row["sent"] for row in good)
+        rows.append([name, stopped, f"{delayed} of {sum(row['messages'] for row in good):,}"])
+    return table(["what happens", "what is stopped, after how many mails", "other mail delayed"], rows)
+
+
 def gate_speed() -> str:
     """Return what the gate costs."""
     found = result("gate_speed")
@@ -372,6 +385,7 @@ MORE: dict[str, dict[str, Callable[[], str]]] = {
     "docs/benchmarks.md": {"benchmarks": benchmarks},
     "docs/shop.md": {f"shop-{number}": partial(shop, number) for number in range(1, 7)},
     "docs/scaling.md": {"scaling": scaling, "scaling-costs": scaling_costs},
+    "docs/reputation.md": {"containment": containment},
     "docs/gate.md": {"breaker": breaker, "gate-speed": gate_speed},
 }
 """What stands in which page."""

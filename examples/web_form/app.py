@@ -60,7 +60,9 @@ def create_app(
         except LimitExceeded as refusal:
             if refusal.decision.per in {"recipient", "duplicate", "recipient_domain"}:
                 return render_template_string(PAGE, said=SAID)  # about the victim: say nothing
-            said = "Too many attempts. Please come back later."
+            said = refusal.decision.for_visitor(
+                request.accept_languages.best_match(["en", "fr", "de"]) or "en"
+            )
             return Response(
                 render_template_string(PAGE, said=said), status=429, headers=refusal.decision.headers()
             )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows._log import loggable
 from mailflows._result import Permission, Reason, to_text
+from mailflows._visitors import require_language, visitor_sentence
 from mailflows.errors import ConfigurationError, MailflowsError, StoreError
 from mailflows.message import Envelope
 
@@ -265,6 +266,27 @@ class Verdict(Permission):
         why = "; ".join(f"{', '.join(dict.fromkeys(parts))}: {sentence}" for sentence, parts in said.items())
         wait = f" (retry after {self.retry_after:.0f} s)" if self.retry_after is not None else ""
         return f"{trial}{self.decision} {self.flow or 'no flow'}{wait}: {why or 'no issues found'}"
+
+    def for_visitor(self, language: str = "en") -> str:
+        """Return what the visitor of a form is told, without rule, key or count; empty if it may leave.
+
+        Tell it where a limit is the visitor's own (``per`` in a reason's parameters is ``client`` or
+        ``account``): about a recipient, say what you say to everybody.
+
+        Args:
+            language: ``en``, ``fr`` or ``de``, also as browsers name it (``fr-CA``).
+
+        Raises:
+            ConfigurationError: If there are no sentences in the language.
+        """
+        language = require_language(language)
+        if self.allowed:
+            return ""
+        limited = [r for r in self.why if r.part == "limits" and not r.degraded and r.retry_after is not None]
+        if limited:
+            return visitor_sentence("too-many", language, wait=max(r.retry_after or 0.0 for r in limited))
+        code = "not-sent" if self.retry_after is None else "later"
+        return visitor_sentence(code, language, wait=self.retry_after or 0.0)
 
     def metrics(self) -> list[tuple[str, int, dict[str, str]]]:
         """Return the increments of counters, for a hook: name, number, labels; see ``docs/operating.md``."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailflows._rates import duration
 from mailflows._result import Permission, Reason, Result, plain
+from mailflows._visitors import require_language, visitor_sentence
 from mailflows.limits._attempt import Attempt
 
 if TYPE_CHECKING:
@@ -225,6 +226,35 @@ class Decision(Permission):
         if self._refusing and (self.dry_run or not self._allowed):
             return self._refusal
         return f"Allowed after {duration(self.delay)}." if self.delay >= 1 else "Allowed."
+
+    def for_visitor(self, language: str = "en") -> str:
+        """Return what the visitor of a form is told, without rule, key or count; empty if allowed.
+
+        Tell it where the limit is the visitor's own (`per` is ``client`` or ``account``): about a recipient,
+        say what you say to everybody.
+
+        Args:
+            language: ``en``, ``fr`` or ``de``, also as browsers name it (``fr-CA``).
+
+        Raises:
+            ConfigurationError: If there are no sentences in the language.
+
+        Example:
+            >>> from mailflows.limits import Limit, Limiter
+            >>> limiter = Limiter(Limit("1/hour", per="client"))
+            >>> _ = limiter.acquire(client="192.0.2.7")
+            >>> limiter.acquire(client="192.0.2.7").for_visitor("de")
+            'Zu viele Versuche. Bitte versuchen Sie es in 60 Minuten erneut.'
+        """
+        language = require_language(language)
+        if self._allowed:
+            return ""
+        if self._problem:
+            return visitor_sentence("not-sent", language)
+        if self._wait is None:
+            return visitor_sentence("too-much", language)
+        code = "later" if self.busy or self.degraded else "too-many"
+        return visitor_sentence(code, language, wait=self._wait)
 
     @property
     def _refusal(self) -> str:

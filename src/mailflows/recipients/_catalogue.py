@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
 from mailflows._suggestion import did_you_mean
+from mailflows._visitors import LANGUAGES, require_language
 from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["LANGUAGES", "best_verdict", "require_codes", "require_language", "sentence"]
-
-LANGUAGES = ("en", "fr", "de")
-"""Languages of the sentences that a visitor of a form sees."""
 
 
 @cache
@@ -53,19 +51,3 @@ def require_codes(codes: Iterable[str], field: str) -> frozenset[str]:
         msg = f"{field}: no recipient has the reason {code!r}{f'; {meant}' if meant else ''}"
         raise ConfigurationError(msg, field=field)
     return wanted
-
-
-def require_language(language: str) -> str:
-    """Return a language that the catalogue has, for one as browsers and frameworks name it.
-
-    Raises:
-        ConfigurationError: If it has none.
-
-    >>> require_language("fr-CA")
-    'fr'
-    """
-    primary = language.replace("_", "-").partition("-")[0].lower()  # RFC 5646 section 2.1: the first subtag
-    if primary not in LANGUAGES:
-        msg = f"there are no sentences in {language!r}; {did_you_mean(language, LANGUAGES)}"
-        raise ConfigurationError(msg, field="language")
-    return primary

@@ -32,7 +32,12 @@ __all__ = [
     "rates",
     "thresholds_for",
     "trial_failed",
+    "without_suspects",
 ]
+
+
+_SUSPECT = 2
+"""Hits that make a smaller scope a suspect. choice: one may be a typo, and counts for the larger scope."""
 
 
 class BreakerState(StrEnum):
@@ -210,10 +215,10 @@ def judged(
 ) -> tuple[str, str] | None:
     """Return code and sentence of what opens a breaker, or `None`.
 
-    A smaller scope that is guilty by itself explains its own part: the larger one is judged by the rest.
+    Smaller scopes explain their own part: the larger one is judged by the rest.
     """
     known = tuple(thresholds)
-    rest, is_whole = without_guilty(record, known, policy)
+    rest, is_whole = without_suspects(record, known, policy)
     shares = _shares(rest)
     for threshold in known:
         hits, total = shares[threshold.metric]
@@ -226,18 +231,55 @@ def judged(
     return None
 
 
-def without_guilty(
+def without_suspects(
     record: ReputationRecord, thresholds: Iterable[Threshold], policy: BreakerPolicy
 ) -> tuple[Counts, bool]:
-    """Return the counts without the worst guilty smaller scope, and whether there was none."""
+    """Return the counts without the smaller scopes that may explain the harm, and whether there were none.
+
+    Those above a *stop* are left out, of the kind that did the most harm: a form that is bombed is not yet
+    certainly guilty after three bounces, and with a few of other mail they would stop all that its From
+    address sends. Each is stopped by its own breaker, a few messages later. Where nothing but suspects is
+    left, only those that are guilty for certain are left out, or the worst: a scope all of whose mail is bad
+    is guilty itself.
+    """
     known = tuple(thresholds)
-    for counts in sorted(
-        map(record.part, record.parts), key=lambda c: -(c.bounced + c.complained + c.blocked)
-    ):
-        shares = _shares(counts)
-        if any(is_over(*shares[threshold.metric], threshold, policy) for threshold in known):
-            return record.total.without(counts), False
-    return record.total, True
+    suspects: dict[str, list[Counts]] = {}
+    for key in record.parts:
+        counts = record.part(key)
+        if _is_suspect(counts, known):
+            suspects.setdefault(key.partition(":")[0], []).append(counts)  # of one kind: no message twice
+    if not suspects:
+        return record.total, True
+    worst_kind = max(suspects.values(), key=lambda several: sum(map(_harm, several)))
+    rest = _without(record.total, worst_kind)
+    if not rest.attempts:
+        guilty = [one for one in worst_kind if _is_guilty(one, known, policy)]
+        rest = _without(record.total, guilty or [max(worst_kind, key=_harm)])
+    return rest, False
+
+
+def _without(total: Counts, parts: Iterable[Counts]) -> Counts:
+    for counts in parts:
+        total = total.without(counts)
+    return total
+
+
+def _is_guilty(counts: Counts, thresholds: Iterable[Threshold], policy: BreakerPolicy) -> bool:
+    shares = _shares(counts)
+    return any(is_over(*shares[threshold.metric], threshold, policy) for threshold in thresholds)
+
+
+def _is_suspect(counts: Counts, thresholds: Iterable[Threshold]) -> bool:
+    shares = _shares(counts)
+    return any(
+        hits >= _SUSPECT and hits > threshold.stop * total
+        for threshold in thresholds
+        for hits, total in (shares[threshold.metric],)
+    )
+
+
+def _harm(counts: Counts) -> int:
+    return counts.bounced + counts.complained + counts.blocked
 
 
 def is_over(hits: int, total: int, threshold: Threshold, policy: BreakerPolicy) -> bool:

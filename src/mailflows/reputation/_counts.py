@@ -124,7 +124,7 @@ class ReputationRecord:
         reason: Why it was stopped, as a sentence.
         stops: When it was stopped, oldest first.
         let: Recipients that passed in the present trial.
-        parts: Key of a smaller scope → the last day it was counted on, and its numbers.
+        parts: Kind and key of a smaller scope → the last day it was counted on, and its numbers.
         name: What it is, for an operator; never a person.
     """
 

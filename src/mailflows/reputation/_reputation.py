@@ -31,7 +31,7 @@ from mailflows.reputation._breaker import (
     rates,
     thresholds_for,
     trial_failed,
-    without_guilty,
+    without_suspects,
 )
 from mailflows.reputation._counts import Counts, ReputationRecord, Tally, tally_of, tally_of_counts
 from mailflows.reputation._readings import ProviderReading, verdicts_of
@@ -480,7 +480,7 @@ class Reputation:
         parts = {}
         for smaller, counts in (within or {}).items():
             smaller_key = yield "key", (*smaller.parts,)
-            parts[smaller_key.rpartition(":")[2][:16]] = counts
+            parts[f"{KINDS.index(smaller.kind)}:{smaller_key.rpartition(':')[2][:16]}"] = counts
         was_open, result = False, ReputationRecord()
 
         def changed(old: bytes | None) -> bytes:
@@ -546,7 +546,7 @@ class Reputation:
         """Say how a record stands, by the numbers that decide."""
         state = BreakerState(record.state)
         until = None if state is BreakerState.CLOSED else to_datetime(record.until)
-        rest, _ = without_guilty(record, thresholds_for(None, self._thresholds), self.policy)
+        rest, _ = without_suspects(record, thresholds_for(None, self._thresholds), self.policy)
         return Standing(name, state, rates(rest), record.reason, until)
 
     def _without_store(self, problem: StoreError, to: tuple[str, ...]) -> ReputationVerdict:
