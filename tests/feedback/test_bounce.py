@@ -326,6 +326,8 @@ ABSENT = [
     ("From: ada@one.example\nAuto-Submitted: auto-replied\nSubject: Re: Spring\n", "I am away."),
     ("From: ada@one.example\nReturn-Path: <>\nSubject: Automatic reply: Spring\n", "I am away."),
     ("From: ada@one.example\nSubject: Réponse automatique : printemps\n", "Je suis absente."),
+    ("From: ada@one.example\nSubject: Ausente do escritório: oferta\n", "Volto na segunda-feira."),
+    ("From: ada@one.example\nSubject: Frånvarande: vår\n", "Jag är tillbaka på måndag."),
     ("From: ada@one.example\nPrecedence: auto_reply\nSubject: Spring\n", "Ask\nbob@one.example\nnow."),
     ("From: ada@one.example\nX-Autoreply: yes\nSubject: Spring\n", "550 5.1.1 is what others say."),
 ]
