@@ -343,10 +343,12 @@ def _relayed(
 ) -> dict[tuple[str, str], Reason]:
     """Return the clients that shared the links of a message soon after it came, each of another network.
 
-    Whoever loaded the pixel first is a reader beside them.
+    Whoever loaded the pixel first is a reader beside them, on another network, too: people move.
     """
     found: dict[tuple[str, str], Reason] = {}
-    clicks = sorted((hit for hits in sessions.values() for hit in _unopened(hits, delivered)), key=_time)
+    opened = _first_openings(sessions)
+    unopened = (hit for hits in sessions.values() for hit in _unopened(hits, delivered))
+    clicks = sorted((hit for hit in unopened if not _has_moved(hit, opened)), key=_time)
     first = 0
     for last, hit in enumerate(clicks):
         while (hit.time - clicks[first].time).total_seconds() > SWEEP:
@@ -357,6 +359,18 @@ def _relayed(
             sentence = f"links were followed in turn from {len(networks)} networks, and nobody opened first"
             found |= dict.fromkeys((click.client for click in window), _reason("several-networks", sentence))
     return found
+
+
+def _first_openings(sessions: Mapping[tuple[str, str], list[Hit]]) -> dict[str, datetime]:
+    """Return when each user agent first loaded the pixel, from whatever network."""
+    openings = sorted((hit for hits in sessions.values() for hit in hits if not hit.is_click), key=_time)
+    return {hit.user_agent: hit.time for hit in reversed(openings)}
+
+
+def _has_moved(click: Hit, opened: Mapping[str, datetime]) -> bool:
+    """Return whether the message was opened by the same program, in time to read it, on another network."""
+    moment = opened.get(click.user_agent)
+    return moment is not None and (click.time - moment).total_seconds() >= SOON
 
 
 def _unopened(hits: Sequence[Hit], delivered: datetime | None) -> list[Hit]:
