@@ -194,3 +194,11 @@ def test_a_size_rule_counts_recipients() -> None:
     assert "recipients" not in check_list(rows, dns=False).policy("mailout").sentence
     more = [*rows, *({"email": f"bad@@{i}", "unsubscribed": ""} for i in range(11))]
     assert "2001 recipients" in check_list(more, dns=False).policy("mailout").sentence
+
+
+def test_two_columns_of_one_name_come_back(tmp_path: Path) -> None:
+    """Each keeps its own cells, in the place where it stood."""
+    content = b"email,tag,tag\nada@shop.fr,one,two\n"
+    (tmp_path / "in.csv").write_bytes(content)
+    check_list(tmp_path / "in.csv", dns=False).clean_to_csv(tmp_path / "clean.csv")
+    assert (tmp_path / "clean.csv").read_bytes() == content

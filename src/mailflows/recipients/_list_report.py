@@ -184,8 +184,14 @@ class ListReport(Result):
     def _whole(self, row: JudgedRow, address: str) -> Any:  # noqa: ANN401 -- as `clean` says
         if not self.judged.columns:
             return address
-        cells = dict(zip(self.judged.columns, row.cells, strict=True))
-        cells[self.column or self.judged.columns[0]] = address
+        return dict(zip(self.judged.columns, self._row_of(row, address), strict=True))
+
+    def _row_of(self, row: JudgedRow, address: str) -> list[str]:
+        """Return a row with the address in its column; names of columns may stand there twice."""
+        if not self.judged.columns:
+            return [address]
+        cells = list(row.cells)
+        cells[self.judged.columns.index(self.column) if self.column else 0] = address
         return cells
 
     def segments(self, column: str | None = None, *, by_risk: bool = False) -> tuple[Segment, ...]:
@@ -261,10 +267,9 @@ class ListReport(Result):
             ConfigurationError: If there is no such delimiter or encoding.
         """
         dialect = dialect_for(self.judged.dialect, delimiter, encoding)
-        rows = self.clean(risky=risky, apply_suggestions=apply_suggestions, ignore_status=ignore_status)
-        columns = self.columns or ("email",)
-        cells = (list(row.values()) if self.columns else [row] for row in rows)
-        return write_rows(columns, cells, path, dialect, guard_formulas=guard_formulas)
+        rows = self._cleaning(risky, apply_suggestions, ignore_status).rows()
+        cells = (self._row_of(row, address) for row, addresses, _ in rows for address in addresses)
+        return write_rows(self.columns or ("email",), cells, path, dialect, guard_formulas=guard_formulas)
 
     def to_pandas(self) -> Any:  # noqa: ANN401 -- pandas is optional
         """Return a data frame of every input row with its verdict, one row each, with the index it had.
