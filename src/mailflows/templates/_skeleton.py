@@ -56,7 +56,7 @@ class Token:
     @property
     def has_digits(self) -> bool:
         """Whether it is a number or a code: never a fixed word."""
-        return any(letter.isdigit() for letter in self.text)
+        return not self.text.isalpha() and any(map(str.isdigit, self.text))  # most are words
 
     @property
     def is_link(self) -> bool:
@@ -216,13 +216,17 @@ def tokens_of(message: Message, mark: Callable[[str], int]) -> list[Token]:
     """Return the tokens of subject and body."""
     lines = [message.subject, *(line for line in message.body.split("\n") if line.strip())]
     found: list[Token] = []
+    end = Token(_BREAK, mark(_BREAK))
+    marks: dict[str, int] = {}  # a word that comes again is hashed once
     for line in lines:
         for match in _TOKEN.finditer(line[:20_000]):
             text, start = match[0], match.start()
-            found.append(Token(text, mark(_sameness(text)), not start or line[start - 1].isspace()))
+            if (known := marks.get(text)) is None:
+                known = marks[text] = mark(_sameness(text))
+            found.append(Token(text, known, not start or line[start - 1].isspace()))
             if len(found) >= 2 * MOST_TOKENS:
                 return found
-        found.append(Token(_BREAK, mark(_BREAK)))
+        found.append(end)
     return found
 
 
