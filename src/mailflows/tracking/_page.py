@@ -104,7 +104,7 @@ def click_map(html: str, people: Iterable[Person]) -> str:
         html: The message as it was before its links were tracked.
         people: The recipients.
     """
-    clicked = [{_untagged(url) for url in person.clicks} for person in people if person.clicks]
+    clicked = [{_untagged(url) for url, _ in person.clicks} for person in people if person.clicks]
     counts = Counter(url for urls in clicked for url in urls)
     edits = []
     for element in parse(html).elements:

@@ -44,6 +44,9 @@ LONG_AGO = float("-inf")
 Bounce = tuple[bool, float, str]
 """Whether it is for good, when it came (minus infinity where nobody said), and why."""
 
+Clicks = tuple[tuple[str, int], ...]
+"""Links, each with how often it was followed."""
+
 
 @dataclass(slots=True)
 class Person:
@@ -57,7 +60,7 @@ class Person:
         first: When it was first opened and clicked by a person, left, complained about, or bounced.
         fetches: How often the pixel was fetched, by whom or what ever.
         reads: How often a person opened it.
-        clicks: How often a person clicked each link.
+        clicks: The links that a person clicked, each with how often.
         delivered_at: When it was last delivered, in Unix seconds.
         bounce: The bounce that counts.
     """
@@ -67,7 +70,7 @@ class Person:
     first: dict[str, datetime] = field(default_factory=dict)
     fetches: int = 0
     reads: int = 0
-    clicks: dict[str, int] | None = None
+    clicks: Clicks = ()
     delivered_at: float = LONG_AGO
     bounce: Bounce | None = None
 
@@ -84,16 +87,14 @@ class Person:
             self.note_time(name, moment)
         self.fetches += other.fetches
         self.reads += other.reads
-        for url, count in (other.clicks or {}).items():
+        for url, count in other.clicks:
             self.add_click(url, count)
         self.delivered_at = max(self.delivered_at, other.delivered_at)
         self.bounce = max((one for one in (self.bounce, other.bounce) if one), default=None)
 
     def add_click(self, url: str, count: int = 1) -> None:
-        """Count clicks of a person; a link is one string for all, because there may be millions."""
-        clicks = self.clicks if self.clicks is not None else {}
-        clicks[intern(url)] = clicks.get(url, 0) + count
-        self.clicks = clicks
+        """Count clicks of a person; people with the same clicks share them, because there may be millions."""
+        self.clicks = _counted(self.clicks, intern(url), count)
 
     def note_time(self, name: str, moment: datetime | None) -> None:
         """Remember when something happened first."""
@@ -103,12 +104,19 @@ class Person:
     @property
     def all_clicks(self) -> int:
         """How often a person clicked, in all."""
-        return sum(self.clicks.values()) if self.clicks else 0
+        return sum(count for _, count in self.clicks)
 
 
 @lru_cache(10_000)  # bound: there are a dozen facts, and few of their combinations happen
 def _union(some: frozenset[str], more: frozenset[str]) -> frozenset[str]:
     return some | more
+
+
+@lru_cache(10_000)  # bound: most people click one link or two, once, and a message has some dozens
+def _counted(clicks: Clicks, url: str, count: int) -> Clicks:
+    known = dict(clicks)
+    known[url] = known.get(url, 0) + count
+    return tuple(known.items())
 
 
 @dataclass(slots=True)

@@ -240,9 +240,9 @@ def link_table(people: Iterable[Person]) -> tuple[LinkClicks, ...]:
     """Return the links that people clicked, the most clicked first."""
     readers, clicks = Counter[str](), Counter[str]()
     for person in people:
-        if person.clicks:
-            readers.update(person.clicks.keys())
-            clicks.update(person.clicks)
+        for url, count in person.clicks:
+            readers[url] += 1
+            clicks[url] += count
     rows = (LinkClicks(url, readers[url], clicks[url]) for url in readers)
     return tuple(sorted(rows, key=lambda row: (-row.people, -row.total, row.url)))
 
