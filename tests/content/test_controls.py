@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailflows.content import fix_html, lint_html, plain_text
+from mailflows.content import fix, fix_html, lint_html, plain_text
 
 ACCORDION = (
     "<style>.box~div .more{display:none}.box:checked~div .more{display:block}</style>"
@@ -14,8 +14,23 @@ ACCORDION = (
 
 
 def fixed(html: str) -> str:
-    """Return a page after all repairs."""
-    return fix_html(html).data.decode()
+    """Return a page after all repairs of a page but inlining."""
+    only = ["active-content", "forms", "roles", "spacer-alt", "lang"]
+    return fix_html(html, only=only).data.decode()
+
+
+def test_a_form_goes_only_where_that_was_asked_for() -> None:
+    """A reader sees its controls: they stay, the result says why, and lint goes on naming them."""
+    page = "<form><input name=q placeholder=Shoes><button>Search</button></form>"
+    raw = b"From: a@shop.example\nContent-Type: text/html\n\n" + page.encode()
+    for result in (fix_html(page), fix(raw)):
+        assert page.encode() in result.data
+        assert "forms" not in result.done
+        assert "only" in dict(result.skipped)["forms"]
+    assert "form" in lint_html(fix_html(page).data.decode())
+    assert fix_html(page, only=["forms"]).data == b"Shoes" + b"Search"
+    assert b"<form" not in fix(raw, only=["forms"]).data
+    assert "forms" not in dict(fix_html("<p>no form</p>").skipped)
 
 
 def test_what_opens_a_part_of_the_page_stays() -> None:

@@ -93,6 +93,7 @@ FORM = "form"
 
 _DKIM = "it is signed with DKIM, and a repair would break the signature; repair before signing"
 _SIGNED = "the part is signed (multipart/signed), and a repair would break the signature"
+_SEEN = "it would remove controls that a reader sees; name it in only to have it made"
 
 
 class _Impossible(Exception):  # noqa: N818 -- a reason, not an error of the caller
@@ -122,7 +123,8 @@ def fix(
 
     Args:
         message: What `lint` takes, but for a `Message`, which no longer has its bytes.
-        only: Names of repairs; by default all but ``inline-css``. `REPAIRS` lists them.
+        only: Names of repairs; by default all but ``inline-css`` and ``forms``, which change what is drawn. A
+            form that is there is named in `FixResult.skipped`. `REPAIRS` lists them.
         flow: The flow it is for: Auto-Submitted is set for transactional mail, List-Unsubscribe
             for marketing.
         unsubscribe: The https address that unsubscribes this recipient with one POST (RFC 8058), an opaque
@@ -159,8 +161,8 @@ def fix(
 def fix_html(html: str, *, only: Collection[str] | None = None) -> FixResult:
     """Repair the HTML of a template, before its merge tags are filled in.
 
-    The repairs are those of `fix` that are about the page: ``active-content``, ``forms``, ``roles``,
-    ``spacer-alt``, ``lang`` and, if named in *only*, ``inline-css``.
+    The repairs are those of `fix` that are about the page: ``active-content``, ``roles``, ``spacer-alt``,
+    ``lang`` and, if named in *only*, ``forms`` and ``inline-css``.
 
     >>> fix_html("<p onclick='x()'>Hello {{ name }}</p>").data.decode()
     '<p>Hello {{ name }}</p>'
@@ -179,14 +181,16 @@ def fix_html(html: str, *, only: Collection[str] | None = None) -> FixResult:
     source = html.encode("utf-8", "replace").decode()  # a lone surrogate is no character, and cannot be sent
     if reason := why_page_untouched(source):
         return FixResult(source.encode(), (), (("message", reason),))
-    done = []
+    done, skipped = [], []
     for name in names:
         fixed = edited(source, _page_edits(name, _page(source)))
-        if fixed != source:
+        if fixed != source and only is None and name == "forms":
+            skipped.append((name, _SEEN))
+        elif fixed != source:
             done.append(name)
             source = fixed
     _page.cache_clear()
-    return FixResult(source.encode(), tuple(done))
+    return FixResult(source.encode(), tuple(done), tuple(skipped))
 
 
 def _page_edits(name: str, page: _repair.Page) -> list[_repair.Edit]:
@@ -211,6 +215,8 @@ def _repaired(raw: bytes, names: Iterable[str], order: _Order) -> FixResult:
             continue
         if fixed != raw and is_sealed:
             skipped.append((name, _DKIM))
+        elif fixed != raw and name == "forms" and not order.is_named:
+            skipped.append((name, _SEEN))
         elif fixed != raw:
             done.append(name)
             raw = fixed
