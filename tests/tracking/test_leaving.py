@@ -45,7 +45,7 @@ Usuń plamy | Zrušit rezervaci zdarma | Список покупок | Безк�
 إلغاء مجاني | ביטול חינם | 무료 취소 | キャンセル無料 | 取消订单 | Poista tahrat
 Ingyenes lemondás | Elimină petele
 Ge bort en prenumeration | Ta bort fläckar | Sign up for our newsletter | Meldet euch
-Ta bort fläckar | Subscribe now | View this email in your browser
+Afbestil gratis | Avbestill gratis | Subscribe now | View this email in your browser
 """
 
 SENTENCES = [
@@ -53,12 +53,41 @@ SENTENCES = [
     ("Wenn Sie keine E-Mails mehr erhalten möchten, klicken Sie bitte {}.", "hier", True),
     ("メールの配信停止は{}", "こちら", True),
     ("Wilt u zich uitschrijven? {}.", "Klik hier", True),
+    ("Getting too much mail from us? {}", "Tell us here", True),
+    ("Caso não queira mais receber nossas mensagens, {}.", "clique aqui", True),
+    ("Wil je onze nieuwsbrief niet meer ontvangen? {}", "Klik dan hier", True),
+    ("Si prefieres no recibir este boletín, {}.", "avísanos aquí", True),
+    ("Prefer silence? Turn these mails off {}.", "with one click", True),
+    ("Don't miss our mails. {} to read the story.", "Click here", False),
+    ("You can cancel your order {}.", "here", False),
+    ("You signed up for our newsletter: {} to confirm.", "click here", False),
     ("<i>Unsubscribe:</i> {}", '<img src="x.png" alt="">', True),
     ("<a href='https://x.example/new'>Click here</a> for shoes, or {} to unsubscribe.", "here", True),
     ("If you cannot see this email, {}.", "click here", False),
     ("Si vous ne visualisez pas correctement cet e-mail, {}.", "cliquez ici", False),
     ("Unsubscribe at any time.</p><p>{} for the shoes.", "Click here", False),
     ("<a href='https://x.example/leave'>Unsubscribe</a> | {}", "Privacy", False),
+]
+
+ADDRESSES = [
+    ("https://shop.us7.list-manage.com/profile?u=1&id=2", True),
+    ("https://r.mail.shop.example/mk/un/abc", True),
+    ("https://shop.example/?na=u&nk=1", True),
+    ("https://shop.example/email/subscriptions/7", True),
+    ("https://shop.example/account/notifications/email?token=1", True),
+    ("https://shop.example/one_click_unsubscribe?v=1", True),
+    ("https://shop.example/gdpr/withdraw-consent?x=1", True),
+    ("https://shop.example/stop-emails?x=1", True),
+    ("https://shop.example/lists/leave?m=1", True),
+    ("https://shop.example/do-not-email?x=1", True),
+    ("https://optout.shop.example/7", True),
+    ("https://optoutdoor.example/tents", False),
+    ("https://shop.example/unsub-woofer", False),
+    ("https://shop.example/preferences-quiz", False),
+    ("https://shop.example/subscriptions/coffee", False),
+    ("https://shop.example/?na=blue", False),
+    ("https://list-manage.example/profile-pillow", False),
+    ("https://shop.us7.list-manage.com/track/click?u=1&id=2", False),
 ]
 
 
@@ -103,6 +132,13 @@ def test_the_sentence_around_tells_what_here_means(sentence: str, text: str, lea
     """A link that only points is judged by its sentence, up to the next link or block."""
     link = f'<a href="https://x.example/l/7">{text}</a>'
     assert (reason(f"<p>{sentence.format(link)}</p>") == "unsubscribe") is leaves
+
+
+@pytest.mark.parametrize(("url", "leaves"), ADDRESSES)
+def test_the_address_tells_where_no_word_does(url: str, leaves: bool) -> None:  # noqa: FBT001
+    """By a piece, by two that follow each other, or by what a service for mailings writes."""
+    found = reason(f'<a href="{url}">See</a>'.replace("&", "&amp;"))
+    assert (found == "unsubscribe") is leaves
 
 
 def test_outside_links() -> None:

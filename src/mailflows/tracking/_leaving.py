@@ -10,6 +10,7 @@ import tomllib
 import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -30,7 +31,7 @@ _TEXT_SEEN = 400
 # choice: characters of a link's text behind which no reader sees one wish any more
 _MAX_WISH = 160
 
-_LISTS = frozenset(("address", "here", "alone"))
+_LISTS = frozenset(("address", "services", "here", "alone"))
 
 _TAG = re.compile(r"<!--.{0,2000}?-->|<[^<>]*+>?", re.DOTALL)
 _ALT = re.compile(
@@ -44,6 +45,7 @@ _BLOCK = re.compile(
 _ANCHOR = re.compile(r"<a[\s>][^<>]*+>?|</a\s{0,5}>", re.IGNORECASE)
 _STOP = re.compile(r"(?<=[.!?\u3002\uff01\uff1f\u061f])(?:\s+|$)|(?<=[\u3002\uff01\uff1f])|[|\u2022\xb7]")
 _INNER_HYPHEN = re.compile(r"(?<=\w)[-\u2010\u2011\u05be](?=\w)")
+_NOT = re.compile(r"(?<=n)['\u2018\u2019](?=t\b)")
 _NO_WORD = re.compile(r"[^\w]+")
 _WORD = re.compile(r"\w")
 _PIECES = re.compile(r"[/?&=;,+:.\s]+")
@@ -62,7 +64,7 @@ def plain(text: str) -> str:
     kept = "".join(
         c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in {"Mn", "Cf"}
     )
-    joined = _INNER_HYPHEN.sub("", kept.casefold().translate(_BARE))
+    joined = _NOT.sub("", _INNER_HYPHEN.sub("", kept.casefold().translate(_BARE)))
     return " ".join(_NO_WORD.sub(" ", joined).split())
 
 
@@ -126,9 +128,14 @@ def _alone() -> frozenset[str]:
 
 
 @cache
-def _address_pieces() -> tuple[frozenset[str], tuple[str, ...]]:
+def _address_pieces() -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
+    """Return the whole pieces of addresses, the beginnings, and the ends."""
     words = _table()["address"]["words"]
-    return frozenset(w for w in words if w[-1] != "*"), tuple(w[:-1] for w in words if w[-1] == "*")
+    return (
+        frozenset(w for w in words if "*" not in w),
+        tuple(w[:-1] for w in words if w[-1] == "*"),
+        tuple(w[1:] for w in words if w[0] == "*"),
+    )
 
 
 def _pattern(entries: Iterable[str], *, inside: bool = False) -> re.Pattern[str]:
@@ -182,11 +189,25 @@ def _by_address(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    whole, starts = _address_pieces()
-    labels = (parts.hostname or "").split(".")[:1]
+    host = parts.hostname or ""
+    if _of_service(host, f"{parts.path}?{parts.query}"):
+        return True
+    whole, starts, ends = _address_pieces()
     said = unquote(f"{parts.path} {parts.query} {parts.fragment}")
-    pieces = [plain(piece).replace("_", "").replace(" ", "") for piece in [*labels, *_PIECES.split(said)]]
-    return any(piece in whole or piece.startswith(starts) for piece in pieces if piece)
+    split = [*host.split(".")[:1], *_PIECES.split(said)]
+    pieces = [piece for found in split if (piece := plain(found).replace("_", "").replace(" ", ""))]
+    return any(p in whole or p.startswith(starts) or p.endswith(ends) for p in pieces) or any(
+        one + other in whole for one, other in pairwise(pieces)
+    )
+
+
+def _of_service(host: str, behind: str) -> bool:
+    """Say whether a service for mailings writes such an address where readers leave."""
+    return any(
+        (host == name or host.endswith(f".{name}") or not name)
+        and (start[1:] in behind if start[0] == "*" else behind.startswith(start))
+        for name, start in _table()["services"]["addresses"]
+    )
 
 
 def _own_text(source: str, tag: Element) -> str:
