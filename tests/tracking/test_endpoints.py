@@ -61,6 +61,37 @@ def test_a_wish_that_was_not_kept_is_asked_for_again(is_async: bool) -> None:  #
     assert posted(Endpoints(TRACKER, on_event=broken), is_async=is_async) == 503
 
 
+SCANS = [
+    ("GET", LEAVE, {}),
+    ("HEAD", LEAVE, {}),
+    ("GET", f"{LEAVE}?List-Unsubscribe=One-Click", {}),
+    ("GET", LEAVE, {"x-http-method-override": "POST", "user-agent": "Mozilla/5.0 (compatible; scanner)"}),
+    ("GET", LEAVE, {"sec-purpose": "prefetch"}),
+    ("OPTIONS", LEAVE, {}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "headers"), SCANS)
+def test_only_post_unsubscribes(method: str, path: str, headers: dict[str, str]) -> None:
+    """A scanner fetches every link, with whatever it adds, and nobody leaves."""
+    endpoints = Endpoints(TRACKER, on_event=list[Event]().append)
+    answer = endpoints.answer(Request(method, path, headers))
+    assert (answer.event, answer.hit, answer.status[:3] in {"200", "404", "405"}) == (None, None, True)
+
+
+OTHER = Tracker([b"z" * 32], "https://t.shop.example/mail/").unsubscribe_url(
+    campaign="spring", recipient="42"
+)
+WRONG = [LEAVE[:-1] + chr(ord(LEAVE[-1]) ^ 1), LEAVE[:-4], f"{LEAVE}x/y", OTHER, CLICK.replace("/c/", "/u/")]
+
+
+@pytest.mark.parametrize("path", WRONG)
+def test_a_post_with_a_wrong_token_unsubscribes_nobody(path: str) -> None:
+    """Changed, cut, grown, of another key, or for a click."""
+    answer = Endpoints(TRACKER, on_event=list[Event]().append).answer(Request("POST", path))
+    assert (answer.event, answer.status) == (None, "404 Not Found")
+
+
 def test_a_coroutine_may_take_the_event() -> None:
     """Where an event loop is."""
     events: list[Event] = []
