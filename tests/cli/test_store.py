@@ -111,3 +111,58 @@ def test_settings_without_a_store(tmp_path: Path, command: str, capsys: pytest.C
     """A gate that keeps nothing has no list to show."""
     assert main([command, "list", _settings(tmp_path, "", "")]) == 2
     assert 'store = "state.db"' in capsys.readouterr().err
+
+
+BOUNCE = b"""From: MAILER-DAEMON@mx.example.org
+Subject: Undelivered Mail Returned to Sender
+
+<gone@one.example>: host mx.one.example said: 550 5.1.1 User unknown
+"""
+PAYLOAD = b'[{"event": "bounce", "email": "gone@one.example", "reason": "550 5.1.1 User unknown"}]'
+
+
+@pytest.mark.parametrize(
+    ("command", "content"),
+    [(["bounces"], BOUNCE), (["webhook", "sendgrid"], PAYLOAD)],
+    ids=["bounces", "webhook"],
+)
+def test_what_came_back_is_fed_to_the_gate(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: list[str], content: bytes
+) -> None:
+    """Bounces and webhooks go to the list of a gate, with its secret, and to a list by itself."""
+    came = folder / "came"
+    came.write_bytes(content)
+    settings = str(folder / "flows.toml")
+    assert main([*command, str(came), "--apply", settings]) == 0
+    assert "1 address suppressed" in capsys.readouterr().out
+    assert SuppressionList(SQLiteStore(folder / "state.db", secret=SECRET.encode())).is_suppressed(
+        "gone@one.example"
+    )
+    assert main(["suppress", "show", settings, "gone@one.example"]) == 0
+    capsys.readouterr()
+    assert (
+        main([*command, str(came), "--json", "--apply", str(folder / "new.db"), "--secret-env", "SECRET"])
+        == 0
+    )
+    told = capsys.readouterr()
+    assert ("1 address suppressed" in told.err, "address suppressed" in told.out) == (True, False)
+    assert SuppressionList(SQLiteStore(folder / "new.db", secret=SECRET.encode())).is_suppressed(
+        "gone@one.example"
+    )
+
+
+def test_no_settings_are_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A settings file that is not there is named, and does not become a database."""
+    came = folder / "came.eml"
+    came.write_bytes(BOUNCE)
+    assert main(["bounces", str(came), "--apply", str(folder / "flow.toml")]) == 2
+    assert "flow.toml" in capsys.readouterr().err
+    assert not (folder / "flow.toml").exists()
+
+
+def test_a_server_without_slashes_is_no_file(folder: Path) -> None:
+    """``redis:host`` is a mistyped server, and does not become a file whose state nobody else sees."""
+    file = _settings(folder, "", store='store = "redis:127.0.0.1:6379/0"')
+    with pytest.raises(ConfigurationError, match=r"redis: is written with two slashes"):
+        Gate.from_toml(file)
+    assert sorted(path.name for path in folder.iterdir()) == ["flows.toml", "state.db"]

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from mailflows.limits import Store
 
-__all__ = ["add_store", "store_of"]
+__all__ = ["STORES", "add_secret", "add_store", "store_named", "store_of"]
+
+STORES = "FLOWS.toml of a gate; or an SQLite file; or redis://host:6379/0"
 
 _SQLITE = b"SQLite format 3\0"
 """How a file of SQLite begins (sqlite.org/fileformat.html, section 1.3)."""
@@ -20,9 +22,12 @@ _SQLITE = b"SQLite format 3\0"
 
 def add_store(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say which store is meant."""
-    parser.add_argument(
-        "file", metavar="FILE", help="FLOWS.toml of a gate; or an SQLite file; or redis://host:6379/0"
-    )
+    parser.add_argument("file", metavar="FILE", help=STORES)
+    add_secret(parser)
+
+
+def add_secret(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that says where the secret of a store by itself stands."""
     parser.add_argument(
         "--secret-env",
         action="append",
@@ -37,13 +42,22 @@ def store_of(options: argparse.Namespace) -> Store:
     Raises:
         ConfigurationError: If there is none, or its secret is missing.
     """
+    return store_named(options.file, options.secret_env)
+
+
+def store_named(name: str, secret_env: list[str] | None, *, is_made: bool = False) -> Store:
+    """Open a store by the file of its gate, or by itself; with *is_made*, make the SQLite file if it is new.
+
+    Raises:
+        ConfigurationError: If there is none, or its secret is missing.
+    """
     from mailflows.gate._place import secrets_in, store_at  # noqa: PLC0415 -- only where it is needed
 
-    name = options.file
-    if "://" not in name and _is_settings(Path(name)):
-        return _of_gate(Path(name), has_secret=bool(options.secret_env))
-    secrets = secrets_in({"secret_env": options.secret_env}, Path())
-    return store_at(name, Path(), secrets)
+    path = Path(name)
+    is_new = is_made and path.suffix != ".toml" and not path.exists()
+    if "://" not in name and not is_new and _is_settings(path):
+        return _of_gate(path, has_secret=bool(secret_env))
+    return store_at(name, Path(), secrets_in({"secret_env": secret_env}, Path()))
 
 
 def _is_settings(path: Path) -> bool:

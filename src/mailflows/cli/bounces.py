@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import number_of, printable, to_text
+from mailflows.cli._apply import add_apply, apply, list_of
 from mailflows.cli._terminal import STATUS, complain, counted, say, say_json
 from mailflows.cli.messages import messages
 from mailflows.errors import MessageError
-from mailflows.feedback import SuppressionList, parse_autoreply, parse_bounce
+from mailflows.feedback import parse_autoreply, parse_bounce
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 
     from mailflows._result import Cell
     from mailflows.feedback import Event
-    from mailflows.feedback._entry import Suppression
 
 __all__ = ["add_command"]
 
 _COLUMNS = ("message", "recipient", "what", "class", "status", "whose fault", "to do")
-_EARLY = datetime.min.replace(tzinfo=UTC)
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,12 +36,13 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder; - for standard input")
     command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow whose return path it is")
     command.add_argument("--json", action="store_true", help="one JSON object per event and line")
-    command.add_argument("--apply", metavar="LIST.db", help="feed a suppression list in this SQLite file")
+    add_apply(command)
     command.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     """Read everything that is named; what cannot be read is said and the others go on."""
+    suppressions = list_of(options)
     seen: Counter[str] = Counter()
     events = list(_read(options, seen))
     if options.json:
@@ -51,11 +50,10 @@ def _run(options: argparse.Namespace) -> int:
             say_json({"message": name, **_plain(event)})
     elif events:
         say(to_text(_COLUMNS, [_row(name, event) for name, event in events]))
-    applied = _apply(options.apply, [event for _, event in events]) if options.apply else None
-    if options.json:
-        complain(_summary(seen, applied))
-    else:
-        say(_summary(seen, applied))
+    summary = _summary(seen)
+    if suppressions is not None:
+        summary += f"; {apply(suppressions, [event for _, event in events])}"
+    (complain if options.json else say)(summary)
     return 2 if seen["unreadable"] else 0
 
 
@@ -89,20 +87,10 @@ def _row(name: str, event: Event) -> list[Cell]:
     return [name, event.recipient, str(event.type), reason, status, fault, str(event.action)]
 
 
-def _apply(path: str, events: list[Event]) -> list[Suppression]:
-    """Feed a suppression list with events, the oldest first, and return what is suppressed by now."""
-    from mailflows.limits import SQLiteStore  # noqa: PLC0415 -- only where it is needed
-
-    suppressions = SuppressionList(SQLiteStore(path))
-    ordered = sorted(events, key=lambda event: event.time or _EARLY)
-    return [entry for event in ordered if (entry := suppressions.apply(event)) is not None]
-
-
-def _summary(seen: Counter[str], applied: list[Suppression] | None) -> str:
-    """Return one line: how many messages were what, and how many addresses are suppressed by them."""
+def _summary(seen: Counter[str]) -> str:
+    """Return one line: how many messages were what."""
     kinds = ("report", "automatic answer", "other message", "unreadable")
     told = ", ".join(
         f"{seen[kind]} {kind}{'s' * (kind != 'unreadable' and seen[kind] != 1)}" for kind in kinds
     )
-    suppressed = "" if applied is None else f"; {len({entry.key for entry in applied})} addresses suppressed"
-    return f"{number_of(seen.total(), 'message')}: {told}{suppressed}"
+    return f"{number_of(seen.total(), 'message')}: {told}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import to_text
+from mailflows.cli._apply import add_apply, apply, list_of
 from mailflows.cli._payloads import Payloads
-from mailflows.cli._terminal import STATUS, say, say_json
+from mailflows.cli._terminal import STATUS, complain, say, say_json
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -32,20 +33,26 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument("files", nargs="+", metavar="PATH", help="a payload, a folder, or -")
     command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow of the messages")
     command.add_argument("--json", action="store_true", help="one JSON object per event and line")
+    add_apply(command)
     command.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     """Read every payload that is named."""
+    suppressions = list_of(options)
     rows: list[list[Cell]] = []
+    events: list[Event] = []
     found = Payloads(options.provider, options.files, flow=options.flow)
     for name, event in found:
+        events.append(event)
         if options.json:
             say_json({"payload": name, **_plain(event)})
         else:
             rows.append(_row(name, event))
     if rows:
         say(to_text(_COLUMNS, rows))
+    if suppressions is not None:
+        (complain if options.json else say)(apply(suppressions, events))
     return found.status
 
 

@@ -24,6 +24,9 @@ __all__ = ["SECRETS", "secrets_in", "store_at", "store_from_file", "store_in"]
 SECRETS = ("secret_env", "secret_file")
 """Keys that say where the secret stands; it never stands in the settings themselves."""
 
+_SERVERS = ("redis:", "rediss:", "unix:")
+"""How the URL of a server begins: with its slashes forgotten, it is not meant as the name of a file."""
+
 
 def store_from_file(file: SettingsFile) -> Store:
     """Return the store that a file names; without a name, state ends with the process."""
@@ -90,7 +93,7 @@ def _of_file(name: str, folder: Path) -> bytes:
 
 def store_at(name: str, folder: Path, secrets: Sequence[bytes] | None) -> Store:
     """Return the store that is named: a Redis server, or a file beside the settings for its owner only."""
-    if "://" in name:
+    if "://" in name or name.startswith(_SERVERS):
         return RedisStore(_client(name), secret=secrets)
     file = folder / name
     if not file.exists():
@@ -101,8 +104,10 @@ def store_at(name: str, folder: Path, secrets: Sequence[bytes] | None) -> Store:
 
 def _client(url: str) -> Any:  # noqa: ANN401 -- of an extra
     parts = urlsplit(url)
-    if parts.scheme not in {"redis", "rediss", "unix"} or parts.password:
-        why = "its password does not belong in a file" if parts.password else f"{parts.scheme}:// is neither"
+    if not url.startswith(tuple(f"{scheme}//" for scheme in _SERVERS)) or parts.password:
+        scheme, has_slashes = url.partition(":")[0], "://" in url
+        why = f"{scheme}:// is neither" if has_slashes else f"{scheme}: is written with two slashes"
+        why = "its password does not belong in a file" if parts.password else why
         msg = (
             f"[gate] store is a file, or redis://host:port/0 without a password; {why}: for another client, "
             "use Gate.from_toml(path, store=RedisStore(client))"
