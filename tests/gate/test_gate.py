@@ -430,7 +430,7 @@ def test_a_dry_run_accepts_and_says() -> None:
     verdict = Gate(three_flows(), dry_run=True).check(newsletter(), flow="transactional")
     assert (verdict.decision, verdict.would_be) == (GateDecision.ACCEPT, GateDecision.REJECT)
     assert verdict.accepted == (ADDRESS,)
-    assert str(verdict).startswith("dry run, would be reject: accept transactional")
+    assert str(verdict).startswith("dry run: transactional would be rejected: ")
 
 
 def test_a_message_needs_bytes_for_scanners() -> None:

@@ -146,13 +146,16 @@ def test_a_slow_answer_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("by", INTEGRATIONS)
-def test_a_relay_that_is_down(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everybody is deferred, nobody refused."""
+def test_a_relay_that_is_down(
+    by: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Everybody is deferred, nobody refused, and the log says which relay it is."""
     gate = Gate(flows("smtp://127.0.0.9:1"))
     monkeypatch.setattr(settings, "MAILFLOWS", {"GATE": gate}, raising=False)
     with Sender(gate, by, {"flow": "transactional"}) as sender:
         assert sender.send(KINDS["reset"][1], [ADA], raw(ADA), attempts=1) == [ADA]
     assert sender.codes == [451]
+    assert "the relay 127.0.0.9:1 of the transactional flow cannot be reached" in caplog.text
 
 
 @pytest.mark.parametrize(

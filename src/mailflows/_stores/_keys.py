@@ -246,7 +246,8 @@ class StoreKeys:
         what = "none was given" if self.own is None else "the secret given is not that one"
         msg = (
             f"{store}: it was written with another secret, and {what}; nobody in it would be found. "
-            "Open it with its secret=; to change that, give both: secret=[new, old]"
+            "Open it with its secret (secret=, or secret_env or secret_file in flows.toml); "
+            "to change that, give both, the new one first"
         )
         return StoreError(msg, store=store, is_lost=True)
 

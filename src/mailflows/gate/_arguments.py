@@ -80,7 +80,7 @@ def limiters_of(
     for name, one in limiter.items():
         route = flows.get(name)
         if route is None:
-            msg = f"a limiter is given for {name}, which has no route"
+            msg = f"a limiter is given for {name}, which has no route: declare the flow, or remove its limits"
             raise ConfigurationError(msg, field="limiter")
         found[route.flow] = one
     return found

@@ -86,6 +86,13 @@ class GateDecision(StrEnum):
 
 _ORDER = {decision: number for number, decision in enumerate(GateDecision)}
 
+_DONE = {
+    GateDecision.ACCEPT: "accepted",
+    GateDecision.DEFER: "deferred",
+    GateDecision.HOLD: "held",
+    GateDecision.REJECT: "rejected",
+}
+
 _REPLIES = {
     GateDecision.DEFER: (450, "4.7.1 "),
     # What is held stays in the queue of who sent it, too: nothing is lost.
@@ -259,13 +266,16 @@ class Verdict(Permission):
 
     def __str__(self) -> str:
         """Return one line, without an address."""
-        trial = f"dry run, would be {self.would_be}: " if self.dry_run else ""
         said: dict[str, list[str]] = {}
         for reason in self.why or self.findings:
             said.setdefault(reason.sentence, []).append(reason.part)
         why = "; ".join(f"{', '.join(dict.fromkeys(parts))}: {sentence}" for sentence, parts in said.items())
         wait = f" (retry after {self.retry_after:.0f} s)" if self.retry_after is not None else ""
-        return f"{trial}{self.decision} {self.flow or 'no flow'}{wait}: {why or 'no issues found'}"
+        flow = self.flow or "no flow"
+        begin = (
+            f"dry run: {flow} would be {_DONE[self.would_be]}" if self.dry_run else f"{self.decision} {flow}"
+        )
+        return f"{begin}{wait}: {why or 'no issues found'}"
 
     def for_visitor(self, language: str = "en") -> str:
         """Return what the visitor of a form is told, without rule, key or count; empty if it may leave.

@@ -55,7 +55,8 @@ def fitted(limiter: Limiter, absent: frozenset[str]) -> Limiter | None:
 def _without(limiter: Limiter, absent: frozenset[str]) -> Limiter:
     """Make it once, and say so once."""
     if "client" in absent and limiter.background is not None:
-        _log.info("mail without a client is limited like background jobs, by %s", limiter.background)
+        rules = "; ".join(limit.name for limit in limiter.background.limits)
+        _log.info("mail without a client is limited like background jobs, by %s", rules)
         return limiter.background
     same = limiter.without(lambda limit: not absent.isdisjoint(_needs(limit)))
     left_out = len(limiter.limits) - len(same.limits)

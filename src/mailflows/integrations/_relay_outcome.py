@@ -82,8 +82,8 @@ def is_ours(problem: BaseException) -> bool:
     return is_auth or isinstance(problem, ConfigurationError | ssl.SSLError)
 
 
-def failure_of(problem: Exception) -> RecipientOutcome:
-    """Return what holds for every recipient whom no reply was about."""
+def failure_of(problem: Exception, route: FlowRoute | None) -> RecipientOutcome:
+    """Return what holds for every recipient whom no reply was about; the log names the relay of the route."""
     deferred, refused = RecipientState.DEFERRED, RecipientState.REFUSED
     if isinstance(problem, AnswerLost):
         return RecipientOutcome("", RecipientState.UNKNOWN, "relay", None, "4.4.2 The relay's reply was lost")
@@ -100,9 +100,18 @@ def failure_of(problem: Exception) -> RecipientOutcome:
         return RecipientOutcome("", refused, "envelope", 550, "5.6.0 The message cannot be sent over SMTP")
     replied = _replied(problem)
     if replied is None:
-        _log.error("the relay cannot be reached: %s", cause_of(problem))
+        _log.error("%s cannot be reached, its mail is deferred: %s", _named(route), cause_of(problem))
         return RecipientOutcome("", deferred, "relay", 451, "4.4.1 The relay cannot be reached")
     return replied
+
+
+def _named(route: FlowRoute | None) -> str:
+    """Return which relay it is, without the name of its account."""
+    if route is None or not route.relay:
+        return "the relay"
+    return printable(
+        f"the relay {route.relay.rpartition('@')[2].rpartition('//')[2]} of the {route.flow} flow"
+    )
 
 
 def _replied(problem: Exception) -> RecipientOutcome | None:

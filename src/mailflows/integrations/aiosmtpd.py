@@ -197,7 +197,7 @@ class GateHandler:
             code, text = transaction.offer(self._relays, route, mailbox, is_dry=is_dry)
         except Exception as problem:  # noqa: BLE001 -- whatever it is, the mail stays with who sent it
             transaction.abandon()
-            failure = failure_of(problem)
+            failure = failure_of(problem, route)
             return _line(f"{failure.code or 451} {failure.text}")
         if code // 100 == 2:
             return None
@@ -217,7 +217,7 @@ class GateHandler:
         except Exception as problem:  # noqa: BLE001 -- whatever it is, the mail stays with who sent it
             transaction.abandon()
             by_relay = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
-            delivery = Delivery.build(verdict, refused=by_relay, failure=failure_of(problem))
+            delivery = Delivery.build(verdict, refused=by_relay, failure=failure_of(problem, verdict.route))
             self._gate.report(verdict, reported(delivery, problem))
             return _whole(delivery)
         delivery = Delivery.build(verdict, refused=refused)

@@ -104,7 +104,7 @@ async def _failed(gate: Gate, verdict: Verdict, problem: Exception, names: dict[
     delivery = Delivery.build(
         verdict,
         refused={names.get(one.recipient, one.recipient): (one.code, one.message) for one in each},
-        failure=failure_of(problem),
+        failure=failure_of(problem, verdict.route),
         as_text=True,
     )
     await gate.areport(verdict, reported(delivery, problem))

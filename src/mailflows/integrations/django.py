@@ -178,7 +178,7 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
             sent = other.send_messages([copied])
         except Exception as problem:
             refused = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
-            found = Delivery.build(verdict, refused=refused, failure=failure_of(problem))
+            found = Delivery.build(verdict, refused=refused, failure=failure_of(problem, None))
             self._gate.report(verdict, reported(found, problem))
             problem.delivery = message.mailflows_delivery = found  # type: ignore[attr-defined]
             raise

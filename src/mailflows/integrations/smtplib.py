@@ -142,7 +142,7 @@ class GateSMTP:
         """Report a message that nobody took, or perhaps somebody, and raise with what became of it."""
         by_relay = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
         refused = {to.get(address, address): reply for address, reply in by_relay.items()}
-        delivery = Delivery.build(verdict, refused=refused, failure=failure_of(problem))
+        delivery = Delivery.build(verdict, refused=refused, failure=failure_of(problem, verdict.route))
         self._gate.report(verdict, reported(delivery, problem))
         problem.delivery = delivery  # type: ignore[attr-defined] # read by delivery_of()
         raise problem
