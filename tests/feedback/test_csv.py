@@ -401,3 +401,15 @@ def test_a_bare_list_says_what_is_missing() -> None:
     """A list of addresses without names of columns is told how to begin, not that there are none."""
     with pytest.raises(ConfigurationError, match='put a line "email" before it'):
         import_suppressions(SuppressionList(MemoryStore()), io.StringIO("ada@one.example\nbob@one.example\n"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_path(empty: Callable[..., SuppressionList], tmp_path: Path, encoding: str) -> None:
+    """A list is written to a path and read from one, in whatever encoding a tool wrote it."""
+    path = tmp_path / "gesperrt.csv"
+    path.write_bytes("Empfänger;Grund\r\nada@one.example;abgemeldet\r\n".encode(encoding))
+    first, second = empty(clear=True), empty()
+    assert import_suppressions(first, str(path)).added == 1
+    assert export_suppressions(first, tmp_path / "out.csv") == 1
+    assert import_suppressions(second, tmp_path / "out.csv").added == 1
+    assert [entry.reason for entry in second] == ["unsubscribed"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,9 @@ from mailflows.errors import ConfigurationError
 from mailflows.feedback import Action, BounceReason, Event, EventType
 from mailflows.flow import Flow
 from mailflows.tracking import CampaignStats
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DELIVERED = {"type": "delivered", "recipient": "ada@one.example", "time": "2026-02-14T09:00:00Z"}
 
@@ -66,7 +69,7 @@ def test_columns_in_other_words() -> None:
     [
         ({"recipient": "ada@one.example", "what": "clicked"}, "what happened"),
         ({"type": "clicked"}, "to whom"),
-        (DELIVERED | {"type": "click"}, "did you mean clicked"),
+        (DELIVERED | {"type": "clikked"}, "did you mean clicked"),
         (DELIVERED | {"time": "soon"}, "no time"),
         ("delivered", "got str"),
         (None, "got NoneType"),
@@ -78,7 +81,7 @@ def test_a_row_that_cannot_be_read_is_named(row: Any, said: str) -> None:
         CampaignStats.from_events([DELIVERED, row])
 
 
-@pytest.mark.parametrize("events", ["delivered", b"x", DELIVERED, Event(EventType.SENT), 7, None])
+@pytest.mark.parametrize("events", [b"x", DELIVERED, Event(EventType.SENT), 7, None])
 def test_one_event_is_not_several(events: Any) -> None:
     """What is no series of events is an error of its own."""
     with pytest.raises(ConfigurationError, match="events are several"):
@@ -98,3 +101,40 @@ def test_a_data_frame() -> None:
     )
     rate = CampaignStats.from_events(frame).rate("clicked")
     assert (rate.count, rate.of) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("word", "rate"),
+    [("Open", "opened"), ("Click", "clicked"), ("geklickt", "clicked"), ("désabonné", "unsubscribed"),
+     ("Spam report", "complained"), ("Hard Bounce", "hard bounces"), ("soft_bounce", "soft bounces"),
+     ("Bounce", "hard bounces")],
+)  # fmt: skip
+def test_words_of_other_tools(word: str, rate: str) -> None:
+    """What mail tools call an event is understood in their words."""
+    rows = [{"Email": f"{name}@one.example", "Event": "Sent"} for name in ("ada", "bob")]
+    found = CampaignStats.from_events([*rows, {"Email": "ada@one.example", "Event": word}]).rate(rate)
+    assert found.count == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_file_of_rows(tmp_path: Path, encoding: str) -> None:
+    """A CSV is read from its path: semicolons, German names, day before month, any usual encoding."""
+    path = tmp_path / "events.csv"
+    rows = ["E-Mail;Ereignis;Datum;Kampagne", "ada@one.example;zugestellt;14.02.2026 09:00;Frühling",
+            "ada@one.example;geöffnet;14.02.2026 10:30;Frühling", ""]  # fmt: skip
+    path.write_bytes("\r\n".join(rows).encode(encoding))
+    for name in (path, str(path)):
+        stats = CampaignStats.from_events(name, campaign="Frühling")
+        assert (stats.rate("delivered").count, stats.rate("opened").count) == (1, 1)
+        assert stats.timeline()[0].start == datetime(2026, 2, 14, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("is_list", [False, True])
+def test_a_file_of_json(tmp_path: Path, *, is_list: bool) -> None:
+    """JSON lines and one JSON list are read from their path; what is neither is an error."""
+    path = tmp_path / "events.json"
+    path.write_text(json.dumps([DELIVERED]) if is_list else f"{json.dumps(DELIVERED)}\n")
+    assert CampaignStats.from_events(path).rate("delivered").count == 1
+    path.write_text("[1" if is_list else "{1")
+    with pytest.raises(ConfigurationError, match="neither JSON lines"):
+        CampaignStats.from_events(path)

@@ -24,15 +24,16 @@ from mailflows.feedback._export_table import (
     meaning,
     reason_of_file,
 )
-from mailflows.feedback._moment import moment_in
+from mailflows.feedback._moment import moment_of_cell
 from mailflows.feedback._reasons import codes, diagnose
-from mailflows.feedback._rows import Rows
+from mailflows.feedback._rows import Rows, opened
 from mailflows.feedback._webhook_table import provider_name
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mailflows.feedback._rows import File
     from mailflows.feedback._suppression import SuppressionList
 
 __all__ = ["ImportResult", "export_suppressions", "import_suppressions"]
@@ -41,7 +42,6 @@ _COLUMNS = tuple(one.name for one in fields(Suppression))
 _OWN = {"key", "reason", "time"}
 _KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
-_EUROPEAN = re.compile(r"(\d{1,2})[./](\d{1,2})[./](\d{4})(?:[ T,]+(\d{1,2}:\d{2}(?::\d{2})?))?", re.ASCII)
 _FORMULA = frozenset("=+-@\t\r")
 _MAX_PROBLEMS = 100
 """Problems that are told (bound: a page); the others are counted."""
@@ -79,7 +79,7 @@ class ImportResult(Result):
 
 
 def export_suppressions(
-    suppressions: SuppressionList, file: IO[str], *, provider: str | None = None, flow: Flow | None = None
+    suppressions: SuppressionList, file: File, *, provider: str | None = None, flow: Flow | None = None
 ) -> int:
     r"""Write a suppression list as CSV, and return the number of rows.
 
@@ -88,7 +88,7 @@ def export_suppressions(
 
     Args:
         suppressions: The list.
-        file: An open text file.
+        file: A path, or an open text file.
         provider: In whose format; in ours by default.
         flow: Which flow's mail the provider sends: what holds for it is written, beside what holds for all
             mail; a provider's list would widen the scope of the others. Without it, in a provider's
@@ -111,6 +111,13 @@ def export_suppressions(
         ['EmailAddress', 'Reason', 'LastUpdateTime\nada@example.org', 'COMPLAINT']
     """
     table = None if provider is None else _format(provider)
+    with opened(file, "w") as text:
+        return _write(suppressions, text, table, flow)
+
+
+def _write(
+    suppressions: SuppressionList, file: IO[str], table: Mapping[str, Any] | None, flow: Flow | None
+) -> int:
     names = _COLUMNS if table is None else tuple(table["columns"])
     delimiter = "," if table is None else table.get("delimiter", ",")
     writer = csv.DictWriter(file, names, delimiter=delimiter, lineterminator="\n")
@@ -166,7 +173,7 @@ def _row_for(table: Mapping[str, Any], entry: Suppression) -> dict[str, Any]:
 
 
 def import_suppressions(
-    suppressions: SuppressionList, file: IO[str], *, reason: str = "imported", flow: Flow | None = None
+    suppressions: SuppressionList, file: File, *, reason: str = "imported", flow: Flow | None = None
 ) -> ImportResult:
     r"""Import a suppression list from CSV: one of ours, or a provider's export.
 
@@ -176,7 +183,8 @@ def import_suppressions(
 
     Args:
         suppressions: The list to add to.
-        file: An open text file whose first row names the columns; ``key``, or ``address`` or ``email``.
+        file: A path, or an open text file; its first row names the columns: ``key``, or ``address`` or
+            ``email``.
         reason: The reason where the file gives none.
         flow: The flow of the rows that name none; all flows by default. Pass `Flow.MARKETING` for those
             who left a newsletter.
@@ -196,6 +204,11 @@ def import_suppressions(
         >>> suppressions.is_suppressed("ada@example.org")
         True
     """
+    with opened(file, "r") as text:
+        return _read(suppressions, text, reason, flow)
+
+
+def _read(suppressions: SuppressionList, file: IO[str], reason: str, flow: Flow | None) -> ImportResult:
     rows = Rows.of(file)
     counted = iter(rows)
     first = list(islice(counted, _LOOK))
@@ -395,14 +408,8 @@ def _is_word(cell: str) -> bool:
 
 def _date(cell: str) -> datetime | None:
     """Return a date as exports write it: ISO 8601, Unix seconds, mail's form, or day before month."""
-    european = _EUROPEAN.match(cell)
-    if european is None:
-        is_number = cell.replace(".", "", 1).isdecimal()
-        return None if is_number and float(cell) < _FIRST_SECOND else moment_in(cell)
-    first, second, year, clock = european.groups()
-    is_american = "/" in cell and int(second) > 12  # 02/14/2020 cannot be a day before a month
-    day, month = (second, first) if is_american else (first, second)
-    return moment_in(f"{year}-{int(month):02}-{int(day):02}T{(clock or '00:00').zfill(5)}")
+    is_number = cell.replace(".", "", 1).isdecimal()
+    return None if is_number and float(cell) < _FIRST_SECOND else moment_of_cell(cell)
 
 
 _FIRST_SECOND = 946684800.0

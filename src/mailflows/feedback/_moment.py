@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-__all__ = ["moment_in"]
+__all__ = ["moment_in", "moment_of_cell"]
+
+_EUROPEAN = re.compile(r"(\d{1,2})[./](\d{1,2})[./](\d{4})(?:[ T,]+(\d{1,2}:\d{2}(?::\d{2})?))?", re.ASCII)
 
 _MILLISECONDS = 1e11
 """A number of seconds above this is in milliseconds; choice: it would be the year 5138."""
@@ -39,3 +42,18 @@ def _written_out(text: str) -> datetime | None:
         except (ValueError, OverflowError, TypeError, IndexError):  # OverflowError beyond the years 1 to 9999
             continue
     return None
+
+
+def moment_of_cell(cell: str) -> datetime | None:
+    """Return a moment as spreadsheets write it, too: day before month, with dots or slashes.
+
+    >>> moment_of_cell("14.02.2020 9:00") == moment_of_cell("02/14/2020 09:00") == moment_in(1581670800)
+    True
+    """
+    european = _EUROPEAN.match(cell)
+    if european is None:
+        return moment_in(cell)
+    first, second, year, clock = european.groups()
+    is_american = "/" in cell and int(second) > 12  # 02/14/2020 cannot be a day before a month
+    day, month = (second, first) if is_american else (first, second)
+    return moment_in(f"{year}-{int(month):02}-{int(day):02}T{(clock or '00:00').zfill(5)}")

@@ -1,48 +1,104 @@
-"""Events of a user's own: rows of a CSV or a data frame, objects of JSON, made into events."""
+"""Events of a user's own: rows of a file or a data frame, objects of JSON, made into events."""
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from mailflows import _data
 from mailflows.errors import ConfigurationError
-from mailflows.feedback._event import Event
+from mailflows.feedback._event import Event, EventType
+from mailflows.feedback._export_table import bare, columns
+from mailflows.feedback._moment import moment_of_cell
+from mailflows.feedback._rows import Rows, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = ["recorded"]
 
-_ALSO = {
-    "event": "type",
-    "email": "recipient",
-    "address": "recipient",
-    "timestamp": "time",
-    "date": "time",
-    "link": "url",
-    "message-id": "message_id",
-}
-"""What columns are often called, and the field that it is."""
-
-_FIELDS = frozenset(one.name for one in fields(Event))
 _TIMES = (int, float)
+_LASTING = {"hard": True, "soft": False}
+"""Words for a bounce that say whether it is permanent."""
+
+
+@cache
+def _table() -> dict[str, dict[str, list[str]]]:
+    return tomllib.loads(_data.read("feedback/events.toml"))
+
+
+@cache
+def _columns() -> Mapping[str, str]:
+    """Return which field a column is, by its bare name."""
+    named = _table()["columns"] | {"recipient": list(columns("address")), "time": list(columns("time"))}
+    also = {bare(name): field for field, names in named.items() for name in names}
+    return also | {bare(one.name): one.name for one in fields(Event)}
+
+
+@cache
+def _words() -> Mapping[str, str]:
+    """Return what happened by the word for it, ``hard`` and ``soft`` for bounces that say so."""
+    also = {bare(word): kind for kind, words in _table()["words"].items() for word in words}
+    return also | {bare(kind): str(kind) for kind in EventType}
 
 
 def recorded(events: object) -> Iterator[Event]:
-    """Yield events: those that are given, and those that rows tell.
+    """Yield events: those that are given, and those that rows or a file of rows tell.
 
     Raises:
         ConfigurationError: For what is neither; the text names the row, from 1.
+        OSError: If the file cannot be read.
     """
+    if isinstance(events, str | os.PathLike):
+        return _each(_rows_of(events))
     to_dict = getattr(events, "to_dict", None)
     if hasattr(events, "columns") and callable(to_dict):  # a data frame
         events = to_dict("records")
-    if isinstance(events, str | bytes | Mapping | Event) or not hasattr(events, "__iter__"):
-        msg = f"events are several events or rows: a list, a generator, a data frame; got {_kind(events)}"
+    if isinstance(events, bytes | Mapping | Event) or not hasattr(events, "__iter__"):
+        msg = (
+            "events are several events or rows: a list, a generator, a data frame, the path of a CSV file; "
+            f"got {_kind(events)}"
+        )
         raise ConfigurationError(msg, field="events")
     return _each(events)
+
+
+def _rows_of(path: str | os.PathLike[str]) -> Iterator[object]:
+    """Yield the rows of a file: a table with a header, JSON lines, or one JSON list."""
+    with opened(path, "r") as file:
+        first = next((line for line in file if line.strip()), "")
+        lines = chain([first], file)
+        if first.lstrip()[:1] in {"{", "["}:
+            yield from _objects(first, lines)
+        else:
+            yield from _cells(lines)
+
+
+def _objects(first: str, lines: Iterator[str]) -> Iterator[object]:
+    try:
+        if first.lstrip().startswith("["):
+            yield from json.loads("".join(lines))
+        else:
+            yield from (json.loads(line) for line in lines if line.strip())
+    except ValueError as error:
+        msg = f"this is neither JSON lines nor one JSON list: {error}"
+        raise ConfigurationError(msg, field="events") from error
+
+
+def _cells(lines: Iterator[str]) -> Iterator[object]:
+    rows = Rows.of(lines)
+    for number, cells in rows:
+        if cells is None:
+            msg = f"line {number}: this row cannot be read; is a quotation mark left open in it?"
+            raise ConfigurationError(msg, field="events")
+        yield dict(zip(rows.header, cells, strict=False))
 
 
 def _each(events: Iterable[object]) -> Iterator[Event]:
@@ -63,9 +119,8 @@ def _event_of(row: object) -> Event:
         raise ConfigurationError(msg, field="events")
     said: dict[str, Any] = {}
     for key, value in row.items():
-        name = str(key).strip().lower()
-        name = _ALSO.get(name, name.replace(" ", "_"))
-        if name in _FIELDS and name not in said and not _is_empty(value):
+        name = _columns().get(bare(str(key)))
+        if name is not None and name not in said and not _is_empty(value):
             said[name] = value.strip() if isinstance(value, str) else value
     if "type" not in said:
         there = ", ".join(str(key)[:30] for key in list(row)[:10]) or "nothing"
@@ -85,8 +140,14 @@ def _told(said: dict[str, Any]) -> dict[str, Any]:
             said[name] = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     if isinstance(said.get("time"), _TIMES):  # Unix seconds
         said["time"] = str(said["time"])
+    if isinstance(said.get("time"), str):
+        said["time"] = moment_of_cell(said["time"]) or said["time"]
     if isinstance(said["type"], str):
-        said["type"] = said["type"].lower()
+        word = _words().get(bare(said["type"]), said["type"].lower())
+        if word in _LASTING:
+            said.setdefault("permanent", _LASTING[word])
+            word = EventType.BOUNCED
+        said["type"] = word
     if "tags" in said:
         tags = said["tags"].split(",") if isinstance(said["tags"], str) else said["tags"]
         said["tags"] = tuple(filter(None, (str(tag).strip() for tag in tags)))

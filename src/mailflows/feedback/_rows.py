@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Literal, TypeAlias
 
+from mailflows._encoding import encoding_of
 from mailflows._mail.address import mailbox_of
 from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Rows", "split"]
+__all__ = ["File", "Rows", "opened", "split"]
+
+File: TypeAlias = str | os.PathLike[str] | IO[str]
+"""A path, or an open file of text."""
 
 _DELIMITERS = ",;\t|"
 _MOST_LINES = 50
@@ -88,6 +95,20 @@ class Rows:
         cells = split(line.replace('"', ""), self.delimiter)
         is_whole = cells is not None and len(cells) == len(self.header)
         return is_whole and any(mailbox_of(cell) for cell in cells or ())
+
+
+@contextmanager
+def opened(file: File, mode: Literal["r", "w"]) -> Iterator[IO[str]]:
+    """Open a path in the encoding that it is in, to write in UTF-8; an open file is taken as it is."""
+    if not isinstance(file, str | os.PathLike):
+        yield file
+        return
+    encoding = "utf-8"
+    if mode == "r":
+        with Path(file).open("rb") as binary:
+            encoding = encoding_of(binary)
+    with Path(file).open(mode, encoding=encoding, newline="") as text:
+        yield text
 
 
 def split(line: str, delimiter: str) -> list[str] | None:

@@ -5,7 +5,6 @@ Rows in are rows accounted for: each is given back as one or more addresses, or 
 
 from __future__ import annotations
 
-import codecs
 import io
 import json
 import os
@@ -15,6 +14,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from mailflows._encoding import encoding_of
 from mailflows.errors import ConfigurationError
 from mailflows.recipients._csv import PLAIN, dialect_of, records
 from mailflows.recipients._formats import read_objects, refuse_text, unpack, workbook_rows
@@ -282,7 +282,7 @@ def _read_file(opened: IO[bytes] | IO[str], table: Table, column: str | None) ->
         numbered = ((line, cells, "") for line, cells in enumerate(workbook_rows(inner), 1))
         yield from _read_records(numbered, table, column)
         return
-    encoding = _encoding(inner)
+    encoding = encoding_of(inner)
     wrapped = io.TextIOWrapper(inner, encoding=encoding, errors="replace", newline="")
     try:
         yield from _read_text(wrapped, table, column, encoding)
@@ -443,35 +443,3 @@ def _is_column_word(name: str) -> bool:
 
 def _is_binary(opened: Any) -> bool:  # noqa: ANN401 -- any kind of file
     return isinstance(opened, (io.BufferedIOBase, io.RawIOBase)) or "b" in str(getattr(opened, "mode", ""))
-
-
-_BYTE_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-
-
-def _encoding(binary: IO[bytes]) -> str:
-    """Return the encoding of a file: by its mark, else UTF-8, else Windows-1252."""
-    start = binary.tell()
-    try:
-        head = binary.read(_SNIFF)
-        for mark, name in _BYTE_MARKS:
-            if head.startswith(mark):
-                return name
-        if head.count(0) * 3 > len(head):
-            return "utf-16-le" if len(head) > 1 and not head[1] else "utf-16-be"
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        while head:
-            decoder.decode(head)
-            head = binary.read(1 << 20)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return "cp1252"
-    else:
-        return "utf-8"
-    finally:
-        binary.seek(start)

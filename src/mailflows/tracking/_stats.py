@@ -31,6 +31,7 @@ from mailflows.tracking._tables import (
 )
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mailflows.feedback import Event
@@ -84,7 +85,7 @@ class CampaignStats(Result):
     @classmethod
     def from_events(
         cls,
-        events: Iterable[Event | Mapping[str, Any]],
+        events: Iterable[Event | Mapping[str, Any]] | str | os.PathLike[str],
         *,
         campaign: str | None = None,
         confidence: float = 0.95,
@@ -97,16 +98,17 @@ class CampaignStats(Result):
         deliveries.
 
         Args:
-            events: Events of any source, or what you have kept of them: rows of a CSV (`csv.DictReader`),
-                objects of JSON (`Event.to_dict()`), a data frame. Each names its recipient by
-                ``recipient_id`` or ``recipient``. A time without a zone is in UTC in a text, and an
-                error in a datetime.
+            events: Events of any source, or what you have kept of them: the path of a CSV or of JSON lines,
+                rows (`csv.DictReader`), objects of JSON (`Event.to_dict()`), a data frame. Each names its
+                recipient by ``recipient_id`` or ``recipient``. A time without a zone is in UTC in a text,
+                and an error in a datetime.
             campaign: Count only the events of this campaign; all of them by default.
             confidence: The share of such intervals that hold the truth, in (0, 1).
 
         Raises:
             ConfigurationError: If *confidence* is no share, a time has no time zone, a row does not say what
                 happened to whom, or the campaign is not among those of the events.
+            OSError: If the file cannot be read.
         """
         found = gather(recorded(events), campaign=campaign)
         if not found.people and not found.hits and found.others:
