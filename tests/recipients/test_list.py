@@ -511,3 +511,9 @@ def test_a_rotten_list_is_stopped_and_a_proven_one_goes() -> None:
             assert judge(policy, predict({"ordinary": 5000, "undeliverable": 900})).advice is Advice.STOP
             proven = predict({"ordinary": 500, "delivered": 5000}, bounced=1, delivered=5000)
             assert judge(policy, proven).advice is Advice.GO
+
+
+def test_a_segment_of_empty_cells_has_a_name_in_print() -> None:
+    """Rows without a city are a segment that a reader can see."""
+    report = check_list([{"email": "ada@shop.fr", "city": ""}], dns=False)
+    assert str(report.segments("city")[0]).startswith("(empty): 1 address ")

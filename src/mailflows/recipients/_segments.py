@@ -40,7 +40,7 @@ class Segment(Result):
 
     def __str__(self) -> str:
         parts = ", ".join(f"{self.verdicts[v]} {v}" for v in _UNDELIVERABLE_FIRST if self.verdicts[v])
-        return f"{self.name}: {number_of(self.addresses, 'address', 'addresses')} ({parts})"
+        return f"{self.name or '(empty)'}: {number_of(self.addresses, 'address', 'addresses')} ({parts})"
 
 
 def divide(judged: Judged, column: str | None, *, by_risk: bool) -> tuple[Segment, ...]:
