@@ -140,7 +140,7 @@ def _rate(match: re.Match[str], text: str) -> Rate:
     limit = number * (1000 if match["kilo"] else 1)
     period = _period(match, text)
     if limit < 1 or period <= 0:
-        msg = f"a rate must be at least 1 per some time, {_EXAMPLES}; got {match[0]!r}"
+        msg = f"a rate must be at least 1 per period, {_EXAMPLES}; got {match[0]!r}"
         raise ConfigurationError(msg, field="limit")
     is_distinct = match["distinct"] is not None or match["second_distinct"] is not None
     return Rate(limit, period, is_distinct=is_distinct)
@@ -162,13 +162,11 @@ def _period(match: re.Match[str], text: str) -> float:
 def _with_burst(rates: list[Rate], burst: int, text: str) -> Rate:
     """Return the last rate with its burst."""
     if not rates or burst < 1:
-        msg = f"'burst N' with N of at least 1 stands behind a rate, {_EXAMPLES}; got {text!r}"
+        msg = f"write 'burst N', with N at least 1, after a rate, {_EXAMPLES}; got {text!r}"
         raise ConfigurationError(msg, field="limit")
     rate = rates[-1]
     if rate.burst is not None or rate.is_distinct:
-        msg = (
-            f"a rate has one burst, and one that counts different values has none, {_EXAMPLES}; got {text!r}"
-        )
+        msg = f"a rate takes one burst, and a distinct rate takes none, {_EXAMPLES}; got {text!r}"
         raise ConfigurationError(msg, field="limit")
     return Rate(rate.limit, rate.period, burst)
 

@@ -206,7 +206,7 @@ def test_a_paragraph_explains_the_verdict_without_a_manual() -> None:
     )
     assert unsure.flow is None
     assert "the threshold is 99.9%" in unsure.explain()
-    assert mailflows.classify(b"").explain().startswith("No flow can be named: ")
+    assert mailflows.classify(b"").explain().startswith("No flow could be determined: ")
 
 
 def test_every_verdict_names_the_model() -> None:

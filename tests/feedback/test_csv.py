@@ -399,7 +399,7 @@ def test_contacts_in_other_words(header: str, left: str, stays: str) -> None:
 
 def test_a_bare_list_says_what_is_missing() -> None:
     """A list of addresses without names of columns is told how to begin, not that there are none."""
-    with pytest.raises(ConfigurationError, match='put a line "email" before it'):
+    with pytest.raises(ConfigurationError, match='add a first line "email"'):
         import_suppressions(SuppressionList(MemoryStore()), io.StringIO("ada@one.example\nbob@one.example\n"))
 
 

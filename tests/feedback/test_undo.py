@@ -247,7 +247,7 @@ def test_the_operator_is_told_in_the_log(
     """The log says who, how many and what to do, once and without an address."""
     wave(watched, clock, good=0, bad=40)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert caplog.messages[0].startswith("google has reported 20 of 20 addresses as unknown")
+    assert caplog.messages[0].startswith("google rejected 20 of 20 addresses as unknown")
     assert "@" not in caplog.text
 
 

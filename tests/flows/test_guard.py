@@ -117,7 +117,7 @@ def test_bulk_over_time_on_the_professional_flow(seen: int, outcome: Outcome) ->
 
 def test_an_abused_form_is_refused() -> None:
     """What a memory of templates saw is passed on, with the slot."""
-    alarm = SlotAlarm("slot-link", '"Hello …,"', '"Hello …," holds a link, and never did')
+    alarm = SlotAlarm("slot-link", '"Hello …,"', '"Hello …," contains a link, which it never did before')
     observation = Observation(Series.TRANSACTIONAL, 9, 9, (), (alarm,), "t")
     decision = FLOWS.guard(
         RECEIPT.format(""), "transactional", classification=_said(None), observation=observation

@@ -34,7 +34,7 @@ def test_a_wait_beyond_the_queue_is_a_final_answer() -> None:
     assert again.reply == (
         550,
         (
-            "5.7.1 Too many for '1 per week per duplicate': try again in 1 week. "
+            "5.7.1 Over the limit '1 per week per duplicate': try again in 1 week. "
             "Mail does not wait that long in a queue, so this is final [limits/limited]"
         ),
     )

@@ -327,7 +327,7 @@ def test_decision_says_everything() -> None:
     no = one.acquire(to=VICTIM)
     assert (no.rule, no.per, no.limit, no.remaining) == ("«one»", "recipient", 1, 0)
     assert (no.retry_after, no.reset_after) == (3600.0, 3600.0)
-    assert no.message == "Too many for '«one»': try again in 1 hour."
+    assert no.message == "Over the limit '«one»': try again in 1 hour."
     assert no.headers() == {
         "RateLimit-Policy": '"_one_";q=1',
         "RateLimit": '"_one_";r=0;t=3600',

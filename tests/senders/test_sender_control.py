@@ -565,7 +565,7 @@ class TestAdministrators:
         month_of_mail(senders, clock)
         self.stolen(senders, clock)
         assert [verdict.status for verdict in heard] == [SenderStatus.HELD, SenderStatus.BLOCKED]
-        assert "networks that are not the sender's" in str(heard[0])
+        assert "networks the sender rarely uses" in str(heard[0])
         assert "stopped for 4 hours" in str(heard[1])
 
     def test_unblocking_teaches(self) -> None:

@@ -179,7 +179,7 @@ def test_an_observation_can_be_shown_and_stored() -> None:
     """An observation is a line, plain data and escaped HTML."""
     seen = _trained().observe(_form("<b>x</b> http://x.example", 1), flow="transactional")
     assert seen.to_dict()["series"] == "transactional"
-    assert "holds a link" in str(seen) + str(seen.to_dict())
+    assert "contains a link" in str(seen) + str(seen.to_dict())
     assert "<b>" not in seen._repr_html_()
 
 

@@ -137,7 +137,7 @@ def _read(wire: bytes, question: Question, *, over_tcp: bool) -> Answer:
     if flags & 0x8000 and code in (_FORMERR, _NOTIMP) and questions == 0:
         return Answer(Status.FORMERR)  # it may send back the header alone
     if not flags & 0x8000 or questions != 1 or wire[12:end].lower() != asked:
-        msg = "it answers another question"
+        msg = "it answers a different question"
         raise MalformedAnswer(msg)
     if flags & 0x0200 and not over_tcp:
         raise TruncatedAnswer
@@ -176,7 +176,7 @@ def _collect(wire: bytes, offset: int, count: int, question: Question) -> tuple[
     for _ in range(min(len(aliases), _MAX_ALIASES)):
         owner = aliases.get(owner, owner)
     if owner in aliases:
-        msg = "the aliases go round"
+        msg = "the CNAME records form a loop"
         raise AliasLoop(msg)
     found = []
     for name, seconds, text in records:
@@ -211,7 +211,7 @@ def _read_name(wire: bytes, offset: int) -> tuple[str, int]:
                 end = offset + 2
             hops += 1
             if hops > _MAX_HOPS:
-                msg = "the pointers of a name go round"
+                msg = "the compression pointers of a name form a loop"
                 raise MalformedAnswer(msg)
             offset = (length & 0x3F) << 8 | wire[offset + 1]
             continue
@@ -258,7 +258,7 @@ def _read_slowly(wire: bytes, question: Question) -> Answer:
     try:
         message = dns.message.from_wire(wire, ignore_trailing=True)
         if not isinstance(message, dns.message.QueryMessage):
-            msg = "it is no answer to a question"
+            msg = "it is not a response to a query"
             raise MalformedAnswer(msg)
         result = message.resolve_chaining()
     except (dns.exception.DNSException, ValueError) as error:

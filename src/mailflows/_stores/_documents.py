@@ -112,9 +112,7 @@ class Breaker:
             length = self._length()
             self._try_at = self._timer() + length
             level = logging.WARNING if self._failures == 1 else logging.DEBUG  # once an outage
-        _store_log.log(
-            level, "%s fails: %s; it is left alone for %.0f s, then tried again", self._name, problem, length
-        )
+        _store_log.log(level, "%s failed: %s; the next attempt is in %.0f s", self._name, problem, length)
 
     def answered(self) -> None:
         """Note that the store is well."""
@@ -367,7 +365,7 @@ class DocumentKeeper:
             return ticket
         if self.on_error == "raise":
             return -1
-        msg = f"{self._name}: it failed, and is left alone for {self._breaker.pause:.0f} s"
+        msg = f"{self._name}: it failed, and is not tried again for {self._breaker.pause:.0f} s"
         raise StoreError(msg, store=self._name)
 
     def _note(self, ticket: int, problem: StoreError) -> None:

@@ -57,7 +57,7 @@ class Fallback:
             msg = f"on_error= must be 'local', 'deny' or 'allow'; got {on_error!r}"
             raise ConfigurationError(msg, field="on_error")
         if not 0.0 < share <= 1.0:
-            msg = f"share= must be a part above 0 and at most 1, such as 0.25; got {share!r}"
+            msg = f"share= must be a fraction above 0 and at most 1, such as 0.25; got {share!r}"
             raise ConfigurationError(msg, field="share")
         self._store = store
         self._on_error = on_error

@@ -20,7 +20,7 @@ class ReadOnlyStore:
     """
 
     def __init__(self, store: Store) -> None:
-        self.name = f"{store.name}, only looked at"
+        self.name = f"{store.name}, read-only"
         self._store = store
         self._changed: dict[str, bytes | None] = {}
 

@@ -87,7 +87,7 @@ class RedisClient:
                 connections were in use.
         """
         if self.is_async:
-            msg = "this store has an async client: use the async verbs (aacquire, asending, …)"
+            msg = "this store has an async client: use the async methods (aacquire, asending, …)"
             raise ConfigurationError(msg, field="client")
         deadline = time.monotonic() + self._patience
         while True:

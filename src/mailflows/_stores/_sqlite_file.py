@@ -94,7 +94,7 @@ class SQLiteFile:
             raise StoreError(msg, store=self.name) from problem
 
     def _busy(self) -> StoreError:
-        msg = f"{self.name}: busy; other processes locked the file for {self._timeout:g} s"
+        msg = f"{self.name}: busy; other processes kept the file locked for {self._timeout:g} s"
         return StoreError(msg, store=self.name, is_busy=True)
 
     def secret(self, *, is_needed: bool) -> bytes | None:

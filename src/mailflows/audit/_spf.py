@@ -298,7 +298,7 @@ class _Evaluation:
         """Count a question that found nothing."""
         self.voids += 1
         if self.voids > VOID_LIMIT:
-            msg = f"more than {VOID_LIMIT} lookups found nothing, the last one for {name}"
+            msg = f"more than {VOID_LIMIT} void lookups, the last one for {name}"
             raise _PermanentError(msg)
 
 
@@ -307,7 +307,7 @@ _VOID = frozenset({Status.NODATA, Status.NXDOMAIN})
 
 def _records(answer: Answer, name: str) -> tuple[str, ...]:
     if not answer.is_final:
-        msg = f"no answer about {name} ({answer.status})"
+        msg = f"no answer for {name} ({answer.status})"
         raise _TemporaryError(msg)
     return answer.records
 

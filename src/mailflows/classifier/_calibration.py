@@ -42,7 +42,7 @@ class Calibration(Result):
     def __str__(self) -> str:
         return (
             f"threshold {self.threshold:.2f} classifies {self.coverage:.0%} of "
-            f"{self.messages} messages, {self.right:.1%} of these rightly"
+            f"{self.messages} messages, {self.right:.1%} of these correctly"
         )
 
 

@@ -101,7 +101,7 @@ class Classification(Result):
     def explain(self) -> str:
         """Return the verdict and its reasons as one plain paragraph."""
         if self.likely is None:
-            return f"No flow can be named: {self.reasons[0].sentence}."
+            return f"No flow could be determined: {self.reasons[0].sentence}."
         if self.flow:
             head = f"This is {self.flow.value} mail ({_percent(self.confidence)} sure)."
         elif self.confidence >= self.threshold:

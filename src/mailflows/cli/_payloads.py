@@ -55,7 +55,7 @@ class Payloads:
 
     def _wonder(self, name: str, content: bytes) -> None:
         """Say that nothing is understood, and whose payload it may be."""
-        said = f"no event in it is one that {self._row.title} is known to post"
+        said = f"it contains no event that {self._row.title} is known to send"
         others = " or ".join(provider_row(other).title for other in _likely(content))
         if others:
             self._complain(name, f"{said}; it looks like a payload of {others}", 2)

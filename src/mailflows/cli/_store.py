@@ -32,7 +32,7 @@ def add_secret(parser: argparse.ArgumentParser) -> None:
         "--secret-env",
         action="append",
         metavar="NAME",
-        help="the environment variable with the secret of an SQLite file or Redis; again for older secrets",
+        help="environment variable with the secret of an SQLite file or Redis; repeat for older secrets",
     )
 
 
@@ -80,6 +80,6 @@ def _of_gate(path: Path, *, has_secret: bool) -> Store:
         msg = f'{path}: no store is named: write store = "state.db" in [gate]'
         raise ConfigurationError(msg, field="store")
     if has_secret:
-        msg = f"--secret-env is for a store by itself; {path} names its own: write secret_env in [gate]"
+        msg = f"--secret-env does not apply to a gate; {path} names its own store: write secret_env in [gate]"
         raise ConfigurationError(msg, field="secret_env")
     return store_from_file(file)

@@ -33,7 +33,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "file", metavar="FLOWS.toml", help="a file with a table [flows.marketing] for each flow"
     )
     command.add_argument("--json", action="store_true", help="write JSON")
-    command.add_argument("--explain", action="store_true", help="show evidence, advice and reference of each")
+    command.add_argument(
+        "--explain", action="store_true", help="show the evidence, advice and reference of each finding"
+    )
     command.add_argument(
         "--nameserver", action="append", metavar="IP", help="query this resolver (may be repeated)"
     )
@@ -42,16 +44,19 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--budget", type=float, default=AUDIT_BUDGET, metavar="SECONDS", help="give up after this time"
     )
     command.add_argument(
-        "--blocklist", action="append", default=[], metavar="ZONE", help="ask this DNS block list, too"
+        "--blocklist", action="append", default=[], metavar="ZONE", help="also query this DNS blocklist"
     )
     command.add_argument(
-        "--sample", action="append", default=[], metavar="FILE", help="check this sent message, too"
+        "--sample", action="append", default=[], metavar="FILE", help="also check this sent message"
     )
     command.add_argument(
         "--reports", action="append", default=[], metavar="PATH", help="read DMARC reports: who else sends"
     )
     command.add_argument(
-        "--fail-on", choices=("error", "warning"), default="warning", help="what makes the exit status 1"
+        "--fail-on",
+        choices=("error", "warning"),
+        default="warning",
+        help="lowest severity that gives exit status 1",
     )
     command.add_argument("--quiet", action="store_true", help="write nothing if nothing needs attention")
     command.set_defaults(run=_run)

@@ -50,7 +50,7 @@ def add_checker_options(command: argparse.ArgumentParser, *, default: Flow | Non
         type=Flow,
         choices=list(Flow),
         default=default,
-        help=f"the flow that is sent; in marketing, role accounts are risky (default: {default or 'none'})",
+        help=f"the flow to be sent; for marketing, role accounts are risky (default: {default or 'none'})",
     )
     command.add_argument(
         "--nameserver", action="append", metavar="IP", help="query this resolver (may be repeated)"

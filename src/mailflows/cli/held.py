@@ -28,7 +28,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     held.add_argument("file", metavar="FLOWS.toml", help="the file of the gate that holds them")
     held.add_argument("action", nargs="?", choices=("list", *_ACTIONS), default="list")
-    held.add_argument("id", nargs="?", metavar="ID", help="the first word of its line in the list")
+    held.add_argument(
+        "id", nargs="?", metavar="ID", help="the ID of the message, the first word of its line in the list"
+    )
     held.add_argument("--flow", choices=list(Flow), help="release: the flow that it leaves by")
     held.add_argument("--all", action="store_true", help="list: also released and dropped messages")
     held.add_argument("--json", action="store_true", help="list: one JSON object per line")

@@ -46,7 +46,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="keep rows whose status column says unsubscribed, bounced, blocked, …",
     )
     base.add_argument(
-        "--delimiter", metavar="CHARACTER", help="what to write between two cells; by default as in FILE"
+        "--delimiter", metavar="CHARACTER", help="the delimiter to write; by default that of FILE"
     )
     base.add_argument(
         "--encoding", help="encoding to write, such as utf-8-sig for Excel; by default that of FILE"
@@ -143,7 +143,7 @@ def _require_apart(options: argparse.Namespace) -> None:
     named = [options.file, options.out, options.clean, options.cache]
     paths = [Path(name).resolve() for name in named if name and name != "-"]
     if len(set(paths)) < len(paths):
-        msg = "two of the list, --out, --clean and --cache are the same file"
+        msg = "the list, --out, --clean and --cache must all be different files"
         raise ConfigurationError(msg, field="out")
     for path in paths[1:]:
         if not path.parent.is_dir():

@@ -21,7 +21,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "stats",
         help="measure campaigns from webhook payloads of a provider",
         description="Measure campaigns from webhook payloads of a provider: each rate with its interval, and "
-        "two campaigns and more side by side. Signatures are not checked.",
+        "two or more campaigns side by side. Signatures are not checked.",
         epilog=STATUS,
     )
     command.add_argument("provider", metavar="PROVIDER", help="such as sendgrid, brevo or postmark")
@@ -29,9 +29,11 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "paths", nargs="+", metavar="PATH", help="a payload, a folder of payloads, or - for standard input"
     )
     command.add_argument(
-        "--campaign", action="append", metavar="NAME", help="only this one (may be repeated)"
+        "--campaign", action="append", metavar="NAME", help="only this campaign (may be repeated)"
     )
-    command.add_argument("--html", metavar="FILE", help="write the first campaign as a page of its own")
+    command.add_argument(
+        "--html", metavar="FILE", help="write a report on the first campaign as a standalone page"
+    )
     command.add_argument("--json", action="store_true", help="one JSON object per campaign and line")
     command.set_defaults(run=_run)
 

@@ -38,7 +38,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     find.set_defaults(run=_show)
     for name, text, run in (
         ("undo", "unsuppress addresses that an outage suppressed", _undo),
-        ("confirm", "accept held bounces after all", _confirm),
+        ("confirm", "suppress the addresses of held bounces after all", _confirm),
     ):
         verb = verbs.add_parser(name, help=text)
         _add_place(verb)

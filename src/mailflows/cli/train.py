@@ -23,8 +23,10 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         epilog=STATUS,
     )
     command.add_argument("folder", metavar="FOLDER", help="holds professional/, marketing/, transactional/")
-    command.add_argument("--out", metavar="MODEL.json", help="where the model is written")
-    command.add_argument("--judge", action="store_true", help="judge it by leaving each source out in turn")
+    command.add_argument("--out", metavar="MODEL.json", help="where to write the model")
+    command.add_argument(
+        "--judge", action="store_true", help="evaluate it by leaving out each source in turn"
+    )
     command.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; -1 for every core")
     command.add_argument("--json", action="store_true", help="write JSON")
     command.set_defaults(run=_run)

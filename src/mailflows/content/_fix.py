@@ -241,7 +241,7 @@ def _wanted(only: Collection[str] | None, known: tuple[str, ...]) -> list[str]:
         return [name for name in known if name != "inline-css"]
     words = {only} if isinstance(only, str) else set(only)
     if unknown := words - set(known):
-        msg = f"there is no repair {min(unknown)!r} here; there are {', '.join(known)}"
+        msg = f"there is no repair {min(unknown)!r} here; choose from {', '.join(known)}"
         raise ConfigurationError(msg, field="only")
     return [name for name in known if name in words]
 

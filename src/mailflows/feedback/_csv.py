@@ -74,7 +74,7 @@ class ImportResult(Result):
 
     def __str__(self) -> str:
         """Return one line."""
-        free = f", {self.free} not to be suppressed" if self.free else ""
+        free = f", {self.free} need no suppression" if self.free else ""
         return f"{self.added} added, {self.skipped} skipped{free}"
 
 
@@ -255,7 +255,7 @@ def _place_of_addresses(header: Any, names: Mapping[str, int], rows: list[list[s
     )
     msg = f'no column "address", "email" or "key" in the first row; found: {found}'
     if any(mailbox_of(name) for name in header):
-        msg += '; that is an address: put a line "email" before it'
+        msg += '; that is an address: add a first line "email"'
     raise ConfigurationError(msg, field="file")
 
 

@@ -281,7 +281,7 @@ def _moment(text: str) -> datetime:
     """
     found = moment_in(text)
     if found is None:
-        msg = f"time={text[:60]!r} is no time: write it as 2026-02-14T09:00:00Z"
+        msg = f"time={text[:60]!r} is not a time: write it as 2026-02-14T09:00:00Z"
         raise ConfigurationError(msg, field="time")
     return found
 

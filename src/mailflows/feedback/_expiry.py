@@ -48,7 +48,7 @@ def require_lasting(name: str, value: object) -> None:
 
 def require_zone(name: str, moment: datetime | None) -> None:
     if moment is not None and moment.tzinfo is None:
-        msg = f"{name} has no time zone; pass a moment in UTC, such as datetime.now(UTC)"
+        msg = f"{name} has no time zone; pass a time in UTC, such as datetime.now(UTC)"
         raise ConfigurationError(msg, field=name)
 
 
@@ -59,7 +59,7 @@ def end_of(expires: object, now: datetime) -> datetime | None:
     if expires is None or isinstance(expires, datetime):
         return expires
     if not isinstance(expires, int | float) or math.isnan(expires):
-        msg = f"expires must be a number of seconds, a timedelta or a moment in UTC; got {expires!r}"
+        msg = f"expires must be a number of seconds, a timedelta or a UTC datetime; got {expires!r}"
         raise ConfigurationError(msg, field="expires")
     return None if expires > LONGEST else now + timedelta(seconds=max(expires, 0.0))
 

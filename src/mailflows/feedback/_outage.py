@@ -52,10 +52,10 @@ class OutagePolicy:
             value: object = getattr(self, name)
             most = 1.0 if name == "share" else float("inf")
             if not isinstance(value, int | float) or not 0 < value <= most or value == float("inf"):
-                msg = f"{name} is {value!r}; it is a number above 0, and a share is at most 1"
+                msg = f"{name} must be a number above 0, and a share at most 1; got {value!r}"
                 raise ConfigurationError(msg, field=name)
         if self.least < 1:
-            msg = f"least is {self.least!r}; it is a whole number of at least 1"
+            msg = f"least must be a whole number of at least 1; got {self.least!r}"
             raise ConfigurationError(msg, field="least")
 
 
@@ -81,9 +81,9 @@ class Outage(Result):
         """Return one line."""
         total = self.unknown + self.delivered
         return printable(
-            f"{self.mailbox_provider} has reported {self.unknown} of {total} addresses as unknown since "
-            f"{self.since:%Y-%m-%d %H:%M} UTC, and accepted mail before; its hard bounces are held until "
-            f"{self.until:%H:%M} UTC: confirm or undo them"
+            f"{self.mailbox_provider} rejected {self.unknown} of {total} addresses as unknown since "
+            f"{self.since:%Y-%m-%d %H:%M} UTC, although it accepted mail before; its hard bounces are held "
+            f"until {self.until:%H:%M} UTC: confirm or undo them"
         )
 
 

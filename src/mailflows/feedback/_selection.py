@@ -50,7 +50,7 @@ class Selection:
         for name in ("since", "until"):
             moment = getattr(self, name)
             if moment is not None and (not isinstance(moment, datetime) or moment.tzinfo is None):
-                msg = f"{name} is a moment with a time zone, such as datetime(2026, 11, 20, 9, tzinfo=UTC)"
+                msg = f"{name} needs a time zone, such as datetime(2026, 11, 20, 9, tzinfo=UTC)"
                 raise ConfigurationError(msg, field=name)
         if self.domain:
             object.__setattr__(self, "domain", self.domain.strip().lower().lstrip("@").rstrip("."))

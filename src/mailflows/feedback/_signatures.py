@@ -284,7 +284,7 @@ def _svix_key(key: bytes) -> bytes:
     try:
         return base64.b64decode(key.removeprefix(b"whsec_"), validate=True)
     except binascii.Error as problem:
-        msg = "this is not a signing secret, which is base64 after whsec_"
+        msg = "this is not a signing secret, which is whsec_ followed by base64"
         raise ConfigurationError(msg, field="key") from problem
 
 

@@ -74,7 +74,7 @@ def from_webhook(
     row = provider_row(provider)
     parsed = parse(payload)
     if parsed is None and isinstance(payload, str | bytes | bytearray | memoryview):
-        raise _damaged(row, "it is neither JSON nor a form")
+        raise _damaged(row, "it is neither JSON nor form data")
     if not isinstance(parsed, Mapping | list | tuple):
         raise _damaged(row, f"an object or a list was expected, not {type(parsed).__name__}")
     try:

@@ -32,7 +32,7 @@ class Outages:
         with self._lock:
             number = self._failures[what] = self._failures.get(what, 0) + 1
         level = logging.WARNING if number == 1 else logging.DEBUG
-        _log.log(level, "%s fails (logged once, until it works again): %s", what, problem)
+        _log.log(level, "%s is failing (logged once, until it works again): %s", what, problem)
 
     def answered(self, what: str) -> None:
         """Note an answer; the first one after failures is logged."""

@@ -112,7 +112,7 @@ _WORDS = {
     str: "a text",
     bool: "true or false",
     int: "a number",
-    float: "a number with a point",
+    float: "a decimal number",
     dict: "a table",
     list: "a list",
 }

@@ -396,7 +396,7 @@ class _Encrypted:
         except ssl.SSLError as problem:
             if self._mode != "opportunistic" or self._server.is_tls or self._server.username:
                 raise
-            tell_downgrade(self._route, f"mail is sent in clear, because TLS failed ({problem.reason})")
+            tell_downgrade(self._route, f"mail is sent in cleartext, because TLS failed ({problem.reason})")
             return self._try(None)
 
     def _try(self, context: ssl.SSLContext | None) -> smtplib.SMTP:
@@ -421,11 +421,11 @@ class _Encrypted:
         if self._mode != "opportunistic" or self._server.username:
             msg = (
                 f"relay {self._server.host}:{self._server.port} of the {self._route.flow} flow does not "
-                'offer STARTTLS; without a login, tls = "opportunistic" allows mail in clear'
+                'offer STARTTLS; without a login, tls = "opportunistic" allows cleartext'
             )
             raise smtplib.SMTPNotSupportedError(msg)
         if not is_loopback(self._server.host):
-            tell_downgrade(self._route, "mail is sent in clear, because it does not offer STARTTLS")
+            tell_downgrade(self._route, "mail is sent in cleartext, because it does not offer STARTTLS")
 
     def _opened(self, context: ssl.SSLContext | None) -> smtplib.SMTP:
         host, port, ehlo = self._server.host, self._server.port, self._route.ehlo or None

@@ -50,13 +50,15 @@ def said_of(headers: Iterable[tuple[str, str]], given: object = ()) -> dict[str,
     try:
         beside = dict(given)  # type: ignore[call-overload]
     except (TypeError, ValueError):
-        msg = f"what is said of a message is a dictionary, such as {{'form': 'signup'}}; got {given!r:.80}"
+        msg = (
+            f"the details of a message must be a dictionary, such as {{'form': 'signup'}}; got {given!r:.80}"
+        )
         raise ConfigurationError(msg, field="mailflows") from None
     inside = said_to_gate(headers)
     for name in (*inside, *beside):
         if name not in _KNOWN:
             said = f"X-Mailflows-{str(name).title()}" if name in inside else repr(name)
-            msg = f"nothing of a message is called {said}: {did_you_mean(name, _KNOWN)}"
+            msg = f"a message has no detail called {said}: {did_you_mean(name, _KNOWN)}"
             raise ConfigurationError(msg, field=str(name))
     return {**inside, **beside}
 
@@ -127,7 +129,7 @@ def require_lines(data: bytes) -> None:
             )
             raise MessageError(msg)
     if b"\r\n" in data and (b"\n." in data or b"\r." in data) and _SMUGGLED.search(data):
-        msg = "a dot is alone between mixed line endings, as in SMTP smuggling"
+        msg = "a lone dot stands between mixed line endings, as in SMTP smuggling"
         raise MessageError(msg)
 
 

@@ -68,8 +68,8 @@ def why_not(
     peer = f"{server.host}:{server.port}" if server else "the relay"
     shown = _described(certificate) if certificate else "a certificate"
     text = (
-        f"relay {peer} of the {route.flow} flow showed {shown}: {problem.verify_message}. "
-        'Set tls_ca = "file.pem" to trust its issuer, or tls = "require" not to check it'
+        f"relay {peer} of the {route.flow} flow presented {shown}: {problem.verify_message}. "
+        'Set tls_ca = "file.pem" to trust its issuer, or tls = "require" to skip this check'
     )
     return ssl.SSLCertVerificationError(problem.errno or 1, text)
 

@@ -184,12 +184,12 @@ class _Conversation:
             elif reason is not None:
                 raise why_not(route, reason, None) from problem
             elif isinstance(problem.__cause__ or problem, ssl.SSLError) and not must and not server.is_tls:
-                tell_downgrade(route, "mail is sent in clear, because TLS failed")
+                tell_downgrade(route, "mail is sent in cleartext, because TLS failed")
                 client = await self._opened(route, None, False)  # noqa: FBT003 -- aiosmtplib's word
             else:
                 raise
         if client.get_transport_info("cipher") is None and not is_loopback(server.host):
-            tell_downgrade(route, "mail is sent in clear, because it does not offer STARTTLS")
+            tell_downgrade(route, "mail is sent in cleartext, because it does not offer STARTTLS")
         if server.username:
             try:
                 await client.login(server.username, route.secret())

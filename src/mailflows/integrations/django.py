@@ -211,7 +211,7 @@ class QueueBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothin
         super().__init__(fail_silently=fail_silently)
         path = _settings().get("QUEUE")
         if path is None:
-            msg = "MAILFLOWS names the backend of the queue: write 'QUEUE': 'post_office.EmailBackend'"
+            msg = "MAILFLOWS has no backend for the queue: write 'QUEUE': 'post_office.EmailBackend'"
             raise ConfigurationError(msg, field="QUEUE")
         self._queue = import_string(path)(fail_silently=fail_silently, **kwargs)
 
@@ -248,7 +248,7 @@ _has_served = False
 def _tell_missing_request() -> None:
     """Say once that mail has no request in a process that answers them: a thread does not inherit its own."""
     _log.warning(
-        "mail without client, from a thread or a task that knows no request: limits per client pass it. "
+        "mail without a client, from a thread or a task outside any request: limits per client do not apply. "
         "Start it with contextvars.copy_context().run, or set message.mailflows = {'client': ...}"
     )
 
@@ -404,11 +404,9 @@ def _named_gate(dotted: str | Gate | None, flows: Any) -> Gate:  # noqa: ANN401 
         gate = found if isinstance(found, Gate) else found()
         if isinstance(gate, Gate):
             return gate
-        msg = (
-            f"MAILFLOWS['GATE'] leads to a {type(gate).__name__}, not to a Gate or a function that makes one"
-        )
+        msg = f"MAILFLOWS['GATE'] is a {type(gate).__name__}, not a Gate or a function that returns one"
         raise ConfigurationError(msg, field="GATE")
     if flows is None:
-        msg = "MAILFLOWS names a gate: write 'FLOWS': BASE_DIR / 'flows.toml', or 'GATE': 'project.mail.gate'"
+        msg = "MAILFLOWS has no gate: write 'FLOWS': BASE_DIR / 'flows.toml', or 'GATE': 'project.mail.gate'"
         raise ConfigurationError(msg, field="MAILFLOWS")
     return Gate.from_toml(flows)

@@ -261,7 +261,7 @@ class Decision(Permission):
         if self._problem:
             return f"Refused: {self._problem}."
         reading = self._tightest
-        what = f"Too many for {reading.rule!r}" if reading else "The limits could not be checked"
+        what = f"Over the limit {reading.rule!r}" if reading else "The limits could not be checked"
         if self.busy:
             what = "The store of the limits is busy"
         if self._wait is None:

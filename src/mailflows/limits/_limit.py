@@ -266,7 +266,7 @@ class Limit:
 
     def __repr__(self) -> str:
         rates = ", ".join(map(str, self.rates))
-        how = "; ".join(dict.fromkeys(self.guarantees)) or "its rates are asked of a function"
+        how = "; ".join(dict.fromkeys(self.guarantees)) or "its rates come from a function"
         what = f"different values of {self.of}" if self.of else self.counts
         strict = ", refused attempts too" if self.count_denied else ""
         return f"<Limit {rates} per {self.kind}, counting {what}{strict}: {how}>"

@@ -140,7 +140,7 @@ class Limiter(View):
             >>> from mailflows.limits import Limit, Limiter
             >>> limiter = Limiter(Limit("2/hour", per="account"))
             >>> print(limiter.acquire(to=["a@example.org", "b@example.org", "c@example.org"], account="ada"))
-            Too many for '2 per hour per account': this attempt alone exceeds the limit.
+            Over the limit '2 per hour per account': this attempt alone exceeds the limit.
             >>> limiter.acquire(to=["a@example.org", "b@example.org"], account="ada").remaining
             0
         """
@@ -474,7 +474,7 @@ class Limiter(View):
             'sent t0k3n'
             >>> send_reset_mail("ada@example.org", "t0k3n")
             Traceback (most recent call last):
-            mailflows.errors.LimitExceeded: Too many for '1 per day per recipient': try again in 1 day.
+            mailflows.errors.LimitExceeded: Over the limit '1 per day per recipient': try again in 1 day.
         """
 
         def decorate(function: F) -> F:
@@ -575,7 +575,7 @@ def _most(within: float) -> float:
     A deadline that has passed is as one that is now: below 0, a store could not tell it from a refusal.
     """
     if math.isnan(within):
-        msg = "a time to wait must be a number of seconds; got nan"
+        msg = "a wait must be a number of seconds; got nan"
         raise ValueError(msg)
     return min(max(within, 0.0), sys.float_info.max)
 

@@ -128,7 +128,7 @@ def _copy(packed: IO[bytes], kept: IO[bytes], damaged: str) -> None:
     while block := _read(packed, damaged):
         kept.write(block)
         if kept.tell() > _MOST_UNPACKED:
-            what = f"a packed file of more than {_MOST_UNPACKED >> 30} GB; unpack it first"
+            what = f"a compressed file that unpacks to more than {_MOST_UNPACKED >> 30} GB; unpack it first"
             raise _refuse(what)
     kept.seek(0)
 

@@ -76,7 +76,7 @@ def diagnose(probed: Sequence[DomainFacts]) -> Health:
     if any(facts.state is DomainState.NXDOMAIN for facts in probed[2:]):
         return Health("the resolver does not even know .com")
     if any(facts.state is DomainState.UNKNOWN for facts in probed[2:]):
-        return Health("the resolver gave no answer about .com")
+        return Health("the resolver gave no answer for .com")
     return WELL
 
 

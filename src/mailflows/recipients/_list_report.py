@@ -137,7 +137,7 @@ class ListReport(Result):
             if wanted and wanted in verdict.policy.name.replace(" ", "").lower():
                 return verdict
         names = [verdict.policy.name for verdict in self.policies]
-        msg = f"no bounce limit of {provider!r} is known; {did_you_mean(provider, names)}"
+        msg = f"no bounce limit is known for {provider!r}; {did_you_mean(provider, names)}"
         raise ConfigurationError(msg, field="provider")
 
     def reports(self) -> Iterator[tuple[int, RecipientReport, int | None]]:

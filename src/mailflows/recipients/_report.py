@@ -122,7 +122,7 @@ def make_reason(code: str, *evidence: str, **parameters: Any) -> RecipientReason
     """Return a reason with its English sentence and the best verdict that is possible with it.
 
     >>> make_reason("typo", "gmial.com", meant="gmail.com").sentence
-    'The domain is probably a typing error for gmail.com.'
+    'The domain is probably a typo for gmail.com.'
     """
     best = best_verdict(code)
     return RecipientReason(

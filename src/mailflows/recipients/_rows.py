@@ -148,7 +148,7 @@ def read_table(rows: Rows, *, column: str | None = None) -> Table:
     table = Table(iter(()))
     column = None if column is None else str(column)  # a frame may have numbers for names
     if isinstance(rows, str) and "@" in rows and not Path(rows).exists():
-        msg = "rows must be many addresses or a file; for one address use check_recipient()"
+        msg = "rows must be several addresses or a file; for one address use check_recipient()"
         raise ConfigurationError(msg, field="rows")
     if isinstance(rows, (str, os.PathLike)):
         table.rows = _read_path(Path(rows), table, column)
@@ -425,7 +425,7 @@ def _find_column(names: list[str], rows: list[list[str]], column: str | None) ->
     if column is not None:
         if column.strip().lower() in lowered:
             return lowered.index(column.strip().lower()), shares
-        msg = f"there is no column {column!r}; there are {', '.join(names)[:500]}"
+        msg = f"there is no column {column!r}; the columns are {', '.join(names)[:500]}"
         raise ConfigurationError(msg, field="column")
     named = [place for place, name in enumerate(lowered) if _is_column_word(name)]
     best = max(range(width), key=lambda place: (signs[place], place in named, -place), default=0)

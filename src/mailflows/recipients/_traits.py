@@ -335,7 +335,7 @@ def _pattern(local: str) -> str | None:
     if letters in _FILLER:
         return "like a test"
     if len(letters) >= _RUN and _keyboard_run(letters):
-        return "like a run on the keyboard"
+        return "like a run of neighbouring keys"
     if _SERIAL.match(letters) and not letters.isdigit():
         return "like a number in a series"
     if len(letters) >= _RUN and len(set(letters)) == 1:

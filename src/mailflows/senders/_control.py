@@ -509,5 +509,5 @@ def _end(seconds: object, now: float) -> float | None:
         return None
     if isinstance(seconds, int | float) and seconds > 0:
         return None if seconds > LONGEST else now + seconds
-    msg = f"seconds must be a number above 0, or None for good; got {seconds!r}"
+    msg = f"seconds must be a number above 0, or None for a permanent block; got {seconds!r}"
     raise ValueError(msg)

@@ -106,7 +106,7 @@ def _invalid_share(record: SenderRecord, policy: SenderPolicy) -> list[Reason]:
     total, bad = week
     if bad >= max(2, policy.min_invalid // 2) and bad > policy.invalid_share * total:
         sentence = (
-            f"{bad:.0f} of {total:.0f} recipients were invalid; mail is stopped where it is certainly more "
+            f"{bad:.0f} of {total:.0f} recipients were invalid; mail stops where the share is certainly more "
             f"than {policy.invalid_share:.0%}"
         )
         return [_reason("invalid-share", sentence, Severity.WARNING)]
@@ -138,7 +138,7 @@ def judge_mailing(  # noqa: PLR0913 -- all that the exception depends on
     if new <= policy.bulk:
         return Judgement(Measure.NOTHING)
     if is_own is False and record.days >= 3.0:
-        sentence = f"{size} recipients in one message, from a network that is not the sender's"
+        sentence = f"{size} recipients in one message, from a network that the sender does not usually use"
         return _held("mass-mailing-elsewhere", sentence)
     age = now - record.mailing_at
     before = record.mailing if age < policy.apart else 0.0

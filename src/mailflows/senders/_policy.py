@@ -71,7 +71,7 @@ class SenderPolicy:
             msg = f"certainty must be a number above 0; got {self.certainty!r}"
             raise ConfigurationError(msg, field="certainty")
         if not 0.0 < self.warn <= self.hold <= self.block < math.inf:
-            msg = f"0 < warn <= hold <= block; got {self.warn!r}, {self.hold!r}, {self.block!r}"
+            msg = f"expected 0 < warn <= hold <= block; got {self.warn!r}, {self.hold!r}, {self.block!r}"
             raise ConfigurationError(msg, field="warn")
 
 

@@ -108,7 +108,9 @@ def _strangers(record: SenderRecord) -> Sign:
     usual = (record.usual_new + 9.5) / (record.usual + 10.0)  # of newcomers nearly everybody is new
     thief = 0.8 * _likely(share, number, 0.97) + 0.2 * _likely(share, number, 0.15)
     honest = (1.0 - ODD_CAMPAIGN) * _likely(share, number, usual) + ODD_CAMPAIGN * _any(share, number)
-    sentence = f"{share:.0%} of the recipients of the last hours were new to the sender; usually {usual:.0%}"
+    sentence = (
+        f"{share:.0%} of the recipients in the last few hours were new to the sender; usually {usual:.0%}"
+    )
     return Sign("new-recipients", math.log(thief / honest), sentence)
 
 
@@ -120,7 +122,7 @@ def _places(record: SenderRecord) -> Sign:
     thief = 0.85 * _likely(share, number, 0.97) + 0.15 * _likely(share, number, 0.1)
     honest = (1.0 - ODD_JOURNEY) * _likely(share, number, usual) + ODD_JOURNEY * _any(share, number)
     known = min(1.0, record.days / 4.0)
-    sentence = f"{share:.0%} of the mail of the last hours came from networks that are not the sender's"
+    sentence = f"{share:.0%} of the mail in the last few hours came from networks the sender rarely uses"
     return Sign("unknown-network", known * math.log(thief / honest), sentence)
 
 

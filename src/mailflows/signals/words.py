@@ -72,13 +72,13 @@ CONCEPTS: dict[str, str] = {
     "sent_from_device": "a phone's signature",
     "holiday_absence": "wording about an absence",
     "unsubscribe": "an offer to unsubscribe",
-    "list_confirmation": "the confirmation of a subscription or of leaving a list",
+    "list_confirmation": "the confirmation of a subscription or an unsubscription",
     "preferences": "an offer to change preferences",
     "view_in_browser": "an offer to view it in a browser",
-    "received_because": "an explanation why the reader receives this",
+    "received_because": "an explanation of why the reader receives this",
     "newsletter": "newsletter wording",
     "offer": "an offer or a discount",
-    "urgency": "wording that presses for time",
+    "urgency": "wording that creates urgency",
     "call_to_action": "a call to action",
     "novelty": "an announcement of something new",
     "event_invite": "an invitation to an event",
@@ -146,7 +146,7 @@ SIGNALS: tuple[Signal, ...] = (
         for concept, what in CONCEPTS.items()
         if concept not in UNMEASURED
     ),
-    Signal("words-unread-language", "the language is none of those with a lexicon"),
+    Signal("words-unread-language", "there is no lexicon for its language"),
 )
 
 

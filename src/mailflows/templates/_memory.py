@@ -160,7 +160,7 @@ class TemplateMemory:
         (<Series.TRANSACTIONAL: 'transactional'>, True)
         >>> bad = memory.observe(text.format("WIN http://x.example/", 1).encode(), flow="transactional")
         >>> print(bad.alarms[0].sentence)
-        "Hello …, your account" holds a link, and never did
+        "Hello …, your account" contains a link, which it never did before
     """
 
     def __init__(  # noqa: PLR0913 -- the settings of a memory
@@ -176,7 +176,7 @@ class TemplateMemory:
         settings = {"learn": learn, "many": many, "window": window, "kept_for": kept_for}
         for name, value in settings.items():
             if value <= 0:
-                msg = f"{name} is a positive number, not {value!r}"
+                msg = f"{name} must be a positive number, not {value!r}"
                 raise ConfigurationError(msg, field=name)
         self._keeper = DocumentKeeper(store, kind="templates", ttl=kept_for)
         self._learn = learn

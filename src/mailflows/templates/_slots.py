@@ -147,9 +147,9 @@ def alarms_of(slot: str, text: str, *, known: SlotKind, longest: int) -> Iterato
     for kind in kinds_of(text) & ~known:
         if kind in _WORDS:
             code, what = _WORDS[kind]
-            yield SlotAlarm(code, slot, f"{slot} holds {what}, and never did")
+            yield SlotAlarm(code, slot, f"{slot} contains {what}, which it never did before")
     if len(text) > longest:
-        yield SlotAlarm(LONG, slot, f"{slot} holds {len(text)} characters, and {longest} would be much")
+        yield SlotAlarm(LONG, slot, f"{slot} has {len(text)} characters; {longest} would already be long")
 
 
 def check_fields(
@@ -178,17 +178,17 @@ def check_fields(
     allowed = {name: frozenset(codes) for name, codes in (allow or {}).items()}
     for name, codes in allowed.items():
         if name not in given:
-            msg = f"allow names the field {name!r}, which is none of {', '.join(given)}"
+            msg = f"allow names the field {name!r}, which is not one of {', '.join(given)}"
             raise ConfigurationError(msg, field="allow")
         if not codes <= set(CODES):
-            msg = f"allow[{name!r}] is of {', '.join(CODES)}, not {', '.join(sorted(codes - set(CODES)))}"
+            msg = f"allow[{name!r}] takes {', '.join(CODES)}, not {', '.join(sorted(codes - set(CODES)))}"
             raise ConfigurationError(msg, field="allow")
     alarms = []
     for name, value in given.items():
         text = "" if value is None else str(value)
         found = alarms_of(name, text, known=SlotKind.NOTHING, longest=longest)
         alarms += [
-            SlotAlarm(a.code, a.slot, a.sentence.replace(", and never did", ""))
+            SlotAlarm(a.code, a.slot, a.sentence.replace(", which it never did before", ""))
             for a in found
             if a.code not in allowed.get(name, ())
         ]

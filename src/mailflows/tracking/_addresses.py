@@ -116,7 +116,7 @@ class Addresses:
             except TokenError as found:
                 problem = found if problem is None or problem.reason == "malformed" else problem
         if problem is None:
-            msg = "this is no token: a token is text, and there is none"
+            msg = "this is not a token: the text is empty"
             problem = TokenError(msg, reason="malformed")
         raise problem
 
@@ -126,7 +126,7 @@ def _tracked(token: Token) -> Tracked:
     contents = token.fields
     is_click = token.purpose is Purpose.CLICK
     if len(contents) != (CLICK_FIELDS if is_click else 2):
-        msg = "this token has other fields than a tracker writes"
+        msg = "this token does not have the fields that a tracker writes"
         raise TokenError(msg, reason="malformed")
     is_honeypot = is_click and contents[3] == HONEYPOT
     url = _target(*contents[2:]) if is_click and not is_honeypot else None
@@ -160,5 +160,5 @@ def _found(text: object) -> str:
     if not isinstance(text, str):
         return f"{type(text).__name__}: write it as text" if isinstance(text, int) else type(text).__name__
     if "@" in text:
-        return "an address: use an id of yours for it"
+        return "an address: use an ID of your own instead"
     return f"{len(text)} characters" if text.isprintable() else "text with control characters"

@@ -92,8 +92,8 @@ def _programs() -> tuple[Program, ...]:
 _BROWSER = re.compile(r"(?:mozilla|opera)/\d")
 _ANNOUNCED = re.compile(r"compatible;(?!\s{0,3}msie)|\+https?://")
 
-_UNNAMED = Program("a client without a name", HitKind.SCANNER, False, False, (), (), (), (), frozenset())  # noqa: FBT003
-_LIBRARY = Program("a program that is no browser", HitKind.SCANNER, False, False, (), (), (), (), frozenset())  # noqa: FBT003
+_UNNAMED = Program("an unnamed client", HitKind.SCANNER, False, False, (), (), (), (), frozenset())  # noqa: FBT003
+_LIBRARY = Program("a non-browser program", HitKind.SCANNER, False, False, (), (), (), (), frozenset())  # noqa: FBT003
 
 
 def by_agent(user_agent: str, purpose: Purpose) -> Program | None:

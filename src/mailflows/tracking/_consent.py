@@ -229,7 +229,7 @@ def _use(name: ConsentUse | str) -> ConsentUse:
     try:
         return ConsentUse(name)
     except ValueError:
-        msg = f"a recipient agrees to {', '.join(ConsentUse)}; not to {name!r}"
+        msg = f"a recipient can agree to {', '.join(ConsentUse)}, not to {name!r}"
         raise ConfigurationError(msg, field="uses") from None
 
 

@@ -45,12 +45,12 @@ _AHEAD = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 TEXTS = {
     "language": "en",
     "title": "Mail",
-    "ask": "Do you want no more of these messages?",
+    "ask": "Do you want to stop receiving these messages?",
     "button": "Unsubscribe",
-    "done": "You will get no more of these messages.",
-    "invalid": "This link is not valid, or no longer.",
+    "done": "You will no longer receive these messages.",
+    "invalid": "This link is invalid or has expired.",
     "nothing": "There is nothing here.",
-    "later": "This did not work. Please try again in a few minutes.",
+    "later": "Something went wrong. Please try again in a few minutes.",
 }
 
 _log = logging.getLogger("mailflows.tracking")

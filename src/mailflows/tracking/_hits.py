@@ -272,7 +272,7 @@ def _proof(hits: Sequence[Hit], delivered: datetime | None, links: int | None) -
     """Return what proves that one client is a scanner, or `None`."""
     for hit in hits:
         if hit.method.upper() != "GET":
-            return _reason("head-request", "it asked without fetching, which browsers do not do", hit.method)
+            return _reason("head-request", "it sent a HEAD request, which browsers do not do", hit.method)
         if hit.is_click and hit.tracked.is_honeypot:
             return _reason("honeypot", "it followed a link that no reader sees")
     clicks = [hit for hit in hits if hit.is_click]

@@ -40,7 +40,7 @@ SKIPPED = {
     "encoding": "its part is base64 with uneven lines, which could not be restored",
     "signed": "the message is signed or encrypted",
     "charset": "its part is in UTF-16 or UTF-32, which cannot hold an address in ASCII",
-    "not-html": "its part is declared as plain text, so that most readers see the source of a page",
+    "not-html": "its part is declared as plain text, so most clients show the HTML source",
 }
 """Why a link is left alone, by code."""
 

@@ -229,7 +229,7 @@ def drawn_timeline(rows: Sequence[Moment], campaign: str, zone: str, ax: Any, *,
             axis.set_ylim(bottom=0)
         many.set_xlabel(f"time ({zone})")
         many.set_ylabel("first opened or clicked")
-        few.set_ylabel("left or complained")
+        few.set_ylabel("unsubscribed or complained")
         handles = [*many.get_lines(), *few.get_lines()]
         few.legend(handles, [handle.get_label() for handle in handles], loc="upper right")
         many.set_title(_title(campaign))

@@ -301,7 +301,7 @@ def timeline(people: Iterable[Person], seconds: float, zone: tzinfo) -> tuple[Mo
             thousand.
     """
     if not seconds > 0:
-        msg = f"a step is a positive number of seconds, not {seconds}"
+        msg = f"a step must be a positive number of seconds, not {seconds}"
         raise ConfigurationError(msg, field="step")
     counts: Counter[tuple[int, str]] = Counter()
     for person in people:
@@ -310,7 +310,7 @@ def timeline(people: Iterable[Person], seconds: float, zone: tzinfo) -> tuple[Mo
         return ()
     first, last = min(counts)[0], max(counts)[0]
     if last - first >= _MAX_STEPS:
-        msg = f"a step of {seconds} seconds gives {last - first + 1} stretches; choose a longer one"
+        msg = f"a step of {seconds} seconds gives {last - first + 1} intervals; choose a longer step"
         raise ConfigurationError(msg, field="step")
     return tuple(
         Moment(
@@ -333,7 +333,7 @@ def week(people: Iterable[Person], what: str, zone: tzinfo) -> tuple[tuple[int, 
     """
     names = ("opened", "clicked", "unsubscribed", "complained", "bounced")
     if what not in names:
-        msg = f"what= is one of {', '.join(names)}; not {what!r}"
+        msg = f"what= must be one of {', '.join(names)}; not {what!r}"
         raise ConfigurationError(msg, field="what")
     counts: Counter[tuple[int, int]] = Counter()
     for person in people:

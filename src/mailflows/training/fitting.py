@@ -156,7 +156,7 @@ def _vocabulary(seeing: Seeing, recipe: Recipe) -> tuple[str, ...]:
     least = min(recipe.word_sources, max(2, len({example.source for example in seeing.examples})))
     spread = {w: len(s) for w, s in sources.items() if len(s) >= least}
     if not spread:
-        msg = f"no word is used by {least} sources: give more messages, of more sources"
+        msg = f"no word is used by {least} sources: provide more messages, from more sources"
         raise ConfigurationError(msg, field="examples")
     kept = sorted(spread, key=lambda word: (-spread[word], word))[: recipe.vocabulary]
     return tuple(sorted(kept))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mailflows._result import number_of
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.training.fitting import Recipe, Trained, data_digest, fit, see
@@ -64,7 +65,7 @@ def _require_sources(examples: Sequence[Example], groups: Sequence[str]) -> None
         mine = {group for e, group in zip(examples, groups, strict=True) if e.label == flow}
         if len(mine) < 2:
             msg = (
-                f"the flow {flow.value!r} has messages of {len(mine)} source(s); at least two are needed, "
-                "because whole sources are left out to calibrate"
+                f"the flow {flow.value!r} has messages from {number_of(len(mine), 'source')}; "
+                "at least two are needed, because whole sources are left out to calibrate"
             )
             raise ConfigurationError(msg, field="examples")
