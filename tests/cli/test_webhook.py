@@ -74,7 +74,7 @@ def test_an_unknown_event_of_the_provider(tmp_path: Path, capsys: pytest.Capture
     file = tmp_path / "body.json"
     file.write_text('[{"event": "rewarmed", "sg_event_id": "e-1"}]', "utf-8")
     assert main(["webhook", "sendgrid", str(file)]) == 1
-    assert "no event in it" in capsys.readouterr().err
+    assert "contains no event" in capsys.readouterr().err
 
 
 def test_stats_of_another_providers_payload(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

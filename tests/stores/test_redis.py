@@ -62,7 +62,7 @@ def test_an_async_client_serves_the_async_verbs(redis_client: Callable[[], Any])
     async def several() -> list[bool]:
         own = redis.asyncio.Redis(host="127.0.0.1", port=port)
         limiter = Limiter(Limit("2/hour", per="account"), store=RedisStore(own), on_error="deny")
-        with pytest.raises(ConfigurationError, match="async verbs"):
+        with pytest.raises(ConfigurationError, match="async methods"):
             limiter.acquire(account="ada")
         try:
             async with limiter.asending(account="ada") as first:

@@ -412,7 +412,7 @@ def test_damaged_messages_do_not_raise(raw: bytes) -> None:
     [
         (42, "int: write it as text"),
         (None, "NoneType"),
-        ("ada@example.org", "an address: use an id"),
+        ("ada@example.org", "an address: use an ID"),
         ("", "0 characters"),
         ("x" * 101, "101 characters"),
         ("a\nb", "control characters"),

@@ -74,7 +74,7 @@ class ImportResult(Result):
 
     def __str__(self) -> str:
         """Return one line."""
-        free = f", {self.free} need no suppression" if self.free else ""
+        free = f", {self.free} not to be suppressed" if self.free else ""
         return f"{self.added} added, {self.skipped} skipped{free}"
 
 
