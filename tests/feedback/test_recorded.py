@@ -70,7 +70,7 @@ def test_columns_in_other_words() -> None:
         ({"recipient": "ada@one.example", "what": "clicked"}, "what happened"),
         ({"type": "clicked"}, "to whom"),
         (DELIVERED | {"type": "clikked"}, "did you mean clicked"),
-        (DELIVERED | {"time": "soon"}, "no time"),
+        (DELIVERED | {"time": "soon"}, "not a time"),
         ("delivered", "got str"),
         (None, "got NoneType"),
     ],
