@@ -125,6 +125,7 @@ class _Conversation:
     ) -> dict[str, tuple[int, str]]:
         """Hand over a message, and return those whom the relay refused."""
         client = await self._connected(route)
+        transport = client.transport  # which the client forgets when it has said QUIT
         try:
             refused = await self._offer(client, route, sender, to, len(content))
             try:
@@ -137,7 +138,7 @@ class _Conversation:
                 raise AnswerLost(msg) from problem
             await _goodbye(client)
         finally:
-            _hang_up(client)
+            _hang_up(client, transport)
         return refused
 
     @staticmethod
@@ -194,7 +195,7 @@ class _Conversation:
             try:
                 await client.login(server.username, route.secret())
             except BaseException:
-                _hang_up(client)
+                _hang_up(client, client.transport)
                 raise
         return client
 
@@ -219,17 +220,16 @@ class _Conversation:
         try:
             await client._ehlo_or_helo_if_needed()  # noqa: SLF001 -- before its extensions are asked
         except BaseException:
-            _hang_up(client)
+            _hang_up(client, client.transport)
             raise
         return client
 
 
-def _hang_up(client: aiosmtplib.SMTP) -> None:
+def _hang_up(client: aiosmtplib.SMTP, transport: asyncio.BaseTransport | None) -> None:
     """Close a connection at once: the end of TLS is sent, and the relay's is not waited for.
 
     Otherwise the socket is still open where the event loop ends with the message, as in `asyncio.run`.
     """
-    transport = client.transport
     client.close()
     if transport is not None:
         transport.abort()  # type: ignore[attr-defined] # typed as its base

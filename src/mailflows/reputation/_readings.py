@@ -99,7 +99,7 @@ def read_readings(source: str | bytes | os.PathLike[str]) -> tuple[ProviderReadi
         >>> stat = {"name": "domains/example.org/domainStats/1", "metric": "SPAM_RATE"}
         >>> stat |= {"date": {"year": 2026, "month": 6, "day": 1}, "value": {"doubleValue": 0.0041}}
         >>> print(read_readings(json.dumps({"domainStats": [stat]}))[0])
-        google on 2026-06-01: 0.41% called spam (example.org)
+        google on 2026-06-01: 0.41% reported as spam (example.org)
     """
     if isinstance(source, bytes):
         text = source.decode("utf-8-sig", "replace")
