@@ -292,7 +292,7 @@ def test_a_lone_surrogate_is_no_fault(function: Any) -> None:
 
 def test_a_template_has_no_headers_to_repair() -> None:
     """A repair of headers is refused with the names of those that a page can have."""
-    with pytest.raises(ConfigurationError, match="there are active-content, forms"):
+    with pytest.raises(ConfigurationError, match="choose from active-content, forms"):
         fix_html("<p>x</p>", only=["date"])
 
 

@@ -135,7 +135,7 @@ def test_an_outage_is_logged_once_and_its_end_once(caplog: pytest.LogCaptureFixt
     of_held = [line for line in during if line.startswith("HeldMail")]
     assert of_held == [
         (
-            "HeldMail.find fails (logged once, until it works again): "
+            "HeldMail.find is failing (logged once, until it works again): "
             "StoreError: Redis at 192.0.2.9: Error 111, connection refused"
         )
     ]
@@ -172,7 +172,7 @@ def test_what_is_reported_in_an_outage_is_logged_once(caplog: pytest.LogCaptureF
             gate.report(verdict, "sent")
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == len(set(lines))
-    assert any(line.startswith("Reputation.report fails") for line in lines)
+    assert any(line.startswith("Reputation.report is failing") for line in lines)
 
 
 def test_a_recipient_hears_of_the_system(caplog: pytest.LogCaptureFixture) -> None:
