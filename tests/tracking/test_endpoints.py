@@ -71,7 +71,10 @@ SCANS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "headers"), SCANS)
+# Named by hand: a link tells the minute in which it was made, and each worker of a run makes its own.
+@pytest.mark.parametrize(
+    ("method", "path", "headers"), SCANS, ids=["get", "head", "query", "override", "prefetch", "options"]
+)
 def test_only_post_unsubscribes(method: str, path: str, headers: dict[str, str]) -> None:
     """A scanner fetches every link, with whatever it adds, and nobody leaves."""
     endpoints = Endpoints(TRACKER, on_event=list[Event]().append)
@@ -85,7 +88,7 @@ OTHER = Tracker([b"z" * 32], "https://t.shop.example/mail/").unsubscribe_url(
 WRONG = [LEAVE[:-1] + chr(ord(LEAVE[-1]) ^ 1), LEAVE[:-4], f"{LEAVE}x/y", OTHER, CLICK.replace("/c/", "/u/")]
 
 
-@pytest.mark.parametrize("path", WRONG)
+@pytest.mark.parametrize("path", WRONG, ids=["changed", "cut", "grown", "other-key", "click"])
 def test_a_post_with_a_wrong_token_unsubscribes_nobody(path: str) -> None:
     """Changed, cut, grown, of another key, or for a click."""
     answer = Endpoints(TRACKER, on_event=list[Event]().append).answer(Request("POST", path))
