@@ -108,3 +108,18 @@ def test_a_provider_can_decide(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["list", str(file), "--no-dns", "--provider", "brevo"]) == 1
     assert main(["list", str(file), "--no-dns", "--provider", "Nobody"]) == 2
     assert "Brevo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["clean.csv", "clean.txt"])
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("cp1252", "cp1252 has no 'Ł'"), ("klingon", "there is no encoding 'klingon'")]
+)
+def test_an_encoding_without_a_character_is_an_error(
+    name: str, encoding: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No name and no address becomes a question mark, and no half of a list stays behind."""
+    file, clean = tmp_path / "list.csv", tmp_path / name
+    file.write_text("email,name\nada@shop.fr,Łucja\nŁucja@shop.fr,Łucja\n", "utf-8")
+    assert main(["list", str(file), "--no-dns", "--clean", str(clean), "--encoding", encoding]) == 2
+    assert said in capsys.readouterr().err
+    assert not clean.exists()

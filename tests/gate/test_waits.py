@@ -35,7 +35,7 @@ def test_a_wait_beyond_the_queue_is_a_final_answer() -> None:
         550,
         (
             "5.7.1 Over the limit '1 per week per duplicate': try again in 1 week. "
-            "Mail does not wait that long in a queue, so this is final [limits/limited]"
+            "A mail queue does not wait that long, so the message is refused now [limits/limited]"
         ),
     )
     assert again.why[0].retry_after == pytest.approx(7 * DAY)

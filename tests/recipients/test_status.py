@@ -182,7 +182,7 @@ def test_what_a_provider_says() -> None:
     report = check_list(["ada@shop.fr"], dns=False)
     assert report.policy("brevo").policy.name == "Brevo"
     assert report.policy("SES").policy.name == "Amazon SES"
-    with pytest.raises(ConfigurationError, match="Brevo"):
+    with pytest.raises(ConfigurationError, match="did you mean brevo"):
         report.policy("Breevo")
 
 
@@ -202,3 +202,25 @@ def test_two_columns_of_one_name_come_back(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes(content)
     check_list(tmp_path / "in.csv", dns=False).clean_to_csv(tmp_path / "clean.csv")
     assert (tmp_path / "clean.csv").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("brevo", "Brevo"),
+        ("Sendinblue", "Brevo"),
+        ("SES", "Amazon SES"),
+        ("gmail", "Gmail and Yahoo"),
+        ("yahoo", "Gmail and Yahoo"),
+    ],
+)
+def test_a_policy_by_any_spelling_of_its_provider(word: str, name: str) -> None:
+    """As every other setting takes it."""
+    assert check_list([], dns=False).policy(word).policy.name == name
+
+
+@pytest.mark.parametrize("word", ["", "a", "hubspot", "and"])
+def test_no_policy_is_guessed(word: str) -> None:
+    """A letter that a name has is not that provider."""
+    with pytest.raises(ConfigurationError, match="no bounce limit"):
+        check_list([], dns=False).policy(word)

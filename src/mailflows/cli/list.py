@@ -11,6 +11,8 @@ from mailflows.cli.check import add_checker_options, checker_of
 from mailflows.errors import ConfigurationError, MissingExtra
 from mailflows.flow import Flow
 from mailflows.recipients import Advice
+from mailflows.recipients._csv import PLAIN
+from mailflows.recipients._tables import dialect_for, writing
 
 if TYPE_CHECKING:
     import argparse
@@ -103,7 +105,8 @@ def _write_clean(report: ListReport, options: argparse.Namespace) -> int:
             encoding=options.encoding,
         )
     count = 0
-    with Path(options.clean).open("w", encoding=options.encoding or "utf-8", newline="") as opened:
+    dialect = dialect_for(PLAIN, options.delimiter, options.encoding)
+    with writing(options.clean, dialect.encoding) as opened:
         for count, row in enumerate(report.clean(ignore_status=options.ignore_status), 1):  # noqa: B007 -- the count of the last one is returned
             opened.write(f"{row if isinstance(row, str) else row[report.column]}\n")
     return count

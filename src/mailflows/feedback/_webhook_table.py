@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
+from mailflows._provider_names import meant_provider
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.feedback._event import EventType
@@ -143,13 +144,16 @@ def provider_name(provider: object) -> str:
         >>> provider_name("SendGrid"), provider_name("SES")
         ('sendgrid', 'amazon_ses')
     """
-    name = _names().get(squeezed(provider)) if isinstance(provider, str) else None
-    if name is None:
+    names = _names()
+    meant = None
+    if isinstance(provider, str):
+        meant = squeezed(provider) if squeezed(provider) in names else meant_provider(provider, names)
+    if meant is None:
         also = (alias for row in _rows().values() for alias in row.also)
         hint = did_you_mean(provider, (*providers(), *also), choices=providers())
         msg = f"provider {str(provider)[:60]!r} is unknown: {hint}"
         raise ConfigurationError(msg, field="provider")
-    return name
+    return names[meant]
 
 
 def provider_row(provider: object) -> Row:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from mailflows._mail.address import mailbox_of
 from mailflows._result import Result, number_of
-from mailflows.gate._check import Call, Failure
+from mailflows.gate._calls import Call, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mailflows.gate._check import Steps
+    from mailflows.gate._calls import Steps
     from mailflows.gate._parts import Parts
 
 __all__ = ["Forgotten", "forgetting"]

@@ -29,7 +29,8 @@ from mailflows.gate._arguments import (
     require_functions,
     require_kinds,
 )
-from mailflows.gate._check import Call, Check, GateDecision, Verdict, arun, run
+from mailflows.gate._calls import Call, arun, run
+from mailflows.gate._check import Check, GateDecision, Verdict
 from mailflows.gate._erasure import Forgotten, forgetting
 from mailflows.gate._limit_keys import require_keys
 from mailflows.gate._outages import Outages
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from mailflows._clock import Timer
     from mailflows.feedback import Event, SuppressionList
     from mailflows.flows import GuardSettings
-    from mailflows.gate._check import Steps
+    from mailflows.gate._calls import Steps
     from mailflows.gate._outcome import Outcome
     from mailflows.gate._parts import Part, Unsubscribe
     from mailflows.limits import Limiter, Store

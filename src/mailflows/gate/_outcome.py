@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mailflows.feedback import Event, EventType, from_reply, from_smtp_exception
-from mailflows.gate._check import Call
+from mailflows.gate._calls import Call
 
 if TYPE_CHECKING:
-    from mailflows.gate._check import Steps, Verdict
+    from mailflows.gate._calls import Steps
+    from mailflows.gate._check import Verdict
     from mailflows.gate._parts import Parts
 
 __all__ = ["Outcome", "events_of", "learn"]

@@ -17,7 +17,8 @@ from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.flows import Outcome
 from mailflows.flows._flow_set import is_sent_for_a_person
-from mailflows.gate._check import QUEUE_LIFETIME, Call, Check, Failure, GateDecision, Steps, in_thread
+from mailflows.gate._calls import Call, Failure, Steps, in_thread
+from mailflows.gate._check import QUEUE_LIFETIME, Check, GateDecision
 from mailflows.gate._identity import doubts, has_one_click
 from mailflows.gate._limit_keys import absent_keys, fitted, needs_of
 from mailflows.held import HeldState
@@ -483,7 +484,10 @@ def limits(parts: Parts, check: Check) -> Steps:
         wait = found.retry_after
         about = {"per": found.per, "rule": found.rule}
         check.say(
-            *("limits", "limited", str(found), decision),
+            "limits",
+            "limited",
+            str(found),
+            decision,
             retry_after=wait,
             degraded=found.degraded,
             parameters=about,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mailflows._provider_names import meant_provider, spellings_of
 from mailflows._result import Bar, Reason, Result, Severity, number_of, plain, to_html, to_text
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
@@ -122,7 +123,7 @@ class ListReport(Result):
         """Return what the policy of a provider means for the list.
 
         Args:
-            provider: Its name, in any case, or the beginning of it: ``brevo``, ``SES``.
+            provider: Its name in any common spelling: ``brevo``, ``SES``, ``Sendinblue``, ``gmail``.
 
         Raises:
             ConfigurationError: If no policy is known of it; with the names of those that are.
@@ -132,13 +133,14 @@ class ListReport(Result):
             >>> print(check_list([], dns=False).policy("brevo"))
             Brevo: stop (there is nobody to send to)
         """
-        wanted = provider.replace(" ", "").lower()
-        for verdict in self.policies:
-            if wanted and wanted in verdict.policy.name.replace(" ", "").lower():
-                return verdict
-        names = [verdict.policy.name for verdict in self.policies]
-        msg = f"no bounce limit is known for {provider!r}; {did_you_mean(provider, names)}"
-        raise ConfigurationError(msg, field="provider")
+        # One rule may be of two providers: "Gmail and Yahoo".
+        known = {name: one for one in self.policies for name in one.policy.name.split(" and ")}
+        name = meant_provider(provider, known)
+        if name is None:
+            hint = did_you_mean(provider, spellings_of(known), choices=tuple(known))
+            msg = f"no bounce limit is published by {provider!r}, or known here: {hint}"
+            raise ConfigurationError(msg, field="provider")
+        return known[name]
 
     def reports(self) -> Iterator[tuple[int, RecipientReport, int | None]]:
         """Yield every address: its line, its report, and the line of the row that it duplicates."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import csv
 import re
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from mailflows._result import to_frame
 from mailflows.errors import ConfigurationError, MissingExtra
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from mailflows.recipients._csv import Dialect
     from mailflows.recipients._spool import Judged, JudgedRow
 
-__all__ = ["dialect_for", "to_data_frame", "write_csv", "write_rows"]
+__all__ = ["dialect_for", "to_data_frame", "write_csv", "write_rows", "writing"]
 
 COLUMNS = (
     "line",
@@ -104,6 +105,31 @@ def dialect_for(own: Dialect, delimiter: str | None, encoding: str | None) -> Di
     return own._replace(delimiter=delimiter or own.delimiter, encoding=encoding or own.encoding)
 
 
+@contextmanager
+def writing(path: str | os.PathLike[str], encoding: str) -> Iterator[IO[str]]:
+    """Open a file to write; a character that its encoding does not have is an error, and never a ``?``.
+
+    What could not be decoded when the list was read is a ``?``, as nobody knows what it was.
+
+    Raises:
+        ConfigurationError: For such a character; the file is removed.
+    """
+    codecs.register_error("mailflows-undecoded", _undecoded)
+    try:
+        with Path(path).open("w", encoding=encoding, errors="mailflows-undecoded", newline="") as opened:
+            yield opened
+    except UnicodeEncodeError as error:
+        Path(path).unlink(missing_ok=True)
+        msg = f"{encoding} has no {error.object[error.start]!r}; write the list in utf-8-sig"
+        raise ConfigurationError(msg, field="encoding") from error
+
+
+def _undecoded(error: UnicodeError) -> tuple[str, int]:
+    if isinstance(error, UnicodeEncodeError) and error.object[error.start] == "\ufffd":
+        return "?", error.start + 1
+    raise error
+
+
 def write_rows(
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
@@ -112,9 +138,13 @@ def write_rows(
     *,
     guard_formulas: bool,
 ) -> int:
-    """Write a header and rows, and return how many; ``?`` stands for what the encoding does not have."""
+    """Write a header and rows, and return how many.
+
+    Raises:
+        ConfigurationError: If the encoding has no such character; there is no half of a file then.
+    """
     count = 0
-    with Path(path).open("w", encoding=dialect.encoding, errors="replace", newline="") as opened:
+    with writing(path, dialect.encoding) as opened:
         if dialect.names_delimiter:
             opened.write(f"sep={dialect.delimiter}{dialect.line_end}")
         writer = csv.writer(
