@@ -69,6 +69,16 @@ def test_another_providers_payload_is_noticed(
     )
 
 
+def test_only_those_whose_payload_fits_best_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mailtrap posts what looks like SendGrid's; one field that Mailjet's table finds in it is not enough."""
+    file = tmp_path / "body.json"
+    file.write_text(SAMPLES["sendgrid"], "utf-8")
+    main(["webhook", "brevo", str(file)])
+    assert capsys.readouterr().err.rstrip().endswith("it looks like a payload of Mailtrap or SendGrid")
+
+
 def test_an_unknown_event_of_the_provider(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An event that nobody knows is shown, and the status says that something needs attention."""
     file = tmp_path / "body.json"

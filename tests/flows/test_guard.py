@@ -233,6 +233,10 @@ def test_a_banner_above_a_footer_is_looked_at_and_not_refused(*, html: bool) -> 
     assert FLOWS.guard(_mail("Your order", inside, html=html), "transactional").outcome is Outcome.REFUSE
     bare = SHIPPED.format(BANNER)
     assert FLOWS.guard(_mail("Your order", bare, html=html), "transactional").outcome is Outcome.REFUSE
+    short = f"Hello Ada,\n\n{BANNER}\n\n{footer}"  # below so little it is the message
+    assert FLOWS.guard(_mail("Your order", short, html=html), "transactional").outcome is Outcome.REFUSE
+    long = SHIPPED.format(f"{BANNER} {BANNER} {BANNER}") + footer  # 30 words have something to tell
+    assert FLOWS.guard(_mail("Your order", long, html=html), "transactional").outcome is Outcome.REFUSE
 
 
 def test_an_advert_in_one_part_only_is_found() -> None:

@@ -117,6 +117,16 @@ def test_a_list_of_those_who_left() -> None:
     assert report.left_out() == {"unsubscribed": 10}
 
 
+@pytest.mark.parametrize(
+    ("marked", "code"), [(1, "marked-rows"), (5, "marked-rows"), (6, "mostly-not-to-mail")]
+)
+def test_more_than_half_is_most(marked: int, code: str) -> None:
+    """Of ten rows, five marked ones are some and six are most."""
+    rows = "".join(f"p{i}@firm{i}.fr,{'2025-03-04' if i < marked else ''}\n" for i in range(10))
+    report = check_list(io.StringIO(f"Email Address,UNSUB_TIME\n{rows}"), dns=False)
+    assert [one.code for one in report.findings] == [code]
+
+
 def test_mappings_whose_keys_come_late() -> None:
     """A key that only a later object has is a column of status, too."""
     people: list[object] = [{"email": f"p{i}@firm{i}.fr"} for i in range(300)]

@@ -257,16 +257,18 @@ def hit_of(row: dict[str, Any]) -> Hit:
     return Hit(tracked, moment, row["method"], row["user_agent"], row["address"])
 
 
-def test_reader_who_changes_networks_stays_a_person() -> None:
-    """Who opens in one network and clicks in three others with the same program is no scanner."""
+@pytest.mark.parametrize(("seconds", "is_person"), [(20, True), (2, True), (1.5, False), (0, False)])
+def test_reader_who_changes_networks_stays_a_person(seconds: float, *, is_person: bool) -> None:
+    """Who opens in one network and clicks in three others with the same program, later, is no scanner."""
     sent = datetime(2026, 9, 7, 6, tzinfo=UTC)
     agent = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/139.0.0.0 Mobile Safari/537.36"
     opening = Tracked(Purpose.OPEN, "c", "42", None, False, sent, None)  # noqa: FBT003 -- no honeypot
-    hits = [Hit(opening, sent + timedelta(seconds=30), "GET", agent, "78.1.2.3")]
+    opened_at = sent + timedelta(seconds=30)
+    hits = [Hit(opening, opened_at, "GET", agent, "78.1.2.3")]
     for number in range(3):
         url = f"https://shop.example/{number}"
         click = Tracked(Purpose.CLICK, "c", "42", url, False, sent, None)  # noqa: FBT003 -- no honeypot
-        moment = sent + timedelta(seconds=50 + 20 * number)
+        moment = opened_at + timedelta(seconds=seconds + 0.1 * number)
         hits.append(Hit(click, moment, "GET", agent, f"92.{number}.2.3"))
     verdicts = judge_hits(hits, delivered={("c", "42"): sent}, links=7)
-    assert {verdict.kind for verdict in verdicts} == {HitKind.HUMAN}
+    assert (HitKind.SCANNER not in {verdict.kind for verdict in verdicts}) == is_person

@@ -93,20 +93,20 @@ class _Line:
 
     __slots__ = ("_concepts", "kind", "lower", "place", "text", "wording", "words")
 
+    wording: str
+    lower: str
+    words: tuple[str, ...]
+
     def __init__(self, text: str, place: int) -> None:
         self.text = text
         self.place = place
         self.kind = ZoneKind.BODY
         self._concepts: set[str] | None = None
 
-    if TYPE_CHECKING:
-        wording: str
-        lower: str
-        words: tuple[str, ...]
-    else:
+    if not TYPE_CHECKING:  # so that a name that no line has is found there
 
         def __getattr__(self, name: str) -> object:
-            """Read the words when they are asked for first: in the middle of a text, nobody asks."""
+            """Read the words when they are first asked for: in the middle of a text, nobody asks."""
             self.wording = without_addresses(self.text)
             self.lower = self.wording.lower()
             self.words = tuple(_TOKEN.findall(self.lower[:_BEGINNING]))

@@ -82,8 +82,8 @@ class HitVerdict(Result):
 
     Attributes:
         hit: The request.
-        kind: Who made a hit.
-        reasons: In favour of it; empty for a person on a browser.
+        kind: Who made the hit.
+        reasons: The signs that say so; empty for a person on a browser.
         is_proxy: Whether the reader's mail provider fetched it: place and device are not the reader's.
         hides_opens: Whether the recipient's own openings can never be seen.
     """
