@@ -205,3 +205,10 @@ def test_the_picture_is_drawn_from_the_layers() -> None:
     assert sorted(shown) == sorted(
         part for row in layers for part in row.split() if not part.startswith("__")
     )
+
+
+def test_figures_are_those_of_the_files() -> None:
+    """No number, and no title out of the data, has changed since the pages were written."""
+    run = [sys.executable, "tasks/write_figures.py", "--check"]
+    found = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, f"run tasks/write_figures.py\n{found.stdout}{found.stderr}"
