@@ -3,7 +3,7 @@
     python benchmarks/content_speed.py [folder of templates] [--peer folder with node_modules/caniemail]
 
 Every template is linted as a message, whole: headers, links, images, cascade, client support, signals.
-«cold» empties every cache between two messages, so that each style sheet is new. The peer is the npm package
+"cold" empties every cache between two messages, so that each style sheet is new. The peer is the npm package
 caniemail, which only answers the question of client support; it is timed where its folder is given. Writes
 ``results/content_speed.json``.
 """

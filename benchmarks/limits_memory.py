@@ -2,8 +2,8 @@
 
 Run it with ``pip install limits==5.8.0 pyrate-limiter==4.5.1 throttled-py==3.5.0`` beside the library.
 Each peer is called in its shortest correct way; five rules are five calls of a peer, and one of
-ours. Two of ours are timed: «mailflows», a whole ``Limiter.acquire`` with keys, decision and all;
-and «mailflows engine», the store's decision on ready keys, which is what a peer's call does.
+ours. Two of ours are timed: "mailflows", a whole ``Limiter.acquire`` with keys, decision and all;
+and "mailflows engine", the store's decision on ready keys, which is what a peer's call does.
 throttled-py keeps 1,024 keys as it comes, so that a flood frees a limited one; here its cap is
 raised, and its default is judged by itself.
 """

@@ -78,7 +78,7 @@ def test_clocks_and_timers_are_of_one_kind_each() -> None:
 
 @pytest.mark.parametrize("name", sorted(CLASSES))
 def test_async_twins_take_the_same(name: str) -> None:
-    """A verb and its twin with an «a» in front have the same parameters and defaults."""
+    """A verb and its twin with an "a" in front have the same parameters and defaults."""
     methods = {key: value for key, value in vars(CLASSES[name]).items() if inspect.isfunction(value)}
     for key in methods.keys() & {f"a{key}" for key in methods}:
         twin, verb = (inspect.signature(methods[k]) for k in (key, key[1:]))

@@ -36,7 +36,7 @@ def read(*headers: str, body: str = "Hello") -> Message:
 
 
 def part(content: str, *headers: str) -> str:
-    """Return a part of the multipart whose boundary is «x»."""
+    """Return a part of the multipart whose boundary is "x"."""
     return "--x\n" + "".join(f"{h}\n" for h in headers) + "\n" + content + "\n"
 
 
@@ -361,7 +361,7 @@ class TestHeaderBlock:
         assert message.get_all("to") == ("a@example.org, b@example.org",)
 
     def test_absent(self) -> None:
-        """An absent header is an empty string, or what the caller wants, and is not «in» the message."""
+        """An absent header is an empty string, or what the caller wants, and is not "in" the message."""
         message = read("Subject: a")
         assert (message.get("x-none"), message.get("x-none", "-"), "x-none" in message) == ("", "-", False)
         assert "SUBJECT" in message

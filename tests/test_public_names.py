@@ -46,7 +46,7 @@ def test_no_name_is_promised_twice(name: str) -> None:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_what_a_module_defines_is_promised_or_private(name: str) -> None:
-    """A class or a function that a public module defines is in `__all__` or begins with «_»."""
+    """A class or a function that a public module defines is in `__all__` or begins with "_"."""
     module = importlib.import_module(name)
     own = {
         key

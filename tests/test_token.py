@@ -183,7 +183,7 @@ def test_what_was_never_a_token_is_malformed(text: str) -> None:
 
 
 def test_a_letter_that_only_lowers_to_ascii_is_refused() -> None:
-    """The Kelvin sign is no «k»."""
+    """The Kelvin sign is no "k"."""
     text = signer().to_local(Purpose.BOUNCE, "1", "17")
     assert refusal(signer(), "local", text.replace("k", "\u212a") + "\u212a", Purpose.BOUNCE) == "malformed"
 

@@ -147,7 +147,7 @@ def test_nothing_is_invented(change: Any) -> None:
 
 
 def test_subdomains_are_partly_separate() -> None:
-    """Sub-domains of one organisation are no fault, and the report says what they are."""
+    """Subdomains of one organisation are no fault, and the report says what they are."""
     report = _audit(clean(PARTLY))
     assert report.codes == ("shared-organisation",), str(report)
     assert report.ok
@@ -155,7 +155,7 @@ def test_subdomains_are_partly_separate() -> None:
 
 
 def test_a_subdomain_inherits_by_the_tree_walk() -> None:
-    """A sub-domain without a record of its own has the policy that its organisation wants for it."""
+    """A subdomain without a record of its own has the policy that its organisation wants for it."""
     setup = clean(PARTLY)
     del setup.records["_dmarc.news.firm.example"]
     setup.put("_dmarc.firm.example", "TXT", "v=DMARC1; p=reject; sp=none; rua=mailto:r@firm.example")

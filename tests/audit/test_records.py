@@ -46,7 +46,7 @@ def test_the_kind_of_key_record_is_the_providers(esp: str, selector: str, line: 
 
 
 def test_one_dmarc_record_for_the_organisation() -> None:
-    """Two flows on sub-domains are offered one record, where it holds for both."""
+    """Two flows on subdomains are offered one record, where it holds for both."""
     found = report(
         FlowRoute("marketing", domains="news.example.org"),
         FlowRoute("transactional", domains="notify.example.org"),

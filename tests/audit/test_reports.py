@@ -84,7 +84,7 @@ def test_forgers_are_counted_not_accused(tmp_path: Path) -> None:
 
 
 def test_a_sub_domain_of_no_flow_is_told(tmp_path: Path) -> None:
-    """Who sends as a sub-domain that no flow declares belongs to no flow, and is shown."""
+    """Who sends as a subdomain that no flow declares belongs to no flow, and is shown."""
     found = _audit(tmp_path, ("192.0.2.99", 12, True, "shop.firm.example"))
     assert found.codes == ("reports-undeclared-sender",)
     assert found.findings[0].flows == ()

@@ -61,7 +61,7 @@ def test_what_is_wrong_with_a_message_is_found(message: str, codes: set[str]) ->
 
 
 def test_strict_alignment_wants_the_very_domain() -> None:
-    """With adkim=s a signature of a sub-domain does not count."""
+    """With adkim=s a signature of a subdomain does not count."""
     setup = clean(SEPARATE)
     record = "v=DMARC1; p=reject; adkim=s; rua=mailto:r@firm-news.example"
     setup.put("_dmarc.firm-news.example", "TXT", record)

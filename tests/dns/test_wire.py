@@ -127,7 +127,7 @@ def test_pointers_that_go_round_are_refused() -> None:
     ],
 )
 def test_response_codes(rcode: dns.rcode.Rcode, status: Status) -> None:
-    """Only «no error» and «no such name» are final."""
+    """Only "no error" and "no such name" are final."""
     assert read_answer(wire_of("shop.fr", "MX", [], rcode=rcode), Question("shop.fr", "MX")) == Answer(status)
 
 

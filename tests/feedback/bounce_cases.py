@@ -1,7 +1,7 @@
 """The outside bounces and what is known of them, for the tests and for `benchmarks/feedback_quality.py`.
 
-What `expected.json` calls a reason is sisimai's word. «filtered» (said only after DATA), «suspend» and
-«rejected» are debatable, so they are counted apart.
+What `expected.json` calls a reason is sisimai's word. "filtered" (said only after DATA), "suspend" and
+"rejected" are debatable, so they are counted apart.
 """
 
 from __future__ import annotations

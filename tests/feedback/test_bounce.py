@@ -141,7 +141,7 @@ def test_the_reply_is_kept_on_one_line() -> None:
 
 
 def test_an_answer_to_a_question_is_nothing() -> None:
-    """«Deliverable», the answer to a mere question, is neither a delivery nor a bounce."""
+    """`Deliverable`, the answer to a mere question, is neither a delivery nor a bounce."""
     assert (
         parse_bounce(report(failed("ada@one.example", "250 ok", action="deliverable", status="2.1.5"))) == ()
     )
@@ -365,7 +365,7 @@ def test_no_report(raw: str) -> None:
 
 
 def test_a_bounce_is_no_automatic_answer() -> None:
-    """A report that calls itself «auto-replied», as Exim and Postfix do, stays a report."""
+    """A report that calls itself "auto-replied", as Exim and Postfix do, stays a report."""
     assert parse_autoreply(b"Auto-Submitted: auto-replied\n" + UNKNOWN) is None
 
 

@@ -61,7 +61,7 @@ def test_an_export_holds_no_address(empty: Callable[..., SuppressionList]) -> No
 
 
 def test_the_export_of_a_provider(empty: Callable[..., SuppressionList]) -> None:
-    """A provider's export with a column «Email» is read, with a byte-order mark and other columns."""
+    """A provider's export with a column "Email" is read, with a byte-order mark and other columns."""
     suppressions = empty()
     file = io.StringIO("\ufeffEmail,Created\nada@one.example,1\n bob@two.example ,2\n")
     import_suppressions(suppressions, file, reason="bounced elsewhere")

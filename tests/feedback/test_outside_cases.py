@@ -28,7 +28,7 @@ ELSEWHERE = {
     "BrevoDeliveryTestCase.test_complaint",
     "BrevoDeliveryTestCase.test_error_email",
     "SparkPostDeliveryTestCase.test_generation_failure_event",
-    # First opens are «unknown» there unless an option says that they are opens; here they are opens.
+    # First opens are "unknown" there unless an option says that they are opens; here they are opens.
     "SparkPostDeliveryTestCase.test_amp_events",
     "SparkPostDeliveryTestCase.test_initial_open_event_as_unknown",
 }

@@ -117,7 +117,7 @@ def test_words_of_an_address_mean_nothing() -> None:
 
 
 def test_a_general_status_gives_way() -> None:
-    """Where the field says only «failed», the reply's own status is taken."""
+    """Where the field says only "failed", the reply's own status is taken."""
     assert diagnose("550 5.7.26 no", status="5.0.0").status == "5.7.26"
 
 

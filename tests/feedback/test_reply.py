@@ -151,7 +151,7 @@ def test_a_code_of_a_wrong_type_is_a_clear_error(code: Any) -> None:
 
 
 def test_a_reply_without_text_says_nothing() -> None:
-    """The word «None» is nobody's answer."""
+    """The word "None" is nobody's answer."""
     assert from_reply(550, None).smtp_reply == ""  # type: ignore[arg-type]
 
 

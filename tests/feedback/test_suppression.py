@@ -547,7 +547,7 @@ def test_a_list_says_where_it_lies() -> None:
 
 
 def test_a_flow_may_be_its_word(store: Documents) -> None:
-    """And a word that is none never means «not suppressed»."""
+    """And a word that is none never means "not suppressed"."""
     suppressions = SuppressionList(store)
     suppressions.add(ADA, flow="marketing")
     assert suppressions.is_suppressed(ADA, flow=Flow.MARKETING)

@@ -188,7 +188,7 @@ def test_a_click() -> None:
     ],
 )
 def test_an_unknown_type_is_kept(provider: str) -> None:
-    """An event of a type from the future is «other», with all that was sent."""
+    """An event of a type from the future is "other", with all that was sent."""
     *outer, name = provider_row(provider).paths["type"][0]
     item: dict[str, Any] = {"new": 1}
     item |= {outer[0]: {name: "of-the-future"}} if outer else {name: "of-the-future"}

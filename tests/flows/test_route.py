@@ -109,7 +109,7 @@ def test_a_set_is_of_routes(routes: tuple[Any, ...]) -> None:
 
 
 def test_routes_are_had_by_flow_and_domain() -> None:
-    """A set gives a route by its flow, its name and its From domain; sub-domains are others."""
+    """A set gives a route by its flow, its name and its From domain; subdomains are others."""
     flows = FlowSet(FlowRoute("marketing", domains=["news.example.org", "offers.example.org"]))
     assert flows["marketing"] is flows[Flow.MARKETING] is flows.of_domain("Offers.example.org")
     assert flows.of_domain("x.news.example.org") is None

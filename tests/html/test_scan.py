@@ -76,7 +76,7 @@ class TestText:
         assert scan(f"<p>unsub{mark}scribe</p>").text == "unsubscribe"
 
     def test_bracket_in_an_attribute(self) -> None:
-        """A «>» in a quoted attribute ends no tag."""
+        """A ">" in a quoted attribute ends no tag."""
         found = scan('<img alt="Read more >" src="http://a.example/x.png"> "quoted"')
         assert found.text == '"quoted"'
         assert found.images == (Image("Read more >", None, None),)

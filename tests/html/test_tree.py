@@ -54,7 +54,7 @@ def test_an_attribute_knows_its_places() -> None:
 
 
 def test_a_parameter_is_no_character() -> None:
-    """«&copy=» in a link is a parameter, as a browser and the other readers of links here have it."""
+    """`&copy=` in a link is a parameter, as a browser and the other readers of links here have it."""
     link = parse("<a href='/?a=1&copy=2&amp;reg=3'>x</a>").elements[0]
     assert link.get("href") == "/?a=1&copy=2&reg=3"
 

@@ -180,7 +180,7 @@ def test_a_resolver_that_does_not_answer_about_com_calls_nobody_bad(answer: str)
 
 
 def test_one_string_is_no_set_of_addresses() -> None:
-    """«a@b.fr» stands in the text «gone-a@b.fr», but was not meant."""
+    """`a@b.fr` stands in the text `gone-a@b.fr`, but was not meant."""
     with pytest.raises(ConfigurationError):
         RecipientChecker(dns=False, bounced="gone-a@b.fr")
     with pytest.raises(ConfigurationError):

@@ -138,7 +138,7 @@ def test_silence_is_unknown_within_the_budget(port: int) -> None:
 
 
 def test_a_resolver_that_is_down_is_unknown() -> None:
-    """Never «undeliverable» because our own resolver failed."""
+    """Never "undeliverable" because our own resolver failed."""
     checker = RecipientChecker(resolver=Resolver(["127.0.0.1"], port=closed_port()))
     assert checker.check("ada@shop.fr").verdict is Deliverability.UNKNOWN
 

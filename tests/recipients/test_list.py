@@ -103,7 +103,7 @@ def test_each_domain_is_asked_once() -> None:
 
 
 def test_an_interrupted_list_goes_on_from_its_cache(tmp_path: Path) -> None:
-    """What was asked before is not asked again; «no answer» is. The file holds domains, no addresses."""
+    """What was asked before is not asked again; "no answer" is. The file holds domains, no addresses."""
     cache = tmp_path / "domains.cache"
 
     class Stop(Exception):  # noqa: N818 -- of this test

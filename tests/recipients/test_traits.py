@@ -97,7 +97,7 @@ def test_slips_of_the_hand(typed: str, meant: str) -> None:
     "proton.me a.b.c.d.org".split(),
 )
 def test_real_domains_are_let_be(domain: str) -> None:
-    """A false «did you mean» annoys those who really live there."""
+    """A false "did you mean" annoys those who really live there."""
     assert correct_domain(domain, known=_reference.well_known()) is None
 
 
@@ -110,7 +110,7 @@ def test_no_well_known_domain_is_a_typing_error_or_disposable() -> None:
 
 
 def test_shared_disposable_domains_are_found() -> None:
-    """All of the curated ones, and their sub-domains."""
+    """All of the curated ones, and their subdomains."""
     missed = [
         row["domain"]
         for row in rows("disposable_gold_dev.jsonl")
@@ -268,7 +268,7 @@ def test_names_of_people_are_neither_roles_nor_suspicious() -> None:
     ],
 )
 def test_what_looks_made_up_is_said_to_look_so(local: str) -> None:
-    """Worded «looks like», because it may be real."""
+    """Worded "looks like", because it may be real."""
     found = local_traits(local)
     assert found.traits & {Trait.SUSPICIOUS, Trait.NO_REPLY}
     assert all(

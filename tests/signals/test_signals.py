@@ -38,7 +38,7 @@ def test_every_measured_signal_is_documented_and_between_zero_and_one(root: Path
 
 
 def test_a_signal_says_its_family_and_one_sentence() -> None:
-    """Names are «family.what»; sentences are fit for a reader."""
+    """Names are "family.what"; sentences are fit for a reader."""
     families = {"headers", "recipients", "sender", "subject", "links", "layout", "words", "skeleton"}
     assert {signal.family for signal in SIGNALS.values()} == families
     assert all(signal.sentence and not signal.sentence.endswith(".") for signal in SIGNALS.values())
@@ -86,7 +86,7 @@ def test_accents_may_be_missing() -> None:
 
 
 def test_a_word_means_only_what_it_means_in_the_language() -> None:
-    """«I» is a person in English and an article in Italian."""
+    """`I` is a person in English and an article in Italian."""
     english = mail("I have seen that you are here and I like it")
     italian = mail("i libri della biblioteca per gli alunni che non hanno una tessera")
     assert "words-body-first-person" in measure(english)
@@ -117,7 +117,7 @@ def test_a_discussion_lists_own_headers_are_set_aside() -> None:
     ],
 )
 def test_the_senders_address_tells_what_it_is_for(sender: str, expected: str) -> None:
-    """The part before the «@», and the host, in the words of several languages."""
+    """The part before the "@", and the host, in the words of several languages."""
     assert expected in measure(mail("Bonjour", From=sender))
 
 

@@ -274,7 +274,7 @@ def test_uneven_base64_stays() -> None:
 
 
 def test_a_link_too_long_for_a_token_stays() -> None:
-    """In quoted-printable each «=» takes three characters, and the source is what a token holds."""
+    """In quoted-printable each "=" takes three characters, and the source is what a token holds."""
     raw = page(f'<a href="https://shop.example/?{"a=" * 900}">x</a>', cte="quoted-printable")
     assert [link.skipped for link in TRACKER.links(raw)] == ["unusual"]
 

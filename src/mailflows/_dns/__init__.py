@@ -1,4 +1,4 @@
-"""The one door to the DNS.
+"""DNS queries: every part of the library that asks the DNS does so here.
 
 A part that needs the DNS writes a *conversation*: a generator that yields the questions it has now and
 is sent their answers, until it returns what it found. `Resolver.run` and `Resolver.arun` hold any number

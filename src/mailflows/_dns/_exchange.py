@@ -180,7 +180,7 @@ class Exchange:
         self.sent = 0
 
     def ask(self, question: Question) -> None:
-        """Take a question on; one that is under way is not asked twice."""
+        """Accept a question; one that is already in flight is not asked twice."""
         if question not in self._asked:
             self._asked.add(question)
             self._waiting.append(question)
@@ -252,7 +252,7 @@ class Exchange:
         return ident
 
     def receive(self, wire: bytes, now: float, *, over_tcp: bool = False) -> None:
-        """Take in what arrived; what answers none of our questions is left aside."""
+        """Process what arrived; ignore what answers none of our questions."""
         if len(wire) < 12:
             return
         ident = wire[0] << 8 | wire[1]
@@ -281,14 +281,14 @@ class Exchange:
             self._retry(asked, answer)
 
     def failed(self, ident: int) -> None:
-        """Take in that a TCP connection could not be made."""
+        """Note that a TCP connection could not be made."""
         asked = self._open.get(ident)
         if asked is not None:
             self._close(ident)
             self._retry(asked, Answer(Status.TIMEOUT))
 
     def refused(self, server: int) -> None:
-        """Take in that nobody listens at a server's address: waiting longer is of no use."""
+        """Note that nothing listens at a server's address: waiting longer would not help."""
         for ident, asked in list(self._open.items()):
             if not asked.over_tcp and asked.attempt % self._servers == server:
                 self.failed(ident)

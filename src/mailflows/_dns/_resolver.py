@@ -29,12 +29,12 @@ Our choice."""
 
 
 class Door(Protocol):
-    """What a part needs of the DNS; `Resolver` and `mailflows.testing.FakeDns` have it."""
+    """What a part needs from the DNS; `Resolver` and `mailflows.testing.FakeDns` have it."""
 
     def run(
         self, conversations: Iterable[Conversation[T] | None], *, budget: float | None = None
     ) -> Iterator[tuple[int, T]]:
-        """Hold conversations, and give each one's number and result as it ends; `None` is passed over."""
+        """Run conversations, and yield each one's number and result as it ends; skip `None`."""
 
     def arun(
         self, conversations: Iterable[Conversation[T] | None], *, budget: float | None = None
@@ -125,7 +125,7 @@ class Resolver:
     def run(
         self, conversations: Iterable[Conversation[T] | None], *, budget: float | None = None
     ) -> Iterator[tuple[int, T]]:
-        """Hold conversations, and give each one's number and result as it ends.
+        """Run conversations, and yield each one's number and result as it ends.
 
         Args:
             conversations: Taken up as there is room for them. `None` stands for "none just now": a source
@@ -179,7 +179,7 @@ class Resolver:
 
 
 def one_by_one(conversation: Conversation[T], answer: Callable[[Question], Answer]) -> T:
-    """Hold one conversation with answers from a function: for tests and recorded answers."""
+    """Run one conversation with answers from a function: for tests and recorded answers."""
     try:
         questions = next(conversation)
         while True:
@@ -218,11 +218,11 @@ class _Session(Generic[T]):
 
     @property
     def is_over(self) -> bool:
-        """Whether every conversation has ended and been told of."""
+        """Whether every conversation has ended and been reported."""
         return self._conversations is None and not self._open and not self._results
 
     def begin(self) -> list[tuple[int, T]]:
-        """Take up the first conversations; the cache may answer all, and then no socket is needed."""
+        """Start the first conversations; if the cache answers all, no socket is needed."""
         self._advance()
         return self._take_results()
 
@@ -246,7 +246,7 @@ class _Session(Generic[T]):
         return max(0.0, min(moments, default=now + 1.0) - now)
 
     def take(self, arrived: Iterable[tuple[str, int, bytes]]) -> None:
-        """Take in what the sockets bring."""
+        """Process what the sockets received."""
         now = self._timer()
         for what, ident, wire in arrived:
             if what == "failed":

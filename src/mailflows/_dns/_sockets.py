@@ -1,4 +1,4 @@
-"""The sockets of the DNS door, for a thread and for an event loop: they move bytes and decide nothing.
+"""The sockets of the DNS client, for a thread and for an event loop: they move bytes and decide nothing.
 
 Both give what arrived as (what, id, bytes), with what being "udp", "tcp", "failed" (a TCP connection,
 by the id of its question) or "refused" (nobody listens; by the number of the server).
@@ -177,7 +177,7 @@ class _Tcp:
         return "tcp", self._ident, self._in[2 : 2 + length]
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Close the socket."""
         self.is_open = False
         self.socket.close()
 

@@ -114,7 +114,7 @@ def write_name(question: Question) -> bytes:
 
 
 def read_answer(wire: bytes, question: Question, *, over_tcp: bool = False) -> Answer:
-    """Read an answer; its id has been looked at by the caller.
+    """Read an answer; its ID has been checked by the caller.
 
     Raises:
         MalformedAnswer: If it is damaged, or answers another question.

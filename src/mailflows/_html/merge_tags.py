@@ -1,4 +1,4 @@
-"""Merge tags: what template languages and mailing tools replace when a message is made of a template."""
+"""Merge tags: what template languages and mailing tools replace when they fill in a template."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["merge_tag", "merge_tag_mark"]
 
 @cache
 def merge_tag() -> re.Pattern[str]:
-    """Return the pattern of a whole merge tag of any usual engine.
+    """Return the pattern of a whole merge tag of any common template engine.
 
     >>> merge_tag().findall("Dear *|FNAME|*, your {{ order.number }}")
     ['*|FNAME|*', '{{ order.number }}']
@@ -23,7 +23,7 @@ def merge_tag() -> re.Pattern[str]:
 
 @cache
 def merge_tag_mark() -> re.Pattern[str]:
-    """Return the pattern of what shows that a merge tag stands in a link, perhaps cut in two."""
+    """Return the pattern of what shows that a link contains a merge tag, perhaps cut in two."""
     return _compiled("mark")
 
 

@@ -156,7 +156,7 @@ _AT_ONCE = 100_000
 
 
 def lowered(source: str) -> str:
-    """Return a text in lower case, as long as it was, so that offsets are the same in both.
+    """Return a text in lower case, of the same length, so that offsets are the same in both.
 
     >>> len(lowered("İ <B>"))
     5

@@ -55,7 +55,7 @@ _TOKEN = re.compile(
     r'|(?P<literal>\[[^\[\]\\<>"]*+\])|(?P<mark>[,;:])|(?P<text>[^"\\,;:()<>\[\]]++)',
     re.DOTALL,
 )
-# What nearly every From is: «name <address>» or «"name" <address>», and what nearly every recipient is.
+# What nearly every From is: "name <address>" or ""name" <address>", and what nearly every recipient is.
 _PLAIN = re.compile(
     r'(?:"([^"\\<>]*)"[ \t]{0,9}|([^"<>(),;:\\@\[\]]*))'
     r'<([^<>\s@,;:"()\\]{1,320}@[^<>\s@,;:"()\\]{1,320})>[ \t]{0,9}'
@@ -86,12 +86,12 @@ class Address:
 
     @property
     def local(self) -> str:
-        """The part before the last «@»."""
+        """The part before the last "@"."""
         return self.address.rpartition("@")[0]
 
     @property
     def domain(self) -> str:
-        """The part behind the last «@», or an empty string."""
+        """The part behind the last "@", or an empty string."""
         return self.address.rpartition("@")[2] if "@" in self.address else ""
 
 
@@ -110,7 +110,7 @@ class AddressList(NamedTuple):
 
 
 def read_addresses(value: str) -> AddressList:
-    """Read an address header, and tell what could not be read.
+    """Read an address header, and say what could not be read.
 
     >>> read_addresses("team: ada@x.example, (a(b)<c@x.example>) Bob <bob@x.example>;").mailboxes
     (Address(name='', address='ada@x.example'), Address(name='Bob', address='bob@x.example'))
@@ -160,7 +160,7 @@ def mailbox(value: str) -> Address:
 
 
 def mailbox_of(spelled: str) -> str | None:
-    r"""Return the address that a text stands for, as it is said in an envelope; `None` where it is not one.
+    r"""Return the address that a text stands for, as written in an envelope; `None` where it is not one.
 
     The local part keeps its case, and loses quotation marks that it does not need (RFC 5321 section 4.1.2).
 
@@ -333,7 +333,7 @@ def _spec(text: str) -> str:
 
 
 def _likely(text: str) -> str:
-    """Return the first address in a text that is no mailbox, as «ada@lovelace.uk wrote».
+    """Return the first address in a text that is no mailbox, as "ada@lovelace.uk wrote".
 
     It is one that could be mailed: outside a name, and with a domain of two labels (RFC 5321 section 2.3.5).
     """

@@ -174,7 +174,7 @@ def _by_appearance(raw: bytes, declared: str, *, is_cut: bool) -> str:
 # A soft line break, or a byte in hexadecimal; everything else stands for itself.
 PRINTABLE_MARK = re.compile(rb"=(?:[ \t]{0,99}(\r?\n)|[0-9A-Fa-f]{2})")
 
-# What `binascii.a2b_qp` does not read: blanks behind a soft line break (RFC 2045 section 6.7), and «==».
+# What `binascii.a2b_qp` does not read: blanks behind a soft line break (RFC 2045 section 6.7), and "==".
 _UNUSUAL_QP = re.compile(rb"=[= \t]")
 
 TRANSFER_GROWTH = {"base64": 2, "quoted-printable": 3, "uuencode": 2}
@@ -207,7 +207,7 @@ def decoded(body: bytes, encoding: str) -> bytes:
 
 
 def _from_uuencode(body: bytes) -> bytes:
-    """Decode the lines between «begin» and «end»; a line that is none is left out."""
+    """Decode the lines between "begin" and "end"; a line that is none is left out."""
     pieces = []
     is_open = is_coded = False
     for line in body.splitlines():

@@ -1,4 +1,4 @@
-"""Stores: where counters and small documents live. Public names are had from `mailflows.limits`."""
+"""Stores: where counters and small documents live. Public names are imported from `mailflows.limits`."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ Counts = list[tuple[int, int]]
 
 
 class BucketMeter(Meter):
-    """In no stretch of *period* seconds more than *limit* units; a unit counts up to 1/64 too long.
+    """Allows at most *limit* units in any *period* seconds; a unit may count up to 1/64 too long.
 
     The state holds how many units each of at most 65 sub-windows had: 8 bytes, and 6 for each.
 

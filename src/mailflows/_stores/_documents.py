@@ -1,4 +1,4 @@
-"""Documents in a store: each is changed only by who saw what it was; a store that failed is left alone."""
+"""Documents in a store, changed by compare-and-swap; a store that failed is left alone for a while."""
 
 from __future__ import annotations
 
@@ -374,7 +374,7 @@ class DocumentKeeper:
 
 
 def drive(steps: Steps[T], keeper: DocumentKeeper) -> T:
-    """Run a conversation with a keeper: each step is a verb of its and what the verb takes.
+    """Run a conversation with a keeper: each step is one of its verbs with the arguments.
 
     A `StoreError` is raised at the step that asked, so that a part's policy can stand there.
     """

@@ -213,7 +213,7 @@ def _accounts(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:
 
 
 def _organisation(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:
-    """Say which flows are separate only by sub-domains."""
+    """Say which flows are separate only by subdomains."""
     shared = [organisation for organisation in _organisations(one) if organisation in _organisations(other)]
     for domain in shared:
         yield finding("shared-organisation", (one.route.flow, other.route.flow), domain=domain)

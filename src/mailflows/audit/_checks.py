@@ -282,7 +282,7 @@ def _dmarc(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFinding
     record = found.record
     if record is None:
         if not (found.several or found.malformed or found.unanswered):
-            place = registrable_domain(domain)  # one record there holds for its sub-domains, too
+            place = registrable_domain(domain)  # one record there holds for its subdomains, too
             wanted = {"v": "DMARC1", "p": "none", "rua": f"mailto:dmarc@{place}"}
             record_line = tags_line(f"_dmarc.{place}", wanted)
             yield finding("dmarc-missing", flows, domain=domain, place=place, record=record_line)

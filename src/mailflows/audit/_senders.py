@@ -78,7 +78,7 @@ def _shown(ips: Counter[str]) -> list[str]:
 
 
 def _bulk(reports: DmarcReports, organisations: set[str]) -> Iterator[AuditFinding]:
-    """Say which organisations are bulk senders, over all their flows and sub-domains."""
+    """Say which organisations are bulk senders, over all their flows and subdomains."""
     days: Counter[tuple[str, str, object]] = Counter()
     for row in reports.rows:
         organisation = registrable_domain(row.domain)

@@ -80,7 +80,7 @@ class Classifier:
 
     Args:
         model: A trained model; the shipped one by default.
-        threshold: Confidence in [0, 1] below which the answer is «unsure»; the model's own by
+        threshold: Confidence in [0, 1] below which the answer is "unsure"; the model's own by
             default, which was chosen on sources left out of training.
 
     Raises:
@@ -130,7 +130,7 @@ class Classifier:
         """Tell which flow a message belongs to, with probabilities and reasons.
 
         Whatever bytes come, the answer is a classification: what cannot be read as a message is
-        «unsure» with the defect as its reason.
+        "unsure" with the defect as its reason.
 
         Args:
             source: Bytes, text, a path, an open binary file, or an email message object.

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["TABLE", "heuristic_model"]
 
 
-# Signal → points for professional, marketing, transactional. Read it as «how much more usual is
-# this in one flow than in the others»; written from providers' and standards' texts, not fitted.
+# Signal → points for professional, marketing, transactional. Read it as "how much more usual is
+# this in one flow than in the others"; written from providers' and standards' texts, not fitted.
 TABLE: Mapping[str, tuple[float, float, float]] = {
     "headers-in-reply-to": (2, -1, 0),
     "headers-mail-client": (2, -1, -1),

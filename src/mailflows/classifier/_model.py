@@ -59,7 +59,7 @@ class Model:
         words: Marked word → weight per flow.
         wording_share: Factor of the wording in the score.
         temperature: Divisor of the logits, fitted on sources left out of training.
-        threshold: Confidence below which a classification is «unsure».
+        threshold: Confidence below which a classification is "unsure".
         about: Training data, metrics and digest, for reading.
     """
 

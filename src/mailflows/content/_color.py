@@ -91,7 +91,7 @@ def _number(word: str, whole: float) -> float:
 
 @lru_cache(maxsize=1024)
 def contrast(one: Color, other: Color) -> float:
-    """Return the contrast of two opaque colours, from 1 to 21 (WCAG 2.2, «contrast ratio»).
+    """Return the contrast of two opaque colours, from 1 to 21 (WCAG 2.2, "contrast ratio").
 
     >>> round(contrast(BLACK, WHITE), 1), round(contrast(WHITE, WHITE), 1)
     (21.0, 1.0)

@@ -110,7 +110,7 @@ def _mismatch(link: Link, place: Target) -> str:
 
 
 def _is_domain(host: str) -> bool:
-    """Say whether a word without a scheme is meant as an address: «Node.js» is not."""
+    """Say whether a word without a scheme is meant as an address: "Node.js" is not."""
     return (
         host.lower().startswith("www.")
         or host.rpartition(".")[2].lower() in _data.read_sections("content/words.txt")["domains"]

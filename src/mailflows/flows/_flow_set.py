@@ -132,7 +132,7 @@ class FlowSet(View):
                 if domain in owners:
                     msg = (
                         f"domains: {domain} is the From domain of both {owners[domain]} and {given.flow}: "
-                        f"give one of them a sub-domain, such as {_SUGGESTED[given.flow]}.{domain}"
+                        f"give one of them a subdomain, such as {_SUGGESTED[given.flow]}.{domain}"
                     )
                     raise ConfigurationError(msg, field="domains")
                 owners[domain] = given.flow
@@ -206,7 +206,7 @@ class FlowSet(View):
         return number_of(len(self), "flow"), header, rows
 
     def of_domain(self, domain: str) -> FlowRoute | None:
-        """Return the route with this From domain; a sub-domain counts as another domain."""
+        """Return the route with this From domain; a subdomain counts as another domain."""
         return next((r for r in self if domain.lower().removesuffix(".") in r.domains), None)
 
     def route(

@@ -52,7 +52,7 @@ class FlowRoute(Result):
 
     Args:
         flow: Whose route it is, as a `Flow` or its name.
-        domains: Domains of From; one may be given as a string. A sub-domain is a domain of its own.
+        domains: Domains of From; one may be given as a string. A subdomain counts as another domain.
         source_ips: Addresses from which its messages leave; one may be given as a string.
         ehlo: Name said in EHLO, which should lead to the source address and back.
         dkim_selector: Selector of the key that signs; several may be given.

@@ -162,7 +162,7 @@ SIGNALS = tuple(
         "sender-free-mail": "it comes from a personal mailbox provider",
         "sender-news-host": "it comes from a host name for mailings",
         "sender-system-host": "it comes from a server's host name",
-        "sender-deep-host": "the sender uses a sub-domain",
+        "sender-deep-host": "the sender uses a subdomain",
         "sender-reply-elsewhere": "replies go to another address",
         "sender-reply-other-domain": "replies go to another domain",
         "sender-bounce-address": "replies go to a generated address",
@@ -265,7 +265,7 @@ def _recipients(message: Message) -> dict[str, float]:
 
 @cache
 def _local_classes() -> dict[str, str]:
-    """Map a local part, or a host label behind «@», to what it is used for."""
+    """Map a local part, or a host label behind "@", to what it is used for."""
     found: dict[str, str] = {}
     for section, lines in _data.read_sections("senders.txt").items():
         prefix = "@" if section.startswith("host_") else ""
@@ -317,7 +317,7 @@ def _sender(message: Message) -> dict[str, float]:
 
 
 def _sender_name(sender: Address, kind: str) -> dict[str, float]:
-    """Measure the display name: a person's, an organisation's, or a person «of» one."""
+    """Measure the display name: a person's, an organisation's, or a person "of" one."""
     name = sender.name.strip()[:_LONGEST_NAME]
     if not name or "@" in name:
         return {"sender-no-name": 1.0}

@@ -1,7 +1,7 @@
-"""Words: concepts such as «unsubscribe» or «your order», found alike in every language.
+"""Words: concepts such as "unsubscribe" or "your order", found alike in every language.
 
 The lexicons are data files, one a language. The language is guessed first from function words, then
-one pass over the tokens looks concepts up, so that «order» in Dutch or «i» in Italian mean nothing
+one pass over the tokens looks concepts up, so that "order" in Dutch or "i" in Italian mean nothing
 that they do not mean there.
 """
 
@@ -343,7 +343,7 @@ def _lexicon(language: str) -> _Lexicon:
 
 
 def _fits(wanted: tuple[str, ...], tokens: tuple[str, ...], start: int) -> bool:
-    """Say whether the tokens from *start* on are the wanted ones; «*» accepts any ending."""
+    """Say whether the tokens from *start* on are the wanted ones; "*" accepts any ending."""
     if start + len(wanted) > len(tokens):
         return False
     for offset, word in enumerate(wanted):

@@ -67,7 +67,7 @@ class Addresses:
 
     Attributes:
         signer: Signs their tokens.
-        base_url: What they begin with; ends with «/».
+        base_url: What they begin with; ends with "/".
         lifetime: Seconds that links and pixels hold. Unsubscribing always works.
     """
 

@@ -197,7 +197,7 @@ class Tracker:
         """Decode a token, or the URL or address that contains one.
 
         Args:
-            text: What a request's path ends with; behind the last «/» stands the token. For a bounce, the
+            text: What a request's path ends with; behind the last "/" stands the token. For a bounce, the
                 address that it was sent to.
             purpose: What it must be good for: ``open``, ``click``, ``unsubscribe`` or ``bounce``.
 
@@ -234,7 +234,7 @@ class Tracker:
     def bounce_address(self, domain: str, *, campaign: str, recipient: str) -> str:
         """Return an envelope sender (VERP) that identifies the recipient, even if the bounce does not.
 
-        It needs a domain whose mail comes to you whatever stands before the «@».
+        It needs a domain whose mail comes to you whatever stands before the "@".
 
         >>> tracker = Tracker([bytes(32)], "https://t.shop.example/")
         >>> address = tracker.bounce_address("bounces.shop.example", campaign="7", recipient="42")
