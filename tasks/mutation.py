@@ -241,7 +241,10 @@ class Runner:
     def _in_order(self, mutant: Mutant) -> list[str]:
         """Return the tests of the changed lines: first one case of each test, then the others."""
         lines = self.covering.get(mutant.path, {})
-        names = dict.fromkeys(lines.get(mutant.line, ()))
+        found = lines.get(mutant.line)
+        if found == []:  # it ran while the module was loaded, and a cache kept what it returned
+            found = [name for names in lines.values() for name in names]
+        names = dict.fromkeys(found or ())
         seen: Counter[str] = Counter()
         turns = []
         for name in names:
