@@ -36,7 +36,7 @@ from mailflows.feedback._report import (
 from mailflows.feedback._webhooks import from_webhook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from mailflows.feedback._reasons import Diagnosis
     from mailflows.feedback._report import Finding, Report
@@ -67,6 +67,13 @@ _COMPLAINTS = {
     "not-spam": (EventType.OTHER, None, Action.NONE),
 }
 _ORIGINAL = re.compile(r"^Original-Rcpt-To:[ \t]{0,9}([^\s,;]{1,320})", re.MULTILINE | re.IGNORECASE)
+_QUEUE_ID = re.compile(
+    r"^X-[A-Z-]{2,30}-Queue-ID:[ \t]{0,9}([A-Z0-9.-]{4,64})[ \t]{0,9}\r?$",
+    re.MULTILINE | re.IGNORECASE | re.ASCII,
+)
+_PER_MESSAGE = 4000
+"""Characters of delivery status among which the fields about the message are, before those about recipients
+(RFC 3464 section 2.2). A bound on work."""
 _MAX_NAMED = 1000  # bound: keeps work and memory flat
 _ABUSE = (EventType.COMPLAINED, None, Action.SUPPRESS)
 _FOR_FIELDS = ("original-rcpt-to", "removal-recipient", "x-hmxmroriginalrecipient")
@@ -251,10 +258,9 @@ def _judged(findings: list[Finding], report: Report, provider: str) -> list[Even
     mended = _with_addresses(findings, report)
     about = told_about([found.recipient for found in mended], told)
     # In reverse, because the last assignment stays: of two findings about one recipient the first counts.
+    known = {"message_id": message_id, "queue_id": _queue_id(report), "provider": provider}
     events = {
-        (found.recipient.lower(), found.final): _event(
-            found, about.get(found.recipient.lower(), ""), provider, message_id
-        )
+        (found.recipient.lower(), found.final): _event(found, about.get(found.recipient.lower(), ""), known)
         for found in reversed(mended)
     }
     return [*reversed(events.values()), *_unread(findings, provider)]
@@ -280,13 +286,18 @@ def _with_addresses(findings: list[Finding], report: Report) -> list[Finding]:
     return known or named or hidden[:1]
 
 
-def _event(found: Finding, told: str, provider: str, message_id: str | None) -> Event:
+def _queue_id(report: Report) -> str | None:
+    """Return the id under which the server that reports had queued the message."""
+    found = _QUEUE_ID.search(report.status[:_PER_MESSAGE])
+    return found[1] if found else None
+
+
+def _event(found: Finding, told: str, known: Mapping[str, str | None]) -> Event:
     """Judge what was found about one recipient."""
     common = {
+        **known,
         "recipient": found.recipient or None,
         "original_recipient": found.original or None,
-        "message_id": message_id,
-        "provider": provider,
         "time": _moment(found.time),
     }
     if found.final is None:

@@ -180,6 +180,8 @@ class Event(Result):
         description: What the provider says about it beside the server's reply, or an empty string.
         url: The link, for clicks, or `None`.
         user_agent: What fetched it, for opens and clicks, or an empty string.
+        queue_id: The id under which the relay queued the message, where it named one: in its reply, or in a
+            report (``X-Postfix-Queue-ID``). Else `None`.
         verified: Whether a token of ours says that we sent the message; `None` where none was looked for.
         provider: Who told it: ``sendgrid``, ``dsn``, ``arf``, ``smtp``, …
         raw: The report as it came.
@@ -210,6 +212,7 @@ class Event(Result):
     description: str = ""
     url: str | None = None
     user_agent: str = ""
+    queue_id: str | None = None
     verified: bool | None = None
     provider: str = ""
     raw: Mapping[str, Any] | bytes | None = field(default=None, repr=False, hash=False)

@@ -12,6 +12,7 @@ from mailflows._result import Result, printable
 from mailflows.errors import ConfigurationError
 from mailflows.feedback._event import Action, BounceReason, Event, EventType
 from mailflows.feedback._pace_rules import pace_rule
+from mailflows.feedback._queue_id import queue_id_in
 from mailflows.feedback._reasons import diagnose, folded
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def from_reply(  # noqa: PLR0913 -- what an event may say beside the reply
         "provider": "smtp",
     }
     if code < 400:
-        return Event(EventType.SENT, **common)
+        return Event(EventType.SENT, queue_id=queue_id_in(reply.text), **common)
     return Event(
         EventType.BOUNCED if reply.permanent else EventType.DEFERRED,
         reason=reply.reason,
