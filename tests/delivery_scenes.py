@@ -21,6 +21,10 @@ from smtp_server import SmtpServer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pytest
+
+    from smtp_server import MisbehavingRelay
+
 INTEGRATIONS = ("GateSMTP", "aiosmtplib", "GateHandler", "Django")
 
 DOMAINS = {
@@ -48,6 +52,9 @@ KINDS = {
 }
 
 
+ADA, BOB, GONE = "ada@a.example.com", "bob@b.example.com", "gone@b.example.com"
+
+
 def flows(url: str, **extra: Mapping[str, Any]) -> FlowSet:
     """Return three flows that leave by one relay; *extra* changes some of them."""
     return FlowSet(
@@ -56,6 +63,32 @@ def flows(url: str, **extra: Mapping[str, Any]) -> FlowSet:
             for flow, domain in DOMAINS.items()
         )
     )
+
+
+def raw(*to: str, kind: str = "reset", number: int = 0) -> bytes:
+    """Return a message."""
+    return KINDS[kind][0].format(to=", ".join(to), number=number).encode()
+
+
+def sending(
+    by: str,
+    relay: MisbehavingRelay | str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    kind: str = "reset",
+    **parts: Any,
+) -> Sender:
+    """Return an application that sends by an integration to a relay, or its address."""
+    import django
+    from django.conf import settings
+
+    if not settings.configured:
+        settings.configure(USE_TZ=True, SECRET_KEY="tests")  # noqa: S106 -- of no site
+        django.setup()
+    gate = Gate(flows(relay if isinstance(relay, str) else relay.url), **parts)
+    monkeypatch.setattr(settings, "MAILFLOWS", {"GATE": gate}, raising=False)
+    monkeypatch.setattr(settings, "EMAIL_BACKEND", "mailflows.integrations.django.GateBackend")
+    return Sender(gate, by, {"flow": KINDS[kind][2]})
 
 
 @dataclass

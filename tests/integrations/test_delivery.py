@@ -8,12 +8,10 @@ import logging
 import smtplib
 from typing import TYPE_CHECKING, Any
 
-import django
 import pytest
-from django.conf import settings
 
 import shared_cases
-from delivery_scenes import INTEGRATIONS, KINDS, Sender, flows
+from delivery_scenes import ADA, BOB, GONE, INTEGRATIONS, KINDS, Sender, flows, raw, sending
 from mailflows import Gate, MessageError
 from mailflows.feedback import EventType, SuppressionList, parse_bounce
 from mailflows.integrations import RecipientState, delivery_of
@@ -24,31 +22,6 @@ from smtp_server import MisbehavingRelay, SmtpServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-if not settings.configured:
-    settings.configure(
-        EMAIL_BACKEND="mailflows.integrations.django.GateBackend",
-        USE_TZ=True,
-        SECRET_KEY="tests",  # noqa: S106 -- of no site
-    )
-    django.setup()
-
-ADA, BOB, GONE = "ada@a.example.com", "bob@b.example.com", "gone@b.example.com"
-
-
-def sending(
-    by: str, relay: MisbehavingRelay, monkeypatch: pytest.MonkeyPatch, *, kind: str = "reset", **parts: Any
-) -> Sender:
-    """Return an application that sends by an integration to a relay."""
-    gate = Gate(flows(relay.url), **parts)
-    monkeypatch.setattr(settings, "MAILFLOWS", {"GATE": gate}, raising=False)
-    monkeypatch.setattr(settings, "EMAIL_BACKEND", "mailflows.integrations.django.GateBackend")
-    return Sender(gate, by, {"flow": KINDS[kind][2]})
-
-
-def raw(*to: str, kind: str = "reset", number: int = 0) -> bytes:
-    """Return a message."""
-    return KINDS[kind][0].format(to=", ".join(to), number=number).encode()
 
 
 def send(sender: Sender, *to: str, kind: str = "reset") -> list[str]:
@@ -150,9 +123,7 @@ def test_a_relay_that_is_down(
     by: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Everybody is deferred, nobody refused, and the log says which relay it is."""
-    gate = Gate(flows("smtp://127.0.0.9:1"))
-    monkeypatch.setattr(settings, "MAILFLOWS", {"GATE": gate}, raising=False)
-    with Sender(gate, by, {"flow": "transactional"}) as sender:
+    with sending(by, "smtp://127.0.0.9:1", monkeypatch) as sender:
         assert sender.send(KINDS["reset"][1], [ADA], raw(ADA), attempts=1) == [ADA]
     assert sender.codes == [451]
     assert "the relay 127.0.0.9:1 of the transactional flow cannot be reached" in caplog.text

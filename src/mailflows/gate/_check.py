@@ -32,7 +32,9 @@ __all__ = [
     "GateReason",
     "Receipt",
     "RefusedRecipient",
+    "TurnedAway",
     "Verdict",
+    "in_words",
     "strictest",
 ]
 
@@ -157,8 +159,30 @@ class RefusedRecipient:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """What an integration refused before the gate was asked about a message.
+
+    Attributes:
+        stage: The SMTP command that was refused: ``MAIL``, ``RCPT`` or ``DATA``.
+        code: Reply code.
+        text: Reply text.
+        relay: The relay that said so; empty where it was the gate.
+    """
+
+    stage: str
+    code: int
+    text: str
+    relay: str = ""
+
+    @property
+    def state(self) -> str:
+        """Whether it is refused for good."""
+        return "refused" if self.code >= 500 else "deferred"
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """What `Gate.report` needs to close the loop."""
+    """What `Gate.report` needs to close the loop, and to write the message's line in the log."""
 
     limited: Decision | None = None
     sender: str | None = None
@@ -166,6 +190,18 @@ class Receipt:
     message_id: str | None = None
     released: str | None = None
     context: Context | None = None
+    mail_from: str = field(default="", repr=False)
+    recipients: int = 0
+    began: float = 0.0
+    turned_away: tuple[TurnedAway, ...] = ()
+
+
+def in_words(reasons: Iterable[GateReason]) -> str:
+    """Return reasons on one line, each sentence once, behind the parts that say it."""
+    said: dict[str, list[str]] = {}
+    for reason in reasons:
+        said.setdefault(reason.sentence, []).append(reason.part)
+    return "; ".join(f"{', '.join(dict.fromkeys(parts))}: {sentence}" for sentence, parts in said.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,10 +285,7 @@ class Verdict(Permission):
 
     def __str__(self) -> str:
         """Return one line, without an address."""
-        said: dict[str, list[str]] = {}
-        for reason in self.why or self.findings:
-            said.setdefault(reason.sentence, []).append(reason.part)
-        why = "; ".join(f"{', '.join(dict.fromkeys(parts))}: {sentence}" for sentence, parts in said.items())
+        why = in_words(self.why or self.findings)
         wait = f" (retry after {self.retry_after:.0f} s)" if self.retry_after is not None else ""
         flow = self.flow or "no flow"
         begin = (
@@ -349,6 +382,8 @@ class Check:
         message: What is to be sent.
         raw: Its bytes, where the caller gave them.
         context: What the caller said beside it.
+        began: When it came, in monotonic seconds.
+        turned_away: What an integration had refused of it before.
         declared: The flow that it is declared to be of.
         given: All recipients: those of the envelope, else of To, Cc and Bcc, each once, as they were given.
         open: Those that nobody has refused yet.
@@ -359,6 +394,8 @@ class Check:
     message: Message
     raw: bytes | None
     context: Context
+    began: float = 0.0
+    turned_away: tuple[TurnedAway, ...] = ()
     given: tuple[str, ...] = ()
     open: list[str] = field(default_factory=list)
     mailboxes: dict[str, str] = field(default_factory=dict)
@@ -493,6 +530,10 @@ class Check:
                 self.message.get("message-id").strip(" <>") or None,
                 self.released.id if self.released else None,
                 self.context,
+                self.envelope_sender,
+                len(self.given),
+                self.began,
+                self.turned_away,
             ),
         )
 

@@ -33,8 +33,9 @@ from mailflows.gate._calls import Call, arun, run
 from mailflows.gate._check import Check, GateDecision, Verdict
 from mailflows.gate._erasure import Forgotten, forgetting
 from mailflows.gate._limit_keys import require_keys
+from mailflows.gate._mail_log import tell_end
 from mailflows.gate._outages import Outages
-from mailflows.gate._outcome import events_of, learn
+from mailflows.gate._outcome import HandedOver, events_of, learn
 from mailflows.gate._parts import CLOSING, PARTS, Parts
 from mailflows.gate._status import GateStatus, status_of
 from mailflows.gate._tally import Tally
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from mailflows.feedback import Event, SuppressionList
     from mailflows.flows import GuardSettings
     from mailflows.gate._calls import Steps
+    from mailflows.gate._check import TurnedAway
     from mailflows.gate._outcome import Outcome
     from mailflows.gate._parts import Part, Unsubscribe
     from mailflows.limits import Limiter, Store
@@ -312,11 +314,22 @@ class Gate:
     ) -> Verdict:
         """Do what `check` does without blocking the event loop."""
         context = Context(client, form, account, template, campaign, tenant, _declared(flow, self.flows))
+        return await self._achecked(message, envelope, context)
+
+    async def _achecked(
+        self,
+        message: Source,
+        envelope: Envelope | None,
+        context: Context,
+        turned_away: tuple[TurnedAway, ...] = (),
+    ) -> Verdict:
+        """Check a message of which an integration has refused something already."""
         is_small = isinstance(message, bytes | str) and len(message) <= SMALL and self._is_warm
         if is_small:
             check = self._read(message, envelope, context)
         else:
             check = await asyncio.to_thread(self._read, message, envelope, context)
+        check.turned_away = turned_away
         for part in self._asked(check):
             await arun(part(self._parts, check), self._parts.outages, is_small=is_small)
         self._is_warm = True
@@ -414,6 +427,7 @@ class Gate:
         """
         events, was_taken = events_of(verdict, outcome)
         run(learn(self._parts, verdict, events, was_taken=was_taken), self._parts.outages, is_done=True)
+        self._ended(verdict, outcome, events)
         return events
 
     async def areport(self, verdict: Verdict | None, outcome: Outcome) -> tuple[Event, ...]:
@@ -422,7 +436,14 @@ class Gate:
         await arun(
             learn(self._parts, verdict, events, was_taken=was_taken), self._parts.outages, is_done=True
         )
+        self._ended(verdict, outcome, events)
         return events
+
+    def _ended(self, verdict: Verdict | None, outcome: Outcome, events: tuple[Event, ...]) -> None:
+        """Write the line of a message that was handed on; that of another was written at its check."""
+        if verdict is not None and verdict.allowed:
+            reply = outcome.reply if isinstance(outcome, HandedOver) else None
+            tell_end(verdict, events, reply=reply, now=self._parts.timer())
 
     def forget(self, address: str) -> Forgotten:
         """Erase all data about a person in every part of this gate, and say what was erased.
@@ -513,21 +534,21 @@ class Gate:
             raw = None if isinstance(message, Message) else read_raw(message).data
             # A text says more than its bytes, and a file that is open is read once.
             seen = message if raw is None or isinstance(message, str | Message) else raw
-            return Check(Message.read(seen, envelope=envelope), raw, context)
+            return Check(Message.read(seen, envelope=envelope), raw, context, self._parts.timer())
         except MessageError as problem:
             nothing = Message.read(b"X-Unreadable: yes\n\n", envelope=envelope or Envelope())
-            check = Check(nothing, None, context)
+            check = Check(nothing, None, context, self._parts.timer())
             check.say("message", "unreadable", str(problem), GateDecision.REJECT)
             return check
 
     def _closed(self, check: Check) -> Verdict:
-        """Return the verdict, and let the log and the hooks know; the log gets no address."""
+        """Return the verdict, and let the log and the hooks know."""
         is_dry = self._parts.is_dry(check)
         if is_dry and check.route is None:
             check.route = self._route_of(check)
         verdict = check.verdict(dry_run=is_dry)
-        if verdict.would_be is not GateDecision.ACCEPT:
-            _log.info("%s", verdict)
+        if not verdict.allowed:
+            tell_end(verdict, now=self._parts.timer())
         for hook in self._parts.hooks:
             try:
                 hook(verdict)

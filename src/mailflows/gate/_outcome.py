@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -18,9 +19,23 @@ __all__ = ["Outcome", "events_of", "learn"]
 
 Outcome: TypeAlias = (
     "Literal['sent', 'unknown'] | BaseException | Mapping[str, tuple[int, bytes | str]] "
-    "| tuple[int, str | bytes] | Event | Iterable[Event]"
+    "| tuple[int, str | bytes] | Event | Iterable[Event] | HandedOver"
 )
 """What a sender may say became of a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """An outcome as an integration has it, with what was said of the whole message.
+
+    Attributes:
+        outcome: The outcome.
+        reply: The relay's reply, or what stands for it where there was none.
+    """
+
+    outcome: Outcome
+    reply: tuple[int | None, str] | None = None
+
 
 _NOT_TAKEN = frozenset({EventType.BOUNCED, EventType.REJECTED, EventType.DEFERRED})
 
@@ -33,6 +48,9 @@ def events_of(  # noqa: PLR0911 -- one a form
     Raises:
         TypeError: If it is no outcome.
     """
+    if isinstance(outcome, HandedOver):
+        events, was_taken = events_of(verdict, outcome.outcome)
+        return _with_reply(events, outcome.reply), was_taken
     to = verdict.accepted if verdict else ()
     facts: dict[str, Any] = {"flow": verdict.flow if verdict else None}
     facts["message_id"] = verdict.receipt.message_id if verdict else None
@@ -64,6 +82,16 @@ def events_of(  # noqa: PLR0911 -- one a form
 def _taken(to: Iterable[str], facts: dict[str, Any]) -> tuple[Event, ...]:
     now = datetime.now(UTC)
     return tuple(Event(EventType.SENT, recipient, provider="smtp", time=now, **facts) for recipient in to)
+
+
+def _with_reply(events: tuple[Event, ...], reply: tuple[int | None, str] | None) -> tuple[Event, ...]:
+    """Return events of which those of who gets the message say what the relay said to all of it."""
+    code, text = reply or (None, "")
+    if code is None or code >= 400:
+        return events
+    said = from_reply(code, text)
+    known = {"smtp_code": code, "smtp_reply": text, "status": said.status, "queue_id": said.queue_id}
+    return tuple(replace(e, **known) if e.type is EventType.SENT else e for e in events)  # type: ignore[arg-type]
 
 
 def _unknown(to: Iterable[str], facts: dict[str, Any]) -> tuple[Event, ...]:

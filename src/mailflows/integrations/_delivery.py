@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import Result, printable
+from mailflows.feedback._queue_id import queue_id_in
 
 if TYPE_CHECKING:
     from mailflows.gate import Verdict
@@ -43,6 +44,7 @@ class RecipientOutcome(Result):
         code: SMTP reply code; `None` where nobody gave one.
         text: What was said, with its enhanced status code (RFC 3463).
         retry_after: Seconds after which a deferred message is worth trying, where somebody said so.
+        queue_id: The id under which the relay queued the message, where its reply names one.
     """
 
     address: str = field(repr=False)
@@ -51,6 +53,7 @@ class RecipientOutcome(Result):
     code: int | None = None
     text: str = ""
     retry_after: float | None = None
+    queue_id: str | None = None
 
     def __str__(self) -> str:
         said = f"{self.code or ''} {self.text}".strip()
@@ -91,6 +94,11 @@ class Delivery(Mapping[str, tuple[int, Any]]):
     def deferred(self) -> tuple[str, ...]:
         """Recipients to try again."""
         return self.of(RecipientState.DEFERRED)
+
+    @property
+    def queue_id(self) -> str | None:
+        """The id under which the relay queued the message, where its reply named one."""
+        return next((one.queue_id for one in self.recipients if one.queue_id), None)
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -134,6 +142,7 @@ class Delivery(Mapping[str, tuple[int, Any]]):
         *,
         refused: Mapping[str, tuple[int, bytes | str]] | None = None,
         failure: RecipientOutcome | None = None,
+        reply: tuple[int, bytes | str] | None = None,
         as_text: bool = False,
     ) -> Delivery:
         """Return the outcome for every recipient of a verdict.
@@ -143,9 +152,11 @@ class Delivery(Mapping[str, tuple[int, Any]]):
             refused: What the relay said to those it refused.
             failure: What holds for everybody whom the relay did not answer one by one, where it took
                 the message for nobody.
+            reply: What the relay said when it took the message.
             as_text: As of a `Delivery`.
         """
         found = dict(refused or {})
+        taken = _taken(reply)
         outcomes: list[RecipientOutcome] = []
         if not verdict.dry_run:
             outcomes += [
@@ -158,7 +169,7 @@ class Delivery(Mapping[str, tuple[int, Any]]):
             elif failure is not None:
                 outcomes.append(_for(address, failure))
             else:
-                outcomes.append(RecipientOutcome(address, RecipientState.ACCEPTED, "relay"))
+                outcomes.append(replace(taken, address=address))
         return cls(tuple(outcomes), as_text)
 
     @classmethod
@@ -166,6 +177,18 @@ class Delivery(Mapping[str, tuple[int, Any]]):
         """Return the outcome of a message that another backend failed to send without a reason."""
         failure = RecipientOutcome("", RecipientState.DEFERRED, "backend", 451, "4.3.0 It was not sent")
         return cls.build(verdict, failure=failure)
+
+
+def _taken(reply: tuple[int, bytes | str] | None) -> RecipientOutcome:
+    """Return the outcome for whoever gets the message."""
+    code, text = reply or (None, "")
+    return RecipientOutcome(
+        "", RecipientState.ACCEPTED, "relay", code, _shown(text), queue_id=queue_id_in(text)
+    )
+
+
+def _shown(text: bytes | str) -> str:
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
 
 
 def _for(address: str, failure: RecipientOutcome) -> RecipientOutcome:
@@ -177,9 +200,8 @@ def _for(address: str, failure: RecipientOutcome) -> RecipientOutcome:
 def _outcome(
     address: str, by: str, code: int, text: bytes | str, retry_after: float | None = None
 ) -> RecipientOutcome:
-    said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     state = RecipientState.REFUSED if code >= 500 else RecipientState.DEFERRED
-    return RecipientOutcome(address, state, by, code, said, retry_after)
+    return RecipientOutcome(address, state, by, code, _shown(text), retry_after)
 
 
 def delivery_of(error: BaseException) -> Delivery | None:

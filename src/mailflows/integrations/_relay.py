@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailflows.errors import ConfigurationError
 from mailflows.integrations._envelope import is_plain, needs_utf8
@@ -28,6 +28,7 @@ __all__ = [
     "RelayConnection",
     "Relays",
     "Stage",
+    "Taken",
     "is_loopback",
     "server_of",
     "source_of",
@@ -207,6 +208,13 @@ class RelayConnection:
         self._smtp.close()
 
 
+class Taken(NamedTuple):
+    """What a relay said that took a message, for all its recipients or for some."""
+
+    refused: dict[str, tuple[int, bytes]]
+    reply: tuple[int, bytes]
+
+
 class Relays:
     """Connections to relays, kept while they are of use; for several threads."""
 
@@ -300,10 +308,8 @@ class Relays:
             connection.close()
             raise
 
-    def deliver(
-        self, route: FlowRoute, sender: str, recipients: Iterable[str], data: bytes
-    ) -> dict[str, tuple[int, bytes]]:
-        """Hand over a message, and return those whom the relay refused.
+    def deliver(self, route: FlowRoute, sender: str, recipients: Iterable[str], data: bytes) -> Taken:
+        """Hand over a message, and return what the relay said.
 
         Raises:
             smtplib.SMTPRecipientsRefused: If it refused everybody.
@@ -316,18 +322,17 @@ class Relays:
         if len(refused) == len(answers):
             self.give_back(connection)
             raise smtplib.SMTPRecipientsRefused(refused)
-        self.finish(connection, data)
-        return refused
+        return Taken(refused, self.finish(connection, data))
 
-    def finish(self, connection: RelayConnection, data: bytes) -> None:
-        """Send the content to the recipients that were taken, and keep the connection.
+    def finish(self, connection: RelayConnection, data: bytes) -> tuple[int, bytes]:
+        """Send the content to the recipients that were taken, keep the connection, and return the reply.
 
         Raises:
             AnswerLost: If the relay's answer was lost.
             smtplib.SMTPException: If it did not take the message.
         """
         try:
-            connection.content(data)
+            reply = connection.content(data)
         except smtplib.SMTPDataError as problem:
             if problem.smtp_code == 421:
                 connection.close()
@@ -338,6 +343,7 @@ class Relays:
             connection.close()
             raise
         self.give_back(connection)
+        return reply
 
 
 def _offered(

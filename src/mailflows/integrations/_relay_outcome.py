@@ -7,21 +7,21 @@ import smtplib
 import ssl
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from mailflows._mail.edit import with_headers
 from mailflows._mail.handover import wire_form, without_ours
 from mailflows._result import printable
 from mailflows.errors import ConfigurationError, MailflowsError, MessageError
+from mailflows.gate._outcome import HandedOver
 from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
 from mailflows.integrations._dkim import signed
 from mailflows.integrations._relay import AddressNotSupported, AnswerLost, server_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mailflows.flows import FlowRoute
     from mailflows.gate import Gate, Verdict
+    from mailflows.gate._outcome import Outcome
 
 __all__ = ["cause_of", "failure_of", "is_ours", "outgoing", "reported", "route_of"]
 
@@ -130,13 +130,23 @@ def _shown(text: object) -> str:
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
 
 
-def reported(
-    delivery: Delivery, problem: BaseException | None = None
-) -> Literal["unknown"] | Mapping[str, tuple[int, bytes | str]] | BaseException | tuple[()]:
+def reported(delivery: Delivery, problem: BaseException | None = None) -> HandedOver:
     """Return what the gate is told of a delivery."""
+    return HandedOver(_outcome(delivery, problem), _of_all(delivery))
+
+
+def _outcome(delivery: Delivery, problem: BaseException | None) -> Outcome:
     if delivery.unknown:
         return "unknown"
     if problem is not None:
         return () if is_ours(problem) or isinstance(problem, MessageError) else problem
-    by_relay = [one for one in delivery.recipients if one.by == "relay" and one.code is not None]
-    return {one.address: (one.code or 451, one.text) for one in by_relay}
+    failed = [one for one in delivery.recipients if one.state is not RecipientState.ACCEPTED]
+    return {one.address: (one.code or 451, one.text) for one in failed if one.by == "relay"}
+
+
+def _of_all(delivery: Delivery) -> tuple[int | None, str] | None:
+    """Return what was said of the whole message: to who gets it, else to the first who does not."""
+    handed_on = [one for one in delivery.recipients if one.by != "gate"]
+    taken = [one for one in handed_on if one.state is RecipientState.ACCEPTED]
+    one = next(iter(taken or handed_on), None)
+    return (one.code, one.text) if one and (one.code or one.text) else None

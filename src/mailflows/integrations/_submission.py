@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import smtplib
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,15 @@ from mailflows._mail.address import mailboxes_of, read_addresses
 from mailflows._mail.handover import OURS, said_to_gate
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError, MessageError
+from mailflows.gate._check import TurnedAway
+from mailflows.gate._mail_log import tell_turned_away
 from mailflows.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from email.message import Message as StdlibMessage
 
-__all__ = ["as_given", "envelope_of", "require_lines", "said_in", "said_of"]
+__all__ = ["as_given", "envelope_of", "message_id_in", "require_lines", "said_in", "said_of", "told_if_unfit"]
 
 _KNOWN = tuple(one.name for one in fields(Context))
 
@@ -131,6 +134,27 @@ def require_lines(data: bytes) -> None:
     if b"\r\n" in data and (b"\n." in data or b"\r." in data) and _SMUGGLED.search(data):
         msg = "a lone dot stands between mixed line endings, as in SMTP smuggling"
         raise MessageError(msg)
+
+
+@contextmanager
+def told_if_unfit(sender: str, to: Collection[str], content: bytes) -> Iterator[None]:
+    """Write the log's line of a message that is refused in the block, before the gate is asked about it."""
+    try:
+        yield
+    except (MessageError, ValueError) as problem:
+        is_content = isinstance(problem, MessageError)
+        text = f"5.6.0 {problem}" if is_content else "5.1.7 The sender address cannot be read"
+        away = TurnedAway("DATA" if is_content else "MAIL", 550, text)
+        tell_turned_away(sender, (away,), message_id=message_id_in(content), recipients=len(to))
+        raise
+
+
+def message_id_in(content: bytes) -> str | None:
+    """Return the Message-ID of a message, for the log, or `None`."""
+    try:
+        return Message.read(content).get("message-id").strip(" <>") or None
+    except MessageError:
+        return None
 
 
 class _AsSmtplib(smtplib.SMTP):

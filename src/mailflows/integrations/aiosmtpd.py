@@ -10,17 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from mailflows._context import Context
 from mailflows._mail.address import mailbox_of
 from mailflows._mail.handover import without_ours
 from mailflows.errors import ConfigurationError, MessageError
 from mailflows.feedback import from_reply
+from mailflows.gate._check import TurnedAway
+from mailflows.gate._mail_log import tell_turned_away
 from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
 from mailflows.integrations._envelope import needs_utf8, read_sender
 from mailflows.integrations._notification import notification
 from mailflows.integrations._recipient import judged
-from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, RelayConnection, Relays
+from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, RelayConnection, Relays, Taken
 from mailflows.integrations._relay_outcome import cause_of, failure_of, outgoing, reported, route_of
-from mailflows.integrations._submission import require_lines
+from mailflows.integrations._submission import message_id_in, require_lines
 from mailflows.message import Envelope, Message
 
 if TYPE_CHECKING:
@@ -113,7 +116,9 @@ class GateHandler:
         try:
             sender = address if self._gate.dry_run and address.strip("<> ") else read_sender(address)
         except ValueError:
-            return "501 5.1.7 The sender address cannot be read"
+            refused = TurnedAway("MAIL", 501, "5.1.7 The sender address cannot be read")
+            tell_turned_away(address, (refused,))
+            return _line(f"{refused.code} {refused.text}")
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         declared = _known(self._gate, self._flow(session)) if callable(self._flow) else self._flow
@@ -121,7 +126,7 @@ class GateHandler:
         utf8 = bool(getattr(envelope, "smtp_utf8", False))
         transaction = _Transaction(sender, declared, route if route and route.server else None, utf8)
         self._open[envelope] = transaction
-        weakref.finalize(envelope, transaction.abandon)
+        weakref.finalize(envelope, transaction.end)
         return "250 2.1.0 Ok"
 
     async def handle_RCPT(  # noqa: N802 -- aiosmtpd's name
@@ -137,52 +142,79 @@ class GateHandler:
         mailbox = mailbox_of(address)
         flow = transaction.route.flow if transaction.route else None
         if mailbox is None and not self._gate.is_dry(flow):
-            return "553 5.1.3 The recipient address cannot be read"
+            return transaction.turn_away("RCPT", 553, "5.1.3 The recipient address cannot be read")
         mailbox = mailbox or address
         if transaction.route is not None:
             if not self._gate.is_dry(flow):
                 refusal = await self._in_thread(judged, self._gate, mailbox, transaction.route.flow)
                 if refusal is not None:
-                    return _line(f"{refusal[0]} {refusal[1]}")
+                    return transaction.turn_away("RCPT", *refusal)
             answer = await self._in_thread(self._offered, transaction, mailbox)
             if answer is not None:
                 return answer
         envelope.rcpt_tos.append(mailbox)
         envelope.rcpt_options.extend(options)
+        transaction.recipients += 1
         return "250 2.1.5 Ok"
+
+    async def handle_RSET(self, _server: Any, _session: Session, envelope: SmtpEnvelope) -> str:  # noqa: ANN401, N802 -- aiosmtpd's name
+        """Answer a client that gives its message up."""
+        self._given_up(envelope)
+        return "250 2.0.0 Ok"
+
+    async def handle_QUIT(self, _server: Any, _session: Session, envelope: SmtpEnvelope) -> str:  # noqa: ANN401, N802 -- aiosmtpd's name
+        """Answer a client that leaves."""
+        self._given_up(envelope)
+        return "221 2.0.0 Bye"
+
+    def _given_up(self, envelope: SmtpEnvelope) -> None:
+        transaction = self._open.get(envelope)
+        if transaction is not None:
+            transaction.end()
 
     async def handle_DATA(self, _server: Any, session: Session, envelope: SmtpEnvelope) -> str:  # noqa: ANN401, N802 -- aiosmtpd's name
         """Answer a message: with the reply of its relay, or with the gate's reason."""
         transaction = self._open[envelope]
         content = envelope.content or b""
         raw = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else bytes(content)
-        declared = transaction.declared
         try:
-            if not self._gate.dry_run:
-                require_lines(raw)
-            if declared is None:
-                declared = _flow_of_automatic(self._gate, transaction.sender, raw)
-            verdict = await self._gate.acheck(
-                raw,
-                envelope=Envelope(transaction.sender, tuple(envelope.rcpt_tos)),
-                client=self._client(session) if self._client else None,
-                account=self._account(session),
-                flow=declared,
-            )
+            verdict = await self._verdict(session, transaction, tuple(envelope.rcpt_tos), raw)
         except MessageError as problem:
+            answer = transaction.turn_away("DATA", 550, f"5.6.0 {problem}", content=raw)
             transaction.abandon()
-            return _line(f"550 5.6.0 {problem}")
+            return answer
+        except Exception as problem:
+            transaction.turn_away("DATA", *_fault(problem), content=raw)
+            raise
+        transaction.is_told = True  # the gate writes its line now, or when it hears what became of it
         if not verdict:
             transaction.give_back(self._relays)
             return _refusal(verdict)
         return await self._in_thread(self._handed_on, verdict, transaction, raw)
 
+    async def _verdict(
+        self, session: Session, transaction: _Transaction, to: tuple[str, ...], raw: bytes
+    ) -> Verdict:
+        """Return what the gate says of a message."""
+        if not self._gate.dry_run:
+            require_lines(raw)
+        flow = transaction.declared
+        if flow is None:
+            flow = _flow_of_automatic(self._gate, transaction.sender, raw)
+        client = self._client(session) if self._client else None
+        return await self._gate._achecked(  # noqa: SLF001 -- as acheck(), of a message that was refused in part
+            raw,
+            Envelope(transaction.sender, to),
+            Context(client=client, account=self._account(session), flow=flow),
+            tuple(transaction.turned_away),
+        )
+
     @staticmethod
     async def handle_exception(error: Exception) -> str:
         """Answer a fault of our own: the mail is still good, so it stays with who sent it."""
         _log.error("mail is deferred until this is fixed: %s", cause_of(error))
-        is_setting = isinstance(error, ConfigurationError)
-        return "451 4.3.5 This relay is misconfigured" if is_setting else "451 4.3.0 Try again later"
+        code, text = _fault(error)
+        return f"{code} {text}"
 
     async def _in_thread(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args))
@@ -198,13 +230,13 @@ class GateHandler:
         except Exception as problem:  # noqa: BLE001 -- whatever it is, the mail stays with who sent it
             transaction.abandon()
             failure = failure_of(problem, route)
-            return _line(f"{failure.code or 451} {failure.text}")
+            return transaction.turn_away("RCPT", failure.code or 451, failure.text, by_relay=True)
         if code // 100 == 2:
             return None
         said = text.decode("utf-8", "replace")
         event = from_reply(code, said, recipient=mailbox, flow=route.flow)
         self._gate.report(None, event)
-        return _line(f"{code} {said}")
+        return transaction.turn_away("RCPT", code, said, by_relay=True)
 
     def _handed_on(self, verdict: Verdict, transaction: _Transaction, raw: bytes) -> str:
         """Hand a message on, and return the reply that is true for all its recipients."""
@@ -213,14 +245,14 @@ class GateHandler:
             route = route_of(self._gate, verdict)
             content = outgoing(verdict, route, raw)
             tell = partial(self._tell, verdict, route, sender, raw)
-            refused = transaction.deliver(self._relays, verdict, route, content, tell)
+            refused, reply = transaction.deliver(self._relays, verdict, route, content, tell)
         except Exception as problem:  # noqa: BLE001 -- whatever it is, the mail stays with who sent it
             transaction.abandon()
             by_relay = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
             delivery = Delivery.build(verdict, refused=by_relay, failure=failure_of(problem, verdict.route))
             self._gate.report(verdict, reported(delivery, problem))
             return _whole(delivery)
-        delivery = Delivery.build(verdict, refused=refused)
+        delivery = Delivery.build(verdict, refused=refused, reply=reply)
         self._gate.report(verdict, reported(delivery))
         return "250 2.0.0 Ok, accepted by the relay of its flow"
 
@@ -233,7 +265,8 @@ class GateHandler:
         refused: dict[str, tuple[int, bytes]],
     ) -> None:
         """Tell the sender who does not get a message that others do get, before the relay takes it."""
-        failed = tuple(o for o in Delivery.build(verdict, refused=refused).recipients if o.code is not None)
+        outcomes = Delivery.build(verdict, refused=refused).recipients
+        failed = tuple(one for one in outcomes if one.state is not RecipientState.ACCEPTED)
         if not failed:
             return
         if not sender:  # RFC 5321 section 4.5.5: never in answer to the null sender
@@ -257,6 +290,9 @@ class _Transaction:
         self.sender = sender
         self.declared = declared
         self.route = route
+        self.recipients = 0
+        self.turned_away: list[TurnedAway] = []
+        self.is_told = False
         self._utf8 = utf8
         self._connection: RelayConnection | None = None
         self._said = sender
@@ -276,6 +312,23 @@ class _Transaction:
             self._offered.append(mailbox)
         return code, text
 
+    def turn_away(
+        self, stage: str, code: int, text: str, *, by_relay: bool = False, content: bytes | None = None
+    ) -> str:
+        """Note a refusal for the log, and return it as the reply; with *content* it ends the message."""
+        server = self.route.server if self.route and by_relay else None
+        relay = f"{server.host}:{server.port}" if server else ""
+        self.turned_away.append(TurnedAway(stage, code, text, relay))
+        if content is not None:
+            self._tell(message_id_in(content))
+        return _line(f"{code} {text}")
+
+    def _tell(self, message_id: str | None = None) -> None:
+        """Write the line of a message that the gate was not asked about."""
+        if not self.is_told and (self.turned_away or self.recipients):
+            tell_turned_away(self.sender, self.turned_away, message_id=message_id, recipients=self.recipients)
+        self.is_told = True
+
     def deliver(
         self,
         relays: Relays,
@@ -283,8 +336,8 @@ class _Transaction:
         route: FlowRoute,
         content: bytes,
         tell: Callable[[dict[str, tuple[int, bytes]]], None],
-    ) -> dict[str, tuple[int, bytes]]:
-        """Hand the message over, and return those whom the relay refused; *tell* is called before."""
+    ) -> Taken:
+        """Hand the message over, and return what the relay said; *tell* is called before."""
         refused: dict[str, tuple[int, bytes]] = {}
         sender, to = verdict.mail_from, verdict.accepted
         is_as_offered = self.route == route and self._said == sender and set(self._offered) == set(to)
@@ -300,8 +353,7 @@ class _Transaction:
             self._connection,
             None,
         )  # ours until the answer, whatever the client does
-        relays.finish(connection, content)
-        return refused
+        return Taken(refused, relays.finish(connection, content))
 
     def give_back(self, relays: Relays) -> None:
         """Take the offers back, and keep the connection for the next message."""
@@ -309,6 +361,11 @@ class _Transaction:
         self._offered.clear()
         if connection is not None:
             relays.give_back(connection)
+
+    def end(self) -> None:
+        """Write the line of a message that did not come, and abandon it."""
+        self._tell()
+        self.abandon()
 
     def abandon(self) -> None:
         """Close the connection: nothing was sent on it, and nothing will be."""
@@ -355,6 +412,13 @@ def _flow_of_automatic(gate: Gate, sender: str, raw: bytes) -> Flow | None:
 def _login(session: Session) -> str | None:
     login = getattr(session.auth_data, "login", None)
     return login.decode("utf-8", "replace") if isinstance(login, bytes) else login
+
+
+def _fault(error: Exception) -> tuple[int, str]:
+    """Return the reply to a message where something of ours is wrong."""
+    if isinstance(error, ConfigurationError):
+        return 451, "4.3.5 This relay is misconfigured"
+    return 451, "4.3.0 Try again later"
 
 
 def _refusal(verdict: Verdict) -> str:

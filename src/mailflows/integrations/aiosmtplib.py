@@ -20,7 +20,7 @@ from mailflows.integrations._delivery import Delivery
 from mailflows.integrations._envelope import needs_utf8, read_recipients, read_sender
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, is_loopback, server_of, source_of
 from mailflows.integrations._relay_outcome import failure_of, outgoing, reported, route_of
-from mailflows.integrations._submission import envelope_of, require_lines, said_in
+from mailflows.integrations._submission import envelope_of, require_lines, said_in, told_if_unfit
 from mailflows.integrations._tls import checked, tell_downgrade, unchecked, why_not
 from mailflows.message import Envelope
 
@@ -80,20 +80,22 @@ async def send(  # noqa: PLR0913 -- as aiosmtplib.send()
     """
     found, to_all, content = envelope_of(message, sender, recipients)
     gate.require_place("aiosmtplib.send()")
-    said = found if gate.dry_run else read_sender(found)
     to = read_recipients(to_all)
-    if not gate.dry_run:
-        require_lines(content)
+    with told_if_unfit(found, to, content):
+        said = found if gate.dry_run else read_sender(found)
+        if not gate.dry_run:
+            require_lines(content)
     verdict = await gate.aensure(content, envelope=Envelope(said, tuple(to)), **said_in(content, known))
     names = {to.get(a, a) if verdict.dry_run else a: a for a in verdict.accepted}
     conversation = _Conversation(timeout, answer_timeout, tls)
     try:
         route = route_of(gate, verdict)
         data = await asyncio.to_thread(outgoing, verdict, route, content)
-        answers = await conversation.deliver(route, verdict.mail_from, tuple(names), data)
+        answers, reply = await conversation.deliver(route, verdict.mail_from, tuple(names), data)
     except Exception as problem:  # noqa: BLE001 -- whatever it is, it is raised again
         await _failed(gate, verdict, problem, names)
-    delivery = Delivery.build(verdict, refused={names[a]: r for a, r in answers.items()}, as_text=True)
+    refused = {names[address]: answer for address, answer in answers.items()}
+    delivery = Delivery.build(verdict, refused=refused, reply=reply, as_text=True)
     await gate.areport(verdict, reported(delivery))
     return delivery
 
@@ -122,14 +124,14 @@ class _Conversation:
 
     async def deliver(
         self, route: FlowRoute, sender: str, to: tuple[str, ...], content: bytes
-    ) -> dict[str, tuple[int, str]]:
-        """Hand over a message, and return those whom the relay refused."""
+    ) -> tuple[dict[str, tuple[int, str]], tuple[int, str]]:
+        """Hand over a message, and return those whom the relay refused, and its reply to all of it."""
         client = await self._connected(route)
         transport = client.transport  # which the client forgets when it has said QUIT
         try:
             refused = await self._offer(client, route, sender, to, len(content))
             try:
-                await client.data(content, timeout=self._answer_timeout)
+                reply = await client.data(content, timeout=self._answer_timeout)
             except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError) as problem:
                 msg = (
                     f"the reply of relay {server_of(route).host} was lost: the message may or may "
@@ -139,7 +141,7 @@ class _Conversation:
             await _goodbye(client)
         finally:
             _hang_up(client, transport)
-        return refused
+        return refused, (reply.code, reply.message)
 
     @staticmethod
     async def _offer(

@@ -50,7 +50,7 @@ from mailflows.integrations._delivery import Delivery, delivery_of
 from mailflows.integrations._envelope import read_recipients
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT
 from mailflows.integrations._relay_outcome import cause_of, failure_of, reported
-from mailflows.integrations._submission import require_lines, said_of
+from mailflows.integrations._submission import require_lines, said_of, told_if_unfit
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.message import Envelope
 
@@ -135,7 +135,8 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
         to = tuple(read_recipients(message.recipients()))
         gate = self._gate_for(message)
         if not gate.dry_run:
-            require_lines(content)
+            with told_if_unfit(mail_from, to, content):
+                require_lines(content)
         verdict = gate.ensure(content, envelope=Envelope(mail_from, to), **self._known(message))
         if self._backend is None:
             delivery = connection.deliver(verdict, content)

@@ -9,7 +9,7 @@ from mailflows.integrations._delivery import Delivery
 from mailflows.integrations._envelope import read_recipients, read_sender
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, AnswerLost, Relays
 from mailflows.integrations._relay_outcome import failure_of, outgoing, reported, route_of
-from mailflows.integrations._submission import as_given, envelope_of, require_lines, said_in
+from mailflows.integrations._submission import as_given, envelope_of, require_lines, said_in, told_if_unfit
 from mailflows.message import Envelope
 
 if TYPE_CHECKING:
@@ -105,11 +105,12 @@ class GateSMTP:
             known: As `send_message`.
         """
         is_dry = self._gate.dry_run
-        sender = from_addr if is_dry else read_sender(from_addr)
-        to = read_recipients(to_addrs)
         content = as_given(msg)
-        if not is_dry:
-            require_lines(content)
+        to = read_recipients(to_addrs)
+        with told_if_unfit(from_addr, to, content):
+            sender = from_addr if is_dry else read_sender(from_addr)
+            if not is_dry:
+                require_lines(content)
         verdict = self._gate.ensure(content, envelope=Envelope(sender, tuple(to)), **said_in(content, known))
         return self.deliver(verdict, content, spelled=to)
 
@@ -127,10 +128,11 @@ class GateSMTP:
         to = {names.get(address, address): address for address in verdict.accepted}
         try:
             route = route_of(self._gate, verdict)
-            refused = self._relays.deliver(route, verdict.mail_from, to, outgoing(verdict, route, content))
+            taken = self._relays.deliver(route, verdict.mail_from, to, outgoing(verdict, route, content))
         except Exception as problem:  # noqa: BLE001 -- whatever it is, it is raised again
             self._failed(verdict, problem, to)
-        delivery = Delivery.build(verdict, refused={to[a]: r for a, r in refused.items()})
+        refused = {to[address]: reply for address, reply in taken.refused.items()}
+        delivery = Delivery.build(verdict, refused=refused, reply=taken.reply)
         self._gate.report(verdict, reported(delivery))
         return delivery
 
