@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from mailflows._result import Result
+from mailflows.feedback._event import BounceReason
+from mailflows.feedback._export_table import meaning
 from mailflows.flow import Flow
 
 __all__ = ["DAMAGED", "OPTED_OUT", "Suppression", "read_entry", "written"]
@@ -17,6 +19,8 @@ DAMAGED = "damaged"
 
 OPTED_OUT = "opted-out"
 """The reason where a provider did not send because the recipient had unsubscribed or complained."""
+
+_BOUNCES = frozenset(map(str, BounceReason))
 
 _MOMENTS = ("time", "expires", "event_time")
 
@@ -59,6 +63,12 @@ class Suppression(Result):
     event_time: datetime | None = None
     about: str | None = None
     held: bool = False
+
+    @property
+    def is_bounce(self) -> bool:
+        """Whether a server said so, and it is believed: not what a person asked for, nor what is held."""
+        is_bounce = self.reason in _BOUNCES or meaning(self.reason) == "bounced"
+        return is_bounce and not self.held
 
     @property
     def scope(self) -> str:

@@ -64,11 +64,12 @@ CLASSES: dict[str, tuple[float, float]] = {
 widths are judgements, with the reason beside them.
 
 Addresses of none of these classes are "ordinary" or, at a provider of free mailboxes, "provider"; those known
-to bounce are not mailed.
+to bounce, and those whose owners want no mail, are not mailed.
 """
 
-CLASS_NAMES = ("provider", "ordinary", *CLASSES, "suppressed")
-SUPPRESSED = len(CLASS_NAMES) - 1
+CLASS_NAMES = ("provider", "ordinary", *CLASSES, "suppressed", "do-not-mail")
+SUPPRESSED = CLASS_NAMES.index("suppressed")
+"""From this class on an address is not mailed: it is known to bounce, or its owner wants no mail."""
 
 _TIME, _TIME_SPREAD = math.log(0.006), 1.5
 """Log of the share of domains that died, before any is seen: half of all lists between 0.2 and 1.7 %, 90 %
@@ -257,8 +258,9 @@ def class_of(report: RecipientReport, *, is_delivered: bool) -> int:
     if report.verdict is Deliverability.DELIVERABLE:
         return CLASS_NAMES.index("delivered") if is_delivered else plain
     codes = {reason.code for reason in report.reasons if reason.verdict is not None}
-    if "suppressed" in codes:
-        return SUPPRESSED
+    for code in ("suppressed", "do-not-mail"):
+        if code in codes:
+            return CLASS_NAMES.index(code)
     if report.verdict is Deliverability.UNDELIVERABLE:
         return CLASS_NAMES.index("undeliverable")
     if is_delivered:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mailflows._clock import to_datetime
@@ -13,7 +15,13 @@ from mailflows.recipients._catalogue import require_language, sentence
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
 from mailflows.recipients._health import WELL, diagnose, probes, trusted
 from mailflows.recipients._judge import Finding, Judge
-from mailflows.recipients._report import Deliverability, DomainState, RecipientReason, RecipientReport
+from mailflows.recipients._report import (
+    Deliverability,
+    DomainState,
+    RecipientReason,
+    RecipientReport,
+    make_reason,
+)
 from mailflows.recipients._traits import NONE, Overrides
 
 if TYPE_CHECKING:
@@ -57,8 +65,12 @@ class RecipientChecker:
         dns: Whether to ask the DNS at all. Without it nothing leaves the machine, and the verdict on
             an address without issues is "unknown".
         flow: The flow that the addresses are for. In marketing a role account is risky; elsewhere it
-            is the usual address of a small firm or a town hall.
-        bounced: Addresses that are known to bounce, such as a suppression list.
+            is the usual address of a small firm or a town hall. A whole list is for marketing unless
+            this, or `check_list`, says otherwise.
+        list: The mailing list that they are for: who left it is on the suppression list for it alone.
+        bounced: Addresses that are known to bounce: a set, a mapping, a function; or your suppression
+            list, which knows more: who is on it for this flow or list is not to be mailed, and only
+            what bounced counts as a bounce.
         overrides: What you know better than the lists.
         budget: Seconds of wall-clock time for one address, kept even if no answer comes.
         clock: Returns the present moment in Unix seconds.
@@ -77,6 +89,7 @@ class RecipientChecker:
         resolver: Door | None = None,
         dns: bool = True,
         flow: Flow | str | None = None,
+        list: str | None = None,  # noqa: A002 -- its name
         bounced: History | None = None,
         overrides: Overrides = NONE,
         budget: float = BUDGET,
@@ -86,6 +99,7 @@ class RecipientChecker:
         self._resolver = resolver
         self.dns = dns
         self._flow = None if flow is None else Flow(flow)
+        self._list = list
         self._overrides = overrides
         self.judge = Judge(overrides=overrides, flow=self._flow)
         if isinstance(bounced, str | bytes):
@@ -156,6 +170,8 @@ class RecipientChecker:
         rows: Rows,
         *,
         column: str | None = None,
+        flow: Flow | str | None = None,
+        list: str | None = None,  # noqa: A002 -- its name
         delivered: History | None = None,
         cache: str | os.PathLike[str] | None = None,
         progress: bool | Callable[[int, int], None] | None = None,
@@ -167,6 +183,8 @@ class RecipientChecker:
             rows: Any iterable of addresses or mappings, a path or an open file of CSV, a pandas column
                 or frame.
             column: Name of the column with the addresses; found by its name and content by default.
+            flow: The flow that the list is for: that of the checker by default, or else marketing.
+            list: The mailing list that it is; that of the checker by default.
             delivered: Addresses that took mail before; with the bounced ones of the checker they
                 sharpen the prediction.
             cache: File that keeps what the DNS said for a week: a list that was interrupted goes on
@@ -189,7 +207,13 @@ class RecipientChecker:
         from mailflows.recipients._list import check_rows  # noqa: PLC0415 -- only where it is needed
 
         return check_rows(
-            self, rows, column=column, delivered=delivered, cache=cache, progress=progress, n_jobs=n_jobs
+            self._for(flow, list),
+            rows,
+            column=column,
+            delivered=delivered,
+            cache=cache,
+            progress=progress,
+            n_jobs=n_jobs,
         )
 
     async def acheck_list(  # noqa: PLR0913 -- the settings of one list
@@ -197,6 +221,8 @@ class RecipientChecker:
         rows: Rows,
         *,
         column: str | None = None,
+        flow: Flow | str | None = None,
+        list: str | None = None,  # noqa: A002 -- its name
         delivered: History | None = None,
         cache: str | os.PathLike[str] | None = None,
         progress: bool | Callable[[int, int], None] | None = None,
@@ -207,11 +233,26 @@ class RecipientChecker:
             self.check_list,
             rows,
             column=column,
+            flow=flow,
+            list=list,
             delivered=delivered,
             cache=cache,
             progress=progress,
             n_jobs=n_jobs,
         )
+
+    def _for(self, flow: Flow | str | None, name: str | None) -> RecipientChecker:
+        """Return the checker of one list: with the same resolver, for its flow and by its name."""
+        wanted = Flow(flow or self._flow or Flow.MARKETING)
+        name = self._list if name is None else name
+        if (wanted, name) == (self._flow, self._list):
+            return self
+        if self.dns:
+            _ = self.resolver  # made here, so that what it learns stays
+        made = copy.copy(self)
+        made._flow, made._list = wanted, name  # noqa: SLF001 -- its own twin
+        made.judge = Judge(overrides=self._overrides, flow=wanted)
+        return made
 
     @property
     def looks_up_addresses(self) -> bool:
@@ -228,29 +269,27 @@ class RecipientChecker:
         at: datetime | None = None,
     ) -> RecipientReport:
         """Return the verdict once the DNS has answered; the second half of a check."""
-        suppressed = self._bounced is not None and self.is_bounced(finding)
         return self.judge.report(
             finding,
             facts,
             now=to_datetime(self.clock()) if at is None else at,
-            is_suppressed=suppressed,
+            suppression=self._suppression(finding),
             meant=meant,
             further=further,
         )
 
-    def is_bounced(self, finding: Finding) -> bool:
-        """Return whether an address is known to bounce."""
+    def _suppression(self, finding: Finding) -> RecipientReason | None:
+        """Return why an address is not to be mailed, by what is known of it; or `None`."""
         if self._bounced is None or finding.profile is None:
-            return False
+            return None
         plain = f"{finding.local}@{finding.profile.ascii}"
-        # A suppression list also knows who left one flow, or complained about it.
-        is_suppressed = getattr(self._bounced, "is_suppressed", None)
-        if is_suppressed is not None:
-            return bool(is_suppressed(plain, flow=self._flow))
+        # A suppression list also knows who left one flow or list, or complained about it.
+        if hasattr(self._bounced, "is_suppressed"):
+            entry = self._bounced.find(plain, flow=self._flow, list=self._list)
+            return None if entry is None else _BOUNCED if entry.is_bounce else _do_not_mail(entry.reason)
         spellings = (finding.text, plain, plain.lower())
-        if callable(self._bounced):
-            return any(map(self._bounced, spellings))
-        return any(spelling in self._bounced for spelling in spellings)
+        is_known = self._bounced if callable(self._bounced) else self._bounced.__contains__
+        return _BOUNCED if any(map(is_known, spellings)) else None
 
     def _conversations(self, finding: Finding) -> list[Conversation[DomainFacts]]:
         """Return what to ask: the domain, what was meant, and now and then whether the resolver is well."""
@@ -271,6 +310,14 @@ class RecipientChecker:
                 self._probed_at = self._timer()  # otherwise the next address asks again
         meant = NOT_ASKED if wanted is None else trusted(wanted, results[1], self._health)
         return self.conclude(finding, trusted(domain, results[0], self._health), meant=meant)
+
+
+_BOUNCED = make_reason("suppressed", "history")
+
+
+@lru_cache(maxsize=1000)
+def _do_not_mail(why: str) -> RecipientReason:
+    return make_reason("do-not-mail", why, why=why)
 
 
 def _trimmed(address: object) -> str:
@@ -362,6 +409,7 @@ def check_list(  # noqa: PLR0913 -- the settings of one list
     column: str | None = None,
     dns: bool = True,
     flow: Flow | str | None = Flow.MARKETING,
+    list: str | None = None,  # noqa: A002 -- its name
     bounced: History | None = None,
     progress: bool | Callable[[int, int], None] | None = None,
     n_jobs: int = 1,
@@ -373,7 +421,8 @@ def check_list(  # noqa: PLR0913 -- the settings of one list
         column: Name of the column with the addresses; found by default.
         dns: Whether to ask the DNS about the domains.
         flow: What the list is for; marketing by default, where role accounts are risky.
-        bounced: Addresses that are known to bounce, such as a suppression list.
+        list: The mailing list that it is, by the name that your suppression list has for it.
+        bounced: Your suppression list, or addresses that are known to bounce; as of `RecipientChecker`.
         progress: As in `RecipientChecker.check_list`.
         n_jobs: Processes that read the addresses, likewise.
 
@@ -385,7 +434,7 @@ def check_list(  # noqa: PLR0913 -- the settings of one list
         >>> check_list(["ada@example.org", "ADA@example.org"], dns=False).duplicates
         1
     """
-    checker = RecipientChecker(dns=dns, flow=flow, bounced=bounced)
+    checker = RecipientChecker(dns=dns, flow=flow, list=list, bounced=bounced)
     return checker.check_list(rows, column=column, progress=progress, n_jobs=n_jobs)
 
 
@@ -395,10 +444,11 @@ async def acheck_list(  # noqa: PLR0913 -- the settings of one list
     column: str | None = None,
     dns: bool = True,
     flow: Flow | str | None = Flow.MARKETING,
+    list: str | None = None,  # noqa: A002 -- its name
     bounced: History | None = None,
     progress: bool | Callable[[int, int], None] | None = None,
     n_jobs: int = 1,
 ) -> ListReport:
     """Do what `check_list` does without blocking the event loop."""
-    checker = RecipientChecker(dns=dns, flow=flow, bounced=bounced)
+    checker = RecipientChecker(dns=dns, flow=flow, list=list, bounced=bounced)
     return await checker.acheck_list(rows, column=column, progress=progress, n_jobs=n_jobs)

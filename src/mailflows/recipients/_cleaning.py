@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailflows._mailbox import mailbox_key
 from mailflows.recipients._report import Deliverability
+from mailflows.recipients._status import SUPPRESSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +39,10 @@ class Cleaning:
             kept.add(Deliverability.UNKNOWN)
         mended: set[str] = set()
         for row in self.judged.rows():
-            addresses, why = [], ""
+            addresses, why, marked = [], "", ""
             for report, first, mark in zip(row.reports, row.firsts, row.marks, strict=True):
-                if mark and not self.ignore_status:
-                    why = why or mark
+                if mark and (mark == SUPPRESSED or report.is_suppressed or not self.ignore_status):
+                    marked = marked or (SUPPRESSED if self.ignore_status else mark)
                 elif report.verdict in kept:
                     if first is None:
                         addresses.append(report.address)
@@ -50,7 +51,7 @@ class Cleaning:
                     addresses.append(str(report.suggestion))
                 else:
                     why = why or str(report.verdict)
-            yield row, addresses, "" if addresses else why or BAD_ROW
+            yield row, addresses, "" if addresses else why or marked or BAD_ROW
 
     def _is_new(self, report: RecipientReport, mended: set[str]) -> bool:
         """Return whether a suggestion is a mailbox that is not in the list, and remember it."""

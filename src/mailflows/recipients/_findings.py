@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mailflows import _data
 from mailflows._result import Reason, Severity
+from mailflows.recipients._status import SUPPRESSED
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -34,7 +35,7 @@ def list_finding(code: str, count: int, examples: Sequence[str], *, tally: Count
         tally: The counts of the whole list.
     """
     entry = _entries()[code]
-    of_rows = code in {"marked-rows", "mostly-not-to-mail"}
+    of_rows = code in {"marked-rows", "mostly-not-to-mail", "suppressed-rows"}
     total = tally.rows if of_rows else tally.checked
     text = entry["sentence"].format(
         count=count,
@@ -42,7 +43,7 @@ def list_finding(code: str, count: int, examples: Sequence[str], *, tally: Count
         share=f"{count / max(1, total):.0%}",
         first=examples[0] if examples else "",
         columns=" and ".join(f'"{name}"' for name in examples),
-        kinds=", ".join(f"{times} {why}" for why, times in tally.marks.most_common()),
+        kinds=", ".join(f"{times} {why}" for why, times in tally.marks.most_common() if why != SUPPRESSED),
     )
     parameters: dict[str, object] = {"count": count}
     if code == "one-domain":

@@ -44,7 +44,6 @@ _ORDER = {verdict: number for number, verdict in enumerate(Deliverability)}
 _KEPT_DOMAINS = 100_000  # bound: keeps work and memory flat
 _MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 
-_SUPPRESSED = make_reason("suppressed", "history")
 _TRAP = make_reason("spam-trap", "your own list")
 _LONG_LOCAL = make_reason("long-local-part", "RFC 5321 section 4.5.3.1.1", limit=_MAX_LOCAL)
 _SPECIAL_USE = make_reason("special-use", "RFC 2606")
@@ -186,7 +185,7 @@ class Judge:
         facts: DomainFacts,
         *,
         now: datetime,
-        is_suppressed: bool = False,
+        suppression: RecipientReason | None = None,
         meant: DomainFacts = NOT_ASKED,
         further: tuple[RecipientReason, ...] = (),
     ) -> RecipientReport:
@@ -196,7 +195,7 @@ class Judge:
             finding: What was found offline.
             facts: What the DNS says of the domain.
             now: The present moment.
-            is_suppressed: Whether the address is known to bounce.
+            suppression: Why it is not to be mailed, by what is known of the address itself.
             meant: What the DNS says of the domain that was probably meant, where it was asked.
             further: Reasons that come from the rest of a list.
         """
@@ -205,7 +204,7 @@ class Judge:
             return self._refuse(finding, now)
         local = finding.local
         facts = SPECIAL if profile.is_special else facts
-        verdict, reasons = self.weigh(finding, facts, is_suppressed=is_suppressed, further=further)
+        verdict, reasons = self.weigh(finding, facts, suppression=suppression, further=further)
         normalized = f"{local}@{profile.unicode}"
         ascii_form = normalized if profile.is_plain else f"{local}@{profile.ascii}"
         more = finding.about.traits.union(
@@ -265,7 +264,7 @@ class Judge:
         finding: Finding,
         facts: DomainFacts,
         *,
-        is_suppressed: bool = False,
+        suppression: RecipientReason | None = None,
         further: tuple[RecipientReason, ...] = (),
     ) -> tuple[Deliverability, tuple[RecipientReason, ...]]:
         """Return the verdict on a readable address and the reasons, the decisive ones first."""
@@ -275,7 +274,7 @@ class Judge:
             self._hear(profile, facts)
         if (
             finding.about is PLAIN
-            and not is_suppressed
+            and suppression is None
             and not further
             and not finding.needs_smtputf8
             and len(finding.local) <= _MAX_LOCAL
@@ -283,7 +282,7 @@ class Judge:
             and (profile.grammar is None or profile.grammar.allows(finding.local.lower()))
         ):
             return profile.weighed
-        return self._weigh_all(finding, facts, is_suppressed=is_suppressed, further=further)
+        return self._weigh_all(finding, facts, suppression=suppression, further=further)
 
     def _hear(self, profile: Profile, facts: DomainFacts) -> None:
         """Keep what the DNS says of a domain, for its next addresses."""
@@ -317,14 +316,14 @@ class Judge:
         finding: Finding,
         facts: DomainFacts,
         *,
-        is_suppressed: bool = False,
+        suppression: RecipientReason | None = None,
         further: tuple[RecipientReason, ...] = (),
     ) -> tuple[Deliverability, tuple[RecipientReason, ...]]:
         profile, about = finding.profile, finding.about
         assert profile is not None and about is not None  # noqa: S101, PT018 -- it was readable
         reasons = self._domain_reasons(profile, facts) + about.reasons + further
-        if is_suppressed:
-            reasons = (_SUPPRESSED, *reasons)
+        if suppression is not None:
+            reasons = (suppression, *reasons)
         if self._overrides.traps and self._is_trap(finding, profile):
             reasons = (_TRAP, *reasons)
         if profile.grammar is not None and not profile.grammar.allows(finding.local.lower()):

@@ -32,6 +32,7 @@ from mailflows.recipients._report import (
 from mailflows.recipients._rows import Rows, Table, read_table, split_cell
 from mailflows.recipients._spool import DomainCache, Judged, Spool, number_of, pack
 from mailflows.recipients._status import MARKS
+from mailflows.recipients._status import SUPPRESSED as MARK
 
 if TYPE_CHECKING:
     import os
@@ -75,11 +76,13 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
         for _ in wanted:  # what is left to read
             pass
         duplicates = spool.find_duplicates()
-        if tally.marks:
+        if tally.is_marked:
             spool.spread_marks()
         serial = serial_shapes(tally)
         judging = _Judging(checker, spool, domains, health, delivered, serial, now)
         digest = judging.run(tally)
+        if tally.is_marked or checker.looks_up_addresses:
+            tally.marks = spool.marks(SUPPRESSED)
     except BaseException:
         spool.close()
         raise
@@ -110,7 +113,8 @@ def _report(  # noqa: PLR0913, PLR0917 -- all that was found
     findings: tuple[Reason, ...],
 ) -> ListReport:
     classes = {CLASS_NAMES[number]: count for number, count in judged.spool.classes().items()}
-    bounced = classes.pop(CLASS_NAMES[SUPPRESSED], 0)
+    bounced = classes.pop("suppressed", 0)
+    classes.pop("do-not-mail", None)
     if tally.unreadable:
         classes["undeliverable"] = classes.get("undeliverable", 0) + tally.unreadable
     prediction = predict(
@@ -149,7 +153,7 @@ def _report(  # noqa: PLR0913, PLR0917 -- all that was found
         column=table.column,
         column_share=table.share,
         other_columns=table.others,
-        do_not_mail={mark: tally.marks[mark] for mark in MARKS if tally.marks[mark]},
+        do_not_mail={mark: tally.marks[mark] for mark in (*MARKS, MARK) if tally.marks[mark]},
         status_columns=table.status_columns,
         sources=_reference.sources(),
         checked_at=judged.checked_at,
@@ -197,7 +201,7 @@ class _Batch:
         entries: What goes into the spool.
         domains: Each domain, and the one to ask about that was probably meant.
         shapes: How often each numbered local part occurs.
-        marks: How many rows a column of status says not to mail, by why.
+        is_marked: Whether a column of status says of one of them not to mail it.
         bad: Line and problem of each row in which there is nothing to check.
     """
 
@@ -205,7 +209,7 @@ class _Batch:
     entries: Entries = field(default_factory=list)
     domains: dict[str, str | None] = field(default_factory=dict)
     shapes: Counter[str] = field(default_factory=Counter)
-    marks: Counter[str] = field(default_factory=Counter)
+    is_marked: bool = False
     bad: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -241,7 +245,7 @@ def _read_batch(judge: Judge, rows: list[tuple[int, Row]]) -> _Batch:
     for number, row in rows:
         cells = None if row.cells is None else _written(row.cells)
         if row.mark:
-            batch.marks[row.mark] += 1
+            batch.is_marked = True
         if row.problem:
             batch.bad.append((row.line, row.problem))
             entries.append((number, row.line, "", cells, row.problem, None, None, row.mark))
@@ -434,6 +438,7 @@ class Tally:
     providers: Counter[str] = field(default_factory=Counter)
     addresses_at: Counter[str] = field(default_factory=Counter)
     shapes: Counter[str] = field(default_factory=Counter)
+    is_marked: bool = False
     marks: Counter[str] = field(default_factory=Counter)
 
     def take_in(self, batch: _Batch) -> None:
@@ -444,7 +449,7 @@ class Tally:
         self.bad_examples += batch.bad[: _EXAMPLES - len(self.bad_examples)]
         for shape, count in batch.shapes.items():
             bounded(self.shapes, shape, count)
-        self.marks.update(batch.marks)
+        self.is_marked = self.is_marked or batch.is_marked
 
     def count(self, report: RecipientReport, *, times: int = 1) -> None:
         """Count a judged address, or so many that were judged alike."""
@@ -462,7 +467,7 @@ class Tally:
             bounded(self.addresses_at, report.domain, times)
         if report.mail_provider:
             bounded(self.providers, report.mail_provider, times)
-        if report.domain and report.verdict is Deliverability.UNDELIVERABLE:
+        if report.domain and report.verdict is Deliverability.UNDELIVERABLE and not report.is_suppressed:
             bounded(self.worst, report.domain, times)
 
 
@@ -517,11 +522,14 @@ def find_patterns(
     tally: Tally, serial: dict[str, int], duplicates: int, columns: tuple[str, ...]
 ) -> list[Pattern]:
     """Return what is unusual about a list as a whole; *columns* are those of a status."""
-    total, marked = tally.checked, tally.marks.total()
+    total, suppressed = tally.checked, tally.marks[MARK]
+    marked = tally.marks.total() - suppressed
     found: list[Pattern] = []
     if marked:
         code = "mostly-not-to-mail" if marked > _MOSTLY * tally.rows else "marked-rows"
         found.append((code, marked, columns))
+    if suppressed:
+        found.append(("suppressed-rows", suppressed, ()))
     if serial:
         found.append(("serial-addresses", sum(serial.values()), tuple(serial)[:3]))
     for domain, count in tally.addresses_at.most_common(50):

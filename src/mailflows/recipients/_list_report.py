@@ -59,7 +59,8 @@ class ListReport(Result):
         worst_domains: Domains with the most undeliverable rows.
         providers: Who takes the mail of the rows: a large provider by its name (``google``), any other by the
             registered domain of its mail host.
-        known_bounces: Addresses that are known to bounce; they are not counted as mailed.
+        known_bounces: Mailboxes that are known to bounce; they are not counted as mailed. Who left or
+            complained did not bounce, and is not among them.
         findings: What the list shows as a whole, such as numbered addresses, with what to do.
         prediction: The expected hard-bounce rate with its 90 % interval.
         policies: What each known policy means for the list.
@@ -69,9 +70,10 @@ class ListReport(Result):
         column: The column that was read, or `None` for a list without columns.
         column_share: Share of its first rows that hold an address.
         other_columns: Further columns that hold addresses.
-        do_not_mail: Rows that the list itself says not to mail, by why: ``complained``, ``bounced``,
-            ``unsubscribed``, ``blocked``, ``no-consent`` (not subscribed, or not confirmed). `clean` leaves
-            their mailboxes out, and the prediction is without them.
+        do_not_mail: Rows that are left out because every mailbox in them is not to be mailed, by why. The
+            list itself says ``complained``, ``bounced``, ``unsubscribed``, ``blocked`` or ``no-consent`` (not
+            subscribed, or not confirmed), of a mailbox in any of its rows; ``suppressed`` is what the
+            suppression list alone says. `left_out` gives the same counts; the prediction is without them.
         status_columns: The columns that say so: a status, a flag, the date of a sign-off.
         sources: The lists that the verdicts rest on, with their age.
         checked_at: When, in UTC.
@@ -158,7 +160,8 @@ class ListReport(Result):
                 the DNS, those with no issues found are kept in any case.
             apply_suggestions: Whether to put what was probably meant in place of an address that is left out
                 otherwise, unless that mailbox stands in the list.
-            ignore_status: Whether to keep mailboxes that one of the `status_columns` says not to mail.
+            ignore_status: Whether to keep mailboxes that one of the `status_columns` says not to mail; those
+                on the suppression list stay out.
 
         Yields:
             Addresses as text for a list without columns; else whole rows, a dictionary each, with the
@@ -174,8 +177,8 @@ class ListReport(Result):
         """Return how many rows `clean` leaves out, by why; the arguments are those of `clean`.
 
         Returns:
-            ``bad-row``, ``duplicate``, a verdict, or why the list itself says not to mail a row, as in
-            `do_not_mail`; the most frequent first. All other rows are kept.
+            ``bad-row``, ``duplicate``, a verdict, or why a row is not to be mailed, as in `do_not_mail`; the
+            most frequent first. All other rows are kept.
         """
         cleaning = self._cleaning(risky, apply_suggestions, ignore_status)
         return dict(Counter(why for _, _, why in cleaning.rows() if why).most_common())

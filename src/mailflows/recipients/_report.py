@@ -38,7 +38,7 @@ class Deliverability(StrEnum):
     """It may bounce or do harm: a probable typing error, a disposable or look-alike domain, …"""
 
     UNDELIVERABLE = "undeliverable"
-    """It will bounce: it is not an address, or its domain takes no mail."""
+    """It will bounce: no address, or a domain that takes no mail; or it is on the suppression list."""
 
 
 class DomainState(StrEnum):
@@ -173,6 +173,11 @@ class RecipientReport(Result):
     needs_smtputf8: bool
     checked_at: datetime
 
+    @property
+    def is_suppressed(self) -> bool:
+        """Whether it is on the suppression list that the checker asks, or known to bounce."""
+        return any(reason.code in _OF_THE_LIST for reason in self.reasons)
+
     def __str__(self) -> str:
         """Return one line: the verdict, and why."""
         why = "; ".join(reason.sentence.rstrip(".") for reason in self.reasons if reason.verdict is not None)
@@ -200,6 +205,9 @@ class RecipientReport(Result):
             for reason in self.reasons
         ]
         return str(self), ["code", "what was found", "evidence", "at best"], rows
+
+
+_OF_THE_LIST = frozenset({"suppressed", "do-not-mail"})
 
 
 def _printable(text: str) -> str:

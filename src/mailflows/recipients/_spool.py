@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -20,6 +21,7 @@ from mailflows.errors import ConfigurationError
 from mailflows.recipients._csv import PLAIN
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts
 from mailflows.recipients._report import Deliverability, DomainState, RecipientReport, Trait, make_reason
+from mailflows.recipients._status import SUPPRESSED
 
 if TYPE_CHECKING:
     import os
@@ -174,6 +176,24 @@ class Spool:
             )
         )
 
+    def marks(self, suppressed: int) -> Counter[str]:
+        """Return how many rows are left out because every address of them is marked, by the first mark.
+
+        Args:
+            suppressed: The class from which on an address is marked by what is known of it alone.
+        """
+        return Counter(
+            dict(
+                self.database.execute(
+                    "SELECT why, COUNT(*) FROM (SELECT MIN(id), why, SUM(why = '') AS free FROM"  # noqa: S608 -- constants
+                    " (SELECT entry.id, entry.number, CASE WHEN entry.mark != '' THEN entry.mark"
+                    f" WHEN verdict.class >= ? THEN '{SUPPRESSED}' ELSE '' END AS why {_JUDGED})"
+                    " GROUP BY number) WHERE free = 0 GROUP BY why",
+                    (suppressed,),
+                )
+            )
+        )
+
     def entries(self) -> Iterator[Entry]:
         """Yield every entry with what was found, in order."""
         last = 0
@@ -312,7 +332,8 @@ class JudgedRow:
         problem: What is wrong with a row in which there is nothing to check; else empty.
         reports: A report on each address of the row.
         firsts: For each report the line of the row that writes to the same mailbox further up, or `None`.
-        marks: For each report why its mailbox is not to be mailed, by a column of status; else empty.
+        marks: For each report why its mailbox is not to be mailed, by a column of status, or ``suppressed``;
+            else empty.
     """
 
     number: int
@@ -385,14 +406,18 @@ class Judged:
             entries = list(group)
             head = entries[0]
             judged = [entry for entry in entries if entry.outcome is not None]
+            reports = tuple(map(self._report, judged))
             yield JudgedRow(
                 number,
                 head.line,
                 self._cells(head),
                 head.problem,
-                tuple(self._report(entry) for entry in judged),
+                reports,
                 tuple(entry.first for entry in judged),
-                tuple(entry.mark for entry in judged),
+                tuple(
+                    entry.mark or (SUPPRESSED if report.is_suppressed else "")
+                    for entry, report in zip(judged, reports, strict=True)
+                ),
             )
 
     def outcomes(self) -> Iterator[tuple[dict[str, Any], int]]:

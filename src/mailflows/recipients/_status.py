@@ -17,10 +17,13 @@ from mailflows import _data
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["MARKS", "StatusColumns"]
+__all__ = ["MARKS", "SUPPRESSED", "StatusColumns"]
 
 MARKS = ("complained", "bounced", "unsubscribed", "blocked", "no-consent")
 """Why a row is not to be mailed, the gravest first: where two columns disagree, this order decides."""
+
+SUPPRESSED = "suppressed"
+"""Why a row is not to be mailed of which no column says so, but the suppression list."""
 
 
 class _Names(NamedTuple):
