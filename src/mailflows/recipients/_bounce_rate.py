@@ -53,7 +53,7 @@ __all__ = [
 
 CLASSES: dict[str, tuple[float, float]] = {
     "delivered": (1.0, 299.0),  # took mail before
-    "unknown": (1.2, 6.8),  # no answer from the DNS: mostly a passing fault
+    "unknown": (1.2, 6.8),  # no answer from its name servers where others answer: mostly a passing fault
     "suspicious": (2.1, 3.9),  # made up when a form was filled in
     "implicit": (1.8, 3.2),  # an address record but no mail host
     "disposable": (2.0, 3.0),  # given up after use
@@ -252,8 +252,14 @@ def _class_draws() -> dict[str, Draws]:
     }
 
 
-def class_of(report: RecipientReport, *, is_delivered: bool) -> int:
-    """Return the class of an address for the prediction, the worst that holds."""
+def class_of(report: RecipientReport, *, is_delivered: bool, is_heard: bool = True) -> int:
+    """Return the class of an address for the prediction, the worst that holds.
+
+    Args:
+        report: What was found about the address.
+        is_delivered: Whether it took mail before.
+        is_heard: Whether the resolver answers; else that a domain gave no answer says nothing about it.
+    """
     plain = CLASS_NAMES.index("provider" if Trait.FREE_MAIL in report.traits else "ordinary")
     if report.verdict is Deliverability.DELIVERABLE:
         return CLASS_NAMES.index("delivered") if is_delivered else plain
@@ -265,6 +271,8 @@ def class_of(report: RecipientReport, *, is_delivered: bool) -> int:
         return CLASS_NAMES.index("undeliverable")
     if is_delivered:
         return CLASS_NAMES.index("delivered")
+    if not is_heard:
+        codes.discard("unknown")
     return max((CLASS_NAMES.index(_CLASS_OF[code]) for code in codes if code in _CLASS_OF), default=plain)
 
 

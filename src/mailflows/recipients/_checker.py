@@ -285,7 +285,7 @@ class RecipientChecker:
         plain = f"{finding.local}@{finding.profile.ascii}"
         # A suppression list also knows who left one flow or list, or complained about it.
         if hasattr(self._bounced, "is_suppressed"):
-            entry = self._bounced.find(plain, flow=self._flow, list=self._list)
+            entry = self._bounced.find(plain, flow=self._flow, list=self._list)  # type: ignore[union-attr]
             return None if entry is None else _BOUNCED if entry.is_bounce else _do_not_mail(entry.reason)
         spellings = (finding.text, plain, plain.lower())
         is_known = self._bounced if callable(self._bounced) else self._bounced.__contains__

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from mailflows import _data
-from mailflows._result import Reason, Severity
+from mailflows._result import Reason, Severity, number_of
 from mailflows.recipients._status import SUPPRESSED
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def list_finding(code: str, count: int, examples: Sequence[str], *, tally: Count
         count=count,
         total=total,
         share=f"{count / max(1, total):.0%}",
+        rows=f"{number_of(count, 'row')} {'has' if count == 1 else 'have'}",
+        lines=", ".join(examples) + (", …" if count > len(examples) else ""),
         first=examples[0] if examples else "",
         columns=" and ".join(f'"{name}"' for name in examples),
         kinds=", ".join(f"{times} {why}" for why, times in tally.marks.most_common() if why != SUPPRESSED),

@@ -202,6 +202,7 @@ class _Batch:
         domains: Each domain, and the one to ask about that was probably meant.
         shapes: How often each numbered local part occurs.
         is_marked: Whether a column of status says of one of them not to mail it.
+        overlong: Lines of those with more cells than columns.
         bad: Line and problem of each row in which there is nothing to check.
     """
 
@@ -210,6 +211,7 @@ class _Batch:
     domains: dict[str, str | None] = field(default_factory=dict)
     shapes: Counter[str] = field(default_factory=Counter)
     is_marked: bool = False
+    overlong: list[int] = field(default_factory=list)
     bad: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -246,6 +248,8 @@ def _read_batch(judge: Judge, rows: list[tuple[int, Row]]) -> _Batch:
         cells = None if row.cells is None else _written(row.cells)
         if row.mark:
             batch.is_marked = True
+        if row.is_overlong:
+            batch.overlong.append(row.line)
         if row.problem:
             batch.bad.append((row.line, row.problem))
             entries.append((number, row.line, "", cells, row.problem, None, None, row.mark))
@@ -317,7 +321,7 @@ class _Judging:
                     report = self._judge(finding)
                     tally.count(report)
                     self._count_domain(report, tally)
-                    kind = class_of(report, is_delivered=_is_in(self._delivered, report))
+                    kind = self._class_of(report, is_delivered=_is_in(self._delivered, report))
                     kept.append((number, self._outcome(report, finding), report.suggestion, kind))
                 lines.append(f"{text}\0{report.verdict}\n")
             digest.update("".join(lines).encode())
@@ -346,7 +350,7 @@ class _Judging:
         report = self._judge(finding)
         self._count_domain(report, tally)
         outcome = self._outcome(report, finding)
-        self._new_domains.append((domain, outcome, class_of(report, is_delivered=False)))
+        self._new_domains.append((domain, outcome, self._class_of(report)))
         # What is of this one address is not kept: there may be many domains.
         report = replace(report, address="", normalized="", ascii=None, duplicate_key=None)
         self._of_domains[domain] = report
@@ -364,6 +368,10 @@ class _Judging:
             further=further,
             at=self._now,
         )
+
+    def _class_of(self, report: RecipientReport, *, is_delivered: bool = False) -> int:
+        """Return the class of an address; that a sick resolver knows nothing of it is not its fault."""
+        return class_of(report, is_delivered=is_delivered, is_heard=not self._health.trouble)
 
     def _outcome(self, report: RecipientReport, finding: Finding) -> int:
         key = (report.domain, report.reasons, finding.profile is None)
@@ -413,6 +421,8 @@ _EXAMPLES = 1000
 """Bad rows and typing errors that a report lists; the file of `ListReport.to_csv` has them all.
 A bound on work."""
 
+_LINES = 5  # choice: enough to see what went wrong
+
 _MOST_COUNTED = 50_000  # bound: keeps work and memory flat
 
 
@@ -439,6 +449,8 @@ class Tally:
     addresses_at: Counter[str] = field(default_factory=Counter)
     shapes: Counter[str] = field(default_factory=Counter)
     is_marked: bool = False
+    overlong: int = 0
+    overlong_lines: list[int] = field(default_factory=list)
     marks: Counter[str] = field(default_factory=Counter)
 
     def take_in(self, batch: _Batch) -> None:
@@ -450,6 +462,8 @@ class Tally:
         for shape, count in batch.shapes.items():
             bounded(self.shapes, shape, count)
         self.is_marked = self.is_marked or batch.is_marked
+        self.overlong += len(batch.overlong)
+        self.overlong_lines += batch.overlong[: _LINES - len(self.overlong_lines)]
 
     def count(self, report: RecipientReport, *, times: int = 1) -> None:
         """Count a judged address, or so many that were judged alike."""
@@ -528,6 +542,8 @@ def find_patterns(
     if marked:
         code = "mostly-not-to-mail" if marked > _MOSTLY * tally.rows else "marked-rows"
         found.append((code, marked, columns))
+    if tally.overlong:
+        found.append(("overlong-rows", tally.overlong, tuple(map(str, tally.overlong_lines))))
     if suppressed:
         found.append(("suppressed-rows", suppressed, ()))
     if serial:

@@ -395,11 +395,7 @@ class ListReport(Result):
 
     def _headline(self) -> str:
         asked = "" if self.dns else " DNS checks were off."
-        trouble = (
-            f" Resolver: {self.resolver_trouble}; no address is called undeliverable for its domain."
-            if self.resolver_trouble
-            else ""
-        )
+        trouble = f" {self._unchecked()}" if self.resolver_trouble else ""
         mailboxes = self.prediction.addresses
         mailed = (
             ""
@@ -415,10 +411,18 @@ class ListReport(Result):
             f" predicted; {self.advice}.{asked}{trouble}{read}"
         )
 
+    def _unchecked(self) -> str:
+        """Say what a resolver that is sick leaves open."""
+        count = number_of(self.verdicts[Deliverability.UNKNOWN], "address", "addresses")
+        return (
+            f"The domains of {count} could not be checked: {self.resolver_trouble}. That is not held against"
+            " them: the prediction is made as if the DNS had not been asked about them."
+        )
+
     def _shares(self) -> list[tuple[str, int, float]]:
         total = max(1, self.addresses)
         counted = [(str(verdict), count) for verdict, count in self.verdicts.items()]
-        counted += [(f"  {code}", count) for code, count in self.reasons.items() if code != "not-asked"]
+        counted += [(f"  {code}", count) for code, count in self.reasons.items() if code not in _UNKNOWN]
         counted.append(("duplicates", self.duplicates))
         shares = [(name, count, count / total) for name, count in counted]
         of_rows = [("bad rows", self.bad_rows)]
@@ -438,6 +442,10 @@ class ListReport(Result):
             ]
             for v in self.policies
         ]
+
+
+_UNKNOWN = frozenset({"not-asked", "unknown"})
+"""Reasons that say no more than the verdict: it is not known."""
 
 
 def _made_again(

@@ -9,12 +9,14 @@ import io
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from mailflows._encoding import encoding_of
+from mailflows._result import number_of
 from mailflows.errors import ConfigurationError
 from mailflows.recipients._csv import PLAIN, dialect_of, records
 from mailflows.recipients._formats import read_objects, refuse_text, unpack, workbook_rows
@@ -59,6 +61,7 @@ class Row(NamedTuple):
         cells: The whole row as text, or `None` for a list without columns.
         problem: What is wrong with a row in which there is nothing to check; else empty.
         mark: Why it is not to be mailed, by a column of status; else empty.
+        is_overlong: Whether it had more cells than there are columns; the surplus is in one of *cells*.
     """
 
     line: int
@@ -66,6 +69,7 @@ class Row(NamedTuple):
     cells: list[str] | None = None
     problem: str = ""
     mark: str = ""
+    is_overlong: bool = False
 
 
 class Table:
@@ -347,8 +351,9 @@ def _read_records(found: Iterator[Record], table: Table, column: str | None) -> 
         return
     header = _header_at([cells for _, cells in sound], column)
     body = [cells for _, cells in sound[0 if header is None else header + 1 :]]
-    width = max(len(cells) for _, cells in sound)
-    names = _names(sound[header][1] if header is not None else [], width)
+    named = sound[header][1] if header is not None else []
+    width = _width(len(named), body)
+    names = _names(named, width)
     place = 0
     if header is None and column is None and (width == 1 or _all_addresses(body)):
         table.every_cell = True  # a list without columns
@@ -363,13 +368,47 @@ def _of_record(line: int, cells: list[str], wrong: str, place: int, table: Table
     if table.every_cell:
         found = _checked(line, "; ".join(cell for cell in cells if cell.strip()))
         return found._replace(text="", problem=wrong) if wrong else found
-    while len(cells) > len(table.columns):
-        table.columns.append(f"column {len(table.columns) + 1}")
+    width = len(table.columns)
+    while len(cells) > width and not cells[-1].strip():
+        cells.pop()
+    is_overlong = len(cells) > width
+    if is_overlong:
+        cells = _folded(cells, width, place, table.dialect.delimiter)
     if wrong:
         return Row(line, "", cells, wrong)
     if place < len(cells):
-        return _checked(line, cells[place])._replace(cells=cells if len(table.columns) > 1 else None)
-    return Row(line, "", cells, f"only {len(cells)} columns" if any(cells) else "empty")
+        found = _checked(line, cells[place])
+        return found._replace(cells=cells if width > 1 else None, is_overlong=is_overlong)
+    return Row(line, "", cells, f"only {number_of(len(cells), 'column')}" if any(cells) else "empty")
+
+
+def _folded(cells: list[str], width: int, place: int, delimiter: str) -> list[str]:
+    """Return the cells of a row that has too many in so many columns, without losing one.
+
+    Where the address stands further right than it should, the cell before it was torn apart: a delimiter
+    in a name that has no quotes. Else the surplus goes into the last column, unless that is the address.
+
+    >>> _folded(["Smith", " John", "john@shop.fr"], 2, 1, ";"), _folded(["Ada", "a@shop.fr", "x"], 2, 1, ";")
+    (['Smith; John', 'john@shop.fr'], ['Ada;x', 'a@shop.fr'])
+    """
+    surplus = len(cells) - width
+    is_torn = place > 0 and "@" not in cells[place] and "@" in cells[place + surplus]
+    if is_torn:
+        first, torn, rest = cells[: place - 1], cells[place - 1 : place + surplus], cells[place + surplus :]
+    elif place < width - 1 or not place:
+        first, torn, rest = cells[: width - 1], cells[width - 1 :], []
+    else:
+        first, torn, rest = cells[: place - 1], [cells[place - 1], *cells[width:]], [cells[place]]
+    return [*first, delimiter.join(torn), *rest]
+
+
+def _width(named: int, body: list[list[str]]) -> int:
+    """Return how many columns there are: those of the header or, where most rows have more, of these."""
+    filled = [max((at for at, cell in enumerate(cells, 1) if cell.strip()), default=0) for cells in body]
+    usual, times = Counter(filled).most_common(1)[0] if filled else (0, 0)
+    if not named:
+        return max(usual, 1)
+    return max(named, usual if times > max(1, len(filled) / 2) else 0)
 
 
 def _names(header: list[str], width: int) -> list[str]:
