@@ -324,7 +324,7 @@ def _spec(text: str) -> str:
     if found is None or not text.isprintable():
         return ""
     local, domain = found[1], found[2]
-    if domain.startswith(".") or ".." in domain or local == '""':
+    if "" in domain.split(".") or local == '""':
         return ""
     if local[0] == '"':
         plain = _ESCAPED.sub(r"\1", local[1:-1])
