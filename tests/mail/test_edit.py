@@ -12,7 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailflows._mail.edit import Edit, fields, sources_of, spliced, text_parts, with_header, without_header
+from mailflows._mail.edit import (
+    Edit,
+    editable,
+    fields,
+    is_signed,
+    sources_of,
+    spliced,
+    text_parts,
+    with_header,
+    with_headers,
+    without_header,
+)
 from mailflows.errors import ConfigurationError, MessageError
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=200)
@@ -234,3 +245,134 @@ def test_damaged_messages_have_fewer_parts(raw: bytes) -> None:
     parts = text_parts(raw)
     assert len(parts) <= 200
     assert all(part.start <= part.stop <= len(raw) for part in parts)
+
+
+@pytest.mark.parametrize(
+    "before", [b"", b"\n", b"one\n", b"x" * 70 + b"\n"], ids=["first", "blank", "short", "long"]
+)
+@pytest.mark.parametrize(
+    ("column", "coded"), [(0, b"=C3=A9"), (69, b"=C3=A9"), (70, b"=C3=\n=A9"), (73, b"=C3=\n=A9")]
+)
+def test_a_line_is_broken_where_it_has_no_room(before: bytes, column: int, coded: bytes) -> None:
+    """Columns are counted from the beginning of the line that is edited, wherever it stands."""
+    raw = mail(before + b"y" * column + b"A\nend", encoding="quoted-printable")
+    assert edited(raw, "A", "é") == raw.replace(b"A\nend", coded + b"\nend")
+
+
+def test_a_line_that_begins_with_what_was_put_back_is_counted_from_there() -> None:
+    """A line end among the bytes that are put back begins a line."""
+    raw = mail(b"y" * 70 + b"AB" + b"z" * 69 + b"C\nend", encoding="quoted-printable")
+    (part,) = text_parts(raw)
+    places = [part.text.index(letter) for letter in "ABC"]
+    back = [Edit(places[0], places[1] + 1, "", b"\n"), Edit(places[2], places[2] + 1, "é")]
+    after = spliced(raw, [(part, back)])
+    assert after.endswith(b"y" * 70 + b"\n" + b"z" * 69 + b"=C3=A9\nend")
+
+
+def test_what_stands_behind_an_edit_is_broken_off_where_it_has_no_room() -> None:
+    """Up to the end of its line, and no further."""
+    long = b"x" * 76
+    raw = mail(b"\n" + long, encoding="quoted-printable")
+    (part,) = text_parts(raw)
+    assert spliced(raw, [(part, [Edit(0, 0, "a")])]).endswith(b"\n\na\n" + long)
+    raw = mail(b"A" + b"x" * 75 + b"\nend", encoding="quoted-printable")
+    assert edited(raw, "A", "b").endswith(b"\n\nb" + b"x" * 75 + b"\nend")
+    assert edited(raw, "A", "bc").endswith(b"\n\nbc=\n" + b"x" * 75 + b"\nend")
+    last = mail(b"A" + b"x" * 71, encoding="quoted-printable")
+    assert edited(last, "A", "b").endswith(b"\n\nb" + b"x" * 71)
+    assert edited(last, "A", "bc").endswith(b"\n\nbc=\n" + b"x" * 71)
+
+
+def test_a_blank_is_written_in_hexadecimal_at_the_end_of_a_line_alone() -> None:
+    """There a relay may take it away (RFC 2045 section 6.7); before more text it stays."""
+    raw = mail(b"one A two\n", encoding="quoted-printable")
+    assert edited(raw, "A", "b c ").endswith(b"one b c  two\n")
+    assert edited(raw, "A", "b \nc\t").endswith(b"one b=20\nc\t two\n")
+
+
+def test_a_codec_that_is_no_charset_is_not_used() -> None:
+    """Any bytes come back as they were."""
+    raw = mail(b"<p>caf\xe9-</p>", kind="text/html; charset=punycode")
+    (part,) = text_parts(raw)
+    assert part.codec == "utf-8"
+    assert edited(raw, "-", "+") == raw.replace(b"-</p>", b"+</p>")
+
+
+def test_what_has_no_header_is_left_as_it_is() -> None:
+    """There is nothing to edit in it, and no field of it is signed."""
+    assert editable(b"no header at all") == b"no header at all"
+    assert text_parts(b"no header at all") == ()
+    assert list(fields(b"no header at all")) == []
+    assert not is_signed(b"no header at all")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("DKIM-Signature", True),
+        ("DomainKey-Signature", True),
+        ("ARC-Message-Signature", True),
+        ("X-Sign", False),
+    ],
+)
+def test_a_signature_of_the_body_is_known(name: str, *, is_one: bool) -> None:
+    """By the name of its field."""
+    assert is_signed(f"A: 1\n{name}: v=1\n\nx".encode()) is is_one
+
+
+def test_fields_are_replaced_or_added() -> None:
+    """Those of other names keep their bytes; without any, nothing changes."""
+    raw = b"A: 1\n  2\nB: 3\n\nx"
+    assert with_headers(raw, []) is raw
+    assert with_headers(raw, [("b", "4"), ("C", "5")]) == b"A: 1\n  2\nb: 4\nC: 5\n\nx"
+
+
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [
+        ("Content-Type: text/plain", 1),
+        ("Content-Type: nonsense", 1),
+        ("Content-Type: text/html", 1),
+        ("Content-Type: text/calendar", 0),
+        ("Content-Disposition: attachment", 0),
+        ("Content-Transfer-Encoding: x-uuencode", 0),
+    ],
+)
+def test_the_texts_that_are_edited(fields: str, count: int) -> None:
+    """Those that a reader sees, and that can be written again."""
+    assert len(text_parts(f"Subject: x\n{fields}\n\nwords".encode())) == count
+
+
+@pytest.mark.parametrize(
+    ("body", "is_regular"),
+    [
+        (b"YWJj\nYWJj\n", True),
+        (b"YWJj\r\nYWJj\r\n", True),
+        (b"YWJj\r\nYWJj\nYWJj\n", False),
+        (b"YWJj", True),
+        (b"YWJj\n\n", True),
+        (b"YWJj" * 19, True),
+        (b"", True),
+    ],
+)
+def test_a_part_in_base64_is_regular_where_it_is_written_so_again(body: bytes, *, is_regular: bool) -> None:
+    """Lines of one length, and one kind of line end."""
+    (part,) = text_parts(mail(body, encoding="base64"))
+    assert part.is_regular is is_regular
+
+
+@pytest.mark.parametrize(
+    ("body", "after"),
+    [
+        (b"QQ==", b"QUE="),
+        (b"QQ==\r\n", b"QUE=\r\n"),
+        (b"QUFB" * 19, b"QUFB" * 19 + b"\nQQ=="),
+        (b"QUFB" * 20, b"QUFB" * 20 + b"\nQQ=="),
+        (b"QUFB\r\nQUFB", b"QUFB\r\nQUFB\r\nQQ=="),
+    ],
+)
+def test_lines_of_base64_grow_to_the_width_that_they_have(body: bytes, after: bytes) -> None:
+    """Of a part of one line, to the 76 characters of RFC 2045 section 6.8."""
+    raw = mail(body, encoding="base64")
+    (part,) = text_parts(raw)
+    assert spliced(raw, [(part, [Edit(0, 0, "A")])]).partition(b"\n\n")[2] == after
