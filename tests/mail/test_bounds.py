@@ -309,7 +309,7 @@ def test_a_field_that_stands_once_stands_once(
 def test_a_refusal_names_what_was_found() -> None:
     """Three names at most, cut where they are long, and what to do."""
     with pytest.raises(MessageError, match=r"only '(?:y{40})', 'b', 'c'$"):
-        Message.read("a: 1\nb: 2\nc: 3\n".replace("a:", f"{'y' * 41}:") + "\nHello")
+        Message.read(f"{'y' * 41}: 1\nb: 2\nc: 3\nd: 4\n\nHello")
     with pytest.raises(MessageError, match=r"pathlib\.Path"):
         Message.read("message.eml")
     with pytest.raises(MessageError, match="no header line was found") as caught:
