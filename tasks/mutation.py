@@ -30,7 +30,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -78,6 +78,7 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
 }
 MEMORY = 4 << 30  # bytes: a mutant that gathers for ever ends itself before the machine does
 EXAMPLES = "25"  # of each property: what 25 do not notice, is mostly not noticed by 200
+QUICK = 0.2  # seconds: slower tests run after all others, as those have mostly noticed by then
 PATIENCE = 5  # a mutant may take so many times as long as the tests, and ten seconds more
 
 
@@ -208,9 +209,11 @@ class Runner:
         self.covering = covering
         self.outcomes: dict[Mutant, str] = {}
         self._is_first_failure_the_end = self._is_control = False
+        self._seconds: defaultdict[str, float] = defaultdict(float)  # of each test, as the control measured
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """End a mutant's process with the first test that fails."""
+        self._seconds[report.nodeid] += report.duration
         if report.failed and self._is_first_failure_the_end:
             if self._is_control:
                 print(report.longreprtext, file=sys.stderr)
@@ -227,6 +230,7 @@ class Runner:
         whole = time.monotonic() - started
         if untouched != "survived":
             pytest.exit(f"the tests fail before anything is changed ({untouched}): see above", returncode=2)
+        self._seconds.update(json.loads(self._measured.read_text("utf-8")))
         for number, mutant in enumerate(self.sample):
             names = self._in_order(mutant)
             chosen = [items[name] for name in names if name in items]
@@ -238,8 +242,13 @@ class Runner:
             )
         return True
 
+    @property
+    def _measured(self) -> Path:
+        """The file by which the control's process says what each test takes."""
+        return self.tree.parent / "seconds.json"
+
     def _in_order(self, mutant: Mutant) -> list[str]:
-        """Return the tests of the changed lines: first one case of each test, then the others."""
+        """Return the tests of the changed lines, quick ones first: one case of each, then the others."""
         lines = self.covering.get(mutant.path, {})
         found = lines.get(mutant.line)
         if found == []:  # it ran while the module was loaded, and a cache kept what it returned
@@ -249,9 +258,9 @@ class Runner:
         turns = []
         for name in names:
             function = name.split("[")[0]
-            turns.append((seen[function], name))
+            turns.append((self._seconds[name] > QUICK, seen[function], name))
             seen[function] += 1
-        return [name for _, name in sorted(turns)]
+        return [name for *_, name in sorted(turns)]
 
     def _forked(self, chosen: list[pytest.Item], mutant: Mutant, patience: float) -> str:
         """Return what became of a mutant: killed, timed out, or survived."""
@@ -276,6 +285,8 @@ class Runner:
             chosen[0].config.pluginmanager.unregister(name="terminalreporter")
             for item, following in zip(chosen, [*chosen[1:], None], strict=True):
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self._is_control:
+                self._measured.write_text(json.dumps(self._seconds), "utf-8")
         except BaseException as problem:  # noqa: BLE001 -- whatever a mutant does, the fork ends here
             if self._is_control:
                 print(repr(problem), file=sys.stderr)

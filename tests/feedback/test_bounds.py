@@ -1,0 +1,499 @@
+"""Where what came back begins to mean something else: codes, shares, days, lengths."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mailflows import ConfigurationError, Flow
+from mailflows.feedback import (
+    Action,
+    BounceReason,
+    Event,
+    EventType,
+    OutagePolicy,
+    SuppressionList,
+    export_suppressions,
+    from_smtp_exception,
+    from_webhook,
+    import_suppressions,
+    parse_autoreply,
+    parse_bounce,
+    read_reply,
+)
+from mailflows.feedback._entry import Suppression
+from mailflows.feedback._expiry import LONGEST, end_of, lasts_longer, sensible
+from mailflows.feedback._moment import moment_in, moment_of_cell
+from mailflows.feedback._rows import Rows, split
+from mailflows.limits import MemoryStore
+from mailflows.testing import FixedClock
+
+DAY = 86400.0
+ADA = "ada@one.example"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "found"),
+    [
+        (200, "", (None, "none", False)),
+        (399, "", (None, "none", False)),
+        (400, "", ("temporary", "retry", False)),
+        (499, "", ("temporary", "retry", False)),
+        (500, "", ("protocol", "fix-config", True)),
+        (599, "", ("other", "none", True)),
+        (500, "5.1.1 no such user", ("mailbox-unknown", "suppress", True)),
+        (550, "4.7.0 wait", ("policy", "retry", True)),
+    ],
+)
+def test_a_code_says_whether_a_message_was_taken(
+    code: int, text: str, found: tuple[str | None, str, bool]
+) -> None:
+    """2xx and 3xx, 4xx, 5xx; a status of 4.x.x is not final."""
+    reply = read_reply(code, text)
+    assert (reply.reason and str(reply.reason), str(reply.action), reply.permanent) == found
+
+
+@pytest.mark.parametrize("code", [199, 600, -550, 0])
+def test_what_is_no_code_is_refused(code: int) -> None:
+    """From 200 to 599 they are."""
+    with pytest.raises(ConfigurationError, match="a number from 200 to 599"):
+        read_reply(code)
+
+
+class Failed(Exception):  # noqa: N818 -- as a library calls it
+    """An exception of a mail library, with what it knows."""
+
+    def __init__(self, **known: Any) -> None:
+        self.__dict__.update(known)
+
+
+class SenderRefused(Failed):
+    """One about the sender."""
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"smtp_code": 400, "smtp_error": b"4.2.0 x"}, "deferred: ada@one.example (temporary 4.2.0), retry"),
+        ({"smtp_code": 399, "smtp_error": b"x"}, "deferred: ada@one.example (connection), retry"),
+        ({"code": 599, "message": "5.1.1 x"}, "bounced: ada@one.example (mailbox-unknown 5.1.1), suppress"),
+        ({"code": 600, "message": "x"}, "deferred: ada@one.example (connection), retry"),
+        ({"code": "550", "message": "x"}, "deferred: ada@one.example (connection), retry"),
+        ({"recipients": {ADA: (199, b"x")}}, "deferred: ada@one.example (temporary 451), retry"),
+        ({"recipients": {ADA: (200, b"x")}}, "sent: ada@one.example (200)"),
+        ({"recipients": {ADA: (599, "5.1.1")}}, "bounced: ada@one.example (mailbox-unknown 5.1.1), suppress"),
+        ({"recipients": {ADA: (600, b"x")}}, "deferred: ada@one.example (temporary 451), retry"),
+        ({"recipients": {ADA: (550, b"5.1.1", 1)}}, "deferred: ada@one.example (temporary 451), retry"),
+        (
+            {"recipient": ADA, "code": 550, "message": "5.1.1"},
+            "bounced: ada@one.example (mailbox-unknown 5.1.1), suppress",
+        ),
+        ({"recipient": ADA}, "deferred: ada@one.example (connection), retry"),
+        ({}, "deferred: ada@one.example (connection), retry"),
+    ],
+)
+def test_an_exception_is_read_for_its_reply(known: dict[str, Any], said: str) -> None:
+    """Without one between 400 and 599, the connection broke."""
+    assert [str(event) for event in from_smtp_exception(Failed(**known), recipients=[ADA])] == [said]
+
+
+def test_a_reply_to_all_accuses_the_one_whom_it_names() -> None:
+    """Nobody, where it names nobody; and never for what is said of the sender."""
+    two = [ADA, "bob@one.example"]
+    unnamed = from_smtp_exception(Failed(smtp_code=550, smtp_error="5.1.1 no user"), recipients=two)
+    assert [event.action for event in unnamed] == [Action.NONE] * 2
+    named = Failed(smtp_code=550, smtp_error=f"5.1.1 <{ADA.upper()}> unknown")
+    assert [event.action for event in from_smtp_exception(named, recipients=two)] == [
+        Action.SUPPRESS,
+        Action.NONE,
+    ]
+    both = Failed(smtp_code=550, smtp_error=f"5.1.1 <{ADA}> unknown, ask x@y.example")
+    assert [event.action for event in from_smtp_exception(both, recipients=two)] == [Action.NONE] * 2
+    sender = SenderRefused(smtp_code=550, smtp_error="5.1.1 no user")
+    (event,) = from_smtp_exception(sender, recipients=[ADA])
+    assert (event.reason, event.action) == (BounceReason.SENDER_INVALID, Action.FIX_CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_one"),
+    [
+        ("Auto-Submitted: auto-replied", True),
+        ("Auto-Submitted: (a) auto-replied (b); owner=x", True),
+        ("Auto-Submitted: auto-generated", False),
+        ("Auto-Submitted: no", False),
+        ("X-Autoreply: yes", True),
+        ("X-Autoreply: no", False),
+        ("Precedence: auto_reply", True),
+        ("Precedence: bulk", False),
+        ("X-Auto-Response-Suppress: All", False),
+        ("Subject: Out of office", True),
+        ("Subject: Out of office: back on Monday", True),
+        ("Subject: Out of office plans", False),
+        ("Subject: Re: Out of office", False),
+        ("Auto-Submitted: auto-replied\nX-Failed-Recipients: b@x.example", False),
+        ("Auto-Submitted: auto-replied\nReturn-Path: <>", True),
+    ],
+)
+def test_an_automatic_answer_is_told_by_its_fields(fields: str, *, is_one: bool) -> None:
+    """By what RFC 3834 says, by what programs write instead, and by its subject."""
+    answer = parse_autoreply(f"From: ada@one.example\n{fields}\n\nBack on Monday.".encode())
+    assert (answer is not None) is is_one
+
+
+def test_an_automatic_answer_says_what_it_answers() -> None:
+    """Where it does."""
+    head = b"From: Ada <ada@one.example>\nAuto-Submitted: auto-replied\n"
+    named = parse_autoreply(head + b"In-Reply-To: <1@x.example>\n\nx")
+    assert named is not None
+    assert (named.recipient, named.message_id) == (ADA, "1@x.example")
+    unnamed = parse_autoreply(head + b"\nx")
+    assert unnamed is not None
+    assert unnamed.message_id is None
+
+
+def report(*fields: str, text: str = "") -> bytes:
+    """Return a delivery report with some fields about one recipient."""
+    return (
+        "From: MAILER-DAEMON@mx.example\nSubject: Report\nContent-Type: multipart/report; "
+        "report-type=delivery-status; boundary=b\n\n--b\n\n"
+        f"{text}\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n"
+        f"Final-Recipient: rfc822; {ADA}\n" + "\n".join(fields) + "\n--b--\n"
+    ).encode()
+
+
+def test_a_delivery_has_its_status() -> None:
+    """Where the report says one."""
+    (said,) = parse_bounce(report("Action: delivered", "Status: 2.1.5"))
+    assert (said.type, said.status) == (EventType.DELIVERED, "2.1.5")
+    (unsaid,) = parse_bounce(report("Action: relayed"))
+    assert (unsaid.type, unsaid.status) == (EventType.DELIVERED, None)
+
+
+def test_what_a_server_said_is_kept_on_one_line_of_a_thousand_letters() -> None:
+    """However long it was."""
+    long = "Diagnostic-Code: smtp; 550 5.1.1 " + " ".join(["word"] * 400)
+    (event,) = parse_bounce(report("Action: failed", "Status: 5.1.1", long))
+    assert len(event.smtp_reply) == 1000
+    assert event.smtp_reply.startswith("550 5.1.1 word word")
+    (short,) = parse_bounce(report("Action: failed", "Status: 5.1.1", "Diagnostic-Code: smtp; 550\n  no"))
+    assert short.smtp_reply == "550 no"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("", "other"), ("The mailbox is full.", "mailbox-full"), ("Nothing known.", "other")]
+)
+def test_where_fields_say_little_the_text_is_read(text: str, reason: str) -> None:
+    """It is for people, and says more."""
+    (event,) = parse_bounce(report("Action: failed", "Status: 5.0.0", text=text))
+    assert str(event.reason) == reason
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (100_000_000_000, "5138-11-16T09:46:40+00:00"),
+        (100_000_000_001, "1973-03-03T09:46:40.001000+00:00"),
+        ("1581670800.5", "2020-02-14T09:00:00.500000+00:00"),
+        (True, None),
+        ("nan", None),
+        ("inf", None),
+        ("2020-02-14T10:00:00+01:00", "2020-02-14T09:00:00+00:00"),
+        ("2020-02-14 09:00 UTC", "2020-02-14T09:00:00+00:00"),
+        ("tomorrow", None),
+        ("", None),
+    ],
+)
+def test_a_time_is_read_in_seconds_or_milliseconds(value: object, found: str | None) -> None:
+    """Above a hundred thousand millions it is milliseconds."""
+    moment = moment_in(value)
+    assert (moment and moment.isoformat()) == found
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("14.02.2020", "2020-02-14T00:00"),
+        ("14/02/2020", "2020-02-14T00:00"),
+        ("02/14/2020", "2020-02-14T00:00"),
+        ("02/12/2020", "2020-12-02T00:00"),
+        ("02/13/2020", "2020-02-13T00:00"),
+        ("14.02.2020 9:05", "2020-02-14T09:05"),
+    ],
+)
+def test_a_date_of_a_cell_has_its_day_first_where_it_can(cell: str, found: str) -> None:
+    """A second number above twelve is a day, behind an American month."""
+    moment = moment_of_cell(cell)
+    assert moment is not None
+    assert f"{moment:%Y-%m-%dT%H:%M}" == found
+
+
+@pytest.mark.parametrize(
+    ("line", "delimiter", "cells"),
+    [
+        ("a,b", ",", ["a", "b"]),
+        ('"a,b",c', ",", ["a,b", "c"]),
+        ('"a', ",", None),
+        ("", ",", [""]),
+        ("a;b", ";", ["a", "b"]),
+    ],
+)
+def test_a_row_is_split_at_its_delimiter(line: str, delimiter: str, cells: list[str] | None) -> None:
+    """Unless it stands in quotation marks; one that is left open makes no row."""
+    assert split(line, delimiter) == cells
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter", "header"),
+    [
+        ("sep=;\na;b\n", ";", ["a", "b"]),
+        ("SEP=|\na|b\n", "|", ["a", "b"]),
+        ("sep=;;\na;b\n", ";", ["a", "b"]),
+        ("sep=\n", ",", ["sep="]),
+        ("\ufeffa\tb\n", "\t", ["a", "b"]),
+        ("a\n", ",", ["a"]),
+    ],
+)
+def test_the_first_line_of_a_file_says_how_it_is_separated(
+    text: str, delimiter: str, header: list[str]
+) -> None:
+    """In Excel's words, or by what parts it into most cells."""
+    rows = Rows.of(io.StringIO(text))
+    assert (rows.delimiter, list(rows.header)) == (delimiter, header)
+
+
+def test_a_quoted_cell_may_go_on_for_fifty_lines() -> None:
+    """Beyond, its mark is a stray one, and the lines are rows again."""
+    for lines, is_whole in ((50, True), (51, False)):
+        text = 'a,b\nx,"' + "y\n" * lines + '"\nz,w\n'
+        rows = list(Rows.of(io.StringIO(text)))
+        assert (rows[0][1] is not None) is is_whole
+        assert rows[-1][1] == ["z", "w"]
+
+
+@pytest.mark.parametrize(("named", "is_taken"), [(10, False), (11, True)])
+def test_a_column_is_that_of_addresses_where_most_of_it_are(named: int, *, is_taken: bool) -> None:
+    """Half of them are not most."""
+    rows = "".join(f"1,{'ada@x.example' if at < named else 'nobody'}\n" for at in range(20))
+    suppressions = SuppressionList(MemoryStore(), clock=FixedClock())
+    if is_taken:
+        assert import_suppressions(suppressions, io.StringIO(f"one,two\n{rows}")).added == named
+    else:
+        with pytest.raises(ConfigurationError, match="no column"):
+            import_suppressions(suppressions, io.StringIO(f"one,two\n{rows}"))
+
+
+def test_a_problem_is_told_a_hundred_times() -> None:
+    """The rest is counted."""
+    suppressions = SuppressionList(MemoryStore(), clock=FixedClock())
+    found = import_suppressions(suppressions, io.StringIO("email\n" + "nobody\n" * 102 + "a@x.example\n"))
+    assert (found.added, found.skipped, len(found.problems)) == (1, 102, 100)
+    assert found.problems[-1].startswith("line 101: ")
+
+
+def test_an_export_holds_one_flow_and_what_is_for_all() -> None:
+    """In our format everything without a flow; a provider gets no list's, and nothing of another flow."""
+    suppressions = SuppressionList(MemoryStore(), clear=True, clock=FixedClock())
+    suppressions.add("all@x.example")
+    suppressions.add("news@x.example", flow=Flow.MARKETING)
+    suppressions.add("list@x.example", list="club")
+
+    def exported(**how: Any) -> set[str]:
+        file = io.StringIO()
+        count = export_suppressions(suppressions, file, **how)
+        rows = file.getvalue().splitlines()[1:]
+        assert count == len(rows)
+        return {name for name in ("all", "news", "list") if any(f"{name}@x.example" in row for row in rows)}
+
+    assert exported() == {"all", "news", "list"}
+    assert exported(flow=Flow.TRANSACTIONAL) == {"all", "list"}
+    assert exported(provider="postmark") == {"all"}
+    assert exported(provider="postmark", flow=Flow.MARKETING) == {"all", "news"}
+    assert exported(provider="postmark", flow=Flow.TRANSACTIONAL) == {"all"}
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_an_entry_ends_when_it_is_said() -> None:
+    """In seconds, as a timedelta or at a moment; never beyond a century."""
+    assert end_of(None, NOW) is None
+    assert end_of(60, NOW) == end_of(timedelta(seconds=60), NOW) == NOW + timedelta(seconds=60)
+    assert end_of(-5, NOW) == NOW
+    assert end_of(NOW, NOW + timedelta(1)) == NOW
+    assert end_of(LONGEST, NOW) == NOW + timedelta(seconds=LONGEST)
+    assert end_of(LONGEST + 1, NOW) is None
+    for wrong in ("60", float("nan")):
+        with pytest.raises(ConfigurationError):
+            end_of(wrong, NOW)
+
+
+@pytest.mark.parametrize("name", ["soft_window", "remember", "soft_expires"])
+def test_what_is_remembered_lasts(name: str) -> None:
+    """Above nothing, and at most a century."""
+    for seconds, is_one in ((0, False), (0.5, True), (LONGEST, True), (LONGEST + 1, False), ("1", False)):
+        settings: Any = {name: seconds}
+        if is_one:
+            SuppressionList(MemoryStore(), **settings)
+        else:
+            with pytest.raises(ConfigurationError, match=name):
+                SuppressionList(MemoryStore(), **settings)
+
+
+def test_an_event_happened_between_1970_and_now() -> None:
+    """Whatever a report says."""
+    assert sensible(None, NOW) == NOW
+    assert sensible(NOW + timedelta(1), NOW) == NOW
+    assert sensible(NOW - timedelta(1), NOW) == NOW - timedelta(1)
+    assert sensible(datetime(1960, 1, 1), NOW) == datetime(1970, 1, 1, tzinfo=UTC)  # noqa: DTZ001 -- without a zone
+
+
+def test_of_two_entries_the_longer_one_stays() -> None:
+    """A held one gives way to a decided one; the same one is written once."""
+
+    def entry(expires: datetime | None, *, held: bool = False) -> Suppression:
+        return Suppression("k", "manual", NOW, expires=expires, held=held)
+
+    soon, late = NOW + timedelta(1), NOW + timedelta(2)
+    assert lasts_longer(entry(None), entry(soon))
+    assert lasts_longer(entry(None), entry(None))
+    assert not lasts_longer(entry(soon), entry(None))
+    assert lasts_longer(entry(late), entry(soon))
+    assert lasts_longer(entry(soon), entry(soon))
+    assert not lasts_longer(entry(soon), entry(late))
+    assert not lasts_longer(entry(None, held=True), entry(soon))
+    assert lasts_longer(entry(None, held=True), entry(soon, held=True))
+
+
+def soft(at: datetime, reason: BounceReason = BounceReason.MAILBOX_FULL) -> Event:
+    """Return a bounce of a mailbox that is full."""
+    return Event(EventType.BOUNCED, ADA, reason=reason, action=Action.RETRY, time=at)
+
+
+@pytest.mark.parametrize(
+    ("reason", "days"), [(BounceReason.MAILBOX_FULL, 5), (BounceReason.MAILBOX_DISABLED, 2)]
+)
+def test_days_with_a_soft_bounce_are_counted(reason: BounceReason, days: int) -> None:
+    """One a day; the last of them suppresses, for half a year."""
+    clock = FixedClock()
+    suppressions = SuppressionList(MemoryStore(clock=clock), clock=clock)
+    for day in range(days):
+        assert not suppressions.is_suppressed(ADA)
+        for _ in range(3):
+            caused = suppressions.apply(soft(clock.now, reason))
+        assert (caused is not None) is (day == days - 1)
+        clock.advance(DAY)
+    assert suppressions.is_suppressed(ADA)
+    clock.advance(179 * DAY - 1)
+    assert suppressions.is_suppressed(ADA)
+    clock.advance(1)
+    assert not suppressions.is_suppressed(ADA)
+
+
+@pytest.mark.parametrize(("gap", "is_suppressed"), [(29, True), (30, False)])
+def test_days_are_counted_within_a_window(gap: int, *, is_suppressed: bool) -> None:
+    """Of thirty days, the first not among them."""
+    clock = FixedClock()
+    suppressions = SuppressionList(MemoryStore(clock=clock), soft_limit=2, clock=clock)
+    first = clock.now
+    clock.advance(gap * DAY)
+    suppressions.apply(soft(first))
+    suppressions.apply(soft(clock.now))
+    assert suppressions.is_suppressed(ADA) is is_suppressed
+
+
+def wave(unknown: int, delivered: int, *, earlier: bool = True, policy: OutagePolicy | None = None) -> bool:
+    """Return whether addresses that a provider calls unknown are held."""
+    clock = FixedClock()
+    told: list[object] = []
+    suppressions = SuppressionList(
+        MemoryStore(clock=clock), outage=policy or OutagePolicy(), on_outage=told.append, clock=clock
+    )
+    if earlier:
+        suppressions.apply(Event(EventType.DELIVERED, "x@big.example", time=clock.now))
+        clock.advance(DAY)
+    for number in range(delivered):
+        suppressions.apply(Event(EventType.DELIVERED, f"d{number}@big.example", time=clock.now))
+    for number in range(unknown):
+        dead = Event(
+            EventType.BOUNCED,
+            f"u{number}@big.example",
+            reason=BounceReason.MAILBOX_UNKNOWN,
+            action=Action.SUPPRESS,
+            time=clock.now,
+        )
+        suppressions.apply(dead)
+    held = suppressions.find("u0@big.example")
+    assert held is not None
+    assert held.held is bool(told)
+    return bool(told)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "delivered", "is_outage"), [(19, 0, False), (20, 0, True), (20, 46, True), (20, 47, False)]
+)
+def test_a_wave_of_unknown_addresses_is_an_outage(unknown: int, delivered: int, *, is_outage: bool) -> None:
+    """From twenty on, where they are three in ten of what the provider answered."""
+    assert wave(unknown, delivered) is is_outage
+
+
+def test_a_provider_that_never_took_mail_is_believed() -> None:
+    """It may be dead; one that took mail only today has no earlier day either."""
+    assert not wave(30, 0, earlier=False)
+    assert not wave(30, 5, earlier=False)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "is_one"),
+    [
+        ("share", 1.0, True),
+        ("share", 1.01, False),
+        ("share", 0, False),
+        ("least", 1, True),
+        ("least", 0, False),
+        ("window", 0.1, True),
+        ("window", 0, False),
+        ("pause", float("inf"), False),
+        ("hold", -1, False),
+        ("hold", "1", False),
+    ],
+)
+def test_a_policy_for_outages_has_bounds(setting: str, value: Any, *, is_one: bool) -> None:
+    """Numbers above nothing, and a share of at most all."""
+    if is_one:
+        assert getattr(OutagePolicy(**{setting: value}), setting) == value
+    else:
+        with pytest.raises(ConfigurationError, match=setting):
+            OutagePolicy(**{setting: value})
+
+
+def test_a_table_shows_what_is_known_of_an_event() -> None:
+    """And nothing that is empty; the report itself is not in it."""
+    event = Event(EventType.BOUNCED, ADA, status="5.1.1", provider="dsn", raw={"x": 1})
+    assert {str(name): value for name, value in event._table()[2]} == {
+        "type": "bounced",
+        "recipient": ADA,
+        "status": "5.1.1",
+        "action": "none",
+        "provider": "dsn",
+    }
+
+
+def test_a_refusal_of_a_provider_is_in_its_own_words() -> None:
+    """A reply of a server inside them counts before them."""
+
+    def mailgun(**more: Any) -> Event:
+        told = {"event": "failed", "severity": "permanent", "recipient": ADA, "timestamp": 1.0, **more}
+        (event,) = from_webhook("mailgun", {"event-data": told, "signature": {}})
+        return event
+
+    dead = mailgun(**{"delivery-status": {"code": 550, "message": "5.1.1 no such user"}})
+    assert (dead.reason, dead.action) == (BounceReason.MAILBOX_UNKNOWN, Action.SUPPRESS)
+    full = mailgun(severity="temporary", **{"delivery-status": {"code": 452, "message": "4.2.2 full"}})
+    assert (full.type, full.reason, full.action) == (
+        EventType.DEFERRED,
+        BounceReason.MAILBOX_FULL,
+        Action.RETRY,
+    )
