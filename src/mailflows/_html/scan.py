@@ -16,8 +16,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 # Name, attributes, and text up to the next tag; a "<" that opens no tag is text. No two neighbours accept the
-# same character.
-_TAG = re.compile(r"<(/?[a-zA-Z!?][^\s<>/]*+)([^<>]*+)>?+([^<]*+(?:<(?!/?[a-zA-Z!?])[^<]*+)*+)")
+# same character. No group is repeated with "*+": Python before 3.11.5 goes astray there (gh-106052).
+_TAG = re.compile(r"<(/?[a-zA-Z!?][^\s<>/]*+)([^<>]*+)>?+([^<]*+(?:<(?!/?[a-zA-Z!?])[^<]*+)*)")
 # An attribute stands behind white space, a quotation mark or a slash: one of few characters is found fast.
 _HREF = re.compile(r"""[\s"'/]href\s{0,9}=\s{0,9}("[^"]*|'[^']*|[^\s>"']+)""", re.IGNORECASE)
 _IMAGE_ATTRIBUTE = re.compile(
@@ -51,7 +51,7 @@ _COMMENT_END = re.compile("--!?>")
 _MARK_IN_VALUE = re.compile(r"""=\s{0,9}(?:"[^"<>]*+[<>]|'[^'<>]*+[<>])""")
 ATTRIBUTES = (
     r"""(?:[\s/]*+[^\s/>][^\s/>=]*+"""
-    r"""(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+|(?=>))|(?!\s*+=)))*+"""
+    r"""(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+|(?=>))|(?!\s*+=)))*"""
 )
 """All attributes of a tag (HTML Living Standard, section 13.2.5); an open quotation mark ends none."""
 

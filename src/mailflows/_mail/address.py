@@ -51,7 +51,7 @@ _MOST_DEPTH = 100
 
 _COMMENT_MARK = re.compile(r"\\.|[()]", re.DOTALL)
 _TOKEN = re.compile(
-    r'(?P<quoted>"(?:[^"\\]|\\.)*+")|<(?P<angle>(?:[^<>"\\]|"(?:[^"\\]|\\.)*+"|\\.)*+)>'
+    r'(?P<quoted>"[^"\\]*+(?:\\.[^"\\]*+)*")|<(?P<angle>[^<>"\\]*+(?:(?:"[^"\\]*+(?:\\.[^"\\]*+)*"|\\.)[^<>"\\]*+)*)>'
     r'|(?P<literal>\[[^\[\]\\<>"]*+\])|(?P<mark>[,;:])|(?P<text>[^"\\,;:()<>\[\]]++)',
     re.DOTALL,
 )
@@ -61,7 +61,7 @@ _PLAIN = re.compile(
     r'<([^<>\s@,;:"()\\]{1,320}@[^<>\s@,;:"()\\]{1,320})>[ \t]{0,9}'
 )
 _ADDRESS = re.compile(
-    r"""([^\s@<>()\[\],;:"\\]++|"(?:[^"\\]|\\.)*+")\s*+@\s*+([^\s@<>()\[\],;:"\\]++|\[[0-9A-Za-z:.]++\])"""
+    r"""([^\s@<>()\[\],;:"\\]++|"[^"\\]*+(?:\\.[^"\\]*+)*")\s*+@\s*+([^\s@<>()\[\],;:"\\]++|\[[0-9A-Za-z:.]++\])"""
 )
 _ATOM = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
 _BARE = re.compile(r"[\w!#$%&'*+/=?^`{|}~.-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*", re.ASCII)
@@ -70,7 +70,7 @@ _BARE = re.compile(r"[\w!#$%&'*+/=?^`{|}~.-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
 _ROUTE = re.compile(r"@[^:<>\"]*+:")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 # A quoted string that is no local part: what stands in it is a name, whatever it looks like.
-_QUOTED_NAME = re.compile(r'"(?:[^"\\]|\\.)*+"(?!\s*+@)', re.DOTALL)
+_QUOTED_NAME = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*"(?!\s*+@)', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,7 +242,7 @@ _NOT_BASE64 = bytes(
 )
 
 _PARAMETER = re.compile(r';\s{0,99}([\w*-]{1,40})\s{0,9}=\s{0,9}("(?:[^"\\]|\\.)*"?|[^;"\s][^;]*|)')
-_OUTSIDE = re.compile(r'(?:[^"(\\]++|"(?:[^"\\]|\\.)*+"?+|\\.?+)*+', re.DOTALL)
+_OUTSIDE = re.compile(r'(?:[^"(\\]++|"[^"\\]*+(?:\\.[^"\\]*+)*"?+|\\.?+)*', re.DOTALL)
 _LISTED = re.compile(r"<([^<>]{1,2000})>")
 _PARAMETER_LIMIT = 8192
 _MAX_SEGMENTS = 100

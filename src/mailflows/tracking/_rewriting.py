@@ -96,7 +96,7 @@ def as_printable(raw: bytes, part: TextPart) -> bytes:
 
 
 _ENCODING = re.compile(
-    rb"^content-transfer-encoding[ \t]*:[^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*+", re.IGNORECASE | re.MULTILINE
+    rb"^content-transfer-encoding[ \t]*:[^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*", re.IGNORECASE | re.MULTILINE
 )
 
 
