@@ -1,4 +1,4 @@
-"""Whether the 90 % interval of a list holds the true bounce rate, on simulated lists of six kinds.
+"""Whether the 90 % interval of a list contains the true bounce rate, on simulated lists of six kinds.
 
     python benchmarks/recipients_prediction.py [lists a kind]
 

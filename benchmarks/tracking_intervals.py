@@ -1,4 +1,4 @@
-"""How often the intervals hold the truth: simulated campaigns with known shares.
+"""How often the intervals contain the true share, on simulated campaigns.
 
     python benchmarks/tracking_intervals.py
 

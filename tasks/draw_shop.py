@@ -39,7 +39,7 @@ def main() -> None:
         text(24, 30, "attack"),
         text(ATTACK, 30, "came through"),
         *(text(x, 30, flow) for x, flow in zip(FLOW_AT, FLOWS, strict=True)),
-        text(FLOW_AT[0], 50, "of everybody else: in the hour, and after it", "small"),
+        text(FLOW_AT[0], 50, "the mail of everybody else: in the hour, and after it", "small"),
     ]
     for number, scene in enumerate(scenes):
         lines += row(TOP + ROW * number, scene)

@@ -80,7 +80,7 @@ def senders() -> str:
     words = {
         "free": "never stopped",
         "stop": "stopped in time",
-        "tolerate": "goes",
+        "tolerate": "sent",
         "refuse": "refused in time",
     }
     for row in found["scenarios"]:
@@ -123,7 +123,7 @@ def content() -> str:
             "warnings and errors per good template, mean and most",
             f"{templates['warnings_mean']:.1f}, {templates['warnings_most']}",
         ],
-        ["pages that say the same after inlining", f"{pairs['equal']} of {pairs['pairs']}"],
+        ["pages that read the same after inlining", f"{pairs['equal']} of {pairs['pairs']}"],
         ["least agreement with SpamAssassin, of the rules claimed", percent(found["spamassassin"]["least"])],
         ["pages that a second repair changes", f"{fix['changed_by_second_run']} of {fix['pages']}"],
         [
@@ -132,7 +132,7 @@ def content() -> str:
         ],
         ["… after inlining alone", f"{pixels['inlined']['same']} of {pixels['pages']}"],
         [
-            "inlining, times of css-inline (written in Rust); cold, every style sheet new",
+            "time for inlining, relative to css-inline (written in Rust); with cold caches",
             f"{inlining['mailflows_ratio']:.1f}, {inlining['mailflows_cold_ratio']:.1f}",
         ],
         ["`lint`, per template, processor time", medians["lint"]],
@@ -150,13 +150,13 @@ def flows() -> str:
         row = guard[name]["refuse"]
         found, clean = percent(row["written blocks found"]), percent(row["clean"])
         rows.append(
-            [f"a promotional block in transactional mail, {name}", f"{found} refused; {clean} of the clean"]
+            [f"a promotional block in transactional mail, {name}", f"{found} refused; {clean} of clean mail"]
         )
     for name in ("outside corpus", "outside pages", "open corpus"):
         row = templates[name]
         found, clean = percent(row["injected found"]), percent(row["clean flagged"])
         rows.append(
-            [f"foreign text in a slot, templates of the {name}", f"{found} found; {clean} of the clean"]
+            [f"foreign text in a slot, templates of the {name}", f"{found} found; {clean} of clean mail"]
         )
     return table(["what was tried", "measured"], rows)
 
@@ -198,8 +198,9 @@ def guard() -> str:
     worst = found["kept aside"]["most clean messages refused in a kind or language"]
     return (
         table(["", "messages", "refused", "flagged", "allowed"], rows)
-        + f"\n\nText and HTML of the same marketing message get one verdict in {percent(alike)}. "
-        f"Most clean texts\nkept aside that are refused in one kind or language: {worst}."
+        + "\n\nText and HTML of the same marketing message get the same verdict in "
+        f"{percent(alike)} of cases.\nClean texts kept aside that are refused in the worst kind or language: "
+        f"{worst}."
     )
 
 
@@ -290,11 +291,14 @@ def relays() -> str:
     held = found["acheck_blocks"]
     lost = f"{kills['lost']} lost, {kills['duplicates']} twice, {kills['unknown']} unknown"
     rows: list[list[object]] = [
-        ["messages a second by `GateSMTP`, of smtplib's; the gate's time apart", f"{speed['ratio']:.2f}"],
-        ["processor time to hand over 20 MB, of that by smtplib", f"{cpu['ratio_handed_over']:.2f}"],
+        [
+            "messages a second with `GateSMTP`, of smtplib's; without the check",
+            f"{speed['ratio']:.2f}",
+        ],
+        ["processor time to hand over 20 MB, relative to smtplib", f"{cpu['ratio_handed_over']:.2f}"],
         ["the same with the gate's check", f"{cpu['ratio_with_check']:.2f}"],
         [
-            "milliseconds for which `acheck` holds the loop: a small message",
+            "milliseconds for which `acheck` blocks the event loop: a small message",
             f"{held['small_message_ms']:.0f}",
         ],
         ["the same with 20 MB", f"{held['large_message_ms']:.0f}"],
@@ -314,8 +318,8 @@ def shop(number: int) -> str:
     for flow, sent in scene["honest"].items():
         now, end = scene["delivered"][flow], scene["in_the_end"][flow]
         late = f"the other {end - now} after the hour, once each" if end > now else ""
-        rows.append([f"{flow}, of everybody else", sent, now, late])
-    return table(["in this hour", "messages", "taken by the relays", ""], rows)
+        rows.append([f"{flow}, everybody else's", sent, now, late])
+    return table(["in this hour", "messages", "accepted by the relays", ""], rows)
 
 
 LOAD = 0.7
@@ -338,7 +342,7 @@ def scaling() -> str:
 
 
 def scaling_costs() -> str:
-    """Return what one message costs, by where the state lives, and where the first wall is."""
+    """Return what one message costs, by where the state lives, and where the first bottleneck is."""
     shared, relay = result("gate_shared"), result("relays")["speed"]["gate_smtp_per_second"]
     on_redis = shared["redis"]
     rows: list[list[object]] = [
@@ -355,8 +359,8 @@ def scaling_costs() -> str:
         table(["milliseconds of processor time for a message", ""], rows)
         + f"\n\nA message takes {on_redis['commands']:.0f} commands of Redis, those within scripts included; "
         f"{more:.0%} more with\nfour processes at once, where a document was changed in between and written "
-        "again. One server executes\none command at a time, so it is full at about "
-        f"**{1000 / worst:.0f} messages a second**: that is the first wall."
+        "again. One server executes\none command at a time, so it is saturated at about "
+        f"**{1000 / worst:.0f} messages a second**: that is the first bottleneck."
     )
 
 

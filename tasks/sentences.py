@@ -28,6 +28,7 @@ TABLES = [
     path
     for path in sorted((SOURCE / "data").rglob("*.toml"))
     if path.parent.name not in {"lexicon", "feedback"}
+    and path.stem not in {"provider-names", "status", "unsubscribe"}
 ]
 
 _CODE = re.compile(r"^```.*?^```|<!-- figures:.*?<!-- end -->", re.DOTALL | re.MULTILINE)
@@ -106,7 +107,7 @@ def of_table(file: Path) -> Iterator[str]:
         elif isinstance(value, list):
             for inner in value:
                 yield from walk(inner, place)
-        elif isinstance(value, str) and _SENTENCE.search(value) and not value.startswith(("{", "[")):
+        elif isinstance(value, str) and _SENTENCE.search(value) and not _EXPRESSION.search(value):
             yield f"{place}: {value}"
 
     yield from walk(tomllib.loads(file.read_text("utf-8")), file.stem)

@@ -64,8 +64,8 @@ def quality(found: dict[str, Any]) -> str:
     kept = found["splits"]["source"]["outside"]["views"]["as_sent"]
     return (
         table(["macro-F1, balanced by source", "with headers", "bare"], rows)
-        + f"\n\nAbove its threshold the model keeps {percent(kept['coverage'])} of collected mail as sent,\n"
-        f"and is right on {percent(kept['kept_accuracy'])} of what it keeps."
+        + f"\n\nThe model is sure about {percent(kept['coverage'])} of collected mail as sent,\n"
+        f"and right about {percent(kept['kept_accuracy'])} of that."
     )
 
 
@@ -174,8 +174,8 @@ def replies() -> str:
         for name, row in found["readers"].items()
     ]
     head = [f"{found['replies']} replies of {found['providers']} providers and servers", "class"]
-    head += ["suppressions that are right", "unknown recipients suppressed", "own faults known"]
-    return table([*head, "own faults that suppress"], rows)
+    head += ["suppressions that are right", "unknown recipients suppressed", "sender faults recognised"]
+    return table([*head, "sender faults that suppress"], rows)
 
 
 def attacked() -> str:
@@ -185,7 +185,7 @@ def attacked() -> str:
     sent, got = (sum(sum(scene[key].values()) for scene in scenes) for key in ("honest", "in_the_end"))
     twice = sum(scene["twice"] for scene in scenes)
     return (
-        f"of {tried:,} messages that five attacks caused, {came} left; of {sent} orders, letters and\n"
+        f"of {tried:,} messages that five attacks caused, {came} were sent; of {sent} orders, letters and\n"
         f"newsletters in the same hours, and in one in which a relay was down, {got} arrived, "
         f"{twice or 'none'} of\nthem twice."
     )

@@ -77,7 +77,7 @@ class Shop:
     def sign_up(self, name: str, address: str, client: str) -> str:
         """Greet who typed a name and an address into the form, and ask to confirm the address."""
         text = (
-            f"Hello {name},\n\nplease confirm your e-mail address for your account:\n\n"
+            f"Hello {name},\n\nplease confirm your email address for your account:\n\n"
             f"https://{PEOPLE}/confirm/{next(self._numbers):08}\n\nIf it was not you, ignore this message.\n"
         )
         mail = self._mail(f"Shop <noreply@{NOTIFY}>", address, "Please confirm your address", text)

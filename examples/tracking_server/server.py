@@ -1,4 +1,4 @@
-"""A server for tracked mail: pixel, clicks and one-click unsubscribing, as WSGI and as ASGI application.
+"""A server for tracked mail: pixel, clicks and one-click unsubscribe, as WSGI and as ASGI application.
 
 Usage: TRACKING_KEY=<64 hexadecimal digits> python examples/tracking_server/server.py
 

@@ -1,4 +1,4 @@
-"""Hosts and the domains that somebody registered: the one door to the public suffix list."""
+"""Hosts and the domains that somebody registered: the only code that asks the public suffix list."""
 
 from __future__ import annotations
 

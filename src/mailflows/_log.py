@@ -1,4 +1,4 @@
-"""What may stand in a log: one line, without what drives a terminal, without whom it is about."""
+"""What may be logged: one line, without control characters and without the person it is about."""
 
 from __future__ import annotations
 

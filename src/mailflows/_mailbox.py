@@ -15,7 +15,7 @@ from mailflows._mail.address import mailbox_of
 __all__ = ["duplicate_key", "key_rule", "mailbox_key", "spelling_differences"]
 
 _LONGEST = 320
-"""Characters of a key: 64 of a local part, 255 of a domain, and the @-sign (RFC 5321 section 4.5.3.1)."""
+"""Characters of a key: 64 of a local part, 255 of a domain, and the @ sign (RFC 5321 section 4.5.3.1)."""
 
 # Providers' own pages, as of 2026-11-23: which local parts reach the same mailbox.
 _ALIASES = {

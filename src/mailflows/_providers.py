@@ -53,7 +53,7 @@ def provider_of(domain: str, *, mail_hosts: tuple[str, ...] = ()) -> Provider:
     """Return the provider of a domain.
 
     Args:
-        domain: The part after the @-sign.
+        domain: The part after the @ sign.
         mail_hosts: Names of its mail hosts, the preferred first, where they are known. Without them only
             the table of domains is looked at, and an unknown domain is a provider by itself.
 

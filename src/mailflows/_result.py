@@ -51,10 +51,10 @@ class Severity(StrEnum):
     """Worth knowing."""
 
     WARNING = "warning"
-    """Readers, filters or receivers will mind."""
+    """Readers, filters or receivers may object."""
 
     ERROR = "error"
-    """Do not send like this."""
+    """Do not send it like this."""
 
     @property
     def weight(self) -> int:

@@ -1,4 +1,4 @@
-"""Signed tokens: what we wrote into a message is known again when it comes back.
+"""Signed tokens: what we wrote into a message is recognised when it comes back.
 
 A token says what it is for, when it was made, until when it holds, and a few short fields. It is signed with
 HMAC-SHA-256 (RFC 2104), of which 128 bits are kept, the least that RFC 2104 section 5 allows for it.
@@ -93,7 +93,7 @@ class Token:
 
 
 class Signer:
-    """Makes tokens and knows them again.
+    """Makes tokens and recognises them.
 
     Args:
         keys: Secrets of at least 16 bytes, such as ``secrets.token_bytes(32)``. The first one signs; the
@@ -126,7 +126,7 @@ class Signer:
         """Return a token as base64url without padding (RFC 4648 section 5).
 
         Args:
-            purpose: What it shall be good for.
+            purpose: What it is valid for.
             fields: What to write into it; no addresses, it can be read by anybody.
             lifetime: Seconds that it holds, rounded up to whole hours; `None` for always.
 
@@ -146,7 +146,7 @@ class Signer:
         Mail systems may change the case of a local part, so none is meant: `from_local` reads any.
 
         Args:
-            purpose: What it shall be good for.
+            purpose: What it is valid for.
             fields: What to write into it. All together take at most `LOCAL_ROOM` bytes: one for each
                 field, one for each character, half a one for each digit of a decimal or lower-case
                 hexadecimal number.
@@ -217,7 +217,7 @@ class Signer:
             raise _malformed()
         version, number = divmod(raw[0], 16)
         if version != VERSION:
-            msg = f"this token is of version {version}; version {VERSION} is known here"
+            msg = f"this token is of version {version}; only version {VERSION} is supported"
             raise TokenError(msg, reason="version")
         if number >= len(_PURPOSES):
             raise _malformed()
@@ -242,7 +242,7 @@ class Signer:
 
 
 def text_of(value: object) -> str:
-    """Return what shall be a token; of what is no text, such as a missing parameter, an empty one."""
+    """Return text as a token; for anything but text, such as a missing parameter, an empty one."""
     return value if isinstance(value, str) else ""
 
 

@@ -166,7 +166,7 @@ class TokenError(MailflowsError, ValueError):
 
 
 class MissingExtra(MailflowsError, ImportError):  # noqa: N818 -- names what is missing
-    """Raised when an optional package is needed; the message names the extra that brings it.
+    """Raised when an optional package is needed; the message names the extra that provides it.
 
     Attributes:
         extra: Name of the extra, as in ``pip install '.[extra]'`` in a copy of the repository.

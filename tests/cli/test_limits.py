@@ -39,7 +39,7 @@ def test_an_operator_lists_shows_and_resets(file: Path, capsys: pytest.CaptureFi
     assert limiter is not None
     limiter.acquire(to="ada@shop.example", client="192.0.2.7")
     assert main(["limits", "list", str(file)]) == 0
-    assert "exact, in any such time" in capsys.readouterr().out
+    assert "exact, in any period of that length" in capsys.readouterr().out
     assert main(["limits", "show", str(file), "--to", "Ada@shop.example", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert [(row["remaining"], row["limit"]) for row in shown] == [(2, 3), (9, 10)]

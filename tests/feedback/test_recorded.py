@@ -22,7 +22,7 @@ DELIVERED = {"type": "delivered", "recipient": "ada@one.example", "time": "2026-
 @pytest.mark.parametrize(
     ("field", "word", "meant"),
     [("type", "click", "clicked"), ("reason", "mailbox-unknwon", "mailbox-unknown"),
-     ("action", "supress", "suppress"), ("flow", "markting", "marketing"), ("type", None, "no EventType"),
+     ("action", "supress", "suppress"), ("flow", "markting", "marketing"), ("type", None, "valid EventType"),
      ("time", "yesterday", "2026-02-14T09:00:00Z")],
 )  # fmt: skip
 def test_a_wrong_word_says_which_was_meant(field: str, word: Any, meant: str) -> None:
@@ -84,7 +84,7 @@ def test_a_row_that_cannot_be_read_is_named(row: Any, said: str) -> None:
 @pytest.mark.parametrize("events", [b"x", DELIVERED, Event(EventType.SENT), 7, None])
 def test_one_event_is_not_several(events: Any) -> None:
     """What is no series of events is an error of its own."""
-    with pytest.raises(ConfigurationError, match="events are several"):
+    with pytest.raises(ConfigurationError, match="events must be several"):
         CampaignStats.from_events(events)
 
 

@@ -88,9 +88,9 @@ def test_contradictions_are_refused(rates: str, settings: dict[str, Any], field:
 @pytest.mark.parametrize(
     ("rates", "exact", "said"),
     [
-        ("64/hour", None, "exact, in any such time"),
+        ("64/hour", None, "exact, in any period of that length"),
         ("65/hour", None, "never more in any hour, each counted up to 56 seconds too long"),
-        ("1000/hour", True, "exact, in any such time"),
+        ("1000/hour", True, "exact, in any period of that length"),
         ("3/hour", False, "steady, 3 at once, at most 6 in any hour"),
         ("500/hour; burst 50", None, "steady, 50 at once, at most 550 in any hour"),
     ],

@@ -69,7 +69,7 @@ def test_every_sentence_is_there_in_every_language(code: str) -> None:
 
 @given(st.text(max_size=60), st.sampled_from(LANGUAGES))
 def test_anything_has_a_sentence(text: str, language: str) -> None:
-    """In each language, and an error never repeats what stands before the @-sign."""
+    """In each language, and an error never repeats what stands before the @ sign."""
     report = check_recipient(text, dns=False)
     if report.verdict is Deliverability.UNDELIVERABLE:
         assert report.explain(language=language)

@@ -227,14 +227,14 @@ def test_a_rate_that_does_not_exist() -> None:
     [
         (40, 80, '"clicked" is 4.0 points higher in b than in a'),
         (80, 40, '"clicked" is 4.0 points lower in b than in a'),
-        (40, 45, 'No difference in "clicked" can be told between a and b'),
+        (40, 45, 'There is no clear difference in "clicked" between a and b'),
     ],
 )
 def test_comparisons_say_what_can_be_told(first: int, second: int, expected: str) -> None:
     """A difference is claimed only where the interval leaves out none."""
     found = compare(campaign(first, name="a"), campaign(second, name="b"))
     assert found.sentence().startswith(expected)
-    assert {d.name: d.is_clear for d in found}["clicked"] is not expected.startswith("No")
+    assert {d.name: d.is_clear for d in found}["clicked"] is not expected.startswith("There is no clear")
 
 
 def test_a_comparison_with_nothing() -> None:

@@ -37,10 +37,11 @@ __all__ = [
 ]
 
 OnStoreError: TypeAlias = Literal["allow", "deny", "raise"]
-"""What a part does where its document cannot be had: let it pass, refuse, or raise the `StoreError`."""
+"""What a part does where its document cannot be read: let it pass, refuse, or raise the `StoreError`."""
 
 Change: TypeAlias = "Callable[[bytes | None], bytes | None]"
-"""Returns what a document shall be (`None`: not there) from what it is. It may run again, so it is pure."""
+"""Returns the new content of a document (`None`: delete it) from the current one; it may run again, so it
+is pure."""
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ PATIENCE = 2.0
 FIRST_PAUSE = 1.0
 """Seconds for which a store that failed is left alone; twice as long after each further failure."""
 
-# choice: nobody shall wait a minute for a server that is well
+# choice: nobody should wait a minute for a server that is up
 LONGEST_PAUSE = 30.0
 """Seconds at most: how long a store that is well again is not noticed."""
 
@@ -289,7 +290,7 @@ class DocumentKeeper:
                 yield found
 
     def instead(self, problem: StoreError) -> bool:
-        """Return whether the policy lets it pass, where a document could not be had.
+        """Return what the policy says where a document could not be read.
 
         Raises:
             StoreError: The problem itself, where the policy is ``raise``.

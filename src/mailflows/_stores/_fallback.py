@@ -34,7 +34,7 @@ BUSY_PAUSE = 1.0
 
 # bound: 10 MB
 REMEMBERED = 20_000
-"""Keys of which is remembered how they stood; about 500 bytes each, so 10 MB at most."""
+"""Keys whose last state is remembered; about 500 bytes each, so 10 MB at most."""
 
 
 class Fallback:
@@ -113,7 +113,7 @@ class Fallback:
             self._note(ticket, problem)
 
     def _may_settle(self, outcome: Outcome, *, keep: bool, degraded: bool) -> int | None:
-        """Return the breaker's ticket where the store shall be asked; settle what was decided here."""
+        """Return the breaker's ticket where the store is to be asked; settle what was decided here."""
         if outcome.is_settled:
             return None
         outcome.is_settled = True

@@ -1,4 +1,4 @@
-"""What becomes of locks when a process forks: one handler for everything that stores hold.
+"""What happens to locks when a process forks: one handler for everything that stores hold.
 
 A child inherits the memory of its parent and one of its threads. A lock that another thread held would never
 be released there, and what that thread was changing would stay half changed. So a fork waits until nobody is

@@ -46,7 +46,7 @@ _LOOK_EVERY = 1.0
 
 # bound: 3 MB
 REMEMBERED = 16_384
-"""Digests of which is remembered what they are by older keys; about 200 bytes each."""
+"""Digests whose values under older keys are remembered; about 200 bytes each."""
 
 
 class KeyRing:
@@ -139,7 +139,7 @@ def _of_key(key: bytes, digits: int, person: bytes) -> str:
 
 
 def stray_mark(keys: Iterable[str], known: Sequence[str]) -> str | None:
-    """Return the id of a key that wrote one of these documents, and is not known; or `None`.
+    """Return the ID of an unknown key that wrote one of these documents, or `None`.
 
     >>> stray_mark(["tally:2026", "block:aa11" + 28 * "0", "block:bb22" + 28 * "0"], ["aa11"])
     'bb22'
@@ -245,7 +245,7 @@ class StoreKeys:
     def _unfit(self, store: str) -> StoreError:
         what = "none was given" if self.own is None else "the secret given is not that one"
         msg = (
-            f"{store}: it was written with another secret, and {what}; nobody in it would be found. "
+            f"{store}: it was written with another secret, and {what}; no entry in it would be found. "
             "Open it with its secret (secret=, or secret_env or secret_file in flows.toml); "
             "to change that, give both, the new one first"
         )

@@ -22,7 +22,7 @@ __all__ = ["SLACK", "Amount", "DistinctMeter", "GcraMeter", "Meter", "State", "W
 
 # bound: the drift of sums of doubles
 SLACK = 1e-6
-"""Seconds: sums of intervals drift by less, and no sender shall lose the last message of a burst to that."""
+"""Seconds: sums of intervals drift by less, and no sender should lose the last message of a burst to that."""
 
 # bound: the memory of a distinct meter
 SAMPLE = 16_384
@@ -37,7 +37,7 @@ State: TypeAlias = "float | tuple[float, ...] | dict[int, float] | bytes"
 """What a store keeps for one meter and key."""
 
 Amount: TypeAlias = "int | tuple[int, ...]"
-"""What is taken: a number of units, or the hashes of the values that a distinct meter shall see."""
+"""What is taken: a number of units, or the hashes of the values that a distinct meter is to see."""
 
 
 class Meter(ABC):
@@ -162,7 +162,7 @@ class GcraMeter(Meter):
         return None if state - now - self.span > SLACK else state
 
     def overspend(self, state: float | None, now: float, amount: int) -> float:
-        """See `Meter.overspend`; who knocks without end waits for one interval after the last time."""
+        """See `Meter.overspend`; whoever keeps trying waits for one interval after the last time."""
         return min(self.spend(state, now, amount, now, now), now + self.span)
 
     def part(self, share: float) -> GcraMeter:
@@ -178,7 +178,7 @@ class GcraMeter(Meter):
 
 
 class WindowMeter(Meter):
-    """An exact window: in no stretch of *period* seconds more than *limit* units, wherever it begins.
+    """An exact window: at most *limit* units in any *period* seconds, wherever they begin.
 
     The state holds the times of the units that still count, oldest first, and of those that are booked.
 
@@ -258,7 +258,7 @@ class WindowMeter(Meter):
 
 
 class DistinctMeter(Meter):
-    """Counts different values, exactly up to `SAMPLE` and by a sample of them beyond.
+    """Counts different values, exactly up to `SAMPLE` and estimated from a sample above that.
 
     In no stretch of *period* seconds more than *limit* different values; one that was seen in that time
     costs nothing. Above `SAMPLE` only values whose hash lies below a threshold are remembered, and stand

@@ -1,4 +1,4 @@
-"""A store that is looked at and never changed: what would be written stays in memory."""
+"""A read-only view of a store: what would be written stays in memory."""
 
 from __future__ import annotations
 

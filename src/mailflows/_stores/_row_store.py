@@ -1,4 +1,4 @@
-"""A store of your own over rows: a database with transactions gives two verbs, and the rest is here."""
+"""A store of your own over rows: a database with transactions supplies two methods, and the rest is here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An SQLite file that threads and processes share: one connection a process, and patience with locks."""
+"""An SQLite file that threads and processes share: one connection per process, and patience with locks."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ Place = TypeVar("Place")
 """Where a store keeps a state."""
 
 Charge: TypeAlias = "tuple[Meter, str, int | tuple[str, ...]]"
-"""A meter, the key it counts for, and what to take: units, or the values that a distinct meter shall see.
+"""A meter, the key it counts for, and what to take: units, or the values that a distinct meter is to see.
 No meter and key stand twice in one decision."""
 
 
@@ -55,7 +55,7 @@ class Documents(Protocol):
         Args:
             key: The document.
             old: What `load` gave; `None` for "there is none".
-            new: What shall be there; `None` to remove it.
+            new: The new content; `None` to remove it.
             ttl: Seconds after which it goes by itself; never by default.
 
         Raises:

@@ -342,7 +342,7 @@ def _writing(facts: RouteFacts, record: DmarcRecord) -> Iterator[AuditFinding]:
 
 
 def _reports(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFinding]:
-    """Look whether those outside who shall take reports have agreed."""
+    """Check whether outside domains that are to receive reports have agreed."""
     for target, name in report_permissions(found):
         answer = facts.answer(name, "TXT")
         agreed = any(text.lower().replace(" ", "").startswith("v=dmarc1") for text in answer.records)

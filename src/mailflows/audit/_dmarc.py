@@ -53,7 +53,7 @@ class DmarcRecord:
 
     @property
     def policy(self) -> str:
-        """What shall be done with failures; a record that only wants reports asks for nothing."""
+        """What to do with failures; a record that only wants reports asks for nothing."""
         return self.tags.get("p", "none").lower()
 
     def policy_for(self, domain: str) -> str:
@@ -71,7 +71,7 @@ class DmarcRecord:
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """What receivers pass over: unknown tags, and values that are none of their tag's (section 4.7)."""
+        """What receivers ignore: unknown tags, and values that their tags do not allow (section 4.7)."""
         unknown = [name for name in self.tags if name not in {*_VALUES, *_FREE, *REMOVED}]
         wrong = [
             f"{name}={self.tags[name]}"
@@ -81,7 +81,7 @@ class DmarcRecord:
         return (*unknown, *wrong)
 
     def places_of(self, tag: str) -> tuple[str, ...]:
-        """Return the places that ``rua`` or ``ruf`` names."""
+        """Return the URIs that ``rua`` or ``ruf`` names."""
         return tuple(place.strip() for place in self.tags.get(tag, "").split(",") if place.strip())
 
     def domains_of(self, tag: str) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ class RouteFacts:
 
     @property
     def accounts(self) -> dict[tuple[str, str], str]:
-        """What tells an account with a provider: (provider, account) → where it stands."""
+        """What identifies an account with a provider: (provider, account) → where it stands."""
         found: dict[tuple[str, str], str] = {}
         for question, answer in self.answers.items():
             for provider, account in (a for text in answer.records for a in accounts_in(question.kind, text)):
@@ -82,7 +82,7 @@ class RouteFacts:
 def audit_conversations(
     routes: Sequence[FlowRoute], *, blocklists: Sequence[str] = ()
 ) -> list[Conversation[RouteFacts]]:
-    """Return the conversations of an audit, one a route, to be held at once."""
+    """Return the conversations of an audit, one for each route, to be run at once."""
     return [_look(route, blocklists) for route in routes]
 
 
@@ -177,7 +177,7 @@ def key_name(route: FlowRoute, selector: str) -> str:
 
 
 def report_permissions(found: Walk) -> list[tuple[str, str]]:
-    """Return who takes reports outside the organisation, and where they say so (RFC 9990 section 4)."""
+    """Return the outside domains that agree to take reports, and where they say so (RFC 9990 section 4)."""
     record = found.record
     if record is None:
         return []

@@ -1,4 +1,4 @@
-"""Messages as they really leave: whether what is declared and published holds for them."""
+"""Messages as they are really sent: whether they match what is declared and published."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WEB = re.compile(r"<\s*https://", re.IGNORECASE)
 
 
 def sample_findings(known: Sequence[RouteFacts], samples: Iterable[Source]) -> Iterator[AuditFinding]:
-    """Look at messages as they were sent: who signed them, where bounces go, how one leaves.
+    """Check messages as they were sent: who signed them, where bounces go, how people unsubscribe.
 
     Raises:
         MessageError: If a sample is no message.

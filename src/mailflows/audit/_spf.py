@@ -269,7 +269,7 @@ class _Evaluation:
         return ranked[0] if ranked else "unknown"
 
     def explanation(self, written: str, facts: Facts) -> _Talk[str]:
-        """Return what the owner says; whatever is wrong with it, nothing is said (section 6.2)."""
+        """Return the explanation of the domain's owner; nothing if it is faulty (section 6.2)."""
         target = yield from self.target(written, facts)
         if not is_askable(target):
             return ""

@@ -1,4 +1,4 @@
-"""Which networks an SPF record lets send: what two flows share is seen only when records are expanded."""
+"""Which networks an SPF record authorises: what two flows share shows only when records are expanded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Talk = Generator[tuple[Question, ...], Mapping[Question, Answer], None]
 
 @dataclass(slots=True)
 class Expansion:
-    """What an SPF record says, all its includes read.
+    """What an SPF record says, with all its includes.
 
     Attributes:
         domain: Whose record.
@@ -97,7 +97,7 @@ class _Walk:
             yield from self.text(texts[0], path, is_end=is_end)
 
     def text(self, text: str, path: tuple[str, ...], *, is_end: bool) -> _Talk:
-        """Take in one record."""
+        """Process one record."""
         try:
             record = parse_spf(text)
         except SpfSyntaxError as error:
@@ -121,7 +121,7 @@ class _Walk:
                 yield from self.domain(target, (*path, target), is_end=is_end)
 
     def mechanism(self, mechanism: Mechanism, path: tuple[str, ...]) -> _Talk:
-        """Take in one mechanism; only what passes lets anybody send."""
+        """Process one mechanism; only one that passes authorises anybody."""
         self.found.lookups += mechanism.name in COUNTED
         if mechanism.network is not None:
             if mechanism.qualifier == "+":
@@ -146,7 +146,7 @@ class _Walk:
         return not domain or is_askable(domain.removesuffix("."))
 
     def addresses(self, mechanism: Mechanism, target: str, path: tuple[str, ...]) -> _Talk:
-        """Take in the addresses of a name, or those of a domain's mail hosts."""
+        """Add the addresses of a name, or those of a domain's mail hosts."""
         names = [target]
         if mechanism.name == "mx":
             question = Question(target, "MX")

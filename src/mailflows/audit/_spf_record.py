@@ -30,7 +30,7 @@ _ALL_LETTERS = _DOMAIN_LETTERS | frozenset("crt")
 
 
 class SpfSyntaxError(ValueError):
-    """Raised for a record that is not written as RFC 7208 wants it; the text says which term."""
+    """Raised for a record that breaks the syntax of RFC 7208; the text says which term."""
 
 
 @dataclass(frozen=True, slots=True)

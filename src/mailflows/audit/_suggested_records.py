@@ -62,12 +62,12 @@ def tags_line(name: str, tags: Mapping[str, str], **changed: str | None) -> str:
 
 
 def key_line(name: str) -> str:
-    """Return the shape of a key record; only who signs has the key."""
+    """Return a template for a key record; only the signer has the key."""
     return text_line(name, "v=DKIM1; k=rsa; p=PUBLIC-KEY")
 
 
 def provider_key_line(name: str, target: str) -> str:
-    """Return the shape of a key record that is a CNAME to the host of a provider.
+    """Return a template for a key record that is a CNAME to the host of a provider.
 
     >>> provider_key_line("s1._domainkey.news.example.org", "s1.domainkey.{account}.wl.sendgrid.net")
     's1._domainkey.news.example.org. CNAME s1.domainkey.ACCOUNT.wl.sendgrid.net.'

@@ -1,4 +1,4 @@
-"""The threshold that suits mail of one's own."""
+"""The threshold that suits your own mail."""
 
 from __future__ import annotations
 

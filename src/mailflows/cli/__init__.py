@@ -71,7 +71,7 @@ class _Parser(argparse.ArgumentParser):
         return options
 
     def error(self, message: str) -> NoReturn:
-        """End with status 2, what is wrong and what was meant."""
+        """Exit with status 2, and say what is wrong and what was probably meant."""
         wrong = _UNKNOWN_WORD.match(message)
         action = next((one for one in self._actions if wrong and _is_called(one, wrong[1])), None)
         if wrong and action and action.choices:

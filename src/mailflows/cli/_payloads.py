@@ -1,4 +1,4 @@
-"""Webhook payloads that a command is given, as events; what cannot be read is reported, the others go on."""
+"""Webhook payloads that a command is given, as events; what cannot be read is reported."""
 
 from __future__ import annotations
 

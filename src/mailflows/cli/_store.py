@@ -1,4 +1,4 @@
-"""The store that a command looks into: that of a gate, or one that is named by itself."""
+"""The store that a command works on: that of a gate, or one that is named directly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 
 def add_secret(parser: argparse.ArgumentParser) -> None:
-    """Add the argument that says where the secret of a store by itself stands."""
+    """Add the argument that says where the secret of such a store is."""
     parser.add_argument(
         "--secret-env",
         action="append",
@@ -46,7 +46,7 @@ def store_of(options: argparse.Namespace) -> Store:
 
 
 def store_named(name: str, secret_env: list[str] | None, *, is_made: bool = False) -> Store:
-    """Open a store by the file of its gate, or by itself; with *is_made*, make the SQLite file if it is new.
+    """Open a store by the file of its gate, or directly; with *is_made*, make the SQLite file if it is new.
 
     Raises:
         ConfigurationError: If there is none, or its secret is missing.

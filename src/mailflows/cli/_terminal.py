@@ -1,4 +1,4 @@
-"""What commands write: text without what drives a terminal, JSON, and complaints on standard error."""
+"""What commands write: text without control characters, JSON, and errors on standard error."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     command = commands.add_parser(
         "bounces",
-        help="read bounces, complaints and automatic answers",
-        description="Read bounces, complaints and automatic answers: files, folders, mbox, Maildir.",
+        help="read bounces, complaints and automatic replies",
+        description="Read bounces, complaints and automatic replies: files, folders, mbox, Maildir.",
         epilog=STATUS,
     )
     command.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder; - for standard input")

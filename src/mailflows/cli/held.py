@@ -31,7 +31,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     held.add_argument(
         "id", nargs="?", metavar="ID", help="the ID of the message, the first word of its line in the list"
     )
-    held.add_argument("--flow", choices=list(Flow), help="release: the flow that it leaves by")
+    held.add_argument("--flow", choices=list(Flow), help="release: the flow to send it through")
     held.add_argument("--all", action="store_true", help="list: also released and dropped messages")
     held.add_argument("--json", action="store_true", help="list: one JSON object per line")
     held.set_defaults(run=_run)
@@ -46,7 +46,7 @@ def _run(options: argparse.Namespace) -> int:
         return 2
     held = HeldMail(store_from_file(file))
     if not held.is_lasting:
-        complain(f'{file.path}: write store = "state.db" in [gate]: there is none')
+        complain(f'{file.path}: it names no store; write store = "state.db" in [gate]')
         return 2
     if options.action == "list":
         _list(held, options)
@@ -74,7 +74,7 @@ def _show(held: HeldMail, _file: SettingsFile, options: argparse.Namespace) -> i
 def _release(held: HeldMail, file: SettingsFile, options: argparse.Namespace) -> int:
     one = held.release(options.id, flow=options.flow)
     if not one.is_taken:
-        say(f"{one.id} leaves by the {one.flow} flow with the sender's next attempt")
+        say(f"{one.id} will be sent through the {one.flow} flow with the sender's next attempt")
         return 0
     return _sent(held, file, one)
 
@@ -94,7 +94,7 @@ def _sent(held: HeldMail, file: SettingsFile, one: HeldMessage) -> int:
         return 1
     number = len(one.recipients) - len(refused)
     of = number_of(len(one.recipients), "recipient")
-    say(f"{one.id} was sent by the {one.flow} flow to {number} of {of}")
+    say(f"{one.id} was sent through the {one.flow} flow to {number} of {of}")
     return 0
 
 

@@ -37,7 +37,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     limits.add_argument("action", choices=("list", "show", "reset"))
     limits.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")
     for key, what in KEYS.items():
-        limits.add_argument(f"--{key}", metavar="VALUE", help=f"{what}, in clear text: it is hashed here")
+        limits.add_argument(f"--{key}", metavar="VALUE", help=f"{what}, in plain text: it is hashed here")
     limits.add_argument("--json", action="store_true", help="write JSON")
     limits.set_defaults(run=_run)
 

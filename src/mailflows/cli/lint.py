@@ -36,7 +36,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow it is for")
     command.add_argument("--clients", default="default", help="default, all, or names separated by commas")
     command.add_argument("--ignore", default="", help="codes or families, separated by commas")
-    command.add_argument("--all", action="store_true", help="also show findings that are only informative")
+    command.add_argument("--all", action="store_true", help="also show informational findings")
     command.add_argument("--json", action="store_true", help="one JSON object per message and line")
     command.set_defaults(run=_run)
 

@@ -33,14 +33,15 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     base.add_argument(
         "file",
         metavar="FILE",
-        help="a file of CSV, plain text, JSON or Excel, compressed or not; - for standard input",
+        help="a CSV, plain text, JSON or Excel file, compressed or not; - for standard input",
     )
     base.add_argument("--column", help="name of the column with the addresses; found by default")
     base.add_argument("--out", metavar="FILE.csv", help="write every row with its verdict to this file")
     base.add_argument(
         "--clean",
         metavar="FILE",
-        help="write the safe rows to this file: whole ones if it ends in .csv or .tsv, else the addresses",
+        help="write the safe rows to this file: whole rows if it ends in .csv or .tsv, "
+        "otherwise only the addresses",
     )
     base.add_argument(
         "--ignore-status",

@@ -21,7 +21,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     status = commands.add_parser(
         "status",
         help="show the state of flows, senders, held mail, suppressions and limits",
-        description="Show the state of everything, or close a breaker: mail may pass again.",
+        description="Show the state of everything, or close a breaker so that mail is sent again.",
         epilog=STATUS,
     )
     status.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")

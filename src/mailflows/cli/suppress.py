@@ -1,4 +1,4 @@
-"""``mailflows suppress``: see a suppression list, and take back what an outage suppressed."""
+"""``mailflows suppress``: show a suppression list, and undo what an outage suppressed."""
 
 from __future__ import annotations
 

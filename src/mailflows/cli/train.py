@@ -1,4 +1,4 @@
-"""``mailflows train``: learn from labelled mail of one's own, and write a model file."""
+"""``mailflows train``: learn from your own labelled mail, and write a model file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "train",
         help="train a classifier on labelled mail of your own",
         description="Train a classifier on a folder FLOW/SOURCE/*.eml, and write its model file. With "
-        "--judge, say first how well it does on sources that it has not seen.",
+        "--judge, first report how well it does on sources that it has not seen.",
         epilog=STATUS,
     )
     command.add_argument("folder", metavar="FOLDER", help="holds professional/, marketing/, transactional/")

@@ -51,7 +51,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A style sheet, which is itself, as its rules are.
+    """A style sheet, compared by identity, like its rules.
 
     Attributes:
         rules: Its rules in order.

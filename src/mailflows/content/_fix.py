@@ -93,7 +93,7 @@ FORM = "form"
 
 _DKIM = "it is signed with DKIM, and a repair would break the signature; repair before signing"
 _SIGNED = "the part is signed (multipart/signed), and a repair would break the signature"
-_SEEN = "it would remove controls that a reader sees; name it in only to have it made"
+_SEEN = "it would remove controls that the reader sees; name it in only= if you want that"
 
 
 class _Impossible(Exception):  # noqa: N818 -- a reason, not an error of the caller
@@ -134,7 +134,7 @@ def fix(
     Raises:
         MessageError: If it is no message, or its header has no normal form.
         ConfigurationError: For a repair or a flow that does not exist, an address that is not https or
-            carries an address in clear, and for a `Message`.
+            carries an address in plain text, and for a `Message`.
     """
     if isinstance(message, Message):
         msg = "a Message has no bytes to repair; pass its source instead"

@@ -1,4 +1,4 @@
-"""Headers and MIME: what the standards want of a message that leaves."""
+"""Headers and MIME: what the standards require of an outgoing message."""
 
 from __future__ import annotations
 

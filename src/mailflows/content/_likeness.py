@@ -28,7 +28,7 @@ ACTIVE = ("script", "iframe", "object", "embed", "applet", "frame", "frameset")
 _MANY_RECIPIENTS = {"marketing": 1, "transactional": 3, "professional": 50}
 _HIDDEN_LETTERS = 20  # choice: letters; fewer are a label
 _SAME = 1.05  # choice: see below
-"""Contrast below which nobody tells text from its ground."""
+"""Contrast below which nobody can tell text from its background."""
 
 _URL = re.compile(r"(?:https?://|www\.)[^\s<>\"]{1,500}", re.IGNORECASE)
 # Between Latin letters: other scripts break lines there (Unicode Standard Annex 14).
@@ -45,7 +45,7 @@ _PROMOTION = ("offer", "urgency", "novelty", "feature_marketing", "newsletter", 
 
 
 def rules(draft: Draft) -> Iterator[Note]:
-    """Yield likenesses with spam, and parts of another flow."""
+    """Yield what looks like spam, and what belongs to another flow."""
     yield from _hidden(draft)
     yield from _active(draft)
     yield from _words(draft)
@@ -54,7 +54,7 @@ def rules(draft: Draft) -> Iterator[Note]:
 
 def _hidden(draft: Draft) -> Iterator[Note]:
     found = [(run, run.why_hidden) for run in draft.page.hidden]
-    found += [(run, "the colour of its ground") for run in draft.page.visible if _is_camouflaged(run)]
+    found += [(run, "the colour of its background") for run in draft.page.visible if _is_camouflaged(run)]
     letters = sum(sum(c.isalnum() for c in run.text) for run, _ in found)
     if letters > _HIDDEN_LETTERS:
         reasons = tuple(dict.fromkeys(reason for _, reason in found))

@@ -121,7 +121,7 @@ class Page:
 
     @cached_property
     def hidden(self) -> tuple[Run, ...]:
-        """Text that is never seen: no beginning for previews, no other version for small screens."""
+        """Text that is never seen, other than a preheader or a version for small screens."""
         responsive = self.cascade.responsive
         start = self.visible[0].node.start if self.visible else len(self.source)
         late = (run for run in self.runs if run.why_hidden and run.node.start > start)
@@ -245,6 +245,6 @@ def _number(text: str) -> float | None:
 
 
 def is_spacer(image: Element) -> bool:
-    """Say whether an image only takes room, or counts openings."""
+    """Say whether an image is only a spacer or a tracking pixel."""
     width, height = pixels(image, "width"), pixels(image, "height")
     return (width is not None and width <= 3) or (height is not None and height <= 3)

@@ -46,7 +46,7 @@ _SHOWN_ADDRESS = re.compile(
 _CID = re.compile(r"""\bcid:([^\s"'<>)\\]{1,200})""", re.IGNORECASE)
 _ALIGNED = re.compile(r"(?:^|;)\s*+d\s*+=\s*+([\w.-]{1,253})")
 _OVERRIDE = re.compile("[\u202d\u202e]")
-"""Right-to-left and left-to-right override, which turn the order of the letters round."""
+"""Right-to-left and left-to-right override, which reverse the order of the letters."""
 
 
 def rules(draft: Draft) -> Iterator[Note]:

@@ -43,7 +43,7 @@ def _before(page: Page, attribute: Attribute) -> int:
 
 
 def forms(page: Page) -> list[Edit]:
-    """Take forms away and leave what a reader sees in them: texts, the words of buttons, what can be chosen.
+    """Remove forms but keep what a reader sees in them: texts, the words of buttons, what can be chosen.
 
     Boxes that open an accordion, a carousel or a menu stay.
     """
@@ -88,7 +88,7 @@ def _outermost(edits: list[Edit]) -> list[Edit]:
 
 
 def roles(page: Page) -> list[Edit]:
-    """Say of the tables that only lay out that they do, unless a style sheet asks who does."""
+    """Mark layout tables as such, unless a style sheet selects by role."""
     if any(
         "[role" in selector for sheet in page.sheets for rule in sheet.rules for selector in rule.selectors
     ):
@@ -102,7 +102,7 @@ def spacer_alt(page: Page) -> list[Edit]:
 
 
 def lang(page: Page, code: str) -> list[Edit]:
-    """Say the language of the page, where it could be told."""
+    """Declare the language of the page, if it is certain."""
     root = page.tree.first("html")
     if not code or root is None or root.get("lang").strip():
         return []

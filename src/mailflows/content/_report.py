@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
-from mailflows._result import Result, Severity, to_frame, to_html, to_text
+from mailflows._result import Result, Severity, number_of, to_frame, to_html, to_text
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -155,7 +155,12 @@ class LintReport(Result):
 
     def __str__(self) -> str:
         counted = {word: len([f for f in self.findings if f.severity is word]) for word in Severity}
-        said = ", ".join(f"{counted[word]} {word}" for word in reversed(Severity) if counted[word])
+        nouns = {Severity.INFO: "info"}  # has no plural
+        said = ", ".join(
+            number_of(counted[word], word, nouns.get(word, ""))
+            for word in reversed(Severity)
+            if counted[word]
+        )
         return f"{said or 'nothing found'} ({self.flow or 'flow unknown'})"
 
     def to_text(self) -> str:

@@ -93,7 +93,7 @@ def _local_links(draft: Draft) -> Iterator[Note]:
 
 
 def is_local(host: str) -> bool:
-    """Say whether a host is only there inside a network, or on one machine."""
+    """Say whether a host exists only inside a network, or on one machine."""
     if _LOCAL.match(host):
         return True
     try:

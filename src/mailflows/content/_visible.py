@@ -106,7 +106,7 @@ def _page(draft: Draft) -> Iterator[Note]:
 
 
 def unmarked_tables(page: Page) -> list[Element]:
-    """Return the tables that only lay out and do not say so."""
+    """Return the layout tables that are not marked as such."""
     tables = page.tree.named("table")
     with_data = {id(table) for name in _HEADINGS for e in page.tree.named(name) if (table := _table_of(e))}
     return [t for t in tables if "role" not in t.values and id(t) not in with_data and not _is_grid(t)]

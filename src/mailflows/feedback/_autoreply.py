@@ -1,4 +1,4 @@
-"""Answers that a person's mail program sends by itself (RFC 3834): not a bounce."""
+"""Automatic replies from a person's mailbox (RFC 3834), which are not bounces."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def parse_autoreply(source: Source) -> Event | None:
 
 
 def is_autoreply(report: Report) -> bool:
-    """Say whether a message is an automatic answer of a person's mailbox, and no report."""
+    """Say whether a message is an automatic reply from a person's mailbox, not a report."""
     if report.status or report.feedback or report.get("x-failed-recipients"):
         return False
     # RFC 3834 section 5 allows comments and parameters behind the word.

@@ -1,4 +1,4 @@
-"""A suppression list as CSV: to take it along, to hand it to a provider, and to bring one from elsewhere."""
+"""A suppression list as CSV: to keep it, to give it to a provider, and to import one from elsewhere."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def export_suppressions(
 ) -> int:
     r"""Write a suppression list as CSV, and return the number of rows.
 
-    Without addresses in clear, the rows hold keyed hashes: they can be read again into a store with the
+    Without addresses in plain text, the rows hold keyed hashes: they can be read again into a store with the
     same secret. A provider needs the addresses.
 
     Args:
@@ -95,7 +95,8 @@ def export_suppressions(
             format, only what holds for all mail.
 
     Raises:
-        ConfigurationError: If the provider's format is not known, or the list keeps no addresses in clear.
+        ConfigurationError: If the provider's format is not known, or the list keeps no addresses in plain
+            text.
         StoreError: If the store could not answer.
 
     Example:

@@ -37,7 +37,7 @@ class Suppression(Result):
         expires: Until when, in UTC; `None` for ever.
         flow: The flow that it holds for, or `None` for all.
         list: The mailing list that it holds for, or `None` for all.
-        address: The address, where the list keeps addresses in clear; else `None`.
+        address: The address, where the list keeps addresses in plain text; else `None`.
         domain: The domain of the address, in lower case, or `None` where it is not known.
         provider: Who told it: ``sendgrid``, ``dsn``, ``smtp``, …; empty for what was added by hand.
         status: Enhanced status code of the reply, or `None`.

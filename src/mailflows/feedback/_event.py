@@ -56,10 +56,10 @@ class Fault(StrEnum):
     """The server that sends for us, or our account on it."""
 
     RECIPIENT = "recipient"
-    """The address: it does not exist, its mailbox is full, its owner wants no such mail."""
+    """The address: it does not exist, its mailbox is full, its owner does not want such mail."""
 
     RECEIVER = "receiver"
-    """The server that should take the message, or the way to it."""
+    """The server that should accept the message, or the route to it."""
 
 
 class BounceReason(StrEnum):
@@ -70,14 +70,14 @@ class BounceReason(StrEnum):
     MAILBOX_FULL = "mailbox-full"
     DOMAIN_UNKNOWN = "domain-unknown"
     NULL_MX = "null-mx"
-    """The domain says that it never takes mail (RFC 7505)."""
+    """The domain says that it accepts no mail (RFC 7505)."""
     ROUTING = "routing"
-    """The name servers of the domain, or the way to its mail hosts, are broken; the domain may be alive."""
+    """The name servers of the domain, or the route to its mail hosts, are broken; the domain may be alive."""
     CONNECTION = "connection"
     SENDER_INVALID = "sender-invalid"
-    """Our envelope sender, our HELO name or a header of ours does not hold."""
+    """Our envelope sender, our HELO name or a header of ours is not accepted."""
     AUTH_FAILURE = "auth-failure"
-    """SPF, DKIM, DMARC, reverse DNS or TLS of ours."""
+    """Our SPF, DKIM, DMARC, reverse DNS or TLS fails."""
     RELAY_DENIED = "relay-denied"
     """Our relay, or the server that we took for the recipient's, does not know us: login, relaying."""
     BLOCKED_REPUTATION = "blocked-reputation"
@@ -87,16 +87,16 @@ class BounceReason(StrEnum):
     POLICY = "policy"
     """A rule of the receiving server that it does not explain."""
     RESTRICTED = "restricted"
-    """The recipient, often a group, takes mail only from some senders."""
+    """The recipient, often a group, accepts mail only from some senders."""
     RATE = "rate"
     TOO_MANY_RECIPIENTS = "too-many-recipients"
     TOO_BIG = "too-big"
     PROTOCOL = "protocol"
-    """The conversation or the message breaks a rule of SMTP or of the message format."""
+    """The SMTP session or the message breaks a rule of SMTP or of the message format."""
     EXPIRED = "expired"
     GREYLISTED = "greylisted"
     TEMPORARY = "temporary"
-    """The receiving server is out of order for now, and does not say more."""
+    """The receiving server has a temporary failure, and does not say more."""
     OTHER = "other"
 
     @property
@@ -135,7 +135,7 @@ class Action(StrEnum):
     """Never write to this address again."""
 
     RETRY = "retry"
-    """The same message may be taken later."""
+    """The same message may be accepted later."""
 
     PAUSE_FLOW = "pause-flow"
     """The sender is at fault, not the address: stop and look at the flow."""
@@ -272,7 +272,7 @@ def _member(name: str, kind: type[StrEnum], value: object) -> StrEnum:
     except ConfigurationError:  # of `Flow`
         raise
     except ValueError as error:
-        msg = f"{name}={str(value)[:60]!r} is no {kind.__name__}: {did_you_mean(value, list(kind))}"
+        msg = f"{name}={str(value)[:60]!r} is not a valid {kind.__name__}: {did_you_mean(value, list(kind))}"
         raise ConfigurationError(msg, field=name) from error
 
 

@@ -42,7 +42,7 @@ def require_whole(name: str, value: object) -> None:
 def require_lasting(name: str, value: object) -> None:
     """Refuse a time in which nothing can be remembered; not-a-number lies in no range."""
     if not isinstance(value, int | float) or not 0 < value <= LONGEST:
-        msg = f"{name} is {value!r}; it is a number of seconds above 0, and at most {LONGEST:.0f}"
+        msg = f"{name} must be a number of seconds above 0 and at most {LONGEST:.0f}; got {value!r}"
         raise ConfigurationError(msg, field=name)
 
 

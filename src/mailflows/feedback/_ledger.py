@@ -1,4 +1,4 @@
-"""The entries of a suppression list: made, put, found, taken out; as steps of a conversation with a store."""
+"""The entries of a suppression list: created, stored, found, removed, as steps with a store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["OF_THE_FLOW", "Ledger"]
 
 OF_THE_FLOW = frozenset({EventType.COMPLAINED, EventType.UNSUBSCRIBED})
-"""What a person says, and of one flow; what a server says holds for all."""
+"""Reasons that come from a person, and apply to one flow; those from a server apply to all."""
 
 _log = logging.getLogger("mailflows.feedback")
 
@@ -37,7 +37,7 @@ class Ledger:
 
     Args:
         lifetimes: Seconds after which the suppressions of a reason end, by reason; `None` for never.
-        clear: Whether to keep addresses in clear, beside their keyed hashes.
+        clear: Whether to keep addresses in plain text, beside their keyed hashes.
         clock: Returns the present moment in Unix seconds.
     """
 
@@ -160,7 +160,7 @@ class Ledger:
         return was
 
     def lifted(self, entries: Iterable[Suppression], chosen: Selection) -> Steps[list[Suppression]]:
-        """Remove entries that are still what is meant, and return those that were."""
+        """Remove the entries that still match, and return them."""
         gone = []
         for entry in entries:
             gone += [entry] if (yield from self._lift(entry, chosen)) else []
@@ -182,7 +182,7 @@ class Ledger:
         return is_gone
 
     def forget(self, address: str) -> Steps[int]:
-        """Erase a person; of who complained or left, all but the keyed hash."""
+        """Erase a person; if they complained or unsubscribed, keep only the keyed hash."""
         digest = yield from self.digest(mailbox_of(address) or address)
         yield "remove", (f"bounces:{digest}",)
         found = yield "collect", ()

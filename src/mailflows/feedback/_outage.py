@@ -1,4 +1,4 @@
-"""An outage at a provider: where it suddenly calls living mailboxes unknown, it is not believed at once."""
+"""A provider's outage: if it suddenly reports live mailboxes as unknown, it is not believed at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Outage", "OutagePolicy", "OutageWatch"]
 
 _DAY = timedelta(days=1)
 _DAYS_BACK = 7
-"""Days in which the provider must have taken mail; choice: a newsletter goes out once a week."""
+"""Days in which the provider must have accepted mail; choice: a newsletter goes out once a week."""
 
 _MOST_KEPT = 200
 """Recent unknown addresses that a document knows, to hold their entries as well; bound: 10 kB."""
@@ -88,7 +88,7 @@ class Outage(Result):
 
 
 class OutageWatch:
-    """Counts what each mailbox provider takes and calls unknown; one document a provider."""
+    """Counts what each mailbox provider accepts and reports as unknown; one document per provider."""
 
     def __init__(self, policy: OutagePolicy) -> None:
         self._policy = policy
@@ -99,7 +99,7 @@ class OutageWatch:
         return timedelta(seconds=self._policy.hold)
 
     def delivered(self, provider: str, at: datetime) -> Steps[None]:
-        """Count a message that a provider took."""
+        """Count a message that a provider accepted."""
 
         def change(old: bytes | None) -> bytes:
             state = self._recent(old, at)
@@ -117,7 +117,7 @@ class OutageWatch:
     def unknown(
         self, provider: str, digest: str, at: datetime
     ) -> Steps[tuple[bool, Outage | None, tuple[str, ...]]]:
-        """Count an address that a provider calls unknown.
+        """Count an address that a provider reports as unknown.
 
         Returns:
             Whether it is to be held; what to tell, where the outage began with this one; and the hashes

@@ -1,4 +1,4 @@
-"""What a reply asks of the pace: the rules are data, in ``feedback/pace.toml``."""
+"""How a reply affects the pace: the rules are data, in ``feedback/pace.toml``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what a server said, or a report tells people, to a reason and to what is to be done."""
+"""What a server's reply, or the text of a report, means: a reason, and what to do."""
 
 from __future__ import annotations
 

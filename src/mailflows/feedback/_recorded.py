@@ -1,4 +1,4 @@
-"""Events of a user's own: rows of a file or a data frame, objects of JSON, made into events."""
+"""The user's own events: rows of a file or a data frame, objects of JSON, made into events."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _words() -> Mapping[str, str]:
 
 
 def recorded(events: object) -> Iterator[Event]:
-    """Yield events: those that are given, and those that rows or a file of rows tell.
+    """Yield events: those that are given, and those that rows or a file of rows describe.
 
     Raises:
         ConfigurationError: For what is neither; the text names the row, from 1.
@@ -63,7 +63,8 @@ def recorded(events: object) -> Iterator[Event]:
         events = to_dict("records")
     if isinstance(events, bytes | Mapping | Event) or not hasattr(events, "__iter__"):
         msg = (
-            "events are several events or rows: a list, a generator, a data frame, the path of a CSV file; "
+            "events must be several events or rows: a list, a generator, a data frame, the path of a CSV "
+            "file; "
             f"got {_kind(events)}"
         )
         raise ConfigurationError(msg, field="events")
@@ -115,7 +116,7 @@ def _each(events: Iterable[object]) -> Iterator[Event]:
 
 def _event_of(row: object) -> Event:
     if not isinstance(row, Mapping):
-        msg = f"an event, or a mapping with its fields, is expected; got {_kind(row)}"
+        msg = f"expected an event, or a mapping with its fields; got {_kind(row)}"
         raise ConfigurationError(msg, field="events")
     said: dict[str, Any] = {}
     for key, value in row.items():
@@ -124,10 +125,10 @@ def _event_of(row: object) -> Event:
             said[name] = value.strip() if isinstance(value, str) else value
     if "type" not in said:
         there = ", ".join(str(key)[:30] for key in list(row)[:10]) or "nothing"
-        msg = f"no column says what happened: name it type, with words such as delivered; there is {there}"
+        msg = f"no column says what happened: name it type, with words such as delivered; found {there}"
         raise ConfigurationError(msg, field="type")
     if not said.keys() & {"recipient", "recipient_id"}:
-        msg = "no column says to whom it happened: name it recipient, or recipient_id"
+        msg = "no column says to whom it happened: name it recipient or recipient_id"
         raise ConfigurationError(msg, field="recipient")
     return Event(**_told(said))
 

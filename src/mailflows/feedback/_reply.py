@@ -1,4 +1,4 @@
-"""What an SMTP server said at once, while the message was handed over."""
+"""What an SMTP server replied during the session."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ _START = re.compile(r"^[ \t]{0,4}(?:Final|Original)-Recipient[ \t]{0,4}:", re.MU
 
 
 def by_fields(text: str) -> list[Finding]:
-    """Return what delivery status fields say, one finding a recipient."""
+    """Return what delivery status fields say, one finding per recipient."""
     found = (_finding(group) for group in _groups(text)[:MAX_RECIPIENTS])
     return [finding for finding in found if finding is not None]
 

@@ -32,7 +32,8 @@ MAX_AGE = 300.0
 (docs.svix.com/receiving/verifying-payloads/why, read 2026-11-29)."""
 
 REMEMBER = 30 * 86400.0
-"""Seconds for which a request without a signed time is known; choice: as `SuppressionList(remember=)`."""
+"""Seconds for which a request without a signed time is remembered; choice: as
+`SuppressionList(remember=)`."""
 
 
 def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs
@@ -308,7 +309,7 @@ _KEYS: Mapping[str, Callable[[bytes], Any]] = {
     "sendgrid": lambda key: _public_key(key, "ec"),
     "postal": lambda key: _public_key(key, "rsa"),
 }
-"""What makes a key ready; one that is malformed is told, and not taken for a forgery of every request."""
+"""Prepares a key; a malformed one is reported, and does not make every request look forged."""
 
 _SCHEMES: Mapping[str, Callable[[_Request, Any], float | None]] = {
     "hmac-sha256": _hmac_sha256,

@@ -1,4 +1,4 @@
-"""Addresses that must not be written to any more, and how events make them so."""
+"""Addresses that must no longer be written to, and the events that put them there."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class SuppressionList(View):
             looked at and found forged never does.
         outage: When a wave of unknown addresses is held and not believed; `None` for never.
         on_outage: Called with an `Outage` when that happens, to tell the operator; it is logged anyway.
-        clear: Whether to keep addresses in clear, beside their keyed hashes.
+        clear: Whether to keep addresses in plain text, beside their keyed hashes.
         clock: Returns the present moment in Unix seconds.
 
     Example:
@@ -158,8 +158,8 @@ class SuppressionList(View):
         Args:
             address: The address, in any spelling, with or without a display name.
             reason: Why, in a word.
-            flow: The flow that it shall hold for; all by default.
-            list: The mailing list that it shall hold for; all by default.
+            flow: The flow that it applies to; all by default.
+            list: The mailing list that it applies to; all by default.
             time: Since when, in UTC; now by default.
             expires: Seconds until it ends, from now, or the moment; by default never, or as the list's
                 *expires* says for this reason. It never ends where it is more than a century away.

@@ -27,7 +27,7 @@ PATHS = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the table says of a provider.
+    """What the table says about a provider.
 
     Attributes:
         name: What `from_webhook` is called with.

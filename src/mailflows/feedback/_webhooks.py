@@ -1,4 +1,4 @@
-"""What providers post about a message, as events: the variation is a table, the walk is written once."""
+"""What providers post about a message, as events: the differences are in a table."""
 
 from __future__ import annotations
 

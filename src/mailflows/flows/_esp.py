@@ -1,4 +1,4 @@
-"""Providers that send for a flow, and how each is told the stream, sub-account or IP pool."""
+"""Providers that send for a flow, and how a message names the stream, sub-account or IP pool."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def accounts_in(kind: str, text: str) -> Iterator[tuple[str, str]]:
 
 @cache
 def stream_headers() -> frozenset[str]:
-    """Return the names, in lower case, of the plain header fields in which a stream is said."""
+    """Return the names, in lower case, of the plain header fields that name a stream."""
     return frozenset(
         name.lower() for esp in _esps().values() for name, value in esp.plain.items() if value == "{stream}"
     )

@@ -1,4 +1,4 @@
-"""A file of settings: read once, and every fault in it named with file, line and cure."""
+"""A settings file: read once, and every error in it reported with file, line and fix."""
 
 from __future__ import annotations
 

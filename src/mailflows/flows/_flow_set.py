@@ -60,7 +60,7 @@ class RouteDecision(Result):
         route: Its route, or `None` where there is none, or where a conflict forbids to choose.
         decided_by: What decided.
         reasons: What was seen, in the order in which it counted.
-        conflicts: What speaks against it; never empty where From and content belong to two flows.
+        conflicts: The conflicts; never empty where From and content belong to two flows.
     """
 
     flow: Flow | None
@@ -382,7 +382,7 @@ _REPORTS = frozenset({"message/delivery-status", "message/global-delivery-status
 
 
 def is_sent_for_a_person(message: Message) -> bool:
-    """Return whether a program wrote it for one: an answer to absence, a receipt, a report, an invitation.
+    """Return whether a program wrote it for one: an out-of-office reply, a receipt, a report, an invitation.
 
     RFC 3834 section 5, RFC 8098 section 3, RFC 3464 section 2, RFC 6047 section 2.4. What it holds reads like
     mail of a server; it belongs to the flow of its domain. An answer goes to one recipient.

@@ -39,7 +39,7 @@ class Outcome(StrEnum):
 
     ALLOW = "allow"
     FLAG = "flag"
-    """Let it leave, and have somebody look at it."""
+    """Let it be sent, and have somebody review it."""
 
     REFUSE = "refuse"
 
@@ -92,7 +92,7 @@ class GuardSettings:
 
 @dataclass(frozen=True, slots=True)
 class GuardReason(Reason):
-    """One thing that speaks against a message on a flow.
+    """One objection to a message on a flow.
 
     Attributes:
         outcome: What it alone would lead to.
@@ -108,7 +108,7 @@ class GuardDecision(Permission):
     Attributes:
         outcome: The strictest of the reasons; allow where there is none.
         flow: The flow that was asked for.
-        reasons: What speaks against it, the strictest first.
+        reasons: The objections, the strictest first.
         abstained: Whether the classifier was unsure, so that the content as a whole says nothing.
     """
 

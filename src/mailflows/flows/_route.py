@@ -65,9 +65,9 @@ class FlowRoute(Result):
         password_env: Environment variable that holds the relay's password.
         password: A function that returns the password, for secrets kept elsewhere.
         tls: How TLS is spoken with the relay: ``opportunistic`` (where the relay offers it; a relay without,
-            or with a certificate that cannot be checked, is logged), ``require`` (never in clear) or
+            or with a certificate that cannot be checked, is logged), ``require`` (never in the clear) or
             ``verify`` (and its certificate is checked). By default ``verify`` where there is a login or a
-            *tls_ca*, else ``opportunistic``. A password never travels in clear.
+            *tls_ca*, else ``opportunistic``. A password never travels in the clear.
         tls_ca: File with the certificates that are trusted, in PEM; those of the system by default.
         esp: Name of the provider that sends, reached by its API or, with *relay*, over SMTP.
         stream: The name of the flow's stream there, in the provider's sense: message stream, sub-account,
@@ -207,7 +207,7 @@ class FlowRoute(Result):
         They take the place of fields of the same name. Without a provider, there are none.
 
         Args:
-            message: What is sent, where a field of it holds a JSON object whose other keys shall stay.
+            message: What is sent, where a field of it holds a JSON object whose other keys are to be kept.
 
         >>> FlowRoute("marketing", domains="example.org", esp="postmark", stream="broadcast").headers()
         {'X-PM-Message-Stream': 'broadcast'}

@@ -1,4 +1,4 @@
-"""What a gate is made of, checked when it is made: a fault of the settings is no fault of a message."""
+"""What a gate is made of, checked when it is made: an error in the settings is never blamed on a message."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ DEFAULT_RETRY = 300.0
 (postconf(5), 2026-11-28), the time between two looks at its queue. choice: waiting loses nothing."""
 
 QUEUE_LIFETIME = 4 * 86_400.0
-"""Seconds after which mail that was put off comes back to its sender: a queue gives up after four or five
+"""Seconds after which deferred mail bounces: a queue gives up after four or five
 days (RFC 5321 section 4.5.4.1; maximal_queue_lifetime of Postfix is 5d, Exim's retry rule ends after 4d).
 What would have to wait longer is refused at once."""
 
@@ -106,7 +106,7 @@ def strictest(decisions: Iterable[GateDecision]) -> GateDecision:
 
 @dataclass(frozen=True, slots=True)
 class GateReason(Reason):
-    """What one part said. Its code is ``ok`` where nothing speaks against the message.
+    """What one part said. Its code is ``ok`` where no issues were found.
 
     Attributes:
         decision: What it alone would lead to.
@@ -146,7 +146,7 @@ class RefusedRecipient:
 
     @property
     def reply(self) -> tuple[int, str]:
-        """What an SMTP server would say about it (RFC 3463): 450 if it may be accepted later, else 550.
+        """The SMTP reply for this recipient (RFC 3463): 450 if it may be accepted later, else 550.
 
         Where our own check failed it is 451 with 4.3.0: a fault of this system, and nobody else's.
         """

@@ -1,4 +1,4 @@
-"""Erasing a person: what every part knows of an address goes, in one call."""
+"""Erasing a person: all that any part knows about an address is deleted in one call."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def _envelope(flows: FlowSet, route: FlowRoute, mail_from: str) -> Iterator[Doub
         sentence = f"MAIL FROM uses {domain}, which belongs to the {other.flow} flow: bounces would go there"
         yield Doubt("return-path-of-other-flow", sentence, is_conflict=True)
     elif registrable_domain(domain) not in _own(route):
-        sentence = f"MAIL FROM uses {domain}, which is not one of our domains: SPF would not be ours"
+        sentence = f"MAIL FROM uses {domain}, which is not one of our domains: SPF would not align with From"
         yield Doubt("foreign-return-path", sentence)
 
 

@@ -76,7 +76,7 @@ def require_keys(who: str, limiters: Iterable[Limiter], known: Collection[str]) 
             name = needs_of(limiter, absent)
             msg = (
                 f"{who} does not know the {name} of every message, and a limit counts per {name}: write "
-                f'Limit(…, per="{name}", optional=True), so that mail without passes it'
+                f'Limit(…, per="{name}", optional=True), so that it does not apply to mail without one'
             )
             raise ConfigurationError(msg, field=name)
 

@@ -185,7 +185,7 @@ def classify(parts: Parts, check: Check) -> Steps:
 
 
 def route(parts: Parts, check: Check) -> Steps:
-    """Choose the route; what speaks against it is for a person to look at."""
+    """Choose the route; conflicts are for a person to review."""
     if check.classification is None and check.declared is None:
         check.say("route", "no-flow", "no flow was declared, and the classifier was unavailable", HOLD)
         return
@@ -245,7 +245,7 @@ def _unsubscribe(parts: Parts, check: Check) -> None:
 
 
 def suppressions(parts: Parts, check: Check) -> Steps:
-    """Leave out whom nobody may write to."""
+    """Leave out recipients on the suppression list."""
     gone: dict[str, list[str]] = {}
     for spelled in check.open:
         address = check.mailboxes.get(spelled, spelled)
@@ -298,7 +298,7 @@ def recipients(parts: Parts, check: Check) -> Steps:
 
 
 def _weighed(report: RecipientReport, refused: Collection[str]) -> tuple[RecipientReason | None, bool]:
-    """Return what speaks against an address first, and whether it is left out for that."""
+    """Return the first issue of an address, and whether it is left out for that."""
     first = report.reasons[0] if report.reasons else None
     if report.verdict is Deliverability.UNDELIVERABLE:
         return first, True
@@ -538,7 +538,7 @@ def claim(parts: Parts, check: Check) -> Steps:
 
 
 def hold(parts: Parts, check: Check) -> Steps:
-    """Keep a message that a person shall look at; where that fails, its sender keeps it."""
+    """Keep a message for manual review; where that fails, its sender keeps it."""
     if check.raw is None or check.decision is not HOLD:
         return
     why = "; ".join(f"{r.part}: {r.sentence}" for r in check.reasons if r.decision is HOLD)

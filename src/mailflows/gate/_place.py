@@ -1,4 +1,4 @@
-"""Where state is kept: the store that ``[gate]`` names; the secret of its hashes stands elsewhere."""
+"""Where state is kept: the store that ``[gate]`` names; the secret of its hashes is kept elsewhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["SECRETS", "secrets_in", "store_at", "store_from_file", "store_in"]
 
 SECRETS = ("secret_env", "secret_file")
-"""Keys that say where the secret stands; it never stands in the settings themselves."""
+"""Keys that say where the secret is; it is never in the settings themselves."""
 
 _SERVERS = ("redis:", "rediss:", "unix:")
 """How the URL of a server begins: with its slashes forgotten, it is not meant as the name of a file."""

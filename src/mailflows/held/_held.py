@@ -73,7 +73,7 @@ class HeldState(StrEnum):
 
     WAITING = "waiting"
     RELEASED = "released"
-    """It leaves with the next attempt of whoever sends it."""
+    """It is sent with the client's next attempt."""
 
     SENDING = "sending"
     DROPPED = "dropped"
@@ -86,7 +86,7 @@ class HeldMessage(Result):
 
     Attributes:
         id: What names it: the same for each attempt to send the same message.
-        flow: The flow that it is of, or shall leave by; `None` where that could not be told.
+        flow: The flow that it belongs to, or is to be sent through; `None` where that is not known.
         mail_from: Its envelope sender; empty for the null sender, or where there is no envelope.
         sender: The address of its From.
         recipients: Its recipients.
@@ -215,7 +215,7 @@ class HeldMail:
 
         Args:
             id: Which.
-            flow: By which flow, for one that belongs to none, or shall leave by another.
+            flow: The flow to send it through, for one that belongs to none, or to another.
 
         Raises:
             ConfigurationError: If no held message has this id, or it has no flow and none is given.

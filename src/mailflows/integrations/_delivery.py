@@ -20,16 +20,16 @@ class RecipientState(StrEnum):
     """The outcome for one recipient."""
 
     ACCEPTED = "accepted"
-    """The relay has taken the message for it."""
+    """The relay accepted the message for it."""
 
     REFUSED = "refused"
-    """It does not get the message, and trying again is of no use."""
+    """It does not get the message, and trying again will not help."""
 
     DEFERRED = "deferred"
-    """It has not got the message; the same message may be accepted later."""
+    """It has not received the message; the same message may be accepted later."""
 
     UNKNOWN = "unknown"
-    """The message was sent whole, and the relay's answer was lost: it may have it, or not (RFC 1047)."""
+    """The whole message was sent, and the relay's reply was lost (RFC 1047): it may have been accepted."""
 
 
 @dataclass(frozen=True, slots=True)

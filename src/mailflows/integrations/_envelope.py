@@ -44,5 +44,5 @@ def read_sender(given: str) -> str:
 
 
 def needs_utf8(texts: Iterable[str]) -> bool:
-    """Return whether an address can only be said with SMTPUTF8 (RFC 6531)."""
+    """Return whether an address needs SMTPUTF8 (RFC 6531)."""
     return not all(text.isascii() for text in texts)

@@ -1,4 +1,4 @@
-"""Delivery status notifications: what a sender is told who was answered 250 for others (RFC 3464)."""
+"""Delivery status notifications: how a sender learns which recipients failed after a 250 (RFC 3464)."""
 
 from __future__ import annotations
 

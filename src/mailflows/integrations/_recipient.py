@@ -1,4 +1,4 @@
-"""A recipient judged by itself, before there is a message: for the answer to RCPT TO."""
+"""A recipient judged on its own, before there is a message: for the reply to RCPT TO."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class AddressNotSupported(smtplib.SMTPNotSupportedError):
 
 
 class AnswerLost(smtplib.SMTPServerDisconnected):
-    """Raised where a relay was sent a whole message and its answer was lost: it may have it, or not."""
+    """Raised if the relay's reply to a whole message was lost: the message may have been accepted or not."""
 
 
 class Stage(IntEnum):
@@ -62,7 +62,7 @@ class Stage(IntEnum):
     ENVELOPE = 1
     CONTENT = 2
     ANSWER = 3
-    """The final dot was sent, and no answer was read."""
+    """The final dot was sent, and no reply was read."""
 
 
 def server_of(route: FlowRoute) -> Relay:
@@ -135,11 +135,11 @@ class RelayConnection:
             raise smtplib.SMTPSenderRefused(code, text, sender)
 
     def size_option(self, size: int | None) -> tuple[str, ...]:
-        """Return how long the content is, for a relay that asks (RFC 1870)."""
+        """Return the SIZE parameter of MAIL FROM, for a relay that supports it (RFC 1870)."""
         return (f"size={size}",) if size is not None and self._smtp.has_extn("size") else ()
 
     def recipient(self, address: str) -> tuple[int, bytes]:
-        """Offer a recipient, and return the relay's answer.
+        """Offer a recipient, and return the relay's reply.
 
         Raises:
             smtplib.SMTPServerDisconnected: If it closes the connection, also with a reply of 421.
@@ -154,7 +154,7 @@ class RelayConnection:
         return code, text
 
     def content(self, data: bytes) -> tuple[int, bytes]:
-        """Send the content, and return the answer.
+        """Send the content, and return the reply.
 
         Raises:
             smtplib.SMTPDataError: If the relay refuses it.
@@ -187,7 +187,7 @@ class RelayConnection:
         return AnswerLost(msg)
 
     def reset(self) -> bool:
-        """Forget the message that is under way, and return whether the connection is still of use."""
+        """Abandon the current message, and return whether the connection is still usable."""
         self.is_used = True
         try:
             if self.stage is not Stage.IDLE:
@@ -198,13 +198,13 @@ class RelayConnection:
         return self._smtp.sock is not None
 
     def quit(self) -> None:
-        """Say goodbye, and close."""
+        """Send QUIT, and close."""
         with suppress(smtplib.SMTPException, OSError):
             self._smtp.quit()
         self.close()
 
     def close(self) -> None:
-        """Close without a word."""
+        """Close without QUIT."""
         self._smtp.close()
 
 
@@ -251,7 +251,7 @@ class Relays:
         )
 
     def give_back(self, connection: RelayConnection) -> None:
-        """Keep a connection, or close it where it is of no more use."""
+        """Keep a connection, or close it if it is no longer usable."""
         if not connection.reset():
             return
         with self._lock:
@@ -263,7 +263,7 @@ class Relays:
             connection.quit()
 
     def close(self) -> None:
-        """Close all that is idle."""
+        """Close all idle connections."""
         with self._lock:
             found = [one for idle in self._idle.values() for one in idle]
             self._idle.clear()
@@ -271,7 +271,7 @@ class Relays:
             connection.quit()
 
     def drop(self) -> None:
-        """Close all that is idle without a word: nobody is left who could wait for an answer."""
+        """Close all idle connections without QUIT: nobody is left to wait for a reply."""
         for idle in self._idle.values():
             while idle:
                 idle.pop().close()
@@ -325,7 +325,7 @@ class Relays:
         return Taken(refused, self.finish(connection, data))
 
     def finish(self, connection: RelayConnection, data: bytes) -> tuple[int, bytes]:
-        """Send the content to the recipients that were taken, keep the connection, and return the reply.
+        """Send the content to the recipients that were accepted, keep the connection, and return the reply.
 
         Raises:
             AnswerLost: If the relay's answer was lost.
@@ -417,13 +417,13 @@ class _Encrypted:
         return smtp
 
     def _start_tls(self, smtp: smtplib.SMTP, context: ssl.SSLContext | None) -> None:
-        """Encrypt, where the relay can; refuse to go on in clear, where the route does."""
+        """Encrypt, where the relay can; refuse to go on in the clear, where the route does."""
         if smtp.has_extn("starttls"):
             if context is not None:
                 smtp.starttls(context=context)
                 smtp.ehlo()
             return
-        # A password never travels in clear: without STARTTLS there is no login.
+        # A password never travels in the clear: without STARTTLS there is no login.
         if self._mode != "opportunistic" or self._server.username:
             msg = (
                 f"relay {self._server.host}:{self._server.port} of the {self._route.flow} flow does not "
@@ -455,5 +455,5 @@ class _Encrypted:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host is this machine, where nobody listens on the way."""
+    """Say whether a host is this machine, so that nobody can listen in."""
     return host == "localhost" or host.startswith("127.") or host == "::1"

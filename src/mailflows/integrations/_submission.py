@@ -1,4 +1,4 @@
-"""A message as a caller gives it: its envelope, and lines that no relay is given."""
+"""A message as a caller gives it: its envelope, and the lines that SMTP does not allow."""
 
 from __future__ import annotations
 

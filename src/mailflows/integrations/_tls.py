@@ -1,4 +1,4 @@
-"""TLS with relays as Postfix has it: where it is offered, always, or with a checked certificate."""
+"""TLS with relays, in the modes of Postfix: opportunistic, required, or with a verified certificate."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def checked(ca_file: str) -> ssl.SSLContext:
 
 @lru_cache(maxsize=1)
 def unchecked() -> ssl.SSLContext:
-    """Return a context that encrypts and asks for no name."""
+    """Return a context that encrypts without verifying the certificate."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -46,7 +46,7 @@ _told: set[tuple[str, int, str]] = set()
 
 
 def tell_downgrade(route: FlowRoute, what: str) -> None:
-    """Log once a relay that mail goes to with less protection than there could be."""
+    """Log once that mail goes to a relay with less protection than it could have."""
     server = route.server
     if server is None or (key := (server.host, server.port, what)) in _told:
         return

@@ -1,4 +1,4 @@
-"""The gate in front of a relay: an aiosmtpd handler that takes what may leave and hands it on."""
+"""The gate in front of a relay: an aiosmtpd handler that accepts what may be sent and passes it on."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class GateHandler:
         address: str,
         options: list[str],
     ) -> str:
-        """Answer a sender, and see which flow it is of."""
+        """Reply to MAIL FROM, and find out which flow it is."""
         try:
             sender = address if self._gate.dry_run and address.strip("<> ") else read_sender(address)
         except ValueError:
@@ -137,7 +137,7 @@ class GateHandler:
         address: str,
         options: list[str],
     ) -> str:
-        """Answer a recipient: with the gate's reason, or with what the relay says of it."""
+        """Reply to RCPT TO: with the gate's reason, or with the relay's reply."""
         transaction = self._open[envelope]
         mailbox = mailbox_of(address)
         flow = transaction.route.flow if transaction.route else None
@@ -173,7 +173,7 @@ class GateHandler:
             transaction.end()
 
     async def handle_DATA(self, _server: Any, session: Session, envelope: SmtpEnvelope) -> str:  # noqa: ANN401, N802 -- aiosmtpd's name
-        """Answer a message: with the reply of its relay, or with the gate's reason."""
+        """Reply to DATA: with the relay's reply, or with the gate's reason."""
         transaction = self._open[envelope]
         content = envelope.content or b""
         raw = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else bytes(content)
@@ -211,7 +211,7 @@ class GateHandler:
 
     @staticmethod
     async def handle_exception(error: Exception) -> str:
-        """Answer a fault of our own: the mail is still good, so it stays with who sent it."""
+        """Reply to a fault of our own: the mail is good, so it stays in the sender's queue."""
         _log.error("mail is deferred until this is fixed: %s", cause_of(error))
         code, text = _fault(error)
         return f"{code} {text}"
@@ -299,7 +299,7 @@ class _Transaction:
         self._offered: list[str] = []
 
     def offer(self, relays: Relays, route: FlowRoute, mailbox: str, *, is_dry: bool) -> tuple[int, bytes]:
-        """Offer a recipient to the relay, and return its answer."""
+        """Offer a recipient to the relay, and return its reply."""
         if self._connection is None:
             self._said = route.mail_from(self.sender) if not is_dry else self.sender
             self._connection, answers = relays.offer(route, self._said, (mailbox,), utf8=self._utf8)

@@ -1,4 +1,4 @@
-"""The gate in front of aiosmtplib: every message by its flow's own relay, from its own address."""
+"""The gate in front of aiosmtplib: every message through its flow's own relay, from its own address."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ["AnswerLost", "send"]
 
 
 class AnswerLost(aiosmtplib.SMTPServerDisconnected, _relay.AnswerLost):
-    """Raised where a relay was sent a message and its answer was lost: it may have it, or not."""
+    """Raised if the relay's reply to a message was lost: the message may have been accepted or not."""
 
 
 class _AddressNotSupported(aiosmtplib.SMTPNotSupported, _relay.AddressNotSupported):
@@ -53,7 +53,7 @@ async def send(  # noqa: PLR0913 -- as aiosmtplib.send()
     tls: ssl.SSLContext | None = None,
     **known: Any,  # noqa: ANN401 -- what Gate.check() takes
 ) -> Delivery:
-    """Send what the gate accepts, as `aiosmtplib.send` does, by the flow's own relay and source address.
+    """Send what the gate accepts, as `aiosmtplib.send` does, through the flow's own relay.
 
     Args:
         gate: The gate.

@@ -1,4 +1,4 @@
-"""The gate in front of Django's e-mail: a backend that wraps another one, or sends by each flow's relay.
+"""The gate in front of Django's email: a backend that wraps another one, or sends through each flow's relay.
 
 In the settings::
 
@@ -89,7 +89,7 @@ def site_gate() -> Gate:
 
 
 class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing about its types
-    """A Django e-mail backend that asks the gate, and hands what is accepted to another backend.
+    """A Django email backend that asks the gate, and hands what is accepted to another backend.
 
     With ``fail_silently`` a refusal counts as a message that was not sent; else `Refused` is raised. Whatever
     becomes of it, it is logged, and the signal `not_delivered` is sent: Django's password reset swallows
@@ -201,7 +201,7 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
 
 
 class QueueBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing about its types
-    """A Django e-mail backend in front of a queue: what is known of a message stays with it.
+    """A Django email backend in front of a queue: what is known about a message stays with it.
 
     A queue such as django-post-office keeps the fields of a message, but neither ``message.mailflows`` nor
     the request. So this writes them into fields ``X-Mailflows-Client``, ``X-Mailflows-Form``, …, and hands
@@ -217,7 +217,7 @@ class QueueBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothin
         self._queue = import_string(path)(fail_silently=fail_silently, **kwargs)
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Queue messages, and return how many were sent at once, as the queue says."""
+        """Queue messages, and return how many the queue says were sent at once."""
         sent: int | None = self._queue.send_messages([_with_known(one) for one in email_messages])
         return sent or 0
 
@@ -255,7 +255,7 @@ def _tell_missing_request() -> None:
 
 
 class GateMiddleware:
-    """Says the client, the account and the form of each request for the mail that it causes.
+    """Supplies the client, the account and the form of each request to the mail that it causes.
 
     The client is ``REMOTE_ADDR``; behind a proxy, ``MAILFLOWS["CLIENT"]`` is a function of the request, or
     its dotted path, that returns it. The form is the name of the view, or what ``MAILFLOWS["FORM"]``, another

@@ -1,4 +1,4 @@
-"""The gate in front of smtplib: every message by its flow's own relay, from its own address."""
+"""The gate in front of smtplib: every message through its flow's own relay, from its own address."""
 
 from __future__ import annotations
 

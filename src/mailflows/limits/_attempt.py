@@ -36,7 +36,7 @@ __all__ = [
 _LONGEST = 200
 # bound: what doubles reckon exactly
 _NEVER = 10**15
-"""Units: more than any limit can allow, and few enough to reckon with."""
+"""Units: more than any limit can allow, and few enough to calculate with."""
 
 
 class Keys(TypedDict, total=False):

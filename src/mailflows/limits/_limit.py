@@ -77,7 +77,7 @@ class Limit:
 
     Example:
         >>> Limit("3/hour; 10/day", per="recipient")
-        <Limit 3 per hour, 10 per day per recipient, counting recipients: exact, in any such time>
+        <Limit 3 per hour, 10 per day per recipient, counting recipients: exact, in any period of that length>
         >>> Limit("500/hour; burst 50", per="form")
         <Limit 500 per hour per form, counting recipients: steady, 50 at once, at most 550 in any hour>
     """
@@ -147,7 +147,8 @@ class Limit:
         """What each rate promises, in words.
 
         >>> Limit("3/hour; 2000/day", per="account").guarantees  # doctest: +NORMALIZE_WHITESPACE
-        ('exact, in any such time', 'never more in any day, each counted up to 22 minutes too long')
+        ('exact, in any period of that length', 'never more in any day, each counted up to 22 minutes too
+        long')
         """
         return tuple(_guarantee(rate, self._exact) for rate in self.rates)
 
@@ -332,7 +333,7 @@ def _meter(rate: Rate, scope: str, exact: bool | None, *, strict: bool) -> Meter
 def _guarantee(rate: Rate, exact: bool | None) -> str:  # noqa: FBT001
     """Return what a rate promises, in words."""
     if rate.is_distinct or _is_exact(rate, exact):
-        return "exact, in any such time"
+        return "exact, in any period of that length"
     unit = duration(rate.period).removeprefix("1 ")
     if rate.burst is None and exact is None:
         return f"never more in any {unit}, each counted up to {duration(rate.period / 64)} too long"

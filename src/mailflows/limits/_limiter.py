@@ -79,7 +79,7 @@ class Limiter(View):
     """
 
     is_preset = False
-    """Whether its limits are those of a preset: a proposal, of which what does not fit may be left out."""
+    """Whether its limits are those of a preset: defaults, of which any that do not fit may be left out."""
 
     background: Limiter | None = None
     """What stands in for mail that no visitor caused: a job of Celery or cron has no client. Of presets."""
@@ -273,7 +273,7 @@ class Limiter(View):
         timeout: float = math.inf,  # noqa: ASYNC109 -- what would take longer is refused before it starts
         **keys: Unpack[Keys],
     ) -> Decision:
-        """Do what `wait` does without blocking the event loop; who is cancelled gives the moment back."""
+        """Do what `wait` does without blocking the event loop; a cancelled call gives its moment back."""
         decision = await self.aschedule(message, within=timeout, **keys)
         if decision.delay > 0.0:
             try:
@@ -297,7 +297,7 @@ class Limiter(View):
         await self._fallback.asettle(decision.outcome, keep=sent, degraded=decision.degraded)
 
     def show(self, **keys: Unpack[Keys]) -> tuple[LimitReading, ...]:
-        """Return the counters of a key, given in clear; changes nothing.
+        """Return the counters of a key, given in plain text; changes nothing.
 
         Args:
             keys: Such as ``to="ada@example.org"`` or ``client="192.0.2.7"``; limits that count by others are
@@ -324,7 +324,7 @@ class Limiter(View):
         return Decision(self._by_meter, attempt, outcome).readings
 
     def reset(self, **keys: Unpack[Keys]) -> int:
-        """Reset the counters of a key, given in clear, and return how many there were.
+        """Reset the counters of a key, given in plain text, and return how many there were.
 
         Args:
             keys: As `show`.

@@ -1,4 +1,4 @@
-"""The place in a list of messages, kept so that a killed run goes on, and that two runs share the work."""
+"""The place in a list of messages, kept so that a killed run can resume, and two runs can share the work."""
 
 from __future__ import annotations
 

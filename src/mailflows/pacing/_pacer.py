@@ -1,4 +1,4 @@
-"""The pacer: for each destination provider, as fast as it takes mail, and no faster."""
+"""The pacer: for each destination provider, as fast as it accepts mail, and no faster."""
 
 from __future__ import annotations
 

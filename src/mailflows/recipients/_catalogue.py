@@ -43,11 +43,11 @@ def require_codes(codes: Iterable[str], field: str) -> frozenset[str]:
         ConfigurationError: If one is none.
     """
     if isinstance(codes, str):
-        msg = f"{field} must be a list of codes, such as ['disposable', 'typo']; got one text"
+        msg = f"{field} must be a list of codes, such as ['disposable', 'typo']; got a single string"
         raise ConfigurationError(msg, field=field)
     wanted = frozenset(codes)
     for code in sorted(wanted - _entries().keys()):
         meant = did_you_mean(code, _entries())
-        msg = f"{field}: no recipient has the reason {code!r}{f'; {meant}' if meant else ''}"
+        msg = f"{field}: there is no reason {code!r}{f'; {meant}' if meant else ''}"
         raise ConfigurationError(msg, field=field)
     return wanted

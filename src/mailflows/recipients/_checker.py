@@ -1,4 +1,4 @@
-"""Checking recipients: one address in a request path, and the door to checking a whole list."""
+"""Checking recipients: one address while a visitor waits, and the entry point for a whole list."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ NOT_ASKED = DomainFacts(DomainState.NOT_ASKED)
 
 
 def ask_about(domain: str) -> Conversation[DomainFacts]:
-    """Find out whether a domain takes mail (RFC 5321 section 5.1).
+    """Find out whether a domain accepts mail (RFC 5321 section 5.1).
 
     Args:
         domain: As A-labels in lower case.

@@ -1,4 +1,4 @@
-"""Asking the DNS about a list, and whether its answers can be believed.
+"""Asking the DNS about a list, and whether its answers can be trusted.
 
 A sick resolver must not make good domains look dead.
 """
@@ -105,7 +105,7 @@ _DOUBTFUL = DEAD | {DomainState.IMPLICIT}
 
 
 class Census:
-    """What the resolver said of the domains of a list, to see whether it can be believed."""
+    """What the resolver said of the domains of a list, to see whether it can be trusted."""
 
     def __init__(self) -> None:
         self._states: Counter[DomainState] = Counter()
@@ -143,7 +143,7 @@ _FEW = 20
 """Domains from which their answers together say something of the resolver; our judgement. Our choice."""
 
 _SICK = 0.3
-"""From this share of unanswered domains the resolver itself is sick; silent name servers of a list are 1 to
+"""From this share of unanswered domains the resolver itself is broken; silent name servers of a list are 1 to
 3 in a hundred (benchmarks/recipients_dns.py serves 1.3 %)."""
 
 

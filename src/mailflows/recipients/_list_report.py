@@ -74,7 +74,7 @@ class ListReport(Result):
             list itself says ``complained``, ``bounced``, ``unsubscribed``, ``blocked`` or ``no-consent`` (not
             subscribed, or not confirmed), of a mailbox in any of its rows; ``suppressed`` is what the
             suppression list alone says. `left_out` gives the same counts; the prediction is without them.
-        status_columns: The columns that say so: a status, a flag, the date of a sign-off.
+        status_columns: The columns that say so: a status, a flag, the date of an unsubscription.
         sources: The lists that the verdicts rest on, with their age.
         checked_at: When, in UTC.
         digest: The same for the same addresses with the same verdicts in the same order.
@@ -297,7 +297,7 @@ class ListReport(Result):
         return draw(self.policies, self.prediction, ax, addresses=self.addresses, dark=dark)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the report with all its rows to one SQLite file, which holds the addresses in clear.
+        """Write the report with all its rows to one SQLite file, which holds the addresses in plain text.
 
         Raises:
             FileExistsError: If the file exists.

@@ -1,4 +1,4 @@
-"""The picture of a list: what is predicted, beside the limit of each policy."""
+"""The chart of a list: the predicted rate, beside the limit of each policy."""
 
 from __future__ import annotations
 

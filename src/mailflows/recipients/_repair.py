@@ -1,4 +1,4 @@
-"""The addresses that were meant by text that is none: those in a cell, and slips that leave no choice."""
+"""The addresses meant by text that is not one: those in a cell, and slips with only one correction."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Deliverability(StrEnum):
     """It may bounce or do harm: a probable typing error, a disposable or look-alike domain, …"""
 
     UNDELIVERABLE = "undeliverable"
-    """It will bounce: no address, or a domain that takes no mail; or it is on the suppression list."""
+    """No valid address, a domain that accepts no mail, or an address on the suppression list."""
 
 
 class DomainState(StrEnum):
@@ -72,7 +72,7 @@ class DomainState(StrEnum):
     """A name reserved for documentation, tests or private networks (RFC 2606, RFC 6761)."""
 
     UNKNOWN = "unknown"
-    """No usable answer: a timeout, SERVFAIL or REFUSED, or a resolver that is itself sick."""
+    """No usable answer: a timeout, SERVFAIL or REFUSED, or a resolver that is itself broken."""
 
 
 DEAD = frozenset(
@@ -193,7 +193,7 @@ class RecipientReport(Result):
             language: ``en``, ``fr`` or ``de``, with a region or without (``fr-CA``).
 
         Returns:
-            An empty text where nothing speaks against the address.
+            An empty text where no issues were found.
         """
         if not self.reasons or self.verdict is Deliverability.DELIVERABLE:
             return ""

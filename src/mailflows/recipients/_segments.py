@@ -1,4 +1,4 @@
-"""The parts of a list: by who takes the mail, by risk, or by a column of the user's own."""
+"""The segments of a list: by mailbox provider, by risk, or by a column of the list."""
 
 from __future__ import annotations
 

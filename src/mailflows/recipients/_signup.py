@@ -1,4 +1,4 @@
-"""The risk of a sign-up: whether somebody types an address of their own, or a bot floods a stranger's.
+"""The risk of a sign-up: whether somebody entered their own address, or a bot entered a stranger's.
 
 In an attack by sign-ups ("subscription bombing") a program enters addresses into hundreds of forms: a
 victim's, shared mailboxes such as ``info@``, phones behind SMS gateways, or made-up ones. Each alone is no

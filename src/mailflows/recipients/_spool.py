@@ -95,7 +95,7 @@ class Spool:
         )
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         self.database.close()
 
     def add(self, rows: Iterable[tuple[int, int, str, str | None, str, str | None, int | None, str]]) -> None:
@@ -110,7 +110,7 @@ class Spool:
         )
 
     def spread_marks(self) -> None:
-        """Mark every entry of a mailbox that is not to be mailed by one of them: who left stays away."""
+        """Mark every entry of a mailbox that is not to be mailed by one of them: who opted out stays out."""
         self.database.execute(
             "CREATE TEMP TABLE marked AS SELECT key, mark FROM entry"
             " WHERE mark != '' AND key IS NOT NULL GROUP BY key"
@@ -270,7 +270,7 @@ class DomainCache:
             raise ConfigurationError(msg, field="cache") from error
 
     def close(self) -> None:
-        """Give the files back."""
+        """Close the files."""
         self._domains.close()
         self._facts.close()
 
@@ -294,7 +294,7 @@ class DomainCache:
         return self._facts.execute("SELECT 1 FROM domain WHERE name = ?", (domain,)).fetchone() is not None
 
     def keep(self, found: Iterable[tuple[str, DomainFacts]]) -> None:
-        """Keep what the DNS said, at once: an interrupted list goes on from here.
+        """Keep what the DNS said, at once: an interrupted list resumes from here.
 
         "No answer" is kept for this list only, so that it is asked again the next time.
         """

@@ -1,4 +1,4 @@
-"""Columns of an exported list which say who is not to be mailed: a status, a flag, the date of a sign-off.
+"""Columns of an exported list that say who is not to be mailed: a status, a flag, an unsubscription date.
 
 Names and words are data (``data/recipients/status.toml``). A column is taken by its name, or because its
 first cells hold nothing but words of such a status.

@@ -1,4 +1,4 @@
-"""Is this text an address, and if not, why? email-validator's grammar, with a fast door for plain ones."""
+"""Is this text an address, and if not, why? email-validator's grammar, with a fast path for plain ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PLAIN = re.compile(
 )
 _PLAIN_LOCAL = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*\Z")
 
-# Names that email-validator refuses (RFC 6761 and others): it shall word the refusal.
+# Names that email-validator refuses (RFC 6761 and others): it words the refusal.
 _SPECIAL_USE = (".arpa", ".invalid", ".local", ".localhost", ".onion", ".test")
 
 # RFC 2142 mailboxes, which email-validator writes in lower case.
@@ -42,7 +42,7 @@ class Address:
     """An address that was read.
 
     Attributes:
-        local: The part before the @-sign, in NFC.
+        local: The part before the @ sign, in NFC.
         domain: The part after it, in lower case, in Unicode.
         ascii_domain: The same as A-labels, as the DNS wants it.
         needs_smtputf8: Whether the local part is not ASCII, so that every server on the way must
@@ -62,7 +62,7 @@ class Unreadable:
     Attributes:
         code: Code of the reason, such as ``no-at-sign``; see `data/recipients/reasons.toml`.
         parameters: What its sentence is filled with.
-        domain: What stands after the @-sign, if that much could be told.
+        domain: What stands after the @ sign, if that much could be told.
     """
 
     code: str
@@ -71,7 +71,7 @@ class Unreadable:
 
 
 def read_plain(text: str) -> tuple[str, str] | None:
-    """Return local part and lower-case domain of a plain address, or `None` for the long way.
+    """Return local part and lower-case domain of a plain address, or `None` for the slow path.
 
     >>> read_plain("Ada.Lovelace@Example.ORG")
     ('Ada.Lovelace', 'example.org')

@@ -1,4 +1,4 @@
-"""The judged list as a table of the user's own: every row and column that was given, and the verdict."""
+"""The judged list as a table: every row and column that was given, and the verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a flow is stopped and let go on: pure rules over what is remembered of it."""
+"""When a flow is stopped and restarted: pure rules over what is remembered of it."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ _SUSPECT = 2
 
 
 class BreakerState(StrEnum):
-    """Whether mail may pass."""
+    """Whether mail may be sent."""
 
     CLOSED = "closed"
-    """It may."""
+    """Mail is sent."""
 
     OPEN = "open"
-    """It may not, for a time."""
+    """Mail is stopped for a time."""
 
     HALF_OPEN = "half-open"
-    """A few messages may, to see whether it is well again."""
+    """A few messages are sent, to see whether the problem is over."""
 
 
 class Metric(StrEnum):
@@ -339,7 +339,7 @@ def advanced(record: ReputationRecord, policy: BreakerPolicy, now: float) -> Rep
 
 
 def trial_failed(record: ReputationRecord, thresholds: Iterable[Threshold]) -> tuple[str, str] | None:
-    """Return what speaks against a trial: two hits above *stop* are enough where there was trouble before."""
+    """Return why a trial failed: two hits above *stop* are enough where there was trouble before."""
     if record.state != BreakerState.HALF_OPEN:
         return None
     shares = _shares(record.total)

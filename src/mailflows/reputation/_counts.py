@@ -26,12 +26,13 @@ MOST_PARTS = 8
 """Smaller scopes remembered in a larger one; bound: a document stays below two kilobytes."""
 
 _LATE = frozenset({"dsn", "arf"})
-"""Reports of failures only: they come in heaps, hours after what was taken, and have no order with it."""
+"""Reports of failures only: they come in batches, hours after the messages were accepted, and in no
+particular order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many recipients met which fate.
+    """How many recipients had which outcome.
 
     Attributes:
         sent: Handed over, or refused while they were.

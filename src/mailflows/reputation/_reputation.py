@@ -59,7 +59,7 @@ class Standing(Result):
 
     Attributes:
         scope: Such as ``marketing``, ``marketing to google`` or ``transactional by form signup``.
-        state: Whether mail may pass.
+        state: Whether mail may be sent.
         rates: Every rate of the window, with its interval.
         reason: Why it was stopped; empty while it is closed.
         until: When a stop, or a trial, ends, in UTC; `None` while it is closed.
@@ -98,7 +98,7 @@ class Standing(Result):
 
 @dataclass(frozen=True, slots=True)
 class Stop(Result):
-    """One breaker that lets nothing pass now.
+    """One breaker that is open now.
 
     Attributes:
         scope: What is stopped, as in `Standing`.
@@ -198,7 +198,7 @@ class Reputation:
 
         Args:
             flow: The flow by which it leaves.
-            sender: Who sends, where senders shall be told apart.
+            sender: Who sends, where senders are to be told apart.
             recipients: To whom, for the breakers towards the big providers.
             context: The form, template, campaign, tenant and account that the message comes from.
 

@@ -1,4 +1,4 @@
-"""Whose reputation: a flow, its mail to one provider, and the smaller things within it that may be guilty."""
+"""Whose reputation: a flow, its mail to one provider, and smaller scopes that may be to blame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Scope", "personal_scopes", "scope_named", "scopes_of"]
 
 KINDS = ("account", "form", "campaign", "sender", "template", "tenant")
-"""What may be guilty within a flow, the smallest first: the first that explains the evidence stops.
+"""What may be to blame within a flow, the smallest first: the first that explains the evidence stops.
 
 A From address sends many campaigns and serves many forms, so it is larger than each of them.
 """

@@ -1,4 +1,4 @@
-"""Control of senders: who mails invalid addresses, or is not who it was, is stopped."""
+"""Control of senders: stops senders who mail invalid addresses, or whose account was taken over."""
 
 from __future__ import annotations
 
@@ -392,7 +392,7 @@ class _Change:
         self.record, self.judgement, self.is_new = SenderRecord(), Judgement(Measure.NOTHING), False
 
     def __call__(self, document: bytes | None) -> bytes | None:
-        """Return what the document shall be."""
+        """Return the new content of the document."""
         now, policy = self.now, self._control.policy
         record = self.record = self._control._read(document, self._sender)  # noqa: SLF001 -- of the same module
         self.judgement, self.is_new = Judgement(Measure.NOTHING), False

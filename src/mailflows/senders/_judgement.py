@@ -106,8 +106,8 @@ def _invalid_share(record: SenderRecord, policy: SenderPolicy) -> list[Reason]:
     total, bad = week
     if bad >= max(2, policy.min_invalid // 2) and bad > policy.invalid_share * total:
         sentence = (
-            f"{bad:.0f} of {total:.0f} recipients were invalid; mail stops where the share is certainly more "
-            f"than {policy.invalid_share:.0%}"
+            f"{bad:.0f} of {total:.0f} recipients were invalid; mail stops once the share is certainly "
+            f"more than {policy.invalid_share:.0%}"
         )
         return [_reason("invalid-share", sentence, Severity.WARNING)]
     return []

@@ -1,4 +1,4 @@
-"""What a control would have done: a log of one's own, played back."""
+"""What a control would have done: your own log, replayed."""
 
 from __future__ import annotations
 

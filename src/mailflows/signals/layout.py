@@ -74,7 +74,7 @@ SIGNALS = tuple(
         "layout-diff": "it has a patch",
         "layout-signed-by-sender": "it is signed with the sender's name",
         "layout-greets-recipient": "it greets the recipient by name",
-        "layout-mail-addresses": "its text has e-mail addresses",
+        "layout-mail-addresses": "its text has email addresses",
         "layout-ellipsis": "it has trailing dots or smileys",
         "skeleton-varied-words": "its words are varied, as in running text",
         "skeleton-sentences": "it is running text in full sentences",

@@ -61,7 +61,7 @@ class ZoneKind(StrEnum):
     """A notice of confidentiality."""
 
     FOOTER = "footer"
-    """Who sends, why, where, and how to leave: legal, unsubscribe, social and address lines."""
+    """Who sends, why, where, and how to unsubscribe: legal, unsubscribe, social and address lines."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,7 @@ def alarms_of(slot: str, text: str, *, known: SlotKind, longest: int) -> Iterato
             code, what = _WORDS[kind]
             yield SlotAlarm(code, slot, f"{slot} contains {what}, which it never did before")
     if len(text) > longest:
-        yield SlotAlarm(LONG, slot, f"{slot} has {len(text)} characters; {longest} would already be long")
+        yield SlotAlarm(LONG, slot, f"{slot} has {len(text)} characters; at most {longest} are expected")
 
 
 def check_fields(

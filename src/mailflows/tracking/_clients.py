@@ -114,7 +114,7 @@ def by_agent(user_agent: str, purpose: Purpose) -> Program | None:
 
 
 def kind_of_agent(user_agent: str, purpose: Purpose) -> tuple[HitKind, bool]:
-    """Return who fetches with this user agent, where nothing else is known, and whether it hides openings."""
+    """Return who fetches with this user agent, where nothing else is known, and whether it hides opens."""
     found = by_agent(user_agent, purpose)
     return (HitKind.HUMAN, False) if found is None else (found.kind, found.hides)
 

@@ -123,7 +123,7 @@ class Comparison(Result):
         if found.gap is None:
             return f"No statement about {name} is possible: one of the campaigns has no recipients to count."
         if not found.is_clear:
-            return f"No difference in {name} can be told between {first} and {second} ({span})."
+            return f"There is no clear difference in {name} between {first} and {second} ({span})."
         word = "higher" if found.gap > 0 else "lower"
         return f"{name} is {abs(found.gap) * 100:.1f} points {word} in {second} than in {first} ({span})."
 

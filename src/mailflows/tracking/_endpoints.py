@@ -1,4 +1,4 @@
-"""The addresses that tracked mail leads to: pixel, clicks and one-click unsubscribing.
+"""The addresses that tracked mail leads to: pixel, clicks and one-click unsubscribe.
 
 `Endpoints.answer` decides what a request gets, and what is learnt from it; short drivers for WSGI, ASGI and
 Django speak the protocols and tell those who want to know.

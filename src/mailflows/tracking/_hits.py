@@ -1,4 +1,4 @@
-"""Who fetched a link or a picture: a person, a proxy that guards one, or a program that looks for viruses.
+"""Who fetched a link or a picture: a person, a privacy proxy, or a security scanner.
 
 Hits are judged by session: what one client, a network and a user agent, does with one recipient's message.
 Nothing here is certain, so nothing is dropped: every hit is kept, with its kind and the reasons for it.

@@ -1,4 +1,4 @@
-"""Which links leave a list or change what a reader gets: they are never tracked.
+"""Which links unsubscribe or change preferences: they are never tracked.
 
 Such a link works also where a tracking server is down, and whom it shows to leave is nobody's open or click.
 """
@@ -81,7 +81,7 @@ class _Language:
     pairs: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]
 
     def says(self, text: str) -> bool:
-        """Say whether a plain text is about leaving a list."""
+        """Say whether a plain text is about unsubscribing."""
         if self.words.search(text):
             return True
         return any(verb.search(text) and thing.search(text) for verb, thing in self.pairs)
@@ -157,7 +157,7 @@ def _source(entry: str, *, inside: bool) -> str:
 
 
 def leaves_list(url: str, tag: Element, source: str) -> bool:
-    """Say whether a link leaves a list or changes what is sent, by its address, its words, or its sentence.
+    """Say whether a link unsubscribes or changes preferences, by its URL, its words, or its sentence.
 
     Args:
         url: Where it leads.

@@ -39,7 +39,7 @@ _READ, _HIDDEN = frozenset(("opened", "read")), frozenset(("hidden",))
 _CLICKED = frozenset(("clicked", "opened"))  # who clicks has opened, whether or not pictures were loaded
 _TIMED = frozenset((EventType.COMPLAINED, EventType.UNSUBSCRIBED))
 LONG_AGO = float("-inf")
-"""The time of what nobody told the time of."""
+"""The time of events without one."""
 
 Bounce = tuple[bool, float, str]
 """Whether it is for good, when it came (minus infinity where nobody said), and why."""
@@ -54,7 +54,7 @@ class Person:
 
     Attributes:
         facts: ``sent``, ``delivered``, ``hard-bounced``, ``soft-bounced``, ``rejected``, ``opened`` (somebody
-            or something fetched the pixel), ``read`` (nothing speaks against a person), ``fetched`` (a
+            or something fetched the pixel), ``read`` (no sign of anything but a person), ``fetched`` (a
             link), ``clicked`` (a person), ``unsubscribed``, ``complained``.
         domain: Of the address, in lower case; empty where no event told it.
         first: When it was first opened and clicked by a person, left, complained about, or bounced.

@@ -302,7 +302,7 @@ class CampaignStats(Result):
 
     def _title(self) -> str:
         name = f'Campaign "{printable(self.campaign)}"' if self.campaign else "All campaigns"
-        return f'{name}, {self.confidence:.0%} intervals; an open is "at least fetched"'
+        return f'{name}, {self.confidence:.0%} intervals; an open means "the pixel was loaded"'
 
 
 def _unknown(campaign: str, others: list[str]) -> ConfigurationError:

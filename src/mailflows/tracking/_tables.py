@@ -49,9 +49,9 @@ METRICS = {
     "hard bounces": ("hard-bounced", "sent"),
     "soft bounces": ("soft-bounced", "sent"),
 }
-"""What is told of a campaign: each is recipients of the first kind among those of the second.
+"""The rates of a campaign: each is the share of recipients of the first kind among those of the second.
 
-Openings by people are told of those whose openings can be seen: whom Apple's Mail Privacy Protection hides
+Opens by people are counted among those whose opens can be seen: whom Apple's Mail Privacy Protection hides
 stands in neither number. Who clicked has opened, with or without pictures; but clicks are told of those who
 were seen to load pictures, so that no denominator holds clickers by construction.
 """

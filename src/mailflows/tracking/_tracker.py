@@ -54,7 +54,7 @@ class Tracker:
             listed.
         base_url: Where your own server answers, such as ``https://t.shop.example/``.
         flow: The flow of the messages. Only marketing is tracked unless *any_flow* says so.
-        any_flow: Whether professional or transactional mail shall be tracked nevertheless: in most countries
+        any_flow: Whether to track professional or transactional mail nevertheless: in most countries
             that needs the reader's consent, and it harms deliverability.
         opens: Whether to add a pixel.
         clicks: Whether to rewrite links.

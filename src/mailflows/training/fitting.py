@@ -134,7 +134,7 @@ def _looks(example: Example, views: tuple[str, ...]) -> list[Seen]:
 
 
 def weights_of(examples: Sequence[Example], power: float) -> np.ndarray[Any, Any]:
-    """Weigh examples so that flows count alike and no large source drowns the others."""
+    """Weigh examples so that each flow counts equally and no large source drowns out the others."""
     sizes = Counter((e.label, e.source) for e in examples)
     weights = np.array([e.weight * sizes[e.label, e.source] ** -power for e in examples])
     for flow in FLOWS:

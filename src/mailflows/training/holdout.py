@@ -120,7 +120,7 @@ def _one_fold(seeing: Seeing, recipe: Recipe, groups: tuple[str, ...], name: str
 
 
 def source_weights(examples: Sequence[Example]) -> np.ndarray[Any, Any]:
-    """Weigh judged examples: flows count alike, and sources alike inside a flow.
+    """Weigh judged examples: each flow counts equally, and each source within a flow.
 
     Sources with fewer than `POOL_BELOW` messages of a flow count together as one.
     """
