@@ -54,7 +54,8 @@ class Listener(Controller):
     async def _hang_up(self) -> None:
         for smtp in self.__dict__.pop("connections", ()):
             for transport in (smtp.transport, smtp._original_transport):
-                if transport is not None:
+                # Before Python 3.11.5 a TLS transport that is lost already raises instead.
+                if transport is not None and getattr(transport, "_ssl_protocol", self) is not None:
                     transport.abort()
         for _turn in range(3):  # TLS is lost a turn after TCP
             await asyncio.sleep(0)
