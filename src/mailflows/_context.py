@@ -35,4 +35,7 @@ class Context:
 
     def known(self) -> dict[str, object]:
         """Return what is known, by name."""
-        return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) is not None}
+        return {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
+
+
+_NAMES = tuple(one.name for one in fields(Context))

@@ -18,5 +18,7 @@ def loggable(text: str) -> str:
     >>> loggable("no such user: ada@example.org\r\nroot: login")
     'no such user: …@example.org\ufffd\ufffdroot: login'
     """
-    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_LONGEST])
-    return _LOCAL_PART.sub("…@", line)
+    line = text[:_LONGEST]
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return _LOCAL_PART.sub("…@", line) if "@" in line else line

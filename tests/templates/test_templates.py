@@ -13,7 +13,7 @@ from mailflows import ConfigurationError
 from mailflows.limits import MemoryStore, SQLiteStore
 from mailflows.message import Message
 from mailflows.templates import Series, TemplateMemory, check_fields
-from mailflows.templates._skeleton import align, begun, gaps, learned, tokens_of
+from mailflows.templates._skeleton import Words, align, begun, gaps, learned, tokens_of
 from mailflows.testing import FixedClock
 
 if TYPE_CHECKING:
@@ -155,6 +155,20 @@ def test_the_memory_outlives_a_process(tmp_path: Path) -> None:
     assert b"shop.example" not in content
 
 
+def test_two_processes_see_each_others_messages() -> None:
+    """What one has read before never stands in for what the store holds by now."""
+    store = MemoryStore()
+    one, two = TemplateMemory(store), TemplateMemory(store)
+    totals = [
+        memory.observe(_form(name, 51_000 + number), flow="transactional").total
+        for number, name in enumerate(NAMES)
+        for memory in (one, two)
+    ]
+    assert totals == list(range(1, 2 * len(NAMES) + 1))
+    assert two.forget("hello@shop.example") == 1
+    assert one.observe(_form("Grace", 1), flow="transactional").total == 1
+
+
 def test_documents_stay_small_and_few() -> None:
     """A sender that never repeats itself leaves a bounded index, and a template some thousand bytes."""
     store = MemoryStore()
@@ -206,7 +220,7 @@ WORDS = st.lists(st.sampled_from("red green blue the a sea , . 7 12 http://x.exa
 def test_alignment_keeps_order_and_words(first: list[str], second: list[str]) -> None:
     """Pairs rise on both sides, pair equal words, and learning leaves only what both have."""
     one, two = (
-        tokens_of(Message.read("Subject: s\n\n" + " ".join(words)), lambda word: hash(word) & 0xFFFFFF)
+        tokens_of(Message.read("Subject: s\n\n" + " ".join(words)), Words(str.encode))
         for words in (first, second)
     )
     skeleton = begun(one)
@@ -218,6 +232,22 @@ def test_alignment_keeps_order_and_words(first: list[str], second: list[str]) ->
     after = learned(skeleton, gaps(skeleton, two, pairs), pairs)
     assert len(after.fixed) == len(pairs)
     assert align(after, two)[1] == 1.0 or not after.fixed
+
+
+def test_only_plain_words_are_kept_in_memory() -> None:
+    """A word is hashed once; codes, links and addresses are read anew, and nothing is kept of them."""
+    hashed: list[str] = []
+
+    def mark(word: str) -> bytes:
+        hashed.append(word)
+        return word.encode()
+
+    words = Words(mark)
+    message = Message.read("Subject: a code\n\na code 4711 for ada@example.org: https://x.example/4711 code")
+    found = [tokens_of(message, words) for _ in range(2)]
+    assert found[0] == found[1]
+    assert [hashed.count(word) for word in ("code", "4711", "ada@example.org", "//x.example")] == [1, 2, 2, 2]
+    assert not any(character in written for written in words for character in "4@/")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
@@ -117,10 +118,18 @@ def read_addresses(value: str) -> AddressList:
     >>> read_addresses("<ada@x.example> bob@x.example, carol").unread
     ('<ada@x.example> bob@x.example', 'carol')
     """
+    return _read_short(value) if len(value) <= AUTHOR_LIMIT else _read(value)
+
+
+def _read(value: str) -> AddressList:
     if (plain := _PLAIN.fullmatch(value)) and (spec := _spec(plain[3])):
         one = (Address(_name((plain[1] or plain[2] or "",)), spec.lower()),)
         return AddressList(one, (), one)
     return _Reader(value).read()
+
+
+_read_short = lru_cache(maxsize=64)(_read)
+"""Several parts ask for the same fields of one message; bound: those of the last messages."""
 
 
 def read_author(value: str) -> AddressList:

@@ -111,11 +111,11 @@ class KeyRing:
 
     def digest(self, text: str) -> str:
         """Return 32 hexadecimal digits: the id of the newest key, and a keyed hash."""
-        digest, *older = (self._digest(number, text) for number in range(len(self._keys)))
-        if older:
+        digest = self._digest(0, text)
+        if len(self._keys) > 1:
             if len(self._older) >= REMEMBERED:
                 self._older.pop(next(iter(self._older)), None)
-            self._older[digest] = tuple(older)
+            self._older[digest] = tuple(self._digest(n, text) for n in range(1, len(self._keys)))
         return digest
 
     def _digest(self, number: int, text: str) -> str:

@@ -129,11 +129,10 @@ def _list_fields(flows: FlowSet, route: FlowRoute, message: Message) -> Iterator
     if named and named != route.list_id and (route.list_id or named in others):
         whose = f", which belongs to the {others[named].flow} flow" if named in others else ""
         yield Doubt("foreign-list-id", f"List-Id is {named}{whose}", is_conflict=True)
-    if route.esp:  # a provider's own hosts
+    ways_out = message.get("list-unsubscribe")
+    if route.esp or not ways_out:  # a provider has hosts of its own
         return
-    hosts = {
-        host_of(uri.strip(" <>")) or _mail_domain(uri) for uri in message.get("list-unsubscribe").split(",")
-    }
+    hosts = {host_of(uri.strip(" <>")) or _mail_domain(uri) for uri in ways_out.split(",")}
     own = _own(route) | {registrable_domain(route.tracking_host)}
     foreign = sorted(host for host in hosts if host and registrable_domain(host) not in own)
     if foreign:

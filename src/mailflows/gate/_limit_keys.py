@@ -32,7 +32,12 @@ _log = logging.getLogger("mailflows.gate")
 
 def absent_keys(limiter: Limiter, known: Collection[str]) -> frozenset[str]:
     """Return what a limiter counts by and a message does not say."""
-    return frozenset(name for limit in limiter.limits for name in _needs(limit)) - frozenset(known)
+    return _needed(limiter).difference(known)
+
+
+@lru_cache(maxsize=64)
+def _needed(limiter: Limiter) -> frozenset[str]:
+    return frozenset(name for limit in limiter.limits for name in _needs(limit))
 
 
 def needs_of(limiter: Limiter, absent: frozenset[str]) -> str:

@@ -57,7 +57,8 @@ _FRESH = re.compile(
 _BOUNDARY = re.compile(rb"[Bb]oundary\s*=\s*\"?([\w=.]{10,70})(?=[\"\s;]|\Z)")
 """A boundary as programs make them, anew each time; what could be read as a link is content."""
 
-_BEFORE, _AFTER = rb"(^--|[Bb]oundary\s*=\s*\"?)", rb"(?=(?:--)?(?:\n|\Z)|[\"\s;])"
+_PLACED = re.compile(rb"(^--|[Bb]oundary\s*=\s*\"?)([\w=.]{10,70})(?=(?:--)?(?:\n|\Z)|[\"\s;])", re.MULTILINE)
+"""Where a boundary stands: before a part, or where it is declared."""
 
 _MOST_BOUNDARIES = 50
 """Boundaries that are looked for. bound: a hostile message costs no more than fifty looks."""
@@ -542,8 +543,6 @@ def _lines(raw: bytes, start: int) -> Iterator[bytes]:
 
 
 def _without(lines: bytes, boundaries: list[bytes]) -> bytes:
-    for boundary in boundaries:
-        if boundary in lines:
-            pattern = _BEFORE + re.escape(boundary) + _AFTER
-            lines = re.sub(pattern, rb"\1", lines, flags=re.MULTILINE)
-    return lines
+    if not any(boundary in lines for boundary in boundaries):
+        return lines
+    return _PLACED.sub(lambda found: found[1] if found[2] in boundaries else found[0], lines)

@@ -303,6 +303,7 @@ def _mend_second_level(rest: list[str], last: str) -> str | None:
     return ".".join([*rest[:-1], "com", last]) if slips <= _DROP and rest[-1][:1] in "cxv" else None
 
 
+@lru_cache(maxsize=4096)
 def _mend_top_level(last: str) -> str | None:
     if len(last) < 2:
         return None

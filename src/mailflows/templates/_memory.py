@@ -19,23 +19,24 @@ from mailflows._stores._documents import adrive, drive
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
 from mailflows.message import Message
-from mailflows.templates._documents import (
-    MARK_BYTES,
-    Entry,
-    packed,
-    read_index,
-    read_template,
-    write_index,
-    write_template,
+from mailflows.templates._documents import MARK_BYTES, Documents, Entry
+from mailflows.templates._skeleton import (
+    Gap,
+    Skeleton,
+    Slot,
+    Token,
+    Words,
+    align,
+    begun,
+    gaps,
+    learned,
+    tokens_of,
 )
-from mailflows.templates._skeleton import Gap, Skeleton, Slot, Token, align, begun, gaps, learned, tokens_of
 from mailflows.templates._slots import LONGEST, SlotAlarm, SlotKind, alarms_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mailflows._clock import Clock
-    from mailflows._stores import Documents
+    from mailflows._stores import Documents as DocumentStore
     from mailflows._stores._documents import Steps
     from mailflows.message import Source
 
@@ -165,7 +166,7 @@ class TemplateMemory:
 
     def __init__(  # noqa: PLR0913 -- the settings of a memory
         self,
-        store: Documents,
+        store: DocumentStore,
         *,
         learn: int = LEARN,
         many: int = MANY,
@@ -183,7 +184,8 @@ class TemplateMemory:
         self._many = many
         self._window = window
         self._clock = clock
-        self._secret = ""
+        self._documents = Documents()
+        self._words: Words | None = None
 
     def observe(
         self,
@@ -205,8 +207,9 @@ class TemplateMemory:
             MessageError: If *message* is no message.
             StoreError: If the store could not answer.
         """
-        self._secret = self._secret or self._keeper.digest("templates")
-        who, tokens = self._read(message, sender)
+        if self._words is None:
+            self._words = _words_by(self._keeper.digest("templates"))
+        who, tokens = _read(message, sender, self._words)
         return drive(self._observing(Flow(flow), who, tokens, accept=accept), self._keeper)
 
     async def aobserve(
@@ -218,8 +221,9 @@ class TemplateMemory:
         accept: bool = False,
     ) -> Observation:
         """Do what `observe` does without blocking the event loop."""
-        self._secret = self._secret or await self._keeper.adigest("templates")
-        who, tokens = await asyncio.to_thread(self._read, message, sender)
+        if self._words is None:
+            self._words = _words_by(await self._keeper.adigest("templates"))
+        who, tokens = await asyncio.to_thread(_read, message, sender, self._words)
         return await adrive(self._observing(Flow(flow), who, tokens, accept=accept), self._keeper)
 
     def forget(self, sender: str) -> int:
@@ -233,11 +237,6 @@ class TemplateMemory:
     async def aforget(self, sender: str) -> int:
         """Do what `forget` does without blocking the event loop."""
         return await adrive(self._forgetting(sender), self._keeper)
-
-    def _read(self, message: Source, sender: str | None) -> tuple[str, list[Token]]:
-        """Return who sends a message, and its words."""
-        read = Message.read(message)
-        return sender or read.sender.address, tokens_of(read, self._mark_by(self._secret.encode()[:32]))
 
     def _observing(self, flow: Flow, who: str, tokens: list[Token], *, accept: bool) -> Steps[Observation]:
         if len(tokens) < _LEAST_FIXED:
@@ -253,34 +252,25 @@ class TemplateMemory:
         for flow in Flow:
             for who in dict.fromkeys((sender, sender.lower())):
                 place = yield from _place(flow, who)
-                for entry in read_index((yield "load", (f"templates:{place}",))):
+                for entry in self._documents.index((yield "load", (f"templates:{place}",))):
                     yield "remove", (f"template:{place}:{entry.name}",)
                     count += 1
                 yield "remove", (f"templates:{place}",)
+        self._documents, self._words = Documents(), None  # what this process kept of them
         return count
-
-    @staticmethod
-    def _mark_by(key: bytes) -> Callable[[str], int]:
-        """Return what makes a number of a word, that only this store's key makes."""
-
-        def mark(word: str) -> int:
-            found = hashlib.blake2s(word.encode("utf-8", "replace"), key=key, digest_size=MARK_BYTES)
-            return int.from_bytes(found.digest())
-
-        return mark
 
     def _find(self, place: str, tokens: list[Token]) -> Steps[str | None]:
         """Return the name of the template that a message may be of."""
         marks = {token.mark for token in tokens}
-        entries = read_index((yield "load", (f"templates:{place}",)))
+        entries = self._documents.index((yield "load", (f"templates:{place}",)))
         best = max(entries, key=lambda entry: entry.likeness(marks), default=None)
         return best.name if best and best.likeness(marks) >= _LEAST_ALIKE else None
 
     def _begin(self, place: str, tokens: list[Token]) -> Steps[Observation]:
         """Remember a message as the first of a series."""
         skeleton = begun(tokens)
-        name = hashlib.blake2s(packed(skeleton.fixed), digest_size=4).hexdigest()
-        content = write_template(skeleton, (self._seconds(), 1))
+        name = hashlib.blake2s(b"".join(skeleton.fixed), digest_size=4).hexdigest()
+        content = self._documents.write_template(skeleton, (self._seconds(), 1))
         yield "update", (f"template:{place}:{name}", lambda _: content)
         yield from self._note(place, name, skeleton)
         return Observation(Series.UNIQUE, 1, 1, (), (), name)
@@ -293,7 +283,7 @@ class TemplateMemory:
 
         def change(old: bytes | None) -> bytes | None:
             nonlocal result, better
-            skeleton, counted = read_template(old) if old else (Skeleton([]), (0.0, 0))
+            skeleton, counted = self._documents.template(old) if old else (Skeleton([]), (0.0, 0))
             pairs, share = align(skeleton, tokens)
             result, better = None, None
             if share < _LEAST_ALIKE or len(pairs) < _LEAST_FIXED:
@@ -308,7 +298,7 @@ class TemplateMemory:
             counted = self._counted(counted)
             better = skeleton if alarms and not accept else learned(skeleton, found, pairs)
             result = self._observation(name, better, found, alarms, counted[1])
-            return write_template(better, counted)
+            return self._documents.write_template(better, counted)
 
         yield "update", (key, change)
         if result is None or better is None:
@@ -338,13 +328,31 @@ class TemplateMemory:
 
     def _note(self, place: str, name: str, skeleton: Skeleton) -> Steps[None]:
         """Put a template first in the index of its sender."""
-        sketch = set(sorted(set(skeleton.fixed))[:_SKETCH])
+        first = Entry.of(name, sorted(set(skeleton.fixed))[:_SKETCH])
 
         def change(old: bytes | None) -> bytes:
-            others = [entry for entry in read_index(old) if entry.name != name]
-            return write_index([Entry(name, sketch), *others][:KEEP])
+            others = (entry for entry in self._documents.index(old) if entry.name != name)
+            return self._documents.write_index((first, *others)[:KEEP])
 
         yield "update", (f"templates:{place}", change)
+
+
+def _read(message: Source, sender: str | None, words: Words) -> tuple[str, list[Token]]:
+    """Return who sends a message, and its words."""
+    read = Message.read(message)
+    return sender or read.sender.address, tokens_of(read, words)
+
+
+def _words_by(secret: str) -> Words:
+    """Return the tokens of a memory; only its store's key makes the same marks of the same words."""
+    keyed = hashlib.blake2s(key=secret.encode()[:32], digest_size=MARK_BYTES)
+
+    def mark(word: str) -> bytes:
+        found = keyed.copy()
+        found.update(word.encode("utf-8", "replace"))
+        return found.digest()
+
+    return Words(mark)
 
 
 def _place(flow: Flow, who: str) -> Steps[str]:

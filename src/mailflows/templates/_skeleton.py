@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailflows._domain import host_of
 from mailflows.templates._slots import SlotKind, kinds_of
@@ -33,30 +33,32 @@ A bound on work."""
 _MOST_KNOWN_BETWEEN = 3  # bound: keeps work and memory flat
 _WORD = 6  # characters of a word, with its space  # our choice
 
+_LONGEST_LINE = 20_000
+"""Characters of a line that are looked at. A bound on work."""
+
+_MOST_WORDS = 10_000
+"""Words that a memory keeps the tokens of. A bound on memory, about 3 MB."""
+
 _TOKEN = re.compile(
-    r"https?://[^\s<>\"]{0,2000}[^\s<>\".,;:!?)\]]|[\w.+-]{1,64}@[\w.-]{1,253}|\w{1,100}|[^\w\s]"
+    r"\s?(?:https?://[^\s<>\"]{0,2000}[^\s<>\".,;:!?)\]]|[\w.+-]{1,64}@[\w.-]{1,253}|\w{1,100}|[^\w\s])"
 )
 _BREAK = "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A word, a sign, a link, or the end of a line.
 
     Attributes:
         text: As written.
         mark: Keyed hash; of a link, that of its host: paths differ in every message.
         is_apart: Whether white space stands before it.
+        has_digits: Whether it is a number or a code: never a fixed word.
     """
 
     text: str
-    mark: int
+    mark: bytes
     is_apart: bool = True
-
-    @property
-    def has_digits(self) -> bool:
-        """Whether it is a number or a code: never a fixed word."""
-        return not self.text.isalpha() and any(map(str.isdigit, self.text))  # most are words
+    has_digits: bool = False
 
     @property
     def is_link(self) -> bool:
@@ -67,6 +69,31 @@ class Token:
     def is_break(self) -> bool:
         """Whether it is the end of a line."""
         return self.text == _BREAK
+
+
+class Words(dict[str, Token]):
+    """The tokens of a memory by how they are written, a space before them included: each is hashed once.
+
+    Only plain words are kept; what may say of whom a message is, such as a code or an address, is not.
+
+    Args:
+        mark: Makes the keyed hash of a word.
+    """
+
+    def __init__(self, mark: Callable[[str], bytes]) -> None:
+        super().__init__()
+        self._mark = mark
+        self.end = Token(_BREAK, mark(_BREAK))
+
+    def __missing__(self, written: str) -> Token:
+        text = written.lstrip()
+        is_apart = len(text) < len(written)
+        if not text.isalpha() and len(text) > 1:
+            return Token(text, self._mark(_sameness(text)), is_apart, any(map(str.isdigit, text)))
+        if len(self) >= _MOST_WORDS:
+            self.clear()
+        self[written] = token = Token(text, self._mark(text.lower()), is_apart, text.isdigit())
+        return token
 
 
 @dataclass(slots=True)
@@ -83,17 +110,22 @@ class Slot:
     seen: int = 0
     kinds: SlotKind = SlotKind.NOTHING
     longest: int = 0
-    known: set[int] = field(default_factory=set)
+    known: set[bytes] = field(default_factory=set)
 
-    def add(self, values: Sequence[str], length: int, marks: Sequence[int]) -> None:
+    def add(self, values: Sequence[str], length: int, marks: Sequence[bytes]) -> None:
         """Learn what stands there in one message: new passages, characters in all, and words."""
         self.seen += bool(values)
         for value in values:
-            self.kinds |= kinds_of(value)
+            self.hold(kinds_of(value))
         self.longest = max(self.longest, length)
         self.know(marks)
 
-    def know(self, marks: Sequence[int]) -> None:
+    def hold(self, kinds: SlotKind) -> None:
+        """Learn that it held something of these kinds."""
+        if kinds is not self.kinds:  # a flag is one object, and to join two takes long
+            self.kinds |= kinds
+
+    def know(self, marks: Sequence[bytes]) -> None:
         """Remember words, as far as there is room."""
         room = _MOST_KNOWN - len(self.known)
         self.known.update(marks[: max(0, room)])
@@ -101,7 +133,7 @@ class Slot:
     def join(self, other: Slot) -> None:
         """Take in another slot that turned out to be the same."""
         self.seen = max(self.seen, other.seen)
-        self.kinds |= other.kinds
+        self.hold(other.kinds)
         self.longest = max(self.longest, other.longest)
         self.know(sorted(other.known))
 
@@ -117,12 +149,12 @@ class Skeleton:
         strictness: Share of the words of these messages that are fixed, numbers aside, in the mean.
     """
 
-    fixed: list[int]
+    fixed: list[bytes]
     slots: dict[int, Slot] = field(default_factory=dict)
     seen: int = 0
     strictness: float = 1.0
 
-    def vocabulary(self) -> set[int]:
+    def vocabulary(self) -> set[bytes]:
         """Return the hashes of all words that it knows."""
         return set(self.fixed).union(*(slot.known for slot in self.slots.values()))
 
@@ -150,7 +182,7 @@ class Gap:
         """Fixed tokens that are missing there."""
         return self.after - self.before - 1
 
-    def values(self, vocabulary: set[int]) -> list[str]:
+    def values(self, vocabulary: set[bytes]) -> list[str]:
         """Return the passages of new words that the message has there.
 
         Up to three known words between new ones are part of the passage; longer known stretches are a
@@ -212,22 +244,18 @@ def _line_start(tokens: Sequence[Token]) -> str:
     return "".join(_spaced(shown))
 
 
-def tokens_of(message: Message, mark: Callable[[str], int]) -> list[Token]:
+def tokens_of(message: Message, words: Words) -> list[Token]:
     """Return the tokens of subject and body."""
-    lines = [message.subject, *(line for line in message.body.split("\n") if line.strip())]
     found: list[Token] = []
-    end = Token(_BREAK, mark(_BREAK))
-    marks: dict[str, int] = {}  # a word that comes again is hashed once
-    for line in lines:
-        for match in _TOKEN.finditer(line[:20_000]):
-            text, start = match[0], match.start()
-            if (known := marks.get(text)) is None:
-                known = marks[text] = mark(_sameness(text))
-            found.append(Token(text, known, not start or line[start - 1].isspace()))
-            if len(found) >= 2 * MOST_TOKENS:
-                return found
-        found.append(end)
-    return found
+    for line in (message.subject, *message.body.split("\n")):
+        written = _TOKEN.findall(f" {line[:_LONGEST_LINE]}")  # the first word of a line stands apart, too
+        if not written and found:
+            continue
+        found += map(words.__getitem__, written)
+        found.append(words.end)
+        if len(found) >= 2 * MOST_TOKENS:
+            break
+    return found[: 2 * MOST_TOKENS]
 
 
 def _sameness(text: str) -> str:
@@ -243,6 +271,8 @@ def align(skeleton: Skeleton, tokens: Sequence[Token]) -> tuple[list[tuple[int, 
     places = [place for place, token in enumerate(tokens) if not token.has_digits]
     marks = [tokens[place].mark for place in places]
     fixed = skeleton.fixed
+    if fixed and marks == fixed:
+        return list(enumerate(places)), 1.0
     pairs: list[tuple[int, int]] = []
     ends = [(-1, -1), *_anchors(fixed, marks), (len(fixed), len(marks))]
     for (a, b), (c, d) in pairwise(ends):
@@ -260,7 +290,7 @@ def align(skeleton: Skeleton, tokens: Sequence[Token]) -> tuple[list[tuple[int, 
     return [(a, places[b]) for a, b in pairs], len(pairs) / max(1, len(fixed))
 
 
-def _anchors(fixed: Sequence[int], marks: Sequence[int]) -> list[tuple[int, int]]:
+def _anchors(fixed: Sequence[bytes], marks: Sequence[bytes]) -> list[tuple[int, int]]:
     """Return the longest rising sequence of words that stand once in both (patience sorting)."""
     counts, other = Counter(fixed), Counter(marks)
     places = {mark: j for j, mark in enumerate(marks) if other[mark] == 1}
@@ -288,9 +318,9 @@ def gaps(skeleton: Skeleton, tokens: Sequence[Token], pairs: list[tuple[int, int
     """Return where a message differs, and where slots are."""
     found = []
     for (a, b), (c, d) in pairwise([(-1, -1), *pairs, (len(skeleton.fixed), len(tokens))]):
-        slots = [skeleton.slots[i] for i in range(a, c) if i in skeleton.slots]
-        if c == a + 1 and d == b + 1 and not slots:
+        if c == a + 1 and d == b + 1 and a not in skeleton.slots:
             continue
+        slots = [skeleton.slots[i] for i in range(a, c) if i in skeleton.slots]
         slot = None
         if slots:
             slot = Slot()
@@ -309,14 +339,15 @@ def _ends_first(token: Token) -> bool:
 def begun(tokens: Sequence[Token]) -> Skeleton:
     """Return the skeleton of a first message: what has digits is taken for a slot at once."""
     skeleton = Skeleton([], {}, 1)
+    fixed = skeleton.fixed
     for token in tokens[:MOST_TOKENS]:
         if not token.has_digits:
-            skeleton.fixed.append(token.mark)
+            fixed.append(token.mark)
             continue
-        slot = skeleton.slots.setdefault(len(skeleton.fixed) - 1, Slot())
+        slot = skeleton.slots.setdefault(len(fixed) - 1, Slot())
         # A link says by its host what it is, and that is known from now on.
         slot.add([] if token.is_link else [token.text], len(token.text), [token.mark])
-        slot.kinds |= SlotKind.DIGITS
+        slot.hold(SlotKind.DIGITS)
     return skeleton
 
 
@@ -334,5 +365,5 @@ def learned(skeleton: Skeleton, found: Sequence[Gap], pairs: list[tuple[int, int
         slots[numbers.get(gap.before, -1)] = slot
     words = len(pairs) + sum(not token.has_digits for gap in found for token in gap.tokens)
     share = len(pairs) / max(1, words)
-    strictness = skeleton.strictness + (share - skeleton.strictness) / max(1, skeleton.seen)
+    strictness = round(skeleton.strictness + (share - skeleton.strictness) / max(1, skeleton.seen), 3)
     return Skeleton([skeleton.fixed[old] for old, _ in pairs], slots, skeleton.seen + 1, strictness)

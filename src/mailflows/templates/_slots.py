@@ -35,6 +35,9 @@ _LINK = re.compile(
 )
 _EMAIL = re.compile(r"[\w+-]@[\w-]{1,63}\.\w")
 _PHONE = re.compile(r"(?<![\w.])\+?\(?\d(?:[ ().\-\u00a0/]{0,3}\d){7,14}(?!\w)")
+_FEWEST_OF_PHONE = 8
+"""Digits from which `_PHONE` takes them for a number. By definition."""
+
 _MARKUP = re.compile(r"</?[a-z][a-z0-9]{0,10}(?:[\s/][^<>@]{0,500})?>|<!--|\]\(|\[url", re.IGNORECASE)
 _BREAK = re.compile(r"[\n\r\u2028\u2029\x0b\x0c\x85]")
 
@@ -119,6 +122,8 @@ def kinds_of(text: str) -> SlotKind:
     >>> SlotKind.LINK in kinds_of("Win now! prizes.example/x")
     True
     """
+    if len(text) < _FEWEST_OF_PHONE and text.isalnum():  # a name or a number, as most values are
+        return SlotKind.NOTHING if text.isalpha() or not any(map(str.isdigit, text)) else SlotKind.DIGITS
     found = SlotKind.NOTHING
     head = text[:_MOST]
     for kind, expression in (
@@ -130,7 +135,7 @@ def kinds_of(text: str) -> SlotKind:
     ):
         if expression.search(head):
             found |= kind
-    if any(letter.isdigit() for letter in head):
+    if any(map(str.isdigit, head)):
         found |= SlotKind.DIGITS
     return found
 
