@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mailflows import Classification, ConfigurationError, Envelope, Flow, Message
 from mailflows.flows import FlowRoute, FlowSet, GuardSettings, Outcome
-from mailflows.flows._advert import known_kinds, shipped_kinds
+from mailflows.flows._advert import BlockModel, known_kinds, shipped_kinds
 from mailflows.templates import Series
 from mailflows.templates._memory import Observation
 from mailflows.templates._slots import SlotAlarm
@@ -345,3 +345,9 @@ def test_a_few_words_say_little() -> None:
 def test_every_kind_was_taught() -> None:
     """A kind of the table without texts in corpus/kinds.tsv would never be recognised."""
     assert set(known_kinds()) == set(shipped_kinds().kinds), "add texts, then run tasks/train_kinds.py"
+
+
+def test_the_order_of_words_in_a_set_decides_nothing() -> None:
+    """A score is the exact sum, which no order of adding changes: one text has one verdict in every process."""
+    model = BlockModel(0.5, {"w:a": 1e16, "w:b": 1.0, "w:c": -1e16}, flag=1.0, refuse=2.0)
+    assert model.score({"w:a", "w:b", "w:c", "w:unknown"}) == 1.5

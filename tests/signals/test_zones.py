@@ -118,10 +118,12 @@ def test_passages_are_looked_up_together_as_alone() -> None:
     told = ["Unsubscribe here", "Best", "regards", "On Monday Ada wrote:", "配信停止はこちら"]
     wanted = frozenset({"unsubscribe", "signoff", "quote_intro"})
     for language in ("en", "ja"):
-        passages = [(line.lower(), words.tokens(line)) for line in told]
-        together = words.concepts_among(passages, language, wanted=wanted, anywhere=frozenset())
-        alone = [words.concepts_of(text, its, language) & wanted for text, its in passages]
-        assert together == alone
+        texts, passages = [line.lower() for line in told], [words.tokens(line) for line in told]
+        together = words.concepts_among(passages, texts, language, wanted=wanted, anywhere=frozenset())
+        alone = [
+            words.concepts_of(text, its, language) & wanted for text, its in zip(texts, passages, strict=True)
+        ]
+        assert [together.get(place, set()) for place in range(len(told))] == alone
 
 
 def test_a_footer_below_answers_between_the_lines_is_found() -> None:

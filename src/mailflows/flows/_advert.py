@@ -339,9 +339,9 @@ class BlockModel:
     refuse: float
 
     def score(self, found: set[str]) -> float:
-        """Score what a passage holds."""
+        """Score what a passage holds; exactly, so that the order in which a set is walked decides nothing."""
         weights = self.weights
-        return self.start + sum(weights.get(name, 0.0) for name in found)
+        return self.start + math.fsum(weights.get(name, 0.0) for name in found)
 
 
 @cache

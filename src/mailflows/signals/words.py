@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -342,7 +343,7 @@ def _lexicon(language: str) -> _Lexicon:
     )
 
 
-def _fits(wanted: tuple[str, ...], tokens: tuple[str, ...], start: int) -> bool:
+def _fits(wanted: tuple[str, ...], tokens: Sequence[str], start: int) -> bool:
     """Say whether the tokens from *start* on are the wanted ones; "*" accepts any ending."""
     if start + len(wanted) > len(tokens):
         return False
@@ -353,7 +354,7 @@ def _fits(wanted: tuple[str, ...], tokens: tuple[str, ...], start: int) -> bool:
     return True
 
 
-def find(lexicon: _Lexicon, tokens: tuple[str, ...]) -> list[tuple[int, str]]:
+def find(lexicon: _Lexicon, tokens: Sequence[str]) -> list[tuple[int, str]]:
     """Return (position, concept) of every entry found."""
     hits: list[tuple[int, str]] = []
     found = enumerate(map(lexicon.starts.__getitem__, tokens))
@@ -362,7 +363,7 @@ def find(lexicon: _Lexicon, tokens: tuple[str, ...]) -> list[tuple[int, str]]:
             hits += [(position, concept) for concept in start.alone]
         if start.followed or start.open_ended:
             following = tokens[position + 1] if position + 1 < len(tokens) else ""
-            for words, concept in (*start.followed.get(following, ()), *start.open_ended):
+            for words, concept in start.followed.get(following, ()) + start.open_ended:
                 if _fits(words, tokens, position):
                     hits.append((position, concept))
     return hits
@@ -536,33 +537,38 @@ def _any_language(concepts: frozenset[str]) -> _Lexicon:
 
 
 def concepts_among(
-    passages: Sequence[tuple[str, tuple[str, ...]]],
+    passages: Iterable[Sequence[str]],
+    texts: Sequence[str],
     language: str,
     *,
     wanted: frozenset[str],
     anywhere: frozenset[str],
-) -> list[set[str]]:
-    """Return which of some concepts each of some passages holds, found in one pass over all of them.
+) -> dict[int, set[str]]:
+    """Return which of some concepts some passages hold, by their places, found in one pass over all of them.
 
     Args:
-        passages: Text, for languages without spaces, and tokens of each; both in lower case.
+        passages: The tokens of each in lower case.
+        texts: Each in lower case, for languages without spaces.
         language: Two letters, or empty.
         wanted: The concepts that are looked for in the language.
         anywhere: Those that are looked for in every language; see `concepts_anywhere`.
     """
     lexicon = _among(language or "en", wanted, anywhere)
-    found: list[set[str]] = [set() for _ in passages]
+    found: dict[int, set[str]] = {}
     tokens: list[str] = []
-    owners: list[set[str]] = []
-    for (_, its), concepts in zip(passages, found, strict=True):
-        tokens += its
+    ends: list[int] = []
+    for passage in passages:
+        tokens += passage
         tokens.append(_END)
-        owners += [concepts] * (len(its) + 1)
-    for position, concept in find(lexicon, tuple(tokens)):
-        owners[position].add(concept)
+        ends.append(len(tokens))
+    for position, concept in find(lexicon, tokens):
+        found.setdefault(bisect_right(ends, position), set()).add(concept)
     if lexicon.substrings:
-        for (text, _), concepts in zip(passages, found, strict=True):
-            concepts.update(concept for entry, concept in lexicon.substrings if entry in text)
+        whole = _END.join(texts)
+        for entry, concept in lexicon.substrings:
+            if entry in whole:  # most are nowhere
+                for place in [place for place, text in enumerate(texts) if entry in text]:
+                    found.setdefault(place, set()).add(concept)
     return found
 
 

@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from mailflows import _data
 from mailflows.signals import words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from mailflows.message import Message
 
@@ -86,39 +88,35 @@ class _Line:
         text: Without the space around it.
         place: Its number in the text.
         kind: Its zone, the body until something else is found.
-        wording: The line without web and mail addresses: a host's name is no wording.
-        lower: The wording in lower case.
+        lower: The line in lower case, without web and mail addresses: a host's name is no wording.
         words: The tokens of its beginning.
     """
 
-    __slots__ = ("_concepts", "kind", "lower", "place", "text", "wording", "words")
+    __slots__ = ("_concepts", "kind", "lower", "place", "text", "words")
 
-    wording: str
     lower: str
-    words: tuple[str, ...]
+    words: Sequence[str]
 
     def __init__(self, text: str, place: int) -> None:
         self.text = text
         self.place = place
         self.kind = ZoneKind.BODY
-        self._concepts: set[str] | None = None
+        self._concepts: AbstractSet[str] | None = None
 
     if not TYPE_CHECKING:  # so that a name that no line has is found there
 
         def __getattr__(self, name: str) -> object:
             """Read the words when they are first asked for: in the middle of a text, nobody asks."""
-            self.wording = without_addresses(self.text)
-            self.lower = self.wording.lower()
-            self.words = tuple(_TOKEN.findall(self.lower[:_BEGINNING]))
+            _read([self])
             return object.__getattribute__(self, name)
 
-    def concepts(self, language: str) -> set[str]:
+    def concepts(self, language: str) -> AbstractSet[str]:
         """Return the concepts that the line holds, in the language of the message, and those of a footer in any."""
         if self._concepts is None:
             _look_up([self], language)
-        return self._concepts or set()
+        return self._concepts or _NONE
 
-    def told(self, concepts: set[str]) -> None:
+    def told(self, concepts: AbstractSet[str]) -> None:
         """Remember what was looked up."""
         self._concepts = concepts
 
@@ -135,7 +133,7 @@ class _Line:
     @property
     def is_address_alone(self) -> bool:
         """Whether nothing but web or mail addresses stands in it."""
-        return _may_hold_address(self.text) and not self.words and self.wording is not self.text
+        return _may_hold_address(self.text) and not self.words and self.lower != self.text.lower()
 
     @property
     def is_label(self) -> bool:
@@ -146,9 +144,8 @@ class _Line:
 _LABEL = (
     5  # choice: words of the longest labels seen in menus and footers ("View this email in your browser")
 )
-_LONGEST_LABEL = 100  # bound: letters; what is longer is looked up only when it is asked
 _BEGINNING = 400  # bound: letters in which a line's first forty words stand
-_LAST = 6  # choice: lines that are looked up at once with the labels above them; others when asked
+_NEAR = 12  # choice: lines from each end that are read and looked up at once; others when asked
 _TOLD = 40  # choice: a footer or a disclaimer says what it is in its first words
 _LANGUAGE = 60  # choice: of so many words, dozens are function words
 _SENTENCE = 12  # choice: a line of more words says something, and is a footer only by its wording
@@ -159,10 +156,10 @@ _PASSED = 2  # choice: a footer's lines in a row that no wording names, such as 
 _SIGNED = 6  # choice: lines of a signature below its sign-off: name, role, firm, street, telephone, web site
 
 _TOKEN = re.compile(r"\w+")
-_ADDRESS = re.compile(
-    r"<?(?:https?://|www\.)[^\s<>\"]{1,2000}>?|<?[\w.+%-]{1,64}@[\w.-]{1,190}\.\w{2,24}>?"
-    r"|(?<![\w.-])(?:[\w-]{1,63}\.){1,5}[a-z]{2,24}/[^\s<>\"]{0,2000}"
-)
+_URL = r"<?(?:https?://|www\.)[^\s<>\"]{1,2000}>?"
+_HOST = r"(?<![\w.-])(?:[\w-]{1,63}\.){1,5}[a-z]{2,24}/[^\s<>\"]{0,2000}"
+_ADDRESS = re.compile(rf"{_URL}|<?[\w.+%-]{{1,64}}@[\w.-]{{1,190}}\.\w{{2,24}}>?|{_HOST}")
+_WEB_ADDRESS = re.compile(f"{_URL}|{_HOST}")  # the same without "@", and far faster
 _COPYRIGHT = re.compile(r"\(c\)\s{0,3}\d{4}")
 _PRICE = re.compile(r"[$€£¥]\s?\d|\d\s?(?:[€$£¥円%]|EUR|USD|GBP|PLN|zł|kr\b|Kč|руб)", re.IGNORECASE)
 _STREET = re.compile(r"(?=[^\n]{6,160}$)(?=.*\d)[^,|·•;]{2,80}(?:[,|·•;]|\s[-–—]\s)[^,|·•;]{2,60}", re.DOTALL)
@@ -170,7 +167,7 @@ _ZIP = re.compile(r"\b(?:[A-Z]{1,2}-)?\d{4,6}\b|\b[A-Z]{1,2}\d{1,2}[A-Z]?\s\d[A-
 _SEPARATED = re.compile(r"\s[|·•]\s")
 _LEADS = re.compile(r"[:：]\s{0,3}<?https?://\S+$")
 _RULE = re.compile(r"[\W_]+")
-_DASHES = re.compile(r"-- ?")
+_RULED = "-----"  # by definition: how "-----Original Message-----" begins
 _HEAD = re.compile(r"\*{0,2}([\w' -]{2,20})\*{0,2}\s?[:：]\*{0,2}\s?\S")
 
 
@@ -180,7 +177,9 @@ def without_addresses(text: str) -> str:
     >>> without_addresses("Read it: https://www.summer-sale.example/newsletter")
     'Read it:  '
     """
-    return _ADDRESS.sub(" ", text) if _may_hold_address(text) else text
+    if "@" in text:
+        return _ADDRESS.sub(" ", text)
+    return _WEB_ADDRESS.sub(" ", text) if "/" in text or "www." in text else text
 
 
 def _may_hold_address(text: str) -> bool:
@@ -196,6 +195,9 @@ _TELLING_CONCEPTS = _FOOTER_WORDING | frozenset(
     "received_because confidential_footer quote_intro signoff greeting".split()
 )
 """All concepts by which a zone is told."""
+
+_NONE: frozenset[str] = frozenset()
+"""What most lines hold."""
 
 _LEAVING = frozenset({"unsubscribe", "preferences", "received_because"})
 """Those that do so for a line that leads to an address: "Read the new terms: https://…" is no footer."""
@@ -219,38 +221,44 @@ def zones_of_text(text: str, *, language: str | None = None) -> tuple[Zone, ...]
     lines = _lines(text)
     if not lines:
         return ()
+    near = lines if len(lines) <= 2 * _NEAR else lines[:_NEAR] + lines[-_NEAR:]
+    _read(near)
     if language is None:
         language = words.language_of(_first_words(lines), text[:2000])
-    _look_up(
-        [*(line for line in lines[-LONGEST_FOOTER:-_LAST] if _is_brief(line)), *lines[-_LAST:]],
-        language,
-    )
+    _look_up(near, language)
     end = _mark_quoted(lines, language)
     end = _mark_footer(lines, end, language)
     end = _mark_signature(lines, end, language)
     _mark_top(lines, end, language)
-    _mark_actions(lines[:end])
+    if _may_hold_address(text):
+        _mark_actions(lines[:end])
     return tuple(
-        Zone(kind, "\n".join(line.text for line in group), group[0].place)
-        for kind, group in ((kind, list(found)) for kind, found in groupby(lines, key=lambda line: line.kind))
+        Zone(kind, "\n".join([line.text for line in group]), group[0].place)
+        for kind, group in ((kind, list(found)) for kind, found in groupby(lines, key=attrgetter("kind")))
     )
 
 
-def _is_brief(line: _Line) -> bool:
-    """Return whether a line may be a label: its length tells that of most sentences without reading them."""
-    return len(line.text) <= _LONGEST_LABEL and len(line.words) <= _LABEL
+def _read(lines: Iterable[_Line]) -> None:
+    """Read the words of some lines."""
+    for line in lines:
+        text = line.text
+        if "@" in text or "/" in text or "www." in text:
+            text = without_addresses(text)
+        line.lower = lower = text.lower()
+        line.words = _TOKEN.findall(lower[:_BEGINNING])
 
 
 def _look_up(lines: Sequence[_Line], language: str) -> None:
     """Look up the concepts of some lines at once."""
     found = words.concepts_among(
-        [(line.lower, line.words[:_TOLD]) for line in lines],
+        [line.words[:_TOLD] for line in lines],
+        [line.lower for line in lines],
         language,
         wanted=_TELLING_CONCEPTS,
         anywhere=_FOOTER_WORDING,  # a house writes its footer once, in its own language
     )
-    for line, concepts in zip(lines, found, strict=True):
-        line.told(concepts)
+    for place, line in enumerate(lines):
+        line.told(found.get(place, _NONE))
 
 
 def _first_words(lines: list[_Line]) -> list[str]:
@@ -279,11 +287,19 @@ def _mark_quoted(lines: list[_Line], language: str) -> int:
 
     Lines that begin with ">" are quoted wherever they stand, and what is written between them is new.
     """
-    _mark([line for line in lines if line.text[0] == ">" or line.text[:2] == "| "], ZoneKind.QUOTED)
-    fields = sum(":" in line.text[:_HEAD_NAME] or "：" in line.text[:_HEAD_NAME] for line in lines)
-    for number, line in enumerate(lines):
-        if number and _opens_quotation(lines, number, language, has_fields=fields >= _HEAD_FIELDS):
-            following = lines[number + 1 :]
+    texts = [line.text for line in lines]
+    _mark(
+        [line for line, text in zip(lines, texts, strict=True) if text[0] == ">" or text[:2] == "| "],
+        ZoneKind.QUOTED,
+    )
+    fields = [
+        place for place, text in enumerate(texts) if ":" in text[:_HEAD_NAME] or "：" in text[:_HEAD_NAME]
+    ]
+    has_fields = len(fields) >= _HEAD_FIELDS
+    may_open = [place for place, text in enumerate(texts) if text[-1] in ":：" or text[:5] == _RULED]
+    for number in sorted({*may_open, *fields}) if has_fields else may_open:
+        if number and _opens_quotation(lines, number, language, has_fields=has_fields):
+            line, following = lines[number], lines[number + 1 :]
             if any(other.kind is ZoneKind.QUOTED for other in following):
                 _mark([line], ZoneKind.QUOTED)
                 if lines[-1].kind is not ZoneKind.QUOTED:
@@ -297,7 +313,7 @@ def _mark_quoted(lines: list[_Line], language: str) -> int:
 def _opens_quotation(lines: list[_Line], number: int, language: str, *, has_fields: bool) -> bool:
     """Return whether a line introduces an earlier message: "On Monday Ada wrote:", or a block of its head."""
     line = lines[number]
-    if line.text[:5] == "-----" or (line.text[-1] in ":：" and len(line.words) > _BRIEF):
+    if line.text[:5] == _RULED or (line.text[-1] in ":：" and len(line.words) > _BRIEF):
         return "quote_intro" in line.concepts(language)
     if not has_fields or not _HEAD.match(line.text):
         return False
@@ -327,7 +343,7 @@ def _mark_footer(lines: list[_Line], end: int, language: str) -> int:
         if kind is not None:
             line.kind = kind
             begin, passed = number, 0
-        elif not _may_stand_in_footer(line) or passed >= _PASSED:
+        elif len(line.words) > _SENTENCE or passed >= _PASSED:
             break
         else:
             passed += 1
@@ -375,7 +391,7 @@ def _tail_kind(line: _Line, language: str) -> ZoneKind | None:
         return ZoneKind.DISCLAIMER
     if line.is_copyright:
         return ZoneKind.FOOTER
-    if _LEADS.search(line.text):
+    if "://" in line.text and _LEADS.search(line.text):
         return ZoneKind.FOOTER if _LEAVING & found else None
     wording = (
         _FOOTER_WORDING
@@ -390,17 +406,10 @@ def _tail_kind(line: _Line, language: str) -> ZoneKind | None:
 def _is_postal(line: _Line) -> bool:
     """Return whether a line is a postal address: short pieces with a number among them, no price, no sentence."""
     text = line.text.rstrip(".")
-    if len(line.words) > 2 * _SENTENCE or _PRICE.search(text) or ". " in text:
-        return False
-    if not _STREET.match(text):
+    if len(line.words) > 2 * _SENTENCE or ". " in text or not _STREET.match(text) or _PRICE.search(text):
         return False
     is_street = text[0].isdigit() and len(line.words) <= 2 * _BRIEF
     return is_street or bool(_ZIP.search(text)) or text.count(",") >= 2
-
-
-def _may_stand_in_footer(line: _Line) -> bool:
-    """Return whether a line may stand between lines of a footer: a label, an address, a rule, a short remark."""
-    return line.is_label or line.is_address_alone or len(line.words) <= _SENTENCE
 
 
 def _mark_signature(lines: list[_Line], end: int, language: str) -> int:
@@ -409,8 +418,7 @@ def _mark_signature(lines: list[_Line], end: int, language: str) -> int:
         line = lines[number]
         if line.kind is ZoneKind.QUOTED:
             return end
-        is_mark = bool(_DASHES.fullmatch(line.text))
-        if is_mark or (len(line.words) <= _LABEL and "signoff" in line.concepts(language)):
+        if line.text == "--" or (len(line.words) <= _LABEL and "signoff" in line.concepts(language)):
             if all(len(other.words) <= _SENTENCE for other in lines[number + 1 : end]):
                 _mark(lines[number:end], ZoneKind.SIGNATURE)
                 return number
