@@ -348,6 +348,6 @@ def test_every_kind_was_taught() -> None:
 
 
 def test_the_order_of_words_in_a_set_decides_nothing() -> None:
-    """A score is the exact sum, which no order of adding changes: one text has one verdict in every process."""
+    """A score is the exact sum, which no order of adding changes: every process says the same of a text."""
     model = BlockModel(0.5, {"w:a": 1e16, "w:b": 1.0, "w:c": -1e16}, flag=1.0, refuse=2.0)
     assert model.score({"w:a", "w:b", "w:c", "w:unknown"}) == 1.5

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailflows._domain import host_of
-from mailflows.templates._slots import SlotKind, kinds_of
+from mailflows.templates._slots import DIGITS, NOTHING, SlotKind, kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,8 +36,8 @@ _WORD = 6  # characters of a word, with its space  # our choice
 _LONGEST_LINE = 20_000
 """Characters of a line that are looked at. A bound on work."""
 
-_MOST_WORDS = 10_000
-"""Words that a memory keeps the tokens of. A bound on memory, about 3 MB."""
+_MOST_WORDS = 32_768
+"""Words that a memory keeps the tokens of, those of several languages. A bound on memory, about 10 MB."""
 
 _TOKEN = re.compile(
     r"\s?(?:https?://[^\s<>\"]{0,2000}[^\s<>\".,;:!?)\]]|[\w.+-]{1,64}@[\w.-]{1,253}|\w{1,100}|[^\w\s])"
@@ -108,7 +108,7 @@ class Slot:
     """
 
     seen: int = 0
-    kinds: SlotKind = SlotKind.NOTHING
+    kinds: SlotKind = NOTHING
     longest: int = 0
     known: set[bytes] = field(default_factory=set)
 
@@ -122,7 +122,9 @@ class Slot:
 
     def hold(self, kinds: SlotKind) -> None:
         """Learn that it held something of these kinds."""
-        if kinds is not self.kinds:  # a flag is one object, and to join two takes long
+        if self.kinds is NOTHING:
+            self.kinds = kinds
+        elif kinds is not self.kinds and kinds is not NOTHING:  # a flag is one object; to join two takes long
             self.kinds |= kinds
 
     def know(self, marks: Sequence[bytes]) -> None:
@@ -347,7 +349,7 @@ def begun(tokens: Sequence[Token]) -> Skeleton:
         slot = skeleton.slots.setdefault(len(fixed) - 1, Slot())
         # A link says by its host what it is, and that is known from now on.
         slot.add([] if token.is_link else [token.text], len(token.text), [token.mark])
-        slot.hold(SlotKind.DIGITS)
+        slot.hold(DIGITS)
     return skeleton
 
 

@@ -18,7 +18,7 @@ from mailflows.templates._payload import flat
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["FieldReport", "SlotAlarm", "SlotKind", "check_fields", "kinds_of"]
+__all__ = ["DIGITS", "NOTHING", "FieldReport", "SlotAlarm", "SlotKind", "check_fields", "kinds_of"]
 
 LONGEST = 80
 """Characters of a field by default: no name and no street is longer than a line. Our choice."""
@@ -53,6 +53,8 @@ class SlotKind(Flag):
     MARKUP = auto()
     DIGITS = auto()
 
+
+NOTHING, DIGITS = SlotKind.NOTHING, SlotKind.DIGITS  # to look a member up takes longer than to compare it
 
 _WORDS = {
     SlotKind.LINK: ("slot-link", "a link"),
@@ -123,8 +125,8 @@ def kinds_of(text: str) -> SlotKind:
     True
     """
     if len(text) < _FEWEST_OF_PHONE and text.isalnum():  # a name or a number, as most values are
-        return SlotKind.NOTHING if text.isalpha() or not any(map(str.isdigit, text)) else SlotKind.DIGITS
-    found = SlotKind.NOTHING
+        return NOTHING if text.isalpha() or not any(map(str.isdigit, text)) else DIGITS
+    found = NOTHING
     head = text[:_MOST]
     for kind, expression in (
         (SlotKind.LINK, _LINK),
@@ -136,7 +138,7 @@ def kinds_of(text: str) -> SlotKind:
         if expression.search(head):
             found |= kind
     if any(map(str.isdigit, head)):
-        found |= SlotKind.DIGITS
+        found |= DIGITS
     return found
 
 
