@@ -20,7 +20,7 @@ MARK_BYTES = 3
 Our choice."""
 
 MOST_READ = 256
-"""Documents that are kept as they were read. A bound on memory: one of 600 words takes about 60 KB."""
+"""Documents that are kept as they were read. bound: memory; one of 600 words takes about 60 KB."""
 
 Counted: TypeAlias = "tuple[float, int]"
 """The beginning of a template's window, and the messages in it."""

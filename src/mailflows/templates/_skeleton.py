@@ -37,7 +37,7 @@ _LONGEST_LINE = 20_000
 """Characters of a line that are looked at. A bound on work."""
 
 _MOST_WORDS = 32_768
-"""Words that a memory keeps the tokens of, those of several languages. A bound on memory, about 10 MB."""
+"""Words that a memory keeps the tokens of, those of several languages. bound: about 10 MB."""
 
 _TOKEN = re.compile(
     r"\s?(?:https?://[^\s<>\"]{0,2000}[^\s<>\".,;:!?)\]]|[\w.+-]{1,64}@[\w.-]{1,253}|\w{1,100}|[^\w\s])"
