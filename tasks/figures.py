@@ -208,6 +208,7 @@ def tracking() -> str:
     """Return what holds for tokens, and how well intervals cover the truth."""
     forged, covered = result("forged_tokens"), result("tracking_intervals")
     counted, judged = result("tracking_stats"), result("tracking_hits")["audiences"]
+    leaving, others = (result("tracking_leaving")[f"{kind}_unseen"] for kind in ("leaves", "other"))
     wilson, newcombe = (
         [percent(covered[name][key]) for key in ("mean", "lowest", "highest")]
         for name in ("wilson", "newcombe")
@@ -218,6 +219,14 @@ def tracking() -> str:
         ["… lowest and highest of the cases", ", ".join(wilson[1:])],
         ["Newcombe's holds the true difference, mean", newcombe[0]],
         ["… lowest and highest (careful with few recipients)", ", ".join(newcombe[1:])],
+        [
+            "unsubscribe links of whole mailings that are tracked, fresh wordings",
+            f"{leaving['tracked']} of {leaving['links']}",
+        ],
+        [
+            "other links of these mailings that are not tracked",
+            f"{others['links'] - others['tracked']} of {others['links']}",
+        ],
         [
             f"hits judged right, worst of {len(judged)} kinds of simulated audiences",
             percent(min(row["right"] for row in judged.values())),

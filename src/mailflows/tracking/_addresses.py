@@ -96,6 +96,13 @@ class Addresses:
         except TokenError:
             return None
 
+    def original(self, url: str) -> str:
+        """Return where a tracked link leads, also an expired one, or the address itself."""
+        token = self.token_in(url, Purpose.CLICK)
+        if token is None or len(token.fields) != CLICK_FIELDS or token.fields[3] == HONEYPOT:
+            return url
+        return _target(token.fields[2], token.fields[3], "")
+
     def is_foreign(self, url: str) -> bool:
         """Say whether an address has the form of ours, and was signed with a key that is not known here."""
         for purpose in (Purpose.OPEN, Purpose.CLICK, Purpose.UNSUBSCRIBE):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mailflows._html.tree import Element
 
-__all__ = ["leaves_list", "plain"]
+__all__ = ["leaves_list", "own_text", "pattern", "plain"]
 
 # choice: characters of markup on each side of a link in which its sentence is looked for
 _AROUND = 600
@@ -55,14 +55,19 @@ _BARE = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "
 """Letters that Unicode does not take apart into a letter and an accent."""
 
 
+@lru_cache(4096)  # bound: of short texts; a mailing says the same in each of its messages
 def plain(text: str) -> str:
     r"""Return a text as it is compared: without case, accents, hyphens in words and invisible characters.
 
     >>> plain("Se De\u0301s\u00adabonner de l'e-mail")
     'se desabonner de l email'
     """
-    kept = "".join(
-        c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in {"Mn", "Cf"}
+    kept = (
+        text
+        if text.isascii()
+        else "".join(
+            c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in {"Mn", "Cf"}
+        )
     )
     joined = _NOT.sub("", _INNER_HYPHEN.sub("", kept.casefold().translate(_BARE)))
     return " ".join(_NO_WORD.sub(" ", joined).split())
@@ -97,11 +102,11 @@ def _languages() -> tuple[_Language, ...]:
     rows = [row for name, row in _table().items() if name not in _LISTS]
     return tuple(
         _Language(
-            _pattern(row["words"], inside=row.get("inside", False)),
+            pattern(row["words"], inside=row.get("inside", False)),
             tuple(
                 (
-                    _pattern(verbs, inside=row.get("inside", False)),
-                    _pattern(things, inside=row.get("inside", False)),
+                    pattern(verbs, inside=row.get("inside", False)),
+                    pattern(things, inside=row.get("inside", False)),
                 )
                 for verbs, things in row["pairs"]
             ),
@@ -119,7 +124,7 @@ def _pointers() -> re.Pattern[str]:
     for row in rows:
         target = inside if row.get("inside") else whole
         target += [word for verbs, _ in row["pairs"] for word in verbs]
-    return re.compile(f"{_pattern(whole).pattern}|{_pattern(inside, inside=True).pattern}")
+    return re.compile(f"{pattern(whole).pattern}|{pattern(inside, inside=True).pattern}")
 
 
 @cache
@@ -138,7 +143,7 @@ def _address_pieces() -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]
     )
 
 
-def _pattern(entries: Iterable[str], *, inside: bool = False) -> re.Pattern[str]:
+def pattern(entries: Iterable[str], *, inside: bool = False) -> re.Pattern[str]:
     """Return a pattern of the entries of a list, the longest first."""
     sources = sorted({_source(entry, inside=inside) for entry in entries}, key=len, reverse=True)
     choice = "|".join(sources)
@@ -156,17 +161,18 @@ def _source(entry: str, *, inside: bool) -> str:
     return r"\ ".join(words) + (r"\b" if entry[-1] != "*" else "")
 
 
-def leaves_list(url: str, tag: Element, source: str) -> bool:
+def leaves_list(url: str, said: str, tag: Element, source: str) -> bool:
     """Say whether a link unsubscribes or changes preferences, by its URL, its words, or its sentence.
 
     Args:
         url: Where it leads.
+        said: What it says, from `own_text`.
         tag: The link.
         source: The page.
     """
     if _by_address(url):
         return True
-    text = plain(_own_text(source, tag))
+    text = plain(said)
     if text in _alone() or (len(text) <= _MAX_WISH and _says(text)):
         return True
     return _points(text) and _says_around(source, tag)
@@ -210,7 +216,7 @@ def _of_service(host: str, behind: str) -> bool:
     )
 
 
-def _own_text(source: str, tag: Element) -> str:
+def own_text(source: str, tag: Element) -> str:
     """Return what a link says: its text, the names of its pictures, and its own name."""
     seen = source[tag.inner : tag.inner + _TEXT_SEEN * 4]
     end = re.search(r"</a\b", seen, re.IGNORECASE)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
 from mailflows._html.merge_tags import merge_tag_mark
-from mailflows.tracking._leaving import leaves_list
+from mailflows.tracking._leaving import leaves_list, own_text
+from mailflows.tracking._standing import OPT_IN, Stood, shared, unclear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mailflows._html.tree import Attribute, Element
+    from mailflows._html.tree import Attribute, Element, Tree
 
 __all__ = ["SKIPPED", "Link", "Rules", "with_parameters"]
 
@@ -22,6 +23,9 @@ MAX_TARGET = 2000
 
 OPT_OUT = "data-no-track"
 """The attribute that keeps a link as it is."""
+
+_OTHERS = frozenset(("not-web", "placeholder", "opted-out", "host"))
+"""What is never tracked and may leave the list nevertheless."""
 
 _ANCHORS = frozenset(("a", "area"))
 _WEB = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
@@ -32,6 +36,7 @@ SKIPPED = {
     "opted-out": f"it carries {OPT_OUT}",
     "own": "it already leads to the tracking host",
     "unsubscribe": "it unsubscribes or changes preferences",
+    "unclear": f"it stands where messages offer to unsubscribe, and may do so; {OPT_IN} says it does not",
     "host": "its host is not one of those that are tracked",
     "placeholder": "it has a placeholder that is filled in later",
     "unusual": "its URL has spaces, control characters or undecodable bytes",
@@ -76,23 +81,66 @@ class Rules:
         hosts: Hosts whose links are tracked, those below them included; empty for all.
         skip_hosts: Hosts whose links are not, those below them included.
         listed: Addresses of the List-Unsubscribe header.
+        wants_leaving: Whether each message has a link that leaves the list, as marketing must.
     """
 
     base_url: str
     hosts: frozenset[str] = frozenset()
     skip_hosts: frozenset[str] = frozenset()
     listed: frozenset[str] = frozenset()
+    wants_leaving: bool = False
 
-    def judge(self, source: str, tag: Element) -> tuple[Attribute, Link] | None:
-        """Return the target of a tag and what is done with it; `None` for what is no link."""
-        found = tag.attribute("href") if tag.name in _ANCHORS else None
-        url = found.value.strip() if found else ""
-        if not found or not url:
-            return None
-        return found, Link(url, self._reason(url, found.raw(source), tag, source))
+    def judge(
+        self, tree: Tree, original: Callable[[str], str] = lambda url: url
+    ) -> list[tuple[Attribute, Link]]:
+        """Return the target of each link of a page and what is done with it.
 
-    def _reason(self, url: str, raw: str, tag: Element, source: str) -> str:
-        """Return why a link is left alone, or an empty string; the cheap looks come first."""
+        Args:
+            tree: The page.
+            original: Returns where a tracked link led before it was tracked.
+        """
+        found = [
+            (tag, attribute, url)
+            for tag in tree.elements
+            if tag.name in _ANCHORS
+            and (attribute := tag.attribute("href"))
+            and (url := attribute.value.strip())
+        ]
+        judged = [
+            self._alone(url, attribute.raw(tree.source), tag, tree.source) for tag, attribute, url in found
+        ]
+        codes = [code for code, _ in judged]
+        if not all(codes):
+            stood = [
+                Stood(
+                    tag,
+                    original(url) if code == "own" else url,
+                    said,
+                    self._leaves(code, url, said, tag, tree),
+                )
+                for (tag, _, url), (code, said) in zip(found, judged, strict=True)
+            ]
+            codes = self._together(tree, codes, stood)
+        return [(attribute, Link(url, code)) for (_, attribute, url), code in zip(found, codes, strict=True)]
+
+    def _leaves(self, code: str, url: str, said: str, tag: Element, tree: Tree) -> bool:
+        """Say whether a link leaves the list that is not tracked anyway, such as a mail address."""
+        return code == "unsubscribe" or (code in _OTHERS and leaves_list(url, said, tag, tree.source))
+
+    def _together(self, tree: Tree, codes: list[str], stood: list[Stood]) -> list[str]:
+        """Return why links are left alone, once each is seen among the others."""
+        listed = shared([link.url for link in stood], self.listed)
+        at_the_end = unclear(tree, stood, wants_one=self.wants_leaving)
+        return [
+            code or ("unsubscribe" if is_listed else "unclear" if is_unclear else "")
+            for code, is_listed, is_unclear in zip(codes, listed, at_the_end, strict=True)
+        ]
+
+    def _alone(self, url: str, raw: str, tag: Element, source: str) -> tuple[str, str]:
+        """Return why a link is left alone, whatever else is on the page, and what it says.
+
+        The cheap looks come first.
+        """
         checks: tuple[tuple[str, Callable[[], bool]], ...] = (
             ("not-web", lambda: not _WEB.match(url)),
             ("own", lambda: url.startswith(self.base_url)),
@@ -101,9 +149,12 @@ class Rules:
             ("placeholder", lambda: merge_tag_mark().search(url) is not None),
             ("unusual", lambda: _is_unusual(url, raw)),
             ("host", lambda: not self._has_host(url)),
-            ("unsubscribe", lambda: url in self.listed or leaves_list(url, tag, source)),
         )
-        return next((code for code, applies in checks if applies()), "")
+        said = own_text(source, tag)
+        code = next((code for code, applies in checks if applies()), "")
+        if not code and (url in self.listed or leaves_list(url, said, tag, source)):
+            code = "unsubscribe"
+        return code, said
 
     def _has_host(self, url: str) -> bool:
         host = urlsplit(url).hostname or ""

@@ -133,7 +133,7 @@ class Rewriting:
 
     def links(self, raw: bytes, part: TextPart) -> list[tuple[Link, Edit | None]]:
         """Return what is done with every link of a part, and the edit that does it."""
-        judged = [pair for tag in parse(part.text).elements if (pair := self.rules.judge(part.text, tag))]
+        judged = self.rules.judge(parse(part.text), self.addresses.original)
         sources = sources_of(raw, part, [(found.value_start, found.value_end) for found, _ in judged])
         room = _LineRoom(part)
         decided: list[tuple[Link, Edit | None]] = []

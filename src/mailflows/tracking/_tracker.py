@@ -103,7 +103,9 @@ class Tracker:
         self._opens, self._clicks = opens, clicks
         self._reencode = reencode
         self._utm = None if utm is None else dict(utm)
-        self._rules = Rules(base_url, frozenset(hosts), frozenset(skip_hosts))
+        self._rules = Rules(
+            base_url, frozenset(hosts), frozenset(skip_hosts), wants_leaving=self.flow is Flow.MARKETING
+        )
 
     def __repr__(self) -> str:
         return f"<Tracker for {self.flow} mail at {self._addresses.base_url}>"
@@ -174,8 +176,7 @@ class Tracker:
             whole = "signed" if is_sealed(raw) else "" if part.is_regular else "encoding"
             found += [replace(link, skipped=link.skipped or whole) for link, _ in work.links(raw, part)]
         for source, code in unread(raw):
-            judged = (work.rules.judge(source, tag) for tag in parse(source).elements)
-            found += [Link(pair[1].url, code) for pair in judged if pair]
+            found += [Link(link.url, code) for _, link in work.rules.judge(parse(source))]
         return tuple(found)
 
     def undo(self, message: Source) -> bytes:
