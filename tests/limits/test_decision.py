@@ -11,7 +11,8 @@ import pytest
 from mailflows.errors import ConfigurationError
 from mailflows.limits import Attempt, Decision, Limit, Limiter, MemoryStore
 from mailflows.limits._attempt import UNKNOWN_CLIENT, client_key, network_key, site_key, text_key
-from mailflows.message import Envelope
+from mailflows.limits._recipients import Unreadable, canonical
+from mailflows.message import Envelope, Message
 from mailflows.testing import FixedClock
 
 
@@ -196,6 +197,7 @@ def test_a_long_key_is_a_hash() -> None:
     assert len(text_key("x" * 201)) == 32
     assert text_key("x" * 201) != text_key("y" * 201)
     assert (text_key(7), text_key(b"a\xff"), text_key("")) == ("7", "a\\xff", "")
+    assert (text_key(b"x" * 200), len(text_key(b"x" * 201))) == ("x" * 200, 32)
 
 
 @pytest.mark.parametrize(("cost", "is_one"), [(0, True), (1, True), (-1, False), (1.0, False), ("1", False)])
@@ -283,3 +285,66 @@ def test_an_exact_window_has_a_size(limit: int) -> None:
             Limit(f"{limit}/hour", per="account", exact=True)
     else:
         assert Limit(f"{limit}/hour", per="account", exact=True).guarantees == ("exact, in any such time",)
+
+
+def test_recipients_are_those_of_the_envelope_or_of_the_header() -> None:
+    """Of a message, of an envelope alone, and of one that Django made."""
+    raw = b"To: a@x.example\nBcc: b@x.example\nSubject: s\n\nx"
+    whole = Message.read(raw, envelope=Envelope("", ("c@x.example",)))
+    assert Attempt(whole, {}).recipients == ("c@x.example",)
+    assert Attempt(Message.read(raw, envelope=Envelope()), {}).recipients == ("a@x.example", "b@x.example")
+    assert Attempt(raw, {}).recipients == ("a@x.example", "b@x.example")
+
+    class Django:
+        subject = body = "x"
+
+        def recipients(self) -> list[str]:
+            return ["Ada <a@x.example>", "b@x.example"]
+
+    assert Attempt(Django(), {}).recipients == ("a@x.example", "b@x.example")
+    assert Attempt(raw, {"to": "d@x.example"}).recipients == ("d@x.example",)
+
+
+@pytest.mark.parametrize(
+    ("spelled", "key"),
+    [
+        ("ada@\uff58.example", "ada@x.example"),
+        ("\uff41da@x.example", None),
+        ("ada@m\u00fcnchen.example", "ada@xn--mnchen-3ya.example"),
+        ("=?utf-8?q?ada?=@x.example", None),
+        ("", None),
+        (" ", None),
+    ],
+)
+def test_look_alikes_have_no_quota_of_their_own(spelled: str, key: str | None) -> None:
+    """Full-width letters are no local part; a domain is counted by its A-labels."""
+    if key is None:
+        with pytest.raises(Unreadable):
+            canonical(spelled)
+    else:
+        assert canonical(spelled) == key
+
+
+def test_who_waits_for_less_than_a_second_is_left_out_as_well() -> None:
+    """Every wait counts."""
+    clock = FixedClock()
+    found = limiter(Limit("1/10s", per="recipient"), clock=clock)
+    found.acquire(to="a@x.example")
+    clock.advance(9.5)
+    decision = found.acquire(to=["a@x.example", "b@x.example"], partial=True)
+    assert (decision.accepted, decision.refused) == (("b@x.example",), ("a@x.example",))
+    assert decision.left_out["a@x.example"][2] == pytest.approx(0.5)
+
+
+def test_a_shared_limit_is_filled_from_the_first_on() -> None:
+    """As many as fit; who is left out is told of the limit that makes it wait longest."""
+    found = limiter(Limit("3/hour", per="account"), Limit("1/hour", per="recipient"))
+    found.acquire(to="b@x.example", account="a")
+    four = [f"{name}@x.example" for name in "abcd"]
+    decision = found.acquire(to=four, account="a", partial=True)
+    assert decision.accepted == ("a@x.example", "c@x.example")
+    assert {name: row[1] for name, row in decision.left_out.items()} == {
+        "b@x.example": "account",
+        "d@x.example": "account",
+    }
+    assert found.acquire(to=four, account="a", partial=True).accepted == ()

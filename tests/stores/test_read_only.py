@@ -12,6 +12,8 @@ def test_a_change_is_seen_here_and_nowhere_else() -> None:
     store.swap("a/1", None, b"old")
     store.swap("a/2", None, b"other")
     looked_at = ReadOnlyStore(store)
+    assert looked_at.digest("ada") == store.digest("ada")
+    assert looked_at.load("a/1") == b"old"
     assert looked_at.swap("a/1", b"old", b"new")
     assert looked_at.swap("a/2", b"other", None)
     assert looked_at.swap("b/1", None, b"beside")
