@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def write_disposable(wheel: Path) -> None:
-    """Write the disposable domains that are no known provider's and no relay's, with the release's date."""
+    """Write the disposable domains that belong to no known provider or relay, with the date."""
     with zipfile.ZipFile(wheel) as opened:
         info = opened.getinfo("disposable_email_domains/__init__.py")
         text = opened.read(info).decode()

@@ -16,9 +16,9 @@ class Context:
     """The context of an attempt to send; anything unknown is `None`.
 
     Attributes:
-        client: Network address of who caused the message.
-        form: The form or endpoint that did.
-        account: Who is logged in.
+        client: IP address of the client that caused the message.
+        form: The form or endpoint that it came from.
+        account: The account that is logged in.
         template: The template that it was made from.
         campaign: The mailing that it belongs to.
         tenant: The customer for whom it is sent, where several share a system.

@@ -43,7 +43,7 @@ def key_rule(domain: str) -> tuple[str, int]:
 
 @lru_cache(maxsize=8192)
 def mailbox_key(address: str) -> str:
-    """Return the key of an address as it was typed; of text that is no address, the text in lower case.
+    """Return the key of an address as it was typed; of text that is not an address, the text in lower case.
 
     Args:
         address: Anything that stands where an address is expected, however it is spelled; longer text than an

@@ -81,8 +81,8 @@ class Token:
         purpose: What it is good for.
         fields: What was written into it.
         issued: When it was made, in UTC, to the second.
-        expires: Until when it holds, in UTC; `None` for always.
-        key_id: Which key signed it, in hexadecimal: an old key whose id comes no more may go.
+        expires: Until when it is valid, in UTC; `None` for always.
+        key_id: Which key signed it, in hexadecimal: an old key whose ID no longer comes back can be removed.
     """
 
     purpose: Purpose

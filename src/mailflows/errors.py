@@ -13,8 +13,8 @@
     ├── TokenError(ValueError)          a tracking, unsubscribe or bounce token that is not ours
     └── MissingExtra(ImportError)       names the pip command to type
 
-A refusal or an unsure answer is a return value; these are for misuse and faults. Each error also is
-the built-in one that it resembles, and carries what is known as data.
+A refusal or an unsure answer is a return value; these are for misuse and faults. Each error is also a
+subclass of the built-in error that it resembles, and carries what is known as data.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class LimitExceeded(MailflowsError):  # noqa: N818 -- says what happened, not wh
     """Raised by the raise-style helpers of a limiter, such as ``sending()``, for a refusal.
 
     Attributes:
-        decision: The `mailflows.limits.Decision`, with the rule and when to come back.
+        decision: The `mailflows.limits.Decision`, with the rule and when to try again.
     """
 
     def __init__(self, message: str, *, decision: Any) -> None:  # noqa: ANN401 -- errors know no part
@@ -140,10 +140,10 @@ class StoreError(MailflowsError, OSError):
 
     Attributes:
         store: Which one, such as ``SQLite /var/lib/app/limits.db``.
-        is_busy: Whether it is well, and only others were in front for longer than the time to wait. Nothing
+        is_busy: Whether it is up, but other callers were ahead for longer than the time to wait. Nothing
             was changed then.
-        is_lost: Whether what it held cannot be read any more, such as after the server was emptied: to count
-            anew would be a fresh quota.
+        is_lost: Whether what it held cannot be read any more, such as after the server was emptied:
+            starting from zero would grant fresh quota.
     """
 
     def __init__(self, message: str, *, store: str, is_busy: bool = False, is_lost: bool = False) -> None:

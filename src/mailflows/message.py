@@ -317,7 +317,7 @@ class _Builder:
 
 
 def _shown(raw: bytes) -> list[str]:
-    """Return the words that a message within a message shows; none if it is no message."""
+    """Return the words that a message within a message shows; none if it is not a message."""
     try:
         return _Builder(Raw(raw), is_within=True).message(None).body.split()
     except MessageError:

@@ -90,7 +90,7 @@ def store_contract(store: Store, *, again: Callable[[bytes], Store] | None = Non
     Args:
         store: Yours, which may hold other things: the keys that are used begin with ``contract``.
         again: Opens the same store with another secret, where *store* was opened with one of yours: that
-            must be a `StoreError`, as nobody in it would be found. Not tried by default.
+            must be a `StoreError`, as no entry in it would be found. Not tried by default.
 
     Raises:
         AssertionError: With a sentence that says what does not hold.

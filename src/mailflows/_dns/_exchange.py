@@ -62,7 +62,7 @@ class Pace:
 
     Args:
         ceiling: Questions a second that are never exceeded; `None` for none.
-        window: Most questions under way at once.
+        window: Maximum queries in flight.
     """
 
     def __init__(self, *, ceiling: float | None, window: int) -> None:

@@ -46,7 +46,7 @@ class Cache:
     """Answers that may still be used.
 
     Args:
-        size: Most answers kept; the longest unused leave first.
+        size: Maximum answers kept; the least recently used are dropped first.
         timer: Seconds on any scale that only goes forward.
     """
 
@@ -84,16 +84,16 @@ class Resolver:
         nameservers: Addresses of resolvers; those of the system by default. A further one is tried
             when one is silent.
         port: Port of them all.
-        rate: Most questions a second; by default none for a resolver with a private address, and 100
+        rate: Maximum queries per second; by default none for a resolver with a private address, and 100
             for a public one. In any case the pace falls when answers go missing.
-        window: Most questions under way at once.
-        attempts: How often one question is asked.
+        window: Maximum queries in flight.
+        attempts: Attempts for each query.
         cache: Answers kept between calls; `None` for a new one.
         timer: Seconds on any scale that only goes forward.
 
     Attributes:
         is_system: Whether the system's resolvers are asked.
-        rate: Most questions a second, or `None`.
+        rate: Maximum queries per second, or `None`.
 
     Raises:
         ConfigurationError: If a name server is not an IP address.

@@ -223,7 +223,7 @@ def _read_name(wire: bytes, offset: int) -> tuple[str, int]:
     if end < 0:
         end = offset + 1
     name = b".".join(labels).lower()
-    # Bytes that are no host name are kept apart from every host name.
+    # Bytes that are not a host name are kept apart from every host name.
     return name.decode("ascii", "backslashreplace"), end
 
 

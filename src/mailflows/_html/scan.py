@@ -42,7 +42,7 @@ _HIDDEN = {
 _HIDES = re.compile(
     f"<(?:!--|[!?]|/ |(?:{'|'.join(mark[1:] for mark in _HIDDEN if mark[1].isalpha())})(?=[ \\t\\r\\n\\f/>]))"
 )
-"""A mark that opens one; a name is whole: '<styled' is no style."""
+"""A mark that opens one; a name is whole: '<styled' is not a style."""
 
 _SHOWN_RAW = frozenset(("<textarea", "<xmp", "<plaintext"))
 _COMMENT_END = re.compile("--!?>")
@@ -189,7 +189,7 @@ def seen(text: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    """Replace character references; one with thousands of digits is no number for Python."""
+    """Replace character references; one with thousands of digits is not a number for Python."""
     try:
         return unescape(text)
     except ValueError:
@@ -361,7 +361,7 @@ def _image(raw: str) -> Image:
 
 
 def _pixels(value: str | None) -> int | None:
-    """Read '600' or '600px'; a percentage or anything else is no number of pixels."""
+    """Read '600' or '600px'; a percentage or anything else is not a number of pixels."""
     if not value:
         return None
     digits = value if value.isdecimal() else value.strip().lower().removesuffix("px").strip()

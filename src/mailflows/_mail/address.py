@@ -42,7 +42,7 @@ LONGEST = 320
 """Characters of an address: 64 of its local part, 255 of its domain (RFC 5321 section 4.5.3.1)."""
 
 _LONGEST_TEXT = 100_000
-"""Characters of a text that is read. bound: a cell of a megabyte is no list of addresses."""
+"""Characters of a text that is read. bound: a cell of a megabyte is not a list of addresses."""
 
 _MOST_WORDS = 1000
 """Words of one mailbox. bound: a display name has a few, and what follows is read by nobody."""
@@ -70,7 +70,7 @@ _BARE = re.compile(r"[\w!#$%&'*+/=?^`{|}~.-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
 
 _ROUTE = re.compile(r"@[^:<>\"]*+:")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-# A quoted string that is no local part: what stands in it is a name, whatever it looks like.
+# A quoted string that is not a local part: what stands in it is a name, whatever it looks like.
 _QUOTED_NAME = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*"(?!\s*+@)', re.DOTALL)
 
 
@@ -342,7 +342,7 @@ def _spec(text: str) -> str:
 
 
 def _likely(text: str) -> str:
-    """Return the first address in a text that is no mailbox, as "ada@lovelace.uk wrote".
+    """Return the first address in a text that is not a mailbox, as "ada@lovelace.uk wrote".
 
     It is one that could be mailed: outside a name, and with a domain of two labels (RFC 5321 section 2.3.5).
     """

@@ -227,7 +227,7 @@ def _from_uuencode(body: bytes) -> bytes:
 
 _WORD_TEXT = r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?="
 _WORD = re.compile(_WORD_TEXT)
-# White space between two encoded words is no part of the text (RFC 2047 section 6.2).
+# White space between two encoded words is not a part of the text (RFC 2047 section 6.2).
 _WORDS = re.compile(r"(?:=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*\?=(?:[ \t\r\n]{1,99}(?==\?))?)+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SPECIAL = re.compile(r'[()<>\[\]:;@\\,"]')

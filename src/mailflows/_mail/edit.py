@@ -281,7 +281,7 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
 
 
 def _text_part(raw: bytes, leaf: Leaf) -> TextPart | None:
-    """Return a leaf as text, or `None` for what is no text or a file."""
+    """Return a leaf as text, or `None` for what is not text or a file."""
     kind = leaf.kind if leaf.kind.count("/") == 1 else "text/plain"
     disposition, _ = parameters(leaf.headers.get("content-disposition", ""))
     if kind not in {"text/plain", "text/html"} or disposition == "attachment":

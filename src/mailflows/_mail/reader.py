@@ -148,7 +148,7 @@ def _written(source: object) -> Raw:
     except Exception as problem:  # noqa: BLE001 -- whatever a foreign object raises
         try:
             return Raw(_by_hand(source, 0), defect="unwritable-message")
-        except Exception:  # noqa: BLE001 -- it is no email message after all
+        except Exception:  # noqa: BLE001 -- it is not an email message after all
             msg = f"this {type(source).__name__} cannot be written as bytes: {problem!r}"
             raise MessageError(msg) from problem
 

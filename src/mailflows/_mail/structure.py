@@ -235,7 +235,7 @@ def _head_end(raw: bytes, start: int, stop: int) -> tuple[int, int]:
 
 
 def _first_field(raw: bytes, position: int, stop: int) -> tuple[int, list[str]]:
-    """Return where the fields start: behind an mbox line, blank lines, or lines that are no field."""
+    """Return where the fields start: behind an mbox line, blank lines, or lines that are not a field."""
     defects: dict[str, None] = {}
     for number in range(_MAX_LEADING_LINES):
         if _FIELD_START.match(raw, position, stop):

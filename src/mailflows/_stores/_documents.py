@@ -133,7 +133,7 @@ class DocumentKeeper:
         store: Where they are.
         kind: The first word of their keys, such as ``sender``.
         on_error: What the part's verdicts say while the store is down; see `instead`.
-        hooks: Functions that `tell` calls, for alerts and metrics; what they raise is logged, no more.
+        hooks: Functions that `tell` calls, for alerts and metrics; what they raise is only logged.
         ttl: Seconds after which a document goes unless it is written again; `None` for never.
         timer: Returns monotonic seconds, for the pauses of a store that is down.
         words: The values of *on_error* that the part offers.

@@ -42,7 +42,7 @@ class MemoryStore:
 
     Args:
         max_keys: Keys per meter; one takes about 100 bytes.
-        clock: Returns seconds; where they go back, the store goes on from the last moment it saw.
+        clock: Returns seconds; if they go back, the store continues from the last moment it saw.
 
     Attributes:
         overflowed: How many charges had to share a counter.

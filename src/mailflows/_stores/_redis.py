@@ -49,8 +49,8 @@ class RedisStore:
     All limits of a decision are one script, in one round trip, by the server's own clock. Every key has
     the same hash tag, so that the script also works on a cluster, and counters have a time to live.
 
-    The server must evict nothing (``maxmemory-policy noeviction``): what it drops for want of memory is a
-    limit or a block that is gone. A server that may evict is warned of in the log at the first use.
+    The server must evict nothing (``maxmemory-policy noeviction``): a key that it drops for lack of memory
+    is a lost limit or block. A server that may evict keys causes a warning in the log on first use.
 
     Args:
         client: A client of your own: ``redis.Redis`` or ``valkey.Valkey``, their cluster and sentinel

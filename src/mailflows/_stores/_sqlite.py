@@ -57,10 +57,10 @@ class SQLiteStore:
         secret: Key of the hashes that stand for addresses, or several, newest first: the newest writes, and
             documents of older ones are found. By default one is made and kept in the file. With your own,
             kept elsewhere, the file alone tells nobody's address.
-        clock: Returns seconds; where they go back, the store goes on from the last moment that is noted.
+        clock: Returns seconds; if they go back, the store continues from the last moment that it noted.
 
     Raises:
-        ConfigurationError: If the path is no file, such as ``:memory:``, or the timeout is no time.
+        ConfigurationError: If the path is not a file, such as ``:memory:``, or the timeout is not a time.
 
     Example:
         >>> from mailflows.limits import Limit, Limiter

@@ -202,7 +202,7 @@ def seconds_to_wait(timeout: object) -> float:
     """Return a timeout that ends.
 
     Raises:
-        ConfigurationError: If it is no number of seconds above 0, and at most an hour.
+        ConfigurationError: If it is not a number of seconds above 0, and at most an hour.
     """
     if isinstance(timeout, int | float) and 0.0 < timeout <= 3600.0:
         return float(timeout)

@@ -44,7 +44,7 @@ class DmarcRow(Result):
         receiver: Who reports, such as ``google.com``.
         day: On which day its interval begins, in UTC.
         domain: The domain of From.
-        ip: The address that sent.
+        ip: The IP address that sent.
         count: Messages.
         passed: Whether DMARC passed: SPF or DKIM, aligned.
     """
@@ -75,7 +75,7 @@ class DmarcReports(Result):
     Attributes:
         rows: What the receivers saw.
         reports: How many reports they are from.
-        unread: Files that are no reports, each with why.
+        unread: Files that are not reports, each with why.
     """
 
     rows: tuple[DmarcRow, ...]
@@ -112,7 +112,7 @@ class DmarcReports(Result):
 def read_reports(*paths: str | os.PathLike[str]) -> DmarcReports:
     """Read DMARC aggregate reports: XML, gzip, zip, the messages they came in, and folders of these.
 
-    What is no report stands in `DmarcReports.unread`. Nothing is expanded or fetched that a report names:
+    What is not a report stands in `DmarcReports.unread`. Nothing is expanded or fetched that a report names:
     one with a document type is refused.
 
     Args:
@@ -142,7 +142,7 @@ def read_reports(*paths: str | os.PathLike[str]) -> DmarcReports:
 
 
 class _NoReportError(Exception):
-    """These bytes are no report; the text says why."""
+    """These bytes are not a report; the text says why."""
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -207,7 +207,7 @@ def _attached(name: str, content: bytes) -> Iterator[bytes]:
 
 
 def _parts(content: bytes) -> list[bytes]:
-    """Return the decoded parts of a message; none of what is no message."""
+    """Return the decoded parts of a message; none of what is not a message."""
     try:
         found = structure.head(content)
     except MessageError:

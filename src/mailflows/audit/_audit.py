@@ -45,16 +45,16 @@ def audit(  # noqa: PLR0913 -- what may be held against the flows
 
     Args:
         flows: The flows, as they are declared.
-        resolver: Who is asked; the system's resolvers by default.
+        resolver: The resolver to query; the system's by default.
         budget: Seconds of wall-clock time; what has no answer by then is "unanswered".
-        blocklists: DNS block lists to ask about the source addresses (RFC 5782), such as
+        blocklists: DNS blocklists to query for the source IP addresses (RFC 5782), such as
             ``zen.spamhaus.org``; none by default, because most have terms of use.
-        samples: Messages as they were sent, signed: bytes, `Message` or paths. What is declared and
-            published is held against them.
+        samples: Messages as they were sent, signed: bytes, `Message` or paths. They are compared with what
+            is declared and published.
         reports: DMARC aggregate reports, from `read_reports`: who sends as the flows' domains.
 
     Raises:
-        MessageError: If a sample is no message.
+        MessageError: If a sample is not a message.
     """
     routes = tuple(flows)
     found = dict(_door(resolver).run(audit_conversations(routes, blocklists=blocklists), budget=budget))

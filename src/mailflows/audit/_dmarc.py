@@ -101,7 +101,7 @@ class Walk:
         several: Names that have more than one record: then none counts.
         malformed: Names → what is wrong.
         unanswered: Whether some question had no answer.
-        stray: Names → texts there that are no DMARC record.
+        stray: Names → texts there that are not a DMARC record.
     """
 
     domain: str

@@ -25,14 +25,15 @@ class AuditFinding(Result):
 
     Attributes:
         code: Stable name such as ``spf-missing``.
-        severity: How bad it is.
-        flows: The flows that it touches.
+        severity: How serious it is.
+        flows: The flows that it concerns.
         sentence: What was found, for a reader.
         evidence: What the DNS said, in the words of the records.
         advice: What to do.
         reference: Where it is written.
-        required_by: The receivers that require it, each with the month from which.
-        record: The record to publish, as a line of a zone file; empty where that cannot be known.
+        required_by: The receivers that require it, each with the month since when.
+        record: The record to publish, as a line of a zone file; empty where it depends on something that
+            the audit cannot know.
     """
 
     code: str

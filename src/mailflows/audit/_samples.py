@@ -28,7 +28,7 @@ def sample_findings(known: Sequence[RouteFacts], samples: Iterable[Source]) -> I
     """Check messages as they were sent: who signed them, where bounces go, how people unsubscribe.
 
     Raises:
-        MessageError: If a sample is no message.
+        MessageError: If a sample is not a message.
     """
     for number, source in enumerate(samples, 1):
         message = Message.read(source)

@@ -210,7 +210,7 @@ def require_macros(text: str, term: str, *, letters: frozenset[str] = _ALL_LETTE
 
 
 def _require_domain(text: str, term: str) -> None:
-    """Refuse what is no domain-spec: it ends with a top label or a macro."""
+    """Refuse what is not a domain-spec: it ends with a top label or a macro."""
     if require_macros(text, term, letters=_DOMAIN_LETTERS):
         return
     before, dot, last = text.removesuffix(".").rpartition(".")

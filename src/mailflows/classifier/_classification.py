@@ -28,13 +28,13 @@ class Classification(Result):
 
     Attributes:
         flow: The flow, or `None` where the confidence is below the threshold ("unsure").
-        likely: The most likely flow, also where that is not sure; `None` for what is no message.
+        likely: The most likely flow, also where that is not sure; `None` for what is not a message.
         confidence: Probability of the most likely flow, in [0, 1].
         probabilities: Probability per flow; they sum to 1.
         score: What the weights of the reasons and `rest` add up to: the log odds of the most likely
             flow against the mean of the three.
         defects: What was wrong with the message itself.
-        language: Two letters, or empty where it could not be told.
+        language: Two letters, or empty where it is not known.
         threshold: The confidence that was needed for an answer.
         model_version: Name of the model, and the beginning of its digest.
     """

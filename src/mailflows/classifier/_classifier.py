@@ -174,13 +174,13 @@ class Classifier:
     ) -> Iterator[Classification] | Any:
         """Classify many messages lazily and in order, one by one or in parallel chunks.
 
-        A source that cannot be read at all, such as a missing file, is "unsure" with its reason, and
-        the others go on.
+        A source that cannot be read at all, such as a missing file, is "unsure" with its reason, and the
+        rest are still classified.
 
         Args:
             sources: Any iterable, also an endless one; or the path of an archive: an mbox, a Maildir, a
                 folder. For a pandas Series, such as a column of a DataFrame, a DataFrame with the same
-                index comes back, with flow, likely, confidence and one probability a flow.
+                index comes back, with flow, likely, confidence and one probability per flow.
             n_jobs: Processes, as in joblib; -1 uses every core. Below some thousand messages one
                 process is faster. Under ``joblib.parallel_config(backend=…)`` any joblib backend
                 serves, a Dask cluster too.

@@ -169,7 +169,7 @@ def _phrases(
     text: str, mark: str, weights: Mapping[str, Weights], side: int, language: str
 ) -> Iterator[tuple[float, str]]:
     """Yield (strength, passage) of each run of neighbouring words that speak for a flow."""
-    text = _URL.sub(" · ", text)  # a host's name is no wording
+    text = _URL.sub(" · ", text)  # a host's name is not wording
     run: list[tuple[re.Match[str], float]] = []
     end = 0
     for token in _TOKEN.finditer(text):

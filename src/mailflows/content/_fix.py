@@ -46,10 +46,10 @@ class FixResult(Result):
     """A repaired message or template.
 
     Attributes:
-        data: Its bytes, ready to be signed and sent; the bytes that came in where nothing was to do. Those of
+        data: Its bytes, ready to be signed and sent; the original bytes if there was nothing to do. Those of
             a template are UTF-8.
         done: The repairs that changed something, in order.
-        skipped: The repairs that were wanted and could not be made, each with the reason.
+        skipped: The repairs that were requested but could not be made, each with the reason.
     """
 
     data: bytes
@@ -122,17 +122,17 @@ def fix(
     b'From: a@shop.example\nDate: Thu, 01 Jan 2026 00:00:00 +0000\n\nHello\n'
 
     Args:
-        message: What `lint` takes, but for a `Message`, which no longer has its bytes.
-        only: Names of repairs; by default all but ``inline-css`` and ``forms``, which change what is drawn. A
-            form that is there is named in `FixResult.skipped`. `REPAIRS` lists them.
+        message: What `lint` takes, except a `Message`, which no longer has its bytes.
+        only: Names of repairs; by default all but ``inline-css`` and ``forms``, which change the
+            appearance. A form that is found is named in `FixResult.skipped`. `REPAIRS` lists them.
         flow: The flow it is for: Auto-Submitted is set for transactional mail, List-Unsubscribe
             for marketing.
-        unsubscribe: The https address that unsubscribes this recipient with one POST (RFC 8058), an opaque
-            token in it; without it List-Unsubscribe is skipped.
+        unsubscribe: The https address that unsubscribes this recipient with one POST (RFC 8058), with an
+            opaque token in it; without it List-Unsubscribe is skipped.
         clock: Returns the moment for Date in Unix seconds.
 
     Raises:
-        MessageError: If it is no message, or its header has no normal form.
+        MessageError: If it is not a message, or its header has no normal form.
         ConfigurationError: For a repair or a flow that does not exist, an address that is not https or
             carries an address in plain text, and for a `Message`.
     """
@@ -147,7 +147,7 @@ def fix(
     )
     names = _wanted(only, REPAIRS)
     source = read_raw(message).data
-    Message.read(source)  # refuses what is no message
+    Message.read(source)  # refuses what is not a message
     raw = editable(source)
     result = _repaired(raw, names, order)
     _page.cache_clear()
@@ -178,7 +178,7 @@ def fix_html(html: str, *, only: Collection[str] | None = None) -> FixResult:
         ConfigurationError: For a repair that does not exist, or is none of a page.
     """
     names = _wanted(only, _PAGE_REPAIRS)
-    source = html.encode("utf-8", "replace").decode()  # a lone surrogate is no character, and cannot be sent
+    source = html.encode("utf-8", "replace").decode()  # a lone surrogate cannot be sent
     if reason := why_page_untouched(source):
         return FixResult(source.encode(), (), (("message", reason),))
     done, skipped = [], []

@@ -61,7 +61,7 @@ def lint(
         clock: Returns the moment that Date is compared with, in Unix seconds.
 
     Raises:
-        MessageError: If it is no message.
+        MessageError: If it is not a message.
         ConfigurationError: For a flow, a client or a code that does not exist.
     """
     if isinstance(message, Message):

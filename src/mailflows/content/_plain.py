@@ -28,7 +28,7 @@ _CELL = "\x01"
 """Stands for the gap between two cells of a row."""
 
 _ROW_NODES, _ROW_LETTERS = 80, 160
-"""Choice: a row of more nodes or letters lays out a page, and is no line of an invoice."""
+"""Choice: a row of more nodes or letters lays out a page, and is not a line of an invoice."""
 
 _NO_LINE = frozenset("ul ol li pre hr h1 h2 h3 h4 h5 h6 blockquote dl".split())
 """What does not fit on a line with other cells."""

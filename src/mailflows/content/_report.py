@@ -83,7 +83,7 @@ class LintFinding(Result):
         sentence: What is wrong.
         where: The first place.
         count: How often it was found; one finding stands for all.
-        evidence: What it was judged by, such as the colours or the names of the features.
+        evidence: What it is based on, such as the colours or the names of the features.
         clients: The clients concerned, such as ``outlook/windows``; empty where it is not about clients.
         reference: The standard, law or page that says so.
         fix: The repair of `mailflows.content.fix` that removes it, or an empty string.

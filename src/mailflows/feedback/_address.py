@@ -21,7 +21,7 @@ def home_of(mailbox: str) -> str:
 
 
 def require_text(address: object) -> None:
-    """Refuse what is no text.
+    """Refuse what is not text.
 
     Raises:
         ConfigurationError: If it is none.

@@ -89,7 +89,8 @@ def parse_bounce(
     r"""Read a message that came back to the envelope sender: a bounce, a delay, a complaint.
 
     Standard reports (RFC 3464, 6533, 5965) and the layouts of software that writes none are read.
-    Whatever is no report gives nothing: a person's answer, an absence message (see `parse_autoreply`).
+    Anything that is not a report gives nothing: a person's reply, an out-of-office message (see
+    `parse_autoreply`).
 
     Args:
         source: Anything that `mailflows.Message.read` reads.
@@ -169,7 +170,7 @@ def _events(report: Report, depth: int) -> list[Event]:
 
 
 def _complaints(report: Report) -> list[Event]:
-    """Return the events of a complaint, one a recipient; none where it is no complaint."""
+    """Return the events of a complaint, one a recipient; none where it is not a complaint."""
     returned = returned_headers(report.returned)
     if report.feedback:
         return _feedback(report, returned)

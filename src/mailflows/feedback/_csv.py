@@ -89,7 +89,7 @@ def export_suppressions(
     Args:
         suppressions: The list.
         file: A path, or an open text file.
-        provider: In whose format; in ours by default.
+        provider: The provider whose format to write; ours by default.
         flow: Which flow's mail the provider sends: what holds for it is written, beside what holds for all
             mail; a provider's list would widen the scope of the others. Without it, in a provider's
             format, only what holds for all mail.
@@ -180,15 +180,16 @@ def import_suppressions(
 
     The exports of SendGrid, Mailchimp, Mandrill, Brevo, Mailgun, Mailjet, Postmark and Amazon SES are read
     with their reasons and dates, separated by commas, semicolons or tabs, with English, French or German
-    names of columns. What was the sender's fault (a block), has ended or was lifted suppresses nobody.
+    names of columns. Entries that were the sender's fault (a block), have ended or were lifted suppress
+    nobody.
 
     Args:
         suppressions: The list to add to.
         file: A path, or an open text file; its first row names the columns: ``key``, or ``address`` or
             ``email``.
         reason: The reason where the file gives none.
-        flow: The flow of the rows that name none; all flows by default. Pass `Flow.MARKETING` for those
-            who left a newsletter.
+        flow: The flow of the rows that name none; all flows by default. Pass `Flow.MARKETING` for people
+            who unsubscribed from a newsletter.
 
     Raises:
         ConfigurationError: If there is no column of addresses or keys.

@@ -39,10 +39,10 @@ class Suppression(Result):
         list: The mailing list that it holds for, or `None` for all.
         address: The address, where the list keeps addresses in plain text; else `None`.
         domain: The domain of the address, in lower case, or `None` where it is not known.
-        provider: Who told it: ``sendgrid``, ``dsn``, ``smtp``, …; empty for what was added by hand.
+        provider: Where it came from: ``sendgrid``, ``dsn``, ``smtp``, …; empty for what was added by hand.
         status: Enhanced status code of the reply, or `None`.
         smtp_code: Reply code, or `None`.
-        event_id: What names the event, or `None`.
+        event_id: The ID of the event, or `None`.
         event_time: When the event happened, in UTC, or `None`.
         about: The list or group that the event named, or `None`.
         held: Whether it waits for a decision: not written to meanwhile, see `SuppressionList.confirm`.

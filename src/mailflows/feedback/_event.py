@@ -159,35 +159,35 @@ class Event(Result):
     Attributes:
         type: What happened.
         recipient: The address that it happened to, or `None` where the report hides it.
-        reason: Why it was not taken, for bounces, deferrals and rejections.
+        reason: Why it was not accepted, for bounces, deferrals and rejections.
         status: Enhanced status code (RFC 3463) such as ``5.1.1``, or `None`.
         smtp_code: Reply code of the server, such as 550, or `None`.
         smtp_reply: What the server said, or an empty string.
-        permanent: Whether trying again is of no use; `None` where nobody said.
+        permanent: Whether retrying is pointless; `None` where nobody said.
         action: What to do about it.
         message_id: The Message-ID of the message, without angle brackets, or the provider's id, or `None`.
         time: When it happened, or `None`; a text in ISO 8601 is read, in UTC where it has no zone.
         flow: The flow of the message, or `None`.
-        event_id: What names this event, so that a second copy changes nothing, or `None`.
+        event_id: The ID of this event, so that a second copy changes nothing, or `None`.
         campaign: The mailing it belongs to, or `None`.
         recipient_id: The recipient's opaque id (from a token), or `None`.
-        original_recipient: The address that was written to, where a report says that it was another
-            than *recipient*: the mail had been forwarded. Else `None`.
+        original_recipient: The address that was written to, where a report says that it differs from
+            *recipient*: the mail had been forwarded. Else `None`.
         tags: All tags or categories that the provider knows the message by.
         metadata: What we told the provider about the message: custom arguments, variables.
         list: The list, audience or unsubscribe group that it is about, by the provider's id, or `None`.
-        stream: The message stream, sub-account or IP pool that it left through, or `None`.
+        stream: The message stream, sub-account or IP pool that it was sent through, or `None`.
         description: What the provider says about it beside the server's reply, or an empty string.
         url: The link, for clicks, or `None`.
         user_agent: What fetched it, for opens and clicks, or an empty string.
         queue_id: The id under which the relay queued the message, where it named one: in its reply, or in a
             report (``X-Postfix-Queue-ID``). Else `None`.
         verified: Whether a token of ours says that we sent the message; `None` where none was looked for.
-        provider: Who told it: ``sendgrid``, ``dsn``, ``arf``, ``smtp``, …
+        provider: Where it came from: ``sendgrid``, ``dsn``, ``arf``, ``smtp``, …
         raw: The report as it came.
 
     Raises:
-        ConfigurationError: If *type*, *reason*, *action* or *flow* is none, or a text is no time.
+        ConfigurationError: If *type*, *reason*, *action* or *flow* is not valid, or a text is not a time.
     """
 
     type: EventType

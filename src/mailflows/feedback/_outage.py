@@ -29,16 +29,17 @@ _MOST_KEPT = 200
 class OutagePolicy:
     """When a wave of unknown addresses counts as a provider's outage.
 
-    In December 2020 Gmail answered "550 5.1.1" for living accounts for more than two hours; whoever
+    In December 2020 Gmail answered "550 5.1.1" for existing accounts for more than two hours; whoever
     believed it lost those subscribers.
 
     Attributes:
-        share: Unknown addresses among the answers of a provider within the window from which on it is not
-            believed. A base that nobody ever cleaned has 10 to 20 %.
-        least: Unknown addresses that there must be.
+        share: Share of unknown addresses among a provider's replies within the window from which they are
+            not believed. A list that nobody ever cleaned has 10 to 20 %.
+        least: Minimum number of unknown addresses.
         window: Seconds that are looked at.
         pause: Seconds for which hard bounces are held after the last such wave.
-        hold: Seconds after which a held entry ends, where nobody decides: one more message then tells.
+        hold: Seconds after which a held entry ends, where nobody decides: the next message then shows the
+            truth.
     """
 
     share: float = 0.3
@@ -64,10 +65,10 @@ class Outage(Result):
     """A suspected outage: a provider reports too many unknown addresses to be believed.
 
     Attributes:
-        mailbox_provider: Who suddenly calls addresses unknown.
+        mailbox_provider: The provider that suddenly reports addresses as unknown.
         unknown: How many within the window.
-        delivered: How many it took within the window.
-        since: When the first of them was told.
+        delivered: How many it accepted within the window.
+        since: When the first of them was reported.
         until: Until when hard bounces of this provider are held.
     """
 

@@ -16,7 +16,7 @@ SHAPES = (AttributeError, KeyError, TypeError, IndexError, RecursionError)
 
 
 def parse(payload: object) -> object:
-    """Return a payload as JSON values; a form is read where it is no JSON; `None` where it is neither."""
+    """Return a payload as JSON values; a form is read where it is not JSON; `None` where it is neither."""
     if isinstance(payload, bytes | bytearray | memoryview):
         payload = bytes(payload).decode("utf-8", "replace")
     return _of_text(payload) if isinstance(payload, str) else payload

@@ -50,7 +50,7 @@ class Diagnosis:
         reason: Why the message was not taken.
         status: Enhanced status code, or `None`.
         code: Reply code, or `None`.
-        permanent: Whether trying again is of no use; `None` where the reply does not say.
+        permanent: Whether retrying is pointless; `None` where the reply does not say.
     """
 
     reason: BounceReason

@@ -34,10 +34,10 @@ class Reply(Result):
         code: Reply code, such as 550; `None` where the connection broke before there was one.
         text: What the server said.
         status: Enhanced status code (RFC 3463) such as ``5.1.1``, or `None`.
-        reason: The class of the refusal or deferral; `None` where the message was taken.
+        reason: The class of the refusal or deferral; `None` where the message was accepted.
         action: What to do about it.
-        permanent: Whether the code was 5xx: the same message is not taken later, either.
-        pace: What it asks of the pace towards the provider, or `None` where the pace stays.
+        permanent: Whether the code was 5xx: the same message will not be accepted later, either.
+        pace: How it affects the pace towards the provider, or `None` where the pace stays.
         rate: The new rate (such as ``10/min``) or number of connections; `None` for "less than before".
         seconds: For how long the pace changes, or how long to wait before the next try; `None` where
             nobody says.
@@ -78,13 +78,13 @@ def read_reply(code: int, text: str | bytes = "", *, provider: str | None = None
     """Return the meaning of an SMTP server's reply, and how it affects the sending rate.
 
     Args:
-        code: Reply code (RFC 5321 section 4.2): 2xx is taken, 4xx not yet, 5xx refused.
+        code: Reply code (RFC 5321 section 4.2): 2xx means accepted, 4xx deferred, 5xx refused.
         text: The reply's text, perhaps of several lines; the first 4,000 characters count.
         provider: The provider as `mailflows.pacing.provider_of` names it (``google``, ``yahoo``, …), whose
             own rules for the pace come first.
 
     Raises:
-        ConfigurationError: If the code is no reply code.
+        ConfigurationError: If the code is not a reply code.
 
     Example:
         >>> print(read_reply(550, "5.1.1 No such user here"))
@@ -128,7 +128,7 @@ def from_reply(  # noqa: PLR0913 -- what an event may say beside the reply
     """Turn an SMTP server's reply into an event.
 
     Args:
-        code: Reply code (RFC 5321 section 4.2): 2xx is taken, 4xx not yet, 5xx refused.
+        code: Reply code (RFC 5321 section 4.2): 2xx means accepted, 4xx deferred, 5xx refused.
         text: The reply's text, perhaps of several lines.
         recipient: The address that the reply is about.
         message_id: The Message-ID of the message.
@@ -136,7 +136,7 @@ def from_reply(  # noqa: PLR0913 -- what an event may say beside the reply
         time: When it was said, in UTC.
 
     Raises:
-        ConfigurationError: If the code is no reply code.
+        ConfigurationError: If the code is not a reply code.
 
     Example:
         >>> print(from_reply(550, "5.1.1 No such user", recipient="ada@example.org"))
@@ -176,9 +176,9 @@ def from_smtp_exception(
 ) -> tuple[Event, ...]:
     """Turn an exception of smtplib or aiosmtplib into events, one per recipient.
 
-    Also read is the dictionary of refused recipients that ``smtplib``'s ``sendmail`` returns when some
-    were taken. Whatever else went wrong on the way (a broken connection, a timeout, no TLS) is a
-    deferral: the address is not to blame. What is said of the sender never suppresses a recipient.
+    Also read is the dictionary of refused recipients that ``smtplib``'s ``sendmail`` returns when some were
+    accepted. Whatever else went wrong on the way (a broken connection, a timeout, no TLS) is a
+    deferral: the address is not to blame. What is said about the sender never suppresses a recipient.
 
     Args:
         error: The exception, or the dictionary.

@@ -154,8 +154,8 @@ def inner_report(report: Report) -> Report | None:
 def blocks(text: str, *, starts: tuple[str, ...] = ()) -> list[dict[str, str]]:
     r"""Return groups of fields, as RFC 3464 section 2.1.1 sets them: unfolded, names in lower case.
 
-    Groups are parted by blank lines; a line that is no field ends nothing. A field of *starts* begins a group
-    where a blank line was lost: if the group has it already, or has something of another recipient.
+    Groups are separated by blank lines; a line that is not a field ends nothing. A field of *starts* begins a
+    group where a blank line was lost: if the group has it already, or has something of another recipient.
 
     >>> blocks("Reporting-MTA: dns; a\n\nAction: failed\nStatus:\n 5.1.1\n")
     [{'reporting-mta': 'dns; a'}, {'action': 'failed', 'status': '5.1.1'}]
@@ -312,7 +312,7 @@ def _groups(text: str) -> list[dict[str, str]]:
 
 
 def _finding(fields: dict[str, str]) -> Finding | None:
-    """Return what one group says, or `None` where it is no delivery, failure or delay."""
+    """Return what one group says, or `None` where it is not a delivery, failure or delay."""
     action = fields.get("action", "failed" if "status" in fields else "").split("(")[0].strip().lower()
     if action not in _FINAL and action not in _DONE:  # a word of its own: the status decides
         action = {"5": "failed", "4": "delayed"}.get(fields.get("status", "")[:1], "")

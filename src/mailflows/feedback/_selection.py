@@ -30,7 +30,7 @@ class Selection:
     Attributes:
         domain: The domain of the address.
         mailbox_provider: Who gives the mailbox, as `provider_of` calls it: ``google``, or the domain.
-        esp: Who told it: a provider of webhooks, ``dsn``, ``smtp``, …
+        esp: Where they came from: a provider of webhooks, ``dsn``, ``smtp``, …
         since: The first moment, by the event's time or the entry's.
         until: The last moment.
         reason: The reason. Without it only bounces are meant: a complaint stays, an unsubscription, too.

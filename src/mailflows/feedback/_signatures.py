@@ -246,7 +246,7 @@ def _sendgrid(request: _Request, public: Any) -> float | None:  # noqa: ANN401 -
 
 
 def _seconds(stamp: str) -> float:
-    """Return a signed time; one that is no number is never fresh."""
+    """Return a signed time; one that is not a number is never fresh."""
     try:
         return float(stamp)
     except ValueError:

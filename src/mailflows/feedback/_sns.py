@@ -40,7 +40,7 @@ def signed_by_sns(
     """Return when Amazon SNS signed a message, or `None` where it did not, or for another topic.
 
     Raises:
-        ConfigurationError: If the key is no certificate.
+        ConfigurationError: If the key is not a certificate.
         MissingExtra: Without the package cryptography.
     """
     given = None if key is None else _certificate(key)
@@ -86,7 +86,7 @@ def confirmation_url(  # noqa: PLR0913 -- as `verify_webhook`
         clock: Returns the present moment in Unix seconds.
 
     Raises:
-        ConfigurationError: If the key is no certificate, or there is neither key nor fetcher.
+        ConfigurationError: If the key is not a certificate, or there is neither key nor fetcher.
         MissingExtra: Without the extra ``webhooks``.
 
     Example:

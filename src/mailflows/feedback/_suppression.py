@@ -42,8 +42,8 @@ class SuppressionList(View):
     """Remembers which addresses must not be written to, and learns from events.
 
     A dead mailbox or domain is suppressed at once and everywhere; a complaint or an unsubscription for the
-    flow or the list that it was about. A full or disabled mailbox is counted: one a day, and a delivery
-    sets the count back. Blocks, authentication and rates are the sender's business and never suppress an
+    flow or the list that it was about. A full or disabled mailbox is counted: once a day, and a delivery
+    resets the count. Blocks, authentication and rates are the sender's problem and never suppress an
     address.
 
     `is_suppressed` is the one way to ask: it knows the flow and the list.
@@ -52,15 +52,15 @@ class SuppressionList(View):
         store: Where it is kept: a store of `mailflows.limits`. Memory forgets with the process; SQLite
             and Redis last, and what `apply` or `add` returned for survives the death of the process.
         soft_limit: Days with a soft bounce, within *soft_window*, after which an address is suppressed.
-            Five by default: a full mailbox over a holiday is no dead one.
+            Five by default: a mailbox that is full over a holiday is not dead.
         disabled_limit: The same for mailboxes that are said to be disabled; two by default.
         soft_window: Seconds in which they are counted; 30 days by default.
         soft_expires: Seconds after which such a suppression ends: mailboxes are emptied. 180 days by default.
-        expires: Seconds after which the suppressions of a reason end, by reason; `None` for never. What
-            is not named never ends, soft bounces excepted.
+        expires: Seconds after which the suppressions of a reason end, by reason; `None` for never. Those of
+            other reasons never end, except for soft bounces.
         remember: Seconds in which a second copy of an event changes nothing; 30 days by default.
-        require_verified: Whether only events with a valid token of ours suppress (`Verp`). What was
-            looked at and found forged never does.
+        require_verified: Whether only events with a valid token of ours suppress (`Verp`). An event that
+            was found to be forged never does.
         outage: When a wave of unknown addresses is held and not believed; `None` for never.
         on_outage: Called with an `Outage` when that happens, to tell the operator; it is logged anyway.
         clear: Whether to keep addresses in plain text, beside their keyed hashes.
@@ -124,13 +124,13 @@ class SuppressionList(View):
     ) -> Steps[Suppression | None]:
         """Learn from an event, and return the suppression that it caused, or `None`.
 
-        Of several callers that bring one event at once, one gets the suppression.
+        If several callers apply the same event at once, one of them gets the suppression.
 
         Args:
             event: What happened.
             address: The address that was written to, where you know it better than the report, such as
                 from the event's ``recipient_id``.
-            list: The mailing list that the message was for; an unsubscription then holds for it alone.
+            list: The mailing list that the message was for; an unsubscription then applies to it alone.
 
         Raises:
             StoreError: If the store could not answer; apply the event again.
@@ -162,10 +162,10 @@ class SuppressionList(View):
             list: The mailing list that it applies to; all by default.
             time: Since when, in UTC; now by default.
             expires: Seconds until it ends, from now, or the moment; by default never, or as the list's
-                *expires* says for this reason. It never ends where it is more than a century away.
+                *expires* says for this reason. It never ends if that is more than a century away.
 
         Raises:
-            ConfigurationError: If it is no address, *flow* is no flow, or a moment has no time zone.
+            ConfigurationError: If it is not an address, *flow* is not a flow, or a moment has no time zone.
             StoreError: If the store could not answer.
         """
         entry = yield from self._ledger.entry(
@@ -187,7 +187,7 @@ class SuppressionList(View):
         """Return the entry that `add` would store, without storing it.
 
         Raises:
-            ConfigurationError: If it is no address, *flow* is no flow, or a moment has no time zone.
+            ConfigurationError: If it is not an address, *flow* is not a flow, or a moment has no time zone.
         """
         made = self._ledger.entry(
             _mailbox(address), reason=str(reason), flow=flow, list=list, time=time, expires=expires
@@ -215,10 +215,10 @@ class SuppressionList(View):
     ) -> Steps[Suppression | None]:
         """Return why an address is suppressed: everywhere, for a flow, or for a list; or `None`.
 
-        Of a text that names several addresses, the first that is suppressed.
+        If a text names several addresses, the first that is suppressed counts.
 
         Raises:
-            ConfigurationError: If it is no text, or *flow* is no flow.
+            ConfigurationError: If it is not text, or *flow* is not a flow.
             StoreError: If the store could not answer.
         """
         require_text(address)
@@ -297,7 +297,7 @@ class SuppressionList(View):
         Its soft bounces are forgotten, too.
 
         Raises:
-            ConfigurationError: If it is no text, or *flow* is no flow.
+            ConfigurationError: If it is not text, or *flow* is not a flow.
             StoreError: If the store could not answer.
         """
         require_text(address)
@@ -317,12 +317,12 @@ class SuppressionList(View):
     ) -> Steps[Undone]:
         """Undo what an outage suppressed, in one call; the same events, posted again, have no effect.
 
-        Everything that is given must hold. Only bounces are taken back, unless *reason* names another.
+        All conditions must match. Only bounces are undone, unless *reason* names another reason.
 
         Args:
             domain: The domain of the addresses.
-            mailbox_provider: Who gives the mailboxes: ``google``, ``outlook``, …, or the domain.
-            esp: Who told it: ``sendgrid``, ``dsn``, ``smtp``, …
+            mailbox_provider: Who runs the mailboxes: ``google``, ``outlook``, …, or the domain.
+            esp: Where they came from: ``sendgrid``, ``dsn``, ``smtp``, …
             since: The first moment, with a time zone.
             until: The last moment.
             reason: The reason, such as ``mailbox-unknown``.
@@ -368,11 +368,11 @@ class SuppressionList(View):
     def forget(self, address: str) -> Steps[int]:
         """Erase all data about a person, and return the number of entries erased.
 
-        Who complained or left stays suppressed, by the keyed hash alone: erasing an objection would
-        mean writing to them again.
+        People who complained or unsubscribed stay suppressed, by the keyed hash alone: erasing an objection
+        would mean writing to them again.
 
         Raises:
-            ConfigurationError: If it is no address: nothing would be erased.
+            ConfigurationError: If it is not an address: nothing would be erased.
             StoreError: If the store could not answer.
         """
         return (yield from self._ledger.forget(_mailbox(address)))

@@ -35,7 +35,7 @@ class Verp:
         domain: The domain of the return path, whose mail comes to you.
         keys: Secrets of at least 16 bytes. The first one signs; the others are older, and still accepted.
         lifetime: Seconds that a return path holds; `None` for always. 30 days by default: bounces come
-            within five, complaints later.
+            within five days, complaints later.
         clock: Returns the present moment in Unix seconds.
 
     Raises:
@@ -68,7 +68,7 @@ class Verp:
 
         Args:
             campaign: Id of the mailing.
-            recipient_id: Your id of the recipient; not the address. Numbers take half the room.
+            recipient_id: Your id of the recipient; not the address. Numbers take half the space.
 
         Raises:
             ConfigurationError: If both together are too long for a local part.
@@ -80,7 +80,7 @@ class Verp:
         """Return the campaign and recipient ID of an envelope sender made by `sender`.
 
         Raises:
-            TokenError: If it is not ours, or no longer holds; see its ``reason``.
+            TokenError: If it is not ours, or no longer valid; see its ``reason``.
         """
         local, at, domain = text_of(address).strip().strip("<>").rpartition("@")
         if not at or domain.lower() != self._domain:

@@ -51,8 +51,8 @@ def from_webhook(
 ) -> tuple[Event, ...]:
     """Turn a provider's webhook payload into events.
 
-    Check the signature first, where the provider signs: `verify_webhook`. What is no event of a
-    message (the handshake of Amazon SNS, a ping) gives nothing; an unknown type is `EventType.OTHER`.
+    Check the signature first, where the provider signs: `verify_webhook`. Anything that is not an event of
+    a message (the handshake of Amazon SNS, a ping) gives nothing; an unknown type is `EventType.OTHER`.
 
     Args:
         provider: One of `PROVIDERS`, such as ``sendgrid``, in any case, or another name of it.
@@ -191,7 +191,7 @@ def _verdict(row: Row, item: Item, kind: EventType, force: str, reply: str) -> d
     if refused:
         reason = BounceReason(refused)
     elif (kind is EventType.REJECTED or force == "listed") and codes(reply) == (None, None):
-        reason = BounceReason(of_class or BounceReason.OTHER)  # the provider's words are no server's reply
+        reason = BounceReason(of_class or BounceReason.OTHER)  # the provider's words are not a server's reply
     elif of_class and reason in _SAYS_LITTLE:
         reason = BounceReason(of_class)
     final = (

@@ -1,7 +1,7 @@
 """What a message says for itself, and how much of that is advertising.
 
 Its core is the subject and what its body says, the same from HTML and from plain text: footers, quotations,
-disclaimers and signatures say who sends, not what for, and the words of web and mail addresses are no words
+disclaimers and signatures say who sends, not what for, and the words of web and mail addresses are not words
 of the text. The core is read twice:
 
 * as a whole, for its kind: a linear model knows a cart left behind, a double opt-in, a price drop by word

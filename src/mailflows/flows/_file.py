@@ -23,7 +23,7 @@ class SettingsFile:
         path: The file.
 
     Raises:
-        ConfigurationError: If it is no TOML in UTF-8; the text names file, line and cure.
+        ConfigurationError: If it is not TOML in UTF-8; the text names file, line and cure.
         OSError: If it cannot be read.
     """
 

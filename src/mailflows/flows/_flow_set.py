@@ -56,7 +56,7 @@ class RouteDecision(Result):
     """The route that a message takes.
 
     Attributes:
-        flow: The flow, or `None` where it could not be told.
+        flow: The flow, or `None` where it could not be determined.
         route: Its route, or `None` where there is none, or where a conflict forbids to choose.
         decided_by: What decided.
         reasons: What was seen, in the order in which it counted.
@@ -147,7 +147,7 @@ class FlowSet(View):
             needs_passwords: Whether each ``password_env`` must be set; not where nothing is sent.
 
         Raises:
-            ConfigurationError: If the file is no TOML or contradicts itself; the text names file and
+            ConfigurationError: If the file is not TOML or contradicts itself; the text names file and
                 line, and what to write instead.
             OSError: If it cannot be read.
         """
@@ -219,9 +219,9 @@ class FlowSet(View):
     ) -> RouteDecision:
         """Decide which route a message takes, and say what decided it.
 
-        What is declared goes first, then headers, then the From domain, then the content. A message
+        What is declared takes precedence, then headers, then the From domain, then the content. A message
         whose From belongs to one flow and whose content is another's is never re-routed in silence:
-        the conflict is said, and unless the flow was declared there is no route.
+        the conflict is reported, and unless the flow was declared there is no route.
 
         Args:
             message: What is to be sent.
@@ -231,8 +231,8 @@ class FlowSet(View):
                 nothing was declared.
 
         Raises:
-            MessageError: If *message* is no message.
-            ConfigurationError: If *declared* is no flow, or one without a route.
+            MessageError: If *message* is not a message.
+            ConfigurationError: If *declared* is not a flow, or one without a route.
         """
         read = Message.read(message)
         return _route(self, read, declared=declared, classification=classification, classifier=classifier)
@@ -251,15 +251,15 @@ class FlowSet(View):
 
         Args:
             message: What is to be sent.
-            flow: The flow by which it would leave.
+            flow: The flow that it would be sent through.
             classification: What the classifier said, if it was asked already.
             classifier: Which classifier to ask; the shipped one by default.
             observation: What a `TemplateMemory` saw in the message, where one is kept.
             settings: Thresholds; the defaults of `GuardSettings` otherwise.
 
         Raises:
-            MessageError: If *message* is no message.
-            ConfigurationError: If *flow* is no flow.
+            MessageError: If *message* is not a message.
+            ConfigurationError: If *flow* is not a flow.
         """
         named = Flow(flow)
         hosts = {r.tracking_host for r in self if r.tracking_host}

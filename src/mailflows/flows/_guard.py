@@ -95,7 +95,7 @@ class GuardReason(Reason):
     """One objection to a message on a flow.
 
     Attributes:
-        outcome: What it alone would lead to.
+        outcome: What it would lead to on its own.
     """
 
     outcome: Outcome = Outcome.ALLOW

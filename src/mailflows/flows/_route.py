@@ -53,18 +53,18 @@ class FlowRoute(Result):
     Args:
         flow: Whose route it is, as a `Flow` or its name.
         domains: Domains of From; one may be given as a string. A subdomain counts as another domain.
-        source_ips: Addresses from which its messages leave; one may be given as a string.
-        ehlo: Name said in EHLO, which should lead to the source address and back.
+        source_ips: IP addresses that it is sent from; one may be given as a string.
+        ehlo: Name given in EHLO, which should resolve to the source address and back.
         dkim_selector: Selector of the key that signs; several may be given.
         dkim_domain: Domain that signs (``d=``); the first of *domains* by default.
-        dkim_key: File with the private key, in PEM, where messages are signed here; the first selector is
-            its own. By default somebody behind signs.
+        dkim_key: File with the private key, in PEM, where messages are signed here; the first selector
+            belongs to it. By default the relay or the provider signs.
         return_path: Domain of the envelope sender. Where it is given, messages leave with it in MAIL FROM;
             the first of *domains* by default, which changes nothing.
-        relay: ``smtp://user@host:port`` or ``smtps://…``; a password never stands in it.
+        relay: ``smtp://user@host:port`` or ``smtps://…``; never with a password in it.
         password_env: Environment variable that holds the relay's password.
         password: A function that returns the password, for secrets kept elsewhere.
-        tls: How TLS is spoken with the relay: ``opportunistic`` (where the relay offers it; a relay without,
+        tls: How TLS is used with the relay: ``opportunistic`` (where the relay offers it; a relay without,
             or with a certificate that cannot be checked, is logged), ``require`` (never in the clear) or
             ``verify`` (and its certificate is checked). By default ``verify`` where there is a login or a
             *tls_ca*, else ``opportunistic``. A password never travels in the clear.
@@ -317,7 +317,7 @@ def read_domain(value: object, name: str) -> str:
     """Return a domain as A-labels in lower case.
 
     Raises:
-        ConfigurationError: If it is none, with *name* as its field.
+        ConfigurationError: If it is not one, with *name* as its field.
     """
     text = _text(value, name).removesuffix(".").lower()
     if "://" in text:

@@ -120,7 +120,7 @@ _VERBS = {
 
 
 def require_flows(flows: object) -> None:
-    """Refuse what is no set of flows, such as the path of a file."""
+    """Refuse what is not a set of flows, such as the path of a file."""
     if not isinstance(flows, FlowSet):
         msg = f"flows must be a FlowSet, not {type(flows).__name__}; for a file, use Gate.from_toml(path)"
         raise ConfigurationError(msg, field="flows")

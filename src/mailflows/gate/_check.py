@@ -109,8 +109,8 @@ class GateReason(Reason):
     """What one part said. Its code is ``ok`` where no issues were found.
 
     Attributes:
-        decision: What it alone would lead to.
-        retry_after: Seconds after which a deferred message is worth trying; `None` where nobody knows.
+        decision: What it would lead to on its own.
+        retry_after: Seconds after which a deferred message is worth retrying; `None` where that is not known.
         degraded: Whether the part failed, so that its policy decided.
     """
 
@@ -129,11 +129,11 @@ class RefusedRecipient:
     """A recipient that must not be written to, or not now.
 
     Attributes:
-        address: As it was given. It stands in no text of the verdict.
+        address: As it was given. No text of the verdict contains it.
         part: The part that refused it.
         code: Why, as a code.
         sentence: Why, for a reader.
-        retry_after: Seconds after which it may be accepted; `None` if trying again is of no use.
+        retry_after: Seconds after which it may be accepted; `None` if retrying is pointless.
         degraded: Whether the part failed, so that its policy decided.
     """
 
@@ -210,18 +210,18 @@ class Verdict(Permission):
 
     Attributes:
         decision: What to do with the message.
-        flow: The flow that it belongs to, or `None` where that could not be told.
-        route: The route by which it leaves, or `None` where there is none.
-        retry_after: Seconds after which a deferred message is worth trying; else `None`.
+        flow: The flow that it belongs to, or `None` where that could not be determined.
+        route: The route that it is sent by, or `None` where there is none.
+        retry_after: Seconds after which a deferred message is worth retrying; else `None`.
         accepted: Recipients to send to, as they were given; nobody unless the decision is accept.
         refused: Recipients that a part refused, each with its reason.
         reasons: What every part said, in the order in which they were asked.
         classification: What the classifier said, or `None` where it was not asked or failed.
         would_be: The decision without a dry run; the same as *decision* otherwise.
-        dry_run: Whether the gate only tries: the message leaves as it would without it.
+        dry_run: Whether it was a dry run: the message is sent as it would be without the gate.
         mail_from: The envelope sender to send with: the flow's return path, or what was given.
-        headers: Header fields to send it with; each takes the place of those of its name.
-        held: Its id in the place for held mail, where it is held and there is one.
+        headers: Header fields to send it with; each replaces those of the same name.
+        held: Its ID in the store for held mail, if it is held and there is a store.
     """
 
     decision: GateDecision
@@ -264,7 +264,7 @@ class Verdict(Permission):
     def reply(self) -> tuple[int, str] | None:
         """The SMTP reply for the message (RFC 3463); `None` if it may be sent.
 
-        It tells the reasons that decided. A check of ours that failed is told only where nothing else
+        It gives the reasons that decided. A check of ours that failed is mentioned only where nothing else
         decided, and then as a fault of this system (4.3.0), never as one of the sender.
         """
         if self.allowed:
@@ -296,8 +296,8 @@ class Verdict(Permission):
     def for_visitor(self, language: str = "en") -> str:
         """Return what the visitor of a form is told, without rule, key or count; empty if it may leave.
 
-        Tell it where a limit is the visitor's own (``per`` in a reason's parameters is ``client`` or
-        ``account``): about a recipient, say what you say to everybody.
+        Show it where a limit is the visitor's own (``per`` in a reason's parameters is ``client`` or
+        ``account``): for a limit about a recipient, show what everybody sees.
 
         Args:
             language: ``en``, ``fr`` or ``de``, also as browsers name it (``fr-CA``).

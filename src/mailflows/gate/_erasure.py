@@ -23,7 +23,7 @@ class Forgotten(Result):
     """What a gate has erased of one person.
 
     Attributes:
-        limits: Counters that were set back, whether they had counted anything or not.
+        limits: Counters that were reset, whether they had counted anything or not.
         senders: Records of a sender.
         suppressions: Entries that were erased, or stripped to their keyed hash.
         reputation: Records of the person as sender or account.

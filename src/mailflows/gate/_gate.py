@@ -85,7 +85,7 @@ class Gate:
 
     Args:
         flows: The flows; see `mailflows.flows.FlowSet`.
-        classifier: What tells a message's flow; the shipped one by default.
+        classifier: What finds out a message's flow; the shipped one by default.
         recipients: What checks addresses: a `RecipientChecker`.
         limiter: A `Limiter`, or one for each flow: ``{"transactional": limiter}``.
         senders: What stops people who mail invalid addresses: a `SenderControl`. It is asked on the
@@ -100,22 +100,22 @@ class Gate:
             function of recipient and context for each flow, such as ``{"marketing": lambda to, context:
             tracker.unsubscribe_headers(campaign=context.campaign, recipient=ids[to])}``.
         held: Where messages wait for manual review: a `HeldMail`; by default one in memory, which ends with
-            the process. `None` for no such place.
-        on_conflict: What becomes of a message whose From, headers, envelope, signature and content do not
-            belong together; it is held by default, for a person to look at.
-        on_missing_unsubscribe: What becomes of marketing that nobody can unsubscribe from with one click.
-        on_error: What becomes of a message where a part fails, by the name of the part: ``{"recipients":
-            "defer"}``. By default suppressions, scanners, limits and held defer, route holds, the
-            others accept.
-        dry_run: Accept everything and change nothing, and only say what would have been: for a first week.
-            True for all flows, or names of some. A message that no route was found for takes that of the
-            flow it seems to be of.
-        refuse_recipients: Whom the mail of a flow is not sent to, beside addresses that cannot take mail, by
-            codes of reasons: ``{"marketing": ["role", "disposable"]}``.
+            the process. `None` for none.
+        on_conflict: What happens to a message whose From, headers, envelope, signature and content do not
+            belong together; it is held by default, for manual review.
+        on_missing_unsubscribe: What happens to marketing mail without one-click unsubscribe.
+        on_error: What happens to a message when a part fails, by the name of the part: ``{"recipients":
+            "defer"}``. By default suppressions, scanners, limits and held defer, route holds, the rest
+            accept.
+        dry_run: Accept everything and change nothing, and only say what would have happened: for a first
+            week. True for all flows, or names of some. A message that no route was found for takes that of
+            the flow it seems to belong to.
+        refuse_recipients: Whom the mail of a flow is not sent to, besides undeliverable addresses, by codes
+            of reasons: ``{"marketing": ["role", "disposable"]}``.
         recipients_budget: Seconds of wall-clock time for all recipients of one message.
         scanner_timeout: Seconds for the answer of one scanner.
         tally: What counts what is stopped, and what a dry run would have stopped; in memory by default.
-        hooks: Functions that are given every `Verdict`, for metrics; what they raise is logged, no more.
+        hooks: Functions that are given every `Verdict`, for metrics; what they raise is only logged.
         timer: Returns monotonic seconds, for the budgets.
 
     Raises:
@@ -251,7 +251,7 @@ class Gate:
                 ``dry_run=True``.
 
         Raises:
-            ConfigurationError: If the file is no TOML, has an unknown key, or contradicts itself.
+            ConfigurationError: If the file is not TOML, has an unknown key, or contradicts itself.
             OSError: If it cannot be read.
         """
         from mailflows.gate._settings import parts_from_file  # noqa: PLC0415 -- only for files
@@ -279,17 +279,17 @@ class Gate:
         Args:
             message: What is to be sent.
             envelope: Sender and recipients of the SMTP transaction; those of the headers by default.
-            client: Network address of who caused the message.
-            form: The form or endpoint that did.
-            account: Who is logged in.
+            client: IP address of the client that caused the message.
+            form: The form or endpoint that it came from.
+            account: The account that is logged in.
             template: The template that it was made from.
             campaign: The mailing that it belongs to.
             tenant: The customer for whom it is sent.
-            flow: The flow, where the application knows it. Say it: nothing is as sure.
+            flow: The flow, where the application knows it. Pass it: nothing else is as reliable.
 
         Raises:
-            ConfigurationError: If *flow* is no flow, or one without a route; or if a limit of yours counts by
-                what this message does not say.
+            ConfigurationError: If *flow* is not a flow, or has no route; or if a limit of yours counts by a
+                key that this message does not have.
         """
         context = Context(client, form, account, template, campaign, tenant, _declared(flow, self.flows))
         check = self._read(message, envelope, context)
@@ -384,8 +384,8 @@ class Gate:
     ) -> Callable[[F], F]:
         """Return a decorator that runs a sync or async sending function inside `sending`.
 
-        For the call of a provider's SDK. The function sends the message as it is given, so one of whose
-        recipients only some are accepted is refused whole; with `sending`, a sender can leave them out.
+        For the call of a provider's SDK. The function sends the message as it is given, so a message is
+        refused as a whole if any of its recipients is; with `sending`, a sender can leave them out.
 
         Args:
             message: Name of the function's parameter that holds the message.
@@ -413,8 +413,8 @@ class Gate:
     def report(self, verdict: Verdict | None, outcome: Outcome) -> tuple[Event, ...]:
         """Report the outcome of a message, and return it as events.
 
-        The limiter gets back what was taken for a message that nobody took; senders, reputation and
-        suppressions learn. A store that is down is logged: the message has left already.
+        The limiter gets back what was reserved for a message that nobody accepted; senders, reputation and
+        suppressions learn. A store that is down is logged: the message has already been sent.
 
         Args:
             verdict: What `check` said, or `None` for events that come later, such as bounces.
@@ -449,13 +449,13 @@ class Gate:
         """Erase all data about a person in every part of this gate, and say what was erased.
 
         Counters of limits, the record as a sender, reputation, templates, held messages, and suppressions:
-        who complained or left stays suppressed, by the keyed hash alone.
+        people who complained or unsubscribed stay suppressed, by the keyed hash alone.
 
         Args:
             address: The address, in any spelling; or the name of an account.
 
         Raises:
-            StoreError: If a store could not answer: an order of yours is not dropped in silence. Call again.
+            StoreError: If a store could not answer: your order is never dropped silently. Call again.
         """
         erased: dict[str, int] = {}
         run(forgetting(self._parts, address, erased), self._parts.outages)

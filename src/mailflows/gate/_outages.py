@@ -11,7 +11,7 @@ _log = logging.getLogger("mailflows.gate")
 
 
 class Outages:
-    """Remembers what fails now, so that a store that is down is no line for every message."""
+    """Remembers what fails now, so that a store that is down is not a line for every message."""
 
     def __init__(self) -> None:
         self._failures: dict[str, int] = {}

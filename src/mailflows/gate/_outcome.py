@@ -46,7 +46,7 @@ def events_of(  # noqa: PLR0911 -- one a form
     """Return an outcome as events, and whether somebody took the message.
 
     Raises:
-        TypeError: If it is no outcome.
+        TypeError: If it is not an outcome.
     """
     if isinstance(outcome, HandedOver):
         events, was_taken = events_of(verdict, outcome.outcome)

@@ -86,18 +86,18 @@ class HeldMessage(Result):
     """A message that waits for manual review.
 
     Attributes:
-        id: What names it: the same for each attempt to send the same message.
+        id: Its ID: the same for each attempt to send the same message.
         flow: The flow that it belongs to, or is to be sent through; `None` where that is not known.
         mail_from: Its envelope sender; empty for the null sender, or where there is no envelope.
         sender: The address of its From.
         recipients: Its recipients.
         subject: Its subject.
         why: Why it is held, in one line.
-        held_at: When it was held first.
-        expires: When it is deleted, whether somebody looked or not.
+        held_at: When it was first held.
+        expires: When it is deleted, reviewed or not.
         size: Its bytes; 0 where they were not kept.
         state: What becomes of it.
-        is_taken: Whether its sender was told that it was taken, so that nobody tries again.
+        is_taken: Whether its sender was told that it was accepted, so that nobody will try again.
     """
 
     id: str
@@ -126,9 +126,9 @@ class HeldMessage(Result):
 class HeldMail:
     r"""Keeps messages until a person has reviewed them; see `mailflows.gate.Gate`.
 
-    A message that was answered with 451 stays in the queue of whoever sent it, and leaves with the next
-    attempt after `release`; one that was taken is sent by whoever releases it. Files and documents hold the
-    message as it is: let nobody else read the store.
+    A message that was answered with 451 stays in the sender's queue, and is sent with the next attempt
+    after `release`; one that was accepted is sent by whoever releases it. The store holds messages as they
+    are: let nobody else read it.
 
     Args:
         store: Where it is kept: a store of `mailflows.limits`. In memory, it ends with the process.

@@ -2,7 +2,8 @@
 
 Each is a module of its own, which imports its partner at the top: `mailflows.integrations.smtplib`,
 `mailflows.integrations.aiosmtplib`, `mailflows.integrations.django` and `mailflows.integrations.aiosmtpd`.
-All say what became of each recipient as a `Delivery`. For a provider's SDK, `Gate.guard` decorates the call.
+All return the outcome for each recipient as a `Delivery`. For a provider's SDK, `Gate.guard` decorates the
+call.
 """
 
 from __future__ import annotations

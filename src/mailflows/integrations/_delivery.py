@@ -39,11 +39,11 @@ class RecipientOutcome(Result):
     Attributes:
         address: As it was given.
         state: Accepted, refused, deferred or unknown.
-        by: Who said so: ``relay``, ``gate``, ``message`` (it cannot be said over SMTP), ``settings`` (our
+        by: Who said so: ``relay``, ``gate``, ``message`` (it cannot be sent over SMTP), ``settings`` (our
             own: no relay, a wrong certificate, a source address that is not ours) or ``backend``.
         code: SMTP reply code; `None` where nobody gave one.
         text: What was said, with its enhanced status code (RFC 3463).
-        retry_after: Seconds after which a deferred message is worth trying, where somebody said so.
+        retry_after: Seconds after which a deferred message is worth retrying, where that is known.
         queue_id: The id under which the relay queued the message, where its reply names one.
     """
 
@@ -65,7 +65,7 @@ class Delivery(Mapping[str, tuple[int, Any]]):
     """The outcome of a message for each recipient.
 
     It is what smtplib returns, a mapping of those who do not get the message, each with code and text. So
-    ``if refused:`` works as before; therefore it is no `Result`, which has no length. `recipients` are.
+    ``if refused:`` works as before, and it is not a `Result`, which has no length; its `recipients` are.
 
     Attributes:
         recipients: Everybody, in the order of the envelope.

@@ -54,7 +54,7 @@ def outgoing(verdict: Verdict, route: FlowRoute, content: bytes) -> bytes:
     What an application says to the gate (X-Mailflows-…) never leaves.
 
     Raises:
-        MessageError: If they cannot be said over SMTP.
+        MessageError: If they cannot be sent over SMTP.
         ConfigurationError: If the flow's key cannot be used.
     """
     if verdict.dry_run:

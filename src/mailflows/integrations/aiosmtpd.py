@@ -53,26 +53,27 @@ _log = logging.getLogger("mailflows.integrations")
 class GateHandler:
     """A handler for ``aiosmtpd.controller.Controller``: applications send to it, and it to the relays.
 
-    It keeps no queue: 250 is said after the relay has said so. Where the flow is known when a recipient is
-    named (by *flow*, or by the domain of MAIL FROM), the recipient is judged and offered to the relay at
-    once, and hears the answer that is its own. Who is refused later than that, while others get the
-    message, is told to the sender by a delivery status notification (RFC 3464).
+    It keeps no queue: it replies 250 only after the relay has done so. Where the flow is known when a
+    recipient is named (by *flow*, or by the domain of MAIL FROM), the recipient is judged and offered to
+    the relay at once, and gets its own reply. If a recipient is refused later, while others get the
+    message, the sender is notified by a delivery status notification (RFC 3464).
 
     Args:
         gate: The gate.
-        flow: The flow of all that comes in here, or a function of the session that returns it, or `None`.
-        client: A function of the session that returns who caused a message, for limits per client. Who
-            connects is mostly an application, not a visitor, so by default nobody is named.
-        account: A function of the session that returns whose account a message is of; by default who has
-            logged in, if anybody has.
+        flow: The flow of all incoming messages, or a function of the session that returns it, or `None`.
+        client: A function of the session that returns the client that caused a message, for limits per
+            client. The connecting host is usually an application, not a visitor, so by default there is
+            none.
+        account: A function of the session that returns the account of a message; by default the SMTP login,
+            if there is one.
         timeout: Seconds to wait for each step before the end of a message.
-        answer_timeout: Seconds to wait for the answer to a whole message (RFC 5321 section 4.5.3.2.6).
-        tls: As of `GateSMTP`.
-        tls_ca: As of `GateSMTP`.
+        answer_timeout: Seconds to wait for the reply to a whole message (RFC 5321 section 4.5.3.2.6).
+        tls: As for `GateSMTP`.
+        tls_ca: As for `GateSMTP`.
 
     Raises:
-        ConfigurationError: If *flow* has no route, the gate may hold messages and has no place for them, or a
-            limit of yours counts per client or account and nobody says it of every message.
+        ConfigurationError: If *flow* has no route, the gate may hold messages and has no place for them, or
+            a limit of yours counts per client or account and not every message has one.
     """
 
     def __init__(  # noqa: PLR0913 -- what a handler can be told

@@ -61,21 +61,21 @@ async def send(  # noqa: PLR0913 -- as aiosmtplib.send()
         sender: Envelope sender; that of Resent-Sender, Resent-From, Sender or From by default.
         recipients: In any spelling; those of To, Cc and Bcc, or of their Resent- fields, by default.
         timeout: Seconds to wait for each step before the end of a message.
-        answer_timeout: Seconds to wait for the answer to a whole message (RFC 5321 section 4.5.3.2.6).
+        answer_timeout: Seconds to wait for the reply to a whole message (RFC 5321 section 4.5.3.2.6).
         tls: A context for TLS, in place of what the flow says (``tls``, ``tls_ca``).
         known: ``client``, ``form``, ``account`` and ``flow``, as `Gate.check` takes them; else what the
             message's ``X-Mailflows-Client``, ``X-Mailflows-Form``, … say, which are not sent.
 
     Returns:
-        What became of each recipient. It reads as the dictionary of those who were refused, each with
-        code and text.
+        The outcome for each recipient. It reads as the dictionary of those who were refused, each with code
+        and text.
 
     Raises:
-        Refused: If the gate does not let it leave; its ``verdict`` says why.
+        Refused: If the gate refuses it; the error's ``verdict`` says why.
         ConfigurationError: If the flow has no relay.
-        MessageError: If it cannot be said over SMTP.
-        AnswerLost: If the relay has the message perhaps.
-        aiosmtplib.SMTPException: If the relay takes it for nobody.
+        MessageError: If it cannot be sent over SMTP.
+        AnswerLost: If the relay may have accepted the message.
+        aiosmtplib.SMTPException: If the relay accepts it for no recipient.
         ValueError: If it was resent more than once, or its sender cannot be read.
     """
     found, to_all, content = envelope_of(message, sender, recipients)

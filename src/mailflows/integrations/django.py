@@ -91,10 +91,9 @@ def site_gate() -> Gate:
 class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing about its types
     """A Django email backend that asks the gate, and hands what is accepted to another backend.
 
-    With ``fail_silently`` a refusal counts as a message that was not sent; else `Refused` is raised. Whatever
-    becomes of it, it is logged, and the signal `not_delivered` is sent: Django's password reset swallows
-    exceptions. Mail from ``SERVER_EMAIL``, which is written while something else goes wrong, never raises a
-    refusal.
+    With ``fail_silently`` a refusal counts as a message that was not sent; else `Refused` is raised. Either
+    way it is logged, and the signal `not_delivered` is sent: Django's password reset swallows exceptions.
+    Mail from ``SERVER_EMAIL``, which is written while something else goes wrong, never raises a refusal.
     """
 
     def __init__(self, fail_silently: bool = False, **kwargs: Any) -> None:  # noqa: ANN401, FBT001, FBT002 -- as Django calls it

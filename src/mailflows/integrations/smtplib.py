@@ -27,16 +27,16 @@ class GateSMTP:
 
     There is no host to connect to: each message goes to the relay of its flow, from the flow's source
     address, with its EHLO name and login. Connections are kept until `quit`; one that the relay has closed
-    since is made anew. It is for one thread, as an ``smtplib.SMTP`` is.
+    is reopened. It is for one thread, as an ``smtplib.SMTP`` is.
 
     Args:
         gate: The gate.
         timeout: Seconds to wait for each step before the end of a message.
-        answer_timeout: Seconds to wait for the answer to a whole message: ten minutes, as RFC 5321 section
-            4.5.3.2.6 has it. Who gives up earlier sends twice.
-        tls: ``opportunistic``, ``require`` or ``verify``, for flows that do not say it themselves; or a
+        answer_timeout: Seconds to wait for the reply to a whole message: ten minutes, as RFC 5321 section
+            4.5.3.2.6 has it. A client that gives up earlier sends twice.
+        tls: ``opportunistic``, ``require`` or ``verify``, for flows that do not set it themselves; or a
             context for TLS with every relay, whatever they say.
-        tls_ca: File with the certificates that are trusted, for flows that do not say it themselves.
+        tls_ca: File with the certificates that are trusted, for flows that do not set it themselves.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class GateSMTP:
                 message's ``X-Mailflows-Client``, ``X-Mailflows-Form``, … say, which are not sent.
 
         Returns:
-            What became of each recipient. It reads as smtplib's dictionary of those who were refused.
+            The outcome for each recipient. It reads as smtplib's dictionary of those who were refused.
 
         Raises:
-            Refused: If the gate does not let it leave; its ``verdict`` says why.
+            Refused: If the gate refuses it; the error's ``verdict`` says why.
             ConfigurationError: If the flow has no relay.
-            MessageError: If it cannot be said over SMTP.
-            AnswerLost: If the relay has the message perhaps.
-            smtplib.SMTPException: If the relay takes it for nobody.
+            MessageError: If it cannot be sent over SMTP.
+            AnswerLost: If the relay may have accepted the message.
+            smtplib.SMTPException: If the relay accepts it for no recipient.
             ValueError: If it was resent more than once, as in smtplib, or its sender cannot be read.
         """
         sender, recipients, content = envelope_of(msg, from_addr, to_addrs)

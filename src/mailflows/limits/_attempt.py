@@ -47,10 +47,10 @@ class Keys(TypedDict, total=False):
 
     client: object
     """The caller's IPv4 or IPv6 address, with or without a port, from a source that you trust: never an
-    unchecked X-Forwarded-For. All that is no address shares one counter."""
+    unchecked X-Forwarded-For. All that is not an address shares one counter."""
 
     account: object
-    """Who is logged in."""
+    """The account that is logged in."""
 
     form: object
     """Which form or endpoint."""

@@ -230,8 +230,8 @@ class Decision(Permission):
     def for_visitor(self, language: str = "en") -> str:
         """Return what the visitor of a form is told, without rule, key or count; empty if allowed.
 
-        Tell it where the limit is the visitor's own (`per` is ``client`` or ``account``): about a recipient,
-        say what you say to everybody.
+        Show it where the limit is the visitor's own (`per` is ``client`` or ``account``): for a limit about
+        a recipient, show what everybody sees.
 
         Args:
             language: ``en``, ``fr`` or ``de``, also as browsers name it (``fr-CA``).

@@ -59,18 +59,18 @@ class Limit:
             a unit for each time that it is there), or `None`.
         of: What is counted where rates say ``distinct``: ``recipient`` by default, or another kind.
         name: How decisions, hooks and headers call it; made of the rates and the key by default.
-        exact: How a window is counted. By default no stretch of the period ever has more than N units: up to
+        exact: How a window is counted. By default there are never more than N units in any period: up to
             64 by the times of all units, above by 64 sub-windows, of which the oldest counts whole, so that
             a unit may count up to 1/64 of the period too long. With `True` up to 1,000 units have their
-            times kept. With `False`, and wherever a burst is said, the rate is steady (GCRA): at most
-            burst + N units in any stretch of the period, where the burst is N unless it is said.
+            times kept. With `False`, and wherever a burst is given, the rate is steady (GCRA): at most
+            burst + N units in any period, where the burst is N unless it is given.
         counts: ``recipients``, so that one message to fifty people takes fifty units, or ``messages``.
-        count_denied: Whether refused attempts count, too, so that who goes on is refused longer. Only for
-            keys of who sends (client, client_network, account, a function): a refused mail must not use up
-            the budget of a victim, or everybody's.
+        count_denied: Whether refused attempts count, too, so that whoever keeps trying is refused longer.
+            Only for keys of the sender (client, client_network, account, a function): a refused mail must
+            not use up a victim's quota, or everybody's.
         exempt: Keys that are not limited, in canonical form, or a function that says so of a key.
         optional: Whether attempts without the key pass; an error by default, since a limit that silently
-            counts nothing is none.
+            counts nothing is no limit.
 
     Raises:
         ConfigurationError: If the rates cannot be read, or contradict each other or the other arguments.

@@ -49,7 +49,7 @@ _log = logging.getLogger("mailflows.limits")
 class Limiter(View):
     """Decides on attempts to send by all limits at once: all or none.
 
-    A refusal changes nothing, so one victim who is out of reach costs nobody else anything; the order of the
+    A refusal changes nothing, so an attack on one victim costs nobody else anything; the order of the
     limits does not matter.
 
     Args:
@@ -58,16 +58,17 @@ class Limiter(View):
             `SQLiteStore` for all processes of a machine, a `RedisStore` for several machines.
         on_error: What to do when the store fails to answer: ``local`` counts in the memory of this process,
             from what it last saw and up to its share, ``deny`` refuses, ``allow`` allows. By default
-            ``local``: a form stays usable, and never wide open. A store that is only busy is waited for.
-        share: What part of each limit this process takes by ``local``: one divided by the number of
+            ``local``: a form stays usable, and never wide open. If a store is only busy, the limiter waits
+            for it.
+        share: The part of each limit that this process takes with ``local``: one divided by the number of
             processes that share the store.
         dry_run: Allow everything, and only say what would have been refused: for a first week.
         name: What separates limiters that share a store. The same limit of the same name is one counter.
-        hooks: Functions that are given every `Decision`, for metrics; what they raise is logged, no more.
+        hooks: Functions that are given every `Decision`, for metrics; what they raise is only logged.
         sleep: What `wait` waits with; `asleep` is its async twin.
 
     Raises:
-        ConfigurationError: If there is no limit, or one stands twice.
+        ConfigurationError: If there is no limit, or one is given twice.
 
     Example:
         >>> from mailflows.limits import Limit, Limiter
@@ -220,7 +221,7 @@ class Limiter(View):
             keys: As `acquire`.
 
         Returns:
-            A decision whose `Decision.delay` says how many seconds to wait. Who booked first comes first.
+            A decision whose `Decision.delay` says how many seconds to wait. First come, first served.
 
         Raises:
             ValueError: As `acquire`.
@@ -330,7 +331,7 @@ class Limiter(View):
             keys: As `show`.
 
         Raises:
-            StoreError: If the store could not answer: an order of yours is not dropped in silence.
+            StoreError: If the store could not answer: your order is never dropped silently.
 
         Example:
             >>> from mailflows.limits import Limit, Limiter
@@ -418,7 +419,7 @@ class Limiter(View):
             keys: As `acquire`.
 
         Raises:
-            LimitExceeded: If a limit refuses; its ``decision`` says which, and when to come back.
+            LimitExceeded: If a limit refuses; its ``decision`` says which, and when to try again.
             ValueError: As `acquire`.
 
         Example:

@@ -59,14 +59,14 @@ Our choice, tried on benchmarks/limits_pacing.py."""
 class Pacer(View):
     """Paces messages, so that each provider gets mail as fast as it accepts it, and no faster.
 
-    Domains are grouped by who takes their mail. Turns are booked in the store, so that all processes share
-    one pace. When a provider says "too fast", all slow down at once, and recover in steps.
+    Domains are grouped by the provider that receives their mail. Turns are booked in the store, so that all
+    processes share one pace. When a provider says "too fast", all slow down at once, and recover in steps.
 
     Args:
         store: Where turns, paces and checkpoints are kept: a `MemoryStore` by default, for one process.
         resolver: What asks for MX records, such as the one of `mailflows.recipients`; by default none, and
             domains are grouped by a table of the large providers' domains.
-        rates: Rates of one's own, such as ``{"google": "50/s", "default": "1/s"}``: by a provider's name in
+        rates: Your own rates, such as ``{"google": "50/s", "default": "1/s"}``: by a provider's name in
             any common spelling, or by the domain of its mail hosts or mailboxes.
         connections: Connections at once, in the same way: ``{"google": 20}``.
         scope: What separates senders that share a store, such as the IP address: a provider judges each.
@@ -121,7 +121,7 @@ class Pacer(View):
             within: Seconds that the caller can wait; a later turn is not booked, and the slot is false.
 
         Returns:
-            The turn. Wait for `Slot.delay`, or give `Slot.not_before` to a queue; then feed back.
+            The turn. Wait for `Slot.delay`, or give `Slot.not_before` to a queue; then report the outcome.
 
         Raises:
             StoreError: If the store could not answer.
@@ -145,18 +145,18 @@ class Pacer(View):
         """Yield each message when it is its turn, and wait in between.
 
         A provider that is slow or suspended does not hold up the others, as long as fewer than
-        *look_ahead* messages wait for it. Tell each slot what came of it, also that you skipped it: until
+        *look_ahead* messages wait for it. Report the outcome to each slot, even if you skipped it: until
         then its connection counts as open, for five minutes at most.
 
         Args:
             messages: Read lazily, each when there is nothing to send.
-            resume: Name of this run. With it, a message is done once its slot was told so; after a crash,
-                the same messages in the same order with the same name go on with all that are not done.
-                What was under way in a process that died is given again. Each message is claimed before
-                it is given, so that a second process with the same name helps and sends nothing twice.
-                Leave nothing out that an earlier start had: skip it when it comes (`Slot.skipped`).
+            resume: Name of this run. With it, a message is done once its slot has an outcome; after a
+                crash, the same messages in the same order with the same name resume with those that are not
+                done. What a process was sending when it died is yielded again. Each message is claimed
+                before it is yielded, so that a second process with the same name helps and sends nothing
+                twice. Leave nothing out that an earlier start had: skip it when it comes (`Slot.skipped`).
             to: Returns the address or message whose provider counts; by default the item itself.
-            look_ahead: Messages that are held at most.
+            look_ahead: Maximum number of messages that are held.
 
         What cannot be read is given out like a message without a recipient. If *messages* itself fails,
         what was read before is given first, and then the error raised.

@@ -26,7 +26,7 @@ class Schedule:
         is_ours: Whether the steps are a convention of this library: the provider publishes only the ends.
 
     Raises:
-        ConfigurationError: If there is no step, one is no whole number of at least 1, or they fall.
+        ConfigurationError: If there is no step, one is not a whole number of at least 1, or they fall.
 
     Example:
         >>> Schedule((50, 100, 500))

@@ -30,15 +30,15 @@ IDLE = 30 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Allowance(Permission):
-    """How many of the messages that were asked for may leave now; true only if all may.
+    """How many of the requested messages may be sent now; true only if all may.
 
     Attributes:
         requested: Messages that were asked for.
-        granted: Messages that may leave now, and are counted.
+        granted: Messages that may be sent now, and are counted.
         step: Day of sending, from 1; one more than the schedule has when it is over.
         limit: Messages that this day (or hour) allows, or `None` when the schedule is over.
         remaining: Messages that are left of it, or `None`.
-        retry_after: Seconds until more may leave; 0.0 if all were granted.
+        retry_after: Seconds until more may be sent; 0.0 if all were granted.
         finished: Whether the schedule is over, so that nothing is limited.
     """
 
@@ -52,12 +52,12 @@ class Allowance(Permission):
 
     @property
     def overflow(self) -> int:
-        """Messages that may not leave from here now: send them from a warm address, or later."""
+        """Messages that may not be sent from here now: send them from a warmed-up IP address, or later."""
         return self.requested - self.granted
 
     @property
     def allowed(self) -> bool:
-        """Whether all may leave."""
+        """Whether all may be sent."""
         return self.overflow == 0
 
 
@@ -144,8 +144,8 @@ class WarmUp:
     """Warms up an IP address or domain: allows a little more on each day of sending.
 
     Days are calendar days in UTC, and only days on which something was granted count: a day without
-    sending repeats its step on the next day. After more than 30 days without sending it all begins again.
-    Several processes share a warm-up through their store, and are never granted more together.
+    sending repeats its step on the next day. After more than 30 days without sending, the warm-up starts
+    over. Several processes share a warm-up through their store, and are never granted more together.
 
     Args:
         schedule: The name of a published schedule (see `Schedule.named`), or one of your own.

@@ -383,7 +383,7 @@ def judge(
         policy: The rule.
         prediction: What is expected of the list.
         is_certain: Whether the DNS was asked; else nothing is better than a sample.
-        is_believed: Whether the resolver can be believed; else the list must be checked again first.
+        is_believed: Whether the resolver can be trusted; else the list must be checked again first.
     """
     limit, low, high = policy.hard_bounce, prediction.low, prediction.high
     if not prediction.addresses:
@@ -422,7 +422,7 @@ def sample_size(addresses: int, limit: float, *, expected: float = 0.0) -> tuple
     """Return how many random addresses to mail first, and how many of them may bounce at most.
 
     The smallest sample that a list just above the limit passes with a chance of 5 % and a list that bounces
-    as expected with 80 %, drawn without putting back: of a short list a smaller sample tells as much.
+    as expected with 80 %, drawn without replacement: for a short list, a smaller sample says as much.
 
     >>> sample_size(1_000_000, 0.02), sample_size(200, 0.02)
     ((149, 0), (90, 0))

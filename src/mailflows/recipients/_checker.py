@@ -60,18 +60,18 @@ class RecipientChecker:
     """Says whether to write to an address, and why.
 
     Args:
-        resolver: What asks the DNS: a `mailflows.Resolver`, a `mailflows.testing.FakeDns`; the
+        resolver: The resolver to query: a `mailflows.Resolver`, a `mailflows.testing.FakeDns`; the
             system's resolvers by default.
         dns: Whether to ask the DNS at all. Without it nothing leaves the machine, and the verdict on
             an address without issues is "unknown".
         flow: The flow that the addresses are for. In marketing a role account is risky; elsewhere it
             is the usual address of a small firm or a town hall. A whole list is for marketing unless
             this, or `check_list`, says otherwise.
-        list: The mailing list that they are for: who left it is on the suppression list for it alone.
+        list: The mailing list that they are for: people who left it are suppressed for it alone.
         bounced: Addresses that are known to bounce: a set, a mapping, a function; or your suppression
             list, which knows more: who is on it for this flow or list is not to be mailed, and only
             what bounced counts as a bounce.
-        overrides: What you know better than the lists.
+        overrides: Your corrections to the built-in lists.
         budget: Seconds of wall-clock time for one address, kept even if no answer comes.
         clock: Returns the present moment in Unix seconds.
         timer: Returns seconds on a scale that only goes forward.
@@ -185,10 +185,10 @@ class RecipientChecker:
             column: Name of the column with the addresses; found by its name and content by default.
             flow: The flow that the list is for: that of the checker by default, or else marketing.
             list: The mailing list that it is; that of the checker by default.
-            delivered: Addresses that took mail before; with the bounced ones of the checker they
+            delivered: Addresses that accepted mail before; with the bounced ones of the checker they
                 sharpen the prediction.
-            cache: File that keeps what the DNS said for a week: a list that was interrupted goes on
-                from there. It holds domains, never addresses.
+            cache: File that keeps what the DNS said for a week: an interrupted list resumes from there. It
+                holds domains, never addresses.
             progress: `True` for a bar (tqdm), `False` for none, a function of (done, total), or
                 `None` for a bar on long lists in a terminal.
             n_jobs: Processes that read the addresses, as in joblib; -1 uses every core. Below some hundred
@@ -196,7 +196,7 @@ class RecipientChecker:
                 backend serves. The report is the same.
 
         Raises:
-            ConfigurationError: If there is no such column, or the cache is no cache.
+            ConfigurationError: If there is no such column, or the cache is not a cache.
             OSError: If the file cannot be read.
 
         Example:
@@ -322,7 +322,7 @@ def _do_not_mail(why: str) -> RecipientReason:
 
 def _trimmed(address: object) -> str:
     """Return what was typed without the blanks and invisible characters around it."""
-    return address.strip().strip("\ufeff\u200b\u2060").strip() if isinstance(address, str) else address  # type: ignore[return-value] # what is no text is reported as such
+    return address.strip().strip("\ufeff\u200b\u2060").strip() if isinstance(address, str) else address  # type: ignore[return-value] # what is not text is reported as such
 
 
 def _ensured(
@@ -354,8 +354,8 @@ def check_recipient(address: str, *, dns: bool = True) -> RecipientReport:
 
     Args:
         address: The address alone, as it was typed.
-        dns: Whether to ask the DNS about the domain, for at most five seconds. It is the only thing
-            that leaves the machine.
+        dns: Whether to ask the DNS about the domain, for at most five seconds. Nothing else leaves the
+            machine.
 
     Returns:
         A report with every field; nothing is raised for a bad address.

@@ -84,7 +84,7 @@ def _by_hosts(records: Iterable[str]) -> Conversation[DomainFacts]:
     """Judge a domain by its mail hosts: it takes mail as soon as one of them can be reached."""
     hosts = _sorted_hosts(records)
     if not hosts:
-        # RFC 7505 wants "0 ." alone; whatever its preference, the root is no mail host.
+        # RFC 7505 wants "0 ." alone; whatever its preference, the root is not a mail host.
         return DomainFacts(DomainState.NULL_MX, "MX 0 .")
     seen: list[str] = []
     for several in _in_groups(hosts[:_MOST_ASKED]):

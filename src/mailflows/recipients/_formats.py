@@ -1,4 +1,4 @@
-"""Which kind of file is this? Packed text and workbooks are opened; what is no text is refused by name."""
+"""Which kind of file is this? Packed text and workbooks are opened; what is not text is refused by name."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _may_be_utf16(head: bytes) -> bool:
 
 
 def refuse_text(head: str) -> None:
-    """Refuse text of a kind that is no list.
+    """Refuse text of a kind that is not a list.
 
     Raises:
         ConfigurationError: With the name of the kind.

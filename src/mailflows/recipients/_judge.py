@@ -368,7 +368,7 @@ class Judge:
         return known
 
     def _refuse(self, finding: Finding, now: datetime) -> RecipientReport:
-        """Report on what is no address."""
+        """Report on what is not an address."""
         refusal = finding.refusal or Unreadable("empty")
         reason = make_reason(refusal.code, **dict(refusal.parameters))
         special = refusal.code == DomainState.SPECIAL_USE

@@ -52,15 +52,15 @@ class ListReport(Result):
         reasons: Rows by code of reason, the most frequent first.
         traits: Rows by trait, such as role accounts and disposable domains.
         states: Rows by state of their domain.
-        dead_domain_share: Share of rows whose domain takes no mail, in [0, 1].
+        dead_domain_share: Share of rows whose domain accepts no mail, in [0, 1].
         typos: The first thousand typing errors: address and correction.
-        duplicates: Rows that write to a mailbox that stands further up.
+        duplicates: Rows that repeat a mailbox from further up.
         domains: Different domains.
         worst_domains: Domains with the most undeliverable rows.
-        providers: Who takes the mail of the rows: a large provider by its name (``google``), any other by the
-            registered domain of its mail host.
-        known_bounces: Mailboxes that are known to bounce; they are not counted as mailed. Who left or
-            complained did not bounce, and is not among them.
+        providers: Who receives the mail of the rows: a large provider by its name (``google``), any other
+            by the registered domain of its mail host.
+        known_bounces: Mailboxes that are known to bounce; they are not counted as mailed. People who
+            unsubscribed or complained did not bounce, and are not among them.
         findings: What the list shows as a whole, such as numbered addresses, with what to do.
         prediction: The expected hard-bounce rate with its 90 % interval.
         policies: What each known policy means for the list.
@@ -160,8 +160,8 @@ class ListReport(Result):
                 the DNS, those with no issues found are kept in any case.
             apply_suggestions: Whether to put what was probably meant in place of an address that is left out
                 otherwise, unless that mailbox stands in the list.
-            ignore_status: Whether to keep mailboxes that one of the `status_columns` says not to mail; those
-                on the suppression list stay out.
+            ignore_status: Whether to keep mailboxes that one of the `status_columns` says must not be
+                mailed; those on the suppression list stay out.
 
         Yields:
             Addresses as text for a list without columns; else whole rows, a dictionary each, with the
@@ -309,7 +309,7 @@ class ListReport(Result):
         """Read a report that was saved.
 
         Raises:
-            ConfigurationError: If the file is no saved report.
+            ConfigurationError: If the file is not a saved report.
             OSError: If the file cannot be read.
         """
         return load_report(cls, path)

@@ -146,15 +146,15 @@ class RecipientReport(Result):
         normalized: The address in its usual form, or `None` if it is not one. Mail goes to this.
         ascii: The same with the domain as A-labels; `None` where the local part is not ASCII.
         domain: The domain as A-labels in lower case, or `None`.
-        suggestion: The address that was probably meant, or `None`. Never put in place by itself.
+        suggestion: The address that was probably meant, or `None`. Never applied automatically.
         traits: What is known of local part and domain.
         domain_state: What the DNS says.
         mail_hosts: Names of the mail hosts, the preferred first.
-        mail_provider: Who takes the mail, by the mail hosts: a name of our table, such as ``google``, else
+        mail_provider: Who receives the mail, by the mail hosts: a name of our table, such as ``google``, else
         the
             domain that owns them; `None` where no mail host is known.
         duplicate_key: A key that two spellings of one mailbox share; never an address to mail to.
-        needs_smtputf8: Whether every server on the way must speak SMTPUTF8 (RFC 6531).
+        needs_smtputf8: Whether every server on the way must support SMTPUTF8 (RFC 6531).
         checked_at: When, in UTC.
     """
 

@@ -75,7 +75,7 @@ def signup_risk(report: RecipientReport, *, known_client: bool = False) -> SignU
         known_client: Whether the client (network, account, device) confirmed a sign-up of its own before.
 
     Returns:
-        *high* where the address takes no mail; *medium* for a disposable or made-up address, an SMS gateway
+        *high* where the address accepts no mail; *medium* for a disposable or made-up address, an SMS gateway
         or a spam trap. An unknown client raises each by one, and makes a role account or a random-looking
         local part *medium*, too.
 

@@ -1,8 +1,8 @@
 """The rows of a list on disk, as they were read and as they were judged, so that memory does not grow.
 
 A temporary SQLite file holds the rows; it is gone when the report is, unless the report is saved. What the
-DNS said is kept in the same way or, where the user names a file, in that file: a list that was interrupted
-goes on from there.
+DNS said is kept in the same way or, where the user names a file, in that file: an interrupted list resumes
+from there.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ class Address:
         local: The part before the @ sign, in NFC.
         domain: The part after it, in lower case, in Unicode.
         ascii_domain: The same as A-labels, as the DNS wants it.
-        needs_smtputf8: Whether the local part is not ASCII, so that every server on the way must
-            speak SMTPUTF8 (RFC 6531).
+        needs_smtputf8: Whether the local part is not ASCII, so that every server on the way must support
+            SMTPUTF8 (RFC 6531).
     """
 
     local: str
@@ -57,7 +57,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Text that is no address, and why.
+    """Text that is not an address, and why.
 
     Attributes:
         code: Code of the reason, such as ``no-at-sign``; see `data/recipients/reasons.toml`.
@@ -140,7 +140,7 @@ def _read_any(text: str) -> Address | Unreadable:
 
 
 def _refused(text: str) -> Unreadable:
-    """Return why text is no address; where only the name is reserved, its domain."""
+    """Return why text is not an address; where only the name is reserved, its domain."""
     domain = text.rpartition("@")[2].strip().lower()
     if _names_special_use(text):
         return Unreadable("special-use", domain=domain)
@@ -203,7 +203,7 @@ _SEVERAL = re.compile(r"[^\s@,;]+@[^\s@,;]+\s*[,;/\s]\s*[^\s@,;]+@[^\s@,;]+")
 
 
 def diagnose(text: str) -> tuple[str, Parameters]:
-    """Return the code of what is wrong with text that is no address, and the parameters of its sentence.
+    """Return the code of what is wrong with text that is not an address, and the parameters of its sentence.
 
     >>> diagnose("ada"), diagnose("a..b@shop.fr")[0]
     (('no-at-sign', ()), 'doubled-dot')

@@ -40,8 +40,8 @@ class Overrides:
         not_disposable: Domains never to call disposable.
         traps: Addresses and domains that are known to be spam traps, from your own records.
         roles: Further role words.
-        not_roles: Words that are no roles here.
-        known: Domains that are no typing errors, such as the sender's own and its partners'.
+        not_roles: Words that are not roles here.
+        known: Domains that are not typos, such as the sender's own and its partners'.
     """
 
     disposable: frozenset[str] = frozenset()
@@ -309,7 +309,7 @@ _KEYBOARD = (
     "wxcvbn",
 )
 _RUN = 5
-"""Neighbouring keys, or the same one, from which it is no accident. Our choice."""
+"""Neighbouring keys, or the same one, from which it is not an accident. Our choice."""
 _SERIAL = re.compile(r"[a-z]{0,3}(?:\d{5,}|\d*(?:12345|23456|34567|45678|56789|98765)\d*)\Z")
 _FILLER = frozenset(
     "test tests testing tester testtest test1 test123 testuser asdf asdfasdf qwerty azerty foo foobar".split()

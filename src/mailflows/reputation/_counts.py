@@ -36,10 +36,10 @@ class Counts:
 
     Attributes:
         sent: Handed over, or refused while they were.
-        delivered: Said to be delivered.
+        delivered: Reported as delivered.
         bounced: Refused for good because the mailbox or domain does not exist.
-        complained: Called spam by the recipient.
-        deferred: Put off.
+        complained: Reported as spam by the recipient.
+        deferred: Deferred (4xx).
         blocked: Refused because of the sender: its reputation, content or authentication.
     """
 
@@ -124,7 +124,7 @@ class ReputationRecord:
         until: When the stop, or the trial, ends; seconds of Unix time.
         reason: Why it was stopped, as a sentence.
         stops: When it was stopped, oldest first.
-        let: Recipients that passed in the present trial.
+        let: Recipients that were let through in the current trial.
         parts: Kind and key of a smaller scope → the last day it was counted on, and its numbers.
         name: What it is, for an operator; never a person.
     """

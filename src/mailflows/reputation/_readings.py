@@ -48,8 +48,8 @@ class ProviderReading(Result):
         provider: ``google``, ``yahoo`` or ``outlook``.
         subject: The domain, or for Microsoft the source address.
         day: When.
-        complaints: The share of its own denominator that was called spam, the least that is certain.
-        total: That denominator as a number; `None` where it is not told.
+        complaints: The share of its own denominator that was reported as spam, the least that is certain.
+        total: That denominator as a number; `None` where it is not given.
         traps: Messages to spam traps.
         words: The provider's own words, such as ``RED``; empty where there are none.
     """

@@ -146,19 +146,19 @@ class Reputation:
 
     Every flow has counts and a breaker of its own, and within it so has every big provider, and every form,
     template, campaign, tenant, account and sender that is told: the smallest that explains the evidence
-    stops first. The flow follows only when the rest of it is guilty, too; what one flow does changes nothing
-    for another.
+    stops first. The flow follows only when the rest of it is to blame, too; what one flow does changes
+    nothing for another.
 
     Args:
         store: Where it is kept: a store of `mailflows.limits`.
         policy: When a breaker opens and closes; see `BreakerPolicy`.
-        thresholds: Rates to hold; the published ones of the big providers by default.
+        thresholds: The rates to stay below; the published ones of the big providers by default.
         on_error: What to do when the store fails to answer: ``allow`` or ``deny``.
         hooks: Functions that are given the `Standing` of what was stopped, to tell an administrator.
         clock: Returns the present moment in Unix seconds.
 
     Raises:
-        ConfigurationError: If *on_error* is neither word.
+        ConfigurationError: If *on_error* is neither.
 
     Example:
         >>> from mailflows.limits import MemoryStore
@@ -197,13 +197,13 @@ class Reputation:
         """Say whether a message may be sent; a half-open breaker lets a few through and counts them.
 
         Args:
-            flow: The flow by which it leaves.
+            flow: The flow that it is sent through.
             sender: Who sends, where senders are to be told apart.
             recipients: To whom, for the breakers towards the big providers.
             context: The form, template, campaign, tenant and account that the message comes from.
 
         Raises:
-            ConfigurationError: If *flow* is no flow.
+            ConfigurationError: If *flow* is not a flow.
         """
         to = tuple(recipients)
         try:
@@ -359,7 +359,7 @@ class Reputation:
         """Stop a flow, a smaller scope of it, or its mail to one provider.
 
         Raises:
-            StoreError: If the store could not answer: an order of yours is not dropped in silence.
+            StoreError: If the store could not answer: your order is never dropped silently.
         """
         steps = self._ordering(_named(flow, scope, provider), self._opening(reason, seconds))
         return drive(steps, self._documents)
@@ -395,7 +395,7 @@ class Reputation:
         """Erase all data about a person, as sender and as account, and return the number of records.
 
         Raises:
-            StoreError: If the store could not answer: an order of yours is not dropped in silence.
+            StoreError: If the store could not answer: your order is never dropped silently.
         """
         return drive(_forgetting(address), self._documents)
 
@@ -487,7 +487,7 @@ class Reputation:
             nonlocal was_open, result
             before = advanced(ReputationRecord.read(old), self.policy, now)
             was_open = before.state == BreakerState.OPEN
-            if was_open:  # what was under way when it stopped is no news
+            if was_open:  # what was under way when it stopped is not news
                 result = before
                 return before.write()
             record = before.after(tally, window=self.policy.window, now=now, parts=parts)

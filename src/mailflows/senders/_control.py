@@ -78,7 +78,7 @@ class SenderControl:
         names: Keep the names of senders beside their records, so that an administrator can list them.
         on_error: What to do when the store fails to answer: ``allow``, ``deny`` or ``raise``.
         hooks: Functions that are given (sender, verdict) when a message is held for the first time on a day,
-            and when a sender is blocked, to tell an administrator: who is not told cannot help.
+            and when a sender is blocked, to notify an administrator, who can only help if notified.
         clock: Returns seconds of Unix time.
 
     Example:
@@ -122,7 +122,7 @@ class SenderControl:
         """Say whether a sender may send this, and record the attempt.
 
         Args:
-            sender: Who: an address, or the name of an account.
+            sender: The sender: an address, or the name of an account.
             message: The message, for its recipients; or
             to: the recipients themselves.
             client: The network address that the sender comes from, for the signs of a stolen account; by
@@ -130,7 +130,7 @@ class SenderControl:
             context: what is known of the attempt, as a gate passes it on.
 
         Raises:
-            ValueError: If the client is no network address, or the sender is empty.
+            ValueError: If the client is not a network address, or the sender is empty.
         """
         attempt = self._attempt(message, to, client, context)
         return (yield from self._changed(sender, attempt, is_attempt=True))
@@ -167,11 +167,11 @@ class SenderControl:
                 whose order does not matter.
             code: Reply code of the server to one recipient, where there is no event, and
             text: what it said: ``code=550, text="5.1.1 user unknown"``.
-            valid: Recipients who took it, or
+            valid: Recipients who accepted it, or
             invalid: who do not exist, where they were counted.
 
         Raises:
-            ValueError: If a number is no whole one of at least 0.
+            ValueError: If a number is not a whole one of at least 0.
         """
         outcome = _outcome(event, code, text, valid, invalid)
         if not any(outcome):
@@ -200,8 +200,8 @@ class SenderControl:
         """Block a sender, for good unless *seconds* are given.
 
         Raises:
-            ValueError: If *seconds* is no number above 0.
-            StoreError: If the store could not answer: an order of yours is not dropped in silence.
+            ValueError: If *seconds* is not a number above 0.
+            StoreError: If the store could not answer: your order is never dropped silently.
         """
         return (yield from self._order(sender, _blocked(_end(seconds, self._clock()), reason)))
 
@@ -222,7 +222,7 @@ class SenderControl:
         """Erase the record of a sender, blocks and all, and return whether there was one, as 1 or 0.
 
         Raises:
-            StoreError: If the store could not answer: an order of yours is not dropped in silence.
+            StoreError: If the store could not answer: your order is never dropped silently.
         """
         key = yield "key", (_name(sender),)
         known = yield "load", (key,)
@@ -244,14 +244,14 @@ class SenderControl:
     ) -> SenderReplay:
         """Replay a log, and return which senders would have been stopped; nothing is stored.
 
-        Play some weeks of mail before you let a control refuse anything.
+        Replay some weeks of mail before you let a control refuse anything.
 
         Args:
             events: The log, in any order: each a `SenderEvent`, or a mapping with its names.
             policy: The policy to try.
 
         Raises:
-            ValueError: If a row has no moment or sender, or its client is no network address.
+            ValueError: If a row has no moment or sender, or its client is not a network address.
 
         Example:
             >>> log = [{"at": 1.8e9 + 60 * n, "sender": "ada", "to": f"friend{n % 9}@example.org"}

@@ -24,7 +24,7 @@ class SenderPolicy:
         invalid_share: The share of invalid recipients in [0, 1] that is certainly exceeded when a sender is
             stopped.
         certainty: Standard deviations of that certainty; 2.576 is 99.5 % on one side.
-        min_invalid: Invalid recipients below which nobody is stopped: one typing error is no attack.
+        min_invalid: Invalid recipients below which nobody is stopped: one typing error is not an attack.
         volume: Invalid recipients within a week from which on the block is for good.
         max_recipients: Recipients of one mass mailing that are tolerated, as an exception.
         bulk: Recipients of one message from which on it is a mass mailing.

@@ -27,7 +27,7 @@ class SenderEvent:
         sender: Who.
         to: The recipients of a message; empty for an outcome.
         client: The network address that it came from, where the log has it.
-        valid: Recipients who took it, and
+        valid: Recipients who accepted it, and
         invalid: who do not exist.
     """
 

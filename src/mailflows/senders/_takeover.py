@@ -48,7 +48,7 @@ LESS: dict[int, dict[str, float]] = {
     2: dict.fromkeys(("unknown-network", "many-networks", "unusual-hour", "new-recipients"), 0.3),
     3: {"unusual-volume": 0.3, "unusual-speed": 0.2, "unusual-hour": 0.0},
 }
-"""What is left of a sign for a declared shared mailbox (2) and machine (3), which are no persons."""
+"""What is left of a sign for a declared shared mailbox (2) and machine (3), which are not persons."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,13 +43,13 @@ class SenderVerdict(Permission):
     """Whether a sender may send. True if so.
 
     Attributes:
-        allowed: Whether this message may go.
+        allowed: Whether this message may be sent.
         status: How the sender stands: clear, warned, held (this message) or blocked.
         reasons: Evidence against the sender or the message, the weightiest first. The weights are nats of
             evidence for a theft.
         until: When a block ends, in UTC; `None` without a block, or for one that never ends.
         retry_after: Seconds until the same may be tried again; 0.0 if allowed, `None` for never.
-        outcomes: Recipients of about a week whose fate is known.
+        outcomes: Recipients of about a week whose outcome is known.
         invalid: Those of them who do not exist.
         degraded: Whether the store failed to answer, so that *on_error* decided.
     """

@@ -127,7 +127,7 @@ UNMEASURED = frozenset(
         "feature_marketing"
     ).split()
 )
-"""Concepts that are no signals; choice: on sources and languages left out they mislead more than they tell."""
+"""Concepts that are not signals; choice: on sources and languages left out they mislead more than they tell."""
 
 
 @cache

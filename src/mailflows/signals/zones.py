@@ -172,7 +172,7 @@ _HEAD = re.compile(r"\*{0,2}([\w' -]{2,20})\*{0,2}\s?[:：]\*{0,2}\s?\S")
 
 
 def without_addresses(text: str) -> str:
-    """Return a text without web and mail addresses: the words of a host or a path are no words of the text.
+    """Return a text without web and mail addresses: the words of a host or a path are not words of the text.
 
     >>> without_addresses("Read it: https://www.summer-sale.example/newsletter")
     'Read it:  '

@@ -199,12 +199,12 @@ class TemplateMemory:
 
         Args:
             message: What is to be sent.
-            flow: The flow by which it leaves: each has its own templates.
+            flow: The flow that it is sent through: each has its own templates.
             sender: Who sends: an address, a form, a tenant; the address of From by default.
-            accept: Learn it although a slot raises an alarm: a person has looked at it.
+            accept: Learn it although a slot raises an alarm: a person has reviewed it.
 
         Raises:
-            MessageError: If *message* is no message.
+            MessageError: If *message* is not a message.
             StoreError: If the store could not answer.
         """
         if self._words is None:

@@ -208,7 +208,7 @@ class Gap:
 
     @property
     def is_inline(self) -> bool:
-        """Whether it shares a line with fixed words: then it is no block of its own."""
+        """Whether it shares a line with fixed words: then it is not a block of its own."""
         before, after = self.around
         starts = bool(before) and not before[-1].is_break and not (self.tokens and self.tokens[0].is_break)
         ends = bool(after) and not after[0].is_break and not (self.tokens and self.tokens[-1].is_break)

@@ -168,7 +168,7 @@ def check_fields(
     """Check the values of a form before they are put into a template.
 
     Args:
-        fields: Name → value; what nests is looked at by names such as ``user.name``, what is no text as
+        fields: Name → value; what nests is looked at by names such as ``user.name``, what is not text as
             text. `fields_of` takes them out of what a provider's API is given.
         allow: Field → codes that are meant to stand there, such as ``{"comment": ["slot-line-break"]}``.
         longest: Characters of a field, 80 by default; a field that allows ``slot-long-text`` may be longer.

@@ -42,13 +42,13 @@ class Tracked:
         purpose: ``open``, ``click``, ``unsubscribe`` or ``bounce``.
         campaign: The mailing.
         recipient: The opaque id that `Tracker.rewrite` was given; empty in the pixel of a recipient who did
-            not agree to be seen opening.
+            not agree to open tracking.
         url: For a click, where to send the reader: the target with its parameters, from inside the
             signature. `None` otherwise, and for a honeypot link, which no reader sees.
         is_honeypot: Whether it is the link that only programs follow.
         issued: When the message was made, in UTC.
-        expires: Until when the token holds, in UTC; `None` for always.
-        key_id: Which key signed it: an old one whose id comes no more may go.
+        expires: Until when the token is valid, in UTC; `None` for always.
+        key_id: Which key signed it: an old key whose ID no longer comes back can be removed.
     """
 
     purpose: Purpose
@@ -68,7 +68,7 @@ class Addresses:
     Attributes:
         signer: Signs their tokens.
         base_url: What they begin with; ends with "/".
-        lifetime: Seconds that links and pixels hold. Unsubscribing always works.
+        lifetime: Seconds for which links and pixels are valid. Unsubscribing always works.
     """
 
     signer: Signer

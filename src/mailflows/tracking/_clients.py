@@ -43,7 +43,7 @@ class Program:
         name: Who it is, for a reader.
         kind: What its fetches mean; a reader's proxy is a human with `is_proxy`.
         is_proxy: Whether it fetches for the reader, whose place and device are then unknown.
-        hides: Whether the reader's own opening is never seen.
+        hides: Whether the reader's own opens are never seen.
     """
 
     name: str
@@ -99,7 +99,7 @@ _LIBRARY = Program("a non-browser program", HitKind.SCANNER, False, False, (), (
 def by_agent(user_agent: str, purpose: Purpose) -> Program | None:
     """Return who goes by a user agent; `None` for an ordinary browser.
 
-    What does not even begin like a browser, and is no mail program, is a library or a command-line client.
+    What does not even begin like a browser, and is not a mail program, is a library or a command-line client.
 
     >>> by_agent("curl/8.5.0", Purpose.CLICK).kind
     <HitKind.SCANNER: 'scanner'>

@@ -108,7 +108,7 @@ class Comparison(Result):
         """Return the comparison of one rate in plain words, a sentence for each pair of campaigns.
 
         Raises:
-            ConfigurationError: If there is none of this name.
+            ConfigurationError: If there is no such name.
         """
         found = [self._sentence(difference) for difference in self.differences if difference.name == name]
         if not found:
@@ -216,7 +216,7 @@ def compare(
     95% interval).
 
     Raises:
-        ConfigurationError: If *confidence* is no share.
+        ConfigurationError: If *confidence* is not a share.
     """
     campaigns = (first, second, *more)
     quantile(confidence)

@@ -65,8 +65,8 @@ class Consent(Result):
 
     Attributes:
         mail: Whether they agreed to the mail.
-        opens: Whether they agreed to be seen opening it.
-        clicks: Whether they agreed to be seen clicking.
+        opens: Whether they agreed to open tracking.
+        clicks: Whether they agreed to click tracking.
         records: All decisions, the oldest first.
         last_open: The last day on which they opened a message, where only that is kept.
     """

@@ -82,7 +82,7 @@ class Response:
         headers: The header fields.
         body: The content.
         hit: The open or click that it was, if it was one.
-        event: The wish to get no more mail, if it was one.
+        event: The unsubscription, if it was one.
     """
 
     status: str
@@ -115,10 +115,9 @@ class Endpoints:
         on_hit: Takes each open and click; keep them for `judge_hits`. With `asgi`, it may be a coroutine
             function.
         on_event: Takes each unsubscription as an event, for your event store; the same.
-        suppressions: The list on which those are entered who want no more mail; *address_of* tells their
-            addresses.
+        suppressions: The list that people who unsubscribe are added to; *address_of* gives their addresses.
         address_of: Returns the address of a recipient's id, or `None`.
-        list: The list that somebody leaves, where a recipient may be on several.
+        list: The list that people unsubscribe from, where a recipient may be on several.
         flow: The flow of the messages, for the events; that of the tracker by default.
         consents: Whose pixels and links are silent since they withdrew; without it all may be noted.
         last_day_only: Whether of opens only the day is kept, in *consents*, and no hit.

@@ -34,7 +34,7 @@ SWEEP = 120.0  # choice: seconds that a scanner takes for all links of a message
 EARLY = 600.0  # choice: seconds after delivery in which scanners come; later, all links may be a reader's
 FEW = 3  # choice: links that must be followed before "all of them" says anything
 MANY = 5  # choice: links that count as all of them where nobody says how many there are
-HAMMER = 10  # choice: fetches of one link within a sweep that are no reader's impatience
+HAMMER = 10  # choice: fetches of one link within a sweep that are not a reader's impatience
 NETWORKS = 3  # choice: networks from which no reader follows links of one message within a sweep
 PROOFS = 2  # choice: recipients with whom a client must prove to be a scanner to be one for all
 
@@ -85,7 +85,7 @@ class HitVerdict(Result):
         kind: Who made the hit.
         reasons: The signs that say so; empty for a person on a browser.
         is_proxy: Whether the reader's mail provider fetched it: place and device are not the reader's.
-        hides_opens: Whether the recipient's own openings can never be seen.
+        hides_opens: Whether the recipient's own opens can never be seen.
     """
 
     hit: Hit
@@ -139,7 +139,7 @@ def judge_hit(
 
     Args:
         hit: The request.
-        delivered: When the message was taken by the recipient's server, in UTC, if you know it.
+        delivered: When the recipient's server accepted the message, in UTC, if you know it.
         others: The same recipient's other requests for this message.
         links: How many tracked links the message has, if you know it.
 

@@ -28,10 +28,10 @@ def wilson(count: int, of: int, *, confidence: float = 0.95) -> tuple[float, flo
     Args:
         count: How many did.
         of: How many could have.
-        confidence: The share of such intervals that hold the truth, in (0, 1).
+        confidence: The share of such intervals that contain the true value, in (0, 1).
 
     Raises:
-        ConfigurationError: If more did than could, or *confidence* is no share.
+        ConfigurationError: If more did than could, or *confidence* is not a share.
     """
     if not 0 <= count <= of:
         msg = f"the count must lie between 0 and {of}, not {count}"
@@ -49,7 +49,7 @@ def newcombe(
     '+0.08% to +3.95%'
 
     Raises:
-        ConfigurationError: If more did than could, or *confidence* is no share.
+        ConfigurationError: If more did than could, or *confidence* is not a share.
     """
     low, high = wilson(count, of, confidence=confidence)
     other_low, other_high = wilson(other, other_of, confidence=confidence)

@@ -45,9 +45,9 @@ _Rows: TypeAlias = "tuple[list[str], Sequence[tuple[object, ...]]]"
 class CampaignStats(Result):
     """The results of a campaign.
 
-    Everything is counted once for each recipient, with the total beside it. An open is "at least fetched",
-    never "read": proxies load pictures unasked, and readers without pictures are not seen. "Opened by
-    people" leaves out what proxies and scanners fetched; clicks are those of people.
+    Everything is counted once for each recipient, with the total beside it. An open means "the pixel was
+    loaded", never "read": proxies load images unasked, and readers who block images are not seen. "Opened
+    by people" leaves out what proxies and scanners fetched; clicks are those of people.
 
     Attributes:
         campaign: Its name; empty for all events together.
@@ -57,11 +57,11 @@ class CampaignStats(Result):
         domains: Recipients by the domain of their address, the largest first. Empty where no event
             tells an address.
         providers: The same by mailbox provider, as far as the domain tells it.
-        bounces: Recipients who bounced, by reason, the most frequent first. A bounce behind the delivery
-            takes that back; a deferral that was delivered in the end is none.
+        bounces: Recipients who bounced, by reason, the most frequent first. A bounce after the delivery
+            overrides it; a deferral that was delivered in the end does not count.
         unattributed: Events that name no campaign, by type, where one was asked for: complaints often do
             not.
-        confidence: The share of such intervals that hold the truth.
+        confidence: The share of such intervals that contain the true value.
 
     Example:
         >>> from mailflows.feedback import Event, EventType
@@ -103,11 +103,11 @@ class CampaignStats(Result):
                 recipient by ``recipient_id`` or ``recipient``. A time without a zone is in UTC in a text,
                 and an error in a datetime.
             campaign: Count only the events of this campaign; all of them by default.
-            confidence: The share of such intervals that hold the truth, in (0, 1).
+            confidence: The share of such intervals that contain the true value, in (0, 1).
 
         Raises:
-            ConfigurationError: If *confidence* is no share, a time has no time zone, a row does not say what
-                happened to whom, or the campaign is not among those of the events.
+            ConfigurationError: If *confidence* is not a share, a time has no time zone, a row does not say
+                what happened to whom, or the campaign is not among those of the events.
             OSError: If the file cannot be read.
         """
         found = gather(recorded(events), campaign=campaign)
@@ -145,7 +145,7 @@ class CampaignStats(Result):
         """Return one of the rates.
 
         Raises:
-            ConfigurationError: If there is none of this name.
+            ConfigurationError: If there is no such name.
         """
         for rate in self.rates:
             if rate.name == name:
@@ -157,8 +157,8 @@ class CampaignStats(Result):
         """Return when recipients first opened, clicked, left, complained and bounced, in even steps.
 
         Args:
-            step: Seconds of a stretch; an hour by default.
-            zone: In which the stretches are told, such as ``Europe/Paris``.
+            step: Seconds of an interval; an hour by default.
+            zone: The time zone of the intervals, such as ``Europe/Paris``.
 
         Raises:
             ConfigurationError: If the step is not positive, or so short that there would be more than ten

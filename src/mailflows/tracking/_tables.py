@@ -282,7 +282,7 @@ def zone_of(zone: str | tzinfo) -> tzinfo:
     """Return a time zone by its name.
 
     Raises:
-        ConfigurationError: If there is none of this name.
+        ConfigurationError: If there is no such name.
     """
     if isinstance(zone, tzinfo):
         return zone

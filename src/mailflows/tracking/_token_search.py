@@ -33,7 +33,7 @@ def tokens_in(text: object, purpose: Purpose, path: str) -> Iterator[str]:
     """Yield what may be the token in what came back, the likeliest first.
 
     Args:
-        text: What came back; what is no text has no token.
+        text: What came back; what is not text has no token.
         purpose: What it is asked for.
         path: What stands between slashes in front of a token for this purpose.
     """

@@ -64,11 +64,12 @@ class Tracker:
         skip_hosts: Hosts whose links are left alone, with those below them.
         reencode: Whether a part whose lines would grow beyond 998 octets is written anew as
             quoted-printable; else its links are left alone. `undo` keeps the new writing.
-        lifetime: Seconds that links and pixels hold; two years by default. Unsubscribing always works.
+        lifetime: Seconds for which links and pixels are valid; two years by default. Unsubscribing always
+            works.
         clock: Returns the present moment in Unix seconds.
 
     Raises:
-        ConfigurationError: If the keys are weak, the address is none, or the flow is not to be tracked.
+        ConfigurationError: If the keys are weak, the base URL is not valid, or the flow is not to be tracked.
 
     Example:
         >>> tracker = Tracker([b"thirty-two bytes of a secret ...."], "https://t.shop.example/")
@@ -121,25 +122,25 @@ class Tracker:
     ) -> bytes:
         """Return a message with tracked links and a pixel for this recipient.
 
-        Only the values of ``href`` in ``a`` and ``area`` change, and a pixel is added; all other bytes stay,
-        but for line ends that no SMTP server takes, NUL, and a byte order mark.
-        What is rewritten for this recipient already is left alone; what was signed for somebody else is
-        signed anew. Do this before the message is signed with DKIM: afterwards it would break the
-        signature. Links that are left alone are told by `links`.
+        Only the values of ``href`` in ``a`` and ``area`` change, and a pixel is added; all other bytes
+        stay, except line endings that no SMTP server accepts, NUL, and a byte order mark. What is already
+        rewritten for this recipient is left alone; what was signed for somebody else is signed again. Do
+        this before the message is signed with DKIM: afterwards it would break the signature. `links` lists
+        the links that are left alone.
 
         Args:
             message: The message as it would be sent.
             campaign: A short name for the mailing, at most a hundred characters; readable in the links.
             recipient: An opaque id of the recipient, such as a row number; never an address.
-            do_not_track: Whether this recipient does not want it; the message then stays as it is.
-            consent: What this recipient agreed to, from `Consents.of`. Who did not agree to clicks gets plain
-                links, who did not agree to opens a pixel that names nobody, for global rates. Without it,
-                both are asked of nobody: that is for you to know.
+            do_not_track: Whether this recipient has opted out of tracking; the message then stays as it is.
+            consent: What this recipient agreed to, from `Consents.of`. Without consent to clicks, links
+                stay plain; without consent to opens, the pixel is anonymous, for overall rates. By default
+                nothing is asked: consent is then your responsibility.
 
         Raises:
             ConfigurationError: If the ids are empty, long, or hold an address; or if the message has links
                 for somebody else that cannot be taken back, such as those of another key.
-            MessageError: If it is no message.
+            MessageError: If it is not a message.
         """
         check_ids(campaign, recipient)
         raw, _ = structure.normal(read_raw(message).data)
@@ -166,7 +167,7 @@ class Tracker:
         not-web
 
         Raises:
-            MessageError: If it is no message.
+            MessageError: If it is not a message.
         """
         raw, _ = structure.normal(read_raw(message).data)
         work = self._rewriting(raw, _PREVIEW, _PREVIEW)
@@ -187,7 +188,7 @@ class Tracker:
         Links and pixels that these keys have not signed stay.
 
         Raises:
-            MessageError: If it is no message.
+            MessageError: If it is not a message.
         """
         raw, _ = structure.normal(read_raw(message).data)
         if is_sealed(raw):
@@ -235,7 +236,7 @@ class Tracker:
     def bounce_address(self, domain: str, *, campaign: str, recipient: str) -> str:
         """Return an envelope sender (VERP) that identifies the recipient, even if the bounce does not.
 
-        It needs a domain whose mail comes to you whatever stands before the "@".
+        It needs a domain whose mail you receive for any local part.
 
         >>> tracker = Tracker([bytes(32)], "https://t.shop.example/")
         >>> address = tracker.bounce_address("bounces.shop.example", campaign="7", recipient="42")
@@ -251,7 +252,7 @@ class Tracker:
     def honeypot_url(self, *, campaign: str, recipient: str) -> str:
         """Return a link that readers cannot see; whatever follows it is a scanner.
 
-        Set it where nothing is displayed, such as around no text. `rewrite` never adds one by itself.
+        Put it where nothing is displayed, such as around no text. `rewrite` never adds one by itself.
 
         Raises:
             ConfigurationError: If the ids are empty, long, or hold an address.

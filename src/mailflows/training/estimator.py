@@ -38,10 +38,10 @@ class FlowClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):  # type:
         signal_strength: Inverse of the L2 penalty on signals.
         word_strength: The same for words.
         word_share: Factor of the wording in the score.
-        vocabulary: Most words that are kept.
+        vocabulary: Maximum number of words that are kept.
         word_sources: Sources that must use a word before it is kept; messages, where no sources are given.
         source_power: A source of n messages counts n to the power of 1 - this.
-        calibrated: Whether to fit temperature and threshold on sources left out, which takes ten fits more.
+        calibrated: Whether to fit temperature and threshold on sources left out, which takes ten more fits.
 
     Attributes:
         classes_: The flows as words, in alphabetical order, as scikit-learn has them.
@@ -93,7 +93,7 @@ class FlowClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):  # type:
 
         Raises:
             ConfigurationError: If the lengths differ, a flow is unknown, or a flow has no message.
-            MessageError: If something is no message.
+            MessageError: If something is not a message.
         """
         examples = _examples(messages, flows, sources)
         recipe = Recipe(**{one.name: getattr(self, one.name) for one in fields(Recipe)})

@@ -39,7 +39,7 @@ class Recipe:
             signal that helps in one source misleads in another.
         word_strength: The same for words.
         word_share: Factor of the wording in the score.
-        vocabulary: Most words that are kept, those of most sources first.
+        vocabulary: Maximum number of words that are kept, those of most sources first.
         word_sources: Sources that must use a word before it is kept.
         source_power: A source of n messages counts n to the power of 1 - this.
     """
