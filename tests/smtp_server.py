@@ -134,6 +134,7 @@ class MisbehavingRelay:
         mail: Answer to MAIL FROM.
         extensions: What EHLO names.
         content_drop: Whether the first connection is closed in the middle of the content.
+        is_down: Whether it refuses connections until it is `started`.
     """
 
     def __init__(  # noqa: PLR0913 -- the ways to misbehave
@@ -149,6 +150,7 @@ class MisbehavingRelay:
         mail: str = "250 ok",
         extensions: Iterable[str] = ("8BITMIME", "SIZE 50000000"),
         content_drop: bool = False,
+        is_down: bool = False,
     ) -> None:
         self.close_after = close_after
         self.reply = reply
@@ -174,7 +176,9 @@ class MisbehavingRelay:
             daemon_threads = True
             allow_reuse_address = True
 
-        self._server = Server((host, 0), Handler)
+        self._server = Server((host, 0), Handler, bind_and_activate=False)
+        self._server.server_bind()  # nobody else gets its port, and who connects is refused
+        self._is_down = is_down
         self.host, self.port = host, int(self._server.server_address[1])
 
     @property
@@ -186,15 +190,23 @@ class MisbehavingRelay:
         """Return how often each recipient got something."""
         return Counter(address for one in self.deliveries for address in one.recipients)
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Take connections."""
+        self._server.server_activate()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
+        self._is_down = False
+
+    def __enter__(self) -> Self:
+        if not self._is_down:
+            self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
+        if not self._is_down:
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
-        self._thread.join()
 
     def answer_to(self, address: str) -> str:
         """Return the answer to a recipient."""

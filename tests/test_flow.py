@@ -33,3 +33,19 @@ def test_a_slip_of_the_pen() -> None:
     """A word that is nearly one of the three is answered with the one that was meant."""
     with pytest.raises(ConfigurationError, match=r"did you mean marketing\?"):
         Flow("markting")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        *(("newsletter", "marketing"), ("Newsletters", "marketing"), ("broadcast", "marketing")),
+        *(("receipts", "transactional"), ("notifications", "transactional"), ("transac", "transactional")),
+        *(("personal", "professional"), ("corporate", "professional"), ("marketting", "marketing")),
+    ],
+)
+def test_what_others_call_a_flow(word: str, meant: str) -> None:
+    """Whoever writes what another service calls it hears which flow it is, and which there are."""
+    choices = "choose from professional, marketing, transactional"
+    with pytest.raises(ConfigurationError) as caught:
+        Flow(word)
+    assert str(caught.value) == f"{word!r} is not a flow: {choices}; did you mean {meant}?"

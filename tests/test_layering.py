@@ -29,7 +29,8 @@ LAYERS = (
     "_mail _stores _token",
     "_providers",
     "_context _dns _html _provider_names _result _rates _visitors",
-    "_domain _clock _data _encoding _guarded _wilson flow",
+    "flow",
+    "_domain _clock _data _encoding _guarded _wilson",
     "_suggestion errors",
     "_log",
 )

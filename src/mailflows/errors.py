@@ -144,6 +144,7 @@ class StoreError(MailflowsError, OSError):
             was changed then.
         is_lost: Whether what it held cannot be read any more, such as after the server was emptied:
             starting from zero would grant fresh quota.
+        is_logged: Whether the outage it belongs to is in the log already.
     """
 
     def __init__(self, message: str, *, store: str, is_busy: bool = False, is_lost: bool = False) -> None:
@@ -151,6 +152,7 @@ class StoreError(MailflowsError, OSError):
         self.store = store
         self.is_busy = is_busy
         self.is_lost = is_lost
+        self.is_logged = False
 
 
 class TokenError(MailflowsError, ValueError):

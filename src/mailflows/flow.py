@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from mailflows import _data
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 
@@ -35,5 +36,17 @@ class Flow(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Flow:
-        msg = f"{str(value)[:60]!r} is not a flow: {did_you_mean(value, list(cls))}"
+        word = str(value)[:60]
+        hint = did_you_mean(_meant(word.strip().lower()) or value, list(cls))
+        meant = f"; {hint}" if hint.startswith("did") else ""
+        msg = f"{word!r} is not a flow: choose from {', '.join(cls)}{meant}"
         raise ConfigurationError(msg, field="flow")
+
+
+def _meant(word: str) -> str | None:
+    """Return the flow that a word stands for elsewhere, such as marketing for ``newsletter``."""
+    for flow, words in _data.read_sections("flows/words.txt").items():
+        for known in words:
+            if word == known or (known.endswith("*") and word.startswith(known[:-1])):
+                return flow
+    return None

@@ -187,5 +187,6 @@ def test_status_of_senders_limits_and_a_dry_run(tmp_path: Path) -> None:
     status = gate.status()
     assert str(status.dry_run) == "in the last 7 days 1 of 1 would have been rejected"
     assert {(c.flow, c.part) for c in status.dry_run.reasons} == {("transactional", "guard")}
-    assert [(use.flow, use.units) for use in status.limits] == [("transactional", 2000)]
+    uses = [(use.flow, use.units, use.is_background) for use in status.limits]
+    assert uses == [("transactional", 2000, False), ("transactional", 5000, True)]
     assert not status.limits[0].is_near_its_end

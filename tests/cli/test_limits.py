@@ -47,6 +47,21 @@ def test_an_operator_lists_shows_and_resets(file: Path, capsys: pytest.CaptureFi
     assert limiter.show(to="ada@shop.example")[0].remaining == 3
 
 
+def test_the_limits_of_background_jobs_are_seen(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The preset's own for mail without a client are listed, shown where they count, and reset."""
+    limiter = Gate.from_toml(file).limiter_of(Flow.TRANSACTIONAL)
+    assert limiter is not None
+    assert limiter.background is not None
+    limiter.background.acquire(to="ada@shop.example", content="backup failed")
+    assert main(["limits", "list", str(file)]) == 0
+    assert "transactional, no client" in capsys.readouterr().out
+    assert main(["limits", "show", str(file), "--to", "ada@shop.example", "--json"]) == 0
+    rows = {(row["flow"], row["rule"]): row["remaining"] for row in json.loads(capsys.readouterr().out)}
+    assert rows["transactional, no client", "20 per hour; 60 per day per recipient"] == 59
+    assert main(["limits", "reset", str(file), "--to", "ada@shop.example"]) == 0
+    assert limiter.background.show(to="ada@shop.example")[0].remaining == 20
+
+
 def test_a_key_that_nothing_counts_by_is_said(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The exit status tells a script that nothing is counted so."""
     assert main(["limits", "show", str(file), "--tenant", "shop"]) == 1

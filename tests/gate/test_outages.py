@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import Any, cast
 
 import pytest
@@ -120,28 +121,77 @@ def test_parts_that_deny_blame_the_system(parts: dict[str, Any]) -> None:
 
 
 def test_an_outage_is_logged_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A hundred messages in an outage are no hundred warnings; the end says how many it touched."""
+    """A hundred messages, each asked about by five parts, are one warning; the end is another."""
     store = FailingStore()
     gate = gate_on(store)
     with caplog.at_level(logging.WARNING):
         for _ in range(100):
-            gate.check(reset(), flow="transactional")
+            gate.report(gate.check(reset(), flow="transactional", account="ada"), "sent")
         during = [record.getMessage() for record in caplog.records]
         caplog.clear()
         store.is_down = False
         for _ in range(3):
-            gate.report(gate.check(reset(), flow="transactional"), "sent")
-        after = [record.getMessage() for record in caplog.records if record.name == "mailflows.gate"]
-    of_held = [line for line in during if line.startswith("HeldMail")]
-    assert of_held == [
+            gate.report(gate.check(reset(), flow="transactional", account="ada"), "sent")
+        after = [record.getMessage() for record in caplog.records]
+    assert during == [
         (
-            "HeldMail.find is failing (logged once, until it works again): "
-            "StoreError: Redis at 192.0.2.9: Error 111, connection refused"
+            "the store is failing: Redis at 192.0.2.9: Error 111, connection refused; "
+            "until it works again, each part follows its on_error (logged once)"
         )
     ]
-    assert len(during) == len(set(during)), "each is said once"
-    assert "HeldMail.find answers again; failures: 100" in after
-    assert len(after) == len(set(after))
+    (end,) = after
+    assert re.fullmatch(r"the store works again: Redis at 192\.0\.2\.9, after \d+ s; failed calls: \d+", end)
+
+
+class FullStore(FailingStore):
+    """A store on a disk that is full: it reads, and cannot write."""
+
+    name = "SQLite state.db"
+
+    def load(self, key: str) -> bytes | None:
+        """Return a document."""
+        return MemoryStore.load(self, key)
+
+
+def test_a_full_disk_is_one_outage(caplog: pytest.LogCaptureFixture) -> None:
+    """What can still be read is not the end of it; what is written again is."""
+    store = FullStore()
+    gate = gate_on(store)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(20):
+            gate.report(gate.check(reset(), flow="transactional", account="ada"), "sent")
+        assert len(caplog.records) == 1
+        store.is_down = False
+        gate.report(gate.check(reset(), flow="transactional", account="ada"), "sent")
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "the store is failing",
+        "the store works again",
+    ]
+
+
+def test_a_policy_is_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """Where a part answers by its policy, its store is still down: nothing is said to work again."""
+
+    class Part(SenderControl):
+        """A part that fails at first, and then knows that its store is down."""
+
+        calls = 0
+
+        def acquire(self, *args: Any, **kwargs: Any) -> Any:
+            """Fail, then answer by the policy."""
+            self.calls += 1
+            if self.calls == 1:
+                msg = "gone"
+                raise RuntimeError(msg)
+            return super().acquire(*args, **kwargs)
+
+    gate = Gate(three_flows(), senders=Part(FailingStore(), on_error="allow"))
+    with caplog.at_level(logging.WARNING, logger="mailflows.gate"):
+        for _ in range(3):
+            gate.check(reset(), flow="transactional", account="ada")
+    assert [record.getMessage() for record in caplog.records if record.name == "mailflows.gate"] == [
+        "Part.acquire is failing (logged once, until it works again): RuntimeError"
+    ]
 
 
 def test_the_async_gate_logs_alike(caplog: pytest.LogCaptureFixture) -> None:
@@ -167,12 +217,11 @@ def test_what_is_reported_in_an_outage_is_logged_once(caplog: pytest.LogCaptureF
     gate = gate_on(store)
     verdicts = [gate.check(note(), flow="professional") for _ in range(20)]
     store.is_down = True
-    with caplog.at_level(logging.WARNING, logger="mailflows.gate"):
+    with caplog.at_level(logging.WARNING):
         for verdict in verdicts:
             gate.report(verdict, "sent")
-    lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == len(set(lines))
-    assert any(line.startswith("Reputation.report is failing") for line in lines)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("the store is failing: Redis at 192.0.2.9")
 
 
 def test_a_recipient_hears_of_the_system(caplog: pytest.LogCaptureFixture) -> None:

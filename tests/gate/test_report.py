@@ -119,7 +119,7 @@ def test_one_part_that_fails_costs_the_others_nothing(caplog: pytest.LogCaptureF
     verdict = found.check(reset(), flow="transactional")
     with caplog.at_level(logging.WARNING):
         found.report(verdict, (550, "5.1.1 User unknown"))
-    assert "SuppressionList.apply is failing" in caplog.text
+    assert "the store is failing: read only" in caplog.text
     assert ADDRESS not in caplog.text
     limiter = found.limiter_of(None)
     assert limiter is not None

@@ -8,7 +8,7 @@ from mailflows import Flow
 from mailflows.feedback import SuppressionList
 from mailflows.gate import Gate
 from mailflows.held import HeldMail
-from mailflows.limits import Limit, Limiter, MemoryStore
+from mailflows.limits import Limit, Limiter, MemoryStore, presets
 from mailflows.reputation import Reputation
 from mailflows.senders import SenderControl
 from three_flows import reset, three_flows
@@ -100,6 +100,22 @@ def test_limits_over_all_mail_are_shown_and_those_of_a_person_are_not() -> None:
     (use,) = one.status().limits
     assert (use.remaining, use.is_near_its_end) == (2, True)
     assert "nearly used up" in str(one.status())
+
+
+def test_the_limits_of_a_preset_are_shown() -> None:
+    """Those for background jobs, which a preset sets by itself, and those of each person by their names."""
+    status = gate(limiter={Flow.TRANSACTIONAL: presets.web_form()}).status()
+    assert [(use.limit, use.is_background) for use in status.limits] == [
+        ("2000 per hour in all", False),
+        ("20000 per hour in all", True),
+    ]
+    assert ("transactional", "3 per hour; 10 per day per recipient") in status.rules
+    assert (
+        "transactional",
+        "20 per hour; 60 per day per recipient, for mail without a client",
+    ) in status.rules
+    rows = status._table()[2]
+    assert ("limit", "transactional: 20000 per hour in all", "5000 of 5000 left, for mail without a client") in rows
 
 
 def test_a_clean_message_is_described_and_a_bad_one_is_not_called_fine() -> None:

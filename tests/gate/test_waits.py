@@ -34,8 +34,8 @@ def test_a_wait_beyond_the_queue_is_a_final_answer() -> None:
     assert again.reply == (
         550,
         (
-            "5.7.1 Over the limit '1 per week per duplicate': try again in 1 week. "
-            "A mail queue does not wait that long, so the message is refused now [limits/limited]"
+            "5.7.1 Over the limit '1 per week of the same message to one recipient'; the next attempt could "
+            "be made in 1 week, longer than a mail queue waits, so it is refused for good [limits/limited]"
         ),
     )
     assert again.why[0].retry_after == pytest.approx(7 * DAY)
@@ -72,10 +72,10 @@ def test_recipients_left_out_for_a_week_are_told_so() -> None:
     }
     told = [reason for reason in verdict.reasons if reason.part == "limits"]
     assert [(one.parameters["per"], one.parameters["rule"]) for one in told] == [
-        ("duplicate", "1 per week per duplicate"),
+        ("duplicate", "1 per week of the same message to one recipient"),
         ("recipient", "1 per day per recipient"),
     ]
-    assert "1 per week per duplicate" in str(verdict.refused[0].sentence)
+    assert "1 per week of the same message to one recipient" in str(verdict.refused[0].sentence)
 
 
 def test_a_refused_recipient_knows_how_long() -> None:

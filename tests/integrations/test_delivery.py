@@ -129,6 +129,28 @@ def test_a_relay_that_is_down(
     assert "the relay 127.0.0.9:1 of the transactional flow cannot be reached" in caplog.text
 
 
+@pytest.mark.parametrize("by", INTEGRATIONS)
+def test_the_outage_of_a_relay_is_two_lines(
+    by: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many messages it touches: one when it begins, and one when the relay answers again."""
+    with MisbehavingRelay(is_down=True) as relay, sending(by, relay, monkeypatch) as sender:
+        for number in range(5):
+            sender.send(KINDS["reset"][1], [ADA], raw(ADA, number=number), attempts=1)
+        relay.start()
+        for number in range(3):
+            sender.send(KINDS["reset"][1], [BOB], raw(BOB, number=number), attempts=1)
+    lines = [
+        r.getMessage() for r in caplog.records if r.name == "mailflows.gate" and r.levelno >= logging.WARNING
+    ]
+    name = f"the relay 127.0.0.1:{relay.port} of the transactional flow"
+    begin, end = lines
+    assert begin.startswith(
+        f"{name} cannot be reached, its mail is deferred (logged once, until it works again)"
+    )
+    assert end == f"{name} works again; failures: 5"
+
+
 @pytest.mark.parametrize(
     "extra",
     [{"relay": "", "esp": "postmark"}, {"source_ips": "192.0.2.77"}],

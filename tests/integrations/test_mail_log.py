@@ -126,9 +126,8 @@ def test_nobody_got_it(  # noqa: PLR0913, PLR0917 -- the table
 @pytest.mark.parametrize("by", INTEGRATIONS)
 def test_a_relay_that_is_down(by: str, log: MailLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is deferred, and the line says which relay it was."""
-    with MisbehavingRelay() as relay:
+    with MisbehavingRelay(is_down=True) as relay, sending(by, relay, monkeypatch) as sender:
         gone = f"{relay.host}:{relay.port}"
-    with sending(by, relay, monkeypatch) as sender:
         sender.send(SENDER, [ADA], raw(ADA), attempts=1)
     said = log.only
     assert (said["status"], said["reply"]) == ("deferred", "451 4.4.1 The relay cannot be reached")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 from mailflows._stores import _forks
 from mailflows._stores._memory import MemoryStore
@@ -28,11 +29,13 @@ __all__ = [
     "Change",
     "DocumentKeeper",
     "OnStoreError",
+    "Outage",
     "Steps",
     "adrive",
     "asked",
     "awaited",
     "drive",
+    "outage_of",
     "twin",
 ]
 
@@ -61,7 +64,68 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 """Seconds at most: how long a store that is well again is not noticed."""
 
+_WRITES = frozenset({"swap"})
+"""Verbs of a store of documents that change something."""
+
 _store_log = logging.getLogger("mailflows.limits")
+
+
+class Outage:
+    """What the log is told of one store, however many parts keep something in it: its beginning and its end.
+
+    A store that cannot be written to, such as one on a full disk, may still be read: it works again only
+    once something is written.
+    """
+
+    def __init__(self, *, timer: Timer = time.monotonic) -> None:
+        self.is_open = False
+        self._timer = timer
+        self._lock = threading.Lock()
+        self._began = 0.0
+        self._failures = 0
+        self._is_write = False
+        _forks.note(self)
+
+    def _after_fork(self) -> None:
+        """Keep in a child what the log was told."""
+
+    def failed(self, problem: StoreError, *, is_write: bool) -> None:
+        """Note a failed call."""
+        with self._lock:
+            is_new, self.is_open = not self.is_open, True
+            if is_new:
+                self._began, self._failures, self._is_write = self._timer(), 0, False
+            self._failures += 1
+            self._is_write |= is_write
+        problem.is_logged = True
+        level = logging.WARNING if is_new else logging.DEBUG
+        _store_log.log(
+            level,
+            "the store is failing: %s; until it works again, each part follows its on_error (logged once)",
+            problem,
+        )
+
+    def answered(self, name: str, *, is_write: bool) -> None:
+        """Note a call that did not fail."""
+        with self._lock:
+            if not self.is_open or (self._is_write and not is_write):
+                return
+            self.is_open = False
+            seconds, failures = self._timer() - self._began, self._failures
+        _store_log.warning(
+            "the store works again: %s, after %.0f s; failed calls: %d", name, seconds, failures
+        )
+
+
+_outages: WeakKeyDictionary[object, Outage] = WeakKeyDictionary()
+
+
+def outage_of(store: object) -> Outage:
+    """Return what the log is told of a store: one for all its users."""
+    try:
+        return _outages.setdefault(store, Outage())
+    except TypeError:  # it cannot be a key, or be referred to weakly
+        return Outage()
 
 
 class Breaker:
@@ -72,11 +136,13 @@ class Breaker:
 
     Args:
         name: What the log calls the store.
+        outage: What the log is told of it.
         timer: Returns monotonic seconds.
     """
 
-    def __init__(self, name: str, *, timer: Timer = time.monotonic) -> None:
+    def __init__(self, name: str, *, outage: Outage | None = None, timer: Timer = time.monotonic) -> None:
         self._name = name
+        self._outage = outage or Outage(timer=timer)
         self._timer = timer
         self._lock = threading.Lock()
         self._failures = 0
@@ -103,8 +169,9 @@ class Breaker:
             self._try_at = now + self._length()
             return self._total
 
-    def failed(self, ticket: int, problem: StoreError) -> None:
+    def failed(self, ticket: int, problem: StoreError, *, is_write: bool = True) -> None:
         """Note a failure, unless one was noted since the call began: then it is the same one."""
+        self._outage.failed(problem, is_write=is_write)
         with self._lock:
             if ticket != self._total:
                 return
@@ -112,15 +179,15 @@ class Breaker:
             self._failures += 1
             length = self._length()
             self._try_at = self._timer() + length
-            level = logging.WARNING if self._failures == 1 else logging.DEBUG  # once an outage
-        _store_log.log(level, "%s failed: %s; the next attempt is in %.0f s", self._name, problem, length)
+        _store_log.debug("%s: the next attempt is in %.0f s", self._name, length)
 
-    def answered(self) -> None:
+    def answered(self, *, is_write: bool = True) -> None:
         """Note that the store is well."""
         if self._failures:
             with self._lock:
                 self._failures = 0
-            _store_log.warning("%s answers again", self._name)
+        if self._outage.is_open:
+            self._outage.answered(self._name, is_write=is_write)
 
     def _length(self) -> float:
         return float(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(max(0, self._failures - 1), 10)))
@@ -171,7 +238,7 @@ class DocumentKeeper:
         self.hooks = tuple(hooks)
         self.ttl = ttl
         self._timer = timer
-        self._breaker = Breaker(f"{getattr(store, 'name', kind)} ({kind}, on_error={on_error})", timer=timer)
+        self._breaker = Breaker(getattr(store, "name", kind), outage=outage_of(store), timer=timer)
         self._log = logging.getLogger(f"mailflows.{kind}")
 
     def digest(self, text: str) -> str:
@@ -297,9 +364,7 @@ class DocumentKeeper:
         """
         if self.on_error == "raise":
             raise problem
-        level = (
-            logging.WARNING if problem.is_busy else logging.DEBUG
-        )  # an outage is logged once, by the breaker
+        level = logging.WARNING if problem.is_busy else logging.DEBUG  # an outage is logged once, by `Outage`
         self._log.log(level, "%s; the policy is %r", problem, self.on_error)
         return self.on_error == "allow"
 
@@ -341,9 +406,9 @@ class DocumentKeeper:
         try:
             answer = getattr(self.store, verb)(*arguments, **how)
         except StoreError as problem:
-            self._note(ticket, problem)
+            self._note(ticket, problem, verb)
             raise
-        self._breaker.answered()
+        self._breaker.answered(is_write=verb in _WRITES)
         return answer
 
     async def _aask(self, verb: str, *arguments: Any, **how: Any) -> Any:
@@ -354,9 +419,9 @@ class DocumentKeeper:
         try:
             answer = await awaited(self.store, verb, *arguments, **how)
         except StoreError as problem:
-            self._note(ticket, problem)
+            self._note(ticket, problem, verb)
             raise
-        self._breaker.answered()
+        self._breaker.answered(is_write=verb in _WRITES)
         return answer
 
     def _ticket(self) -> int:
@@ -367,11 +432,13 @@ class DocumentKeeper:
         if self.on_error == "raise":
             return -1
         msg = f"{self._name}: it failed, and is not tried again for {self._breaker.pause:.0f} s"
-        raise StoreError(msg, store=self._name)
+        problem = StoreError(msg, store=self._name)
+        problem.is_logged = True
+        raise problem
 
-    def _note(self, ticket: int, problem: StoreError) -> None:
+    def _note(self, ticket: int, problem: StoreError, verb: str) -> None:
         if not problem.is_busy:
-            self._breaker.failed(ticket, problem)
+            self._breaker.failed(ticket, problem, is_write=verb in _WRITES)
 
 
 def drive(steps: Steps[T], keeper: DocumentKeeper) -> T:

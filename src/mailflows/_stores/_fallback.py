@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from mailflows._stores._documents import Breaker, awaited
+from mailflows._stores._documents import Breaker, awaited, outage_of
 from mailflows._stores._memory import MemoryStore
 from mailflows._stores._meter import DistinctMeter, GcraMeter
 from mailflows._stores._store import Outcome
@@ -61,7 +61,7 @@ class Fallback:
             raise ConfigurationError(msg, field="share")
         self._store = store
         self._on_error = on_error
-        self._breaker = Breaker(store.name, timer=timer)
+        self._breaker = Breaker(store.name, outage=outage_of(store), timer=timer)
         self._is_lost = False
         self._never_fails = isinstance(store, MemoryStore)
         self._local = (
@@ -79,7 +79,7 @@ class Fallback:
             outcome = self._store.decide(charges, **how)
         except StoreError as problem:
             return self._failed(ticket, problem, charges, how)
-        return self._answered(outcome), False
+        return self._answered(outcome, how), False
 
     async def adecide(self, charges: Sequence[Charge], **how: Any) -> tuple[Outcome, bool]:
         """Do the same without blocking the event loop."""
@@ -90,7 +90,7 @@ class Fallback:
             outcome = await awaited(self._store, "decide", charges, **how)
         except StoreError as problem:
             return self._failed(ticket, problem, charges, how)
-        return self._answered(outcome), False
+        return self._answered(outcome, how), False
 
     def settle(self, outcome: Outcome, *, keep: bool, degraded: bool) -> None:
         """Settle where it was decided, once; if that cannot be done, a reservation ends with its lease."""
@@ -123,8 +123,8 @@ class Fallback:
             self._local.settle(outcome, keep=keep)
         return None
 
-    def _answered(self, outcome: Outcome) -> Outcome:
-        self._breaker.answered()
+    def _answered(self, outcome: Outcome, how: dict[str, Any]) -> Outcome:
+        self._breaker.answered(is_write=not how.get("look"))
         self._is_lost = False
         if self._local is not None:
             self._local.see(outcome)

@@ -25,6 +25,9 @@ KEYS = {
     "tenant": "the name of a tenant",
 }
 
+_NO_CLIENT = ", no client"
+"""What is said behind a flow for the limits of a preset that are for background jobs."""
+
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
@@ -62,7 +65,9 @@ def _run(options: argparse.Namespace) -> int:
 def _limiters(found: Any) -> Mapping[str, Limiter]:  # noqa: ANN401 -- one limiter, or one for each flow
     if found is None:
         return {}
-    return {str(flow): one for flow, one in found.items()} if isinstance(found, dict) else {"all": found}
+    limiters = {str(flow): one for flow, one in found.items()} if isinstance(found, dict) else {"all": found}
+    background = {f"{flow}{_NO_CLIENT}": one.background for flow, one in limiters.items() if one.background}
+    return limiters | background
 
 
 def _list(limiters: Mapping[str, Limiter], *, as_json: bool) -> int:
@@ -81,6 +86,7 @@ def _show(limiters: Mapping[str, Limiter], keys: dict[str, Any], *, as_json: boo
         (flow, one.rule, one.remaining, one.limit, round(one.reset_after, 1))
         for flow, limiter in limiters.items()
         for one in limiter.show(**keys)
+        if not flow.endswith(_NO_CLIENT) or one.remaining < one.limit
     ]
     _print(("flow", "rule", "remaining", "limit", "reset_after"), rows, as_json=as_json)
     return int(not rows)

@@ -67,6 +67,11 @@ class Failure:
     problem: BaseException
 
     @property
+    def is_logged(self) -> bool:
+        """Whether it belongs to the outage of a store that the log has: one line for all parts."""
+        return isinstance(self.problem, StoreError) and self.problem.is_logged
+
+    @property
     def sentence(self) -> str:
         """What happened, for whoever reads the verdict: in words, without the name of an exception."""
         if isinstance(self.problem, StoreError):
@@ -106,8 +111,9 @@ def run(steps: Steps, outages: Outages, *, is_done: bool = False) -> None:
 def _noted(call: Call, answer: object, outages: Outages) -> object:
     """Return the answer to a call; the log has the beginning and the end of an outage."""
     if isinstance(answer, Failure):
-        outages.failed(call.label, answer)
-    elif outages.any:
+        if not answer.is_logged:
+            outages.failed(call.label, answer)
+    elif outages.any and not getattr(answer, "degraded", False):  # then the policy has answered
         outages.answered(call.label)
     return answer
 

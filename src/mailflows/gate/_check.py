@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mailflows._log import loggable
+from mailflows._rates import duration
 from mailflows._result import Permission, Reason, to_text
 from mailflows._visitors import require_language, visitor_sentence
 from mailflows.message import Envelope
@@ -47,7 +48,7 @@ QUEUE_LIFETIME = 4 * 86_400.0
 days (RFC 5321 section 4.5.4.1; maximal_queue_lifetime of Postfix is 5d, Exim's retry rule ends after 4d).
 What would have to wait longer is refused at once."""
 
-_TOO_LONG = "A mail queue does not wait that long, so the message is refused now"
+_TOO_LONG = "longer than a mail queue waits, so it is refused for good"
 
 _OVERRULED = frozenset({"route", "identity", "guard"})
 """Parts that judge what a person who released the message has judged already."""
@@ -446,7 +447,9 @@ class Check:
     def add(self, reason: GateReason) -> None:
         """Note what a part said; a person who released the message has judged it already."""
         if reason.decision is GateDecision.DEFER and _is_too_long(reason.retry_after):
-            reason = replace(reason, decision=GateDecision.REJECT, sentence=_final(reason.sentence))
+            reason = replace(
+                reason, decision=GateDecision.REJECT, sentence=_final(reason.sentence, reason.retry_after)
+            )
         is_overruled = reason.decision is GateDecision.HOLD or reason.part in _OVERRULED
         if self.released is not None and is_overruled:
             reason = replace(reason, decision=GateDecision.ACCEPT)
@@ -487,7 +490,7 @@ class Check:
         if not gone:
             return
         again = None if _is_too_long(retry) else retry
-        clean = GateReason(code, _final(sentence) if _is_too_long(retry) else sentence, part).sentence
+        clean = GateReason(code, _final(sentence, retry) if _is_too_long(retry) else sentence, part).sentence
         self.refused += [
             RefusedRecipient(a, part, code, clean, again, degraded) for a in self.open if a in gone
         ]
@@ -543,6 +546,7 @@ def _is_too_long(wait: float | None) -> bool:
     return wait is not None and wait > QUEUE_LIFETIME
 
 
-def _final(sentence: str) -> str:
-    """Return a sentence with why there is no other attempt."""
-    return f"{sentence.removesuffix('.')}. {_TOO_LONG}"
+def _final(sentence: str, wait: float | None) -> str:
+    """Return a sentence with why there is no other attempt, in place of when to make one."""
+    said = sentence.partition(": try again in ")[0].removesuffix(".")
+    return f"{said}; the next attempt could be made in {duration(wait or 0.0)}, {_TOO_LONG}"

@@ -22,21 +22,28 @@ class Outages:
         """Whether something fails now: no lock is taken while all is well."""
         return bool(self._failures)
 
-    def failed(self, what: str, problem: object) -> None:
-        """Note a failure; the first one is a warning.
+    def failed(
+        self, what: str, problem: object, *, said: str = "is failing", level: int = logging.WARNING
+    ) -> None:
+        """Note a failure; the first one is logged at its level, the others for debugging.
 
         Args:
-            what: What was called, such as ``SuppressionList.find``.
+            what: What was called, such as ``SuppressionList.find``, or a relay.
             problem: The error, without an address.
+            said: What it does.
+            level: How loud the first one is.
         """
         with self._lock:
             number = self._failures[what] = self._failures.get(what, 0) + 1
-        level = logging.WARNING if number == 1 else logging.DEBUG
-        _log.log(level, "%s is failing (logged once, until it works again): %s", what, problem)
+        _log.log(
+            level if number == 1 else logging.DEBUG,
+            "%s %s (logged once, until it works again): %s",
+            *(what, said, problem),
+        )
 
     def answered(self, what: str) -> None:
         """Note an answer; the first one after failures is logged."""
         with self._lock:
             number = self._failures.pop(what, 0)
         if number:
-            _log.warning("%s answers again; failures: %d", what, number)
+            _log.warning("%s works again; failures: %d", what, number)

@@ -11,17 +11,23 @@ from mailflows.held import HeldState
 from mailflows.reputation import BreakerState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from mailflows._result import Cell, Table
+    from mailflows.flow import Flow
     from mailflows.gate._parts import Parts
     from mailflows.gate._tally import TallyReport
+    from mailflows.limits import Limiter
     from mailflows.reputation._reputation import Standing
 
 __all__ = ["GateStatus", "LimitUse", "status_of"]
 
 LITTLE = 0.2
 """Share of a limit with which it is near its end. choice: early enough to act within its period."""
+
+_COMMON = frozenset({"global", "flow"})
+"""Keys that all mail of a flow shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +39,14 @@ class LimitUse(Result):
         limit: Which.
         remaining: Units that are left.
         units: Units that fit at once.
+        is_background: Whether it is for mail without a client, such as that of a job: a preset's own.
     """
 
     flow: str
     limit: str
     remaining: int
     units: int
+    is_background: bool = False
 
     @property
     def is_near_its_end(self) -> bool:
@@ -58,7 +66,9 @@ class GateStatus(Result):
         stopped: What was stopped today and yesterday, deferred messages among it.
         dry_run: What a dry run would have stopped in seven days.
         suppressions: Suppressed addresses, by reason.
-        limits: Limits over all mail of a flow, with what remains; those per person have no list of keys.
+        limits: Limits over all mail of a flow, with what remains.
+        rules: All other limits, as flow and name: each recipient, client, … has its own count, which
+            ``mailflows limits show`` looks up.
     """
 
     breakers: tuple[Standing, ...]
@@ -69,6 +79,7 @@ class GateStatus(Result):
     dry_run: TallyReport
     suppressions: dict[str, int]
     limits: tuple[LimitUse, ...]
+    rules: tuple[tuple[str, str], ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -103,12 +114,14 @@ class GateStatus(Result):
             ]
         rows += [("suppressed", reason, number) for reason, number in sorted(self.suppressions.items())]
         rows += [("limit", f"{use.flow}: {use.limit}", _left(use)) for use in self.limits]
+        rows += [("limit", f"{flow}: {name}", "counted for each") for flow, name in self.rules]
         return str(self), ("what", "which", "state"), rows
 
 
 def _left(use: LimitUse) -> str:
     warning = ", nearly used up" if use.is_near_its_end else ""
-    return f"{use.remaining} of {use.units} left{warning}"
+    only = ", for mail without a client" if use.is_background else ""
+    return f"{use.remaining} of {use.units} left{warning}{only}"
 
 
 def status_of(parts: Parts) -> GateStatus:
@@ -124,6 +137,7 @@ def status_of(parts: Parts) -> GateStatus:
         dry_run=parts.tally.report(days=7, dry_run=True),
         suppressions=dict(Counter(str(one.reason) for one in parts.suppressions or ())),
         limits=tuple(_uses(parts)),
+        rules=tuple(_rules(parts)),
     )
 
 
@@ -136,17 +150,26 @@ def _breakers(parts: Parts) -> tuple[Standing, ...]:
     return (*flows, *(one for one in parts.reputation.stopped() if one.scope not in known))
 
 
-def _uses(parts: Parts) -> list[LimitUse]:
-    """Return what remains of the limits that need no key of a person."""
-    found = []
+def _limiters(parts: Parts) -> Iterator[tuple[Flow, Limiter, bool]]:
+    """Yield the limiters of each flow, and whether it is the one for mail without a client."""
     for route in parts.flows:
         limiter = parts.limiters.get(route.flow)
-        if limiter is None:
-            continue
-        common = limiter.without(lambda limit: limit.per not in {"global", "flow"})
-        if common.limits:
-            found += [
-                LimitUse(str(route.flow), reading.rule, reading.remaining, reading.limit)
-                for reading in common.check(flow=route.flow).readings
-            ]
-    return found
+        if limiter is not None:
+            yield route.flow, limiter, False
+            if limiter.background is not None:
+                yield route.flow, limiter.background, True
+
+
+def _uses(parts: Parts) -> Iterator[LimitUse]:
+    """Yield what remains of the limits that need no key of a person."""
+    for flow, limiter, is_background in _limiters(parts):
+        common = limiter.without(lambda limit: limit.per not in _COMMON)
+        for reading in common.check(flow=flow).readings if common.limits else ():
+            yield LimitUse(str(flow), reading.rule, reading.remaining, reading.limit, is_background)
+
+
+def _rules(parts: Parts) -> Iterator[tuple[str, str]]:
+    """Yield the names of the limits that count for each recipient, client, … apart."""
+    for flow, limiter, is_background in _limiters(parts):
+        only = ", for mail without a client" if is_background else ""
+        yield from ((str(flow), f"{one.name}{only}") for one in limiter.limits if one.per not in _COMMON)

@@ -21,9 +21,10 @@ from mailflows.integrations._relay import AddressNotSupported, AnswerLost, serve
 if TYPE_CHECKING:
     from mailflows.flows import FlowRoute
     from mailflows.gate import Gate, Verdict
+    from mailflows.gate._outages import Outages
     from mailflows.gate._outcome import Outcome
 
-__all__ = ["cause_of", "failure_of", "is_ours", "outgoing", "reported", "route_of"]
+__all__ = ["answered", "cause_of", "failure_of", "is_ours", "outgoing", "reported", "route_of"]
 
 _log = logging.getLogger("mailflows.integrations")
 
@@ -82,8 +83,11 @@ def is_ours(problem: BaseException) -> bool:
     return is_auth or isinstance(problem, ConfigurationError | ssl.SSLError)
 
 
-def failure_of(problem: Exception, route: FlowRoute | None) -> RecipientOutcome:
-    """Return what holds for every recipient whom no reply was about; the log names the relay of the route."""
+def failure_of(problem: Exception, route: FlowRoute | None, gate: Gate) -> RecipientOutcome:
+    """Return what holds for every recipient whom no reply was about.
+
+    The log names the relay of the route once, until it `answered`: not for every message.
+    """
     deferred, refused = RecipientState.DEFERRED, RecipientState.REFUSED
     if isinstance(problem, AnswerLost):
         return RecipientOutcome("", RecipientState.UNKNOWN, "relay", None, "4.4.2 The relay's reply was lost")
@@ -100,9 +104,22 @@ def failure_of(problem: Exception, route: FlowRoute | None) -> RecipientOutcome:
         return RecipientOutcome("", refused, "envelope", 550, "5.6.0 The message cannot be sent over SMTP")
     replied = _replied(problem)
     if replied is None:
-        _log.error("%s cannot be reached, its mail is deferred: %s", _named(route), cause_of(problem))
+        said = "cannot be reached, its mail is deferred"
+        _outages(gate).failed(_named(route), cause_of(problem), said=said, level=logging.ERROR)
         return RecipientOutcome("", deferred, "relay", 451, "4.4.1 The relay cannot be reached")
+    answered(gate, route)
     return replied
+
+
+def answered(gate: Gate, route: FlowRoute | None) -> None:
+    """Note that a relay answered; the end of an outage is logged."""
+    outages = _outages(gate)
+    if outages.any:
+        outages.answered(_named(route))
+
+
+def _outages(gate: Gate) -> Outages:
+    return gate._parts.outages  # noqa: SLF001 -- what its own integrations fail at is kept with the rest
 
 
 def _named(route: FlowRoute | None) -> str:

@@ -22,7 +22,7 @@ from mailflows.integrations._envelope import needs_utf8, read_sender
 from mailflows.integrations._notification import notification
 from mailflows.integrations._recipient import judged
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, RelayConnection, Relays, Taken
-from mailflows.integrations._relay_outcome import cause_of, failure_of, outgoing, reported, route_of
+from mailflows.integrations._relay_outcome import answered, cause_of, failure_of, outgoing, reported, route_of
 from mailflows.integrations._submission import message_id_in, require_lines
 from mailflows.message import Envelope, Message
 
@@ -230,8 +230,9 @@ class GateHandler:
             code, text = transaction.offer(self._relays, route, mailbox, is_dry=is_dry)
         except Exception as problem:  # noqa: BLE001 -- whatever it is, the mail stays with who sent it
             transaction.abandon()
-            failure = failure_of(problem, route)
+            failure = failure_of(problem, route, self._gate)
             return transaction.turn_away("RCPT", failure.code or 451, failure.text, by_relay=True)
+        answered(self._gate, route)
         if code // 100 == 2:
             return None
         said = text.decode("utf-8", "replace")
@@ -250,9 +251,12 @@ class GateHandler:
         except Exception as problem:  # noqa: BLE001 -- whatever it is, the mail stays with who sent it
             transaction.abandon()
             by_relay = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
-            delivery = Delivery.build(verdict, refused=by_relay, failure=failure_of(problem, verdict.route))
+            delivery = Delivery.build(
+                verdict, refused=by_relay, failure=failure_of(problem, verdict.route, self._gate)
+            )
             self._gate.report(verdict, reported(delivery, problem))
             return _whole(delivery)
+        answered(self._gate, route)
         delivery = Delivery.build(verdict, refused=refused, reply=reply)
         self._gate.report(verdict, reported(delivery))
         return "250 2.0.0 Ok, accepted by the relay of its flow"

@@ -19,7 +19,7 @@ from mailflows.integrations import _relay
 from mailflows.integrations._delivery import Delivery
 from mailflows.integrations._envelope import needs_utf8, read_recipients, read_sender
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, is_loopback, server_of, source_of
-from mailflows.integrations._relay_outcome import failure_of, outgoing, reported, route_of
+from mailflows.integrations._relay_outcome import answered, failure_of, outgoing, reported, route_of
 from mailflows.integrations._submission import envelope_of, require_lines, said_in, told_if_unfit
 from mailflows.integrations._tls import checked, tell_downgrade, unchecked, why_not
 from mailflows.message import Envelope
@@ -94,6 +94,7 @@ async def send(  # noqa: PLR0913 -- as aiosmtplib.send()
         answers, reply = await conversation.deliver(route, verdict.mail_from, tuple(names), data)
     except Exception as problem:  # noqa: BLE001 -- whatever it is, it is raised again
         await _failed(gate, verdict, problem, names)
+    answered(gate, verdict.route)
     refused = {names[address]: answer for address, answer in answers.items()}
     delivery = Delivery.build(verdict, refused=refused, reply=reply, as_text=True)
     await gate.areport(verdict, reported(delivery))
@@ -106,7 +107,7 @@ async def _failed(gate: Gate, verdict: Verdict, problem: Exception, names: dict[
     delivery = Delivery.build(
         verdict,
         refused={names.get(one.recipient, one.recipient): (one.code, one.message) for one in each},
-        failure=failure_of(problem, verdict.route),
+        failure=failure_of(problem, verdict.route, gate),
         as_text=True,
     )
     await gate.areport(verdict, reported(delivery, problem))

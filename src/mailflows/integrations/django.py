@@ -49,7 +49,7 @@ from mailflows.gate import Gate, GateDecision
 from mailflows.integrations._delivery import Delivery, delivery_of
 from mailflows.integrations._envelope import read_recipients
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT
-from mailflows.integrations._relay_outcome import cause_of, failure_of, reported
+from mailflows.integrations._relay_outcome import answered, cause_of, failure_of, reported
 from mailflows.integrations._submission import require_lines, said_of, told_if_unfit
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.message import Envelope
@@ -178,13 +178,14 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
             sent = other.send_messages([copied])
         except Exception as problem:
             refused = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
-            found = Delivery.build(verdict, refused=refused, failure=failure_of(problem, None))
+            found = Delivery.build(verdict, refused=refused, failure=failure_of(problem, None, self._gate))
             self._gate.report(verdict, reported(found, problem))
             problem.delivery = message.mailflows_delivery = found  # type: ignore[attr-defined]
             raise
         finally:  # what a backend notes, such as anymail_status, is looked for on the message that was given
             for name in vars(copied).keys() - _OURS:
                 setattr(message, name, getattr(copied, name))
+        answered(self._gate, None)
         delivery = Delivery.build(verdict, refused=getattr(other, "mailflows_refused", {}))
         self._gate.report(verdict, reported(delivery) if sent else ())
         return delivery if sent else Delivery.of_unsent(verdict)
@@ -195,8 +196,17 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
         # An error would be mailed to the admins, and if that mail is refused, again and again.
         is_loud = error is not None and not _is_operational(message)
         level = logging.ERROR if is_loud else logging.WARNING
-        _log.log(level, "mail was not delivered to all recipients: %s", said)
+        _log.log(level, "mail was %s: %s", _reach(delivery), said)
         not_delivered.send_robust(type(self), message=message, delivery=delivery, error=error)
+
+
+def _reach(delivery: Delivery | None) -> str:
+    """Return whom a message reached that did not reach everybody."""
+    if delivery is not None and delivery.accepted:
+        return "not delivered to all recipients"
+    if delivery is not None and delivery.unknown:
+        return "perhaps not delivered"
+    return "not delivered to anyone"
 
 
 class QueueBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing about its types

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from mailflows.integrations._delivery import Delivery
 from mailflows.integrations._envelope import read_recipients, read_sender
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, AnswerLost, Relays
-from mailflows.integrations._relay_outcome import failure_of, outgoing, reported, route_of
+from mailflows.integrations._relay_outcome import answered, failure_of, outgoing, reported, route_of
 from mailflows.integrations._submission import as_given, envelope_of, require_lines, said_in, told_if_unfit
 from mailflows.message import Envelope
 
@@ -131,6 +131,7 @@ class GateSMTP:
             taken = self._relays.deliver(route, verdict.mail_from, to, outgoing(verdict, route, content))
         except Exception as problem:  # noqa: BLE001 -- whatever it is, it is raised again
             self._failed(verdict, problem, to)
+        answered(self._gate, verdict.route)
         refused = {to[address]: reply for address, reply in taken.refused.items()}
         delivery = Delivery.build(verdict, refused=refused, reply=taken.reply)
         self._gate.report(verdict, reported(delivery))
@@ -144,7 +145,9 @@ class GateSMTP:
         """Report a message that nobody took, or perhaps somebody, and raise with what became of it."""
         by_relay = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
         refused = {to.get(address, address): reply for address, reply in by_relay.items()}
-        delivery = Delivery.build(verdict, refused=refused, failure=failure_of(problem, verdict.route))
+        delivery = Delivery.build(
+            verdict, refused=refused, failure=failure_of(problem, verdict.route, self._gate)
+        )
         self._gate.report(verdict, reported(delivery, problem))
         problem.delivery = delivery  # type: ignore[attr-defined] # read by delivery_of()
         raise problem

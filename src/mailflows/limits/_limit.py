@@ -104,7 +104,7 @@ class Limit:
         self.counts = counts
         self.optional = optional
         self.count_denied = count_denied
-        self.name = name or f"{'; '.join(map(str, self.rates)) or 'its own rate'} per {self.kind}"
+        self.name = name or _in_words(self.rates, self.kind)
         self._exact = exact
         self._is_exempt = exempt if callable(exempt) else frozenset(exempt).__contains__
         self._has_exempt = callable(exempt) or bool(exempt)
@@ -293,6 +293,20 @@ def _kind(per: Per) -> str:
         )
         raise ConfigurationError(msg, field="per")
     return "+".join(kinds)
+
+
+_OF_KIND = {"duplicate": "of the same message to one recipient", "global": "in all"}
+"""What is said in place of "per" and the kind."""
+
+
+def _in_words(rates: tuple[Rate, ...], kind: str) -> str:
+    """Return the name of a limit, as a postmaster says it.
+
+    >>> _in_words(parse_rates("1/15min"), "duplicate"), _in_words(parse_rates("3/hour"), "recipient_domain")
+    ('1 per 15 minutes of the same message to one recipient', '3 per hour per recipient domain')
+    """
+    per = _OF_KIND.get(kind) or f"per {kind.replace('_', ' ').replace('+', ' and ')}"
+    return f"{'; '.join(map(str, rates)) or 'its own rate'} {per}"
 
 
 def _counted(rates: tuple[Rate, ...], of: str | None) -> str | None:
