@@ -160,7 +160,7 @@ def test_the_wording_is_named_in_the_messages_own_words() -> None:
     assert all(seen in text for seen in quoted)
     assert result.reasons[0].code != "wording"
     (wording,) = [reason for reason in result.reasons if reason.code == "wording"]
-    assert re.fullmatch("“.+” in the (text|subject).*: words typical of transactional mail", wording.sentence)
+    assert re.fullmatch('".+" in the (text|subject).*: words typical of transactional mail', wording.sentence)
     assert not any("http" in seen for seen in wording.evidence)
 
 

@@ -265,7 +265,7 @@ def test_words_are_never_the_first_reason_beside_a_fact() -> None:
     assert [reason.code for reason in against.reasons] == ["wording", "headers-feedback-id"]
     alone = judged(letter, model({}, known))
     assert [reason.sentence for reason in alone.reasons] == [
-        "“mill” in the subject: words typical of professional mail"
+        '"mill" in the subject: words typical of professional mail'
     ]
 
 
@@ -274,11 +274,18 @@ def test_what_was_seen_is_quoted_on_one_line_and_not_too_long() -> None:
     weights: dict[str, Weights] = {"subject-question": (3, 0, 0), "headers-feedback-id": (2, 0, 0)}
     fits = "a" * (LONGEST_QUOTE - 7) + " words?"
     seen, header = judged(f"Subject: {fits}\nFeedback-ID: one  two\n\nx", model(weights)).reasons
-    assert seen.sentence == f"the subject asks a question: “{fits}”"
-    assert header.sentence.endswith(": “one two”")
+    assert seen.sentence == f'the subject asks a question: "{fits}"'
+    assert header.sentence.endswith(': "one two"')
     cut = judged(f"Subject: a{fits}\n\nx", model(weights)).reasons[0]
-    assert cut.sentence.endswith(f": “a{fits.removesuffix(' words?')}…”")
+    assert cut.sentence.endswith(f': "a{fits.removesuffix(" words?")}…"')
     assert cut.evidence == (f"a{fits}",)
+
+
+def test_a_quotation_mark_does_not_end_a_quoted_passage() -> None:
+    """It becomes an apostrophe in the sentence; the evidence has it as it was."""
+    asked = judged('Subject: was "no" said?\n\nx', model({"subject-question": (3, 0, 0)})).reasons[0]
+    assert asked.sentence == "the subject asks a question: \"was 'no' said?\""
+    assert asked.evidence == ('was "no" said?',)
 
 
 def texts(subject: str = "", body: str = "", labels: str = "", language: str = "") -> Texts:

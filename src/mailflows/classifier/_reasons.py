@@ -229,7 +229,8 @@ def _quoted(text: str) -> str:
     text = printable(" ".join(text.split()))
     if len(text) > LONGEST_QUOTE:
         text = re.sub(r"\s+\S*$", "", text[:LONGEST_QUOTE]) + "…"
-    return f"“{text}”"
+    text = text.replace('"', "'")  # so that it is seen where the passage ends
+    return f'"{text}"'
 
 
 def _listed(items: list[str]) -> str:

@@ -64,7 +64,7 @@ CONCEPTS: dict[str, str] = {
     "greeting": "a greeting",
     "formal_salutation": "an impersonal salutation",
     "signoff": "a closing formula",
-    "first_person": "words for “I” and “my”",
+    "first_person": 'words for "I" and "my"',
     "second_request": "a question or request from person to person",
     "thanks": "a word of thanks",
     "attachment": "a mention of an attachment",
