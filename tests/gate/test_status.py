@@ -115,7 +115,8 @@ def test_the_limits_of_a_preset_are_shown() -> None:
         "20 per hour; 60 per day per recipient, for mail without a client",
     ) in status.rules
     rows = status._table()[2]
-    assert ("limit", "transactional: 20000 per hour in all", "5000 of 5000 left, for mail without a client") in rows
+    left = "5000 of 5000 left, for mail without a client"
+    assert ("limit", "transactional: 20000 per hour in all", left) in rows
 
 
 def test_a_clean_message_is_described_and_a_bad_one_is_not_called_fine() -> None:
