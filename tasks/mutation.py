@@ -75,6 +75,8 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "recipients": (["recipients"], ["tests/recipients", "tests/dns"]),
     "classifier": (["classifier", "signals"], ["tests/classifier", "tests/signals"]),
+    "content": (["content"], ["tests/content"]),
+    "tracking": (["tracking"], ["tests/tracking", "tests/test_token.py"]),
 }
 MEMORY = 4 << 30  # bytes: a mutant that gathers for ever ends itself before the machine does
 EXAMPLES = "25"  # of each property: what 25 do not notice, is mostly not noticed by 200
