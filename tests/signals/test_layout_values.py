@@ -252,6 +252,13 @@ def test_people_are_named_at_the_ends(letter: tuple[str, str, str], row: str) ->
     assert {name: value for name, value in found.items() if name not in {"short", "no-text"}} == told(row)
 
 
+def test_a_name_of_two_letters_is_no_name() -> None:
+    """It is a word of some language, too."""
+    for name, row in (("Ali", "greets-recipient"), ("Al", "")):
+        found = shown("layout", "From: b@shop.example", f"To: {name} <x@x.example>", body=f"Hello {name},")
+        assert {key: value for key, value in found.items() if key not in {"short", "no-text"}} == told(row)
+
+
 def _lines(count: int, stops: int, long: int = 0) -> str:
     lines = ["one" + "." * (at < stops) for at in range(count)]
     return "\n".join(["x" * 91 if at < long else line for at, line in enumerate(reversed(lines))])
