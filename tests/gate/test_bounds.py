@@ -90,7 +90,8 @@ def test_what_would_wait_longer_than_a_queue_is_refused() -> None:
     check.say("a", "later", "later", DEFER, retry_after=QUEUE_LIFETIME + 1)
     verdict = check.verdict(dry_run=False)
     assert (verdict.decision, verdict.retry_after) == (REJECT, None)
-    assert "A mail queue does not wait that long" in verdict.why[0].sentence
+    assert verdict.why[0].sentence.startswith("later")
+    assert verdict.why[0].sentence != "later"
     check = checked()
     check.refuse("limits", "limited", "full", ["b@x.example"], retry=QUEUE_LIFETIME + 1)
     (gone,) = check.refused
