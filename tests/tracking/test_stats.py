@@ -345,13 +345,3 @@ def test_the_memory_of_what_came_twice_is_bounded() -> None:
     tracemalloc.stop()
     assert not any(found)
     assert kept < 4_000_000
-
-
-def test_recipients_with_the_same_clicks_share_them() -> None:
-    """A million recipients who clicked the same link do not hold a million tables of one row."""
-    clicks = [
-        Event(EventType.CLICKED, recipient_id=str(number), url="https://shop.example/") for number in range(2)
-    ]
-    first, second = CampaignStats.from_events([*clicks, *clicks]).people
-    assert first.clicks == (("https://shop.example/", 2),)
-    assert first.clicks is second.clicks

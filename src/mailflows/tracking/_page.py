@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -12,12 +11,12 @@ from mailflows._mail.edit import Edit, edited
 from mailflows._result import Bar, to_html
 from mailflows.errors import MissingExtra
 from mailflows.tracking._tables import percent
+from mailflows.tracking._tally import untagged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mailflows._result import Cell
-    from mailflows.tracking._people import Person
     from mailflows.tracking._tables import Group, LinkClicks, Moment, Rate
 
 __all__ = [
@@ -95,21 +94,20 @@ def _group_row(group: Group) -> list[Cell]:
     return [group.name, group.sent, group.delivered, group.opened, *rates, group.bounced]
 
 
-def click_map(html: str, people: Iterable[Person]) -> str:
+def click_map(html: str, counts: Mapping[str, int], clickers: int) -> str:
     """Return a page that shows a message with how many clicked at each of its links.
 
     The message stands in a frame in which nothing runs.
 
     Args:
         html: The message as it was before its links were tracked.
-        people: The recipients.
+        counts: Who clicked, by link without the parameters of campaigns.
+        clickers: Who clicked any.
     """
-    clicked = [{_untagged(url) for url, _ in person.clicks} for person in people if person.clicks]
-    counts = Counter(url for urls in clicked for url in urls)
     edits = []
     for element in parse(html).elements:
         if element.name == "a" and (url := element.get("href").strip())[:4].lower() == "http":
-            badge = _badge(counts[_untagged(url)], len(clicked))
+            badge = _badge(counts.get(untagged(url), 0), clickers)
             edits.append(Edit(element.inner, element.inner, badge))
     frame = (
         f"<iframe sandbox title='message' srcdoc=\"{escape(edited(html, edits))}\" style='{_FRAME}'></iframe>"
@@ -127,14 +125,6 @@ _BADGE = "background:#35618e;color:#fff;font:bold 12px sans-serif;padding:1px 5p
 def _badge(people: int, clickers: int) -> str:
     share = f" ({percent(people / clickers)})" if people else ""
     return f"<span style='{_BADGE}'>{people}{share}</span> "
-
-
-def _untagged(url: str) -> str:
-    """Return an address without the parameters that campaigns put behind it."""
-    address, mark, query = url.partition("?")
-    query, hash_mark, anchor = query.partition("#")
-    kept = "&".join(pair for pair in query.split("&") if not pair.lower().startswith("utm_"))
-    return f"{address}{mark if kept else ''}{kept}{hash_mark}{anchor}"
 
 
 def _week_table(counts: Sequence[Sequence[int]]) -> str:

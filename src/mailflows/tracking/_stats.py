@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta, tzinfo
 from difflib import get_close_matches
@@ -12,23 +11,24 @@ from mailflows._result import Result, printable, to_frame, to_text
 from mailflows.errors import ConfigurationError
 from mailflows.feedback._recorded import recorded
 from mailflows.tracking import _page
-from mailflows.tracking._people import Person, gather
+from mailflows.tracking._crowd import Crowd
+from mailflows.tracking._people import gather
 from mailflows.tracking._tables import (
     METRICS,
+    MOMENTS,
     Group,
     LinkClicks,
     Moment,
     Rate,
-    completed,
     groups,
     link_table,
     provider_name,
-    rate_of,
+    rates_of,
     timeline,
-    totals,
     week,
     zone_of,
 )
+from mailflows.tracking._tally import Tally, tallied
 
 if TYPE_CHECKING:
     import os
@@ -80,7 +80,7 @@ class CampaignStats(Result):
     bounces: dict[str, int]
     unattributed: dict[str, int]
     confidence: float
-    people: tuple[Person, ...] = field(repr=False, compare=False)
+    _tally: Tally = field(repr=False, compare=False)
 
     @classmethod
     def from_events(
@@ -92,7 +92,9 @@ class CampaignStats(Result):
     ) -> CampaignStats:
         """Count the events of a campaign, in any order; duplicates count once.
 
-        The events may be a generator: memory grows with the recipients, not with the events. A recipient
+        The events may be a generator: neither they nor the recipients fill the memory. Above two hundred
+        thousand names of recipients the rest is kept in a temporary file, a hundred bytes for each, which
+        no other program can open and which is gone in the end; the counts are exact. A recipient
         with a later event counts as sent, and as delivered if it was opened, clicked, or brought a complaint;
         one that was sent and neither bounced nor rejected counts as delivered if no event in all tells of
         deliveries.
@@ -108,37 +110,24 @@ class CampaignStats(Result):
         Raises:
             ConfigurationError: If *confidence* is not a share, a time has no time zone, a row does not say
                 what happened to whom, or the campaign is not among those of the events.
-            OSError: If the file cannot be read.
+            OSError: If the file cannot be read, or the temporary one has no room.
         """
-        found = gather(recorded(events), campaign=campaign)
-        if not found.people and not found.hits and found.others:
-            raise _unknown(str(campaign), list(found.others))
-        people = tuple(found.people.values())
-        completed(people)
-        counts = Counter(fact for person in people for fact in person.facts)
-        often = totals(people)
-        rates = tuple(
-            rate_of(
-                name,
-                sum({part, whole} <= p.facts for p in people),
-                counts[whole],
-                confidence,
-                often.get(name),
-            )
-            for name, (part, whole) in METRICS.items()
-        )
-        bounces = Counter(person.bounce[2] for person in people if person.bounce)
+        with Crowd() as crowd:
+            found = gather(recorded(events), crowd, campaign=campaign)
+            if not crowd and not found.hits and found.others:
+                raise _unknown(str(campaign), list(found.others))
+            tally = tallied(crowd.people(), tells_deliveries=found.tells_deliveries)
         return cls(
             campaign or "",
-            rates,
+            rates_of(tally, confidence),
             hits=dict(sorted(found.hits.items())),
-            links=link_table(people),
-            domains=groups(people, str, confidence),
-            providers=groups(people, provider_name, confidence),
-            bounces=dict(sorted(bounces.items(), key=lambda row: (-row[1], row[0]))),
+            links=link_table(tally),
+            domains=groups(tally, str, confidence),
+            providers=groups(tally, provider_name, confidence),
+            bounces=dict(sorted(tally.bounces.items(), key=lambda row: (-row[1], row[0]))),
             unattributed=dict(sorted(found.unattributed.items())),
             confidence=confidence,
-            people=people,
+            _tally=tally,
         )
 
     def rate(self, name: str) -> Rate:
@@ -165,7 +154,7 @@ class CampaignStats(Result):
                 thousand; or if there is no such zone.
         """
         seconds = step.total_seconds() if isinstance(step, timedelta) else step
-        return timeline(self.people, seconds, zone_of(zone))
+        return timeline(self._tally.firsts, seconds, zone_of(zone))
 
     def week(self, what: str = "clicked", *, zone: str | tzinfo = "UTC") -> tuple[tuple[int, ...], ...]:
         """Return how many recipients did something first, by weekday, Monday first, and hour.
@@ -177,7 +166,10 @@ class CampaignStats(Result):
         Raises:
             ConfigurationError: If there is no such zone, or *what* is nothing that has a time.
         """
-        return week(self.people, what, zone_of(zone))
+        if what not in MOMENTS:
+            msg = f"what= must be one of {', '.join(MOMENTS)}; not {what!r}"
+            raise ConfigurationError(msg, field="what")
+        return week(self._tally.firsts.get(what, {}), zone_of(zone))
 
     def click_map(self, html: str) -> str:
         """Return a page that shows the message with, at each link, how many people clicked it.
@@ -195,7 +187,7 @@ class CampaignStats(Result):
             >>> "1 (100.0 %)" in page
             True
         """
-        return _page.click_map(html, self.people)
+        return _page.click_map(html, self._tally.shown, self.rate("clicked").count)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain data, ready for JSON, without the recipients."""
@@ -331,5 +323,5 @@ def _group_rows(kind: str, rows: Iterable[Group]) -> _Rows:
 
 
 def _moment_rows(rows: Iterable[Moment]) -> _Rows:
-    names = ["start", "opened", "clicked", "unsubscribed", "complained", "bounced"]
+    names = ["start", *MOMENTS]
     return names, [tuple(getattr(row, name) for name in names) for row in rows]

@@ -1,4 +1,4 @@
-"""The tables of a campaign: what each recipient's facts come to, by link, by domain, by reason, by hour."""
+"""The tables of a campaign: what its recipients came to, by link, by domain, by hour."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from mailflows._providers import provider_of
 from mailflows._result import Result, number_of
 from mailflows.errors import ConfigurationError
-from mailflows.tracking._people import LONG_AGO
 from mailflows.tracking._proportions import wilson
+from mailflows.tracking._tally import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
-    from mailflows.tracking._people import Bounce, Person
+    from mailflows.tracking._tally import Tally
 
 __all__ = [
     "METRICS",
+    "MOMENTS",
     "Group",
     "LinkClicks",
     "Moment",
     "Rate",
-    "completed",
     "groups",
     "link_table",
     "percent",
     "provider_name",
-    "rate_of",
+    "rates_of",
     "timeline",
-    "totals",
     "week",
     "zone_of",
 ]
@@ -55,6 +54,9 @@ Opens by people are counted among those whose opens can be seen: whom Apple's Ma
 stands in neither number. Who clicked has opened, with or without pictures; but clicks are told of those who
 were seen to load pictures, so that no denominator holds clickers by construction.
 """
+
+MOMENTS = ("opened", "clicked", "unsubscribed", "complained", "bounced")
+"""What has a time: when it first happened to a recipient."""
 
 # choice: ten thousand steps are more than a year of hours, and than a chart can show
 _MAX_STEPS = 10_000
@@ -175,85 +177,36 @@ class Moment(Result):
         return f"{self.start.isoformat()}: {self.opened} opened, {self.clicked} clicked"
 
 
-_ACTED = frozenset(("read", "clicked", "complained", "unsubscribed"))
-_ARRIVED = _ACTED | {"opened", "fetched"}
+def rates_of(tally: Tally, confidence: float) -> tuple[Rate, ...]:
+    """Return the shares of `METRICS`, in order."""
+    kinds = tally.kinds
+    return tuple(
+        _rate(name, count_of(kinds, part, whole), count_of(kinds, whole), confidence, tally.totals[name])
+        for name, (part, whole) in METRICS.items()
+    )
 
 
-def completed(people: Iterable[Person]) -> None:
-    """Add what follows from what is known: who complained has received it, who received it was sent it."""
-    people = list(people)
-    tells_deliveries = any("delivered" in person.facts for person in people)
-    shared: dict[frozenset[str], frozenset[str]] = {}
-    for person in people:
-        facts = set(person.facts)
-        if person.bounce is not None and not _is_last_word(person, person.bounce):
-            person.bounce = None
-            person.first.pop("bounced", None)
-        if person.bounce is not None:
-            facts.discard("delivered")
-            facts.add("hard-bounced" if person.bounce[0] else "soft-bounced")
-        elif facts & _ARRIVED or (not tells_deliveries and facts & {"sent", "rejected"} == {"sent"}):
-            facts.add("delivered")
-        if facts != {"rejected"}:  # refused before it left
-            facts.add("sent")
-        if facts & {"read", "clicked"}:
-            facts.add("seen")
-        if "delivered" in facts and ("hidden" not in facts or "read" in facts):
-            facts.add("visible")
-        key = frozenset(facts)
-        person.facts = shared.setdefault(key, key)
-
-
-def _is_last_word(person: Person, bounce: Bounce) -> bool:
-    """Say whether a bounce counts: not where the message was delivered later, or a person used it."""
-    is_hard, moment, _ = bounce
-    if person.facts & _ACTED:
-        return False
-    if "delivered" not in person.facts:
-        return True
-    if min(person.delivered_at, moment) > LONG_AGO:
-        return moment >= person.delivered_at
-    return is_hard  # a deferral comes before the delivery, an asynchronous bounce behind it
-
-
-def totals(people: Iterable[Person]) -> dict[str, int]:
-    """Return how often people did what they may do more than once, by metric."""
-    found = Counter[str]()
-    for person in people:
-        clicks = person.all_clicks
-        found["opened"] += person.fetches
-        found["clicked"] += clicks
-        if "visible" in person.facts:
-            found["opened by people"] += person.reads
-        if "read" in person.facts:
-            found["clicked of opened"] += clicks
-    return found
-
-
-def rate_of(name: str, count: int, of: int, confidence: float, total: int | None = None) -> Rate:
+def _rate(name: str, count: int, of: int, confidence: float, total: int) -> Rate:
     """Return a share with its interval."""
     low, high = wilson(count, of, confidence=confidence)
-    return Rate(name, count, of, low, high, count if total is None else max(count, total))
+    return Rate(name, count, of, low, high, max(count, total))
 
 
-def link_table(people: Iterable[Person]) -> tuple[LinkClicks, ...]:
+def link_table(tally: Tally) -> tuple[LinkClicks, ...]:
     """Return the links that people clicked, the most clicked first."""
-    readers, clicks = Counter[str](), Counter[str]()
-    for person in people:
-        for url, count in person.clicks:
-            readers[url] += 1
-            clicks[url] += count
-    rows = (LinkClicks(url, readers[url], clicks[url]) for url in readers)
+    rows = (LinkClicks(url, people, tally.clicks[url]) for url, people in tally.readers.items())
     return tuple(sorted(rows, key=lambda row: (-row.people, -row.total, row.url)))
 
 
-def groups(people: Iterable[Person], name_of: Callable[[str], str], confidence: float) -> tuple[Group, ...]:
+def groups(tally: Tally, name_of: Callable[[str], str], confidence: float) -> tuple[Group, ...]:
     """Return the recipients by what their domain is called, the largest group first."""
-    found: dict[str, list[Person]] = {}
-    for person in people:
-        if person.domain:
-            found.setdefault(name_of(person.domain), []).append(person)
-    rows = (_group(name, members, confidence) for name, members in found.items())
+    kinds: dict[str, Counter[int]] = {}
+    clicks = Counter[str]()
+    for domain, counts in tally.domains.items():
+        name = name_of(domain)
+        kinds.setdefault(name, Counter()).update(counts)
+        clicks[name] += tally.domain_clicks[domain]
+    rows = (_group(name, counts, clicks[name], confidence) for name, counts in kinds.items())
     return tuple(sorted(rows, key=lambda row: (-row.sent, row.name)))
 
 
@@ -263,18 +216,16 @@ def provider_name(domain: str) -> str:
     return provider_of(domain).name
 
 
-def _group(name: str, members: list[Person], confidence: float) -> Group:
-    counts = Counter(fact for person in members for fact in person.facts)
-    delivered = counts["delivered"]
-    clicks = sum(person.all_clicks for person in members)
+def _group(name: str, kinds: Counter[int], clicks: int, confidence: float) -> Group:
+    delivered = count_of(kinds, "delivered")
     return Group(
         name,
-        sent=counts["sent"],
+        sent=count_of(kinds, "sent"),
         delivered=delivered,
-        opened=counts["seen"],
-        clicked=rate_of("clicked", counts["clicked"], delivered, confidence, clicks),
-        complained=rate_of("complained", counts["complained"], delivered, confidence),
-        bounced=counts["hard-bounced"] + counts["soft-bounced"],
+        opened=count_of(kinds, "seen"),
+        clicked=_rate("clicked", count_of(kinds, "clicked"), delivered, confidence, clicks),
+        complained=_rate("complained", count_of(kinds, "complained"), delivered, confidence, 0),
+        bounced=count_of(kinds, "hard-bounced") + count_of(kinds, "soft-bounced"),
     )
 
 
@@ -293,8 +244,13 @@ def zone_of(zone: str | tzinfo) -> tzinfo:
         raise ConfigurationError(msg, field="zone") from problem
 
 
-def timeline(people: Iterable[Person], seconds: float, zone: tzinfo) -> tuple[Moment, ...]:
+def timeline(firsts: Mapping[str, Mapping[int, int]], seconds: float, zone: tzinfo) -> tuple[Moment, ...]:
     """Return when things first happened to recipients, in even steps without a gap.
+
+    Args:
+        firsts: As `Tally` has them.
+        seconds: The step.
+        zone: In which the stretches are told.
 
     Raises:
         ConfigurationError: If the step is not positive, or so short that there would be more than ten
@@ -303,44 +259,37 @@ def timeline(people: Iterable[Person], seconds: float, zone: tzinfo) -> tuple[Mo
     if not seconds > 0:
         msg = f"a step must be a positive number of seconds, not {seconds}"
         raise ConfigurationError(msg, field="step")
-    counts: Counter[tuple[int, str]] = Counter()
-    for person in people:
-        counts.update((int(moment.timestamp() // seconds), name) for name, moment in person.first.items())
-    if not counts:
+    numbers = {int(second // seconds) for counts in firsts.values() for second in counts}
+    if not numbers:
         return ()
-    first, last = min(counts)[0], max(counts)[0]
+    first, last = min(numbers), max(numbers)
     if last - first >= _MAX_STEPS:
         msg = f"a step of {seconds} seconds gives {last - first + 1} intervals; choose a longer step"
         raise ConfigurationError(msg, field="step")
+    found = {name: Counter[int]() for name in MOMENTS}
+    for name, counts in firsts.items():
+        for second, people in counts.items():
+            found[name][int(second // seconds)] += people
     return tuple(
         Moment(
-            datetime.fromtimestamp(number * seconds, zone),
-            counts[number, "opened"],
-            counts[number, "clicked"],
-            counts[number, "unsubscribed"],
-            counts[number, "complained"],
-            counts[number, "bounced"],
+            datetime.fromtimestamp(number * seconds, zone), **{name: found[name][number] for name in MOMENTS}
         )
         for number in range(first, last + 1)
     )
 
 
-def week(people: Iterable[Person], what: str, zone: tzinfo) -> tuple[tuple[int, ...], ...]:
+def week(counts: Mapping[int, int], zone: tzinfo) -> tuple[tuple[int, ...], ...]:
     """Return how many recipients did something first, by weekday (Monday first) and hour of a zone.
 
-    Raises:
-        ConfigurationError: If it is nothing that has a time.
+    Args:
+        counts: Recipients by the second in which they did.
+        zone: Whose hours are told.
     """
-    names = ("opened", "clicked", "unsubscribed", "complained", "bounced")
-    if what not in names:
-        msg = f"what= must be one of {', '.join(names)}; not {what!r}"
-        raise ConfigurationError(msg, field="what")
-    counts: Counter[tuple[int, int]] = Counter()
-    for person in people:
-        if moment := person.first.get(what):
-            local = moment.astimezone(zone)
-            counts[local.weekday(), local.hour] += 1
-    return tuple(tuple(counts[day, hour] for hour in range(24)) for day in range(7))
+    found: Counter[tuple[int, int]] = Counter()
+    for second, people in counts.items():
+        local = datetime.fromtimestamp(second, zone)
+        found[local.weekday(), local.hour] += people
+    return tuple(tuple(found[day, hour] for hour in range(24)) for day in range(7))
 
 
 def percent(share: float) -> str:
