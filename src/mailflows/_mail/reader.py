@@ -41,6 +41,7 @@ __all__ = [
     "is_attached",
     "is_text",
     "kind_of",
+    "page_of",
     "read_raw",
 ]
 
@@ -115,6 +116,49 @@ def read_raw(source: object) -> Raw:
         "pass bytes, str, a path, an open file or an email message"
     )
     raise MessageError(msg)
+
+
+def page_of(source: object, *, is_written_again: bool = False) -> str:
+    """Return the source of an HTML page: text as it is; bytes, a file or its path in the charset it names.
+
+    Args:
+        source: Whatever a caller holds.
+        is_written_again: Whether it comes back in UTF-8, so that it must be in UTF-8 already.
+
+    Raises:
+        MessageError: If it is something else, a message, or a file that cannot be read.
+    """
+    if isinstance(source, str):
+        return source
+    if callable(getattr(source, "as_bytes", None)) or hasattr(source, "headers"):
+        msg = f"{type(source).__name__} is a message, not an HTML page: use lint() or fix(), or pass its HTML"
+        raise MessageError(msg)
+    if not (isinstance(source, bytes | bytearray | memoryview | os.PathLike) or hasattr(source, "read")):
+        msg = (
+            f"cannot read an HTML page from {type(source).__name__}; pass str, bytes, a path or an open file"
+        )
+        raise MessageError(msg)
+    raw = read_raw(source).data
+    if is_written_again:
+        return _in_utf8(raw)
+    for mark, charset in _BYTE_ORDER_MARKS:
+        if raw.startswith(mark):
+            return raw[len(mark) :].decode(charset, "replace")
+    named = _META_CHARSET.search(raw[:_META_ROOM])
+    return decode(raw, named[1].decode("ascii") if named else "")[0]
+
+
+def _in_utf8(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        msg = f"the template is not UTF-8 at byte {problem.start}; write it in UTF-8 first"
+        raise MessageError(msg, position=problem.start) from problem
+
+
+_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_META_ROOM = 1024
+"""Bytes of a page in which it may name its charset (HTML Living Standard, section 4.2.5.4)."""
 
 
 def _encoded(text: str) -> bytes:
@@ -238,12 +282,17 @@ class Reader:
         msg = f"no mail header such as From or Subject was found, only {names}{self._hint()}"
         raise MessageError(msg, position=0)
 
+    def require_header(self) -> None:
+        """Refuse what has no header, or none of a mail: the cheap part of reading a message."""
+        found, _ = self.header()
+        self.require_mail(first_of_each(found))
+
     def _hint(self) -> str:
         """Return what to do about a page, or a text of one line, which may be meant as a path."""
         if self.raw[:256].lstrip()[:1] == b"<":
             return (
-                "; an HTML page is not a message: for templates use lint_html() and fix_html() "
-                "of mailflows.content"
+                "; an HTML page is not a message: put it into one with EmailMessage.set_content(page, "
+                "subtype='html'); for templates use lint_html() and fix_html() of mailflows.content"
             )
         is_line = self.is_text and b"\n" not in self.raw
         return "; for a file, pass pathlib.Path(...)" if is_line else ""

@@ -71,14 +71,5 @@ def _fixed(options: argparse.Namespace) -> FixResult:
     only = [word for word in options.only.split(",") if word] if options.only else None
     raw = read_bytes(options.message)
     if options.message.lower().endswith(PAGES):
-        return fix_html(_text(raw), only=only)
+        return fix_html(raw, only=only)
     return fix(raw, only=only, flow=options.flow, unsubscribe=options.unsubscribe)
-
-
-def _text(raw: bytes) -> str:
-    """Return a template that can be written again as it was."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        msg = f"the template is not UTF-8 at byte {problem.start}; write it in UTF-8 first"
-        raise MessageError(msg, position=problem.start) from problem

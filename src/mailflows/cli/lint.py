@@ -79,8 +79,7 @@ def _linted(name: str, content: bytes | Path | MessageError, options: argparse.N
     wanted = [word for word in options.clients.split(",") if word]
     ignored = [word for word in options.ignore.split(",") if word]
     if name.lower().endswith(PAGES):
-        page = raw.decode("utf-8", "replace")
-        return lint_html(page, flow=options.flow, clients=wanted, ignore=ignored)
+        return lint_html(raw, flow=options.flow, clients=wanted, ignore=ignored)
     return lint(raw, flow=options.flow, clients=wanted, ignore=ignored)
 
 

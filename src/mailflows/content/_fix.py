@@ -21,7 +21,7 @@ from mailflows._mail.edit import (
     with_header,
     without_header,
 )
-from mailflows._mail.reader import read_raw
+from mailflows._mail.reader import page_of, read_raw
 from mailflows._result import Result, to_html, to_text
 from mailflows.content import _alternative, _repair
 from mailflows.content._unsubscribe import ONE_CLICK, is_one_click
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from mailflows._clock import Clock
     from mailflows._mail.edit import TextPart
+    from mailflows.content._page import Template
     from mailflows.message import Source
 
 __all__ = ["REPAIRS", "FixResult", "fix", "fix_html"]
@@ -158,7 +159,7 @@ def fix(
     return replace(result, data=source, skipped=((FORM, _DKIM), *result.skipped))
 
 
-def fix_html(html: str, *, only: Collection[str] | None = None) -> FixResult:
+def fix_html(html: Template, *, only: Collection[str] | None = None) -> FixResult:
     """Repair the HTML of a template, before its merge tags are filled in.
 
     The repairs are those of `fix` that are about the page: ``active-content``, ``roles``, ``spacer-alt``,
@@ -168,7 +169,7 @@ def fix_html(html: str, *, only: Collection[str] | None = None) -> FixResult:
     '<p>Hello {{ name }}</p>'
 
     Args:
-        html: The source of the page.
+        html: The source of the page: text, bytes in UTF-8, a path or an open file.
         only: Names of repairs, as for `fix`.
 
     Returns:
@@ -176,9 +177,11 @@ def fix_html(html: str, *, only: Collection[str] | None = None) -> FixResult:
 
     Raises:
         ConfigurationError: For a repair that does not exist, or is none of a page.
+        MessageError: If it is a message, or a file that cannot be read.
     """
     names = _wanted(only, _PAGE_REPAIRS)
-    source = html.encode("utf-8", "replace").decode()  # a lone surrogate cannot be sent
+    source = page_of(html, is_written_again=True)
+    source = source.encode("utf-8", "replace").decode()  # a lone surrogate cannot be sent
     if reason := why_page_untouched(source):
         return FixResult(source.encode(), (), (("message", reason),))
     done, skipped = [], []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mailflows._mail.reader import read_raw
+from mailflows._mail.reader import page_of, read_raw
 from mailflows.content import (
     _headers,
     _images,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from mailflows._clock import Clock
     from mailflows.content._draft import Note
+    from mailflows.content._page import Template
     from mailflows.message import Source
 
 __all__ = ["lint", "lint_html"]
@@ -74,7 +75,7 @@ def lint(
 
 
 def lint_html(
-    html: str,
+    html: Template,
     *,
     flow: Flow | str | None = None,
     clients: str | Iterable[str] = "default",
@@ -88,15 +89,16 @@ def lint_html(
     'image-alt-missing'
 
     Args:
-        html: The source of the page.
+        html: The source of the page: text, bytes, a path or an open file.
         flow: As for `lint`.
         clients: As for `lint`.
         ignore: As for `lint`.
 
     Raises:
         ConfigurationError: For a flow, a client or a code that does not exist.
-        MessageError: If the page is empty.
+        MessageError: If the page is empty, a message, or a file that cannot be read.
     """
+    html = page_of(html)
     if not html.strip():
         msg = "an empty text is not a page"
         raise MessageError(msg, position=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from mailflows._html.scan import scan, seen, unescaped
 from mailflows._html.tree import Element, Text, parse, walk
@@ -13,9 +13,14 @@ from mailflows.content import _css, _media
 from mailflows.content._cascade import Cascade
 
 if TYPE_CHECKING:
+    import os
+
     from mailflows.content._cascade import Style
 
-__all__ = ["Link", "Page", "Run", "is_left_out", "is_spacer", "pixels", "too_much"]
+Template: TypeAlias = "str | bytes | bytearray | memoryview | os.PathLike[str] | BinaryIO"
+"""What a page is read from: its source, or the file that it stands in."""
+
+__all__ = ["Link", "Page", "Run", "Template", "is_left_out", "is_spacer", "pixels", "too_much"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +92,16 @@ class Page:
     @cached_property
     def inline_sheets(self) -> tuple[_css.Sheet, ...]:
         """The style sheets that may be written into the elements."""
-        styles = (e for e in self.tree.named("style") if _is_css(e) and not is_left_out(e))
-        return tuple(map(_sheet, styles))
+        return tuple(map(_sheet, self._inline_styles))
+
+    @property
+    def inline_offsets(self) -> tuple[int, ...]:
+        """Where in the source each of these starts."""
+        return tuple(style.inner for style in self._inline_styles)
+
+    @property
+    def _inline_styles(self) -> list[Element]:
+        return [e for e in self.tree.named("style") if _is_css(e) and not is_left_out(e)]
 
     @cached_property
     def cascade(self) -> Cascade:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from mailflows._html.scan import seen, unescaped
 from mailflows._html.tree import Element, Text, walk
+from mailflows._mail.reader import page_of
 from mailflows.content import _controls
 from mailflows.content._page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mailflows.content._page import Template
 
 __all__ = ["plain_text", "text_of"]
 
@@ -37,7 +40,7 @@ _CLOSING = frozenset(".,;:!?)]}»”’…%\"'")
 """What may stand right behind a link or a picture."""
 
 
-def plain_text(html: str) -> str:
+def plain_text(html: Template) -> str:
     """Return the plain text of an HTML page: the visible text, with the targets of links.
 
     Lists keep their numbers and their depth, a short row of a table is one line, and a struck price stands
@@ -50,8 +53,14 @@ def plain_text(html: str) -> str:
     Hello
     <BLANKLINE>
     See your order (https://example.org/a).
+
+    Args:
+        html: The source of the page: text, bytes, a path or an open file.
+
+    Raises:
+        MessageError: If it is a message, or a file that cannot be read.
     """
-    return text_of(Page(html))
+    return text_of(Page(page_of(html)))
 
 
 def text_of(page: Page) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 from mailflows._html.tree import parse
 from mailflows._mail import structure
 from mailflows._mail.edit import spliced
-from mailflows._mail.reader import read_raw
+from mailflows._mail.reader import Reader, read_raw
 from mailflows._token import Purpose, Signer
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
@@ -143,7 +143,7 @@ class Tracker:
             MessageError: If it is not a message.
         """
         check_ids(campaign, recipient)
-        raw, _ = structure.normal(read_raw(message).data)
+        raw = _bytes_of(message)
         if do_not_track or is_sealed(raw):
             return raw
         seen = recipient if consent is None or consent.opens else ""
@@ -169,7 +169,7 @@ class Tracker:
         Raises:
             MessageError: If it is not a message.
         """
-        raw, _ = structure.normal(read_raw(message).data)
+        raw = _bytes_of(message)
         work = self._rewriting(raw, _PREVIEW, _PREVIEW)
         raw = raw if is_sealed(raw) else self._with_room(raw, work)
         found: list[Link] = []
@@ -190,7 +190,7 @@ class Tracker:
         Raises:
             MessageError: If it is not a message.
         """
-        raw, _ = structure.normal(read_raw(message).data)
+        raw = _bytes_of(message)
         if is_sealed(raw):
             return raw
         return spliced(raw, [(part, undone(part, self._addresses)) for part in pages(raw)])
@@ -288,6 +288,14 @@ class Tracker:
         rules = replace(self._rules, listed=unsubscribe_urls(raw))
         added = "" if self._utm is None else urlencode({"utm_campaign": campaign} | self._utm)
         return Rewriting(self._addresses, rules, campaign, recipient, added)
+
+
+def _bytes_of(message: Source) -> bytes:
+    """Return the bytes of a message, or refuse what is none, such as a page."""
+    found = read_raw(message)
+    reader = Reader(replace(found, data=found.data[: structure.HEADER_LIMIT]))
+    reader.require_header()
+    return structure.normal(found.data)[0]
 
 
 def _link_edits(raw: bytes, part: TextPart, work: Rewriting) -> list[Edit]:
