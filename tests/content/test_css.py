@@ -117,3 +117,24 @@ def test_a_long_page_is_inlined_to_its_end() -> None:
     rows = "<tr><td align=left>x</td></tr>" * 800
     page = f"<style>{css}</style><table class=last>{rows}<tr><td class=k>y</td></tr></table>"
     assert b'<td style="padding: 1px; color: green" class=k>' in fix_html(page, only=["inline-css"]).data
+
+
+@pytest.mark.parametrize(
+    ("source", "selectors"),
+    [
+        (".a { b { top: 0 } }", (".a b",)),
+        (".a { & b { top: 0 } }", (".a b",)),
+        (".a { &.b { top: 0 } }", (".a.b",)),
+        (".a { .b & & { top: 0 } }", (".b .a .a",)),
+    ],
+)
+def test_a_rule_in_a_rule_says_where_the_outer_one_stands(source: str, selectors: tuple[str, ...]) -> None:
+    """At each ampersand; in front where there is none (CSS Nesting, section 3)."""
+    (rule,) = read_sheet(source).rules
+    assert rule.selectors == selectors
+
+
+def test_rules_in_rules_do_not_grow_without_end() -> None:
+    """Each level could multiply what the one before it says."""
+    source = ".a { " + "& & & & & & & & { " * 7 + "top: 0" + " }" * 8
+    assert all(len(selector) <= 500 for rule in read_sheet(source).rules for selector in rule.selectors)

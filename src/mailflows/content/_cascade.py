@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from mailflows._html.tree import Tree
 
-__all__ = ["Cascade", "Matches", "RuleIndex", "Style", "indexed"]
+__all__ = ["Cascade", "Matches", "Ranked", "RuleIndex", "Style", "indexed"]
 
 T = TypeVar("T")
-_Ranked = tuple[int, tuple[int, int, int], int, T]
+Ranked = tuple[int, tuple[int, int, int], int, T]
 """Rank of its layer, specificity, place in the source, and what was made of it."""
-_Entry = tuple[_selectors.Selector, frozenset[str], list[_Ranked[T]]]
+_Entry = tuple[_selectors.Selector, frozenset[str], list[Ranked[T]]]
 """A selector, what must be in the page for it, and what its rule says."""
 
 MAX_MATCHES = 40_000
@@ -141,9 +141,18 @@ class Matches(Generic[T]):
             if key in there or key == "*"
         }
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether there was more to compare than is looked at."""
+        return self._room[0] <= 0
+
     def of(self, element: Element) -> list[T]:
         """Return what was made of the rules that match an element, the weakest rule first."""
-        found: list[_Ranked[T]] = []
+        return [part for *_, part in self.ranked(element)]
+
+    def ranked(self, element: Element) -> list[Ranked[T]]:
+        """Return the same with the rank of each rule: of its layer, its specificity, its place."""
+        found: list[Ranked[T]] = []
         for key in ("*", *element.keys) if self._room[0] > 0 else ():
             if key in self._entries:
                 entries = self._entries[key]
@@ -153,7 +162,7 @@ class Matches(Generic[T]):
                         found += ranked
         if len(found) > 1:
             found.sort(key=_rank)
-        return [part for *_, part in found]
+        return found
 
 
 @lru_cache(maxsize=32)
@@ -166,7 +175,7 @@ def indexed(
     return RuleIndex(sheets, applies, prepared)
 
 
-def _rank(entry: _Ranked[T]) -> tuple[int, tuple[int, int, int], int]:
+def _rank(entry: Ranked[T]) -> tuple[int, tuple[int, int, int], int]:
     return entry[:3]
 
 

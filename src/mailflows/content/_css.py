@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["Block", "Declaration", "Rule", "Sheet", "declarations", "read_sheet"]
+__all__ = ["Block", "Declaration", "Rule", "Sheet", "declarations", "ends", "read_sheet"]
 
 MAX_RULES = 3_000  # bound: rules of a sheet
 _MAX_DEPTH = 8  # bound: blocks in blocks
+_LONGEST = 500  # bound: characters of a selector of a rule in a rule
 _MARK = re.compile(r"""[{};"'()\n]""")
 _IMPORTANT = re.compile(r"\s*+!\s*+important\s*\Z", re.IGNORECASE)
 _PROPERTY = re.compile(r"(?:--[\w-]++|-?[a-zA-Z_][\w-]*+)\Z")
@@ -41,12 +42,14 @@ class Rule:
         declarations: In order.
         conditions: The at-rules around it, outermost first, as in ``@media (max-width: 600px)``.
         is_nested: Whether it stands inside another rule.
+        places: Where in the sheet its block starts and ends; ``(0, 0)`` where others stand in it.
     """
 
     selectors: tuple[str, ...]
     declarations: tuple[Declaration, ...]
     conditions: tuple[str, ...] = ()
     is_nested: bool = False
+    places: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +71,7 @@ class Sheet:
 def read_sheet(source: str) -> Sheet:
     """Read a style sheet; templates repeat theirs, so that the last ones are kept."""
     text, has_comments = _without_comments(source)
-    reader = _Reader(text.replace("<!--", " ").replace("-->", " "))
+    reader = _Reader(text.replace("<!--", "    ").replace("-->", "   "))
     reader.block(0, (), (), 0)
     return Sheet(tuple(reader.rules), tuple(reader.at_rules), has_comments)
 
@@ -88,23 +91,36 @@ def declarations(source: str) -> tuple[Declaration, ...]:
         name = name.strip()
         if not colon or not _PROPERTY.match(name) or not (value := value.strip()):
             continue
+        if "    " in value:  # a comment, or lines of a list
+            value = " ".join(value.split())
         plain = _IMPORTANT.sub("", value) if "!" in value else value
         if plain:
             found.append(Declaration(name.lower(), plain, plain is not value and plain != value))
     return tuple(found)
 
 
+def ends(source: str) -> list[tuple[Declaration, int]]:
+    """Return each declaration of a block, and where its value ends."""
+    found, position = [], 0
+    for piece in _pieces(source if "/*" not in source else _without_comments(source)[0], ";"):
+        if read := declarations(piece):
+            found.append((read[0], position + len(piece.rstrip())))
+        position += len(piece) + 1
+    return found
+
+
 def _without_comments(source: str) -> tuple[str, bool]:
+    """Return a source with spaces in place of its comments, so that all else stays in its place."""
     if "/*" not in source:
         return source, False
-    kept = []
+    kept: list[str] = []
     position = 0
     while (start := source.find("/*", position)) >= 0:
-        kept.append(source[position:start])
         end = source.find("*/", start + 2)
+        kept += (source[position:start], " " * ((end + 2 if end >= 0 else len(source)) - start))
         position = end + 2 if end >= 0 else len(source)
     kept.append(source[position:])
-    return " ".join(kept), True
+    return "".join(kept), True
 
 
 def _pieces(source: str, separator: str) -> list[str]:
@@ -131,6 +147,11 @@ def _pieces(source: str, separator: str) -> list[str]:
 _SPLIT = {mark: re.compile(rf"""["'(){mark}]""") for mark in ";,"}
 
 
+def _within(outer: str, inner: str) -> str:
+    """Return the selector of a rule in another one (CSS Nesting, section 3)."""
+    return inner.replace("&", outer) if "&" in inner else f"{outer} {inner}"
+
+
 class _Reader:
     """Walks over a style sheet; `block` handles what stands between two braces."""
 
@@ -142,7 +163,7 @@ class _Reader:
     def block(self, start: int, selectors: tuple[str, ...], conditions: tuple[str, ...], depth: int) -> int:
         """Read up to the closing brace and return the position behind it."""
         plain: list[str] = []
-        place = len(self.rules)
+        place, first = len(self.rules), start
         while True:
             end, mark = self.next_mark(start)
             piece = self.text[start:end].strip()
@@ -159,7 +180,9 @@ class _Reader:
                 break
             start = end + 1
         if selectors and plain:
-            self.rules.insert(place, Rule(selectors, declarations(";".join(plain)), conditions))
+            places = (first, end) if len(self.rules) == place else (0, 0)
+            rule = Rule(selectors, declarations(";".join(plain)), conditions, places=places)
+            self.rules.insert(place, rule)
         return end + 1
 
     def opened(
@@ -171,8 +194,8 @@ class _Reader:
         if not prelude.startswith("@"):
             own = tuple(s for piece in _pieces(prelude, ",") if (s := piece.strip()))
             if selectors:
-                own = tuple(f"{outer} {inner}" for outer in selectors[:4] for inner in own[:4])
-                own = tuple(s.replace(" &", "") if " &" in s else s for s in own)
+                own = tuple(_within(outer, inner) for outer in selectors[:4] for inner in own[:4])
+                own = tuple(selector for selector in own if len(selector) <= _LONGEST)
                 return self.nested(start, own, conditions, depth)
             return self.block(start, own or ("",), conditions, depth + 1)
         self.at_rules.append(prelude)

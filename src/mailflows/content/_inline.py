@@ -1,7 +1,8 @@
 """Style sheets → ``style`` attributes, for clients that drop style sheets.
 
-Only attribute values change; the style sheet stays, because media queries and ``:hover`` live there. A
-declaration that cannot be read stays behind alone. The result of a second run is that of the first.
+The style sheet stays, because media queries and ``:hover`` live there; what its media queries say is marked
+``!important`` where it must win over what was written into the elements. A declaration that cannot be read
+stays behind alone. The result of a second run is that of the first.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from mailflows._html.merge_tags import merge_tag
 from mailflows.content import _css, _media
 from mailflows.content._cascade import Matches, indexed
+from mailflows.content._conditional import to_mark
 from mailflows.content._page import is_left_out
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from mailflows._html.tree import Element
     from mailflows.content._page import Page
 
-__all__ = ["inlined"]
+__all__ = ["inlined", "strengthened"]
 
 _STYLELESS = frozenset("html head style script title meta link base".split())
 _Pieces = tuple[tuple[str, str], ...]
@@ -44,11 +46,20 @@ def inlined(page: Page) -> Iterator[tuple[Element, str]]:
     """
     rules = Matches(indexed(page.inline_sheets, _is_for_all, _layer), page.tree)
     for element in page.tree.elements:
-        if element.name in _STYLELESS:
+        if not _is_styled(element):
             continue
         layers = rules.of(element)
         if layers and not is_left_out(element) and (style := _changed(element.get("style"), *layers)):
             yield element, style
+
+
+def strengthened(page: Page) -> list[int]:
+    """Return where ``!important`` must be written into the style sheets so that media queries still win."""
+    return to_mark(page, _is_for_all, lambda element: _is_styled(element) and not is_left_out(element))
+
+
+def _is_styled(element: Element) -> bool:
+    return element.name not in _STYLELESS
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mailflows._html.tree import Element, walk
 from mailflows._mail.edit import Edit
 from mailflows.content import _controls
-from mailflows.content._inline import inlined
+from mailflows.content._inline import inlined, strengthened
 from mailflows.content._likeness import ACTIVE, is_active, is_handler
 from mailflows.content._page import Page, is_spacer
 from mailflows.content._visible import unmarked_tables
@@ -137,14 +137,18 @@ _LEAST_WORDS, _MANY_WORDS, _READ = 6, 40, 8_000
 
 def inline_css(page: Page) -> list[Edit]:
     """Write what the style sheets say into ``style`` attributes."""
-    edits = []
+    edits = [Edit(place, place, " !important") for place in strengthened(page)]
     for element, style in inlined(page):
         known = element.attribute("style")
         if known is None:
             edits.append(_attribute(element, "style", style))
         else:
             edits.append(Edit(known.start, known.end, f'style="{style}"'))
-    return edits
+    return sorted(edits, key=_place)
+
+
+def _place(edit: Edit) -> int:
+    return edit.start
 
 
 def _attribute(element: Element, name: str, value: str) -> Edit:

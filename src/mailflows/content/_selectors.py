@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mailflows._html.tree import Element
 
-__all__ = ["IMPLIED", "Compound", "Selector", "compiled", "matches"]
+__all__ = ["IMPLIED", "Compound", "Selector", "compiled", "is_understood", "matches"]
 
 _PIECE = re.compile(
     r"""\s*+([>+~,])\s*+|(\s++)|([.#])((?:[\w\x80-\U0010ffff-]++|\\.)+)|(\*|[a-zA-Z][\w-]*+)"""
@@ -27,6 +27,7 @@ _LONGEST = 500  # RFC 2045 section 6.7: characters of a line
 _MAX_STEPS = 64  # bound: see below
 """How far up, or back, a combinator looks."""
 
+_PSEUDO = frozenset((":first-child", ":last-child", ":root", ":link"))
 IMPLIED = frozenset(("html", "body"))
 """What browsers add where a page does not have it."""
 
@@ -154,6 +155,20 @@ def _before(compound: Compound, element: Element, room: list[int]) -> list[Eleme
     before = siblings[max(0, element.position - steps) : element.position]
     room[0] -= len(before)
     return [node for node in reversed(before) if _is(compound, node)] if room[0] >= 0 else []
+
+
+def is_understood(source: str) -> bool:
+    """Say whether `matches` finds every element that a selector means; one with ``:hover`` means none."""
+    selector = compiled(source)
+    if selector is None:
+        return False
+    compounds = (*selector.around, *([selector.last] if selector.last else []))
+    tests = [test for compound in compounds for test in compound.tests]
+    return all(kind[0] != ":" or kind in _PSEUDO or _is_plain_nth(kind, wanted) for kind, _, wanted in tests)
+
+
+def _is_plain_nth(kind: str, wanted: str) -> bool:
+    return kind == ":nth-child" and (wanted in {"odd", "even"} or wanted.isdecimal())
 
 
 def _is_implied(compound: Compound) -> bool:
