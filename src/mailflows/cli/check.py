@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailflows.cli._terminal import STATUS, say_json, say_table
 from mailflows.flow import Flow
-from mailflows.recipients import Deliverability, RecipientChecker
+from mailflows.recipients import Deliverability, Overrides, RecipientChecker
 
 if TYPE_CHECKING:
     from mailflows.cli._terminal import Tone
@@ -55,6 +55,13 @@ def add_checker_options(command: argparse.ArgumentParser, *, default: Flow | Non
     command.add_argument(
         "--nameserver", action="append", metavar="IP", help="query this resolver (may be repeated)"
     )
+    command.add_argument(
+        "--internal-domain",
+        action="append",
+        default=[],
+        metavar="DOMAIN",
+        help="a domain of your own network, such as firm.lan (may be repeated)",
+    )
     command.add_argument("--port", type=_port, default=53, help="port of the resolver")
 
 
@@ -96,4 +103,5 @@ def checker_of(options: argparse.Namespace) -> RecipientChecker:
         from mailflows._dns import Resolver  # noqa: PLC0415 -- only where it is needed
 
         resolver = Resolver(options.nameserver, port=options.port)
-    return RecipientChecker(resolver=resolver, dns=not options.no_dns, flow=options.flow)
+    own = Overrides.of(internal_domains=options.internal_domain)
+    return RecipientChecker(resolver=resolver, dns=not options.no_dns, flow=options.flow, overrides=own)

@@ -18,7 +18,7 @@ from mailflows.gate._place import SECRETS, store_in
 from mailflows.gate._tally import Tally
 from mailflows.held import HeldMail
 from mailflows.limits import Limiter, presets
-from mailflows.recipients import RecipientChecker
+from mailflows.recipients import Overrides, RecipientChecker
 from mailflows.reputation import Reputation
 from mailflows.senders import SenderControl
 from mailflows.templates import TemplateMemory
@@ -60,7 +60,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         **dict.fromkeys(_SWITCHES, bool),
     },
     "limits": {**dict.fromkeys(Flow, str), "on_error": str},
-    "recipients": {"dns": bool, "budget": (int, float), "refuse": dict},
+    "recipients": {"dns": bool, "budget": (int, float), "refuse": dict, "internal_domains": list},
     "guard": {**dict.fromkeys((f.name for f in fields(GuardSettings)), (int, float)), "kinds": dict},
     "classifier": {"model": str, "threshold": float, "heuristic": bool},
 }
@@ -174,7 +174,8 @@ def _limiter(key: str, value: str, store: Store, how: dict[str, Any]) -> Limiter
 def _recipients(table: Mapping[str, Any]) -> tuple[RecipientChecker, float]:
     """Return the checker: without the DNS unless the file asks for it, since that leaves the machine."""
     budget = float(table.get("budget", 5.0))
-    return RecipientChecker(dns=table.get("dns", False), budget=budget), budget
+    own = Overrides.of(internal_domains=table.get("internal_domains", ()))
+    return RecipientChecker(dns=table.get("dns", False), overrides=own, budget=budget), budget
 
 
 def _classifier(table: Mapping[str, Any], folder: Path) -> Classifier:

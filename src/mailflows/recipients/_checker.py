@@ -16,6 +16,7 @@ from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
 from mailflows.recipients._health import WELL, diagnose, probes, trusted
 from mailflows.recipients._judge import Finding, Judge
 from mailflows.recipients._report import (
+    SLIPS,
     Deliverability,
     DomainState,
     RecipientReason,
@@ -331,6 +332,8 @@ def _ensured(
     refused = report.reasons[0] if report.verdict is Deliverability.UNDELIVERABLE else None
     if refused is None:
         refused = next((reason for reason in report.reasons if reason.code in refuse), None)
+        if refused is not None and report.suggestion:  # a slip is what the person can mend
+            refused = next((reason for reason in report.reasons if reason.code in SLIPS), refused)
     if refused is None:
         return report
     text = sentence(refused.code, language, **dict(refused.parameters))

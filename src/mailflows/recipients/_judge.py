@@ -14,6 +14,7 @@ from mailflows.recipients._domain import NOT_ASKED, DomainFacts
 from mailflows.recipients._repair import repair, strip_markup
 from mailflows.recipients._report import (
     DEAD,
+    SLIPS,
     Deliverability,
     DomainState,
     RecipientReason,
@@ -28,9 +29,18 @@ from mailflows.recipients._syntax import (
     is_example,
     is_special_use,
     read_address,
+    read_internal,
     read_plain_local,
 )
-from mailflows.recipients._traits import NONE, PLAIN, domain_traits, grammar_of, is_ordinary, local_traits
+from mailflows.recipients._traits import (
+    NONE,
+    NOTHING,
+    PLAIN,
+    domain_traits,
+    grammar_of,
+    is_ordinary,
+    local_traits,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,6 +63,7 @@ _SMTPUTF8 = make_reason("smtputf8", "RFC 6531")
 _DELIVERABLE: tuple[Deliverability, tuple[RecipientReason, ...]] = (Deliverability.DELIVERABLE, ())
 _NOT_ASKED = (make_reason("not-asked"),)
 SPECIAL = DomainFacts(DomainState.SPECIAL_USE, "RFC 2606, RFC 6761")
+INTERNAL = DomainFacts(DomainState.OK, "one of your internal domains")
 
 _IN_MARKETING = frozenset({str(Trait.ROLE), str(Trait.SMS_GATEWAY)})
 """What is risky in marketing only: the usual address of a small firm, but a cause of complaints there."""
@@ -70,6 +81,7 @@ class Profile:
     grammar: Grammar | None = None
     is_special: bool = False
     is_example: bool = False
+    is_internal: bool = False
     # The verdict on an address of which nothing else is known, and the facts that it was made from.
     facts: DomainFacts | None = None
     weighed: tuple[Deliverability, tuple[RecipientReason, ...]] = (Deliverability.UNKNOWN, ())
@@ -91,7 +103,8 @@ class Finding:
     @property
     def domain(self) -> str | None:
         """The domain to ask about, or `None`."""
-        return self.profile.ascii if self.profile and not self.profile.is_special else None
+        profile = self.profile
+        return profile.ascii if profile and not (profile.is_special or profile.is_internal) else None
 
     @property
     def meant_domain(self) -> str | None:
@@ -154,6 +167,8 @@ class Judge:
 
     def _find_new(self, text: object) -> Finding:
         read = read_address(text)
+        if isinstance(read, Unreadable) and read.domain and self._overrides.is_internal(read.domain):
+            read = read_internal(str(text)) or read
         if isinstance(read, Unreadable):
             return Finding(text if isinstance(text, str) else "", "", None, None, read)
         profile = self._profiles.get(read.ascii_domain) or self._profile(read.ascii_domain, read.domain)
@@ -161,7 +176,8 @@ class Judge:
         return Finding(str(text), read.local, profile, about, None, read.needs_smtputf8)
 
     def _profile(self, domain: str, unicode: str) -> Profile:
-        about = domain_traits(domain, unicode=unicode, overrides=self._overrides)
+        is_internal = bool(self._overrides.internal_domains) and self._overrides.is_internal(domain)
+        about = NOTHING if is_internal else domain_traits(domain, unicode=unicode, overrides=self._overrides)
         if len(self._profiles) >= _KEPT_DOMAINS:
             self._profiles.clear()
             self._plain.clear()
@@ -172,8 +188,9 @@ class Judge:
             key_rule(domain),
             domain == unicode,
             grammar_of(domain),
-            is_special_use(domain),
-            is_example(domain),
+            is_special_use(domain) and not is_internal,
+            is_example(domain) and not is_internal,
+            is_internal,
         )
         if "xn--" not in domain:
             self._plain[domain] = profile
@@ -203,7 +220,7 @@ class Judge:
         if profile is None or finding.about is None:
             return self._refuse(finding, now)
         local = finding.local
-        facts = SPECIAL if profile.is_special else facts
+        facts = SPECIAL if profile.is_special else INTERNAL if profile.is_internal else facts
         verdict, reasons = self.weigh(finding, facts, suppression=suppression, further=further)
         normalized = f"{local}@{profile.unicode}"
         ascii_form = normalized if profile.is_plain else f"{local}@{profile.ascii}"
@@ -346,7 +363,7 @@ class Judge:
         if len(reasons) == 1 and reasons[0].code not in _IN_MARKETING:
             return reasons[0].verdict or Deliverability.DELIVERABLE, reasons
         seen = [self._for_flow(reason) for reason in reasons]
-        seen.sort(key=lambda reason: -1 if reason.verdict is None else _ORDER[reason.verdict], reverse=True)
+        seen.sort(key=_gravity, reverse=True)
         return seen[0].verdict or Deliverability.DELIVERABLE, tuple(seen)
 
     def _for_flow(self, reason: RecipientReason) -> RecipientReason:
@@ -404,6 +421,11 @@ class Judge:
 def _judge_of(overrides: Overrides, flow: Flow | None) -> Judge:
     # `NONE` is known by its identity, which another process has not.
     return Judge(overrides=NONE if overrides == NONE else overrides, flow=flow)
+
+
+def _gravity(reason: RecipientReason) -> tuple[int, bool]:
+    """Return what decides first: the verdict, then what was meant, as that is what the person can mend."""
+    return -1 if reason.verdict is None else _ORDER[reason.verdict], reason.code in SLIPS
 
 
 _MAY_TAKE_MAIL = frozenset({DomainState.OK, DomainState.NOT_ASKED, DomainState.UNKNOWN})

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEAD",
+    "SLIPS",
     "Deliverability",
     "DomainState",
     "RecipientReason",
@@ -86,6 +87,10 @@ DEAD = frozenset(
     }
 )
 """The states in which mail to the domain bounces."""
+
+
+SLIPS = frozenset({"typo", "confusable"})
+"""Codes of reasons that say what was probably meant."""
 
 
 class Trait(StrEnum):

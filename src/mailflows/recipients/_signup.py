@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from mailflows._result import Result
-from mailflows.recipients._report import Deliverability, RecipientReason, Trait, make_reason
+from mailflows.recipients._report import SLIPS, Deliverability, RecipientReason, Trait, make_reason
 
 if TYPE_CHECKING:
     from mailflows._result import Table
@@ -96,7 +96,8 @@ def signup_risk(report: RecipientReport, *, known_client: bool = False) -> SignU
     if not bad and not shared and looks_random(report.address.rpartition("@")[0]):
         shared = (make_reason("random-local-part"),)
     step = (1 if bad else 0) + (0 if known_client or not (bad or shared) else 1)
-    return SignUpRisk(_LEVELS[step], bad + (() if known_client else shared), known_client)
+    slips = tuple(reason for reason in report.reasons if bad and reason.code in SLIPS)
+    return SignUpRisk(_LEVELS[step], slips + bad + (() if known_client else shared), known_client)
 
 
 # Letters that stand together in names of many languages without a vowel between them.

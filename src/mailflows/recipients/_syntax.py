@@ -6,7 +6,15 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["MAX_OCTETS", "Address", "Unreadable", "is_example", "is_special_use", "read_address"]
+__all__ = [
+    "MAX_OCTETS",
+    "Address",
+    "Unreadable",
+    "is_example",
+    "is_special_use",
+    "read_address",
+    "read_internal",
+]
 
 # A plain ASCII address that email-validator accepts unchanged but for the case of its domain; whatever
 # does not match is not refused but handed to email-validator. tests/recipients/test_syntax.py holds
@@ -146,6 +154,19 @@ def _refused(text: str) -> Unreadable:
         return Unreadable("special-use", domain=domain)
     code, parameters = diagnose(text)
     return Unreadable(code, parameters, domain or None)
+
+
+def read_internal(text: str) -> Address | None:
+    """Read an address at a host name that need have no dot, and may be reserved; `None` for any other.
+
+    >>> read_internal("root@Files").domain, read_internal("no one@files")
+    ('files', None)
+    """
+    local, _, domain = text.rpartition("@")
+    plain = read_plain_local(local)
+    if plain is None or len(text) > MAX_OCTETS or not _HOST.match(domain):
+        return None
+    return Address(plain, domain.lower(), domain.lower())
 
 
 def _names_special_use(text: str) -> bool:

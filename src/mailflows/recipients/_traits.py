@@ -42,6 +42,8 @@ class Overrides:
         roles: Further role words.
         not_roles: Words that are not roles here.
         known: Domains that are not typos, such as the sender's own and its partners'.
+        internal_domains: Domains that exist inside your own network alone, such as ``firm.lan``, with all
+            below them: their addresses take mail, and the DNS is not asked.
     """
 
     disposable: frozenset[str] = frozenset()
@@ -50,6 +52,7 @@ class Overrides:
     not_roles: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
     traps: frozenset[str] = frozenset()
+    internal_domains: frozenset[str] = frozenset()
 
     @classmethod
     def of(  # noqa: PLR0913 -- what a user may know better
@@ -61,18 +64,26 @@ class Overrides:
         not_roles: Iterable[str] = (),
         known: Iterable[str] = (),
         traps: Iterable[str] = (),
+        internal_domains: Iterable[str] = (),
     ) -> Overrides:
         """Return overrides from any collections, or from open files with a word a line; case is ignored."""
-        for words in (disposable, not_disposable, roles, not_roles, known, traps):
+        given = (disposable, not_disposable, roles, not_roles, known, traps, internal_domains)
+        for words in given:
             if isinstance(words, str):
                 msg = f"overrides must be collections of words, not one string: {words!r}"
                 raise ConfigurationError(msg, field="overrides")
-        lower = [
-            frozenset(word.strip().lower() for word in words) - {""}
-            for words in (disposable, not_disposable, roles, not_roles, known, traps)
-        ]
+        lower = [frozenset(word.strip().lower() for word in words) - {""} for words in given]
         lower[2], lower[3] = (frozenset(map(_reference.squeeze, words)) for words in lower[2:4])
         return cls(*lower)
+
+    def is_internal(self, domain: str) -> bool:
+        """Return whether a domain, or one above it, is in the sender's own network alone.
+
+        >>> Overrides.of(internal_domains={"lan"}).is_internal("mail.firm.lan")
+        True
+        """
+        labels = domain.split(".")
+        return any(".".join(labels[at:]) in self.internal_domains for at in range(len(labels)))
 
 
 NONE = Overrides()
@@ -135,12 +146,12 @@ def domain_traits(domain: str, *, unicode: str, overrides: Overrides = NONE) -> 
     if is_free_mail(domain) and (listed is None or listed.code != Trait.DISPOSABLE):
         reasons.append(make_reason("free-mail", domain))
     if not reasons:
-        return _NOTHING
+        return NOTHING
     traits = frozenset(_TRAITS[reason.code] for reason in reasons if reason.code in _TRAITS)
     return DomainTraits(traits, tuple(reasons), meant)
 
 
-_NOTHING = DomainTraits(frozenset(), (), None)
+NOTHING = DomainTraits(frozenset(), (), None)
 _TRAITS = {str(trait): trait for trait in Trait}
 
 
