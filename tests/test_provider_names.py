@@ -14,6 +14,7 @@ from mailflows.flows import FlowRoute
 from mailflows.flows._esp import _esps
 from mailflows.limits import MemoryStore, presets
 from mailflows.pacing import Pacer
+from mailflows.recipients._bounce_rate import known_policies
 from mailflows.reputation import Reputation
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def test_a_spelling_means_one_provider() -> None:
 def test_each_row_is_a_provider_of_some_table() -> None:
     """A row whose provider no table knows would be found by nobody."""
     known = {*_esps(), *presets.account_providers(), *(one.name for one in large_providers())}
+    known |= {policy.name for policy in known_policies()}
     assert [row for row in ROWS if meant_provider(row[0], known) is None] == []
 
 

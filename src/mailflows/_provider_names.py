@@ -11,7 +11,7 @@ from mailflows import _data
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["folded", "meant_provider", "spellings_of"]
+__all__ = ["every_spelling", "folded", "is_provider", "meant_provider", "spellings_of"]
 
 
 def meant_provider(word: str, known: Iterable[str]) -> str | None:
@@ -24,6 +24,20 @@ def meant_provider(word: str, known: Iterable[str]) -> str | None:
     wanted = folded(word)
     group = _groups().get(wanted, (wanted,))
     return next((by_spelling[name] for name in (wanted, *group) if name in by_spelling), None)
+
+
+def is_provider(word: str) -> bool:
+    """Return whether a word is a spelling of any provider of the table.
+
+    >>> is_provider("Hub Spot"), is_provider("nobody")
+    (True, False)
+    """
+    return folded(word) in _groups()
+
+
+def every_spelling() -> tuple[str, ...]:
+    """Return every spelling of every provider of the table."""
+    return tuple(one for row in _rows() for one in row)
 
 
 def spellings_of(known: Iterable[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ A message may be hostile; everything that reaches HTML is escaped here, and nowh
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -31,7 +32,9 @@ __all__ = [
     "Severity",
     "Table",
     "View",
+    "heading",
     "number_of",
+    "paragraph",
     "plain",
     "printable",
     "to_frame",
@@ -81,8 +84,18 @@ class View:
 
     def save_html(self, path: str | os.PathLike[str]) -> None:
         """Write what a notebook shows as a page of its own, without scripts or outside resources."""
-        page = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>mailflows</title>{_STYLE}"
-        Path(path).write_text(f"{page}<body>{self._repr_html_()}</body></html>\n", "utf-8")
+        title = escape(self._page_title())
+        head = (
+            "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+            "<meta name='viewport' content='width=device-width,initial-scale=1'>"
+            f"<title>{title} - mailflows</title>{_STYLE}</head>"
+        )
+        body = f"<body><main><h1>{title}</h1>{self._repr_html_()}</main></body></html>\n"
+        Path(path).write_text(f"{head}{body}", "utf-8")
+
+    def _page_title(self) -> str:
+        """Return the title of a page: by default the words of the class, such as "Lint report"."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
 
     def _repr_html_(self) -> str:
         """Return it as a small escaped table, for a notebook."""
@@ -285,10 +298,20 @@ def _flat(value: Any, name: str) -> Iterable[tuple[str, Any]]:  # noqa: ANN401 -
         yield name, None if isinstance(value, dict | list) else value
 
 
+# choice: what reads well on a screen and on paper, by day and by night; lines have the colour of the text
 _STYLE = (
-    "<style>:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:2em}"
-    "table{border-collapse:collapse;margin:.5em 0}th,td{padding:.2em .8em .2em 0;vertical-align:top}"
-    "th{border-bottom:1px solid}</style>"
+    "<style>:root{color-scheme:light dark}"
+    "body{font:16px/1.55 system-ui,-apple-system,'Segoe UI',sans-serif;margin:0}"
+    "body{background:Canvas;color:CanvasText}"
+    "main{max-width:64rem;margin:0 auto;padding:2.5rem 1.5rem 4rem}"
+    "h1{font-size:1.6rem;line-height:1.25;font-weight:650;margin:0 0 1rem;text-wrap:balance}"
+    "p{max-width:44rem;margin:.6rem 0 1.2rem}main>div{margin:1.8rem 0 0}"
+    "table{border-collapse:collapse;margin:.5rem 0;font-variant-numeric:tabular-nums;font-size:.94rem}"
+    "th,td{padding:.35rem 1.4rem .35rem 0;vertical-align:top;"
+    "border-bottom:1px solid color-mix(in srgb,CanvasText 14%,transparent)}"
+    "th{font-weight:600;border-bottom-color:color-mix(in srgb,CanvasText 45%,transparent)}"
+    "tbody tr:last-child td{border-bottom:0}"
+    "@media print{main{padding:0}}</style>"
 )
 
 
@@ -332,6 +355,16 @@ def to_text(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
         "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+def heading(text: str) -> str:
+    """Set a line that stands above several tables."""
+    return f"<p style='margin:.4em 0'><strong>{escape(printable(text))}</strong></p>"
+
+
+def paragraph(text: str) -> str:
+    """Set a paragraph as HTML, in lines that can be read."""
+    return f"<p style='max-width:44em;line-height:1.5'>{escape(printable(text))}</p>"
 
 
 def to_html(title: str, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:

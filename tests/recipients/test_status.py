@@ -229,7 +229,7 @@ def test_a_policy_by_any_spelling_of_its_provider(word: str, name: str) -> None:
     assert check_list([], dns=False).policy(word).policy.name == name
 
 
-@pytest.mark.parametrize("word", ["", "a", "hubspot", "and"])
+@pytest.mark.parametrize("word", ["", "a", "hub", "and"])
 def test_no_policy_is_guessed(word: str) -> None:
     """A letter that a name has is not that provider."""
     with pytest.raises(ConfigurationError, match="no bounce limit"):

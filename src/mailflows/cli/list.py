@@ -74,7 +74,8 @@ def _run(options: argparse.Namespace) -> int:
         _require_apart(options)
         rows = sys.stdin.buffer if options.file == "-" else options.file
         report = checker.check_list(rows, column=options.column, cache=options.cache)
-        advice = report.policy(options.provider).advice if options.provider else report.advice
+        policy = report.policy(options.provider) if options.provider else None
+        advice = report.advice if policy is None else policy.advice
         if options.out:
             report.to_csv(options.out, delimiter=options.delimiter, encoding=options.encoding)
         if options.clean:
@@ -87,10 +88,13 @@ def _run(options: argparse.Namespace) -> int:
         return 2
     left_out = {} if written is None else report.left_out(ignore_status=options.ignore_status)
     if options.json:
+        decides = {} if policy is None else {"decided_by": policy.to_dict()}
         clean = {} if written is None else {"clean": {"written": written, "left_out": left_out}}
-        say_json(report.to_dict() | clean)
+        say_json(report.to_dict() | decides | clean)
     else:
         say(report)
+        if policy is not None:
+            say(f"\n{policy}\n{policy.policy.rule[0].upper()}{policy.policy.rule[1:]}.")
     if written is not None:
         _tell_clean(report, options, written, left_out)
     return int(advice is not Advice.GO)

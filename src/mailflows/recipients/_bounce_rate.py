@@ -49,6 +49,7 @@ __all__ = [
     "judge",
     "known_policies",
     "predict",
+    "unpublished_policy",
 ]
 
 CLASSES: dict[str, tuple[float, float]] = {
@@ -371,7 +372,22 @@ def known_policies() -> tuple[Policy, ...]:
     >>> [policy.name for policy in known_policies()][:2]
     ['Amazon SES', 'Brevo']
     """
-    return tuple(Policy(**entry) for entry in tomllib.loads(_data.read("recipients/policies.toml"))["policy"])
+    return tuple(Policy(**entry) for entry in _table()["policy"])
+
+
+def unpublished_policy(name: str) -> Policy:
+    """Return what is applied for a provider that publishes no limit.
+
+    >>> unpublished_policy("Mailgun").hard_bounce == min(one.hard_bounce for one in known_policies())
+    True
+    """
+    entry = _table()["unpublished"]
+    return Policy(**{**entry, "name": name, "rule": entry["rule"].format(name=name), "ours": True})
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(_data.read("recipients/policies.toml"))
 
 
 def judge(

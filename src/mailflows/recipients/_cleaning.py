@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailflows._mailbox import mailbox_key
 from mailflows.recipients._report import Deliverability
-from mailflows.recipients._status import SUPPRESSED
+from mailflows.recipients._status import MARKS, SUPPRESSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["Cleaning"]
 
 BAD_ROW, DUPLICATE = "bad-row", "duplicate"
+
+_MENDED = frozenset(map(str, Deliverability))
+"""What a suggestion may mend; not a wish of the owner, nor a mailbox that stands in the list."""
+
+
+def _decisive(whys: list[str]) -> str:
+    """Return why a row is left out of which no address is kept: a mark only where all have one."""
+    return next((why for why in whys if why not in _MARKED), whys[0] if whys else BAD_ROW)
+
+
+_MARKED = frozenset((*MARKS, SUPPRESSED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +44,44 @@ class Cleaning:
 
     def rows(self) -> Iterator[tuple[JudgedRow, list[str], str]]:
         """Yield every row, the addresses of it that are mailed, and why none is; one of both is empty."""
-        kept = {Deliverability.DELIVERABLE}
-        if self.risky:
-            kept |= {Deliverability.RISKY, Deliverability.UNKNOWN}
-        elif not self.dns:
-            kept.add(Deliverability.UNKNOWN)
         mended: set[str] = set()
         for row in self.judged.rows():
-            addresses, why, marked = [], "", ""
+            addresses, whys = [], []
             for report, first, mark in zip(row.reports, row.firsts, row.marks, strict=True):
-                if mark and (mark == SUPPRESSED or report.is_suppressed or not self.ignore_status):
-                    marked = marked or (SUPPRESSED if self.ignore_status else mark)
-                elif report.verdict in kept:
-                    if first is None:
-                        addresses.append(report.address)
-                    why = why or DUPLICATE
-                elif self.apply_suggestions and self._is_new(report, mended):
+                why = self._why_not(report.verdict, first, mark, is_suppressed=report.is_suppressed)
+                if not why:
+                    addresses.append(report.address)
+                elif why in _MENDED and self.apply_suggestions and self._is_new(report, mended):
                     addresses.append(str(report.suggestion))
                 else:
-                    why = why or str(report.verdict)
-            yield row, addresses, "" if addresses else why or marked or BAD_ROW
+                    whys.append(why)
+            yield row, addresses, "" if addresses else _decisive(whys)
+
+    def left_out(self) -> Counter[str]:
+        """Return how many rows are left out, by why."""
+        if self.apply_suggestions:
+            return Counter(why for _, _, why in self.rows() if why)
+        found: Counter[str] = Counter()
+        for fates in self.judged.fates():
+            whys = [self._why_not(verdict, first, mark, is_suppressed=s) for verdict, first, mark, s in fates]
+            if all(whys):
+                found[_decisive(whys)] += 1
+        return found
+
+    def _why_not(self, verdict: Deliverability, first: int | None, mark: str, *, is_suppressed: bool) -> str:
+        """Return why an address is left out, by its verdict, the row that it duplicates, and its mark."""
+        if mark and not self.ignore_status:
+            return mark
+        if is_suppressed:
+            return SUPPRESSED
+        if not self._keeps(verdict):
+            return str(verdict)
+        return "" if first is None else DUPLICATE
+
+    def _keeps(self, verdict: Deliverability) -> bool:
+        if verdict is Deliverability.UNKNOWN:
+            return self.risky or not self.dns
+        return verdict is Deliverability.DELIVERABLE or (self.risky and verdict is Deliverability.RISKY)
 
     def _is_new(self, report: RecipientReport, mended: set[str]) -> bool:
         """Return whether a suggestion is a mailbox that is not in the list, and remember it."""

@@ -5,18 +5,36 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sqlite3
-from collections import Counter
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mailflows._provider_names import meant_provider, spellings_of
-from mailflows._result import Bar, Reason, Result, Severity, number_of, plain, to_html, to_text
+from mailflows._provider_names import every_spelling, is_provider, meant_provider, spellings_of
+from mailflows._result import (
+    Bar,
+    Reason,
+    Result,
+    Severity,
+    heading,
+    number_of,
+    paragraph,
+    plain,
+    to_html,
+    to_text,
+)
 from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
-from mailflows.recipients._bounce_rate import Advice, Policy, PolicyVerdict, Prediction
+from mailflows.recipients._bounce_rate import (
+    Advice,
+    Policy,
+    PolicyVerdict,
+    Prediction,
+    judge,
+    unpublished_policy,
+)
 from mailflows.recipients._cleaning import Cleaning
 from mailflows.recipients._csv import Dialect
+from mailflows.recipients._explained import in_words
 from mailflows.recipients._plot import draw
 from mailflows.recipients._reference import DataSource
 from mailflows.recipients._report import Deliverability, DomainState, Trait
@@ -124,11 +142,14 @@ class ListReport(Result):
     def policy(self, provider: str) -> PolicyVerdict:
         """Return what the policy of a provider means for the list.
 
+        Of a provider that publishes no limit, the strictest that another one publishes is applied, and the
+        rule says so.
+
         Args:
             provider: Its name in any common spelling: ``brevo``, ``SES``, ``Sendinblue``, ``gmail``.
 
         Raises:
-            ConfigurationError: If no policy is known of it; with the names of those that are.
+            ConfigurationError: If there is no such provider; with the one that was probably meant.
 
         Example:
             >>> from mailflows import check_list
@@ -138,11 +159,31 @@ class ListReport(Result):
         # One rule may be of two providers: "Gmail and Yahoo".
         known = {name: one for one in self.policies for name in one.policy.name.split(" and ")}
         name = meant_provider(provider, known)
-        if name is None:
-            hint = did_you_mean(provider, spellings_of(known), choices=tuple(known))
-            msg = f"no bounce limit is published by {provider!r}, or known here: {hint}"
-            raise ConfigurationError(msg, field="provider")
-        return known[name]
+        if name is not None:
+            return known[name]
+        if is_provider(provider):
+            return judge(
+                unpublished_policy(provider.strip()),
+                self.prediction,
+                is_certain=self.dns,
+                is_believed=not self.resolver_trouble,
+            )
+        hint = did_you_mean(provider, (*spellings_of(known), *every_spelling()), choices=tuple(known))
+        msg = f"no bounce limit is known of {provider!r}, which is no provider of our table: {hint}"
+        raise ConfigurationError(msg, field="provider")
+
+    def explain(self) -> str:
+        """Return one paragraph for whoever decides whether to send.
+
+        It says what was checked, what is left out and why, what to expect of the list, and what to do next;
+        no address stands in it.
+
+        Example:
+            >>> from mailflows import check_list
+            >>> print(check_list(["ada@shop.fr", "ADA@shop.fr"], dns=False).explain()[:71])
+            2 rows were read, with 2 addresses at 1 domain; DNS checks were off. 1
+        """
+        return in_words(self)
 
     def reports(self) -> Iterator[tuple[int, RecipientReport, int | None]]:
         """Yield every address: its line, its report, and the line of the row that it duplicates."""
@@ -180,8 +221,7 @@ class ListReport(Result):
             ``bad-row``, ``duplicate``, a verdict, or why a row is not to be mailed, as in `do_not_mail`; the
             most frequent first. All other rows are kept.
         """
-        cleaning = self._cleaning(risky, apply_suggestions, ignore_status)
-        return dict(Counter(why for _, _, why in cleaning.rows() if why).most_common())
+        return dict(self._cleaning(risky, apply_suggestions, ignore_status).left_out().most_common())
 
     def _cleaning(self, risky: bool, apply_suggestions: bool, ignore_status: bool) -> Cleaning:  # noqa: FBT001 -- as `clean` has them
         return Cleaning(self.judged, self.dns, risky, apply_suggestions, ignore_status)
@@ -370,19 +410,24 @@ class ListReport(Result):
         }
 
     def __str__(self) -> str:
-        parts = [self._headline(), "", to_text(["what", "rows", "share"], self._counts())]
+        parts = [self._headline(), "", self.explain(), "", to_text(["what", "rows", "share"], self._counts())]
         parts += ["", to_text(["policy", "advice", "sample", "why"], self._advice_rows())]
         parts += [f"\n{finding.severity}: {finding}" for finding in self.findings]
         if self.typos:
             parts += ["", "Typing errors: " + ", ".join(f"{a} → {m}" for a, m in self.typos[:10])]
         return "\n".join(parts)
 
+    def _page_title(self) -> str:
+        return f"Mailing list: {number_of(self.addresses, 'address', 'addresses')}; advice: {self.advice}"
+
     def _repr_html_(self) -> str:
-        """Return the report as small escaped tables, for a notebook."""
+        """Return the report as a paragraph and small escaped tables, for a notebook."""
         shares: list[list[Cell]] = [
-            [name, count, Bar(share, f"{share:.1%}")] for name, count, share in self._shares()
+            [name.replace("  ", "\u00b7 "), count, Bar(share, f"{share:.1%}")]
+            for name, count, share in self._shares()
         ]
-        html = to_html(self._headline(), ["what", "rows", "share"], shares)
+        html = heading(self._headline()) + paragraph(self.explain())
+        html += to_html("Counts", ["what", "rows", "share"], shares)
         html += to_html("What each policy means", ["policy", "advice", "sample", "why"], self._advice_rows())
         if self.findings:
             found: list[list[Cell]] = [[str(one.severity), one.sentence] for one in self.findings]
@@ -394,29 +439,16 @@ class ListReport(Result):
         return html
 
     def _headline(self) -> str:
-        asked = "" if self.dns else " DNS checks were off."
-        trouble = f" {self._unchecked()}" if self.resolver_trouble else ""
         mailboxes = self.prediction.addresses
         mailed = (
             ""
             if mailboxes == self.addresses
             else f", {number_of(mailboxes, 'mailbox', 'mailboxes')} to send to"
         )
-        read = "" if self.column is None else f' Read from the column "{self.column}".'
-        if self.other_columns:
-            read += f" There are also addresses in {', '.join(self.other_columns)}."
         addresses = number_of(self.addresses, "address", "addresses")
         return (
             f"{addresses} at {number_of(self.domains, 'domain')}{mailed}: {self.prediction} hard bounces"
-            f" predicted; {self.advice}.{asked}{trouble}{read}"
-        )
-
-    def _unchecked(self) -> str:
-        """Say what a resolver that is sick leaves open."""
-        count = number_of(self.verdicts[Deliverability.UNKNOWN], "address", "addresses")
-        return (
-            f"The domains of {count} could not be checked: {self.resolver_trouble}. That is not held against"
-            " them: the prediction is made as if the DNS had not been asked about them."
+            f" predicted; {self.advice}."
         )
 
     def _shares(self) -> list[tuple[str, int, float]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEAD",
+    "OF_THE_LIST",
     "SLIPS",
     "Deliverability",
     "DomainState",
@@ -88,6 +89,9 @@ DEAD = frozenset(
 )
 """The states in which mail to the domain bounces."""
 
+
+OF_THE_LIST = frozenset({"suppressed", "do-not-mail"})
+"""Codes of reasons that are known of the address itself: it bounced, or its owner wants no mail."""
 
 SLIPS = frozenset({"typo", "confusable"})
 """Codes of reasons that say what was probably meant."""
@@ -181,7 +185,7 @@ class RecipientReport(Result):
     @property
     def is_suppressed(self) -> bool:
         """Whether it is on the suppression list that the checker asks, or known to bounce."""
-        return any(reason.code in _OF_THE_LIST for reason in self.reasons)
+        return any(reason.code in OF_THE_LIST for reason in self.reasons)
 
     def __str__(self) -> str:
         """Return one line: the verdict, and why."""
@@ -210,9 +214,6 @@ class RecipientReport(Result):
             for reason in self.reasons
         ]
         return str(self), ["code", "what was found", "evidence", "at best"], rows
-
-
-_OF_THE_LIST = frozenset({"suppressed", "do-not-mail"})
 
 
 def _printable(text: str) -> str:

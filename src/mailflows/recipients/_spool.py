@@ -20,7 +20,14 @@ from mailflows._mailbox import duplicate_key
 from mailflows.errors import ConfigurationError
 from mailflows.recipients._csv import PLAIN
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts
-from mailflows.recipients._report import Deliverability, DomainState, RecipientReport, Trait, make_reason
+from mailflows.recipients._report import (
+    OF_THE_LIST,
+    Deliverability,
+    DomainState,
+    RecipientReport,
+    Trait,
+    make_reason,
+)
 from mailflows.recipients._status import SUPPRESSED
 
 if TYPE_CHECKING:
@@ -420,6 +427,18 @@ class Judged:
                 ),
             )
 
+    def fates(self) -> Iterator[list[tuple[Deliverability, int | None, str, bool]]]:
+        """Yield of every row what decides whether it is mailed, without the reports.
+
+        Of each address: its verdict, the line that it duplicates, why a column of status says not to mail
+        it, and whether it is suppressed.
+        """
+        for _, group in groupby(self.spool.entries(), key=lambda entry: entry.number):
+            judged = [(entry, self._unpacked(entry.outcome)) for entry in group if entry.outcome is not None]
+            yield [
+                (facts["verdict"], entry.first, entry.mark, facts["is_suppressed"]) for entry, facts in judged
+            ]
+
     def outcomes(self) -> Iterator[tuple[dict[str, Any], int]]:
         """Yield what was found and how many rows share it."""
         for number, count in self.spool.outcomes():
@@ -440,6 +459,7 @@ class Judged:
             )
             for code, parameters, evidence, best in facts["reasons"]
         )
+        facts["is_suppressed"] = any(reason.code in OF_THE_LIST for reason in facts["reasons"])
         facts["traits"] = frozenset(map(Trait, facts["traits"]))
         facts["hosts"] = tuple(facts["hosts"])
         facts["verdict"] = Deliverability(facts["verdict"])

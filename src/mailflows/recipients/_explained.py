@@ -1,0 +1,112 @@
+"""A report on a list in words, for whoever decides whether to send to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailflows._result import Severity, number_of
+from mailflows.recipients._bounce_rate import Advice
+from mailflows.recipients._report import Deliverability
+
+if TYPE_CHECKING:
+    from mailflows.recipients._bounce_rate import PolicyVerdict
+    from mailflows.recipients._list_report import ListReport
+
+__all__ = ["in_words"]
+
+_LEFT_OUT = {
+    "bad-row": "without an address",
+    "duplicate": "repeated",
+    "unknown": "not checked",
+    "complained": "of people who complained",
+    "bounced": "that bounced before",
+    "unsubscribed": "of people who unsubscribed",
+    "no-consent": "without consent",
+    "suppressed": "on the suppression list",
+}
+"""Why rows are left out, as it follows their number; what is not here is said as it is: "3 risky"."""
+
+
+def in_words(report: ListReport) -> str:
+    """Return one paragraph: what was checked, what is left out and why, what to expect, what to do next."""
+    alarms = [one.sentence for one in report.findings if one.severity is Severity.ERROR]
+    parts = [_checked(report), _kept(report), _slips(report), *alarms, _expected(report), _next_step(report)]
+    return " ".join(filter(None, parts))
+
+
+def _checked(report: ListReport) -> str:
+    column = "" if report.column is None else f' from the column "{report.column}"'
+    verb = "was" if report.rows == 1 else "were"
+    held = number_of(report.addresses, "address", "addresses")
+    where = number_of(report.domains, "domain")
+    read = f"{number_of(report.rows, 'row')} {verb} read{column}, with {held} at {where}"
+    others = (
+        f" There are also addresses in {', '.join(report.other_columns)}." if report.other_columns else ""
+    )
+    if not report.dns:
+        return f"{read}; DNS checks were off.{others}"
+    if not report.resolver_trouble:
+        return f"{read}; each domain was looked up in the DNS.{others}"
+    count = number_of(report.verdicts[Deliverability.UNKNOWN], "address", "addresses")
+    return (
+        f"{read}.{others} The domains of {count} could not be checked: {report.resolver_trouble}. That is"
+        " not held against them: no address is called undeliverable for its domain, and the prediction is"
+        " made as if the DNS had not been asked."
+    )
+
+
+def _kept(report: ListReport) -> str:
+    left_out = report.left_out()
+    lost = sum(left_out.values())
+    kept = f"{number_of(report.rows - lost, 'row')} can be sent to"
+    if not lost:
+        return f"{kept}, all that there are." if report.rows else ""
+    whys = ", ".join(f"{count} {_LEFT_OUT.get(why, why)}" for why, count in left_out.items())
+    return f"{kept}; {number_of(lost, 'row')} {'is' if lost == 1 else 'are'} left out: {whys}."
+
+
+def _slips(report: ListReport) -> str:
+    count = report.reasons.get("typo", 0)
+    if not count:
+        return ""
+    looks = f"{number_of(count, 'address', 'addresses')} {'looks' if count == 1 else 'look'} mistyped"
+    return f"{looks}: ask these people, or apply the suggestions."
+
+
+def _expected(report: ListReport) -> str:
+    said = report.prediction
+    if not said.addresses:
+        return ""
+    strictest = _strictest(report).policy
+    others = " but for those who are not to be mailed," if report.do_not_mail else ""
+    return (
+        f"Mailed as it is,{others} {said.rate:.1%} of the list would bounce"
+        f" (with 90% certainty between {said.low:.1%} and {said.high:.1%}); the strictest limit is"
+        f" {strictest.hard_bounce:.0%} ({strictest.name})."
+    )
+
+
+def _strictest(report: ListReport) -> PolicyVerdict:
+    """Return what the lowest limit on bounces means; of several, that of who publishes it."""
+    every = [one for one in report.policies if one.policy.max_recipients is None]
+    return min(every, key=lambda one: (one.policy.hard_bounce, one.policy.ours))
+
+
+def _next_step(report: ListReport) -> str:
+    if not report.prediction.addresses:
+        return "There is nobody to send to: see that the right file and column were read."
+    if report.resolver_trouble:
+        return "Check the list again with another resolver before you send to it."
+    if report.advice is Advice.GO:
+        return "That is within every limit: write the rows that can be sent to with clean_to_csv(), and send."
+    if report.advice is Advice.SAMPLE_FIRST:
+        strictest = _strictest(report)
+        few = f"at most {strictest.allowed} of it bounce" if strictest.allowed else "none of it bounces"
+        return (
+            "That may be too much: write the rows that can be sent to with clean_to_csv(), send to a random"
+            f" sample of {strictest.sample} first, and go on if {few}."
+        )
+    return (
+        "That is too much. Do not send to it as it is: write the rows that can be sent to with"
+        " clean_to_csv(), check these again, and find out where the others came from."
+    )
