@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mailflows._result import Severity, number_of
 from mailflows.recipients._bounce_rate import Advice
 from mailflows.recipients._report import Deliverability
 
 if TYPE_CHECKING:
-    from mailflows.recipients._bounce_rate import PolicyVerdict
-    from mailflows.recipients._list_report import ListReport
+    from mailflows._result import Reason
+    from mailflows.recipients._bounce_rate import PolicyVerdict, Prediction
 
 __all__ = ["in_words"]
+
+
+class Told(Protocol):
+    """What is told of a list, as `ListReport` has it."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def addresses(self) -> int: ...
+    @property
+    def domains(self) -> int: ...
+    @property
+    def column(self) -> str | None: ...
+    @property
+    def other_columns(self) -> tuple[str, ...]: ...
+    @property
+    def dns(self) -> bool: ...
+    @property
+    def resolver_trouble(self) -> str: ...
+    @property
+    def verdicts(self) -> dict[Deliverability, int]: ...
+    @property
+    def reasons(self) -> dict[str, int]: ...
+    @property
+    def findings(self) -> tuple[Reason, ...]: ...
+    @property
+    def do_not_mail(self) -> dict[str, int]: ...
+    @property
+    def prediction(self) -> Prediction: ...
+    @property
+    def policies(self) -> tuple[PolicyVerdict, ...]: ...
+    @property
+    def advice(self) -> Advice: ...
+
+    def left_out(self) -> dict[str, int]:
+        """Return how many rows are left out, by why."""
+        ...
+
 
 _LEFT_OUT = {
     "bad-row": "without an address",
@@ -27,14 +65,14 @@ _LEFT_OUT = {
 """Why rows are left out, as it follows their number; what is not here is said as it is: "3 risky"."""
 
 
-def in_words(report: ListReport) -> str:
+def in_words(report: Told) -> str:
     """Return one paragraph: what was checked, what is left out and why, what to expect, what to do next."""
     alarms = [one.sentence for one in report.findings if one.severity is Severity.ERROR]
     parts = [_checked(report), _kept(report), _slips(report), *alarms, _expected(report), _next_step(report)]
     return " ".join(filter(None, parts))
 
 
-def _checked(report: ListReport) -> str:
+def _checked(report: Told) -> str:
     column = "" if report.column is None else f' from the column "{report.column}"'
     verb = "was" if report.rows == 1 else "were"
     held = number_of(report.addresses, "address", "addresses")
@@ -55,7 +93,7 @@ def _checked(report: ListReport) -> str:
     )
 
 
-def _kept(report: ListReport) -> str:
+def _kept(report: Told) -> str:
     left_out = report.left_out()
     lost = sum(left_out.values())
     kept = f"{number_of(report.rows - lost, 'row')} can be sent to"
@@ -65,7 +103,7 @@ def _kept(report: ListReport) -> str:
     return f"{kept}; {number_of(lost, 'row')} {'is' if lost == 1 else 'are'} left out: {whys}."
 
 
-def _slips(report: ListReport) -> str:
+def _slips(report: Told) -> str:
     count = report.reasons.get("typo", 0)
     if not count:
         return ""
@@ -73,7 +111,7 @@ def _slips(report: ListReport) -> str:
     return f"{looks}: ask these people, or apply the suggestions."
 
 
-def _expected(report: ListReport) -> str:
+def _expected(report: Told) -> str:
     said = report.prediction
     if not said.addresses:
         return ""
@@ -86,13 +124,13 @@ def _expected(report: ListReport) -> str:
     )
 
 
-def _strictest(report: ListReport) -> PolicyVerdict:
+def _strictest(report: Told) -> PolicyVerdict:
     """Return what the lowest limit on bounces means; of several, that of who publishes it."""
     every = [one for one in report.policies if one.policy.max_recipients is None]
     return min(every, key=lambda one: (one.policy.hard_bounce, one.policy.ours))
 
 
-def _next_step(report: ListReport) -> str:
+def _next_step(report: Told) -> str:
     if not report.prediction.addresses:
         return "There is nobody to send to: see that the right file and column were read."
     if report.resolver_trouble:
