@@ -28,7 +28,7 @@ TABLES = [
     path
     for path in sorted((SOURCE / "data").rglob("*.toml"))
     if path.parent.name not in {"lexicon", "feedback"}
-    and path.stem not in {"provider-names", "status", "unsubscribe"}
+    and path.stem not in {"footers", "provider-names", "status", "unsubscribe"}
 ]
 
 _CODE = re.compile(r"^```.*?^```|<!-- figures:.*?<!-- end -->", re.DOTALL | re.MULTILINE)

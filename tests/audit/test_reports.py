@@ -75,13 +75,17 @@ def test_own_mail_that_fails_is_an_error(tmp_path: Path) -> None:
     assert not found.ok
 
 
+def test_one_message_is_one_message(tmp_path: Path) -> None:
+    """A single message from a single address is told in the singular."""
+    found = _audit(tmp_path, ("192.0.2.50", 1, False, "firm.example"))
+    assert found.findings[0].sentence.startswith("1 message as firm.example from 1 other IP address failed")
+
+
 def test_forgers_are_counted_not_accused(tmp_path: Path) -> None:
     """Mail that fails from elsewhere is what DMARC is for."""
     found = _audit(tmp_path, *((f"192.0.2.{n}", 3, False, "firm.example") for n in range(50, 60)))
     assert found.codes == ("reports-forged",)
-    assert (
-        "30 messages as firm.example from other IP addresses (10) failed DMARC" in found.findings[0].sentence
-    )
+    assert "30 messages as firm.example from 10 other IP addresses failed DMARC" in found.findings[0].sentence
     assert found.ok
 
 

@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from mailflows._domain import registrable_domain
+from mailflows._result import number_of
 from mailflows.audit._report import finding
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ _TOGETHER = {4: 24, 6: 48}
 def sender_findings(known: Sequence[RouteFacts], reports: DmarcReports) -> Iterator[AuditFinding]:
     """Say who sends as a flow's domain and is not declared, and whose own mail fails."""
     if reports.unread:
-        yield finding("reports-unreadable", (), count=len(reports.unread), evidence=reports.unread)
+        files = number_of(len(reports.unread), "file")
+        yield finding("reports-unreadable", (), files=files, evidence=reports.unread)
     by_domain = {domain: facts for facts in known for domain in facts.route.domains}
     organisations = {registrable_domain(domain) for domain in by_domain}
     counts: dict[tuple[str, bool, bool], Counter[str]] = defaultdict(Counter)
@@ -47,8 +49,11 @@ def sender_findings(known: Sequence[RouteFacts], reports: DmarcReports) -> Itera
         elif is_declared and not passed:
             yield from _told("reports-failing-source", flows, ips, words)
         elif not passed:
-            count, evidence = ips.total(), _shown(ips)
-            yield finding("reports-forged", flows, count=count, sources=len(ips), evidence=evidence, **words)
+            words |= {
+                "messages": number_of(ips.total(), "message"),
+                "sources": number_of(len(ips), "other IP address", "other IP addresses"),
+            }
+            yield finding("reports-forged", flows, evidence=_shown(ips), **words)
     yield from _bulk(reports, organisations)
 
 
@@ -70,7 +75,8 @@ def _told(
         networks[str(ip_network((ip, prefix), strict=False))][ip] = count
     for network, found in sorted(networks.items(), key=lambda item: -item[1].total()):
         shown = next(iter(found)) if len(found) == 1 else f"{len(found)} addresses of {network}"
-        yield finding(code, flows, count=found.total(), ip=shown, evidence=_shown(found), **words)
+        messages = number_of(found.total(), "message")
+        yield finding(code, flows, messages=messages, ip=shown, evidence=_shown(found), **words)
 
 
 def _shown(ips: Counter[str]) -> list[str]:

@@ -36,7 +36,7 @@ SKIPPED = {
     "opted-out": f"it carries {OPT_OUT}",
     "own": "it already leads to the tracking host",
     "unsubscribe": "it unsubscribes or changes preferences",
-    "unclear": f"it stands where messages offer to unsubscribe, and may do so; {OPT_IN} says it does not",
+    "unclear": f"it is where unsubscribe links usually are, and may be one; {OPT_IN} says that it is not",
     "host": "its host is not one of those that are tracked",
     "placeholder": "it has a placeholder that is filled in later",
     "unusual": "its URL has spaces, control characters or undecodable bytes",
