@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 import pytest
 
 from mailflows import ConfigurationError, Gate, _data
-from mailflows._visitors import LANGUAGES, visitor_sentence
+from mailflows._visitors import LANGUAGES, _form, visitor_language, visitor_sentence
 from mailflows.limits import Limit, Limiter, MemoryStore
 from mailflows.testing import FixedClock
 from three_flows import newsletter, reset, three_flows
@@ -20,9 +21,62 @@ TABLE = tomllib.loads(_data.read("visitors.toml"))
 def test_every_sentence_is_there_in_every_language(code: str, language: str) -> None:
     """Each is one text with its time filled in, and differs from the others."""
     said = visitor_sentence(code, language, wait=600)
-    assert said.endswith(".")
+    assert said.endswith((".", "\N{IDEOGRAPHIC FULL STOP}"))
     assert "{" not in said
-    assert ("10" in said) is ("{wait}" in TABLE["sentences"][code][language])
+    has_wait = "{wait}" in TABLE["sentences"][code]["en"]
+    assert ("{wait}" in TABLE["sentences"][code][language]) is has_wait
+    assert re.findall(r"\d+", said) == ["10"] * has_wait, "no count beside the time"
+    assert not re.search(r"limit|rule|quota|per |recipient|client", said, re.IGNORECASE)
+    assert language == "en" or said != visitor_sentence(code, "en", wait=600)
+
+
+def test_the_languages_are_those_of_the_lexicon() -> None:
+    """Whoever's mail is understood is told in the same language; every table has every language."""
+    assert set(LANGUAGES) == set(_data.names("lexicon"))
+    for entries in (*TABLE["sentences"].values(), *TABLE["units"].values()):
+        assert set(entries) == set(LANGUAGES)
+    ruled = [language for languages in TABLE["plurals"].values() for language in languages]
+    assert sorted(ruled) == sorted(LANGUAGES)
+    assert not set(LANGUAGES) & set(TABLE["languages"]["others"].split())
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("ru", "1 час, 2 часа, 5 часов, 11 часов, 21 час, 22 часа, 25 часов, 32 часа"),
+        ("pl", "1 godzinę, 2 godziny, 5 godzin, 11 godzin, 21 godzin, 22 godziny, 25 godzin, 32 godziny"),
+        ("cs", "1 hodinu, 2 hodiny, 5 hodin, 11 hodin, 21 hodin, 22 hodin, 25 hodin, 32 hodin"),
+        ("sv", "1 timme, 2 timmar, 5 timmar, 11 timmar, 21 timmar, 22 timmar, 25 timmar, 32 timmar"),
+        ("tr", "1 saat, 2 saat, 5 saat, 11 saat, 21 saat, 22 saat, 25 saat, 32 saat"),
+        ("ja", "1時間, 2時間, 5時間, 11時間, 21時間, 22時間, 25時間, 32時間"),
+    ],
+)
+def test_numbers_take_their_form(language: str, said: str) -> None:
+    """One, few and many are told as the language has them."""
+    forms = TABLE["units"]["hour"][language]
+    numbers = (1, 2, 5, 11, 21, 22, 25, 32)
+    assert ", ".join(forms[_form(language, n)].format(n=n) for n in numbers) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        *(("pt-BR", "pt"), ("pt_PT", "pt"), ("TR", "tr"), (" sv-SE ", "sv"), ("*", "en"), ("", "en")),
+        *(("ko", "en"), ("zh-Hans-CN", "en"), ("nb-NO", "en")),
+        ("cs-CZ,cs;q=0.9,en;q=0.8", "cs"),
+        ("en;q=0.5, da , de;q=0.9", "da"),
+        ("ko-KR,ko;q=0.9", "en"),
+        ("ko-KR,ko;q=0.9,it;q=0.1,*;q=0.05", "it"),
+        ("fr;q=0, es;q=0.2", "es"),
+        ("fr;q=banana, es;q=0.2", "es"),
+        ("ru;q=0.7;x=1, nl;q=0.2", "nl"),
+        *((",;,;", "en"), (";q=1", "en"), ("x" * 100_000 + ",pl", "pl"), ("," * 100_000, "en")),
+    ],
+)
+def test_a_language_as_browsers_give_it(text: str, language: str) -> None:
+    """A tag or a whole Accept-Language field; English where the visitor reads nothing that we write."""
+    assert visitor_language(text) == language
+    assert visitor_sentence("not-sent", text) == TABLE["sentences"]["not-sent"][language]
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,7 @@ def create_app(
         except LimitExceeded as refusal:
             if refusal.decision.per in {"recipient", "duplicate", "recipient_domain"}:
                 return render_template_string(PAGE, said=SAID)  # about the victim: say nothing
-            said = refusal.decision.for_visitor(
-                request.accept_languages.best_match(["en", "fr", "de"]) or "en"
-            )
+            said = refusal.decision.for_visitor(request.headers.get("Accept-Language", "en"))
             return Response(
                 render_template_string(PAGE, said=said), status=429, headers=refusal.decision.headers()
             )

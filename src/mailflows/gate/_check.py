@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mailflows._log import loggable
 from mailflows._rates import duration
 from mailflows._result import Permission, Reason, to_text
-from mailflows._visitors import require_language, visitor_sentence
+from mailflows._visitors import visitor_language, visitor_sentence
 from mailflows.message import Envelope
 
 if TYPE_CHECKING:
@@ -301,12 +301,13 @@ class Verdict(Permission):
         ``account``): for a limit about a recipient, show what everybody sees.
 
         Args:
-            language: ``en``, ``fr`` or ``de``, also as browsers name it (``fr-CA``).
+            language: A language as browsers name it (``pt-BR``), or their whole Accept-Language field; there
+                are sentences in fourteen, and English for all others.
 
         Raises:
-            ConfigurationError: If there are no sentences in the language.
+            ConfigurationError: If it is a word that is no language.
         """
-        language = require_language(language)
+        language = visitor_language(language)
         if self.allowed:
             return ""
         limited = [r for r in self.why if r.part == "limits" and not r.degraded and r.retry_after is not None]

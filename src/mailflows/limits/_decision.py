@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailflows._rates import duration
 from mailflows._result import Permission, Reason, Result, plain
-from mailflows._visitors import require_language, visitor_sentence
+from mailflows._visitors import visitor_language, visitor_sentence
 from mailflows.limits._attempt import Attempt
 
 if TYPE_CHECKING:
@@ -234,10 +234,11 @@ class Decision(Permission):
         a recipient, show what everybody sees.
 
         Args:
-            language: ``en``, ``fr`` or ``de``, also as browsers name it (``fr-CA``).
+            language: A language as browsers name it (``pt-BR``), or their whole Accept-Language field; there
+                are sentences in fourteen, and English for all others.
 
         Raises:
-            ConfigurationError: If there are no sentences in the language.
+            ConfigurationError: If it is a word that is no language.
 
         Example:
             >>> from mailflows.limits import Limit, Limiter
@@ -246,7 +247,7 @@ class Decision(Permission):
             >>> limiter.acquire(client="192.0.2.7").for_visitor("de")
             'Zu viele Versuche. Bitte versuchen Sie es in 60 Minuten erneut.'
         """
-        language = require_language(language)
+        language = visitor_language(language)
         if self._allowed:
             return ""
         if self._problem:

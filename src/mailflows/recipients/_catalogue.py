@@ -6,15 +6,26 @@ import tomllib
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mailflows import _data
+from mailflows import _data, _visitors
 from mailflows._suggestion import did_you_mean
-from mailflows._visitors import LANGUAGES, require_language
 from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LANGUAGES = ("en", "fr", "de")
+"""Languages of the sentences about addresses."""
+
 __all__ = ["LANGUAGES", "best_verdict", "require_codes", "require_language", "sentence"]
+
+
+def require_language(language: str) -> str:
+    """Return a language of these sentences, for one as browsers and frameworks name it.
+
+    Raises:
+        ConfigurationError: If there are no sentences in it.
+    """
+    return _visitors.require_language(language, LANGUAGES)
 
 
 @cache
