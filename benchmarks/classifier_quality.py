@@ -1,4 +1,4 @@
-"""How good the classifier is on sources it never saw, beside header rules and TF-IDF.
+"""How good the classifier is on sources it never saw, compared with header rules and TF-IDF.
 
 Usage: python benchmarks/classifier_quality.py CORPUS [--extra FOLDER] [--jobs 2]
 

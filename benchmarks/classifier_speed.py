@@ -1,4 +1,4 @@
-"""How fast a raw message becomes a verdict, beside the standard library's parse and TF-IDF.
+"""How fast a raw message becomes a verdict, compared with the standard library's parser and TF-IDF.
 
 Usage: python benchmarks/classifier_speed.py [FOLDER...]
 

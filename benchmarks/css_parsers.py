@@ -1,4 +1,4 @@
-"""How much time the style sheets of a template take, beside well-kept libraries that do the same.
+"""How much time the style sheets of a template take, compared with well-kept libraries that do the same.
 
     pip install tinycss2 cssselect2 html5lib
     python benchmarks/css_parsers.py [folder of templates]

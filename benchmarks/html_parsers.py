@@ -1,4 +1,4 @@
-"""How fast text, links and images of HTML mail are extracted, beside parsers that build a tree or call back.
+"""How fast text, links and images of HTML mail are extracted, compared with other parsers.
 
 Usage: python benchmarks/html_parsers.py
 

@@ -1,4 +1,4 @@
-"""The limiter in memory beside its peers: time, bytes, pauses, and who is correct.
+"""The limiter in memory compared with its peers: time, bytes, pauses, and who is correct.
 
 Run it with ``pip install limits==5.8.0 pyrate-limiter==4.5.1 throttled-py==3.5.0`` beside the library.
 Each peer is called in its shortest correct way; five rules are five calls of a peer, and one of

@@ -1,4 +1,4 @@
-"""The limiter in Redis beside its peers, on loopback: five rules, and the commands that they take.
+"""The limiter in Redis compared with its peers, on loopback: five rules, and the commands that they take.
 
 Run it with ``pip install limits==5.8.0 throttled-py==3.5.0`` beside the library, and a redis-server.
 """

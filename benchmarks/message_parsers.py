@@ -1,4 +1,4 @@
-"""How fast raw bytes become a view of a message, and a verdict, beside the standard library's parsers.
+"""How fast raw bytes become a view of a message, and a verdict, compared with the standard library's parsers.
 
 Usage: python benchmarks/message_parsers.py
 

@@ -1,4 +1,4 @@
-"""How long reading a message takes, beside the standard library and beside an older commit.
+"""How long reading a message takes, compared with the standard library and an older commit.
 
 Usage: python benchmarks/message_reading.py [--beside FOLDER/src] [--corpus FOLDER] [--messages 400]
 

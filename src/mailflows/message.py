@@ -48,7 +48,7 @@ UNSENDABLE = frozenset(("long-headers", "many-headers", "line-ends-in-headers"))
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What the sender tells the relay beside the message (RFC 5321 section 2.3.1).
+    """What the sender tells the relay besides the message (RFC 5321 section 2.3.1).
 
     Attributes:
         sender: The return path of MAIL FROM; empty for a bounce.

@@ -2,7 +2,7 @@
 
 Why not a parser: a message is not shown here, it is counted. One compiled expression whose parts
 cannot overlap finds tag, attributes and following text; it never looks back, so its time grows with
-the input alone (``<a `` twenty thousand times included). ``benchmarks/html_parsers.py`` measures it beside
+the input alone (``<a `` twenty thousand times included). ``benchmarks/html_parsers.py`` compares it with
 html.parser, lxml and selectolax.
 """
 

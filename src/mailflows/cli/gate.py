@@ -1,4 +1,4 @@
-"""``mailflows gate``: say whether messages may leave, by which relay, and why."""
+"""``mailflows gate``: say whether messages may be sent, by which relay, and why."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     gate = commands.add_parser(
         "gate",
-        help="check whether messages may leave, by which route, and why",
-        description="Check whether messages may leave. Nothing is sent, and no state is changed.",
+        help="check whether messages may be sent, by which route, and why",
+        description="Check whether messages may be sent. Nothing is sent, and no state is changed.",
         epilog=STATUS,
     )
     gate.add_argument("file", metavar="FLOWS.toml", help="a file with the flows, and the parts of the gate")
     gate.add_argument("messages", nargs="+", metavar="PATH", help="a message, a folder, an mbox, or -")
     gate.add_argument("--flow", choices=list(Flow), help="the flow that the sender declares")
-    gate.add_argument("--client", metavar="IP", help="IP address of the client that caused them")
-    gate.add_argument("--form", metavar="NAME", help="the form that caused them")
+    gate.add_argument("--client", metavar="IP", help="IP address of the client that caused the messages")
+    gate.add_argument("--form", metavar="NAME", help="the form that the messages come from")
     gate.add_argument("--account", metavar="NAME", help="the account that is logged in")
     gate.add_argument("--explain", action="store_true", help="show the findings of every part")
     gate.add_argument("--json", action="store_true", help="one JSON object per message and line")

@@ -90,8 +90,8 @@ def export_suppressions(
         suppressions: The list.
         file: A path, or an open text file.
         provider: The provider whose format to write; ours by default.
-        flow: Which flow's mail the provider sends: what holds for it is written, beside what holds for all
-            mail; a provider's list would widen the scope of the others. Without it, in a provider's
+        flow: Which flow's mail the provider sends: what holds for it is written, in addition to what holds
+            for all mail; a provider's list would widen the scope of the others. Without it, in a provider's
             format, only what holds for all mail.
 
     Raises:

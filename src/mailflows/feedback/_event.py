@@ -177,7 +177,7 @@ class Event(Result):
         metadata: What we told the provider about the message: custom arguments, variables.
         list: The list, audience or unsubscribe group that it is about, by the provider's id, or `None`.
         stream: The message stream, sub-account or IP pool that it was sent through, or `None`.
-        description: What the provider says about it beside the server's reply, or an empty string.
+        description: What the provider says about it besides the server's reply, or an empty string.
         url: The link, for clicks, or `None`.
         user_agent: What fetched it, for opens and clicks, or an empty string.
         queue_id: The id under which the relay queued the message, where it named one: in its reply, or in a

@@ -37,7 +37,7 @@ class Ledger:
 
     Args:
         lifetimes: Seconds after which the suppressions of a reason end, by reason; `None` for never.
-        clear: Whether to keep addresses in plain text, beside their keyed hashes.
+        clear: Whether to keep addresses in plain text, in addition to their keyed hashes.
         clock: Returns the present moment in Unix seconds.
     """
 

@@ -320,4 +320,4 @@ _SCHEMES: Mapping[str, Callable[[_Request, Any], float | None]] = {
     "svix": _svix,
     "unisender_go": _unisender_go,
 }
-"""The schemes that a row of the table may name, beside ``sns``."""
+"""The schemes that a row of the table may name, besides ``sns``."""

@@ -63,7 +63,7 @@ class SuppressionList(View):
             was found to be forged never does.
         outage: When a wave of unknown addresses is held and not believed; `None` for never.
         on_outage: Called with an `Outage` when that happens, to tell the operator; it is logged anyway.
-        clear: Whether to keep addresses in plain text, beside their keyed hashes.
+        clear: Whether to keep addresses in plain text, in addition to their keyed hashes.
         clock: Returns the present moment in Unix seconds.
 
     Example:

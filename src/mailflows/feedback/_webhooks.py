@@ -149,7 +149,7 @@ def _event(row: Row, item: Item, headers: Mapping[str, str], flow: Flow | None) 
 
 
 def _description(row: Row, item: Item, force: str) -> str:
-    """Return what the provider says beside the reply."""
+    """Return what the provider says besides the reply."""
     return "opened by a proxy" if force == "proxy" else _text(_first(row, "description", item)) or ""
 
 

@@ -45,7 +45,7 @@ def said_of(headers: Iterable[tuple[str, str]], given: object = ()) -> dict[str,
 
     Args:
         headers: Its header fields.
-        given: What is said beside it, by the names of `Gate.check`.
+        given: What is passed with it, by the names of `Gate.check`.
 
     Raises:
         ConfigurationError: If something is said that nobody reads: a slip of the pen would pass the limits.

@@ -74,7 +74,7 @@ class Keys(TypedDict, total=False):
     """What tells two messages apart, for limits per duplicate; subject and text by default."""
 
     context: Context | None
-    """The same as one record, as a gate passes it on; what is said beside it counts."""
+    """The same as one record, as a gate passes it on; what is given separately takes precedence."""
 
     cost: int | None
     """Units for keys that all recipients share; the number of recipients by default."""
@@ -85,7 +85,7 @@ class Attempt:
 
     Args:
         message: The message, or `None`.
-        keys: What is said beside it; see `Keys`.
+        keys: What is known of it besides the message; see `Keys`.
 
     Raises:
         ValueError: If a key is unknown, or the cost is not a whole number of at least 0.
@@ -161,7 +161,7 @@ class Attempt:
 
 
 KEYS = frozenset(Keys.__annotations__)
-"""What an attempt may say beside its message."""
+"""What an attempt may say besides its message."""
 
 
 def _whole(cost: object) -> int:

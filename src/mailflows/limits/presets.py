@@ -186,7 +186,7 @@ def _accounts() -> dict[str, list[dict[str, Any]]]:
 
 
 def professional(store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
-    """Return a limiter for mail that people write; it needs ``account=``. `SenderControl` belongs beside it.
+    """Return a limiter for mail that people write; it needs ``account=``. Use it with a `SenderControl`.
 
     Args:
         store: Where counts live.

@@ -54,7 +54,7 @@ _PROBE_EVERY = 600.0
 
 
 REFUSED: frozenset[str] = frozenset()
-"""Codes that `ensure_recipient` refuses beside what is undeliverable, by default."""
+"""Codes that `ensure_recipient` refuses besides what is undeliverable, by default."""
 
 
 class RecipientChecker:

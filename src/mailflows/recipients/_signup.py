@@ -113,7 +113,7 @@ _LONG_MIX = 16
 def looks_random(local: str) -> bool:
     """Return whether a local part looks like letters and digits at random; names of any language do not.
 
-    Less strict than what makes an address risky: it weighs only beside an unknown client.
+    Less strict than what makes an address risky: it counts only together with an unknown client.
 
     >>> [looks_random(local) for local in ("x7q2kd9v", "xkqjzvwp", "krzysztof.szczepanski", "goldschmidt82")]
     [True, True, False, False]

@@ -119,7 +119,7 @@ class MetricRate:
 class BreakerPolicy:
     """When a breaker opens, and how it closes again.
 
-    It opens where the share is above a published *stop* and certainly above the *warn* beside it: one
+    It opens where the share is above a published *stop* and certainly above the *warn* that goes with it: one
     complaint among three hundred messages is above 0.3 % and certain of nothing. A moderate rate that
     is certainly above *warn* opens it after *lasting* days.
 

@@ -75,7 +75,7 @@ class SenderControl:
     Args:
         store: Where records live; one that outlives the process, so that a block does.
         policy: When a sender is warned and stopped; see `SenderPolicy`.
-        names: Keep the names of senders beside their records, so that an administrator can list them.
+        names: Keep the names of senders with their records, so that an administrator can list them.
         on_error: What to do when the store fails to answer: ``allow``, ``deny`` or ``raise``.
         hooks: Functions that are given (sender, verdict) when a message is held for the first time on a day,
             and when a sender is blocked, to notify an administrator, who can only help if notified.

@@ -45,7 +45,7 @@ _Rows: TypeAlias = "tuple[list[str], Sequence[tuple[object, ...]]]"
 class CampaignStats(Result):
     """The results of a campaign.
 
-    Everything is counted once for each recipient, with the total beside it. An open means "the pixel was
+    Everything is counted once for each recipient, and in total. An open means "the pixel was
     loaded", never "read": proxies load images unasked, and readers who block images are not seen. "Opened
     by people" leaves out what proxies and scanners fetched; clicks are those of people.
 
