@@ -71,7 +71,7 @@ _store_log = logging.getLogger("mailflows.limits")
 
 
 class Outage:
-    """What the log is told of one store, however many parts keep something in it: its beginning and its end.
+    """What the log says about an outage of one store, however many parts use it: its beginning and its end.
 
     A store that cannot be written to, such as one on a full disk, may still be read: it works again only
     once something is written.
@@ -121,7 +121,7 @@ _outages: WeakKeyDictionary[object, Outage] = WeakKeyDictionary()
 
 
 def outage_of(store: object) -> Outage:
-    """Return what the log is told of a store: one for all its users."""
+    """Return the outage log of a store: one for all its users."""
     try:
         return _outages.setdefault(store, Outage())
     except TypeError:  # it cannot be a key, or be referred to weakly

@@ -61,7 +61,7 @@ class RedisStore:
         patience: Seconds to wait while all connections are in use; then a decision is refused as busy.
         secret: Key of the hashes that stand for addresses, or several, newest first: the newest writes, and
             documents of older ones are found. By default one is made and kept on the server, and every
-            decision checks that it is still there: whoever empties the server is told so.
+            decision checks that it is still there: an emptied server is noticed.
 
     Raises:
         ConfigurationError: If the client cannot execute commands.

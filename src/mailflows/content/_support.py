@@ -121,7 +121,7 @@ def clients_named(wanted: str | Iterable[str]) -> tuple[str, ...]:
 def rules(draft: Draft) -> Iterator[Note]:
     """Yield at most one note for layout, CSS, HTML and image formats each.
 
-    Where nobody asked for certain clients, only what an author can write in another way is told.
+    Where nobody asked for certain clients, only features that have an alternative are reported.
     """
     is_asked = set(draft.clients) != set(clients_named("default"))
     columns = [number for number, client in enumerate(_table()[1]) if client in set(draft.clients)]

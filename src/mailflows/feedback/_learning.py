@@ -91,7 +91,7 @@ class Learning:
         return None
 
     def _opt_out(self, event: Event, mailbox: str, name: str | None) -> Steps[Suppression]:
-        """Suppress who complained or left: for the list, or for the flow.
+        """Suppress people who complained or unsubscribed: for the list, or for the flow.
 
         Nobody unsubscribes from password resets: what does not say its flow was about marketing. A
         complaint that does not say it may be about any.

@@ -29,7 +29,7 @@ class Selection:
 
     Attributes:
         domain: The domain of the address.
-        mailbox_provider: Who gives the mailbox, as `provider_of` calls it: ``google``, or the domain.
+        mailbox_provider: Who runs the mailbox, as `provider_of` calls it: ``google``, or the domain.
         esp: Where they came from: a provider of webhooks, ``dsn``, ``smtp``, …
         since: The first moment, by the event's time or the entry's.
         until: The last moment.

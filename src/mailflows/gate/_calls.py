@@ -96,7 +96,7 @@ def run(steps: Steps, outages: Outages, *, is_done: bool = False) -> None:
 
     Args:
         steps: The part.
-        outages: Who is told of failures, and of their end.
+        outages: Notified of failures, and of their end.
         is_done: Whether the message has left: then misuse is a `Failure`, too.
     """
     answer: object = None
@@ -140,7 +140,7 @@ async def arun(steps: Steps, outages: Outages, *, is_small: bool = False, is_don
 
     Args:
         steps: The part.
-        outages: Who is told of failures, and of their end.
+        outages: Notified of failures, and of their end.
         is_small: Whether what only computes may run in the loop.
         is_done: Whether the message has left: then misuse is a `Failure`, too.
     """

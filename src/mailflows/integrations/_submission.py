@@ -97,7 +97,7 @@ def envelope_of(
 
 
 def _envelope_in(message: Message) -> tuple[str, list[str]]:
-    """Return who sends a message and who gets it; what cannot be read stays, and is refused later."""
+    """Return sender and recipients of a message; what cannot be read stays, and is refused later."""
     resent = message.get_all("resent-date")
     if len(resent) > 1:
         msg = "message has more than one 'Resent-' header block"

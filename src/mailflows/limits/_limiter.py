@@ -354,8 +354,8 @@ class Limiter(View):
     def forget(self, address: str) -> int:
         """Forget a person: reset the counters of an address as recipient and as account.
 
-        What is counted per content goes by itself, at the latest after the time of its rate: its key holds
-        a hash of both.
+        What is counted per content expires by itself, at the latest after the period of its rate: its key
+        holds a hash of both.
 
         Raises:
             StoreError: If the store could not answer.

@@ -309,7 +309,7 @@ class Pacer(View):
         self._known[domain] = (self._clock() + KNOWN_FOR, provider)
 
     def _own(self, provider: Provider) -> Provider:
-        """Return a provider with the rates of one's own."""
+        """Return a provider with the user's own rates."""
         names = (provider.name,) if provider.is_known else (provider.name, "default")
         rate = next((self._rates[n] for n in names if n in self._rates), provider.rate)
         number = next((self._connections[n] for n in names if n in self._connections), provider.connections)
@@ -322,7 +322,7 @@ class Pacer(View):
         return await asyncio.to_thread(function, *arguments)
 
     def _table(self) -> Table:
-        """Return the pace of each large provider that was told to slow down, or has a rate of one's own."""
+        """Return the pace of each large provider that asked to slow down, or has a rate of the user's own."""
         now = self._clock()
         rows: list[list[Cell]] = []
         for known in map(self._own, large_providers()):

@@ -98,7 +98,7 @@ def _kept(report: Told) -> str:
     lost = sum(left_out.values())
     kept = f"{number_of(report.rows - lost, 'row')} can be sent to"
     if not lost:
-        return f"{kept}, all that there are." if report.rows else ""
+        return f"{kept}: all of them." if report.rows else ""
     whys = ", ".join(f"{count} {_LEFT_OUT.get(why, why)}" for why, count in left_out.items())
     return f"{kept}; {number_of(lost, 'row')} {'is' if lost == 1 else 'are'} left out: {whys}."
 
@@ -116,9 +116,9 @@ def _expected(report: Told) -> str:
     if not said.addresses:
         return ""
     strictest = _strictest(report).policy
-    others = " but for those who are not to be mailed," if report.do_not_mail else ""
+    others = " without those who must not be mailed" if report.do_not_mail else ""
     return (
-        f"Mailed as it is,{others} {said.rate:.1%} of the list would bounce"
+        f"If the list is mailed as it is{others}, {said.rate:.1%} of it will probably bounce"
         f" (with 90% certainty between {said.low:.1%} and {said.high:.1%}); the strictest limit is"
         f" {strictest.hard_bounce:.0%} ({strictest.name})."
     )
@@ -132,7 +132,7 @@ def _strictest(report: Told) -> PolicyVerdict:
 
 def _next_step(report: Told) -> str:
     if not report.prediction.addresses:
-        return "There is nobody to send to: see that the right file and column were read."
+        return "There is nobody to send to: check that the right file and column were read."
     if report.resolver_trouble:
         return "Check the list again with another resolver before you send to it."
     if report.advice is Advice.GO:
@@ -142,7 +142,7 @@ def _next_step(report: Told) -> str:
         few = f"at most {strictest.allowed} of it bounce" if strictest.allowed else "none of it bounces"
         return (
             "That may be too much: write the rows that can be sent to with clean_to_csv(), send to a random"
-            f" sample of {strictest.sample} first, and go on if {few}."
+            f" sample of {strictest.sample} first, and continue if {few}."
         )
     return (
         "That is too much. Do not send to it as it is: write the rows that can be sent to with"

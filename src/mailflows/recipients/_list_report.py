@@ -169,7 +169,7 @@ class ListReport(Result):
                 is_believed=not self.resolver_trouble,
             )
         hint = did_you_mean(provider, (*spellings_of(known), *every_spelling()), choices=tuple(known))
-        msg = f"no bounce limit is known of {provider!r}, which is no provider of our table: {hint}"
+        msg = f"no bounce limit is known for {provider!r}, which is not a provider in our table: {hint}"
         raise ConfigurationError(msg, field="provider")
 
     def explain(self) -> str:

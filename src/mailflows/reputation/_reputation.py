@@ -145,7 +145,7 @@ class Reputation:
     """Counts the outcomes of each flow's mail, and stops what harms its reputation before providers do.
 
     Every flow has counts and a breaker of its own, and within it so has every big provider, and every form,
-    template, campaign, tenant, account and sender that is told: the smallest that explains the evidence
+    template, campaign, tenant, account and sender that is named: the smallest that explains the evidence
     stops first. The flow follows only when the rest of it is to blame, too; what one flow does changes
     nothing for another.
 
@@ -241,7 +241,7 @@ class Reputation:
             flow: Whose mail it was, where the events do not say; an event that belongs to none is left out.
             sender: Who sent it.
             context: The form, template, campaign, tenant and account that the mail came from; the campaign
-                of an event stands in where none is told.
+                of an event is used where none is given.
 
         Raises:
             StoreError: If the store could not answer; report the events again.
@@ -603,7 +603,7 @@ def _numbered(flow: Flow | str, numbers: Mapping[str, int]) -> tuple[Scope, Tall
 
 
 def _with_campaign(context: Context | None, event: Event) -> Context | None:
-    """Return the context of an event: its own campaign stands in where none is told."""
+    """Return the context of an event: its own campaign is used where none is given."""
     if not event.campaign or (context is not None and context.campaign is not None):
         return context
     return replace(context or Context(), campaign=event.campaign)

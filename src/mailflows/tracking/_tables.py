@@ -50,9 +50,9 @@ METRICS = {
 }
 """The rates of a campaign: each is the share of recipients of the first kind among those of the second.
 
-Opens by people are counted among those whose opens can be seen: whom Apple's Mail Privacy Protection hides
-stands in neither number. Who clicked has opened, with or without pictures; but clicks are told of those who
-were seen to load pictures, so that no denominator holds clickers by construction.
+Opens by people are counted among those whose opens can be seen: recipients hidden by Apple's Mail Privacy
+Protection are in neither number. Anyone who clicked has opened, with or without images; but clicks are
+counted among those who were seen to load images, so that no denominator contains clickers by construction.
 """
 
 MOMENTS = ("opened", "clicked", "unsubscribed", "complained", "bounced")
@@ -160,7 +160,7 @@ class Moment(Result):
         start: When it begins.
         opened: Who opened, people only.
         clicked: Who clicked, people only.
-        unsubscribed: Who left the list.
+        unsubscribed: Who unsubscribed.
         complained: Who complained.
         bounced: Who bounced.
     """
@@ -250,7 +250,7 @@ def timeline(firsts: Mapping[str, Mapping[int, int]], seconds: float, zone: tzin
     Args:
         firsts: As `Tally` has them.
         seconds: The step.
-        zone: In which the stretches are told.
+        zone: The time zone of the intervals.
 
     Raises:
         ConfigurationError: If the step is not positive, or so short that there would be more than ten
@@ -283,7 +283,7 @@ def week(counts: Mapping[int, int], zone: tzinfo) -> tuple[tuple[int, ...], ...]
 
     Args:
         counts: Recipients by the second in which they did.
-        zone: Whose hours are told.
+        zone: The time zone of the hours.
     """
     found: Counter[tuple[int, int]] = Counter()
     for second, people in counts.items():
