@@ -162,6 +162,19 @@ def test_a_short_word_means_something_else_elsewhere(word: str, is_telling: bool
     assert words._is_telling(("se", "ag"))
 
 
+def test_a_greeting_is_found_in_any_language_by_its_long_words() -> None:
+    """Of one word, six letters at least; a short one may be another word elsewhere."""
+    wanted = frozenset({"greeting"})
+    found = {word: words.concepts_anywhere((word,), wanted) for word in ("bonjour", "hola", "hej")}
+    assert found == {"bonjour": wanted, "hola": set(), "hej": set()}
+
+
+def test_only_a_language_without_spaces_is_searched_within_its_words() -> None:
+    """Elsewhere a word within another one is none."""
+    assert concepts("disregards") == set()
+    assert concepts("このメールの配信停止はこちらから", "ja") >= {"unsubscribe"}
+
+
 def test_zones_are_looked_up_apart() -> None:
     """Subject, opening, text, closing and links of a draft each have their own."""
     page = f"<p>unsubscribe {_words(60)} best regards</p><a href='https://a.example/'>shop now</a>"

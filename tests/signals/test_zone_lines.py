@@ -101,6 +101,12 @@ def test_a_footer_begins_where_its_wording_does(lines: list[str]) -> None:
     holds(TEXT, *lines)
 
 
+def test_three_words_are_no_first_sentence() -> None:
+    """Four are, and stay what the message says."""
+    holds("B|Northline", "F|Unsubscribe me now.", "F|Unsubscribe")
+    holds("B|Northline", "B|Unsubscribe me right now.", "F|Unsubscribe")
+
+
 def test_a_footer_is_not_endless() -> None:
     """A long list of short lines is a body that looks like one."""
     found = of_each_line("\n".join(["Your rail card was renewed today.", *["Unsubscribe"] * 60]))
