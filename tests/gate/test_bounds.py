@@ -381,6 +381,7 @@ def test_a_preset_fits_what_a_message_says() -> None:
     form = presets.web_form(MemoryStore())
     assert fitted(form, frozenset({"client"})) is form.background
     assert fitted(form, frozenset()) is form
+    assert fitted(form, frozenset({"account"})) is not form.background
     person = presets.professional(MemoryStore())
     assert person.background is None
     less = fitted(person, frozenset({"account"}))
