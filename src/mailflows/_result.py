@@ -39,6 +39,7 @@ __all__ = [
     "printable",
     "to_frame",
     "to_html",
+    "to_page",
     "to_text",
 ]
 
@@ -84,14 +85,9 @@ class View:
 
     def save_html(self, path: str | os.PathLike[str]) -> None:
         """Write what a notebook shows as a page of its own, without scripts or outside resources."""
-        title = escape(self._page_title())
-        head = (
-            "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-            "<meta name='viewport' content='width=device-width,initial-scale=1'>"
-            f"<title>{title} - mailflows</title>{_STYLE}</head>"
-        )
-        body = f"<body><main><h1>{title}</h1>{self._repr_html_()}</main></body></html>\n"
-        Path(path).write_text(f"{head}{body}", "utf-8")
+        title = self._page_title()
+        body = f"<main><h1>{escape(title)}</h1>{self._repr_html_()}</main>"
+        Path(path).write_text(to_page(title, body), "utf-8")
 
     def _page_title(self) -> str:
         """Return the title of a page: by default the words of the class, such as "Lint report"."""
@@ -315,6 +311,25 @@ _STYLE = (
 )
 
 
+def to_page(title: str, body: str, style: str = "") -> str:
+    """Return a page of its own, without scripts or outside resources.
+
+    Args:
+        title: Text for the tab.
+        body: Escaped HTML.
+        style: What it needs beyond the style of all pages.
+    """
+    return (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width,initial-scale=1'>"
+        f"<title>{escape(title)} - mailflows</title>{_STYLE}{style}</head><body>{body}</body></html>\n"
+    )
+
+
+# choice: characters of a cell that stay on one line, such as "62 (5.5 % to 8.8 %)"
+_SHORT = 24
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """A quantity in [-1, 1] that is drawn: to the right where it is positive."""
@@ -411,9 +426,10 @@ def _html_cell(cell: Cell) -> str:
     if not isinstance(cell, Bar):
         text = _plain(cell)
         # A long address breaks, so that the columns behind it stay in sight.
-        wraps = (
-            ";overflow-wrap:anywhere;min-width:16em" if max(map(len, text.split()), default=0) > 40 else ""
-        )
+        if max(map(len, text.split()), default=0) > 40:
+            wraps = ";overflow-wrap:anywhere;min-width:16em"
+        else:
+            wraps = ";white-space:nowrap" if len(text) <= _SHORT else ""
         return f"<td style='text-align:left{wraps}'>{escape(text)}</td>"
     share = min(1.0, abs(cell.value))
     colour = "#4c78a8" if cell.value >= 0 else "#e45756"

@@ -34,6 +34,19 @@ class HitKind(StrEnum):
     SCANNER = "scanner"
     """A program that follows links to judge them, or to show a preview."""
 
+    @property
+    def label(self) -> str:
+        """What it is called for a reader."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    HitKind.HUMAN: "a person",
+    HitKind.UNCERTAIN: "a person or a scanner",
+    HitKind.PRIVACY_PROXY: "a privacy proxy",
+    HitKind.SCANNER: "a scanner",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Program:

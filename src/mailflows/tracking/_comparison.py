@@ -7,7 +7,7 @@ from itertools import combinations
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any
 
-from mailflows._result import Result, printable, to_text
+from mailflows._result import Result, printable, to_frame, to_text
 from mailflows.errors import ConfigurationError
 from mailflows.tracking import _page
 from mailflows.tracking._proportions import fisher, newcombe, quantile
@@ -75,6 +75,8 @@ class Difference(Result):
     def to_dict(self) -> dict[str, Any]:
         """Return the difference as plain data."""
         return {
+            "code": self.first.code,
+            "label": self.first.label,
             "name": self.name,
             "campaigns": list(self.campaigns),
             "first": self.first.to_dict(),
@@ -138,6 +140,25 @@ class Comparison(Result):
             "confidence": self.confidence,
             "differences": [difference.to_dict() for difference in self.differences],
         }
+
+    def to_pandas(self) -> Any:  # noqa: ANN401 -- pandas is optional
+        """Return a data frame of the differences, one row each; shares and differences are in [-1, 1].
+
+        Raises:
+            MissingExtra: If pandas is not installed.
+        """
+        columns = ["code", "label", "first", "second", "first_share", "second_share"]
+        columns += ["difference", "low", "high", "chance", "is_clear"]
+        rows = [
+            (
+                *(one.first.code, one.first.label),
+                *one.campaigns,
+                *(one.first.share, one.second.share),
+                *(one.gap, one.low, one.high, one.chance, one.is_clear),
+            )
+            for one in self.differences
+        ]
+        return to_frame(rows, columns).set_index("code")
 
     def plot(self, ax: Any = None, *, dark: bool = False) -> Any:  # noqa: ANN401 -- matplotlib is optional
         """Draw each difference with its interval; clear differences are coloured.

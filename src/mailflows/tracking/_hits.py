@@ -105,6 +105,7 @@ class HitVerdict(Result):
         """Return the verdict as plain data, ready for JSON, without the client's IP address."""
         return {
             "kind": self.kind.value,
+            "label": self.kind.label,
             "reasons": [reason.to_dict() for reason in self.reasons],
             "is_proxy": self.is_proxy,
             "hides_opens": self.hides_opens,

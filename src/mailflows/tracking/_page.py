@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows._html.tree import parse
 from mailflows._mail.edit import Edit, edited
-from mailflows._result import Bar, to_html
+from mailflows._result import Bar, to_html, to_page
 from mailflows.errors import MissingExtra
 from mailflows.tracking._tables import percent
 from mailflows.tracking._tally import untagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import timedelta
 
     from mailflows._result import Cell
     from mailflows.tracking._tables import Group, LinkClicks, Moment, Rate
@@ -26,6 +27,7 @@ __all__ = [
     "drawn_differences",
     "drawn_rates",
     "drawn_timeline",
+    "page",
     "rate_row",
     "tables",
 ]
@@ -54,8 +56,9 @@ def tables(  # noqa: PLR0913 -- the tables that there are
     groups: Mapping[str, Sequence[Group]],
     counts: Sequence[tuple[str, str, Mapping[str, int]]],
     week: Sequence[Sequence[int]],
-) -> str:
-    """Return what a campaign achieved as a row of small escaped tables.
+    zone: str,
+) -> list[str]:
+    """Return what a campaign achieved as small escaped tables.
 
     Args:
         title: Of the first table.
@@ -64,6 +67,7 @@ def tables(  # noqa: PLR0913 -- the tables that there are
         groups: Recipients by what they are grouped by.
         counts: Tables of a name and a count: title, what the name is, and the rows.
         week: Clicks by weekday and hour.
+        zone: The time zone of the hours.
     """
     pieces = [to_html(title, HEADER, [rate_row(rate, bar=True) for rate in rates])]
     clickers = next((rate.count for rate in rates if rate.name == "clicked"), 0) or 1
@@ -77,13 +81,74 @@ def tables(  # noqa: PLR0913 -- the tables that there are
     for kind, members in groups.items():
         if members:
             header = [kind, "sent", "delivered", "opened by people", "clicked", "complained", "bounced"]
-            pieces.append(to_html(f"By {kind}", header, [_group_row(row) for row in members[:_ROWS]]))
+            table = to_html(f"By {kind}", header, [_group_row(row) for row in members[:_ROWS]])
+            pieces.append(f"<div class='wide'>{table}</div>")
     pieces += [
         to_html(name, [column, "count"], list(found.items())) for name, column, found in counts if found
     ]
     if any(map(any, week)):
-        pieces.append(_week_table(week))
-    return "".join(pieces)
+        pieces.append(_week_table(week, zone))
+    return pieces
+
+
+# What a reader looks for first; the table below has them all.
+_FIRST = ("delivered", "opened by people", "clicked", "unsubscribed", "complained", "hard bounces")
+
+
+# Text and bars have a contrast of at least 4.5 and 3 to what is behind them, in light and in dark (WCAG 2.2,
+# 1.4.3 and 1.4.11); tests/tracking/test_page.py measures it. A narrow page scrolls its tables, not itself.
+_STYLE = """<style>
+:root { --paper: #f6f7f9; --card: #fff; --ink: #1c2126; --quiet: #57606a; --line: #d5dae0 }
+@media (prefers-color-scheme: dark) {
+  :root { --paper: #14171a; --card: #1d2125; --ink: #e6e9ec; --quiet: #a3acb5; --line: #3a4149 }
+}
+* { box-sizing: border-box }
+body { font-size: 14px; line-height: 1.45; font-variant-numeric: tabular-nums;
+  color: var(--ink); background: var(--paper); max-width: 80rem; margin: 0 auto; padding: 1.25rem }
+h1 { font-size: 1.5rem; margin: 0; overflow-wrap: anywhere }
+p { margin: .25rem 0 1rem; color: var(--quiet) }
+main { display: grid; gap: 1rem; align-items: start; max-width: none; padding: 0;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr)) }
+main > div, dl > div { background: var(--card); border: 1px solid var(--line); border-radius: 8px;
+  margin: 0; padding: .75rem 1rem }
+main > .wide { grid-column: 1 / -1 }
+dl { display: grid; gap: .75rem; margin: 0 0 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)) }
+dt, dd small { color: var(--quiet); font-size: .8rem }
+dd { margin: 0; font-size: 1.5rem; font-weight: 600; line-height: 1.3 }
+dd small { display: block; font-weight: 400 }
+table { margin: .5rem 0 0; width: 100%; font-size: 1em }
+th, td { padding: .25rem .5rem .25rem 0; border-bottom: 1px solid var(--line) }
+th { color: var(--quiet); font-size: .8rem; vertical-align: bottom; border-bottom-color: var(--line) }
+</style>"""
+
+
+def page(heading: str, note: str, rates: Sequence[Rate], pieces: Sequence[str]) -> str:
+    """Return a campaign as a page of its own.
+
+    Args:
+        heading: The name of the campaign, as a reader knows it.
+        note: What the figures mean.
+        rates: Of which the first stand above the tables.
+        pieces: The tables, escaped.
+    """
+    cards = "".join(_card(rate) for rate in rates if rate.name in _FIRST)
+    return to_page(
+        heading,
+        f"<header><h1>{escape(heading)}</h1><p>{escape(note)}</p></header>"
+        f"<dl>{cards}</dl><main>{''.join(pieces)}</main>",
+        _STYLE,
+    )
+
+
+def _card(rate: Rate) -> str:
+    """Return a rate as a figure with what it is of."""
+    share = "-" if rate.share is None else percent(rate.share)
+    span = f"{percent(rate.low)} to {percent(rate.high)}"
+    return (
+        f"<div><dt>{escape(rate.name)}</dt><dd>{share}"
+        f"<small>{rate.count:,} of {rate.of:,}</small><small>{span}</small></dd></div>"
+    )
 
 
 def _group_row(group: Group) -> list[Cell]:
@@ -127,7 +192,7 @@ def _badge(people: int, clickers: int) -> str:
     return f"<span style='{_BADGE}'>{people}{share}</span> "
 
 
-def _week_table(counts: Sequence[Sequence[int]]) -> str:
+def _week_table(counts: Sequence[Sequence[int]], zone: str) -> str:
     """Return clicks by weekday and hour as a table whose cells are the darker, the more there are."""
     most = max(map(max, counts))
     head = "".join(f"<th>{hour}</th>" for hour in range(24))
@@ -136,7 +201,8 @@ def _week_table(counts: Sequence[Sequence[int]]) -> str:
         for day, row in zip(DAYS, counts, strict=True)
     )
     return (
-        "<div><strong>First clicks by weekday and hour (UTC)</strong>"
+        "<div class='wide' style='max-width:100%;overflow-x:auto'>"
+        f"<strong>First clicks by weekday and hour ({escape(zone)})</strong>"
         f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -154,10 +220,21 @@ def _axes(ax: Any, size: tuple[float, float], *, dark: bool) -> Iterator[Any]:  
     except ImportError as error:
         raise MissingExtra("notebook", "matplotlib") from error  # noqa: EM101 -- a name, no message
     if ax is not None:
+        if dark:
+            _darken(ax)
         yield ax
         return
     with plt.style.context("dark_background" if dark else "default"):
         yield plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def _darken(ax: Any) -> None:  # noqa: ANN401 -- as above
+    """Make axes that somebody made fit a dark page, with their figure."""
+    ax.figure.set_facecolor("black")
+    ax.set_facecolor("black")
+    ax.tick_params(colors="white", which="both")
+    for part in (*ax.spines.values(), ax.xaxis.label, ax.yaxis.label, ax.title):
+        (part.set_edgecolor if hasattr(part, "set_edgecolor") else part.set_color)("white")
 
 
 def drawn_rates(rates: Sequence[Rate], campaign: str, ax: Any, *, dark: bool) -> Any:  # noqa: ANN401 -- as above
@@ -170,7 +247,8 @@ def drawn_rates(rates: Sequence[Rate], campaign: str, ax: Any, *, dark: bool) ->
         drawn.set_yticks(range(len(shown)), [rate.name for rate in shown])
         drawn.invert_yaxis()
         drawn.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        drawn.set_xlabel("share of recipients, with its interval")
+        drawn.set_xlabel("share of recipients (%), with its interval")
+        drawn.set_ylabel("rate")
         drawn.set_title(_title(campaign))
     return drawn
 
@@ -198,16 +276,28 @@ def drawn_differences(
             drawn.plot(100 * gap, place, "o", color=colour)
         drawn.set_yticks(range(len(rows)), [name.replace("$", r"\$") for name, *_ in rows])
         drawn.invert_yaxis()
-        drawn.set_xlabel("difference in points, with its interval; blue where it is clear")
+        drawn.set_xlabel("difference (percentage points), with its interval; blue where it is clear")
+        drawn.set_ylabel("rate")
         drawn.set_title(title.replace("$", r"\$"))
     return drawn
 
 
-def drawn_timeline(rows: Sequence[Moment], campaign: str, zone: str, ax: Any, *, dark: bool) -> Any:  # noqa: ANN401
+def drawn_timeline(  # noqa: PLR0913 -- what is drawn, and on what
+    rows: Sequence[Moment],
+    campaign: str,
+    ax: Any,  # noqa: ANN401 -- as above
+    *,
+    step: timedelta,
+    zone: str,
+    dark: bool,
+) -> Any:  # noqa: ANN401 -- as above
     """Draw opens and clicks on one axis, unsubscribes and complaints, which are few, on another."""
     starts = [row.start for row in rows]
     with _axes(ax, (9, 3.5), dark=dark) as many:
         few = many.twinx()
+        if ax is not None and dark:
+            _darken(few)
+            few.set_facecolor("none")  # it lies on the other one
         sides = (
             (many, "left", _BLUE, ("opened", "clicked")),
             (few, "right", _RED, ("unsubscribed", "complained")),
@@ -218,8 +308,8 @@ def drawn_timeline(rows: Sequence[Moment], campaign: str, zone: str, ax: Any, *,
                 axis.plot(starts, counts, line, color=colour, label=f"{name} ({side})")
             axis.set_ylim(bottom=0)
         many.set_xlabel(f"time ({zone})")
-        many.set_ylabel("first opened or clicked")
-        few.set_ylabel("unsubscribed or complained")
+        many.set_ylabel(f"opened, clicked (recipients per {step})")
+        few.set_ylabel(f"unsubscribed, complained (recipients per {step})")
         handles = [*many.get_lines(), *few.get_lines()]
         few.legend(handles, [handle.get_label() for handle in handles], loc="upper right")
         many.set_title(_title(campaign))

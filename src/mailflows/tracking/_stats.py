@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta, tzinfo
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows._result import Result, printable, to_frame, to_text
 from mailflows.errors import ConfigurationError
+from mailflows.feedback import BounceReason
 from mailflows.feedback._recorded import recorded
 from mailflows.tracking import _page
+from mailflows.tracking._clients import HitKind
 from mailflows.tracking._crowd import Crowd
 from mailflows.tracking._people import gather
 from mailflows.tracking._tables import (
@@ -203,12 +206,14 @@ class CampaignStats(Result):
             "unattributed": self.unattributed,
         }
 
-    def to_pandas(self, table: str = "rates") -> Any:  # noqa: ANN401 -- pandas is optional
-        """Return one of the tables as a data frame.
+    def to_pandas(self, table: str = "rates", *, what: str = "clicked", zone: str | tzinfo = "UTC") -> Any:  # noqa: ANN401 -- pandas is optional
+        """Return one of the tables as a data frame, with codes for machines beside labels for readers.
 
         Args:
-            table: ``rates``, ``links``, ``domains``, ``providers``, ``bounces``, ``hits``, ``timeline`` (by
-                the hour) or ``week`` (clicks).
+            table: ``rates``, ``links``, ``domains``, ``providers``, ``bounces``, ``hits``, ``unattributed``,
+                ``timeline`` (by the hour) or ``week`` (weekday and hour).
+            what: What ``week`` counts, as for `week`.
+            zone: Of ``timeline`` and ``week``.
 
         Raises:
             ConfigurationError: If there is no such table.
@@ -219,12 +224,13 @@ class CampaignStats(Result):
             "links": lambda: (["url", "people", "total"], [(r.url, r.people, r.total) for r in self.links]),
             "domains": lambda: _group_rows("domain", self.domains),
             "providers": lambda: _group_rows("provider", self.providers),
-            "bounces": lambda: (["reason", "recipients"], list(self.bounces.items())),
-            "hits": lambda: (["hit", "total"], list(self.hits.items())),
-            "timeline": lambda: _moment_rows(self.timeline()),
+            "bounces": lambda: _bounce_rows(self.bounces),
+            "hits": lambda: _hit_rows(self.hits),
+            "unattributed": lambda: (["event", "total"], list(self.unattributed.items())),
+            "timeline": lambda: _moment_rows(self.timeline(zone=zone)),
             "week": lambda: (
                 ["weekday", *map(str, range(24))],
-                [(d, *r) for d, r in zip(_page.DAYS, self.week(), strict=True)],
+                [(d, *r) for d, r in zip(_page.DAYS, self.week(what, zone=zone), strict=True)],
             ),
         }
         if table not in makers:
@@ -232,6 +238,20 @@ class CampaignStats(Result):
             raise ConfigurationError(msg, field="table")
         columns, rows = makers[table]()
         return to_frame(rows, columns).set_index(columns[0])
+
+    def save_html(self, path: str | os.PathLike[str], *, zone: str | tzinfo = "UTC") -> None:
+        """Write the campaign as a page of its own, for light and dark, without scripts or outside resources.
+
+        Args:
+            path: The file; one that exists is replaced.
+            zone: The time zone of your readers, for the hours.
+
+        Raises:
+            ConfigurationError: If there is no such zone.
+            OSError: If the file cannot be written.
+        """
+        found = _page.page(self._heading(), self._note(), self.rates, self._tables("Rates", zone))
+        Path(path).write_text(found, "utf-8")
 
     def plot(self, ax: Any = None, *, dark: bool = False) -> Any:  # noqa: ANN401 -- matplotlib is optional
         """Draw the shares of those who received it, with their intervals.
@@ -265,22 +285,25 @@ class CampaignStats(Result):
             ConfigurationError: As `timeline`.
             MissingExtra: If matplotlib is not installed.
         """
-        return _page.drawn_timeline(
-            self.timeline(step=step, zone=zone), self.campaign, str(zone), ax, dark=dark
-        )
+        length = step if isinstance(step, timedelta) else timedelta(seconds=step)
+        rows = self.timeline(step=length, zone=zone)
+        return _page.drawn_timeline(rows, self.campaign, ax, step=length, zone=str(zone), dark=dark)
 
     def __str__(self) -> str:
         """Return the rates as a table."""
         return f"{self._title()}\n{to_text(_page.HEADER, [_page.rate_row(rate) for rate in self.rates])}"
 
     def _rate_rows(self) -> _Rows:
-        rows = [(r.name, r.count, r.of, r.share, r.low, r.high, r.total) for r in self.rates]
-        return ["rate", "count", "of", "share", "low", "high", "total"], rows
+        rows = [(r.name, r.code, r.label, r.count, r.of, r.share, r.low, r.high, r.total) for r in self.rates]
+        return ["rate", "code", "label", "count", "of", "share", "low", "high", "total"], rows
 
     def _repr_html_(self) -> str:
         """Return the figures as small escaped tables, for a notebook and for `save_html`."""
+        return "".join(self._tables(self._title(), "UTC"))
+
+    def _tables(self, title: str, zone: str | tzinfo) -> list[str]:
         return _page.tables(
-            self._title(),
+            title,
             rates=self.rates,
             links=self.links,
             groups={"provider": self.providers, "domain": self.domains},
@@ -289,12 +312,18 @@ class CampaignStats(Result):
                 ("Events without a campaign, not counted above", "event", self.unattributed),
                 ("Opens and clicks in all", "by", self.hits),
             ],
-            week=self.week(),
+            week=self.week(zone=zone),
+            zone=str(zone),
         )
 
+    def _heading(self) -> str:
+        return f'Campaign "{printable(self.campaign)}"' if self.campaign else "All campaigns"
+
+    def _note(self) -> str:
+        return f'{self.confidence:.0%} intervals; an open means "the pixel was loaded"'
+
     def _title(self) -> str:
-        name = f'Campaign "{printable(self.campaign)}"' if self.campaign else "All campaigns"
-        return f'{name}, {self.confidence:.0%} intervals; an open means "the pixel was loaded"'
+        return f"{self._heading()}, {self._note()}"
 
 
 def _unknown(campaign: str, others: list[str]) -> ConfigurationError:
@@ -320,6 +349,20 @@ def _group_rows(kind: str, rows: Iterable[Group]) -> _Rows:
         rates = [(rate.count, rate.low, rate.high) for rate in (row.clicked, row.complained)]
         found.append((row.name, row.sent, row.delivered, row.opened, row.bounced, *rates[0], *rates[1]))
     return [kind, "sent", "delivered", "opened", "bounced", *ends], found
+
+
+def _bounce_rows(bounces: Mapping[str, int]) -> _Rows:
+    faults = {reason.value: reason.fault.value for reason in BounceReason}
+    rows = [(code, code.replace("-", " "), faults.get(code), count) for code, count in bounces.items()]
+    return ["reason", "label", "fault", "recipients"], rows
+
+
+def _hit_rows(hits: Mapping[str, int]) -> _Rows:
+    rows = []
+    for name, total in hits.items():
+        event, _, kind = name.partition(" by ")
+        rows.append((name, name.replace(" ", "-"), event, kind, f"{event} by {HitKind(kind).label}", total))
+    return ["hit", "code", "event", "kind", "label", "total"], rows
 
 
 def _moment_rows(rows: Iterable[Moment]) -> _Rows:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mailflows.tracking._tally import Tally
 
 __all__ = [
+    "LABELS",
     "METRICS",
     "MOMENTS",
     "Group",
@@ -55,6 +56,19 @@ Protection are in neither number. Anyone who clicked has opened, with or without
 counted among those who were seen to load images, so that no denominator contains clickers by construction.
 """
 
+LABELS = {
+    "delivered": "Delivered",
+    "opened": "Pixel loaded, by anyone or anything",
+    "opened by people": "Opened by people, of those whose opens can be seen",
+    "clicked": "Clicked by people",
+    "clicked of opened": "Clicked, of those who were seen to open",
+    "unsubscribed": "Unsubscribed",
+    "complained": "Complained",
+    "hard bounces": "Bounced permanently",
+    "soft bounces": "Bounced temporarily",
+}
+"""What each of the metrics is called for a reader."""
+
 MOMENTS = ("opened", "clicked", "unsubscribed", "complained", "bounced")
 """What has a time: when it first happened to a recipient."""
 
@@ -83,6 +97,16 @@ class Rate(Result):
     total: int
 
     @property
+    def code(self) -> str:
+        """The name in kebab-case, for machines, such as ``opened-by-people``."""
+        return self.name.replace(" ", "-")
+
+    @property
+    def label(self) -> str:
+        """What it is called for a reader."""
+        return LABELS.get(self.name, self.name)
+
+    @property
     def share(self) -> float | None:
         """The share, in [0, 1]; `None` of nobody."""
         return self.count / self.of if self.of else None
@@ -96,6 +120,8 @@ class Rate(Result):
     def to_dict(self) -> dict[str, Any]:
         """Return the rate as plain data."""
         return {
+            "code": self.code,
+            "label": self.label,
             "name": self.name,
             "count": self.count,
             "of": self.of,
