@@ -54,7 +54,7 @@ def test_each_advice_has_its_next_step() -> None:
     assert "clean_to_csv" in good.explain()
     sample = check_list(SOUND, dns=False)
     assert sample.advice is Advice.SAMPLE_FIRST
-    assert re.search(r"random sample of \d+ first, and go on if (none|at most \d+) of it", sample.explain())
+    assert re.search(r"random sample of \d+ first, and continue if (none|at most \d+) of it", sample.explain())
     stop = check_list(["nothing"] * 5, dns=False)
     assert stop.advice is Advice.STOP
     assert "Do not send to it" in stop.explain()
@@ -87,7 +87,7 @@ def test_a_limit_that_is_not_published() -> None:
         assert f"{name} publishes no bounce limit" in verdict.policy.rule
         assert verdict.advice is report.policy("brevo").advice
     assert report.policy("HubSpot").policy.hard_bounce == 0.05
-    with pytest.raises(ConfigurationError, match="known of 'nobody'"):
+    with pytest.raises(ConfigurationError, match="known for 'nobody'"):
         report.policy("nobody")
 
 
