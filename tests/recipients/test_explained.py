@@ -54,7 +54,8 @@ def test_each_advice_has_its_next_step() -> None:
     assert "clean_to_csv" in good.explain()
     sample = check_list(SOUND, dns=False)
     assert sample.advice is Advice.SAMPLE_FIRST
-    assert re.search(r"random sample of \d+ first, and continue if (none|at most \d+) of it", sample.explain())
+    then = r"random sample of \d+ first, and continue if (none|at most \d+) of it"
+    assert re.search(then, sample.explain())
     stop = check_list(["nothing"] * 5, dns=False)
     assert stop.advice is Advice.STOP
     assert "Do not send to it" in stop.explain()
