@@ -538,11 +538,11 @@ def test_damaged_days_begin_again(suppressions: SuppressionList, clock: FixedClo
     assert suppressions.apply(soft(clock)) is None
 
 
-def test_a_list_says_where_it_lies() -> None:
-    """And nothing of what it holds."""
+def test_a_list_names_no_address() -> None:
+    """It says how many are on it, and why."""
     suppressions = SuppressionList(MemoryStore(), clear=True)
     suppressions.add(ADA)
-    assert repr(suppressions) == f"<SuppressionList in {suppressions.store!r}>"
+    assert repr(suppressions) == "<SuppressionList: 1 entry (manual 1)>"
     assert ADA not in repr(suppressions)
 
 

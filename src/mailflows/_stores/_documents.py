@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Generator
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
@@ -243,21 +244,23 @@ class DocumentKeeper:
 
     def digest(self, text: str) -> str:
         """Return the keyed hash of a text; see `Documents.digest`."""
-        return self.store.digest(text)
+        with self._told():
+            return self.store.digest(text)
 
     async def adigest(self, text: str) -> str:
         """Do what `digest` does without blocking the event loop."""
-        return await awaited(self.store, "digest", text)  # type: ignore[no-any-return]
+        with self._told():
+            return await awaited(self.store, "digest", text)  # type: ignore[no-any-return]
 
     def key(self, *names: str) -> str:
         """Return the key of a document: its kind, and a keyed hash of what it belongs to."""
-        return f"{self.kind}:{self.store.digest(chr(10).join(names))}" if names else self.kind
+        return f"{self.kind}:{self.digest(chr(10).join(names))}" if names else self.kind
 
     async def akey(self, *names: str) -> str:
         """Do what `key` does without blocking the event loop."""
         if not names:
             return self.kind
-        return f"{self.kind}:{await awaited(self.store, 'digest', chr(10).join(names))}"
+        return f"{self.kind}:{await self.adigest(chr(10).join(names))}"
 
     def load(self, key: str) -> bytes | None:
         """Return a document, or `None` where there is none.
@@ -344,14 +347,16 @@ class DocumentKeeper:
         Raises:
             StoreError: If the store could not answer.
         """
-        yield from self.store.scan(f"{self.kind}:{prefix}")
+        with self._told():
+            yield from self.store.scan(f"{self.kind}:{prefix}")
 
     async def ascan(self, prefix: str = "") -> AsyncIterator[tuple[str, bytes]]:
         """Do what `scan` does without blocking the event loop."""
         twin = getattr(self.store, "ascan", None)
         if twin is not None:
-            async for found in twin(f"{self.kind}:{prefix}"):
-                yield found
+            with self._told():
+                async for found in twin(f"{self.kind}:{prefix}"):
+                    yield found
         else:
             for found in await asyncio.to_thread(list, self.scan(prefix)):
                 yield found
@@ -435,6 +440,16 @@ class DocumentKeeper:
         problem = StoreError(msg, store=self._name)
         problem.is_logged = True
         raise problem
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Note in the log a failure of what the breaker does not see, such as another secret."""
+        try:
+            yield
+        except StoreError as problem:
+            if not problem.is_busy:
+                outage_of(self.store).failed(problem, is_write=False)
+            raise
 
     def _note(self, ticket: int, problem: StoreError, verb: str) -> None:
         if not problem.is_busy:

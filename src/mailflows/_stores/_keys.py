@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from hashlib import blake2b
+from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows._stores._meter import HASH_BITS
@@ -190,10 +191,14 @@ class StoreKeys:
 
     Args:
         secret: What the user gave, if anything.
+        is_read_only: Whether nothing is noted: a store that is only looked at takes no secret over.
         timer: Returns monotonic seconds.
     """
 
-    def __init__(self, secret: Secrets | None, *, timer: Timer = time.monotonic) -> None:
+    def __init__(
+        self, secret: Secrets | None, *, is_read_only: bool = False, timer: Timer = time.monotonic
+    ) -> None:
+        self.is_read_only = is_read_only
         self.own = None if secret is None else KeyRing(secret)
         self.ring: KeyRing | None = None
         self._timer = timer
@@ -225,6 +230,8 @@ class StoreKeys:
             note = yield "load_at", (NOTE,)
             noted = [] if note is None else bytes(note).decode("ascii", "replace").split()
             ring = self._with(made) if made and set(made.names) & set(noted) else self.own or made
+            if ring is None and self.is_read_only and not noted:
+                ring = KeyRing(token_bytes(32))  # nothing was ever kept there, so nobody is in it
             if ring is None or (noted and noted[0] not in ring.names):
                 raise self._unfit(store)
             if not noted or not set(noted) <= set(ring.names):
@@ -235,7 +242,7 @@ class StoreKeys:
                 if stray is not None:
                     raise _left_over(store) if noted else self._unfit(store)
             names = " ".join(ring.names).encode()
-            if names == note or (yield "swap_at", (NOTE, note, names, None)):
+            if names == note or self.is_read_only or (yield "swap_at", (NOTE, note, names, None)):
                 return ring
 
     def _with(self, made: KeyRing) -> KeyRing:

@@ -62,6 +62,8 @@ class RedisStore:
         secret: Key of the hashes that stand for addresses, or several, newest first: the newest writes, and
             documents of older ones are found. By default one is made and kept on the server, and every
             decision checks that it is still there: an emptied server is noticed.
+        read_only: Whether the server is only looked at: no secret is made or taken over, and whatever would
+            write is a `StoreError`.
 
     Raises:
         ConfigurationError: If the client cannot execute commands.
@@ -71,7 +73,7 @@ class RedisStore:
         >>> store = RedisStore(redis.Redis())  # doctest: +SKIP
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the settings of a store
         self,
         client: Any,
         *,
@@ -79,6 +81,7 @@ class RedisStore:
         timeout: float = 0.25,
         patience: float = 2.0,
         secret: Secrets | None = None,
+        read_only: bool = False,
     ) -> None:
         if not callable(getattr(client, "execute_command", None)):
             msg = f"client must be a Redis or Valkey client object; got {type(client).__name__}"
@@ -92,7 +95,7 @@ class RedisStore:
         )
         self.is_async = self._client.is_async
         self._prefix = f"{{{scope}}}:"
-        self._keys = StoreKeys(secret)
+        self._keys = StoreKeys(secret, is_read_only=read_only)
         self._kept = ""  # the secret that the server has, where it is not the user's own
         self._is_ready = False
         self._learning: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
@@ -148,6 +151,7 @@ class RedisStore:
         await self._ahold(self._resetting(charges))
 
     def _resetting(self, charges: Sequence[Charge]) -> _Talk:
+        self._require_writable()
         yield ("DEL", *(self._place(meter.id, key) for meter, key, _ in charges))
 
     def _settling(self, outcome: Outcome, *, keep: bool) -> _Talk:
@@ -164,6 +168,7 @@ class RedisStore:
         at: float = 0.0,
     ) -> _Talk:
         """Ask the script; where the server has lost the secret, find out what is left of it."""
+        self._require_writable()  # also to look: the script keeps the time
         for _ in range(2):
             asked = self._asked(charges, verb, within, lease, at)
             try:
@@ -303,7 +308,7 @@ class RedisStore:
     def _load_at(self, key: str) -> _Talk:
         """Load one document, and see in the same breath that the secret by which it is found is there."""
         place = f"{self._prefix}d:{key}"
-        if self._keys.own is not None:
+        if self._keys.own is not None or self._keys.is_read_only:
             kept = yield ("GET", place)
         else:
             kept, secret = yield ("MGET", place, f"{self._prefix}secret")
@@ -312,6 +317,7 @@ class RedisStore:
         return None if kept is None else _bytes(kept)
 
     def _swap_at(self, key: str, old: bytes | None, new: bytes | None, ttl: float | None) -> _Talk:
+        self._require_writable()
         life = 0 if ttl is None else max(1, math.ceil(ttl * 1000))
         arguments = [int(old is not None), old or b"", int(new is not None), new or b"", life]
         return bool(int((yield from _running(_SWAP, [f"{self._prefix}d:{key}"], arguments))))
@@ -335,7 +341,7 @@ class RedisStore:
                 await self._ahold(self._getting_ready())
 
     def _getting_ready(self) -> _Talk:
-        if self._keys.own is None:
+        if self._keys.own is None and not self._keys.is_read_only:
             if not self._kept:
                 yield from self._learning_secret()
             made: bytes | None = self._kept.encode()
@@ -380,6 +386,11 @@ class RedisStore:
             _log.warning("%s: the secret was missing, and was restored from its copy", self.name)
             return
         raise self._lost()
+
+    def _require_writable(self) -> None:
+        if self._keys.is_read_only:
+            msg = f"{self.name}: it was opened to be looked at (read_only=True)"
+            raise StoreError(msg, store=self.name)
 
     def _lost(self) -> StoreError:
         msg = (

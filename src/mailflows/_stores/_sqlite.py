@@ -57,6 +57,8 @@ class SQLiteStore:
         secret: Key of the hashes that stand for addresses, or several, newest first: the newest writes, and
             documents of older ones are found. By default one is made and kept in the file. With your own,
             kept elsewhere, the file alone tells nobody's address.
+        read_only: Whether the file is only looked at: it is not made, no secret is taken over, and whatever
+            would write is a `StoreError`.
         clock: Returns seconds; if they go back, the store continues from the last moment that it noted.
 
     Raises:
@@ -77,6 +79,7 @@ class SQLiteStore:
         *,
         timeout: float = 2.0,
         secret: Secrets | None = None,
+        read_only: bool = False,
         clock: Clock = time.time,
     ) -> None:
         if str(path) in {"", ":memory:"} or "\0" in str(path):
@@ -85,12 +88,12 @@ class SQLiteStore:
                 "for one process"
             )
             raise ConfigurationError(msg, field="path")
-        self._file = SQLiteFile(path, timeout=seconds_to_wait(timeout))
+        self._file = SQLiteFile(path, timeout=seconds_to_wait(timeout), is_read_only=read_only)
         if not self._file.path.parent.is_dir():  # would never open, and never count
             msg = f"the folder for the file does not exist: {self._file.path.parent}"
             raise ConfigurationError(msg, field="path")
         self.name = self._file.name
-        self._keys = StoreKeys(secret)
+        self._keys = StoreKeys(secret, is_read_only=read_only)
         self._known_file: tuple[int, int] | None = None
         self._clock = clock
         self._last = self._read_at = float("-inf")
@@ -149,7 +152,7 @@ class SQLiteStore:
         keys = self._keys
         if keys.ring is not None and not keys.is_due and self._file.identity() == self._known_file:
             return keys.ring
-        made = self._file.secret(is_needed=keys.own is None)
+        made = self._file.secret(is_needed=keys.own is None and not keys.is_read_only)
         ring: KeyRing = self._held(keys.fitted(made, self.name))
         self._known_file = self._file.identity()
         return ring
@@ -181,7 +184,7 @@ class SQLiteStore:
         row = cursor.execute("SELECT value FROM facts WHERE name = ?", (_CLOCK,)).fetchone()
         last, offset = struct.unpack("dd", row[0]) if row else (float("-inf"), 0.0)
         now, new_offset = steady(self._clock(), last, offset)
-        if now > last + _TICK or new_offset != offset:
+        if (now > last + _TICK or new_offset != offset) and not self._keys.is_read_only:
             note = struct.pack("dd", now, new_offset)
             cursor.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_CLOCK, note))
         self._last = self._read_at = now

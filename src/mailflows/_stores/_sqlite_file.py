@@ -49,9 +49,12 @@ class SQLiteFile:
     Args:
         path: The file; made with its tables if it is not there.
         timeout: Seconds for which a transaction waits while others are in the file.
+        is_read_only: Whether it is only looked at: nothing is made, and nothing can be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, timeout: float) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float, is_read_only: bool = False) -> None:
+        self.is_read_only = is_read_only
+        self._begin = "BEGIN" if is_read_only else "BEGIN IMMEDIATE"
         self.path = Path(path).absolute()
         self._place = str(self.path)
         self.name = f"SQLite {self.path}"
@@ -77,9 +80,9 @@ class SQLiteFile:
         try:
             cursor = self._current(deadline)
             try:
-                cursor.execute("BEGIN IMMEDIATE")  # at once, where nobody else is in the file
+                cursor.execute(self._begin)  # at once, where nobody else is in the file
             except sqlite3.OperationalError:
-                self._patiently(lambda: cursor.execute("BEGIN IMMEDIATE"), deadline)
+                self._patiently(lambda: cursor.execute(self._begin), deadline)
             try:
                 yield cursor
                 cursor.execute("COMMIT")
@@ -155,10 +158,13 @@ class SQLiteFile:
 
     def _open(self, deadline: float) -> sqlite3.Cursor:
         """Open the file, and make its tables."""
-        connection = sqlite3.connect(self.path, timeout=0.0, isolation_level=None, check_same_thread=False)
+        place = f"{self.path.as_uri()}?mode={'ro' if self.is_read_only else 'rwc'}"
+        connection = sqlite3.connect(
+            place, uri=True, timeout=0.0, isolation_level=None, check_same_thread=False
+        )
         try:
             cursor = connection.cursor()
-            self._patiently(lambda: _prepare(cursor), deadline)
+            self._patiently(lambda: (_look if self.is_read_only else _prepare)(cursor), deadline)
         except BaseException:
             connection.close()
             raise
@@ -184,6 +190,16 @@ class SQLiteFile:
 def _is_contention(problem: Exception) -> bool:
     """Return whether a problem only says that others are in the file."""
     return getattr(problem, "sqlite_errorcode", 0) & 0xFF in _CONTENTION
+
+
+def _look(cursor: sqlite3.Cursor) -> None:
+    """See that there are tables of this version."""
+    found = cursor.execute("PRAGMA user_version").fetchone()[0]
+    if found != VERSION:
+        msg = (
+            f"its tables have version {found}, and {VERSION} is read here; it may not be a store of mailflows"
+        )
+        raise sqlite3.DatabaseError(msg)
 
 
 def _prepare(cursor: sqlite3.Cursor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import re
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -16,6 +17,7 @@ from mailflows.cli import (
     check,
     classify,
     fix,
+    forget,
     gate,
     held,
     limits,
@@ -29,7 +31,7 @@ from mailflows.cli import (
 )
 from mailflows.cli import list as list_command
 from mailflows.cli._terminal import STATUS, complain
-from mailflows.errors import MailflowsError
+from mailflows.errors import MailflowsError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +45,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot write must not end a run
             stream.reconfigure(errors="backslashreplace")
     options = _parser().read(sys.argv[1:] if arguments is None else arguments)
+    log = _Log()
+    logging.getLogger("mailflows").addHandler(log)
+    try:
+        return _ran(options, log)
+    finally:
+        logging.getLogger("mailflows").removeHandler(log)
+        log.tell()
+
+
+class _Log(logging.Handler):
+    """Writes what the library logs to standard error; that a store fails is said once, at the end.
+
+    The command that fails for it says so itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.outages: dict[str, str] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, or keep it until the command is over."""
+        problems = [one for one in record.args or () if isinstance(one, StoreError)]
+        if problems:
+            self.outages[str(problems[0])] = record.getMessage()
+        else:
+            complain(record.getMessage())
+
+    def tell(self) -> None:
+        """Write what was kept."""
+        for line in self.outages.values():
+            complain(line)
+
+
+def _ran(options: argparse.Namespace, log: _Log) -> int:
     try:
         return int(options.run(options))
     except KeyboardInterrupt:
@@ -51,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except MailflowsError as problem:
+        log.outages.pop(str(problem), None)
         complain(problem)
         return 2
 
@@ -103,6 +140,18 @@ def _parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"mailflows {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     everyday = (classify, check, list_command, lint, fix, audit, gate)
-    for command in (*everyday, bounces, webhook, stats, train, held, limits, senders, status, suppress):
+    for command in (
+        *everyday,
+        bounces,
+        webhook,
+        stats,
+        train,
+        held,
+        limits,
+        senders,
+        status,
+        suppress,
+        forget,
+    ):
         command.add_command(commands)
     return parser

@@ -36,16 +36,18 @@ def add_secret(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def store_of(options: argparse.Namespace) -> Store:
-    """Open the store that is meant; none is made.
+def store_of(options: argparse.Namespace, *, read_only: bool = False) -> Store:
+    """Open the store that is meant; none is made. With *read_only*, it is only looked at.
 
     Raises:
         ConfigurationError: If there is none, or its secret is missing.
     """
-    return store_named(options.file, options.secret_env)
+    return store_named(options.file, options.secret_env, read_only=read_only)
 
 
-def store_named(name: str, secret_env: list[str] | None, *, is_made: bool = False) -> Store:
+def store_named(
+    name: str, secret_env: list[str] | None, *, is_made: bool = False, read_only: bool = False
+) -> Store:
     """Open a store by the file of its gate, or directly; with *is_made*, make the SQLite file if it is new.
 
     Raises:
@@ -56,8 +58,8 @@ def store_named(name: str, secret_env: list[str] | None, *, is_made: bool = Fals
     path = Path(name)
     is_new = is_made and path.suffix != ".toml" and not path.exists()
     if "://" not in name and not is_new and _is_settings(path):
-        return _of_gate(path, has_secret=bool(secret_env))
-    return store_at(name, Path(), secrets_in({"secret_env": secret_env}, Path()))
+        return _of_gate(path, has_secret=bool(secret_env), read_only=read_only)
+    return store_at(name, Path(), secrets_in({"secret_env": secret_env}, Path()), read_only=read_only)
 
 
 def _is_settings(path: Path) -> bool:
@@ -70,7 +72,7 @@ def _is_settings(path: Path) -> bool:
     return head not in {_SQLITE, b""}
 
 
-def _of_gate(path: Path, *, has_secret: bool) -> Store:
+def _of_gate(path: Path, *, has_secret: bool, read_only: bool) -> Store:
     from mailflows.flows._file import SettingsFile  # noqa: PLC0415 -- only where it is needed
     from mailflows.gate._place import store_from_file  # noqa: PLC0415
 
@@ -82,4 +84,4 @@ def _of_gate(path: Path, *, has_secret: bool) -> Store:
     if has_secret:
         msg = f"--secret-env does not apply to a gate; {path} names its own store: write secret_env in [gate]"
         raise ConfigurationError(msg, field="secret_env")
-    return store_from_file(file)
+    return store_from_file(file, read_only=read_only)

@@ -34,13 +34,13 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     unblocking.add_argument("sender", metavar="NAME", help="the address or account, as your program gives it")
 
 
-def _control(options: argparse.Namespace) -> SenderControl:
-    return SenderControl(store_of(options))
+def _control(options: argparse.Namespace, *, read_only: bool = False) -> SenderControl:
+    return SenderControl(store_of(options, read_only=read_only))
 
 
 def _list(options: argparse.Namespace) -> int:
     """List who is blocked: by name where names are kept, else by hash."""
-    blocked = sorted(_control(options).blocked(), key=lambda one: one[0])
+    blocked = sorted(_control(options, read_only=True).blocked(), key=lambda one: one[0])
     if options.json:
         for name, verdict in blocked:
             say_json({"sender": name, **verdict.to_dict()})

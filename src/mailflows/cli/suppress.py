@@ -68,8 +68,8 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _open(options: argparse.Namespace) -> SuppressionList:
-    return SuppressionList(store_of(options))
+def _open(options: argparse.Namespace, *, read_only: bool = False) -> SuppressionList:
+    return SuppressionList(store_of(options, read_only=read_only))
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, object]:
@@ -78,7 +78,7 @@ def _chosen(options: argparse.Namespace) -> dict[str, object]:
 
 
 def _list(options: argparse.Namespace) -> int:
-    counts = _open(options).counts()
+    counts = _open(options, read_only=True).counts()
     if options.json:
         found = [{"scope": scope, "reason": reason, "entries": n} for (scope, reason), n in counts.items()]
         say_json(found)
@@ -88,7 +88,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    entry = _open(options).find(options.address, flow=options.flow)
+    entry = _open(options, read_only=True).find(options.address, flow=options.flow)
     if options.json:
         say_json(entry.to_dict() if entry else None)
     else:
@@ -97,7 +97,8 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _undo(options: argparse.Namespace) -> int:
-    result = _open(options).undo(**_chosen(options), preview=options.preview)  # type: ignore[arg-type]
+    suppressions = _open(options, read_only=options.preview)
+    result = suppressions.undo(**_chosen(options), preview=options.preview)  # type: ignore[arg-type]
     rows: list[list[Cell]] = [[domain, count] for domain, count in list(result.by_domain.items())[:20]]
     if options.json:
         say_json(result.to_dict())

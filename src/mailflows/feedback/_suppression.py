@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mailflows._mail.address import mailbox_of
 from mailflows._result import View, number_of
-from mailflows._stores import DocumentKeeper
+from mailflows._stores import DocumentKeeper, MemoryStore
 from mailflows._stores._documents import asked, drive, twin
 from mailflows.errors import ConfigurationError
 from mailflows.feedback._address import require_text
@@ -281,8 +281,20 @@ class SuppressionList(View):
             rows,
         )
 
+    def __str__(self) -> str:
+        """Return how many entries there are, by reason; every entry of the store is read.
+
+        Raises:
+            StoreError: If the store could not answer.
+        """
+        found = Counter(entry.reason for entry in self)
+        reasons = ", ".join(f"{reason} {number}" for reason, number in found.most_common())
+        return number_of(found.total(), "entry", "entries") + (f" ({reasons})" if reasons else "")
+
     def __repr__(self) -> str:
-        return f"<SuppressionList in {self.store!r}>"
+        # A debugger or an error report must neither wait for a server nor fail with it.
+        what = str(self) if isinstance(self.store, MemoryStore) else f"in {self.store!r}"
+        return f"<SuppressionList: {what}>"
 
     @asked
     def remove(

@@ -28,14 +28,14 @@ _SERVERS = ("redis:", "rediss:", "unix:")
 """How the URL of a server begins: with its slashes forgotten, it is not meant as the name of a file."""
 
 
-def store_from_file(file: SettingsFile) -> Store:
+def store_from_file(file: SettingsFile, *, read_only: bool = False) -> Store:
     """Return the store that a file names; without a name, state ends with the process."""
     table = file.tables.get("gate", {})
     with file.at("gate"):
-        return store_in(table if isinstance(table, Mapping) else {}, file.path.parent)
+        return store_in(table if isinstance(table, Mapping) else {}, file.path.parent, read_only=read_only)
 
 
-def store_in(table: Mapping[str, Any], folder: Path) -> Store:
+def store_in(table: Mapping[str, Any], folder: Path, *, read_only: bool = False) -> Store:
     """Return the store that the table ``[gate]`` names.
 
     Raises:
@@ -48,7 +48,7 @@ def store_in(table: Mapping[str, Any], folder: Path) -> Store:
             msg = "[gate] a secret is of no use without a store: add store"
             raise ConfigurationError(msg, field="store")
         return MemoryStore()
-    return store_at(name, folder, secrets)
+    return store_at(name, folder, secrets, read_only=read_only)
 
 
 def secrets_in(table: Mapping[str, Any], folder: Path) -> tuple[bytes, ...] | None:
@@ -91,11 +91,17 @@ def _of_file(name: str, folder: Path) -> bytes:
         raise ConfigurationError(msg, field="secret_file") from error
 
 
-def store_at(name: str, folder: Path, secrets: Sequence[bytes] | None) -> Store:
-    """Return the store that is named: a Redis server, or a file beside the settings for its owner only."""
+def store_at(name: str, folder: Path, secrets: Sequence[bytes] | None, *, read_only: bool = False) -> Store:
+    """Return the store that is named: a Redis server, or a file beside the settings for its owner only.
+
+    One that is only looked at is not made: where there is no file yet, nothing was ever kept.
+    """
     if "://" in name or name.startswith(_SERVERS):
-        return RedisStore(_client(name), secret=secrets)
+        return RedisStore(_client(name), secret=secrets, read_only=read_only)
     file = folder / name
+    if read_only:
+        has_content = file.exists() and file.stat().st_size > 0
+        return SQLiteStore(file, secret=secrets, read_only=True) if has_content else MemoryStore()
     if not file.exists():
         with suppress(OSError):  # the store says by itself what is wrong with the place
             file.touch(0o600)
