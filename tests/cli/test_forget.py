@@ -143,3 +143,30 @@ def test_a_list_says_how_many_are_on_it_and_why(tmp_path: Path) -> None:
     assert repr(suppressions) == f"<SuppressionList: {suppressions}>"
     assert "SQLiteStore" in repr(SuppressionList(SQLiteStore(tmp_path / "list.db")))
     assert not (tmp_path / "list.db").exists()
+
+
+def test_a_list_is_checked_beside_the_suppressions(
+    settings: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the commands for a list and for an address, for their flow and mailing list; nothing is written."""
+    suppressions = Gate.from_toml(settings).suppressions
+    assert suppressions is not None
+    suppressions.add(ADA, reason="unsubscribed", flow="marketing")
+    suppressions.add(EVE, reason="unsubscribed", list="news")
+    file, clean = tmp_path / "list.csv", tmp_path / "clean.csv"
+    file.write_text(f"email\n{ADA}\n{EVE}\nkim@shop.fr\n", "utf-8")
+    known = ["--no-dns", "--internal-domain", "example.org", "--suppressions", settings]
+
+    def kept(*more: str) -> list[str]:
+        main(["list", str(file), "--clean", str(clean), *known, *more])
+        return clean.read_text("utf-8").split()[1:]
+
+    assert kept() == [EVE, "kim@shop.fr"]
+    assert kept("--list", "news") == ["kim@shop.fr"]
+    assert kept("--flow", "transactional") == [ADA, EVE, "kim@shop.fr"]
+    assert "1 suppressed" in capsys.readouterr().out
+    assert main(["check", ADA, *known]) == 0
+    assert main(["check", ADA, "--flow", "marketing", *known]) == 1
+    assert main(["check", ADA, *known, "--list", "news"]) == 0
+    assert main(["check", EVE, *known, "--list", "news"]) == 1
+    assert "on the suppression list" in capsys.readouterr().out

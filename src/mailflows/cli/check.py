@@ -6,7 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from mailflows.cli._store import STORES, add_secret, store_named
 from mailflows.cli._terminal import STATUS, say_json, say_table
+from mailflows.feedback import SuppressionList
 from mailflows.flow import Flow
 from mailflows.recipients import Deliverability, Overrides, RecipientChecker
 
@@ -62,6 +64,13 @@ def add_checker_options(command: argparse.ArgumentParser, *, default: Flow | Non
         metavar="DOMAIN",
         help="a domain of your own network, such as firm.lan (may be repeated)",
     )
+    command.add_argument(
+        "--suppressions", metavar="FILE", help=f"your suppression list, which is only looked at: {STORES}"
+    )
+    add_secret(command)
+    command.add_argument(
+        "--list", metavar="NAME", help="the mailing list, by its name in the suppression list: news"
+    )
     command.add_argument("--port", type=_port, default=53, help="port of the resolver")
 
 
@@ -104,4 +113,18 @@ def checker_of(options: argparse.Namespace) -> RecipientChecker:
 
         resolver = Resolver(options.nameserver, port=options.port)
     own = Overrides.of(internal_domains=options.internal_domain)
-    return RecipientChecker(resolver=resolver, dns=not options.no_dns, flow=options.flow, overrides=own)
+    return RecipientChecker(
+        resolver=resolver,
+        dns=not options.no_dns,
+        flow=options.flow,
+        list=options.list,
+        bounced=_suppressions(options),
+        overrides=own,
+    )
+
+
+def _suppressions(options: argparse.Namespace) -> SuppressionList | None:
+    """Return the suppression list that is named, to look at."""
+    if not options.suppressions:
+        return None
+    return SuppressionList(store_named(options.suppressions, options.secret_env, read_only=True))
