@@ -1,6 +1,7 @@
 """A Django site with django-post-office in front of the gate, as the tests start it.
 
-Usage: python django_office.py FLOWS.toml DATABASE MODE; MODE is queue, flood or send.
+Usage: python django_office.py FLOWS.toml DATABASE MODE; MODE is queue, flood, send, or once: to
+send, and to end what was refused for good, while what was deferred waits for an hour.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ settings.configure(
     DEFAULT_FROM_EMAIL="Harbour <noreply@notify.lovelace.example>",
     EMAIL_BACKEND="mailflows.integrations.django.QueueBackend",
     POST_OFFICE={
-        "BACKENDS": {"default": "mailflows.integrations.django.GateBackend"},
+        "BACKENDS": {
+            "default": "mailflows.integrations."
+            + ("post_office.QueuedBackend" if mode == "once" else "django.GateBackend")
+        },
         "MAX_RETRIES": 4,
-        "RETRY_INTERVAL": timedelta(0),
+        "RETRY_INTERVAL": timedelta(hours=1) if mode == "once" else timedelta(0),
     },
     MAILFLOWS={"FLOWS": flows, "QUEUE": "post_office.EmailBackend"},
     TEMPLATES=[
@@ -55,6 +59,19 @@ if mode in {"queue", "flood"}:
         message.send()
 elif mode == "send":
     call_command("send_queued_mail", processes=1, verbosity=0)
+elif mode == "once":
+    from mailflows.integrations.django import not_delivered
+    from mailflows.integrations.post_office import end_refused
+
+    told: list[str] = []
+
+    def note(message: EmailMessage, **_: object) -> None:
+        """Note who is told of."""
+        told.append(message.to[0].partition("@")[0])
+
+    not_delivered.connect(note)
+    call_command("send_queued_mail", processes=1, verbosity=0)
+    sys.stdout.write(f"ended {end_refused()}\ntold {','.join(sorted(told))}\n")
 for mail in Email.objects.order_by("pk"):
     word = next(name for number, name in Email.STATUS_CHOICES if number == mail.status)
     sys.stdout.write(f"{mail.to[0].partition('@')[0]} {word}\n")

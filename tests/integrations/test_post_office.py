@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mailflows.feedback import SuppressionList
+from mailflows.limits import SQLiteStore
 from smtp_server import MisbehavingRelay
 
 if importlib.util.find_spec("post_office") is None:
@@ -47,6 +49,23 @@ def test_what_is_deferred_leaves_later_once(tmp_path: Path) -> None:
         states = office(tmp_path, "send")
         assert relay.counts() == {"ada@babbage.example": 1, "busy@babbage.example": 1}
     assert states == {"ada": "sent", "busy": "sent", "gone": "failed"}
+
+
+def test_what_is_refused_for_good_is_not_tried_again(tmp_path: Path) -> None:
+    """By the relay or by the gate: it has failed at once and is told once; what is deferred waits."""
+    answers = {"gone@*": "550 5.1.1 no such user", "busy@*": "450 4.2.1 try again later"}
+    with MisbehavingRelay(rcpt=answers) as relay:
+        (tmp_path / "flows.toml").write_text(
+            f'[flows.transactional]\ndomains = ["notify.lovelace.example"]\nrelay = "{relay.url}"\n'
+            '[gate]\nstore = "state.db"\n[limits]\ntransactional = "web_form"\n'
+        )
+        office(tmp_path, "queue")
+        first = office(tmp_path, "once")
+        SuppressionList(SQLiteStore(tmp_path / "state.db")).add("ada@babbage.example")
+        office(tmp_path, "queue")
+        second = office(tmp_path, "once")
+    assert first == {"ended": "1", "told": "busy,gone", "ada": "sent", "busy": "requeued", "gone": "failed"}
+    assert (second["ended"], second["ada"]) == ("2", "failed")
 
 
 def test_the_client_of_a_queued_message_is_known(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""django-post-office behind the gate: what is refused for good is not tried again.
+
+In the settings::
+
+    EMAIL_BACKEND = "mailflows.integrations.django.QueueBackend"
+    POST_OFFICE = {
+        "BACKENDS": {"default": "mailflows.integrations.post_office.QueuedBackend"},
+        "MAX_RETRIES": 10,
+    }
+    MAILFLOWS = {"FLOWS": BASE_DIR / "flows.toml", "QUEUE": "post_office.EmailBackend"}
+
+django-post-office tries every message again whose sending raised an exception, and asks nobody which one it
+was. It does write its name into the log of the message: `QueuedBackend` raises `FinalRefusal` where another
+attempt is of no use, and `end_refused`, called after ``send_queued_mail``, marks those messages as failed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mailflows.errors import MailflowsError, MissingExtra, Refused
+from mailflows.gate import GateDecision
+from mailflows.integrations._delivery import Delivery, RecipientState, delivery_of
+from mailflows.integrations.django import GateBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.core.mail import EmailMessage
+
+__all__ = ["FinalRefusal", "QueuedBackend", "end_refused"]
+
+
+class FinalRefusal(MailflowsError):  # noqa: N818 -- a refusal, like `Refused`
+    """Raised where nobody gets a message, and another attempt is of no use.
+
+    Attributes:
+        delivery: What became of each recipient, or `None` where the gate refused the whole message.
+    """
+
+    def __init__(self, message: str, *, delivery: Delivery | None = None) -> None:
+        super().__init__(message)
+        self.delivery = delivery
+
+
+class QueuedBackend(GateBackend):
+    """`GateBackend` behind django-post-office: it says which refusals are final."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Send messages, and return how many left.
+
+        Raises:
+            FinalRefusal: If nobody gets a message, now or later.
+            Refused: If the gate defers or holds a message.
+            OSError: If a relay defers it, or cannot be reached.
+        """
+        try:
+            return super().send_messages(email_messages)
+        except (MailflowsError, OSError) as problem:  # SMTPException is an OSError
+            if not _is_final(problem):
+                raise
+            delivery = delivery_of(problem)
+            said = str(problem) if isinstance(problem, Refused) else str(delivery)
+            raise FinalRefusal(said, delivery=delivery) from problem
+
+
+def _is_final(problem: BaseException) -> bool:
+    """Say whether another attempt is of no use; a held message leaves by one, once it is released."""
+    if isinstance(problem, Refused):
+        return problem.verdict is not None and problem.verdict.decision is GateDecision.REJECT
+    delivery = delivery_of(problem)
+    states = {one.state for one in delivery.recipients} if delivery is not None else set()
+    return states == {RecipientState.REFUSED}
+
+
+def end_refused() -> int:
+    """Mark the messages as failed that were refused for good, and return how many; they are not tried again.
+
+    Call it after ``send_queued_mail``. It reads the log of each message, so ``POST_OFFICE["LOG_LEVEL"]`` must
+    not be 0.
+
+    Raises:
+        MissingExtra: If django-post-office is not installed.
+    """
+    try:
+        from post_office import models  # noqa: PLC0415 -- Django must be set up before
+    except ImportError as problem:
+        extra = "django"
+        raise MissingExtra(extra, "django-post-office") from problem
+    emails: Any = models.Email.objects
+    refused = emails.filter(status=models.STATUS.requeued, logs__exception_type=FinalRefusal.__name__)
+    found = list(refused.values_list("pk", flat=True))  # an update cannot follow a join everywhere
+    return int(emails.filter(pk__in=found).update(status=models.STATUS.failed))
