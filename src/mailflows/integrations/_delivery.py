@@ -8,12 +8,18 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import Result, printable
+from mailflows.errors import MessageError, Refused
 from mailflows.feedback._queue_id import queue_id_in
+from mailflows.gate._check import DEFAULT_RETRY, GateDecision
 
 if TYPE_CHECKING:
     from mailflows.gate import Verdict
 
-__all__ = ["Delivery", "RecipientOutcome", "RecipientState", "delivery_of"]
+__all__ = ["Delivery", "RecipientOutcome", "RecipientState", "delivery_of", "retry_after"]
+
+HELD_RETRY = 3600.0
+"""Seconds after which a held message is tried again. choice: a person looks at it first, and each attempt
+costs a check."""
 
 
 class RecipientState(StrEnum):
@@ -211,3 +217,32 @@ def delivery_of(error: BaseException) -> Delivery | None:
     """
     found = getattr(error, "delivery", None)
     return found if isinstance(found, Delivery) else None
+
+
+def retry_after(outcome: BaseException | Delivery) -> float | None:
+    """Return the seconds after which a message is worth trying again; `None` where no attempt is of use.
+
+    For a task queue: ``raise task.retry(countdown=seconds)``. A held message is worth it, as it leaves by the
+    first attempt after its release; so is one whose fate is unknown, which its reader may then have twice.
+
+    Args:
+        outcome: An exception of sending, or a `Delivery` of which some recipients may be deferred.
+
+    >>> retry_after(Delivery((RecipientOutcome("a@x.example", RecipientState.DEFERRED, "relay", 450),)))
+    300.0
+    """
+    if isinstance(outcome, Refused):
+        return _retry_of(outcome)
+    delivery = outcome if isinstance(outcome, Delivery) else delivery_of(outcome)
+    if delivery is None:
+        return None if isinstance(outcome, MessageError) else DEFAULT_RETRY
+    again = {RecipientState.DEFERRED, RecipientState.UNKNOWN}
+    waits = [one.retry_after or DEFAULT_RETRY for one in delivery.recipients if one.state in again]
+    return max(waits, default=None)
+
+
+def _retry_of(refused: Refused) -> float | None:
+    if refused.verdict is None or refused.verdict.decision is GateDecision.REJECT:
+        return None
+    held = refused.verdict.decision is GateDecision.HOLD
+    return HELD_RETRY if held else refused.verdict.retry_after or DEFAULT_RETRY

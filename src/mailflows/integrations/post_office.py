@@ -19,8 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mailflows.errors import MailflowsError, MissingExtra, Refused
-from mailflows.gate import GateDecision
-from mailflows.integrations._delivery import Delivery, RecipientState, delivery_of
+from mailflows.integrations._delivery import Delivery, delivery_of, retry_after
 from mailflows.integrations.django import GateBackend
 
 if TYPE_CHECKING:
@@ -57,20 +56,11 @@ class QueuedBackend(GateBackend):
         try:
             return super().send_messages(email_messages)
         except (MailflowsError, OSError) as problem:  # SMTPException is an OSError
-            if not _is_final(problem):
+            if retry_after(problem) is not None:
                 raise
             delivery = delivery_of(problem)
             said = str(problem) if isinstance(problem, Refused) else str(delivery)
             raise FinalRefusal(said, delivery=delivery) from problem
-
-
-def _is_final(problem: BaseException) -> bool:
-    """Say whether another attempt is of no use; a held message leaves by one, once it is released."""
-    if isinstance(problem, Refused):
-        return problem.verdict is not None and problem.verdict.decision is GateDecision.REJECT
-    delivery = delivery_of(problem)
-    states = {one.state for one in delivery.recipients} if delivery is not None else set()
-    return states == {RecipientState.REFUSED}
 
 
 def end_refused() -> int:
