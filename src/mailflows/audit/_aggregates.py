@@ -218,7 +218,7 @@ def _parts(content: bytes) -> list[bytes]:
 
 
 def _ignored(_defect: str) -> None:
-    """A report in a damaged message is a report all the same."""
+    """Ignore a defect: a report in a damaged message is still a report."""
 
 
 def _may_be_report(part: bytes) -> bool:
