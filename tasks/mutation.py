@@ -59,7 +59,10 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
     # Not against the races of tests/stores/test_concurrency.py: on a busy machine they fail by themselves.
     "limits": (
         ["limits", "_stores"],
-        ["tests/limits", "tests/stores", "--ignore=tests/stores/test_concurrency.py"],
+        [
+            *("tests/limits", "tests/stores", "--ignore=tests/stores/test_concurrency.py"),
+            "--deselect=tests/stores/test_meters.py::test_a_million_values_within_two_percent",  # slow
+        ],
     ),
     "feedback": (["feedback"], ["tests/feedback"]),
     "reader": (
