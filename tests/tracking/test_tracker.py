@@ -392,15 +392,14 @@ def test_an_email_message_is_taken() -> None:
     assert b"/c/" in TRACKER.rewrite(message, campaign="spring", recipient="42")
 
 
-def test_no_message_is_refused() -> None:
+@pytest.mark.parametrize("raw", [None, b"", b"\n", b"\xff" * 99, b"<p>a page</p>"])
+def test_no_message_is_refused(raw: bytes | None) -> None:
     """What cannot be read says so."""
     with pytest.raises(MessageError):
-        TRACKER.rewrite(None, campaign="spring", recipient="42")  # type: ignore[arg-type]
+        TRACKER.rewrite(raw, campaign="spring", recipient="42")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "raw", [b"", b"\n", b"Subject: x", b"Content-Type: text/html\n\n<a href=https://", b"\xff" * 99]
-)
+@pytest.mark.parametrize("raw", [b"Subject: x", b"Content-Type: text/html\n\n<a href=https://"])
 def test_damaged_messages_do_not_raise(raw: bytes) -> None:
     """Whatever comes is sent as it came, or tracked, and restored."""
     sent = TRACKER.rewrite(raw, campaign="spring", recipient="42")
