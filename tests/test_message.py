@@ -135,7 +135,7 @@ class TestSources:
 
     def test_repr_is_short(self) -> None:
         """The repr names subject, size and parts, and no more."""
-        assert repr(Message.read(RAW)) == f"<Message 'Engine', {len(RAW)} bytes, 1 part(s)>"
+        assert repr(Message.read(RAW)) == f"<Message 'Engine', {len(RAW)} bytes, 1 part>"
 
 
 class TestRefusals:

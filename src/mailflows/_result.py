@@ -32,6 +32,7 @@ __all__ = [
     "Severity",
     "Table",
     "View",
+    "counted",
     "heading",
     "number_of",
     "paragraph",
@@ -355,6 +356,26 @@ def number_of(count: int, one: str, many: str = "") -> str:
     ('1 recipient', '2 recipients', '0 entries')
     """
     return f"{count} {one if count == 1 else many or f'{one}s'}"
+
+
+class Counted(int):
+    """A number that a sentence of a data file inflects.
+
+    >>> "{n:address|addresses} {n:~is|are} risky".format(n=Counted(1))
+    '1 address is risky'
+    """
+
+    def __format__(self, spec: str) -> str:
+        if spec.startswith("~"):
+            one, _, many = spec[1:].partition("|")
+            return one if self == 1 else many
+        one, _, many = spec.partition("|")
+        return number_of(self, one, many) if len(spec) > 1 and spec[0].isalpha() else super().__format__(spec)
+
+
+def counted(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a sentence is filled with, so that its numbers can be inflected."""
+    return {name: Counted(one) if type(one) is int else one for name, one in parameters.items()}
 
 
 def to_text(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:

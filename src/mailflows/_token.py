@@ -31,6 +31,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mailflows._clock import to_datetime
+from mailflows._result import number_of
 from mailflows.errors import ConfigurationError, TokenError
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Signer:
         self._clock = clock
 
     def __repr__(self) -> str:
-        return f"<Signer with {len(self._keys)} key(s)>"
+        return f"<Signer with {number_of(len(self._keys), 'key')}>"
 
     def to_url(self, purpose: Purpose, *fields: str, lifetime: float | None = None) -> str:
         """Return a token as base64url without padding (RFC 4648 section 5).
@@ -163,7 +164,7 @@ class Signer:
         raw = self._sign(purpose, fields, lifetime)
         if (spare := LOCAL_ROOM - (len(raw) - _HEAD - _SIGNATURE)) < 0:
             msg = (
-                f"these fields are {-spare} byte(s) too long for the local part of an address; "
+                f"these fields are {number_of(-spare, 'byte')} too long for the local part of an address; "
                 "shorten the ids, or use numbers, which take half the room"
             )
             raise ConfigurationError(msg, field="fields")

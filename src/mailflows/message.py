@@ -16,6 +16,7 @@ from mailflows._mail import structure
 from mailflows._mail.address import Address, addresses, mailbox, read_addresses
 from mailflows._mail.decoding import decoded, parameters, transfer_encoding
 from mailflows._mail.reader import Raw, Reader, charset_of, first_of_each, is_text, kind_of, read_raw
+from mailflows._result import number_of
 from mailflows.errors import MessageError
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class Message:
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
-        return f"<Message {self.subject[:60]!r}, {self.size} bytes, {len(self.parts)} part(s)>"
+        return f"<Message {self.subject[:60]!r}, {self.size} bytes, {number_of(len(self.parts), 'part')}>"
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first header of this name (any case), decoded and unfolded, or *default*."""

@@ -50,7 +50,7 @@ def test_an_undo_after_a_preview(path: str, capsys: pytest.CaptureFixture[str]) 
 def test_nothing_to_confirm(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Where nothing is held, nothing is confirmed, and the status says so."""
     assert main(["suppress", "confirm", path, "--domain", "mail.example"]) == 1
-    assert capsys.readouterr().out == "0 confirmed\n"
+    assert capsys.readouterr().out == "0 entries confirmed\n"
 
 
 @pytest.mark.parametrize("arguments", [["nowhere.db", "--domain", "x"], ["{path}"]])

@@ -156,7 +156,7 @@ def test_a_message_is_looked_at_by_name() -> None:
     assert (message.get("rEceived"), message.get_all("ReceiveD")) == ("one", ("one", "two"))
     assert (message.get("to"), message.get("to", "nobody")) == ("", "nobody")
     assert ("received" in message, "SUBJECT" in message, "to" in message) == (True, True, False)
-    assert repr(message) == "<Message 's', 45 bytes, 1 part(s)>"
+    assert repr(message) == "<Message 's', 45 bytes, 1 part>"
     with pytest.raises(AttributeError, match="cannot be changed"):
         message.text = "other"
     again = pickle.loads(pickle.dumps(message))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailflows import check_list
-from mailflows.recipients import RecipientChecker
+from mailflows.recipients import Overrides, RecipientChecker
 from mailflows.testing import FakeDns
 
 if TYPE_CHECKING:
@@ -118,3 +118,20 @@ def test_a_broken_row_keeps_its_cells(tmp_path: Path) -> None:
     rows = list(csv.reader((tmp_path / "all.csv").read_text("utf-8").splitlines()))
     assert rows[2][:2] == ['"bob@shop.fr', "Lyon,69001,x"]
     assert [row["email"] for row in report.clean()] == ["ada@shop.fr", "eve@shop.fr"]
+
+
+def test_one_of_a_thing_is_said_in_the_singular() -> None:
+    """In every finding about a list, for one row and for several."""
+    marked = io.StringIO(
+        "email,status\nada@shop.fr,subscribed\nbob@shop.fr,unsubscribed\neve@shop.fr,subscribed\n"
+    )
+    report = check_list(marked, dns=False)
+    assert "1 of 3 rows (33%) must not be mailed" in str(report)
+    trap = RecipientChecker(
+        dns=False, overrides=Overrides.of(traps={"trap@shop.fr"}), bounced={"gone@shop.fr"}
+    )
+    text = str(trap.check_list(["trap@shop.fr", "gone@shop.fr"]))
+    assert "1 of 2 rows (50%) is on the suppression list" in text
+    people = [f"{name}@firm{number}.fr" for name in NAMES for number in range(10)]
+    twice = str(check_list([*people, *people], dns=False))
+    assert "100 addresses (50%) repeat an earlier row" in twice

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TypeAlias
 
+from mailflows._result import number_of
 from mailflows._stores import _forks
 from mailflows._stores._keys import KeyRing
 from mailflows._stores._meter import HASH_BITS
@@ -263,7 +264,7 @@ class MemoryStore:
 
     def __repr__(self) -> str:
         keys = sum(len(shard.new) + len(shard.old) for shards in self._tables.values() for shard in shards)
-        return f"<MemoryStore, {keys} keys, {len(self._documents)} documents>"
+        return f"<MemoryStore, {number_of(keys, 'key')}, {number_of(len(self._documents), 'document')}>"
 
 
 class _Shard:

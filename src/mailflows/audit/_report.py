@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
-from mailflows._result import Result, Severity, to_frame, to_html, to_text
+from mailflows._result import Result, Severity, counted, number_of, to_frame, to_html, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -83,7 +83,7 @@ def finding(
     """
     entry = _table()[code]
     named = tuple(flows)
-    words.setdefault("flows", " and ".join(named))
+    words = counted({"flows": " and ".join(named), **words})
     return AuditFinding(
         code=code,
         severity=Severity(entry["severity"]),
@@ -151,7 +151,7 @@ class AuditReport(Result):
     def summary(self) -> str:
         """One line: how many findings of each severity."""
         counts = {s: sum(f.severity is s for f in self.findings) for s in Severity}
-        told = [f"{count} {s}{'s' * (count > 1 and s is not Severity.INFO)}" for s, count in counts.items()]
+        told = [number_of(count, s, s if s is Severity.INFO else "") for s, count in counts.items()]
         return (
             ", ".join(text for text, count in zip(told, counts.values(), strict=True) if count) or _ALL_WELL
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from mailflows._dns import Answer, Conversation, Question
+from mailflows._result import number_of
 from mailflows.audit._spf import is_askable
 from mailflows.audit._spf_record import COUNTED, Mechanism, SpfRecord, SpfSyntaxError, parse_spf, select_spf
 
@@ -92,7 +93,9 @@ class _Walk:
             self.found.unanswered.append(domain)
         elif len(texts) != 1:
             if len(path) > 1:
-                self.found.broken[domain] = f"it has {len(texts) or 'no'} SPF record{'s' * (len(texts) > 1)}"
+                self.found.broken[domain] = (
+                    f"it has {number_of(len(texts), 'SPF record') if texts else 'no SPF record'}"
+                )
         else:
             yield from self.text(texts[0], path, is_end=is_end)
 

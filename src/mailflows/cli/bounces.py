@@ -89,8 +89,6 @@ def _row(name: str, event: Event) -> list[Cell]:
 
 def _summary(seen: Counter[str]) -> str:
     """Return one line: how many messages were what."""
-    kinds = ("report", "automatic answer", "other message", "unreadable")
-    told = ", ".join(
-        f"{seen[kind]} {kind}{'s' * (kind != 'unreadable' and seen[kind] != 1)}" for kind in kinds
-    )
+    kinds = {"report": "", "automatic answer": "", "other message": "", "unreadable": "unreadable"}
+    told = ", ".join(number_of(seen[kind], kind, many) for kind, many in kinds.items())
     return f"{number_of(seen.total(), 'message')}: {told}"

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mailflows._result import number_of
 from mailflows.cli._terminal import STATUS, complain, say, say_json
 from mailflows.cli.check import add_checker_options, checker_of
 from mailflows.errors import ConfigurationError, MissingExtra
@@ -124,10 +125,10 @@ def _tell_clean(
     lost = sum(left_out.values())
     why = ", ".join(f"{count} {name}" for name, count in left_out.items())
     kept = report.rows - lost
-    more = f" with {written} addresses" if written != kept else ""
+    more = f" with {number_of(written, 'address', 'addresses')}" if written != kept else ""
     if not options.json:
         left = f"; {lost} left out: {why}" if lost else ""
-        say(f"\n{options.clean}: {kept} of {report.rows} rows written{more}{left}.")
+        say(f"\n{options.clean}: {kept} of {number_of(report.rows, 'row')} written{more}{left}.")
     if not written:
         complain(f"{options.clean} has no rows: {_why_nothing(report, left_out)}")
 

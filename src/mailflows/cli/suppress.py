@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mailflows._result import to_text
+from mailflows._result import number_of, to_text
 from mailflows.cli._store import add_store, store_of
 from mailflows.cli._terminal import STATUS, say, say_json
 from mailflows.feedback import SuppressionList
@@ -114,5 +114,5 @@ def _confirm(options: argparse.Namespace) -> int:
     if options.json:
         say_json({"confirmed": count})
     else:
-        say(f"{count} confirmed")
+        say(f"{number_of(count, 'entry', 'entries')} confirmed")
     return 0 if count else 1

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mailflows._result import number_of
 from mailflows._token import Purpose, Signer, text_of
 from mailflows.errors import ConfigurationError, TokenError
 
@@ -108,6 +109,6 @@ class Verp:
 def _fields(token: Token) -> tuple[str, str]:
     """Return the two fields of a return path."""
     if len(token.fields) != 2:
-        msg = f"this token has {len(token.fields)} field(s); a return path has two"
+        msg = f"this token has {number_of(len(token.fields), 'field')}; a return path has two"
         raise TokenError(msg, reason="malformed")
     return token.fields[0], token.fields[1]

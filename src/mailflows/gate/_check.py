@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows._log import loggable
 from mailflows._rates import duration
-from mailflows._result import Permission, Reason, to_text
+from mailflows._result import Permission, Reason, number_of, to_text
 from mailflows._visitors import visitor_language, visitor_sentence
 from mailflows.message import Envelope
 
@@ -503,7 +503,7 @@ class Check:
             waits = [r.retry_after for r in self.refused if r.retry_after is not None]
             if waits:
                 decision, retry = GateDecision.DEFER, max(waits)
-        said = f"{number} recipient{'s' * (number != 1)}: {clean}"
+        said = f"{number_of(number, 'recipient')}: {clean}"
         self.say(part, code, said, decision, retry_after=retry, degraded=degraded, parameters=parameters)
 
     def verdict(self, *, dry_run: bool) -> Verdict:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows._clock import seconds_in, to_datetime
 from mailflows._mailbox import mailbox_key
-from mailflows._result import Result, printable
+from mailflows._result import Result, number_of, printable
 from mailflows._stores import DocumentKeeper, MemoryStore
 from mailflows._stores._documents import adrive, drive
 from mailflows.errors import ConfigurationError, StoreError
@@ -115,11 +115,8 @@ class HeldMessage(Result):
 
     def __str__(self) -> str:
         """Return one line for an operator: id, flow, sender, recipients, subject, why."""
-        to, who = len(self.recipients), self.mail_from or self.sender or "<>"
-        said = (
-            f"{self.id} {self.flow or '-'} {who} to {to} recipient{'s' * (to != 1)} "
-            f"{self.subject!r}: {self.why}"
-        )
+        to, who = number_of(len(self.recipients), "recipient"), self.mail_from or self.sender or "<>"
+        said = f"{self.id} {self.flow or '-'} {who} to {to} {self.subject!r}: {self.why}"
         return printable(said if self.state is HeldState.WAITING else f"{said} ({self.state})")
 
 

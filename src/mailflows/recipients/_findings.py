@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from mailflows import _data
-from mailflows._result import Reason, Severity, number_of
+from mailflows._result import Counted, Reason, Severity
 from mailflows.recipients._status import SUPPRESSED
 
 if TYPE_CHECKING:
@@ -38,10 +38,9 @@ def list_finding(code: str, count: int, examples: Sequence[str], *, tally: Count
     of_rows = code in {"marked-rows", "mostly-not-to-mail", "suppressed-rows"}
     total = tally.rows if of_rows else tally.checked
     text = entry["sentence"].format(
-        count=count,
-        total=total,
+        count=Counted(count),
+        total=Counted(total),
         share=f"{count / max(1, total):.0%}",
-        rows=f"{number_of(count, 'row')} {'has' if count == 1 else 'have'}",
         lines=", ".join(examples) + (", …" if count > len(examples) else ""),
         first=examples[0] if examples else "",
         columns=" and ".join(f'"{name}"' for name in examples),
