@@ -67,10 +67,7 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
     "feedback": (["feedback"], ["tests/feedback"]),
     "reader": (
         ["_mail", "message.py"],
-        [
-            *("tests/mail", "tests/test_message.py", "tests/html", "tests/classifier/test_archives.py"),
-            *("tests/content/test_fix.py", "tests/tracking/test_tracker.py"),
-        ],
+        ["tests/mail", "tests/test_message.py", "tests/classifier/test_archives.py"],
     ),
     "gate": (
         ["gate"],
