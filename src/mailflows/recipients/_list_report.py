@@ -39,7 +39,7 @@ from mailflows.recipients._plot import draw
 from mailflows.recipients._reference import DataSource
 from mailflows.recipients._report import Deliverability, DomainState, Trait
 from mailflows.recipients._segments import Segment, divide
-from mailflows.recipients._spool import Judged, Spool
+from mailflows.recipients._spool import Judged, Spool, opened
 from mailflows.recipients._tables import dialect_for, to_data_frame, write_csv, write_rows
 
 if TYPE_CHECKING:
@@ -531,7 +531,7 @@ def load_report(kind: Callable[..., T], path: str | os.PathLike[str]) -> T:
     place = Path(path)
     if not place.is_file():
         raise FileNotFoundError(2, "no such file", str(place))
-    database = sqlite3.connect(f"{place.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    database = opened(f"{place.resolve().as_uri()}?mode=ro", uri=True)
     try:
         kept = json.loads(Spool(database).read_meta("report"))
         facts = _fields(kept["facts"])

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from mailflows.recipients._csv import Dialect
 
-__all__ = ["DomainCache", "Entry", "Judged", "JudgedRow", "Spool", "pack"]
+__all__ = ["DomainCache", "Entry", "Judged", "JudgedRow", "Spool", "opened", "pack"]
 
 DAY = 86_400.0
 
@@ -45,6 +45,18 @@ _REMEMBERED = 200_000
 """Domains that are kept in memory, so that it stays flat. A bound on work."""
 
 _PAGE = 5_000  # bound: keeps work and memory flat
+
+
+class _Closing(sqlite3.Connection):
+    """Closed with what holds it: a report has no end to say so at, and Python 3.13 warns of what is left."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def opened(place: str | os.PathLike[str] = "", *, uri: bool = False) -> sqlite3.Connection:
+    """Open a file of rows for any thread; without a name a private one on disk, which SQLite removes."""
+    return sqlite3.connect(place, check_same_thread=False, factory=_Closing, uri=uri)
 
 
 class Entry(NamedTuple):
@@ -89,8 +101,8 @@ class Spool:
         if database is not None:
             self.database = database
             return
-        # An empty name is a private file on disk that SQLite removes; small lists never leave memory.
-        self.database = sqlite3.connect("", check_same_thread=False)
+        # Small lists never leave memory.
+        self.database = opened()
         self.database.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
             "CREATE TABLE entry (id INTEGER PRIMARY KEY,"
@@ -257,7 +269,7 @@ class DomainCache:
     """
 
     def __init__(self, cache: str | os.PathLike[str] | None, *, now: float, max_age: float = 7 * DAY) -> None:
-        self._domains = sqlite3.connect("", check_same_thread=False)
+        self._domains = opened()
         self._domains.execute("CREATE TABLE wanted (name TEXT PRIMARY KEY) WITHOUT ROWID")
         self._now = now
         self._seen: set[str] = set()
@@ -265,7 +277,7 @@ class DomainCache:
         self._unknown: dict[str, DomainFacts] = {}
         self.rest = NOT_ASKED
         try:
-            self._facts = sqlite3.connect("" if cache is None else cache, check_same_thread=False)
+            self._facts = opened("" if cache is None else cache)
             self._facts.execute(
                 "CREATE TABLE IF NOT EXISTS domain (name TEXT PRIMARY KEY, state, evidence, hosts, asked)"
             )
@@ -496,6 +508,6 @@ class Judged:
     @staticmethod
     def spool_of(data: bytes) -> Spool:
         """Return the rows of `to_bytes`."""
-        database = sqlite3.connect(":memory:", check_same_thread=False)
+        database = opened(":memory:")
         database.deserialize(data)
         return Spool(database)
