@@ -71,7 +71,10 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "gate": (
         ["gate"],
-        ["tests/gate", "tests/held", "tests/cli/test_gate.py", "tests/integrations/test_smtplib.py"],
+        [
+            *("tests/gate", "tests/held", "tests/cli/test_gate.py"),
+            *("tests/integrations/test_smtplib.py", "tests/integrations/test_mail_log.py"),
+        ],
     ),
     # Not by two tests that take longer than all others together: no mutant is worth that.
     "recipients": (
