@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,17 @@ PLAIN = (
     "Dear Ada, your order of books has left our house today and should arrive tomorrow. Shop, 1 High Street"
 )
 PAGE = f"<html lang=en><title>Order</title><body><p>{PLAIN}</p>"
+TAGGED = """
+{{ unsubscribe }}  {{{unsubscribe}}}  [unsubscribe]  [UNSUBSCRIBE_URL]  [link:unsubscribe_url]  %unsubscribe%
+%LINK:51%  {unsubscribe}  <%= unsubscribe %>  {% unsubscribe %}  *|UNSUB|*  |UNSUB|  $unsubscribe$  http://$UNSUB$
+##unsubscribe##  ###UNSUB###  [[UNSUB_LINK_EN]]  @unsubscribe@  @Model.Unsubscribe  %%unsub_center_url%%
+{$unsubscribe}  {!unsub}  ((unsub))  <<unsub>>  __UNSUB__  ${unsubscribeUrl}  #{unsub}  ~~unsub~~  [%unsub%]
+-unsub-  %(unsub)s  :unsub:  «unsub»
+"""
+MARKUP = (
+    '<script type="application/ld+json">'
+    '{"@context":"http://schema.org","@type":"Order","orderNumber":"1"}</script>'
+)
 SENT = 1_777_888_800.0
 """When the message is written, as in its Date."""
 
@@ -178,6 +190,11 @@ FLOWS = {
     "from-free-mail": (Flow.MARKETING, written(PAGE, From="Shop <shop@gmail.com>")),
     "recipients-in-clear": (Flow.MARKETING, written(To="a@example.org, b@example.org")),
     "auto-submitted-missing": (Flow.TRANSACTIONAL, written(PAGE)),
+    "order-markup-missing": (Flow.TRANSACTIONAL, written(PAGE, Subject="Your order 4711")),
+    "markup-broken": (
+        Flow.TRANSACTIONAL,
+        written(f"{PAGE}<script type='application/ld+json'>{{'@type': 'Order'}}</script>"),
+    ),
     "unsubscribe-on-transactional": (
         Flow.TRANSACTIONAL,
         written(List_Unsubscribe="<https://shop.example/u>"),
@@ -372,3 +389,98 @@ def test_a_day_that_does_not_exist_is_no_date(day: str) -> None:
     """Whatever its form."""
     raw = f"From: a@shop.example\nSubject: x\nDate: Tue, {day} 10:00:00 +0000\n\nHello\n"
     assert "invalid-date" in lint(raw.encode())
+
+
+@pytest.mark.parametrize(
+    ("html", "subject", "flow", "codes_found"),
+    [
+        (f"{PAGE}{MARKUP}", "Your order 4711", "transactional", set()),
+        (PAGE, "Your password", "transactional", set()),
+        (PAGE, "Your order 4711", "marketing", set()),
+        (f"{PAGE}{MARKUP.replace('}', ',}')}", "Your order 4711", "transactional", {"markup-broken"}),
+        (f"{PAGE}{MARKUP.replace('1', '{{ number }}')}", "Your order 4711", "transactional", set()),
+    ],
+)
+def test_markup_is_asked_of_orders_only(html: str, subject: str, flow: str, codes_found: set[str]) -> None:
+    """What is there, what no client shows as a card, and what is filled in later."""
+    report = lint(written(html, Subject=subject), flow=flow)
+    assert {f.code for f in report} & {"order-markup-missing", "markup-broken"} == codes_found
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_half"),
+    [
+        ("body { background: #000; color: #fff }", False),
+        ("body { background-color: #000 } p { color: #fff }", False),
+        (".light { display: none }", False),
+        ("body { background: #000 }", True),
+        ("p { color: #fff }", True),
+    ],
+)
+def test_a_dark_look_has_a_ground_and_letters(rules: str, is_half: bool) -> None:  # noqa: FBT001
+    """One without the other is dark on dark, or light on light."""
+    page = f"<style>@media (prefers-color-scheme: dark) {{ {rules} }}</style>{PAGE}"
+    assert ("dark-mode-half" in lint_html(page)) is is_half
+
+
+@pytest.mark.parametrize("tag", re.split(r"\s{2,}|\n", TAGGED.strip()))
+def test_a_merge_tag_is_a_link_to_come(tag: str) -> None:
+    """Of any usual engine, alone or behind a scheme: neither relative nor insecure."""
+    page = f"<html lang=en><title>a</title><p>Hello, see it.</p><a href='{tag}'>Unsubscribe</a></html>"
+    assert [f.code for f in lint_html(page, flow="marketing") if f.code.startswith(("link", "unsub"))] == []
+
+
+@pytest.mark.parametrize("href", ["page.html", "../x", "/x", "facebook.com", "a/b.php?x=1", "?q=1", "shop_x"])
+def test_a_path_is_relative(href: str) -> None:
+    """Whatever is in it, no tool fills it in."""
+    assert "link-relative" in lint_html(f"<html><body><a href='{href}'>x</a></body></html>")
+
+
+def test_a_template_that_names_unsubscribing_has_its_place() -> None:
+    """The tool that sends it puts the link there; a message must have it."""
+    page = f"{PAGE}<p>{{unsubscribe_text}}</p>"
+    assert "unsubscribe-link-missing" not in lint_html(page, flow="marketing")
+    assert "unsubscribe-link-missing" in lint_html(PAGE, flow="marketing")
+    assert "unsubscribe-link-missing" in lint(written(page), flow="marketing")
+
+
+def test_what_an_old_sheet_shows_on_a_telephone_is_not_hidden() -> None:
+    """Selectors in brackets name a class, too."""
+    sheet = '<style>@media (max-width: 480px) { td[class="mobile"] { display: block !important } }</style>'
+    body = (
+        f"{PAGE}<table><tr><td class=mobile style='display:none'>{'Help and support ' * 9}</td></tr></table>"
+    )
+    assert "hidden-text" not in lint_html(sheet + body)
+    assert "hidden-text" in lint_html(body)
+
+
+def test_position_relative_carries_no_layout() -> None:
+    """It moves nothing by itself."""
+    assert "layout-unsupported" not in lint_html(f"<style>p {{ position: relative }}</style>{PAGE}")
+    assert "layout-unsupported" in lint_html(f"<style>p {{ position: absolute; top: 9px }}</style>{PAGE}")
+
+
+def test_a_header_that_stands_twice_is_named_once() -> None:
+    """Nobody knows which To counts, so that its recipients are not counted."""
+    raw = written(PAGE).replace(b"To: ada@example.org\n", b"To: ada@example.org\nTo: bob@example.org\n")
+    found = {f.code for f in lint(raw, flow="marketing")}
+    assert "header-duplicate" in found
+    assert "recipients-in-clear" not in found
+
+
+def test_a_report_explains_itself_in_a_paragraph() -> None:
+    """For whoever decides: whether it can go, what comes first, what is repaired without help."""
+    bad = lint(written(text="Hello", Subject="Re: {{ x }}", Message_ID=""), flow="marketing").explain()
+    assert bad.startswith("This marketing message should not be sent yet: it has ")
+    assert "What must be mended first: " in bad
+    assert "fix() makes these repairs by itself: " in bad
+    assert "\n" not in bad
+    receipt = written(PAGE, Auto_Submitted="auto-generated", Subject="Your password")
+    good = lint(receipt, flow="transactional", clock=lambda: SENT)
+    assert good.explain() == "No issues were found in this transactional message."
+    page = f"{PAGE}{'<img src=https://example.org/a.png width=90 height=9>' * 2}"
+    assert lint_html(page).explain() == (
+        "This message can be sent, but has 1 warning. What should be mended: "
+        f"{codes()['image-alt-missing'].sentence} (2 times). "
+        "No flow was given, so rules that depend on it were not applied."
+    )

@@ -11,7 +11,9 @@ TAGS = [
     "%%=v(@name)=%%",
     "%recipient.name%", "%FIRSTNAME%", "<%= name %>", "${name}", "$!{name}", "$[FNAME]$", "{$name}",
     "{!firstname_fix}", "[[var:name]]", "[%first_name%]", "[firstname,fallback=there]", "#{name}",
-    "~Contact.FirstName~", "«FirstName»", "%(name)s", "{first_name}",
+    "~Contact.FirstName~", "«FirstName»", "%(name)s", "{first_name}", "$firstname$", "@FIRSTNAME@",
+    "@Model.Name",
+    "###UNSUBSCRIBE###", "##first_name##", "__FIRST_NAME__", "((firstname))", "<<firstname>>", "-first_name-",
 ]  # fmt: skip
 
 
@@ -27,6 +29,8 @@ def test_a_tag_is_known(tag: str) -> None:
     [
         "50% off, 20% more", "[EXTERNAL] Hello", "a[0]", "{ color: red }", "$5.00", "100%", "f(x) = {1, 2}",
         "https://x.example/?q=%C3%A9%20%2F", "«Bonjour»", "~20 people~", "# 1 {x}", "C#",
+        "#SALE #NOW", "a@b.example", "##", "$5 and $6", "well-named-things",
+        "__init__ of it", "((what))", "<<see>>", "@ada and @bob",
     ],
 )  # fmt: skip
 def test_what_is_no_tag_is_left(text: str) -> None:

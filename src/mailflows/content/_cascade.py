@@ -72,6 +72,9 @@ _STATE = re.compile(
 )
 """What a reader brings about (Selectors Level 4, sections 9 and 10)."""
 
+_NAMED = re.compile(r"(?:[.#]|\[(?:class|id)[~*^|$]?=[\"']?)([\w-]{1,80})")
+"""A class or id that a selector asks for, in brackets too, as old style sheets do against one webmailer."""
+
 _SWITCHES = frozenset("display visibility opacity height max-height width max-width font-size".split())
 
 
@@ -259,7 +262,7 @@ def _responsive(sheet: _css.Sheet) -> frozenset[str]:
         if not switches.isdisjoint(d.name for d in rule.declarations)
         and not all(map(_applies, rule.conditions))
     )
-    return frozenset(name for source in selectors for name in re.findall(r"[.#]([\w-]{1,80})", source))
+    return frozenset(name for source in selectors for name in _NAMED.findall(source))
 
 
 @lru_cache(maxsize=4096)

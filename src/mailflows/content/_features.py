@@ -185,6 +185,8 @@ def _of_declaration(declaration: _css.Declaration) -> tuple[str, ...]:
         found = ["other:custom-property"]
     else:
         found = [f"property:{name}", f"value:{name}:{value}"]
+        if name == "position" and value in {"static", "relative"}:
+            found = []  # moves nothing, whether a client knows it or not
     if declaration.is_important:
         found.append("other:important")
     for address in _URL.findall(declaration.value):

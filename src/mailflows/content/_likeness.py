@@ -130,6 +130,9 @@ def _flow(draft: Draft) -> Iterator[Note]:
 
 
 def _visible_recipients(draft: Draft) -> int:
+    """Count the addresses that all recipients see; none where a header stands twice."""
+    if any(f"repeated-header:{name}" in draft.message.defects for name in ("to", "cc")):
+        return 0
     values = [value for name in ("to", "cc") for value in draft.message.get_all(name)]
     return len({address.address for value in values for address in addresses(value)})
 

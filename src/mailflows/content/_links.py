@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from mailflows import _data
 from mailflows._domain import registrable_domain
-from mailflows._html.merge_tags import merge_tag
+from mailflows._html.merge_tags import merge_tag, merge_tag_mark
 from mailflows._html.scan import seen
 from mailflows.content._draft import Note
 from mailflows.content._report import Where
@@ -118,7 +118,7 @@ def _is_domain(host: str) -> bool:
 
 
 def _insecure(_: Link, place: Target) -> str:
-    return place.host if place.scheme == "http" else ""
+    return place.host if place.scheme == "http" and not merge_tag_mark().search(place.host) else ""
 
 
 def _shortener(_: Link, place: Target) -> str:
@@ -174,14 +174,9 @@ def _empty(link: Link, _: Target) -> str:
 
 
 def _relative(link: Link, place: Target) -> str:
-    if (
-        place.scheme
-        or place.host
-        or not link.href
-        or link.href.startswith(("#", "{", "[", "<", "%", "*|", "$"))
-    ):
+    if place.scheme or place.host or not link.href or link.href.startswith("#"):
         return ""
-    return "" if merge_tag().search(link.href) else link.href[:60]
+    return "" if merge_tag_mark().search(link.href) else link.href[:60]
 
 
 def _generic(link: Link, _: Target) -> str:

@@ -41,7 +41,8 @@ _ABSURD = 96 * 3600.0
 """Seconds; SpamAssassin's DATE_IN_PAST_96_XX and DATE_IN_FUTURE_96_XX. Our choice."""
 
 _SHOWN_ADDRESS = re.compile(
-    r"[\w.+-]{1,64}\s?(?:@|\((?:at|a)\)|\[at\])\s?((?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})", re.IGNORECASE
+    r"[\w.+-]{1,64}(?:\s?(?:@|\((?:at|a)\)|\[at\])\s?|\sat\s)((?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})",
+    re.IGNORECASE,
 )
 _CID = re.compile(r"""\bcid:([^\s"'<>)\\]{1,200})""", re.IGNORECASE)
 _ALIGNED = re.compile(r"(?:^|;)\s*+d\s*+=\s*+([\w.-]{1,253})")

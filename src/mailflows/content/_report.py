@@ -163,6 +163,43 @@ class LintReport(Result):
         )
         return f"{said or 'nothing found'} ({self.flow or 'flow unknown'})"
 
+    def explain(self) -> str:
+        """Return one paragraph for whoever decides whether to send.
+
+        It says whether the message can go, what must be mended first and what should be, how often, and what
+        `fix` repairs by itself; nothing of the message itself stands in it.
+
+        Example:
+            >>> from mailflows.content import lint_html
+            >>> print(lint_html("<p>Hello</p><a href='#'>Shoes</a>").explain()[:56])
+            This message can be sent, but has 3 notes. fix() makes t
+        """
+        return " ".join([self._verdict(), *self._what_to_do()])
+
+    def _verdict(self) -> str:
+        what = f"{self.flow} message" if self.flow else "message"
+        if not self.findings:
+            return f"No issues were found in this {what}."
+        counted = [
+            (len([f for f in self.findings if f.severity is word]), noun)
+            for word, noun in zip(reversed(Severity), ("error", "warning", "note"), strict=True)
+        ]
+        said = _in_list([number_of(count, noun) for count, noun in counted if count])
+        if not self.ok:
+            return f"This {what} should not be sent yet: it has {said}."
+        return f"This {what} can be sent, but has {said}."
+
+    def _what_to_do(self) -> Iterator[str]:
+        """Yield a sentence for each kind of work."""
+        if errors := [f for f in self.findings if f.severity is Severity.ERROR]:
+            yield f"What must be mended first: {_named(errors)}"
+        if warnings := [f for f in self.findings if f.severity is Severity.WARNING]:
+            yield f"What should be mended: {_named(warnings)}"
+        if repairs := list(dict.fromkeys(f.fix for f in self.findings if f.fix)):
+            yield f"fix() makes these repairs by itself: {_in_list(repairs)}."
+        if self.flow is None:
+            yield "No flow was given, so rules that depend on it were not applied."
+
     def to_text(self) -> str:
         """Return a table for a terminal."""
         return to_text(_HEADER, self._rows()) if self.findings else str(self)
@@ -192,6 +229,24 @@ class LintReport(Result):
 
     def _repr_html_(self) -> str:
         return to_html(str(self), _HEADER, self._rows())
+
+
+_NAMED = 3
+"""Choice: findings that a paragraph names; the others are counted."""
+
+
+def _in_list(words: list[str]) -> str:
+    """Return words as a sentence has them: a, b and c."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _named(findings: list[LintFinding]) -> str:
+    """Return the sentences of the first findings, and how many more there are."""
+    said = [f.sentence + (f" ({f.count} times)" if f.count > 1 else "") for f in findings[:_NAMED]]
+    if (more := len(findings) - _NAMED) > 0:
+        said.append(f"and {more} more")
+    first, *others = said
+    return " ".join(f"{text}." for text in (first, *(text[0].upper() + text[1:] for text in others)))
 
 
 _COLUMNS = "code severity sentence part line snippet count evidence clients reference fix".split()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -66,6 +67,7 @@ def rules(draft: Draft) -> Iterator[Note]:
         yield from _names(draft)
         yield from _direction(draft)
         yield from _dark_mode(draft)
+        yield from _markup(draft)
 
 
 def _words(draft: Draft) -> Iterator[Note]:
@@ -127,16 +129,16 @@ def _names(draft: Draft) -> Iterator[Note]:
         and not merge_tag().search(
             draft.html, link.element.inner, max(link.element.inner, link.element.inner_end)
         )
-        and _has_picture(draft, link.element.inner, link.element.inner_end)
+        and _is_bare(draft, link.element.inner, link.element.inner_end)
     ]
     if found:
         yield draft.on("link-unnamed", found)
 
 
-def _has_picture(draft: Draft, start: int, end: int) -> bool:
-    """Say whether pictures with an empty text are all that is in a link."""
+def _is_bare(draft: Draft, start: int, end: int) -> bool:
+    """Say whether pictures with an empty text are all that is in a link, or nothing is."""
     inside = draft.html[start : max(start, end)].lower()
-    return "<img" in inside and "alt=" in inside
+    return not inside.strip() or ("<img" in inside and "alt=" in inside)
 
 
 def _direction(draft: Draft) -> Iterator[Note]:
@@ -153,6 +155,17 @@ def _direction(draft: Draft) -> Iterator[Note]:
 
 def _dark_mode(draft: Draft) -> Iterator[Note]:
     """Yield a note where a page says that it has a dark look, and has none."""
+    set_in_dark = _set_in_dark(draft)
+    if has_ground := any(name.startswith("background") for name in set_in_dark):
+        is_half = "color" not in set_in_dark
+    else:
+        is_half = "color" in set_in_dark
+    if is_half:
+        said = (
+            "a background without a colour of text" if has_ground else "a colour of text without a background"
+        )
+        yield Note("dark-mode-half", Where("html"), evidence=(f"the dark rules set {said}",))
+        return
     metas = [e for e in draft.page.tree.named("meta") if e.get("name").lower() in _SCHEMES]
     if not any("dark" in meta.get("content").lower() for meta in metas):
         return
@@ -160,6 +173,46 @@ def _dark_mode(draft: Draft) -> Iterator[Note]:
     media = (style.get("media").lower() for style in draft.page.tree.named("style"))
     if not any("prefers-color-scheme" in rule for rule in (*at_rules, *media)):
         yield draft.on("dark-mode-half", metas)
+
+
+def _set_in_dark(draft: Draft) -> set[str]:
+    """Return the properties that the rules for a dark screen set."""
+    return {
+        declaration.name
+        for sheet in draft.page.sheets
+        for rule in sheet.rules
+        if any("prefers-color-scheme" in c.lower() and "dark" in c.lower() for c in rule.conditions)
+        for declaration in rule.declarations
+    }
+
+
+def _markup(draft: Draft) -> Iterator[Note]:
+    """Yield what is wrong with the markup that clients read (schema.org): broken, or missing in an order."""
+    scripts = [e for e in draft.page.tree.named("script") if e.get("type").lower() == "application/ld+json"]
+    broken = [script for script in scripts if not _is_json(draft.html[script.inner : script.inner_end])]
+    if broken:
+        yield draft.on("markup-broken", broken)
+    elif (
+        draft.html.strip()
+        and "schema.org" not in draft.html
+        and not draft.concepts("subject").isdisjoint(_ORDERED)
+        and not draft.is_template
+    ):
+        yield Note("order-markup-missing", Where("html"))
+
+
+_ORDERED = frozenset(("order", "shipping"))
+
+
+def _is_json(source: str) -> bool:
+    """Say whether a script holds JSON; one with merge tags in it is not known yet."""
+    if merge_tag().search(source):
+        return True
+    try:
+        json.loads(source)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 _SCHEMES = frozenset(("color-scheme", "supported-color-schemes"))

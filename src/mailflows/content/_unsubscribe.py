@@ -61,6 +61,7 @@ def _link(draft: Draft) -> Iterator[Note]:
         any(draft.signals.get(name) for name in ("links-unsubscribe", "links-preferences"))
         or _tag_link(draft)
         or _in_any_language(draft)
+        or (draft.is_template and _PLACE.search(draft.html))
     ):
         return
     if not draft.concepts("link").isdisjoint(_OFFERS):
@@ -78,6 +79,9 @@ def _in_any_language(draft: Draft) -> bool:
     closing = tuple(_TOKEN.findall(draft.message.text[-1000:].lower()))[-60:]
     return not draft.html and "unsubscribe" in concepts_anywhere(closing, _OFFERS)
 
+
+_PLACE = re.compile(r"unsub|opt-?_?out\b|abmelde|desabonn|d\xe9sabonn|desinscri|d\xe9sinscri", re.IGNORECASE)
+"""What names the place in a template where the tool that sends it puts the link."""
 
 _TOKEN = re.compile(r"\w+")
 _OFFERS = frozenset(("unsubscribe", "preferences"))

@@ -142,7 +142,7 @@ class Rules:
         The cheap looks come first.
         """
         checks: tuple[tuple[str, Callable[[], bool]], ...] = (
-            ("not-web", lambda: not _WEB.match(url)),
+            ("not-web", lambda: not _WEB.match(url) and not merge_tag_mark().match(url)),
             ("own", lambda: url.startswith(self.base_url)),
             ("opted-out", lambda: OPT_OUT in tag.values),
             ("long", lambda: len(raw) > MAX_TARGET),
