@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-import unicodedata
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
+from mailflows._status_words import answers, meanings
+from mailflows._status_words import squeezed as bare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = ["bare", "columns", "flag_of", "formats", "is_no", "is_yes", "meaning", "reason_of_file"]
-
-
-@lru_cache(maxsize=4096)
-def bare(name: str) -> str:
-    """Return a name as names are compared: without case, accents, blanks and punctuation.
-
-    >>> bare("E-Mail-Adresse") == bare("email adresse"), bare("Désabonné")
-    (True, 'desabonne')
-    """
-    plain = unicodedata.normalize("NFKD", name.strip().casefold())
-    return "".join(c for c in plain if c.isalnum())
 
 
 @cache
@@ -71,7 +61,8 @@ def _around() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 @cache
 def _words() -> Mapping[str, str]:
-    return {bare(word): reason for reason, words in _table()["words"].items() for word in words}
+    said = {"blocked": "opted-out", "fine": "free"}
+    return {word.replace(" ", ""): said.get(one, one) for word, one in meanings("suppressions").items()}
 
 
 def meaning(word: str) -> str | None:
@@ -85,8 +76,8 @@ def meaning(word: str) -> str | None:
 
 @cache
 def _yes_and_no() -> tuple[frozenset[str], frozenset[str]]:
-    yes, no = (frozenset(map(bare, _table()["yes"][name])) for name in ("words", "no"))
-    return yes, no
+    yes, no = (frozenset(word.replace(" ", "") for word in answers(which)) for which in ("yes", "no"))
+    return yes, no | {""}
 
 
 def is_yes(cell: str) -> bool:

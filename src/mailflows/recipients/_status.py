@@ -1,18 +1,18 @@
 """Columns of an exported list that say who is not to be mailed: a status, a flag, an unsubscription date.
 
-Names and words are data (``data/recipients/status.toml``). A column is taken by its name, or because its
-first cells hold nothing but words of such a status.
+Names are data (``data/recipients/status.toml``), and so is what the words in them mean
+(``data/status-words.toml``). A column is taken by its name, or because its first cells hold nothing but words
+of such a status.
 """
 
 from __future__ import annotations
 
-import re
 import tomllib
-import unicodedata
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailflows import _data
+from mailflows._status_words import answers, fold_words, meanings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,39 +37,23 @@ class _Names(NamedTuple):
 @cache
 def _names() -> _Names:
     table = tomllib.loads(_data.read("recipients/status.toml"))
+    fine = dict.fromkeys(answers("no"), "")
     return _Names(
         frozenset(_split(table["status"])),
         {name: mark for mark, names in table["out"].items() for name in _split(names)},
         {name: mark for mark, names in table["in"].items() for name in _split(names)},
-        {
-            word: "" if mark == "fine" else mark
-            for mark, words in table["words"].items()
-            for word in _split(words)
-        }
-        | dict.fromkeys(_split(table["no"]), ""),
-        frozenset(_split(table["no"])),
+        {word: "" if mark == "fine" else mark for word, mark in meanings("lists").items()} | fine,
+        answers("no"),
     )
 
 
 def _split(names: str) -> list[str]:
-    return [name.strip() for name in names.replace("\n", " ").strip().split(",")]
-
-
-@lru_cache(maxsize=5_000)
-def _fold(text: str) -> str:
-    """Return a name or a word as the table has it.
-
-    >>> _fold("EMAIL_BLACKLISTED"), _fold("isUnsubscribed"), _fold("Désinscrit·e")
-    ('email blacklisted', 'is unsubscribed', 'desinscrit e')
-    """
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text[:200])
-    bare = "".join(c for c in unicodedata.normalize("NFKD", parted) if not unicodedata.combining(c))
-    return " ".join(re.findall(r"[^\W_]+", bare.casefold()))
+    return [fold_words(name) for name in names.replace("\n", " ").strip().split(",")]
 
 
 def _of_status(cell: str) -> str:
     """Return the mark of a word of a status; of one that begins with a word, that of the longest."""
-    words, folded = _names().words, _fold(cell)
+    words, folded = _names().words, fold_words(cell)
     while folded:
         if folded in words:
             return words[folded]
@@ -88,12 +72,12 @@ def _kind_of(name: str) -> Callable[[str], str] | None:
     >>> reads("2026-01-02 03:04:05"), reads("")
     ('unsubscribed', '')
     """
-    names, folded = _names(), _fold(name)
+    names, folded = _names(), fold_words(name)
     if folded in names.out or folded.startswith("opted out of email "):  # HubSpot: one for each kind of mail
         mark = names.out.get(folded, "unsubscribed")
 
         def reads_out(cell: str) -> str:
-            word = _fold(cell)
+            word = fold_words(cell)
             if _is_no(word):
                 return ""
             return _of_status(cell) if word in names.words else mark
@@ -101,7 +85,7 @@ def _kind_of(name: str) -> Callable[[str], str] | None:
         return reads_out
     if folded in names.opted_in:
         mark = names.opted_in[folded]
-        return lambda cell: _of_status(cell) or (mark if (word := _fold(cell)) and _is_no(word) else "")
+        return lambda cell: _of_status(cell) or (mark if (word := fold_words(cell)) and _is_no(word) else "")
     return _of_status if folded in names.status else None
 
 
@@ -143,7 +127,7 @@ class StatusColumns:
 
 def _are_of_status(cells: set[str]) -> bool:
     """Return whether cells are words of a status, and one of them speaks of a subscription."""
-    folded = {_fold(cell) for cell in cells} - {""}
+    folded = {fold_words(cell) for cell in cells} - {""}
     words = _names().words
     return bool(folded & _SPEAKING) and all(word in words for word in folded)
 
