@@ -200,3 +200,12 @@ def test_only_marketing_needs_one_click() -> None:
     two = gate.check(several(bare, "ada", "bob"), flow="marketing")
     assert "no-one-click-unsubscribe" in codes(two, "identity")
     assert "List-Unsubscribe" not in dict(two.headers)
+
+
+def test_what_a_program_sends_for_a_person_is_judged_as_a_servers() -> None:
+    """An automatic answer belongs where the person's mail does; other mail of a server does not."""
+    gate = Gate(three_flows(), held=None)
+    mail = reset(sender="Charles <charles@lovelace.example>")
+    assert codes(gate.check(mail, flow="professional"), "guard") == ["transactional-on-professional"]
+    mail.replace_header("Auto-Submitted", "auto-replied")
+    assert codes(gate.check(mail, flow="professional"), "guard") == ["ok"]
