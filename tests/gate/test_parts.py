@@ -11,6 +11,7 @@ from mailflows import Envelope, Flow, Gate
 from mailflows.gate import GateDecision, Verdict
 from mailflows.limits import Limit, Limiter, MemoryStore
 from mailflows.recipients import RecipientChecker
+from mailflows.reputation import Reputation
 from mailflows.senders import SenderControl
 from mailflows.testing import FixedClock
 from three_flows import newsletter, note, reset, three_flows
@@ -209,3 +210,13 @@ def test_what_a_program_sends_for_a_person_is_judged_as_a_servers() -> None:
     assert codes(gate.check(mail, flow="professional"), "guard") == ["transactional-on-professional"]
     mail.replace_header("Auto-Submitted", "auto-replied")
     assert codes(gate.check(mail, flow="professional"), "guard") == ["ok"]
+
+
+def test_what_was_refused_before_asks_no_reputation() -> None:
+    """Nor does a message of no flow; else the flow is asked about."""
+    gate = Gate(three_flows(), held=None, reputation=Reputation(MemoryStore()), on_conflict="reject")
+    assert codes(gate.check(reset(), flow="transactional"), "reputation") == ["ok"]
+    advert = newsletter()
+    advert.replace_header("From", "noreply@notify.lovelace.example")
+    assert codes(gate.check(advert, flow="transactional"), "reputation") == []
+    assert codes(gate.check(b"From: a@elsewhere.example\nTo: b@x.example\n\nx"), "reputation") == []
