@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mailflows._log import loggable
 from mailflows._mail.edit import with_headers
 from mailflows._mail.handover import wire_form, without_ours
 from mailflows._result import printable
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["answered", "cause_of", "failure_of", "is_ours", "outgoing", "reported", "route_of"]
 
-_log = logging.getLogger("mailflows.integrations")
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
+"""What OpenSSL says where a greeting in clear came in place of TLS."""
 
 
 def route_of(gate: Gate, verdict: Verdict) -> FlowRoute:
@@ -68,8 +70,13 @@ def cause_of(problem: BaseException) -> str:
 
     The texts of errors that are not ours may hold one; of those the kind and the place are said.
     """
-    if isinstance(problem, MailflowsError | ssl.SSLError):
-        return printable(f"{type(problem).__name__}: {problem}")
+    if isinstance(problem, smtplib.SMTPAuthenticationError):
+        code, text = _reply_in(problem)
+        return f"it refused the login ({code} {loggable(_shown(text))})"
+    if isinstance(problem, ssl.SSLError) and getattr(problem, "reason", None) in _NO_TLS:
+        return 'it does not speak TLS from the start on this port: write relay = "smtp://…" for STARTTLS, or another port'
+    if isinstance(problem, MailflowsError | ssl.SSLError | smtplib.SMTPNotSupportedError):
+        return printable(f"{type(problem).__name__}: {loggable(str(problem))}")
     if isinstance(problem, OSError) and problem.strerror:
         return printable(f"{type(problem).__name__}: {problem.strerror}")
     frames = traceback.extract_tb(problem.__traceback__)
@@ -96,7 +103,8 @@ def failure_of(problem: Exception, route: FlowRoute | None, gate: Gate) -> Recip
             "", refused, "relay", 553, "5.6.7 The relay cannot carry this address (SMTPUTF8)"
         )
     if is_ours(problem):
-        _log.error("mail is deferred until this is fixed: %s", cause_of(problem))
+        said = "cannot be used, its mail is deferred until this is fixed"
+        _outages(gate).failed(_named(route), cause_of(problem), said=said, level=logging.ERROR)
         return RecipientOutcome(
             "", deferred, "settings", 451, "4.3.5 The connection to the relay is misconfigured"
         )
@@ -133,14 +141,19 @@ def _named(route: FlowRoute | None) -> str:
 
 def _replied(problem: Exception) -> RecipientOutcome | None:
     """Return what the relay answered, or `None` where it did not."""
-    code: object = getattr(problem, "smtp_code", getattr(problem, "code", None))
-    text: object = getattr(problem, "smtp_error", getattr(problem, "message", ""))
+    code, text = _reply_in(problem)
     if isinstance(problem, smtplib.SMTPRecipientsRefused):  # each has its own reply; one stands for the rest
         code, text = next(iter(problem.recipients.values()), (451, b""))
     if not isinstance(code, int) or code not in range(400, 600):
         return None
     state = RecipientState.REFUSED if code >= 500 else RecipientState.DEFERRED
     return RecipientOutcome("", state, "relay", code, _shown(text))
+
+
+def _reply_in(problem: BaseException) -> tuple[object, object]:
+    """Return code and text of the reply that an exception of smtplib or aiosmtplib carries."""
+    code: object = getattr(problem, "smtp_code", getattr(problem, "code", None))
+    return code, getattr(problem, "smtp_error", getattr(problem, "message", ""))
 
 
 def _shown(text: object) -> str:
