@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import smtplib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from email.policy import SMTP
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +14,7 @@ from mailflows import ConfigurationError, Gate
 from mailflows.feedback import SuppressionList
 from mailflows.integrations.aiosmtpd import GateHandler
 from mailflows.limits import Limit, Limiter, MemoryStore
-from smtp_server import SmtpServer
+from smtp_server import MisbehavingRelay, SmtpServer
 from three_flows import newsletter, note, reset, three_flows
 
 if TYPE_CHECKING:
@@ -83,6 +86,51 @@ def test_the_relays_own_answer_is_passed_on(urls: dict[str, str]) -> None:
     with pytest.raises(smtplib.SMTPRecipientsRefused) as caught:
         submit(Gate(three_flows(**urls)), newsletter("unknown@babbage.example"))
     assert list(caught.value.recipients.values()) == [(550, b"5.1.1 User unknown")]
+
+
+def test_the_queue_id_of_the_relay_is_passed_on() -> None:
+    """The log of who sends names the message as the relay's log does."""
+    with MisbehavingRelay(final_dot=["250 2.0.0 Ok: queued as 4Fxyz91mWk"]) as relay:
+        gate = Gate(three_flows(transactional=relay.url))
+        door = SmtpServer("127.0.0.5", handler=GateHandler(gate, flow="transactional"))
+        with door, smtplib.SMTP(door.host, door.port, timeout=30) as client:
+            client.ehlo()
+            client.mail("noreply@notify.lovelace.example")
+            client.rcpt("ada@babbage.example")
+            code, text = client.data(reset().as_bytes(policy=SMTP))
+    assert (code, text) == (250, b"2.0.0 Ok, accepted by the relay of its flow, queued as 4Fxyz91mWk")
+
+
+def test_a_restart_waits_for_what_is_under_way() -> None:
+    """Who has sent a message hears what became of it, so nobody sends it twice; who comes later hears 421."""
+    with MisbehavingRelay(delay=0.5) as relay:
+        handler = GateHandler(Gate(three_flows(transactional=relay.url)), flow="transactional")
+        with SmtpServer("127.0.0.5", handler=handler) as door:
+
+            def send() -> dict[str, tuple[int, bytes]]:
+                with smtplib.SMTP(door.host, door.port, timeout=60) as client:
+                    return client.send_message(reset())
+
+            with ThreadPoolExecutor(1) as pool:
+                sent = pool.submit(send)
+                while not handler._under_way and not sent.done():
+                    threading.Event().wait(0.01)
+                assert handler.drain(60)
+                assert sent.done() or not sent.result(60)
+            assert sent.result(60) == {}
+            with pytest.raises(smtplib.SMTPSenderRefused, match="shutting down"):
+                send()
+    assert len(relay.deliveries) == 1
+
+
+def test_a_restart_does_not_wait_for_ever() -> None:
+    """After the time it says that something is still under way."""
+    handler = GateHandler(Gate(three_flows(transactional="smtp://127.0.0.9:1")))
+    assert handler._begun()
+    assert not handler.drain(0.01)
+    handler._done()
+    assert handler.drain(0.01)
+    assert not handler._begun()
 
 
 def test_a_relay_that_is_down(urls: dict[str, str]) -> None:

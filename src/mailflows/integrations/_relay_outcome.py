@@ -74,7 +74,8 @@ def cause_of(problem: BaseException) -> str:
         code, text = _reply_in(problem)
         return f"it refused the login ({code} {loggable(_shown(text))})"
     if isinstance(problem, ssl.SSLError) and getattr(problem, "reason", None) in _NO_TLS:
-        return 'it does not speak TLS from the start on this port: write relay = "smtp://…" for STARTTLS, or another port'
+        hint = 'relay = "smtp://…" for STARTTLS'
+        return f"it does not speak TLS from the start on this port: write {hint}, or another port"
     if isinstance(problem, MailflowsError | ssl.SSLError | smtplib.SMTPNotSupportedError):
         return printable(f"{type(problem).__name__}: {loggable(str(problem))}")
     if isinstance(problem, OSError) and problem.strerror:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import smtplib
+import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -46,6 +47,8 @@ FlowOf: TypeAlias = "Flow | str | Callable[[Session], Flow | str | None] | None"
 _MOST_WAITING = 64
 """Messages whose relays are waited for at a time. bound: threads, each for the ten minutes
 that an answer may take."""
+
+_SHUTTING_DOWN = "421 4.3.2 The gate is shutting down"
 
 _log = logging.getLogger("mailflows.integrations")
 
@@ -98,12 +101,43 @@ class GateHandler:
         self._relays = Relays(timeout=timeout, answer_timeout=answer_timeout, tls=tls, tls_ca=tls_ca)
         weakref.finalize(self, self._relays.drop)  # aiosmtpd tells no handler that its server has stopped
         self._threads = ThreadPoolExecutor(_MOST_WAITING, thread_name_prefix="mailflows-relay")
+        self._under_way = 0
+        self._is_draining = False
+        self._changed = threading.Condition()
         self._open: weakref.WeakKeyDictionary[SmtpEnvelope, _Transaction] = weakref.WeakKeyDictionary()
 
     def close(self) -> None:
         """Close what is idle; nothing is under way by then."""
         self._relays.close()
         self._threads.shutdown(wait=False)
+
+    def drain(self, within: float = ANSWER_TIMEOUT) -> bool:
+        """Take no more messages, and wait for those under way: so a restart delivers none of them twice.
+
+        A client that is not told what became of its message sends it again. Call it from the main thread
+        before the controller is stopped.
+
+        Args:
+            within: Seconds to wait at most.
+
+        Returns:
+            Whether no message is left under way.
+        """
+        with self._changed:
+            self._is_draining = True
+            return self._changed.wait_for(lambda: self._under_way == 0, within)
+
+    def _begun(self) -> bool:
+        """Count a message, unless no more are taken."""
+        with self._changed:
+            self._under_way += not self._is_draining
+            return not self._is_draining
+
+    def _done(self) -> None:
+        """Count a message as answered."""
+        with self._changed:
+            self._under_way -= 1
+            self._changed.notify_all()
 
     async def handle_MAIL(  # noqa: N802 -- aiosmtpd's name
         self,
@@ -114,6 +148,8 @@ class GateHandler:
         options: list[str],
     ) -> str:
         """Reply to MAIL FROM, and find out which flow it is."""
+        if self._is_draining:
+            return _SHUTTING_DOWN
         try:
             sender = address if self._gate.dry_run and address.strip("<> ") else read_sender(address)
         except ValueError:
@@ -176,6 +212,16 @@ class GateHandler:
     async def handle_DATA(self, _server: Any, session: Session, envelope: SmtpEnvelope) -> str:  # noqa: ANN401, N802 -- aiosmtpd's name
         """Reply to DATA: with the relay's reply, or with the gate's reason."""
         transaction = self._open[envelope]
+        if not self._begun():
+            transaction.end()
+            return _SHUTTING_DOWN
+        try:
+            return await self._answer(session, transaction, envelope)
+        finally:  # aiosmtpd writes the reply before the loop turns
+            asyncio.get_running_loop().call_soon(self._done)
+
+    async def _answer(self, session: Session, transaction: _Transaction, envelope: SmtpEnvelope) -> str:
+        """Return the reply to a message."""
         content = envelope.content or b""
         raw = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else bytes(content)
         try:
@@ -259,7 +305,8 @@ class GateHandler:
         answered(self._gate, route)
         delivery = Delivery.build(verdict, refused=refused, reply=reply)
         self._gate.report(verdict, reported(delivery))
-        return "250 2.0.0 Ok, accepted by the relay of its flow"
+        queued = f", queued as {delivery.queue_id}" if delivery.queue_id else ""
+        return _line(f"250 2.0.0 Ok, accepted by the relay of its flow{queued}")
 
     def _tell(
         self,
