@@ -266,6 +266,25 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
     "a DMARC tag that does not exist": (_dmarc(f"v=DMARC1; p=reject; polcy=none; {RUA}"), {"dmarc-ignored"}),
     "an alignment that does not exist": (_dmarc(f"v=DMARC1; p=reject; adkim=x; {RUA}"), {"dmarc-ignored"}),
     "failure options that do not exist": (_dmarc(f"v=DMARC1; p=reject; fo=7; {RUA}"), {"dmarc-ignored"}),
+    "failure options that exclude each other": (
+        _dmarc(f"v=DMARC1; p=reject; fo=0:1; {RUA}"),
+        {"dmarc-ignored"},
+    ),
+    "a failure option that stands twice": (_dmarc(f"v=DMARC1; p=reject; fo=d:d; {RUA}"), {"dmarc-ignored"}),
+    "one of two addresses without mailto": (
+        _dmarc(f"v=DMARC1; p=reject; {RUA},reports@firm-news.example"),
+        {"dmarc-ignored"},
+    ),
+    "failure reports to an address without mailto": (
+        _dmarc(f"v=DMARC1; p=reject; {RUA}; ruf=reports@firm-news.example"),
+        {"dmarc-ignored"},
+    ),
+    "an address that is no URI": (
+        _dmarc("v=DMARC1; p=reject; rua=mailto:a#b#c@firm-news.example"),
+        {"dmarc-invalid-reports"},
+    ),
+    "a DMARC record that begins with a space": (_dmarc(f" v=DMARC1; p=reject; {RUA}"), {"dmarc-malformed"}),
+    "a token pasted behind all": (_spf(OWN + " -all MS=83859DAEBD"), {"spf-ignored-terms"}),
     "a DMARC tag that stands twice": (_dmarc(f"v=DMARC1; p=reject; p=none; {RUA}"), {"dmarc-malformed"}),
     "a policy that does not come first": (_dmarc(f"v=DMARC1; {RUA}; p=reject"), {"dmarc-tag-order"}),
     "a limit on the size of reports": (_dmarc(f"v=DMARC1; p=reject; {RUA}!10m"), {"dmarc-size-limit"}),

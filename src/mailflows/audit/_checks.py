@@ -337,6 +337,11 @@ def _writing(facts: RouteFacts, record: DmarcRecord) -> Iterator[AuditFinding]:
         if any("!" in place for place in places):
             line = tags_line(name, tags, **{tag: ",".join(place.partition("!")[0] for place in places)})
             yield finding("dmarc-size-limit", flows, domain=domain, tags=tag, evidence=evidence, record=line)
+        wrong = record.unusable(tag)
+        if wrong and (tag == "ruf" or len(wrong) < len(places)):  # without any, it was told above
+            kept = ",".join(place for place in places if place not in wrong)
+            line, told = tags_line(name, tags, **{tag: kept or None}), f"{tag}={','.join(wrong)}"
+            yield finding("dmarc-ignored", flows, domain=domain, tags=told, evidence=evidence, record=line)
         if len(places) > _MOST_PLACES:
             yield finding("dmarc-many-targets", flows, domain=domain, tags=tag, evidence=places)
 

@@ -20,16 +20,20 @@ REMOVED = ("pct", "rf", "ri")
 """Tags of RFC 7489 that RFC 9989 took away."""
 
 POLICIES = ("none", "quarantine", "reject")
+_OPTIONS = r"(?!.*([01ds]).*\1)(?!.*0.*1|.*1.*0)[01ds](?:\s*:\s*[01ds])*"
+"""Each option once, and not both 0 and 1 (section 4.7)."""
+
 _VALUES = {
     name: re.compile(value, re.IGNORECASE)
     for name, value in {
-        "adkim": "[rs]", "aspf": "[rs]", "fo": "[01ds](?:\\s*:\\s*[01ds])*", "psd": "[ynu]", "t": "[yn]",
+        "adkim": "[rs]", "aspf": "[rs]", "fo": _OPTIONS, "psd": "[ynu]", "t": "[yn]",
     }.items()
 }  # fmt: skip
 _FREE = frozenset({"v", "p", "sp", "np", "rua", "ruf"})
 """Tags whose values are looked at elsewhere."""
 
-_MAILTO = re.compile(r"mailto:[^@\s]+@([\w-]+(?:\.[\w-]+)+)", re.IGNORECASE)
+_MAILTO = re.compile(r"mailto:[^@\s#]+@([\w-]+(?:\.[\w-]+)+)", re.IGNORECASE)
+_OTHER_URI = re.compile(r"(?!mailto:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _LONGEST = 8
 _NEXT = 7
 """A domain of more than eight labels is followed by its last seven (section 4.10)."""
@@ -83,6 +87,11 @@ class DmarcRecord:
     def places_of(self, tag: str) -> tuple[str, ...]:
         """Return the URIs that ``rua`` or ``ruf`` names."""
         return tuple(place.strip() for place in self.tags.get(tag, "").split(",") if place.strip())
+
+    def unusable(self, tag: str) -> tuple[str, ...]:
+        """Return what stands in ``rua`` or ``ruf`` and is no URI, such as an address without mailto."""
+        places = self.places_of(tag)
+        return tuple(p for p in places if not (_MAILTO.fullmatch(p.partition("!")[0]) or _OTHER_URI.match(p)))
 
     def domains_of(self, tag: str) -> tuple[str, ...]:
         """Return the domains of the addresses that ``rua`` or ``ruf`` names; no other places."""
@@ -153,6 +162,7 @@ def walk(domain: str, answers: Mapping[Question, Answer]) -> Walk:
     stray: dict[str, tuple[str, ...]] = {}
     for question in walk_questions(domain):
         texts = [text for text in answers[question].records if _is_record(text)]
+        spaced = [text for text in answers[question].records if _is_record(text.lstrip())]
         name = question.name.removeprefix("_dmarc.")
         if texts and len(texts) < len(answers[question].records):
             stray[name] = tuple(text for text in answers[question].records if text not in texts)
@@ -164,14 +174,16 @@ def walk(domain: str, answers: Mapping[Question, Answer]) -> Walk:
                 malformed[name] = record.problem
             else:
                 records.append(record)
+        elif spaced:
+            malformed[name] = "it begins with a space"
     unanswered = not all(answers[question].is_final for question in walk_questions(domain))
     return Walk(domain, tuple(records), tuple(several), malformed, unanswered, stray)
 
 
 def _is_record(text: str) -> bool:
-    """Say whether a TXT record is one of DMARC: its first tag is exactly the version."""
+    """Say whether a TXT record is one of DMARC: its first tag is exactly the version (section 4.8)."""
     name, _, content = text.partition(";")[0].partition("=")
-    return name.strip() == "v" and content.strip() == "DMARC1"
+    return name.rstrip() in {"v", "V"} and content.strip() == "DMARC1"
 
 
 def _read(name: str, text: str) -> DmarcRecord:

@@ -21,6 +21,10 @@ COUNTED = frozenset({"include", "a", "mx", "ptr", "exists"})
 
 MACRO = re.compile(r"%\{([a-z])([0-9]{0,3})(r?)([.\-+,/_=]*)\}|%([%_-])", re.IGNORECASE)
 _LITERAL = re.compile(r"[!-$&-~]+")
+_MAY_FOLLOW = re.compile(r"(?:redirect|exp|r[apr])=", re.IGNORECASE)
+"""Modifiers that count behind ``all``, too (RFC 7208 section 6.2, RFC 6652 section 3), and redirect, which is
+told wherever it stands; another is most often a token of some service that was pasted to the wrong place."""
+
 _MODIFIER = re.compile(r"([a-z][a-z0-9_.-]*)=", re.IGNORECASE)
 _MECHANISM = re.compile(r"([+?~-]?)([a-z][a-z0-9_.-]*)", re.IGNORECASE)
 _PREFIXES = re.compile(r"(?:/(0|[1-9][0-9]{0,2}))?(?://(0|[1-9][0-9]{0,2}))?$")
@@ -75,7 +79,7 @@ class SpfRecord:
         names = [term.lstrip("+-~?").lower() for term in terms]
         if "all" not in names:
             return ()
-        after = [term for term in terms[names.index("all") + 1 :] if not _MODIFIER.match(term)]
+        after = [term for term in terms[names.index("all") + 1 :] if not _MAY_FOLLOW.match(term)]
         return (*after, *(term for term in terms if term.lower().startswith("redirect=")))
 
 
