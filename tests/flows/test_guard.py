@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mailflows import Classification, ConfigurationError, Envelope, Flow, Message
 from mailflows.flows import FlowRoute, FlowSet, GuardSettings, Outcome
-from mailflows.flows._advert import BlockModel, known_kinds, shipped_kinds
+from mailflows.flows._advert import BlockModel, core_of_text, known_kinds, shipped_kinds, traits
 from mailflows.templates import Series
 from mailflows.templates._memory import Observation
 from mailflows.templates._slots import SlotAlarm
@@ -351,3 +351,34 @@ def test_the_order_of_words_in_a_set_decides_nothing() -> None:
     """A score is the exact sum, which no order of adding changes: every process says the same of a text."""
     model = BlockModel(0.5, {"w:a": 1e16, "w:b": 1.0, "w:c": -1e16}, flag=1.0, refuse=2.0)
     assert model.score({"w:a", "w:b", "w:c", "w:unknown"}) == 1.5
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "marks"),
+    [
+        ("Order SK-20881", "Total: 116,10 €", {"cents", "price", "number", "number in subject"}),
+        ("Rechnung", "Betrag EUR 1.204,50 bis 14.05.2026", {"cents", "date"}),
+        ("Code", "Your code is 406117, valid until 18:30", {"number", "clock"}),
+        ("New sign-in", "From 203.0.113.45 with the card *4410", {"network", "masked"}),
+        ("【予約】", "10月8日 19:00、2,980円", {"date", "clock", "price"}),
+        ("Ready?", "Jackets from $39, 40% off", {"question in subject", "price", "percent"}),
+        ("\U0001f389 Party", "Come!", {"picture in subject", "exclamation"}),
+        ("Hello", "See you at noon", set()),
+    ],
+)
+def test_marks_are_those_of_the_text(subject: str, text: str, marks: set[str]) -> None:
+    """What a notice looks like in any language: numbers of orders, times, dates, exact amounts."""
+    found = {one.removeprefix("m:") for one in traits(core_of_text(subject, text)) if one.startswith("m:")}
+    assert found == marks
+
+
+def test_filler_text_says_nothing() -> None:
+    """A template that nobody has filled in is judged by its own words alone."""
+    own = "Your order has shipped. Track it here."
+    filler = (
+        "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore "
+        "et dolore magna aliqua."
+    )
+    told = traits(core_of_text("Shipped", f"{own}\n\n{filler}"))
+    assert {one for one in told if one[:2] == "w:"} <= traits(core_of_text("Shipped", own)) | {"w:do"}
+    assert "w:est" in traits(core_of_text("Votre colis", "Votre colis est en route et sera livré demain."))

@@ -71,6 +71,32 @@ _DENSE = re.compile(r"[\u3041-\u9fffー]+")
 _PERCENT = re.compile(r"\d\s?[%％]|[%％]\s?\d")
 _PRICE = re.compile(r"[$€£¥]\s?\d|\d\s?(?:[€$£円]|zł|kr\b|руб|Kč|EUR|USD|GBP)")
 
+_CURRENCY = r"(?:[$€£¥₽円]|EUR|USD|GBP|PLN|TL\b|zł|kr\b|руб|Kč)"
+_BODY_MARKS = {
+    "m:percent": _PERCENT,
+    "m:price": _PRICE,
+    "m:exclamation": re.compile("[!！]"),
+    "m:cents": re.compile(rf"{_CURRENCY}\s?-?\d[\d.,' ]{{0,12}}[.,]\d\d(?!\d)|\d[.,]\d\d\s?{_CURRENCY}"),
+    "m:clock": re.compile(rf"(?<![\d.,])(?:[01]?\d|2[0-3])[:.h][0-5]\d(?!\d|[.,]\d|\s?(?:%|{_CURRENCY}))"),
+    "m:date": re.compile(
+        r"(?<!\d)\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?!\d)|(?<!\d)\d{4}-\d\d-\d\d(?!\d)|\d月\d{1,2}日"
+    ),
+    "m:number": re.compile(
+        r"(?<![\w.,€$£])(?:[A-Z]{1,4}[-/]?\d{3,20}|\d{2,8}[-/]\d{3,20}|\d{5,20})(?![\w€$£%])"
+    ),
+    "m:network": re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])"),
+    "m:masked": re.compile(r"(?:[*•]|[xX]{2})\s?-?\d{3,4}\b"),
+}
+"""How a message looks in any language: a notice has numbers of orders, times of day, exact amounts."""
+
+_SUBJECT_MARKS = {
+    "m:number in subject": _BODY_MARKS["m:number"],
+    "m:clock in subject": _BODY_MARKS["m:clock"],
+    "m:question in subject": re.compile("[?？]"),
+    "m:picture in subject": re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]"),
+}
+_FILLER_WORDS = 12  # choice: a sentence of filler text; other languages share a few of its words
+
 _LEAST_WORDS = 8  # our choice
 _MOST_WORDS = 120  # bound: keeps work and memory flat
 _ABOVE_BANNER = 3  # choice: a greeting, what happened, what to do; below fewer lines, it is the message
@@ -289,13 +315,18 @@ def traits(core: Core) -> set[str]:
         if looked >= _MOST_TOKENS:
             break
     whole = "\n".join((core.subject.text, *(line.text for line in core.lines)))[:4000]
-    if _PERCENT.search(whole):
-        found.add("m:percent")
-    if _PRICE.search(whole):
-        found.add("m:price")
-    if "!" in whole or "！" in whole:
-        found.add("m:exclamation")
-    return found
+    found |= {name for name, pattern in _BODY_MARKS.items() if pattern.search(whole)}
+    found |= {name for name, pattern in _SUBJECT_MARKS.items() if pattern.search(core.subject.text)}
+    return found - _filler() if len(_filler().intersection(found)) >= _FILLER_WORDS else found
+
+
+@cache
+def _filler() -> frozenset[str]:
+    """Return the traits of filler text, which says nothing of the message that a template is for."""
+    stems = [
+        word[:_STEM] for line in _data.read_sections("flows/filler-words.txt")[""] for word in line.split()
+    ]
+    return frozenset([f"w:{stem}" for stem in stems] + [f"p:{one} {two}" for one, two in pairwise(stems)])
 
 
 def read_kind(core: Core, *, model: KindModel | None = None) -> Reading:
