@@ -389,7 +389,7 @@ class RedisStore:
 
     def _require_writable(self) -> None:
         if self._keys.is_read_only:
-            msg = f"{self.name}: it was opened to be looked at (read_only=True)"
+            msg = f"{self.name}: it was opened read-only (read_only=True)"
             raise StoreError(msg, store=self.name)
 
     def _lost(self) -> StoreError:

@@ -197,7 +197,8 @@ def _look(cursor: sqlite3.Cursor) -> None:
     found = cursor.execute("PRAGMA user_version").fetchone()[0]
     if found != VERSION:
         msg = (
-            f"its tables have version {found}, and {VERSION} is read here; it may not be a store of mailflows"
+            f"its tables have version {found}, but this release reads {VERSION}; it may not be a "
+            "mailflows store"
         )
         raise sqlite3.DatabaseError(msg)
 

@@ -73,7 +73,7 @@ class _Log(logging.Handler):
             complain(record.getMessage())
 
     def tell(self) -> None:
-        """Write what was kept."""
+        """Write the lines that were held back."""
         for line in self.outages.values():
             complain(line)
 

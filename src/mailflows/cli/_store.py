@@ -37,7 +37,7 @@ def add_secret(parser: argparse.ArgumentParser) -> None:
 
 
 def store_of(options: argparse.Namespace, *, read_only: bool = False) -> Store:
-    """Open the store that is meant; none is made. With *read_only*, it is only looked at.
+    """Open the store that was named; none is created. With *read_only*, it is only read.
 
     Raises:
         ConfigurationError: If there is none, or its secret is missing.

@@ -65,7 +65,7 @@ def add_checker_options(command: argparse.ArgumentParser, *, default: Flow | Non
         help="a domain of your own network, such as firm.lan (may be repeated)",
     )
     command.add_argument(
-        "--suppressions", metavar="FILE", help=f"your suppression list, which is only looked at: {STORES}"
+        "--suppressions", metavar="FILE", help=f"your suppression list, which is only read: {STORES}"
     )
     add_secret(command)
     command.add_argument(

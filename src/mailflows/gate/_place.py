@@ -45,7 +45,7 @@ def store_in(table: Mapping[str, Any], folder: Path, *, read_only: bool = False)
     secrets = secrets_in(table, folder)
     if not isinstance(name, str):
         if secrets is not None:
-            msg = "[gate] a secret is of no use without a store: add store"
+            msg = "[gate] a secret does nothing without a store: add store"
             raise ConfigurationError(msg, field="store")
         return MemoryStore()
     return store_at(name, folder, secrets, read_only=read_only)

@@ -220,7 +220,7 @@ def delivery_of(error: BaseException) -> Delivery | None:
 
 
 def retry_after(outcome: BaseException | Delivery) -> float | None:
-    """Return the seconds after which a message is worth trying again; `None` where no attempt is of use.
+    """Return the seconds after which a message is worth trying again; `None` where retrying is pointless.
 
     For a task queue: ``raise task.retry(countdown=seconds)``. A held message is worth it, as it leaves by the
     first attempt after its release; so is one whose fate is unknown, which its reader may then have twice.

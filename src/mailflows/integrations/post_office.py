@@ -9,9 +9,9 @@ In the settings::
     }
     MAILFLOWS = {"FLOWS": BASE_DIR / "flows.toml", "QUEUE": "post_office.EmailBackend"}
 
-django-post-office tries every message again whose sending raised an exception, and asks nobody which one it
-was. It does write its name into the log of the message: `QueuedBackend` raises `FinalRefusal` where another
-attempt is of no use, and `end_refused`, called after ``send_queued_mail``, marks those messages as failed.
+django-post-office retries every message whose sending raised an exception, whatever it was. It writes the
+exception's name into the log of the message, though: `QueuedBackend` raises `FinalRefusal` where retrying
+is pointless, and `end_refused`, called after ``send_queued_mail``, marks those messages as failed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["FinalRefusal", "QueuedBackend", "end_refused"]
 
 
 class FinalRefusal(MailflowsError):  # noqa: N818 -- a refusal, like `Refused`
-    """Raised where nobody gets a message, and another attempt is of no use.
+    """Raised where nobody gets a message, and retrying is pointless.
 
     Attributes:
         delivery: What became of each recipient, or `None` where the gate refused the whole message.

@@ -36,7 +36,7 @@ class HitKind(StrEnum):
 
     @property
     def label(self) -> str:
-        """What it is called for a reader."""
+        """The label shown to readers."""
         return _LABELS[self]
 
 

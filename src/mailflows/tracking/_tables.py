@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mailflows.tracking._tally import Tally
 
 __all__ = [
+    "CODES",
     "LABELS",
     "METRICS",
     "MOMENTS",
@@ -67,7 +68,20 @@ LABELS = {
     "hard bounces": "Bounced permanently",
     "soft bounces": "Bounced temporarily",
 }
-"""What each of the metrics is called for a reader."""
+"""The label of each metric, as shown to readers."""
+
+CODES = {
+    "delivered": "delivered",
+    "opened": "opened",
+    "opened by people": "opened-by-people",
+    "clicked": "clicked",
+    "clicked of opened": "clicked-of-opened",
+    "unsubscribed": "unsubscribed",
+    "complained": "complained",
+    "hard bounces": "hard-bounces",
+    "soft bounces": "soft-bounces",
+}
+"""The code of each metric, for machines."""
 
 MOMENTS = ("opened", "clicked", "unsubscribed", "complained", "bounced")
 """What has a time: when it first happened to a recipient."""
@@ -99,11 +113,11 @@ class Rate(Result):
     @property
     def code(self) -> str:
         """The name in kebab-case, for machines, such as ``opened-by-people``."""
-        return self.name.replace(" ", "-")
+        return CODES[self.name]
 
     @property
     def label(self) -> str:
-        """What it is called for a reader."""
+        """The label shown to readers."""
         return LABELS.get(self.name, self.name)
 
     @property
