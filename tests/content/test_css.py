@@ -70,6 +70,8 @@ PAGE = "<div id=a class='x y'><p lang=fr>1</p><p class=z>2</p><span>3</span></di
         ("p:hover", []),
         ("p::before", []),
         ("div..x", []),
+        (".1, #2", []),
+        (".-1", []),
         ("span > p", []),
     ],
 )

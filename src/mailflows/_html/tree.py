@@ -150,7 +150,8 @@ class Element:
         """Return an attribute with its place, or `None`."""
         if name not in self.values:
             return None
-        return next(place for other, place in _places(self._source, self.named, self.inner) if other == name)
+        found = _ATTRIBUTE.finditer(self._source, self.named, self.inner - 1)
+        return _place(next(match for match in found if match[1].lower() == name))
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -217,9 +218,13 @@ def parse(source: str) -> Tree:
 def _places(source: str, start: int, inner: int) -> Iterator[tuple[str, Attribute]]:
     """Yield the attributes of a tag between its name and its end, with their names in lower case."""
     for match in islice(_ATTRIBUTE.finditer(source, start, inner - 1), MAX_ATTRIBUTES):
-        group = match.lastindex or 1
-        raw, place = (match[group], match.span(group)) if group > 1 else ("", (match.end(), match.end()))
-        yield match[1].lower(), Attribute(unescaped_attribute(raw), match.start(1), match.end(), *place)
+        yield match[1].lower(), _place(match)
+
+
+def _place(match: re.Match[str]) -> Attribute:
+    group = match.lastindex or 1
+    raw, place = (match[group], match.span(group)) if group > 1 else ("", (match.end(), match.end()))
+    return Attribute(unescaped_attribute(raw), match.start(1), match.end(), *place)
 
 
 def _values(source: str, start: int, inner: int) -> dict[str, str]:

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mailflows._html.merge_tags import merge_tag
-from mailflows.content import _css, _selectors
-from mailflows.content._cascade import Matches, indexed
+from mailflows.content import _css, _media, _selectors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from mailflows._html.tree import Element
     from mailflows.content._cascade import Ranked
     from mailflows.content._page import Page
 
-__all__ = ["to_mark"]
+__all__ = ["Marks", "is_conditional"]
 
 _SIDES = ("top", "right", "bottom", "left")
 _BORDERS = tuple(f"border-{side}-{kind}" for side in _SIDES for kind in ("width", "style", "color"))
@@ -61,6 +60,17 @@ _LONGHANDS: dict[str, frozenset[str]] = {
 }
 """What a shorthand sets (CSS Cascade Level 4, section 3)."""
 
+
+class HasBlock(Protocol):
+    """What was made of a rule, and still holds its declarations."""
+
+    @property
+    def block(self) -> _css.Block:
+        """The declarations."""
+
+
+T = TypeVar("T", bound=HasBlock)
+
 _Key = tuple[int, int]
 """The place of a rule among all, and of a declaration in its block."""
 
@@ -96,43 +106,66 @@ class _Judged:
         return found
 
 
-def to_mark(
-    page: Page, is_for_all: Callable[[_css.Rule], bool], is_inlined: Callable[[Element], bool]
-) -> list[int]:
-    """Return where in the source ``!important`` must be written so that rules for some screens still win.
+class Marks:
+    """Collects, element by element, what must be marked in the style sheets of a page.
 
     Args:
         page: The page, before it is inlined.
-        is_for_all: Says whether a rule is inlined.
-        is_inlined: Says whether rules are written into an element.
     """
-    sheets = page.inline_sheets
-    rules = [rule for sheet in sheets for rule in sheet.rules]
-    if not any(map(_is_conditional, rules)) or any(_is_layered(sheet) for sheet in sheets):
-        return []
-    conditional = Matches(indexed(sheets, _is_conditional, _itself), page.tree)
-    plain = Matches(indexed(sheets, is_for_all, _itself), page.tree)
-    judged = _Judged()
-    for element in page.tree.elements:
-        if some := conditional.ranked(element):
-            _judge(judged, some, plain.ranked(element), element, is_inlined=is_inlined(element))
-    if conditional.is_spent or plain.is_spent:
-        return []
-    unknown = {
-        order for order, rule in enumerate(rules) if not all(map(_selectors.is_understood, rule.selectors))
-    }
-    judged.refused |= {key for key in judged.wanted | set(judged.above) if key[0] in unknown}
-    return _places(page, rules, judged.marked())
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._conditional = _conditional(page.inline_sheets)
+        self._is_on = bool(self._conditional) and not any(map(_is_layered, page.inline_sheets))
+        self._judged = _Judged()
+        self._known: set[tuple[object, ...]] = set()
+
+    def plain(self, element: Element, found: list[Ranked[T]], *, is_inlined: bool) -> list[Ranked[T]]:
+        """Return those of the rules that match an element which are for all screens, and judge the others.
+
+        Args:
+            element: The element.
+            found: The rules, the weakest first.
+            is_inlined: Whether rules are written into the element.
+        """
+        if not self._conditional:
+            return found
+        plain = [entry for entry in found if entry[2] not in self._conditional]
+        if self._is_on and len(plain) < len(found):
+            written = element.get("style")
+            key = (written, is_inlined, *map(id, found))
+            if key not in self._known:  # most elements are like others
+                self._known.add(key)
+                some = [entry for entry in found if entry[2] in self._conditional]
+                _judge(self._judged, some, plain, written, is_inlined=is_inlined)
+        return plain
+
+    def places(self) -> list[int]:
+        """Return where ``!important`` must be written so that rules for some screens still win."""
+        judged = self._judged
+        rules = [rule for sheet in self._page.inline_sheets for rule in sheet.rules]
+        keys = judged.wanted | set(judged.above)
+        judged.refused |= {key for key in keys if not _is_understood(rules[key[0]].selectors)}
+        return _places(self._page, rules, judged.marked())
 
 
-def _itself(block: _css.Block) -> _css.Block:
-    return block
+@lru_cache(maxsize=32)
+def _conditional(sheets: tuple[_css.Sheet, ...]) -> frozenset[int]:
+    """Return the places of the rules that are for some screens only."""
+    rules = (rule for sheet in sheets for rule in sheet.rules)
+    return frozenset(order for order, rule in enumerate(rules) if is_conditional(rule))
 
 
-def _is_conditional(rule: _css.Rule) -> bool:
-    """Say whether a rule is for some screens only, and stands alone in the sheet."""
+@lru_cache(maxsize=1024)
+def _is_understood(selectors: tuple[str, ...]) -> bool:
+    return all(map(_selectors.is_understood, selectors))
+
+
+def is_conditional(rule: _css.Rule) -> bool:
+    """Say whether a rule is for some screens only."""
     conditions = [condition.lower() for condition in rule.conditions]
-    return bool(conditions) and all(c.startswith(("@media", "@supports")) for c in conditions)
+    media = [c for c in conditions if c.startswith(("@media", "@supports"))]
+    return bool(media) and len(media) == len(conditions) and not _media.is_for_all(rule.conditions)
 
 
 def _is_layered(sheet: _css.Sheet) -> bool:
@@ -141,22 +174,25 @@ def _is_layered(sheet: _css.Sheet) -> bool:
 
 def _judge(
     judged: _Judged,
-    some: list[Ranked[_css.Block]],
-    plain: list[Ranked[_css.Block]],
-    element: Element,
+    some: list[Ranked[T]],
+    plain: list[Ranked[T]],
+    written: str,
     *,
     is_inlined: bool,
 ) -> None:
     """Add what one element says of the declarations for some screens that match it."""
-    written = element.get("style")
     own = _css.declarations(written) if written else ()
     is_unknown = bool(written) and merge_tag().search(written) is not None
-    found = [((entry[:3], at), declaration) for entry in some for at, declaration in enumerate(entry[3])]
+    found = [
+        ((entry[:3], at), declaration) for entry in some for at, declaration in enumerate(entry[3].block)
+    ]
     for rank, declaration in found:
         if declaration.is_important:
             continue
         key, sets = (rank[0][2], rank[1]), _sets(declaration.name)
-        rivals = [(entry[:3], d) for entry in plain for d in entry[3] if not sets.isdisjoint(_sets(d.name))]
+        rivals = [
+            (entry[:3], d) for entry in plain for d in entry[3].block if not sets.isdisjoint(_sets(d.name))
+        ]
         if is_unknown or _is_beaten(rank[0], sets, own, rivals):
             judged.refused.add(key)
         elif rivals and is_inlined:

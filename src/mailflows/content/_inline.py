@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING
 from mailflows._html.merge_tags import merge_tag
 from mailflows.content import _css, _media
 from mailflows.content._cascade import Matches, indexed
-from mailflows.content._conditional import to_mark
+from mailflows.content._conditional import Marks, is_conditional
 from mailflows.content._page import is_left_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mailflows._html.tree import Element
     from mailflows.content._page import Page
 
-__all__ = ["inlined", "strengthened"]
+__all__ = ["inlined"]
 
 _STYLELESS = frozenset("html head style script title meta link base".split())
 _Pieces = tuple[tuple[str, str], ...]
@@ -35,31 +33,30 @@ _Pieces = tuple[tuple[str, str], ...]
 class _Layer:
     """A block, as it is laid over others; one is itself, so that styles made of the same ones are found."""
 
+    block: _css.Block
     normal: _Pieces
     important: _Pieces
 
 
-def inlined(page: Page) -> Iterator[tuple[Element, str]]:
-    """Yield the elements whose ``style`` changes, with the new value, escaped for double quotes.
+def inlined(page: Page) -> tuple[list[tuple[Element, str]], list[int]]:
+    """Return the elements whose ``style`` changes, with the new value, escaped for double quotes.
 
+    With them comes where ``!important`` must be written into the sheets so that media queries still win.
     What says ``data-premailer="ignore"`` or ``data-css-inline="ignore"`` is left alone.
     """
-    rules = Matches(indexed(page.inline_sheets, _is_for_all, _layer), page.tree)
+    rules = Matches(indexed(page.inline_sheets, _counts, _layer), page.tree)
+    marks = Marks(page)
+    changed = []
     for element in page.tree.elements:
-        if not _is_styled(element):
+        if not (found := rules.ranked(element)):
             continue
-        layers = rules.of(element)
-        if layers and not is_left_out(element) and (style := _changed(element.get("style"), *layers)):
-            yield element, style
-
-
-def strengthened(page: Page) -> list[int]:
-    """Return where ``!important`` must be written into the style sheets so that media queries still win."""
-    return to_mark(page, _is_for_all, lambda element: _is_styled(element) and not is_left_out(element))
-
-
-def _is_styled(element: Element) -> bool:
-    return element.name not in _STYLELESS
+        is_inlined = element.name not in _STYLELESS and not is_left_out(element)
+        plain = marks.plain(element, found, is_inlined=is_inlined)
+        if plain and is_inlined:
+            style = _changed(element.get("style"), *[layer for *_, layer in plain])
+            if style:
+                changed.append((element, style))
+    return changed, [] if rules.is_spent else marks.places()
 
 
 @lru_cache(maxsize=4096)
@@ -73,13 +70,9 @@ def _changed(written: str, *layers: _Layer) -> str:
     return _escaped(style) if style not in {written, _merged((), own)} else ""
 
 
-def _is_for_all(rule: _css.Rule) -> bool:
-    """Say whether a rule holds on every screen; one with a merge tag in it is not known yet."""
-    return all(
-        condition.lower().startswith("@layer")
-        or (condition.lower().startswith("@media") and _media.is_of_any_screen(condition[6:]))
-        for condition in rule.conditions
-    )
+def _counts(rule: _css.Rule) -> bool:
+    """Say whether a rule is written into elements, or may have to win over what is."""
+    return _media.is_for_all(rule.conditions) or is_conditional(rule)
 
 
 def _around(written: str, style: str, own: _css.Block) -> str:
@@ -119,7 +112,7 @@ def _merged(layers: tuple[_Layer, ...], own: _css.Block) -> str:
 
 
 def _layer(block: _css.Block) -> _Layer:
-    return _Layer(_pieces(block, is_important=False), _pieces(block, is_important=True))
+    return _Layer(block, _pieces(block, is_important=False), _pieces(block, is_important=True))
 
 
 def _pieces(block: _css.Block, *, is_important: bool, mark: str = "") -> _Pieces:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["applies", "is_of_any_screen"]
+__all__ = ["applies", "is_for_all", "is_of_any_screen"]
 
 _QUERY = re.compile(r"\s*+(?:(not|only)\s++)?([a-z-]++)?(?![\w(:-])", re.IGNORECASE)
 _FEATURE = re.compile(r"\(([^()]{0,200})\)")
@@ -31,6 +31,15 @@ def applies(queries: str) -> bool:
 def is_of_any_screen(queries: str) -> bool:
     """Say whether queries hold on every screen, as ``all`` and ``only screen`` do."""
     return "(" not in queries and applies(queries)
+
+
+def is_for_all(conditions: tuple[str, ...]) -> bool:
+    """Say whether at-rules let their rules hold on every screen; a merge tag in one is not known."""
+    return all(
+        condition.lower().startswith("@layer")
+        or (condition.lower().startswith("@media") and is_of_any_screen(condition[6:]))
+        for condition in conditions
+    )
 
 
 def _holds(query: str) -> bool:

@@ -99,7 +99,7 @@ class Page:
         """Where in the source each of these starts."""
         return tuple(style.inner for style in self._inline_styles)
 
-    @property
+    @cached_property
     def _inline_styles(self) -> list[Element]:
         return [e for e in self.tree.named("style") if _is_css(e) and not is_left_out(e)]
 
@@ -196,11 +196,13 @@ _MOST_TAGS, _MOST_VALUES, _MOST_LETTERS, _MOST_CSS, _MOST_BARE = 6_000, 30_000, 
 
 def is_left_out(element: Element) -> bool:
     """Say whether an author asks inliners to leave an element, or a style sheet, alone."""
-    return (
-        element.get("data-premailer").strip().lower() == "ignore"
-        or element.get("data-css-inline").strip().lower() == "ignore"
-        or "data-embed" in element.values
+    values = element.values
+    return "data-embed" in values or any(
+        values[name].strip().lower() == "ignore" for name in _LEFT_OUT if name in values
     )
+
+
+_LEFT_OUT = ("data-premailer", "data-css-inline")
 
 
 def _is_css(style: Element) -> bool:

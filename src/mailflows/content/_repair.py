@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mailflows._html.tree import Element, walk
 from mailflows._mail.edit import Edit
 from mailflows.content import _controls
-from mailflows.content._inline import inlined, strengthened
+from mailflows.content._inline import inlined
 from mailflows.content._likeness import ACTIVE, is_active, is_handler
 from mailflows.content._page import Page, is_spacer
 from mailflows.content._visible import unmarked_tables
@@ -137,8 +137,9 @@ _LEAST_WORDS, _MANY_WORDS, _READ = 6, 40, 8_000
 
 def inline_css(page: Page) -> list[Edit]:
     """Write what the style sheets say into ``style`` attributes."""
-    edits = [Edit(place, place, " !important") for place in strengthened(page)]
-    for element, style in inlined(page):
+    changed, places = inlined(page)
+    edits = [Edit(place, place, " !important") for place in places]
+    for element, style in changed:
         known = element.attribute("style")
         if known is None:
             edits.append(_attribute(element, "style", style))

@@ -23,6 +23,9 @@ _PIECE = re.compile(
     r"""|\[\s*+([\w:-]++)\s*+(?:([~|^$*]?=)\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s\]]++))\s*+[is]?\s*+)?\]"""
     r"""|(::?[a-zA-Z-]++)(?:\(([^()]*+)\))?"""
 )
+_NO_NAME = re.compile(r"-?\d")
+"""What no class and no id starts with, unless it is escaped (CSS Syntax Level 3, section 4.3.9)."""
+
 _LONGEST = 500  # RFC 2045 section 6.7: characters of a line
 _MAX_STEPS = 64  # bound: see below
 """How far up, or back, a combinator looks."""
@@ -83,6 +86,8 @@ def compiled(source: str) -> Selector | None:
             found.append(Compound(tuple(keys), tuple(tests), piece[1] or " "))
             keys, tests = [], []
         elif piece[3]:
+            if _NO_NAME.match(piece[4]):
+                return None
             keys.append(piece[3] + piece[4].replace("\\", ""))
         elif not piece[5]:
             tests.append(_test(piece))
