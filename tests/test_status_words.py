@@ -73,5 +73,5 @@ def test_no_word_has_two_meanings_in_one_kind_of_file() -> None:
         rows = [row for name in ("shared", kind) for row in _table()[name].values()]
         words = [word for row in rows for word in {fold_words(word) for word in row}]
         assert sorted(words) == sorted(set(words))
-        assert len(meanings(kind)) == len(words)  # type: ignore[arg-type] # one of the two
+        assert len(meanings(kind)) == len(words)
     assert not answers("yes") & answers("no")
