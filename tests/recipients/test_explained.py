@@ -60,6 +60,10 @@ def test_each_advice_has_its_next_step() -> None:
     assert stop.advice is Advice.STOP
     assert "Do not send to it" in stop.explain()
     assert "nobody to send to" in check_list([], dns=False).explain()
+    few = check_list(["nothing", "info@shop.fr", "ada@shop.fr"], dns=False)
+    assert "sample of 1 first" in few.explain()
+    none = check_list(["info@shop.fr"], dns=False)
+    assert "no row is left" in none.explain()
     silent = RecipientChecker(resolver=FakeDns({}, default="timeout")).check_list(SOUND)
     assert "Check the list again" in silent.explain()
     assert "could not be checked" in silent.explain()

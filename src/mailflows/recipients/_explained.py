@@ -68,7 +68,10 @@ _LEFT_OUT = {
 def in_words(report: Told) -> str:
     """Return one paragraph: what was checked, what is left out and why, what to expect, what to do next."""
     alarms = [one.sentence for one in report.findings if one.severity is Severity.ERROR]
-    parts = [_checked(report), _kept(report), _slips(report), *alarms, _expected(report), _next_step(report)]
+    left_out = report.left_out()
+    kept = report.rows - sum(left_out.values())
+    parts = [_checked(report), _kept(report, kept, left_out), _slips(report)]
+    parts += [*alarms, _expected(report), _next_step(report, kept)]
     return " ".join(filter(None, parts))
 
 
@@ -93,10 +96,8 @@ def _checked(report: Told) -> str:
     )
 
 
-def _kept(report: Told) -> str:
-    left_out = report.left_out()
-    lost = sum(left_out.values())
-    kept = f"{number_of(report.rows - lost, 'row')} can be sent to"
+def _kept(report: Told, count: int, left_out: dict[str, int]) -> str:
+    kept, lost = f"{number_of(count, 'row')} can be sent to", report.rows - count
     if not lost:
         return f"{kept}: all of them." if report.rows else ""
     whys = ", ".join(f"{count} {_LEFT_OUT.get(why, why)}" for why, count in left_out.items())
@@ -130,11 +131,13 @@ def _strictest(report: Told) -> PolicyVerdict:
     return min(every, key=lambda one: (one.policy.hard_bounce, one.policy.ours))
 
 
-def _next_step(report: Told) -> str:
+def _next_step(report: Told, kept: int) -> str:
     if not report.prediction.addresses:
         return "There is nobody to send to: check that the right file and column were read."
     if report.resolver_trouble:
         return "Check the list again with another resolver before you send to it."
+    if not kept:
+        return "Do not send to it: find out where the list came from, and why no row is left."
     if report.advice is Advice.GO:
         return "That is within every limit: write the rows that can be sent to with clean_to_csv(), and send."
     if report.advice is Advice.SAMPLE_FIRST:
@@ -142,7 +145,7 @@ def _next_step(report: Told) -> str:
         few = f"at most {strictest.allowed} of it bounce" if strictest.allowed else "none of it bounces"
         return (
             "That may be too much: write the rows that can be sent to with clean_to_csv(), send to a random"
-            f" sample of {strictest.sample} first, and continue if {few}."
+            f" sample of {min(strictest.sample, kept)} first, and continue if {few}."
         )
     return (
         "That is too much. Do not send to it as it is: write the rows that can be sent to with"
