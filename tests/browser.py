@@ -20,12 +20,12 @@ OPTIONS = (
 )
 
 
-def visited(url: str, folder: Path) -> str:
+def visited(url: str, folder: Path, *options: str) -> str:
     """Return the document that a browser makes of a page, scripts run, or skip the test."""
     if PROGRAM is None:
         pytest.skip("no Chromium on this machine")
     done = subprocess.run(
-        [PROGRAM, *OPTIONS, f"--user-data-dir={folder / 'profile'}", "--dump-dom", url],
+        [PROGRAM, *OPTIONS, *options, f"--user-data-dir={folder / 'profile'}", "--dump-dom", url],
         capture_output=True,
         timeout=90,
         check=False,
