@@ -2,8 +2,8 @@
 
     python benchmarks/tracking_hits.py [SEEDS]
 
-Thirteen audiences of 400 recipients, each with readers, mail providers' proxies and scanners of its own, ten
-seeds by default. They are simulations by the makers of this library: they show that known behaviour is
+Twenty-one audiences of 400 recipients, each with readers, mail providers' proxies and scanners of its own,
+ten seeds by default. They are simulations by the makers of this library: they show that known behaviour is
 told apart, not what stands in your log. Writes ``results/tracking_hits.json``.
 """
 
@@ -409,6 +409,145 @@ def refetched(log: Log, who: str) -> None:
         reads(log, who, opens=None)
 
 
+def outlook_phones(log: Log, who: str) -> None:
+    """Outlook on phones, which loads pictures from Microsoft's network, where its scanner runs, too."""
+    dice = log.dice
+    if dice.random() < 0.3:
+        agent = CHROME.format(DESKTOPS[0], 121, "").replace("Safari/537.36", "Safari/537.36 Edg/121.0.0.0")
+        scans(log, who, agent, [log.address("40.94"), log.address("52.101")], start=8, gap=(0.2, 6))
+    if dice.random() < 0.45:
+        app = dice.choice(
+            ("Outlook-iOS/4.2409.0 (com.microsoft.Office.Outlook; iOS 17.4)", "Outlook-Android/4.2410")
+        )
+        moment = log.after(who, 30, 100_000)
+        for _ in range(dice.choice((1, 1, 2))):
+            log.add(
+                who,
+                moment,
+                (app, log.address(dice.choice(("40.95", "52.102", "104.47.9")))),
+                None,
+                person=True,
+            )
+            if dice.random() < 0.3:
+                followed(log, who, moment, (log.browser(), log.address()))
+            moment += timedelta(seconds=dice.uniform(200, 40_000))
+
+
+def relayed_phones(log: Log, who: str) -> None:
+    """Gmail's app for opening, Safari behind Apple's relay for clicks: each link from another network."""
+    dice = log.dice
+    if dice.random() < 0.3:
+        log.add(who, log.after(who, 0.3, 20), (GMAIL_AHEAD, log.address("66.249")), None)
+    if dice.random() < 0.5:
+        moment = log.after(who, 15, dice.choice((300, 60 * 60 * 30)))
+        log.add(who, moment, (GMAIL, log.address("66.249")), None, person=True)
+        if dice.random() < 0.5:
+            phone = IPHONE.format(dice.randrange(7))
+            for link in dice.sample(range(LINKS), dice.choice((1, 2, 3, 4))):
+                moment += timedelta(seconds=dice.uniform(4, 35))
+                exit_ = log.address(dice.choice(("104.28", "172.225", "146.75", "140.248")))
+                log.add(who, moment, (phone, exit_), link, person=True)
+
+
+def gateways(log: Log, who: str) -> None:
+    """Offices behind one address, with a sandbox behind the same one that comes before delivery or after."""
+    dice = log.dice
+    company = int(who) % 10
+    gate = f"198.51.100.{company + 1}"
+    if company % 3:
+        sandbox = CHROME.format(DESKTOPS[0], 100 + company, "")
+        scans(log, who, sandbox, [gate], start=dice.choice((-3, 4, 90)), gap=(0.05, 3))
+    if dice.random() < 0.45:
+        desk = CHROME.format(DESKTOPS[company % 2], 139 + int(who) % 3, ""), gate
+        moment = log.after(who, 20, 60 * 60 * 9)
+        log.add(who, moment, desk, None, person=True)
+        if dice.random() < 0.3:
+            followed(log, who, moment, desk)
+
+
+def listed(log: Log, who: str) -> None:
+    """Addresses of lists: one message, read by up to thirty people, some without pictures."""
+    dice = log.dice
+    for _ in range(dice.choice((1, 3, 10, 30)) if int(who) % 4 == 0 else 1):
+        client = log.browser(), log.address()
+        moment = log.after(who, 20, 30) + timedelta(seconds=dice.expovariate(1 / 7_000))
+        if dice.random() < 0.7:
+            log.add(who, moment, client, None, person=True)
+        if dice.random() < 0.3:
+            followed(log, who, moment, client)
+    if dice.random() < 0.15:
+        scans(log, who, CHROME.format(DESKTOPS[0], 117, ""), [log.address("34.213")], start=5, gap=(0.1, 3))
+
+
+def panes(log: Log, who: str) -> None:
+    """Webmail that shows each message in a pane as it comes: many openings, clicks within seconds."""
+    dice = log.dice
+    if dice.random() < 0.5:
+        client = log.browser(), log.address()
+        moment = log.after(who, 2.5, dice.choice((20, 30_000)))
+        for _ in range(dice.choice((1, 2, 4, 7))):
+            log.add(who, moment, client, None, person=True)
+            if dice.random() < 0.15:
+                moment += timedelta(seconds=dice.uniform(2.5, 15))
+                log.add(who, moment, client, dice.randrange(LINKS), person=True)
+            moment += timedelta(seconds=dice.uniform(1.2, 600))
+
+
+def form_fillers(log: Log, who: str) -> None:
+    """Bots with browsers that load the message, follow one link at once and come back to fill in its form."""
+    dice = log.dice
+    if dice.random() < 0.4:
+        bot = CHROME.format(dice.choice(DESKTOPS), dice.randrange(120, 140), ""), log.address("45.155")
+        moment, link = log.after(who, 3, 400), dice.randrange(LINKS)
+        log.add(who, moment, bot, None)
+        for _ in range(dice.choice((1, 2, 3))):
+            moment += timedelta(seconds=dice.uniform(0.1, 0.8))
+            log.add(who, moment, bot, link)
+    if dice.random() < 0.4:
+        reads(log, who, opens=None)
+
+
+def rotating(log: Log, who: str) -> None:
+    """Privacy addresses of IPv6: people's within their /64, and a scanner's, for each request another."""
+    dice = log.dice
+
+    def inside(site: str) -> str:
+        return f"{site}::{dice.randrange(1, 65_536):x}:{dice.randrange(1, 65_536):x}"
+
+    if dice.random() < 0.4:
+        agent = CHROME.format(DESKTOPS[0], 108, "")
+        moment = log.after(who, 2, 60)
+        for link in dice.sample(range(LINKS), dice.choice((1, 1, 2, 7))):
+            log.add(who, moment, (agent, inside("2a05:d018:77:5")), link)
+            moment += timedelta(seconds=dice.uniform(0.2, 1.5))
+    if dice.random() < 0.45:
+        agent, site = log.browser(), f"2003:e5:{int(who) + 16:x}:{dice.randrange(256):x}"
+        moment = log.after(who, 30, 90_000)
+        for _ in range(dice.choice((1, 2, 3))):
+            log.add(who, moment, (agent, inside(site)), None, person=True)
+            if dice.random() < 0.3:
+                followed(log, who, moment, (agent, inside(site)))
+            moment += timedelta(seconds=dice.uniform(300, 40_000))
+
+
+def carriers(log: Log, who: str) -> None:
+    """Thousands of phones behind a few addresses of a carrier, with few user agents; some are hasty."""
+    dice = log.dice
+    phone = IPHONE.format(dice.randrange(2)), f"100.64.7.{dice.randrange(1, 7)}"
+    if dice.random() < 0.55:
+        moment = log.after(who, 20, 90_000)
+        log.add(who, moment, phone, None, person=True)
+        if dice.random() < 0.3:
+            followed(log, who, moment, phone)
+        elif dice.random() < 0.04:  # two links in tabs, as fast as two thumbs are
+            moment += timedelta(seconds=dice.uniform(4, 100))
+            for link in dice.sample(range(LINKS), 2):
+                moment += timedelta(seconds=dice.uniform(0.5, 0.9))
+                log.add(who, moment, phone, link, person=True)
+    if dice.random() < 0.1:
+        scans(log, who, CHROME.format(DESKTOPS[0], 112, ""), [log.address("3.121")], start=4, gap=(0.1, 2))
+
+
 AUDIENCES: dict[str, Callable[[Log, str], None]] = {
     "offices behind a cloud filter": offices,
     "homes": homes,
@@ -423,6 +562,14 @@ AUDIENCES: dict[str, Callable[[Log, str], None]] = {
     "no pictures": textual,
     "scanners of a link or two": samples,
     "proxies that come back": refetched,
+    "Outlook on phones": outlook_phones,
+    "Gmail behind Apple's relay": relayed_phones,
+    "a sandbox behind the office's address": gateways,
+    "addresses of lists": listed,
+    "panes of webmail": panes,
+    "bots that fill in forms": form_fillers,
+    "addresses that rotate": rotating,
+    "a carrier's few addresses": carriers,
 }
 
 

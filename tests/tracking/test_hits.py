@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -272,3 +273,88 @@ def test_reader_who_changes_networks_stays_a_person(seconds: float, *, is_person
         hits.append(Hit(click, moment, "GET", agent, f"92.{number}.2.3"))
     verdicts = judge_hits(hits, delivered={("c", "42"): sent}, links=7)
     assert (HitKind.SCANNER not in {verdict.kind for verdict in verdicts}) == is_person
+
+
+def kinds(hits: list[Hit], *, delivered: bool = True) -> list[str]:
+    """Return the kinds of hits in order of time, each message delivered at `NOW`."""
+    moments = {("spring", hit.tracked.recipient): NOW for hit in hits} if delivered else None
+    found = sorted(judge_hits(hits, delivered=moments, links=7), key=lambda verdict: verdict.hit.time)
+    return [str(verdict.kind) for verdict in found]
+
+
+def test_a_mail_program_in_a_scanners_network_is_a_reader() -> None:
+    """Outlook on a phone loads pictures from Microsoft's network; a browser there stays uncertain."""
+    app = opened(address="52.102.3.4", user_agent="Outlook-iOS/4.2409.0 (iOS 17.4)")
+    assert kinds([app, opened(after=61, address="52.102.3.4")]) == ["human", "uncertain"]
+
+
+def test_who_opened_through_a_proxy_may_click_from_many_networks() -> None:
+    """Gmail loads the picture, Apple's relay follows each link from another network; else it is a scan."""
+    proxy = opened(after=20, address="66.249.80.1", user_agent="Mozilla/5.0 (via ggpht.com GoogleImageProxy)")
+    relayed = [
+        click(f"https://shop.example/{n}", after=30 + 9 * n, address=f"104.28.{n}.7") for n in range(4)
+    ]
+    assert kinds([proxy, *relayed]) == ["human"] * 5
+    assert kinds(relayed) == ["scanner"] * 4
+
+
+@pytest.mark.parametrize(("gap", "kind"), [(0.4, "scanner"), (1.0, "human")])
+def test_who_clicks_as_the_message_loads_is_no_reader(gap: float, kind: str) -> None:
+    """A bot that fills in forms follows one link, with the picture or right behind it."""
+    assert kinds([opened(after=30), click(after=30 + gap)]) == [kind] * 2
+    assert kinds([opened(after=30), click(after=30 + gap)], delivered=False) == [kind] * 2
+    # Ten minutes later, scanners are gone; a slow picture is likelier.
+    assert kinds([opened(after=700), click(after=700 + gap)]) == ["human"] * 2
+
+
+def test_two_tabs_of_a_late_reader() -> None:
+    """Two links within a second are a scanner's, unless they are two alone, read before, and late."""
+    one, other, third = (click(f"https://shop.example/{n}", after=900 + 0.7 * n) for n in range(3))
+    assert kinds([opened(after=890), one, other]) == ["human"] * 3
+    assert kinds([one, other]) == ["scanner"] * 2
+    assert kinds([opened(after=890), one, other, third]) == ["scanner"] * 4
+    assert kinds([opened(after=899), one, other]) == ["scanner"] * 3
+
+
+def test_hasty_readers_are_no_proof_against_all_of_their_address() -> None:
+    """Of phones behind a carrier's address two click at once; those who read stay people."""
+    phone = {"address": "100.64.7.1"}
+    hasty = [
+        click(f"https://shop.example/{n}", after=900 + n / 2, recipient=who, **phone)
+        for who in "ab"
+        for n in range(2)
+    ]
+    read = [
+        Hit(
+            replace(opened().tracked, recipient=str(n)),
+            NOW + timedelta(seconds=60 + n),
+            "GET",
+            BROWSER,
+            "100.64.7.1",
+        )
+        for n in range(3)
+    ]
+    assert kinds([*hasty, *read]) == ["human"] * 3 + ["scanner"] * 4
+    assert kinds([*hasty, *read[:2]]) == ["scanner"] * 6
+
+
+def test_a_scanner_that_rotates_its_address_is_one_client() -> None:
+    """Privacy addresses of IPv6 share a /64; whose neighbour is a scanner is none."""
+    scans = [
+        click(
+            f"https://shop.example/{n}", after=20 + n / 2, recipient=who, address=f"2a05:d018:77:5::{who}{n}"
+        )
+        for who in "ab"
+        for n in range(2)
+    ]
+    lone = click(after=90, recipient="c", address="2a05:d018:77:5:1:2:3:4")
+    neighbour = click(after=91, recipient="d", address="2a05:d018:77:6:1:2:3:4")
+    assert kinds([*scans, lone, neighbour]) == ["scanner"] * 5 + ["human"]
+
+
+def test_prompt_clicks_beside_one_proof_are_a_scanners() -> None:
+    """One address follows a link of each message within a minute, unread; once within two seconds."""
+    found = [click(after=1 + 9 * n, recipient=str(n), address="18.156.0.7") for n in range(5)]
+    assert kinds(found) == ["scanner"] * 5
+    assert kinds(found[:4]) == ["scanner"] + ["human"] * 3
+    assert kinds(found[1:]) == ["human"] * 4

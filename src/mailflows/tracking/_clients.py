@@ -14,9 +14,10 @@ from mailflows import _data
 from mailflows._token import Purpose
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from ipaddress import IPv4Network, IPv6Network
 
-__all__ = ["HitKind", "Program", "by_agent", "by_network", "kind_of_agent", "network_of"]
+__all__ = ["HitKind", "Program", "by_agent", "by_network", "kind_of_agent", "network_of", "site_of"]
 
 
 class HitKind(StrEnum):
@@ -150,8 +151,21 @@ _PREFIXES = {4: 24, 6: 48}
 
 def network_of(address: str) -> str:
     """Return the network that stands for an address; of what is none, the text itself."""
+    return _within(address, _PREFIXES)
+
+
+_SITES = {4: 32, 6: 64}
+"""What one machine's addresses share: all of IPv4, the /64 of IPv6 in which they rotate (RFC 8981)."""
+
+
+def site_of(address: str) -> str:
+    """Return what stands for one machine, or the few behind one address; of what is none, the text itself."""
+    return _within(address, _SITES)
+
+
+def _within(address: str, prefixes: Mapping[int, int]) -> str:
     try:
         version = ip_address(address).version
     except ValueError:
         return address
-    return str(ip_network((address, _PREFIXES[version]), strict=False))
+    return str(ip_network((address, prefixes[version]), strict=False))

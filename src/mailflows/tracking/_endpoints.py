@@ -19,6 +19,7 @@ from mailflows._token import Purpose
 from mailflows.errors import ConfigurationError, StoreError, TokenError
 from mailflows.feedback import Action, Event, EventType
 from mailflows.tracking._addresses import PATHS
+from mailflows.tracking._clients import HitKind, kind_of_agent
 from mailflows.tracking._hits import Hit
 
 if TYPE_CHECKING:
@@ -282,7 +283,7 @@ class Endpoints:
             return True
         try:
             if not hit.is_click and self._last_day_only:
-                if self._consents.of(hit.tracked.recipient).mail:
+                if not _is_scanner(hit) and self._consents.of(hit.tracked.recipient).mail:
                     self._consents.note_open(hit.tracked.recipient)
                 return False
             return self._consents.of(hit.tracked.recipient).allows("clicks" if hit.is_click else "opens")
@@ -313,7 +314,7 @@ class Endpoints:
         try:
             consent = await self._consents.aof(hit.tracked.recipient)
             if not hit.is_click and self._last_day_only:
-                if consent.mail:
+                if not _is_scanner(hit) and consent.mail:
                     await self._consents.anote_open(hit.tracked.recipient)
                 return False
             return consent.allows("clicks" if hit.is_click else "opens")
@@ -383,6 +384,13 @@ class Endpoints:
 
         exempt: Callable[..., Any] = csrf_exempt(view)
         return exempt
+
+
+def _is_scanner(hit: Hit) -> bool:
+    """Return whether a client says itself that it reads nothing; one that says nothing may be a reader's."""
+    if hit.method != "GET":
+        return True
+    return bool(hit.user_agent) and kind_of_agent(hit.user_agent, Purpose.OPEN)[0] is HitKind.SCANNER
 
 
 async def _awaited(found: Any) -> Any:  # noqa: ANN401 -- whatever a callback returns

@@ -15,7 +15,7 @@ from mailflows._result import Reason, Result
 from mailflows._token import Purpose
 from mailflows.errors import ConfigurationError
 from mailflows.feedback import Event, EventType
-from mailflows.tracking._clients import HitKind, by_agent, by_network, network_of
+from mailflows.tracking._clients import HitKind, by_agent, by_network, network_of, site_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mailflows.flow import Flow
     from mailflows.tracking._addresses import Tracked
+    from mailflows.tracking._clients import Program
 
 __all__ = ["Hit", "HitVerdict", "judge_hit", "judge_hits"]
 
@@ -37,6 +38,9 @@ MANY = 5  # choice: links that count as all of them where nobody says how many t
 HAMMER = 10  # choice: fetches of one link within a sweep that are not a reader's impatience
 NETWORKS = 3  # choice: networks from which no reader follows links of one message within a sweep
 PROOFS = 2  # choice: recipients with whom a client must prove to be a scanner to be one for all
+PROMPT = 60.0  # choice: seconds after delivery in which few people have followed a link
+HINTS = 5  # choice: recipients whose links were followed as promptly and unread, with one proof among them
+HASTY = 2  # choice: times within a second of each other that no reader opens another link in a tab
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +191,10 @@ def judge_hits(
         groups.setdefault((hit.tracked.campaign, hit.tracked.recipient), []).append(hit)
     moments = {key: (delivered or {}).get(key) for key in groups}
     found = {key: _proofs(group, moments[key], links) for key, group in groups.items()}
-    everywhere = _known_everywhere(groups, found)
+    everywhere = _known_everywhere(groups, found, moments)
     for key, group in groups.items():
         for hit in group:
-            proof = found[key].get(hit.client) or everywhere.get((hit.address, hit.user_agent))
+            proof = found[key].get(hit.client) or everywhere.get((site_of(hit.address), hit.user_agent))
             yield _verdict(hit, proof, moments[key])
 
 
@@ -201,14 +205,42 @@ def _time(hit: Hit) -> datetime:
 def _known_everywhere(
     groups: Mapping[tuple[str, str], list[Hit]],
     found: Mapping[tuple[str, str], Mapping[tuple[str, str], Reason]],
+    moments: Mapping[tuple[str, str], datetime | None],
 ) -> dict[tuple[str, str], Reason]:
-    """Return the clients, by their very address, that proved to be scanners with several recipients."""
-    proved: Counter[tuple[str, str]] = Counter()
+    """Return the clients that proved to be scanners with several recipients, and are readers for no more.
+
+    Thousands of phones may share an address and a user agent; a few hasty readers are no proof for all.
+    """
+    counts = {name: Counter[tuple[str, str]]() for name in ("proof", "hint", "reader", "")}
     for key, group in groups.items():
-        clients = {(hit.address, hit.user_agent) for hit in group if hit.client in found[key]}
-        proved.update(client for client in clients if client[0])
+        sessions: dict[tuple[str, str], list[Hit]] = {}
+        for hit in group:
+            sessions.setdefault((site_of(hit.address), hit.user_agent), []).append(hit)
+        for client, hits in sessions.items():
+            is_proved = any(hit.client in found[key] for hit in hits)
+            counts["proof" if is_proved else _likely(hits, moments[key])][client] += 1
     reason = _reason("scans-others", "the same client scanned the links of other recipients")
-    return {client: reason for client, count in proved.items() if count >= PROOFS}
+    return {
+        client: reason
+        for client, proofs in counts["proof"].items()
+        if client[0]
+        and (proofs >= PROOFS or proofs + counts["hint"][client] >= HINTS)
+        and proofs + counts["hint"][client] >= counts["reader"][client]
+    }
+
+
+def _likely(hits: Sequence[Hit], delivered: datetime | None) -> str:
+    """Return what a client that proved nothing may be: a reader, or, by its haste, a scanner."""
+    if _has_read(hits):
+        return "reader"
+    after = _seconds_after(hits[0], delivered)
+    return "hint" if hits[0].is_click and after is not None and 0 <= after < PROMPT else ""
+
+
+def _has_read(hits: Sequence[Hit]) -> bool:
+    """Return whether a client loaded the message, and took the time to read it before the first click."""
+    click = next((hit for hit in hits if hit.is_click), None)
+    return not hits[0].is_click and (click is None or (click.time - hits[0].time).total_seconds() >= SOON)
 
 
 def _verdict(hit: Hit, proof: Reason | None, delivered: datetime | None) -> HitVerdict:
@@ -217,7 +249,7 @@ def _verdict(hit: Hit, proof: Reason | None, delivered: datetime | None) -> HitV
         return HitVerdict(hit, HitKind.SCANNER, (proof,))
     if (by_name := _by_name(hit)) is not None:
         return by_name
-    if found := by_network(hit.address, hit.tracked.purpose):
+    if (found := by_network(hit.address, hit.tracked.purpose)) and not _is_mail_program(hit, found):
         kind = HitKind.UNCERTAIN if found.kind is HitKind.SCANNER else found.kind
         reason = _reason(f"network-{found.kind}", f"the client's network belongs to {found.name}")
         return HitVerdict(hit, kind, (reason,), hides_opens=found.hides)
@@ -225,6 +257,15 @@ def _verdict(hit: Hit, proof: Reason | None, delivered: datetime | None) -> HitV
         reason = _reason("too-soon", f"it came {soon:.1f} seconds after delivery", f"{soon:.1f}")
         return HitVerdict(hit, HitKind.PRIVACY_PROXY, (reason,))
     return HitVerdict(hit, HitKind.HUMAN, ())
+
+
+def _is_mail_program(hit: Hit, network: Program) -> bool:
+    """Return whether a reader's mail program fetched through its maker's servers, where a scanner runs, too.
+
+    Scanners call themselves browsers; Outlook on a phone gets its pictures from Microsoft's network.
+    """
+    program = by_agent(hit.user_agent, hit.tracked.purpose)
+    return network.kind is HitKind.SCANNER and program is not None and program.kind is HitKind.HUMAN
 
 
 def _by_name(hit: Hit) -> HitVerdict | None:
@@ -282,14 +323,40 @@ def _proof(hits: Sequence[Hit], delivered: datetime | None, links: int | None) -
     soon = _seconds_after(clicks[0], delivered)
     if soon is not None and 0 <= soon < SOON:
         return _reason("too-soon", f"it followed a link {soon:.1f} seconds after delivery", f"{soon:.1f}")
-    return _pace(clicks) or _sweep(hits, clicks, delivered, links)
+    return _rush(hits, delivered) or _pace(hits, clicks, delivered) or _sweep(hits, clicks, delivered, links)
 
 
-def _pace(clicks: Sequence[Hit]) -> Reason | None:
-    """Return what the time between clicks proves: a reader needs to come back to the message."""
-    for one, other in pairwise(clicks):
-        gap = (other.time - one.time).total_seconds()
-        if one.tracked.url != other.tracked.url and gap < AT_ONCE:
+def _is_late(hit: Hit, delivered: datetime | None) -> bool:
+    """Return whether a hit came when scanners are gone."""
+    after = _seconds_after(hit, delivered)
+    return after is not None and after >= EARLY
+
+
+def _rush(hits: Sequence[Hit], delivered: datetime | None) -> Reason | None:
+    """Return what an opening and a click at once prove: a reader has to see the link first."""
+    if hits[0].is_click or _is_late(hits[0], delivered):
+        return None
+    first = next(hit for hit in hits if hit.is_click)
+    gap = (first.time - hits[0].time).total_seconds()
+    if gap >= AT_ONCE:
+        return None
+    return _reason("at-once", f"it followed a link {gap:.1f} seconds after loading the message", f"{gap:.1f}")
+
+
+def _pace(hits: Sequence[Hit], clicks: Sequence[Hit], delivered: datetime | None) -> Reason | None:
+    """Return what the time between clicks proves: a reader needs to come back to the message.
+
+    Who has loaded the message before, and comes when scanners are gone, may open two links in tabs.
+    """
+    quick = [
+        (one, other)
+        for one, other in pairwise(clicks)
+        if one.tracked.url != other.tracked.url and (other.time - one.time).total_seconds() < AT_ONCE
+    ]
+    if quick:
+        first = quick[0][0]
+        if len(quick) >= HASTY or not _has_read(hits) or not _is_late(first, delivered):
+            gap = (quick[0][1].time - first.time).total_seconds()
             return _reason("at-once", f"it followed two links within {gap:.1f} seconds", f"{gap:.1f}")
     for place in range(len(clicks) - HAMMER + 1):
         span = (clicks[place + HAMMER - 1].time - clicks[place].time).total_seconds()
@@ -363,15 +430,24 @@ def _relayed(
 
 
 def _first_openings(sessions: Mapping[tuple[str, str], list[Hit]]) -> dict[str, datetime]:
-    """Return when each user agent first loaded the pixel, from whatever network."""
+    """Return when each user agent first loaded the pixel, from whatever network; a reader's proxy is any."""
     openings = sorted((hit for hits in sessions.values() for hit in hits if not hit.is_click), key=_time)
-    return {hit.user_agent: hit.time for hit in reversed(openings)}
+    return {_ANYBODY if _is_reader_proxy(hit) else hit.user_agent: hit.time for hit in reversed(openings)}
+
+
+_ANYBODY = ""
+"""Stands for the reader's own browser, whatever it is, where a proxy loads the pictures."""
+
+
+def _is_reader_proxy(hit: Hit) -> bool:
+    program = by_agent(hit.user_agent, hit.tracked.purpose)
+    return program is not None and program.is_proxy
 
 
 def _has_moved(click: Hit, opened: Mapping[str, datetime]) -> bool:
-    """Return whether the message was opened by the same program, in time to read it, on another network."""
-    moment = opened.get(click.user_agent)
-    return moment is not None and (click.time - moment).total_seconds() >= SOON
+    """Return whether the reader opened the message, in time to read it, on another network."""
+    moments = [opened[name] for name in (click.user_agent, _ANYBODY) if name in opened]
+    return any((click.time - moment).total_seconds() >= SOON for moment in moments)
 
 
 def _unopened(hits: Sequence[Hit], delivered: datetime | None) -> list[Hit]:
