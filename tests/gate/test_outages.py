@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from mailflows import Flow, Gate, StoreError
+from mailflows._stores._documents import Outage
 from mailflows.feedback import SuppressionList
 from mailflows.gate import GateDecision, Tally
 from mailflows.held import HeldMail
@@ -17,6 +18,7 @@ from mailflows.integrations._recipient import judged
 from mailflows.limits import Limit, Limiter, MemoryStore
 from mailflows.reputation import Reputation
 from mailflows.senders import SenderControl
+from mailflows.testing import FixedClock
 from three_flows import newsletter, note, reset, three_flows
 
 
@@ -154,19 +156,38 @@ class FullStore(FailingStore):
 
 
 def test_a_full_disk_is_one_outage(caplog: pytest.LogCaptureFixture) -> None:
-    """What can still be read is not the end of it; what is written again is."""
+    """What can still be read, or what another part can write, is not the end; what failed works again is."""
     store = FullStore()
-    gate = gate_on(store)
+    suppressions, held = SuppressionList(store), HeldMail(store)
     with caplog.at_level(logging.WARNING):
-        for _ in range(20):
-            gate.report(gate.check(reset(), flow="transactional", account="ada"), "sent")
+        for number in range(20):
+            with pytest.raises(StoreError):
+                suppressions.add(f"gone{number}@babbage.example")
+            assert suppressions.find("ada@babbage.example") is None
+            store.is_down = False
+            held.hold(reset().as_bytes(), recipients=["ada@babbage.example"])
+            store.is_down = True
         assert len(caplog.records) == 1
         store.is_down = False
-        gate.report(gate.check(reset(), flow="transactional", account="ada"), "sent")
+        suppressions.add("gone@babbage.example")
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         "the store is failing",
         "the store works again",
     ]
+
+
+def test_an_outage_is_over_after_a_minute_without_a_failure() -> None:
+    """What failed may never be tried again: the store is well all the same."""
+    timer = FixedClock()
+    outage = Outage(timer=timer)
+    outage.failed(StoreError("gone", store="x"), "reputation")
+    outage.answered("x", "reading")
+    timer.advance(59.0)
+    outage.answered("x", "reading")
+    assert outage.is_open
+    timer.advance(1.0)
+    outage.answered("x", "reading")
+    assert not outage.is_open
 
 
 def test_a_policy_is_no_answer(caplog: pytest.LogCaptureFixture) -> None:

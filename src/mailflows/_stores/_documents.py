@@ -65,8 +65,12 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 """Seconds at most: how long a store that is well again is not noticed."""
 
-_WRITES = frozenset({"swap"})
-"""Verbs of a store of documents that change something."""
+QUIET = 60.0
+"""Seconds without a failure after which an outage is over, though not everything that failed was tried
+again. choice: longer than `LONGEST_PAUSE`, in which nobody asks."""
+
+READING = "reading"
+"""What every user of a store does alike: where one can read, all can."""
 
 _store_log = logging.getLogger("mailflows.limits")
 
@@ -74,8 +78,8 @@ _store_log = logging.getLogger("mailflows.limits")
 class Outage:
     """What the log says about an outage of one store, however many parts use it: its beginning and its end.
 
-    A store that cannot be written to, such as one on a full disk, may still be read: it works again only
-    once something is written.
+    A store on a full disk may still be read, and some things in it may be written: what failed must work
+    before it is well, or nothing has failed for a minute.
     """
 
     def __init__(self, *, timer: Timer = time.monotonic) -> None:
@@ -83,21 +87,23 @@ class Outage:
         self._timer = timer
         self._lock = threading.Lock()
         self._began = 0.0
+        self._last = 0.0
         self._failures = 0
-        self._is_write = False
+        self._failing: set[str] = set()
         _forks.note(self)
 
     def _after_fork(self) -> None:
         """Keep in a child what the log was told."""
 
-    def failed(self, problem: StoreError, *, is_write: bool) -> None:
-        """Note a failed call."""
+    def failed(self, problem: StoreError, what: str) -> None:
+        """Note a failed call; *what* is `READING`, or whose writing it was."""
         with self._lock:
             is_new, self.is_open = not self.is_open, True
             if is_new:
-                self._began, self._failures, self._is_write = self._timer(), 0, False
+                self._began, self._failures, self._failing = self._timer(), 0, set()
             self._failures += 1
-            self._is_write |= is_write
+            self._last = self._timer()
+            self._failing.add(what)
         problem.is_logged = True
         level = logging.WARNING if is_new else logging.DEBUG
         _store_log.log(
@@ -106,10 +112,12 @@ class Outage:
             problem,
         )
 
-    def answered(self, name: str, *, is_write: bool) -> None:
+    def answered(self, name: str, what: str) -> None:
         """Note a call that did not fail."""
         with self._lock:
-            if not self.is_open or (self._is_write and not is_write):
+            self._failing.discard(what)
+            is_quiet = self._timer() - self._last >= QUIET
+            if not self.is_open or (self._failing and not is_quiet):
                 return
             self.is_open = False
             seconds, failures = self._timer() - self._began, self._failures
@@ -170,9 +178,9 @@ class Breaker:
             self._try_at = now + self._length()
             return self._total
 
-    def failed(self, ticket: int, problem: StoreError, *, is_write: bool = True) -> None:
+    def failed(self, ticket: int, problem: StoreError, *, what: str = "") -> None:
         """Note a failure, unless one was noted since the call began: then it is the same one."""
-        self._outage.failed(problem, is_write=is_write)
+        self._outage.failed(problem, what)
         with self._lock:
             if ticket != self._total:
                 return
@@ -182,13 +190,13 @@ class Breaker:
             self._try_at = self._timer() + length
         _store_log.debug("%s: the next attempt is in %.0f s", self._name, length)
 
-    def answered(self, *, is_write: bool = True) -> None:
+    def answered(self, *, what: str = "") -> None:
         """Note that the store is well."""
         if self._failures:
             with self._lock:
                 self._failures = 0
         if self._outage.is_open:
-            self._outage.answered(self._name, is_write=is_write)
+            self._outage.answered(self._name, what)
 
     def _length(self) -> float:
         return float(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(max(0, self._failures - 1), 10)))
@@ -413,7 +421,7 @@ class DocumentKeeper:
         except StoreError as problem:
             self._note(ticket, problem, verb)
             raise
-        self._breaker.answered(is_write=verb in _WRITES)
+        self._breaker.answered(what=self._what(verb))
         return answer
 
     async def _aask(self, verb: str, *arguments: Any, **how: Any) -> Any:
@@ -426,8 +434,11 @@ class DocumentKeeper:
         except StoreError as problem:
             self._note(ticket, problem, verb)
             raise
-        self._breaker.answered(is_write=verb in _WRITES)
+        self._breaker.answered(what=self._what(verb))
         return answer
+
+    def _what(self, verb: str) -> str:
+        return self.kind if verb == "swap" else READING
 
     def _ticket(self) -> int:
         """Return the breaker's ticket; where there is no policy, the store is always asked."""
@@ -448,12 +459,12 @@ class DocumentKeeper:
             yield
         except StoreError as problem:
             if not problem.is_busy:
-                outage_of(self.store).failed(problem, is_write=False)
+                outage_of(self.store).failed(problem, READING)
             raise
 
     def _note(self, ticket: int, problem: StoreError, verb: str) -> None:
         if not problem.is_busy:
-            self._breaker.failed(ticket, problem, is_write=verb in _WRITES)
+            self._breaker.failed(ticket, problem, what=self._what(verb))
 
 
 def drive(steps: Steps[T], keeper: DocumentKeeper) -> T:

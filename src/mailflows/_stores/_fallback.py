@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from mailflows._stores._documents import Breaker, awaited, outage_of
+from mailflows._stores._documents import READING, Breaker, awaited, outage_of
 from mailflows._stores._memory import MemoryStore
 from mailflows._stores._meter import DistinctMeter, GcraMeter
 from mailflows._stores._store import Outcome
@@ -124,7 +124,7 @@ class Fallback:
         return None
 
     def _answered(self, outcome: Outcome, how: dict[str, Any]) -> Outcome:
-        self._breaker.answered(is_write=not how.get("look"))
+        self._breaker.answered(what=READING if how.get("look") else "")
         self._is_lost = False
         if self._local is not None:
             self._local.see(outcome)

@@ -373,7 +373,7 @@ class _Transaction:
         self.turned_away.append(TurnedAway(stage, code, text, relay))
         if content is not None:
             self._tell(message_id_in(content))
-        return _line(f"{code} {text}")
+        return _reply(code, text)
 
     def _tell(self, message_id: str | None = None) -> None:
         """Write the line of a message that the gate was not asked about."""
@@ -484,7 +484,12 @@ def _whole(delivery: Delivery) -> str:
     open_states = {RecipientState.DEFERRED, RecipientState.UNKNOWN}
     worth: Iterable[RecipientOutcome] = [o for o in delivery.recipients if o.state in open_states]
     one = next(iter(worth or delivery.recipients))
-    return _line(f"{one.code or 451} {one.text}")
+    return _reply(one.code or 451, one.text)
+
+
+def _reply(code: int, text: str) -> str:
+    """Return a reply of the relay or the gate; a 421 ends the relay's session, not ours (RFC 5321 3.8)."""
+    return _line(f"{451 if code == 421 else code} {text}")
 
 
 def _line(text: str) -> str:
