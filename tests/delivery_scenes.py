@@ -82,12 +82,15 @@ def sending(
     import django
     from django.conf import settings
 
+    from django_mailers import mail_settings
+
     if not settings.configured:
         settings.configure(USE_TZ=True, SECRET_KEY="tests")  # noqa: S106 -- of no site
         django.setup()
     gate = Gate(flows(relay if isinstance(relay, str) else relay.url), **parts)
     monkeypatch.setattr(settings, "MAILFLOWS", {"GATE": gate}, raising=False)
-    monkeypatch.setattr(settings, "EMAIL_BACKEND", "mailflows.integrations.django.GateBackend")
+    for name, value in mail_settings().items():
+        monkeypatch.setattr(settings, name, value, raising=False)
     return Sender(gate, by, {"flow": KINDS[kind][2]})
 
 

@@ -12,6 +12,8 @@ from datetime import timedelta
 import django
 from django.conf import settings
 
+from django_mailers import mail_settings
+
 flows, database, mode = sys.argv[1:]
 settings.configure(
     SECRET_KEY="tests",  # noqa: S106 -- of no site
@@ -20,7 +22,7 @@ settings.configure(
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}},
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     DEFAULT_FROM_EMAIL="Harbour <noreply@notify.lovelace.example>",
-    EMAIL_BACKEND="mailflows.integrations.django.QueueBackend",
+    **mail_settings("mailflows.integrations.django.QueueBackend"),
     POST_OFFICE={
         "BACKENDS": {
             "default": "mailflows.integrations."

@@ -9,6 +9,7 @@ import importlib.util
 import smtplib
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mailflows.feedback import SuppressionList, parse_bounce
@@ -18,7 +19,6 @@ from mailflows.tracking import Tracker
 from smtp_server import MisbehavingRelay
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import ModuleType
 
     from smtp_server import Delivery
@@ -28,6 +28,7 @@ import sys
 
 import django
 from django.conf import settings
+from django_mailers import mail_settings
 
 flows, host = sys.argv[1:]
 settings.configure(
@@ -36,7 +37,7 @@ settings.configure(
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
     DEFAULT_FROM_EMAIL="Harbour <noreply@notify.lovelace.example>",
-    EMAIL_BACKEND="mailflows.integrations.django.GateBackend",
+    **mail_settings(),
     MAILFLOWS={"FLOWS": flows},
     TEMPLATES=[{
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -73,7 +74,8 @@ def test_a_password_reset_arrives(tmp_path: Path) -> None:
             '[gate]\nstore = "state.db"\n[limits]\ntransactional = "web_form"\n'
         )
         command = [sys.executable, "-c", SITE, str(tmp_path / "flows.toml"), relay.host]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        here = Path(__file__).parent  # for what the tests share
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False, timeout=120)
         assert (done.returncode, done.stderr) == (0, "")
         (taken,) = relay.deliveries
     assert taken.recipients == ("ada@babbage.example",)

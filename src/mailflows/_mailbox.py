@@ -62,10 +62,10 @@ def mailbox_key(address: str) -> str:
         return blake2b(address.encode("utf-8", "replace"), digest_size=16).hexdigest()
     if not at:
         return domain.casefold()
-    return duplicate_key(local, _a_labels(domain.rstrip(".")))
+    return duplicate_key(local, a_labels(domain.rstrip(".")))
 
 
-def _a_labels(domain: str) -> str:
+def a_labels(domain: str) -> str:
     """Return a domain in lower case, as A-labels where it is one."""
     if domain.isascii():
         return domain.lower()

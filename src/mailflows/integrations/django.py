@@ -2,11 +2,11 @@
 
 In the settings::
 
-    EMAIL_BACKEND = "mailflows.integrations.django.GateBackend"
+    EMAIL_BACKEND = "mailflows.integrations.django.GateBackend"  # from Django 6.1 on in MAILERS
     MIDDLEWARE = [..., "mailflows.integrations.django.GateMiddleware"]
     MAILFLOWS = {
         "FLOWS": BASE_DIR / "flows.toml",  # or "GATE": "project.mail.gate"
-        "BACKEND": "anymail.backends.postmark.EmailBackend",
+        "BACKEND": "anymail.backends.postmark.EmailBackend",  # or the name of another of the MAILERS
     }
 
 In front of a queue, such as django-post-office, `QueueBackend` keeps with each message what is known of it.
@@ -36,7 +36,6 @@ try:
     from django import conf  # its settings as a name of this module would be read by whoever inspects it
     from django.core.mail.backends import smtp
     from django.core.mail.backends.base import BaseEmailBackend
-    from django.core.mail.message import sanitize_address
     from django.dispatch import Signal
     from django.utils.module_loading import import_string
 except ImportError as problem:
@@ -45,6 +44,7 @@ except ImportError as problem:
 
 from mailflows._mail.address import mailbox_of
 from mailflows._mail.handover import OURS
+from mailflows._mailbox import a_labels
 from mailflows.gate import Gate, GateDecision
 from mailflows.integrations._delivery import Delivery, delivery_of
 from mailflows.integrations._envelope import read_recipients
@@ -94,10 +94,25 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
     With ``fail_silently`` a refusal counts as a message that was not sent; else `Refused` is raised. Either
     way it is logged, and the signal `not_delivered` is sent: Django's password reset swallows exceptions.
     Mail from ``SERVER_EMAIL``, which is written while something else goes wrong, never raises a refusal.
+
+    Args:
+        fail_silently: Whether what cannot be sent raises nothing.
+        alias: Its name in ``MAILERS`` (Django 6.1).
+        flow: The flow of messages that name none; by default it is found out.
+        **kwargs: What the backend behind it takes.
     """
 
-    def __init__(self, fail_silently: bool = False, **kwargs: Any) -> None:  # noqa: ANN401, FBT001, FBT002 -- as Django calls it
-        super().__init__(fail_silently=fail_silently)
+    def __init__(
+        self,
+        fail_silently: bool = False,  # noqa: FBT001, FBT002 -- as Django calls it
+        *,
+        alias: str | None = None,
+        flow: str | None = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__(alias=alias)
+        self.fail_silently = fail_silently
+        self._flow = flow
         found = _settings()
         self._gate = site_gate()
         self._backend = found.get("BACKEND")
@@ -108,7 +123,7 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
             "tls": found.get("TLS"),
             "tls_ca": str(found.get("TLS_CA", "")),
         }
-        self._arguments = kwargs
+        self._arguments = _arguments(alias, kwargs)
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Send messages, and return how many left."""
@@ -129,8 +144,7 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
         if not message.recipients():
             return False
         content = _LINE_END.sub(b"\r\n", message.message().as_bytes())
-        sender = sanitize_address(message.from_email, message.encoding or conf.settings.DEFAULT_CHARSET)
-        mail_from = mailbox_of(sender) or sender
+        mail_from = _sender_of(message)
         to = tuple(read_recipients(message.recipients()))
         gate = self._gate_for(message)
         if not gate.dry_run:
@@ -156,7 +170,7 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
 
     def _known(self, message: EmailMessage) -> dict[str, Any]:
         """Return what is known of a message: of the request that caused it, and what it says itself."""
-        known = _of_request()
+        known = _of_request() | ({"flow": self._flow} if self._flow else {})
         if _is_operational(message):
             known = {"flow": self._server_flow or _operational_flow(self._gate)}
         said = known | _said(message)
@@ -173,7 +187,7 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
             msg = f"MAILFLOWS['BACKEND'] names no backend for the {verdict.flow} flow"
             raise ConfigurationError(msg, field="BACKEND")
         copied = _only_to(verdict, message)
-        other = _telling(path)(fail_silently=False, **self._arguments)
+        other = _backend(path, self._arguments)
         try:
             sent = other.send_messages([copied])
         except Exception as problem:
@@ -217,13 +231,14 @@ class QueueBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothin
     the message to ``MAILFLOWS["QUEUE"]``. `GateBackend`, behind the queue, reads them and takes them out.
     """
 
-    def __init__(self, fail_silently: bool = False, **kwargs: Any) -> None:  # noqa: ANN401, FBT001, FBT002 -- as Django calls it
-        super().__init__(fail_silently=fail_silently)
+    def __init__(self, fail_silently: bool = False, *, alias: str | None = None, **kwargs: Any) -> None:  # noqa: ANN401, FBT001, FBT002 -- as Django calls it
+        super().__init__(alias=alias)
         path = _settings().get("QUEUE")
         if path is None:
             msg = "MAILFLOWS has no backend for the queue: write 'QUEUE': 'post_office.EmailBackend'"
             raise ConfigurationError(msg, field="QUEUE")
-        self._queue = import_string(path)(fail_silently=fail_silently, **kwargs)
+        silence = {"fail_silently": True} if fail_silently else {}  # Django 6.1 warns of a False, too
+        self._queue = _backend(path, _arguments(alias, kwargs) | silence)
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Queue messages, and return how many the queue says were sent at once."""
@@ -336,6 +351,15 @@ def _settings() -> dict[str, Any]:
     return found
 
 
+def _sender_of(message: EmailMessage) -> str:
+    """Return who sends a message, with A-labels as its domain: not every relay speaks SMTPUTF8 (RFC 6531)."""
+    found = mailbox_of(message.from_email)
+    if found is None:
+        return str(message.from_email)
+    local, at, domain = found.rpartition("@")
+    return local + at + a_labels(domain)
+
+
 def _is_operational(message: EmailMessage) -> bool:
     """Say whether a message is the site's own, as of `mail_admins`."""
     return mailbox_of(message.from_email or "") == mailbox_of(conf.settings.SERVER_EMAIL)
@@ -347,13 +371,14 @@ def _operational_flow(gate: Gate) -> str | None:
     return "transactional" if "transactional" in flows else next(iter(flows), None)
 
 
-_OURS = frozenset({"to", "cc", "bcc", "connection", "extra_headers", "mailflows_delivery"})
+_OURS = frozenset({"to", "cc", "bcc", "connection", "_connection", "extra_headers", "mailflows_delivery"})
 
 
 def _only_to(verdict: Verdict, message: EmailMessage) -> EmailMessage:
     """Return the message with those recipients that may be written to; in a dry run, with all."""
     copied = copy.copy(message)
-    copied.connection = None  # this backend's; some backends copy all that a message holds
+    for name in {"connection", "_connection"} & vars(copied).keys():  # Django before 6.1, and since
+        setattr(copied, name, None)  # this backend's; some backends copy all that a message holds
     copied.extra_headers = _without_ours(message.extra_headers)
     if verdict.dry_run:
         return copied
@@ -361,6 +386,38 @@ def _only_to(verdict: Verdict, message: EmailMessage) -> EmailMessage:
     for name in ("to", "cc", "bcc"):
         setattr(copied, name, [one for one in getattr(message, name) if mailbox_of(one) in allowed])
     return copied
+
+
+def _arguments(alias: str | None, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what the backend behind this one is made with: the name that stands for its settings, too."""
+    given.pop("_ignore_unknown_kwargs", None)  # Django 6.1 to its own base class
+    return given | ({"alias": alias} if alias else {})
+
+
+def _backend(name: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 -- somebody else's
+    """Make the backend of a dotted path or, as in Django 6.1, of a name in ``MAILERS``.
+
+    Raises:
+        ConfigurationError: If it is the gate itself, or there is none of that name.
+    """
+    mailers = getattr(conf.settings, "MAILERS", {})
+    if name in mailers:
+        found = mailers[name]
+        kind, arguments = _telling(found.get("BACKEND", _SMTP)), found.get("OPTIONS", {}) | {"alias": name}
+    elif "." in name:
+        kind = _telling(name)
+    else:
+        meant = did_you_mean(name, mailers)
+        msg = f"MAILFLOWS names {name}, which is neither a dotted path nor in MAILERS: {meant}"
+        raise ConfigurationError(msg, field="BACKEND")
+    if isinstance(kind, type) and issubclass(kind, GateBackend | QueueBackend):
+        msg = f"MAILFLOWS names {name}, which is the gate itself: name what is to send behind it"
+        raise ConfigurationError(msg, field="BACKEND")
+    return kind(**arguments)
+
+
+_SMTP = "django.core.mail.backends.smtp.EmailBackend"
+"""Django's own default of ``BACKEND`` in ``MAILERS``."""
 
 
 @lru_cache(maxsize=32)
