@@ -45,6 +45,8 @@ LONGEST_PHRASE = 4
 
 _SHORTEST = 4  # choice: letters of a word that is named; shorter ones are seldom words of a subject matter
 
+_SLIGHT = 6  # choice: letters of a word that says something by itself, such as "invoice"
+
 _FIRST_KANA = 0x3041  # Unicode: from here on a word has few letters
 
 _LONGEST = 12  # bound: characters of a number or an identifier that count
@@ -162,7 +164,9 @@ def strongest_passages(texts: Texts, weights: Mapping[str, Weights], side: int) 
             best.append(row)
         if len(best) == PASSAGES:
             break
-    return [(place, passage) for strength, place, passage in best if strength >= best[0][0] * _WORTH]
+    strong = [row for row in best if row[0] >= best[0][0] * _WORTH]
+    phrases = [row for row in strong if not _is_slight(row[2])]
+    return [(place, passage) for _, place, passage in phrases or strong]
 
 
 def _phrases(
@@ -192,8 +196,17 @@ def _passage(text: str, run: list[tuple[re.Match[str], float]], language: str) -
         run = run[:-1]
     while run and not run[0][0][0].isalpha():
         run = run[1:]
+    half = len(run) // 2
+    said = [token[0].lower() for token, _ in run]
+    if said[:half] == said[half:]:  # two links of one text stand side by side: "here here"
+        run = run[:half]
     if run:
         yield sum(strength for _, strength in run), text[run[0][0].start() : run[-1][0].end()]
+
+
+def _is_slight(passage: str) -> bool:
+    """Say whether a passage is one short word, such as "there", which says little beside others."""
+    return passage.isalpha() and len(passage) < _SLIGHT and ord(passage[0]) < _FIRST_KANA
 
 
 def _is_telling(token: str, language: str) -> bool:
