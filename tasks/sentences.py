@@ -28,7 +28,7 @@ TABLES = [
     path
     for path in sorted((SOURCE / "data").rglob("*.toml"))
     if path.parent.name not in {"lexicon", "feedback"}
-    and path.stem not in {"footers", "provider-names", "status", "unsubscribe"}
+    and path.stem not in {"footers", "provider-names", "status", "status-words", "unsubscribe"}
 ]
 
 _CODE = re.compile(r"^```.*?^```|<!-- figures:.*?<!-- end -->", re.DOTALL | re.MULTILINE)

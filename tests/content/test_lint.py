@@ -472,7 +472,7 @@ def test_a_report_explains_itself_in_a_paragraph() -> None:
     """For whoever decides: whether it can go, what comes first, what is repaired without help."""
     bad = lint(written(text="Hello", Subject="Re: {{ x }}", Message_ID=""), flow="marketing").explain()
     assert bad.startswith("This marketing message should not be sent yet: it has ")
-    assert "What must be mended first: " in bad
+    assert "To fix before sending: " in bad
     assert "fix() makes these repairs by itself: " in bad
     assert "\n" not in bad
     receipt = written(PAGE, Auto_Submitted="auto-generated", Subject="Your password")
@@ -480,7 +480,7 @@ def test_a_report_explains_itself_in_a_paragraph() -> None:
     assert good.explain() == "No issues were found in this transactional message."
     page = f"{PAGE}{'<img src=https://example.org/a.png width=90 height=9>' * 2}"
     assert lint_html(page).explain() == (
-        "This message can be sent, but has 1 warning. What should be mended: "
+        "This message can be sent, but has 1 warning. Worth fixing: "
         f"{codes()['image-alt-missing'].sentence} (2 times). "
         "No flow was given, so rules that depend on it were not applied."
     )

@@ -54,7 +54,7 @@ def test_other_reserved_names_stay_undeliverable(address: str) -> None:
 
 
 def test_roles_and_traps_are_seen_inside_too() -> None:
-    """An internal domain says nothing of the part before the @-sign."""
+    """An internal domain says nothing of the part before the @ sign."""
     known = Overrides.of(internal_domains={"firm.lan"}, traps={"trap@firm.lan"})
     checker = RecipientChecker(dns=False, overrides=known, flow="marketing")
     assert checker.check("info@firm.lan").verdict is Deliverability.RISKY

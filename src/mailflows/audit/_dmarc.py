@@ -89,7 +89,7 @@ class DmarcRecord:
         return tuple(place.strip() for place in self.tags.get(tag, "").split(",") if place.strip())
 
     def unusable(self, tag: str) -> tuple[str, ...]:
-        """Return what stands in ``rua`` or ``ruf`` and is no URI, such as an address without mailto."""
+        """Return the entries of ``rua`` and ``ruf`` that are not URIs, such as an address without mailto."""
         places = self.places_of(tag)
         return tuple(p for p in places if not (_MAILTO.fullmatch(p.partition("!")[0]) or _OTHER_URI.match(p)))
 

@@ -23,7 +23,8 @@ MACRO = re.compile(r"%\{([a-z])([0-9]{0,3})(r?)([.\-+,/_=]*)\}|%([%_-])", re.IGN
 _LITERAL = re.compile(r"[!-$&-~]+")
 _MAY_FOLLOW = re.compile(r"(?:redirect|exp|r[apr])=", re.IGNORECASE)
 """Modifiers that count behind ``all``, too (RFC 7208 section 6.2, RFC 6652 section 3), and redirect, which is
-told wherever it stands; another is most often a token of some service that was pasted to the wrong place."""
+reported wherever it is; any other is most often a token of some service that was pasted into the wrong
+place."""
 
 _MODIFIER = re.compile(r"([a-z][a-z0-9_.-]*)=", re.IGNORECASE)
 _MECHANISM = re.compile(r"([+?~-]?)([a-z][a-z0-9_.-]*)", re.IGNORECASE)

@@ -166,7 +166,7 @@ class LintReport(Result):
     def explain(self) -> str:
         """Return one paragraph for whoever decides whether to send.
 
-        It says whether the message can go, what must be mended first and what should be, how often, and what
+        It says whether the message can go, what must be fixed first and what should be, how often, and what
         `fix` repairs by itself; nothing of the message itself stands in it.
 
         Example:
@@ -192,9 +192,9 @@ class LintReport(Result):
     def _what_to_do(self) -> Iterator[str]:
         """Yield a sentence for each kind of work."""
         if errors := [f for f in self.findings if f.severity is Severity.ERROR]:
-            yield f"What must be mended first: {_named(errors)}"
+            yield f"To fix before sending: {_named(errors)}"
         if warnings := [f for f in self.findings if f.severity is Severity.WARNING]:
-            yield f"What should be mended: {_named(warnings)}"
+            yield f"Worth fixing: {_named(warnings)}"
         if repairs := list(dict.fromkeys(f.fix for f in self.findings if f.fix)):
             yield f"fix() makes these repairs by itself: {_in_list(repairs)}."
         if self.flow is None:

@@ -162,7 +162,9 @@ def _dark_mode(draft: Draft) -> Iterator[Note]:
         is_half = "color" in set_in_dark
     if is_half:
         said = (
-            "a background without a colour of text" if has_ground else "a colour of text without a background"
+            "a background colour but no text colour"
+            if has_ground
+            else "a text colour but no background colour"
         )
         yield Note("dark-mode-half", Where("html"), evidence=(f"the dark rules set {said}",))
         return

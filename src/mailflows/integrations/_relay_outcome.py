@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["answered", "cause_of", "failure_of", "is_ours", "outgoing", "reported", "route_of"]
 
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
-"""What OpenSSL says where a greeting in clear came in place of TLS."""
+"""What OpenSSL says where a plaintext greeting came instead of TLS."""
 
 
 def route_of(gate: Gate, verdict: Verdict) -> FlowRoute:
@@ -75,7 +75,7 @@ def cause_of(problem: BaseException) -> str:
         return f"it refused the login ({code} {loggable(_shown(text))})"
     if isinstance(problem, ssl.SSLError) and getattr(problem, "reason", None) in _NO_TLS:
         hint = 'relay = "smtp://…" for STARTTLS'
-        return f"it does not speak TLS from the start on this port: write {hint}, or another port"
+        return f"it has no implicit TLS on this port: write {hint}, or use another port"
     if isinstance(problem, MailflowsError | ssl.SSLError | smtplib.SMTPNotSupportedError):
         return printable(f"{type(problem).__name__}: {loggable(str(problem))}")
     if isinstance(problem, OSError) and problem.strerror:
@@ -104,7 +104,7 @@ def failure_of(problem: Exception, route: FlowRoute | None, gate: Gate) -> Recip
             "", refused, "relay", 553, "5.6.7 The relay cannot carry this address (SMTPUTF8)"
         )
     if is_ours(problem):
-        said = "cannot be used, its mail is deferred until this is fixed"
+        said = "cannot be used; its mail is deferred until this is fixed"
         _outages(gate).failed(_named(route), cause_of(problem), said=said, level=logging.ERROR)
         return RecipientOutcome(
             "", deferred, "settings", 451, "4.3.5 The connection to the relay is misconfigured"

@@ -112,7 +112,7 @@ class GateHandler:
         self._threads.shutdown(wait=False)
 
     def drain(self, within: float = ANSWER_TIMEOUT) -> bool:
-        """Take no more messages, and wait for those under way: so a restart delivers none of them twice.
+        """Accept no more messages, and wait for those in progress, so that a restart sends none twice.
 
         A client that is not told what became of its message sends it again. Call it from the main thread
         before the controller is stopped.
