@@ -55,9 +55,10 @@ ATTRIBUTES = (
 )
 """All attributes of a tag (HTML Living Standard, section 13.2.5); an open quotation mark ends none."""
 
-_WHOLE_TAG = re.compile(rf"<[a-zA-Z][^\s/>]*+{ATTRIBUTES}[\s/]*+>")
+_TAGS = re.compile(rf"<[a-zA-Z][^\s/>]*+{ATTRIBUTES}[\s/]*+>|(<[a-zA-Z])")
+"""Tags; the group has what starts as one and is none."""
+
 _NEAR = 20_000  # bound: characters of a drawing; looking further back would make the time quadratic
-_TAG_START = re.compile("<[a-zA-Z]")
 _FIRST_TAG = re.compile("</?[a-zA-Z!?]")
 
 MAX_LINKS = 500
@@ -228,16 +229,14 @@ def _without_marks_in_values(source: str) -> str:
     """Write the marks '<' and '>' in quoted values as references, and leave out a tag without an end."""
     pieces: list[str] = []
     position = 0
-    while found := _TAG_START.search(source, position):
-        pieces.append(source[position : found.start()])
-        tag = _WHOLE_TAG.match(source, found.start())
-        if tag is None:  # the source ends in it, and a browser shows nothing of it
-            return "".join(pieces)
+    for tag in _TAGS.finditer(source):
+        if tag.lastindex:  # the source ends in it, and a browser shows nothing of it
+            return "".join((*pieces, source[position : tag.start()]))
         inner = tag[0][1:-1]
         if "<" in inner or ">" in inner:
             inner = inner.replace("<", "&lt;").replace(">", "&gt;")
-        pieces.append(f"<{inner}>")
-        position = tag.end()
+            pieces += (source[position : tag.start()], "<", inner, ">")
+            position = tag.end()
     return "".join((*pieces, source[position:]))
 
 
