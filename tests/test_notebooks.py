@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 from pathlib import Path
 
@@ -42,3 +43,13 @@ def test_it_is_kept_without_outputs(path: Path) -> None:
     nbformat = pytest.importorskip("nbformat")
     cells = nbformat.read(path, as_version=4).cells
     assert [cell.outputs for cell in cells if cell.cell_type == "code" and cell.outputs] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_its_drawings_name_both_axes(path: Path) -> None:
+    """Those of pandas, which has no words for them; ours do it themselves (tests/tracking/test_page.py)."""
+    nbformat = pytest.importorskip("nbformat")
+    drawn = [cell.source for cell in nbformat.read(path, as_version=4).cells if ".plot." in cell.source]
+    assert [
+        source for source in drawn if not {"set_xlabel", "set_ylabel"} <= set(re.split(r"\W+", source))
+    ] == []

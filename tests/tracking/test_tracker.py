@@ -132,12 +132,13 @@ def corpora() -> list[bytes]:
     return [raw for raw in raws if b"text/html" in raw.lower()]
 
 
-def test_laws_hold_for_real_messages() -> None:
+@pytest.mark.parametrize("part", range(4))
+def test_laws_hold_for_real_messages(part: int) -> None:
     """Every HTML message of the corpora is rewritten once, and restored to the byte.
 
-    Only line ends that no server takes are mended before.
+    Only line ends that no server takes are mended before. In parts, for several processors.
     """
-    raws = [normal(raw)[0] for raw in corpora()]
+    raws = [normal(raw)[0] for raw in corpora()[part::4]]
     sent = [TRACKER.rewrite(raw, campaign="spring", recipient="42") for raw in raws]
     assert sum(a != b for a, b in zip(raws, sent, strict=True)) > 0.9 * len(raws)
     for raw, once in zip(raws, sent, strict=True):
