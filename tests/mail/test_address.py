@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailflows._mail.address import (
+    AUTHOR_LIMIT,
     LONGEST,
     comment_end,
     mailbox,
@@ -138,6 +139,7 @@ def test_an_address_in_a_quoted_name_does_not_contradict_the_real_one() -> None:
         ("'Ada' <a@x.example>", "Ada", "a@x.example"),
         ("'Ada <a@x.example>", "'Ada", "a@x.example"),
         ("' <a@x.example>", "'", "a@x.example"),
+        ("'' <a@x.example>", "", "a@x.example"),
         ("Ada@x.example <ada@x.example>", "Ada@x.example", "ada@x.example"),
         ('"a b"@x.example', "a b", '"a b"@x.example'),
         ("a@[192.0.2.1]", "", "a@[192.0.2.1]"),
@@ -227,5 +229,13 @@ def test_what_cannot_be_printed_is_no_address(spelled: str) -> None:
 @pytest.mark.parametrize(("words", "is_read"), [(1000, True), (1001, False)])
 def test_a_display_name_has_a_number_of_words(words: int, *, is_read: bool) -> None:
     """A thousand quoted strings in a row are read, more are nobody's name."""
-    value = '"a"' * words + "<a@x.example>"
-    assert (read_addresses(value).unread == ()) is is_read
+    for value in ('"a"' * words + "<a@x.example>", "(a)" * words + "<a@x.example>"):
+        assert (read_addresses(value).unread == ()) is is_read
+
+
+@pytest.mark.parametrize(("length", "is_read"), [(AUTHOR_LIMIT, True), (AUTHOR_LIMIT + 1, False)])
+def test_an_author_has_a_length(length: int, *, is_read: bool) -> None:
+    """Four thousand letters and a few, with the blanks around."""
+    found = read_author("ada@x.example".rjust(length))
+    assert bool(found.mailboxes) is is_read
+    assert bool(found.unread) is not is_read

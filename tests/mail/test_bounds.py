@@ -9,7 +9,7 @@ import pytest
 
 from mailflows import Message, MessageError
 from mailflows._mail import structure
-from mailflows._mail.reader import SIZE_LIMIT, TEXT_LIMIT, Raw, Reader, read_raw
+from mailflows._mail.reader import SIZE_LIMIT, TEXT_LIMIT, Raw, Reader, is_attached, read_raw
 
 HEAD = "From: a@x.example\nSubject: s\nMIME-Version: 1.0\n"
 
@@ -318,6 +318,21 @@ def test_a_refusal_names_what_was_found() -> None:
     with pytest.raises(MessageError, match="lint_html"):
         Message.read("\n <html><p>Hello</p></html>")
     assert Message.read("X-Own: 1\n\nHello").get("x-own") == "1"
+
+
+@pytest.mark.parametrize(("blanks", "is_told"), [(255, True), (256, False)])
+def test_a_page_is_told_by_its_beginning(blanks: int, *, is_told: bool) -> None:
+    """It stands among the first letters."""
+    with pytest.raises(MessageError) as caught:
+        Message.read(b" " * blanks + b"<p>")
+    assert ("lint_html" in str(caught.value)) is is_told
+
+
+def test_a_part_is_kept_as_a_file_or_shown() -> None:
+    """By what it says of itself (RFC 2183 section 2.2)."""
+    for disposition, is_kept in (("attachment; filename=a", True), ("inline", False), ("", False)):
+        leaf = structure.Leaf("text/plain", {}, {"content-disposition": disposition}, 0, 0, ())
+        assert is_attached(leaf) is is_kept
 
 
 def test_anything_that_holds_bytes_is_read() -> None:

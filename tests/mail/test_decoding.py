@@ -99,6 +99,7 @@ def test_a_codec_that_is_no_charset_is_none(name: str) -> None:
         ('a/b; x="C:\\\\one\\"two"', "a/b", {"x": 'C:\\one"two'}),
         ('a/b; x="open', "a/b", {"x": "open"}),
         ('a/b; x="', "a/b", {"x": ""}),
+        ('a/b; x=""', "a/b", {"x": ""}),
         ("a/b; x=", "a/b", {"x": ""}),
         ("a/b; name*1=b; name*0=a", "a/b", {"name": "ab"}),
         ("a/b; name*0*=utf-8''%C3%A9; name*1=%41", "a/b", {"name": "é%41"}),

@@ -275,6 +275,7 @@ def test_what_stands_behind_an_edit_is_broken_off_where_it_has_no_room() -> None
     raw = mail(b"\n" + long, encoding="quoted-printable")
     (part,) = text_parts(raw)
     assert spliced(raw, [(part, [Edit(0, 0, "a")])]).endswith(b"\n\na\n" + long)
+    assert spliced(raw, [(part, [Edit(0, 0, "a" * 74)])]).endswith(b"\n\n" + b"a" * 74 + b"\n" + long)
     raw = mail(b"A" + b"x" * 75 + b"\nend", encoding="quoted-printable")
     assert edited(raw, "A", "b").endswith(b"\n\nb" + b"x" * 75 + b"\nend")
     assert edited(raw, "A", "bc").endswith(b"\n\nbc=\n" + b"x" * 75 + b"\nend")
@@ -304,6 +305,20 @@ def test_what_has_no_header_is_left_as_it_is() -> None:
     assert text_parts(b"no header at all") == ()
     assert list(fields(b"no header at all")) == []
     assert not is_signed(b"no header at all")
+
+
+@pytest.mark.parametrize(
+    ("raw", "normal"),
+    [
+        (b"Subject: x\nSubject: y\n\nHi", b"Subject: x\n\nHi"),
+        (b"Received: 1 \nReceived: 2 \n\nHi", b"Received: 1 \nReceived: 2 \n\nHi"),
+        (b"A: 1\nB: 2\n \n\nHi", b"A: 1\nB: 2\n\nHi"),
+        (b"A: 1\n \nB: 2\n\nHi", b"A: 1\nB: 2\n\nHi"),
+    ],
+)
+def test_only_what_has_another_form_is_brought_into_the_normal_one(raw: bytes, normal: bytes) -> None:
+    """A field that must stand once, and a blank continuation; blanks at an end stay."""
+    assert editable(raw) == normal
 
 
 @pytest.mark.parametrize(

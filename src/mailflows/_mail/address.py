@@ -189,7 +189,7 @@ def mailboxes_of(spelled: str) -> tuple[str, ...]:
     (('ada@x.example', 'bob@x.example'), ())
     """
     text = spelled.strip(" \t")
-    if len(text) <= LONGEST and _BARE.fullmatch(text) and text[0] != "'":
+    if len(text) <= LONGEST and _BARE.fullmatch(text):
         return (text,)
     if len(text) > _LONGEST_TEXT or not text.isprintable():
         return ()
