@@ -349,3 +349,13 @@ def test_a_shared_limit_is_filled_from_the_first_on() -> None:
         "d@x.example": "account",
     }
     assert found.acquire(to=four, account="a", partial=True).accepted == ()
+
+
+def test_a_function_of_rates_counts_as_its_limit_does() -> None:
+    """Messages or recipients, whether a cost is said or not."""
+    three = ["a@x.example", "b@x.example", "c@x.example"]
+    messages = limiter(Limit(lambda _: "5/hour", per="account", counts="messages", name="plan"))
+    recipients = limiter(Limit(lambda _: "5/hour", per="account", name="plan"))
+    assert messages.acquire(to=three, account="a").remaining == 4
+    assert recipients.acquire(to=three, account="a").remaining == 2
+    assert recipients.acquire(account="b").remaining == 4

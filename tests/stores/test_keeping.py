@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from async_store import AsyncStore
+from dict_store import DictStore
 from mailflows._stores import DocumentKeeper, WindowMeter
 from mailflows._stores._documents import FIRST_PAUSE, LONGEST_PAUSE, Breaker, awaited
 from mailflows._stores._fallback import BUSY_PAUSE, Fallback
@@ -415,3 +416,28 @@ def test_the_async_verbs_decide_alike() -> None:
     wanted: list[object] = [True, 10.0, [0], 0, (), 1]
     assert same(fresh()) == wanted
     assert asyncio.run(verbs(fresh())) == wanted
+
+
+def test_a_document_is_gone_when_its_time_is_over() -> None:
+    """At that moment, and not before."""
+    clock = FixedClock()
+    for store in (MemoryStore(clock=clock), DictStore(clock)):
+        assert store.swap("x:1", None, b"1", ttl=5.0)
+        clock.advance(4.999)
+        assert store.load("x:1") == b"1"
+        clock.advance(0.001)
+        assert store.load("x:1") is None
+        assert list(store.scan("x:")) == []
+
+
+def test_newcomers_share_counters_only_where_there_is_no_room() -> None:
+    """One that was seen before has its own."""
+    roomy, small = MemoryStore(clock=FixedClock()), MemoryStore(max_keys=16, clock=FixedClock())
+    for store in (roomy, small):
+        for number in range(64):
+            store.decide([(WINDOW, str(number), 1)])
+    assert roomy.overflowed == 0
+    assert small.overflowed > 0
+    before = roomy.overflowed
+    roomy.decide([(WINDOW, "1", 1)])
+    assert roomy.overflowed == before
