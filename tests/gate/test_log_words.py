@@ -143,3 +143,18 @@ def test_a_file_may_name_its_own_model(tmp_path: Path) -> None:
     gate = Gate.from_toml(flows)
     assert gate.check(RAW, flow=Flow.TRANSACTIONAL).classification is not None
     assert gate._parts.classifier.threshold == 0.5
+
+
+def test_a_file_may_ask_for_rules_alone_and_for_a_providers_limits(tmp_path: Path) -> None:
+    """Without a trained model; by any spelling of the provider."""
+    flows = tmp_path / "flows.toml"
+    flows.write_text(
+        '[flows.professional]\ndomains = "x.example"\n[classifier]\nheuristic = true\nthreshold = 0.5\n'
+        '[limits]\nprofessional = "Gmail"\n',
+        "utf-8",
+    )
+    gate = Gate.from_toml(flows)
+    classifier = gate._parts.classifier
+    assert (classifier.model.about["name"], classifier.threshold) == ("heuristics", 0.5)
+    limiter = gate._parts.limiters[Flow.PROFESSIONAL]
+    assert [limit.kind for limit in limiter.limits] == ["account"]
