@@ -62,7 +62,7 @@ class RedisStore:
         secret: Key of the hashes that stand for addresses, or several, newest first: the newest writes, and
             documents of older ones are found. By default one is made and kept on the server, and every
             decision checks that it is still there: an emptied server is noticed.
-        read_only: Whether the server is only looked at: no secret is made or taken over, and whatever would
+        read_only: Whether the server is only read: no secret is created or taken over, and whatever would
             write is a `StoreError`.
 
     Raises:

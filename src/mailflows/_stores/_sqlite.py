@@ -57,8 +57,8 @@ class SQLiteStore:
         secret: Key of the hashes that stand for addresses, or several, newest first: the newest writes, and
             documents of older ones are found. By default one is made and kept in the file. With your own,
             kept elsewhere, the file alone tells nobody's address.
-        read_only: Whether the file is only looked at: it is not made, no secret is taken over, and whatever
-            would write is a `StoreError`.
+        read_only: Whether the file is opened for reading only: it is not created, no secret is taken
+            over, and whatever would write is a `StoreError`.
         clock: Returns seconds; if they go back, the store continues from the last moment that it noted.
 
     Raises:
