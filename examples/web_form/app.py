@@ -41,9 +41,10 @@ def create_app(
     @app.post("/")
     def sign_up() -> Response | str:
         address = request.form["email"].strip()
+        language = request.headers.get("Accept-Language", "en")
         try:
             # One address, and nothing else: no second recipient, no line that would become a header.
-            ensure_recipient(address, dns=dns)
+            ensure_recipient(address, dns=dns, language=language)
         except AddressError as problem:
             return Response(render_template_string(PAGE, said=str(problem)), status=400)
         message = confirmation(address)
@@ -60,7 +61,7 @@ def create_app(
         except LimitExceeded as refusal:
             if refusal.decision.per in {"recipient", "duplicate", "recipient_domain"}:
                 return render_template_string(PAGE, said=SAID)  # about the victim: say nothing
-            said = refusal.decision.for_visitor(request.headers.get("Accept-Language", "en"))
+            said = refusal.decision.for_visitor(language)
             return Response(
                 render_template_string(PAGE, said=said), status=429, headers=refusal.decision.headers()
             )

@@ -15,7 +15,7 @@ from mailflows.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["LANGUAGES", "require_language", "visitor_language", "visitor_sentence"]
+__all__ = ["LANGUAGES", "visitor_language", "visitor_sentence"]
 
 LANGUAGES = ("en", "cs", "da", "de", "es", "fr", "it", "ja", "nl", "pl", "pt", "ru", "sv", "tr")
 """Languages of the sentences that a visitor of a form sees."""
@@ -45,10 +45,10 @@ def visitor_sentence(code: str, language: str, *, wait: float = 0.0) -> str:
     return str(_table()["sentences"][code][tongue].format(wait=text))
 
 
-def visitor_language(text: str) -> str:
+def visitor_language(text: str, known: Collection[str] = LANGUAGES) -> str:
     """Return the language to tell a visitor in, for a language tag or a whole Accept-Language field.
 
-    English, where the visitor reads none that there are sentences in.
+    English, where the visitor reads none of the *known* ones, those that there are sentences in.
 
     Raises:
         ConfigurationError: If it is a word that is no language.
@@ -57,14 +57,10 @@ def visitor_language(text: str) -> str:
     ('pt', 'sv', 'en')
     """
     if "," not in text and ";" not in text:
-        return _of_tag(text) if text.strip(" *") else "en"
-    wanted = (_primary(tag) for tag in _by_weight(text))
-    return next((tag for tag in wanted if tag in LANGUAGES), "en")
-
-
-def _of_tag(tag: str) -> str:
-    others = _table()["languages"]["others"].split()
-    return "en" if _primary(tag) in others else require_language(tag)
+        wanted = [_require_language(text)] if text.strip(" *") else []
+    else:
+        wanted = [_primary(tag) for tag in _by_weight(text)]
+    return next((tag for tag in wanted if tag in known), "en")
 
 
 def _by_weight(header: str) -> list[str]:
@@ -84,18 +80,11 @@ def _primary(tag: str) -> str:
     return tag.strip().replace("_", "-").partition("-")[0].lower()
 
 
-def require_language(language: str, known: Collection[str] = LANGUAGES) -> str:
-    """Return one of several languages, for one as browsers and frameworks name it.
-
-    Raises:
-        ConfigurationError: If it is none of them.
-
-    >>> require_language("fr-CA")
-    'fr'
-    """
-    primary = _primary(language)
-    if primary not in known:
-        msg = f"there are no sentences in {language!r}; {did_you_mean(language, known)}"
+def _require_language(tag: str) -> str:
+    """Return the language of a tag, or raise `ConfigurationError` where it is a word that is no language."""
+    primary = _primary(tag)
+    if primary not in LANGUAGES and primary not in _table()["languages"]["others"].split():
+        msg = f"there are no sentences in {tag!r}; {did_you_mean(tag, LANGUAGES)}"
         raise ConfigurationError(msg, field="language")
     return primary
 

@@ -107,6 +107,30 @@ def test_a_region_speaks_its_language(language: str) -> None:
     assert report.explain(language=language) == report.explain(language="fr")
 
 
+@pytest.mark.parametrize(
+    ("language", "spoken"),
+    [
+        ("es", "en"),
+        ("pt-BR", "en"),
+        ("ko", "en"),
+        ("*", "en"),
+        ("es,fr;q=0.5", "fr"),
+        ("es-ES,es;q=0.9,de;q=0.4,fr;q=0.3", "de"),
+        ("fr;q=0.2,de;q=0.8", "de"),
+    ],
+)
+def test_what_a_browser_sends_is_a_language(language: str, spoken: str) -> None:
+    """A visitor chooses the Accept-Language field: none of its languages is an error page."""
+    texts = []
+    for asked in (language, spoken):
+        with pytest.raises(AddressError) as caught:
+            ensure_recipient("ada@", dns=False, language=asked)
+        texts.append(str(caught.value))
+    assert texts[0] == texts[1]
+    report = RecipientChecker(dns=False).check("ada@")
+    assert report.explain(language=language) == report.explain(language=spoken)
+
+
 def world(domain: str, mx: str = "mx.host.fr") -> RecipientChecker:
     """Return a checker in whose world a domain has one mail host."""
     records = {domain: {"MX": [f"10 {mx}"]}, mx: {"A": ["93.184.216.34"]}}

@@ -6,8 +6,9 @@ import tomllib
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mailflows import _data, _visitors
+from mailflows import _data
 from mailflows._suggestion import did_you_mean
+from mailflows._visitors import visitor_language
 from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ __all__ = ["LANGUAGES", "best_verdict", "require_codes", "require_language", "se
 
 
 def require_language(language: str) -> str:
-    """Return a language of these sentences, for one as browsers and frameworks name it.
+    """Return a language of these sentences, for a language tag or a whole Accept-Language field.
 
     Raises:
-        ConfigurationError: If there are no sentences in it.
+        ConfigurationError: If it is a word that is no language.
     """
-    return _visitors.require_language(language, LANGUAGES)
+    return visitor_language(language, LANGUAGES)
 
 
 @cache

@@ -146,7 +146,8 @@ class RecipientChecker:
 
         Args:
             address: As it was typed; blanks around it are left out.
-            language: Of the sentence: ``en``, ``fr`` or ``de``, with a region or without (``fr-CA``).
+            language: Of the sentence: a language tag (``fr-CA``) or the browser's whole Accept-Language
+                field. The sentences are in English, French and German; any other language gets English.
             refuse: Codes of reasons that are refused, too, such as ``disposable`` and ``typo``; by default
                 only what is undeliverable is.
 
@@ -383,8 +384,9 @@ def ensure_recipient(
     Args:
         address: As it was typed; blanks around it are left out.
         dns: Whether to ask the DNS about the domain.
-        language: Of the sentence for the person who typed it: ``en``, ``fr`` or ``de``, with a region or
-            without (``fr-CA``).
+        language: Of the sentence for the person who typed it: a language tag (``fr-CA``) or the browser's
+            whole Accept-Language field. The sentences are in English, French and German; any other
+            language gets English.
         refuse: Codes of reasons that are refused, too, such as ``{"disposable", "typo"}``; by default only
             what is undeliverable is.
 

@@ -199,7 +199,8 @@ class RecipientReport(Result):
         """Return the decisive reason as a sentence for the person who typed the address.
 
         Args:
-            language: ``en``, ``fr`` or ``de``, with a region or without (``fr-CA``).
+            language: A language tag (``fr-CA``) or a whole Accept-Language field. The sentences are in
+                English, French and German; any other language gets English.
 
         Returns:
             An empty text where no issues were found.
