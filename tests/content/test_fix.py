@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from hostile import GENERATORS
 from mailflows import ConfigurationError, Message, MessageError
-from mailflows.content import REPAIRS, FixResult, codes, fix, fix_html, lint, lint_html
+from mailflows.content import REPAIRS, FixResult, codes, fix, fix_html, lint, lint_html, plain_text
 from mailflows.content._page import Page
 from mailflows.testing import FixedClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
 HEAD = b"From: Shop <news@shop.example>\nTo: ada@example.org\nSubject: Your order\n"
@@ -282,6 +285,16 @@ def test_any_text_is_a_template(text: str) -> None:
     """Text without a tag comes back as it is, but for what is no character."""
     plain = text.replace("<", "")
     assert fix_html(plain).data == plain.encode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("function", [fix_html, lint_html, plain_text])
+@pytest.mark.parametrize("name", ["newsletter.html", "/home/ada/Spring offers.HTM ", "C:\\mail\\a.eml"])
+def test_the_name_of_a_file_is_not_a_page(function: Callable[[str], object], name: str) -> None:
+    """It would be a page without faults; the error says how a file is passed."""
+    with pytest.raises(MessageError, match=r"name of a file.* pathlib\.Path"):
+        function(name)
+    for text in ("see <b>a.html", "https://shop.example/a.html", "Hello", "a.html is\ngone.html"):
+        function(text)
 
 
 @pytest.mark.parametrize("function", [fix_html, lint_html])

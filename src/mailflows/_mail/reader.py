@@ -70,6 +70,8 @@ two still leave a text to be judged."""
 
 _META_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
 
+_FILE_NAME = re.compile(r"(?!\w+://)[^<>\r\n]{1,4096}\.(?:[xms]?html?|mjml|eml|msg)", re.IGNORECASE)
+
 _MAIL_HEADERS = frozenset(
     (
         "from to cc bcc subject date sender reply-to return-path received message-id mime-version "
@@ -129,6 +131,10 @@ def page_of(source: object, *, is_written_again: bool = False) -> str:
         MessageError: If it is something else, a message, or a file that cannot be read.
     """
     if isinstance(source, str):
+        if _FILE_NAME.fullmatch(source.strip()):  # or it would be a page of one good line
+            name = source.strip()[-60:]
+            msg = f"{name!r} is the name of a file, not a page; for a file, pass pathlib.Path(...)"
+            raise MessageError(msg, position=0)
         return source
     if callable(getattr(source, "as_bytes", None)) or hasattr(source, "headers"):
         msg = f"{type(source).__name__} is a message, not an HTML page: use lint() or fix(), or pass its HTML"
