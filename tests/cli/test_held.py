@@ -89,6 +89,14 @@ def test_released_it_leaves_once(file: Path, relay: SmtpServer, capsys: pytest.C
     assert len(relay.deliveries) == 1
 
 
+def test_an_empty_list_says_so(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the list, which has one line per message; what is read by programs stays as it is."""
+    assert main(["held", str(file)]) == 0
+    assert tuple(capsys.readouterr()) == ("", "mailflows: no message is held\n")
+    assert main(["held", str(file), "--json"]) == 0
+    assert tuple(capsys.readouterr()) == ("", "")
+
+
 def test_dropped_it_never_leaves(file: Path, relay: SmtpServer, capsys: pytest.CaptureFixture[str]) -> None:
     """The next attempt is refused for good."""
     attempt(file, stranger())

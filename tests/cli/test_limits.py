@@ -77,3 +77,38 @@ def test_the_help_says_what_each_key_is(capsys: pytest.CaptureFixture[str]) -> N
     shown = " ".join(capsys.readouterr().out.split())
     assert "the to," not in shown
     assert "the address of a recipient" in shown
+
+
+def test_times_are_in_words_for_people(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An hour is an hour in the table, and seconds in JSON; `--recipient`, as a rule says it, is `--to`."""
+    limiter = Gate.from_toml(file).limiter_of(Flow.TRANSACTIONAL)
+    assert limiter is not None
+    limiter.acquire(to="ada@shop.example", client="192.0.2.7")
+    assert main(["limits", "show", str(file), "--recipient", "ada@shop.example"]) == 0
+    shown = capsys.readouterr().out
+    assert "full again in" in shown
+    assert "e+0" not in shown
+    assert all(line.endswith((" minutes", " hour", " hours", " day")) for line in shown.splitlines()[1:])
+    assert main(["limits", "show", str(file), "--recipient", "bob@shop.example"]) == 0
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()[1:]] == ["-", "-"]
+    assert main(["limits", "show", str(file), "--to", "ada@shop.example", "--json"]) == 0
+    assert all(0 < row["reset_after"] <= 86400 for row in json.loads(capsys.readouterr().out))
+
+
+def test_a_gate_without_limits_says_how_to_have_some(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A heading over nothing leaves an operator at a loss."""
+    file.write_text(FLOWS.partition("[limits]")[0], "utf-8")
+    assert main(["limits", "list", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert "no limits" in told
+    assert "[limits]" in told
+    assert main(["limits", "list", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert main(["limits", "show", str(file), "--to", "ada@shop.example"]) == 1
+    assert "no limits" in capsys.readouterr().out
+
+
+def test_a_key_without_a_limit_is_named(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What nothing counts by is said in words, beside the exit status."""
+    assert main(["limits", "show", str(file), "--tenant", "shop"]) == 1
+    assert capsys.readouterr().out == "no limit counts by tenant\n"

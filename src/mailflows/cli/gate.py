@@ -34,7 +34,10 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     gate = commands.add_parser(
         "gate",
         help="check whether messages may be sent, by which route, and why",
-        description="Check whether messages may be sent. Nothing is sent, and no state is changed.",
+        description=(
+            "Check whether messages may be sent. Nothing is sent, and no state is changed. "
+            "A dry_run in the file is ignored: the answer is what the gate decides without one."
+        ),
         epilog=STATUS,
     )
     gate.add_argument("file", metavar="FLOWS.toml", help="a file with the flows, and the parts of the gate")

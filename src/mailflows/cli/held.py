@@ -58,11 +58,14 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _list(held: HeldMail, options: argparse.Namespace) -> None:
-    for one in held.list(every=options.all):
+    found = held.list(every=options.all)
+    for one in found:
         if options.json:
             say_json(one.to_dict())
         else:
             say(one)
+    if not found and not options.json:
+        complain("no message is held")  # on standard error: a line of the list is a message
 
 
 def _show(held: HeldMail, _file: SettingsFile, options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mailflows._rates import duration
 from mailflows._result import to_text
 from mailflows.cli._terminal import STATUS, complain, say, say_json, settings_of
 
@@ -28,6 +29,10 @@ KEYS = {
 _NO_CLIENT = ", no client"
 """What is said behind a flow for the limits of a preset that are for background jobs."""
 
+_NO_LIMITS = (
+    "no limits: [limits] in the file names a preset for each flow, such as transactional = 'web_form'"
+)
+
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
@@ -40,7 +45,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     limits.add_argument("action", choices=("list", "show", "reset"))
     limits.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")
     for key, what in KEYS.items():
-        limits.add_argument(f"--{key}", metavar="VALUE", help=f"{what}, in plain text: it is hashed here")
+        names = [f"--{key}", *(["--recipient"] if key == "to" else [])]  # as a rule says it
+        limits.add_argument(*names, metavar="VALUE", help=f"{what}, in plain text: it is hashed here")
     limits.add_argument("--json", action="store_true", help="write JSON")
     limits.set_defaults(run=_run)
 
@@ -77,29 +83,36 @@ def _list(limiters: Mapping[str, Limiter], *, as_json: bool) -> int:
         for limit in limiter.limits
         for rate, promise in zip(limit.rates, limit.guarantees, strict=True)
     ]
-    _print(("flow", "rate", "per", "counts", "guarantee"), rows, as_json=as_json)
+    _print(("flow", "rate", "per", "counts", "guarantee"), rows, none=_NO_LIMITS, as_json=as_json)
     return 0
 
 
 def _show(limiters: Mapping[str, Limiter], keys: dict[str, Any], *, as_json: bool) -> int:
     rows = [
-        (flow, one.rule, one.remaining, one.limit, round(one.reset_after, 1))
+        (flow, one.rule, one.remaining, one.limit, one.reset_after)
         for flow, limiter in limiters.items()
         for one in limiter.show(**keys)
         if not flow.endswith(_NO_CLIENT) or one.remaining < one.limit
     ]
-    _print(("flow", "rule", "remaining", "limit", "reset_after"), rows, as_json=as_json)
+    header = ("flow", "rule", "remaining", "limit")
+    if as_json:
+        seconds = [(*row[:-1], round(row[-1], 1)) for row in rows]
+        _print((*header, "reset_after"), seconds, as_json=True)
+    else:
+        words = [(*row[:-1], duration(row[-1]) if row[-1] else None) for row in rows]
+        none = f"no limit counts by {' or '.join(keys)}" if limiters else _NO_LIMITS
+        _print((*header, "full again in"), words, none=none)
     return int(not rows)
 
 
 def _reset(limiters: Mapping[str, Limiter], keys: dict[str, Any], *, as_json: bool) -> int:
     rows = [(flow, limiter.reset(**keys)) for flow, limiter in limiters.items()]
-    _print(("flow", "counters"), rows, as_json=as_json)
+    _print(("flow", "counters"), rows, none=_NO_LIMITS, as_json=as_json)
     return int(not any(number for _, number in rows))
 
 
-def _print(header: tuple[str, ...], rows: list[Any], *, as_json: bool) -> None:
+def _print(header: tuple[str, ...], rows: list[Any], *, none: str = "", as_json: bool = False) -> None:
     if as_json:
         say_json([dict(zip(header, row, strict=True)) for row in rows])
     else:
-        say(to_text(header, rows))
+        say(to_text(header, rows) if rows else none)
