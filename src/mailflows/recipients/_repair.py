@@ -19,6 +19,9 @@ _FOUND = re.compile(
 _GAP = re.compile(r"\s*@\s*")
 _SCHEME = re.compile(r"\b(?:mailto|email|e-mail|mail|smtp)\s*:\s*(?=\S+@)", re.IGNORECASE)
 _QUERY = re.compile(r"(?<=@)([^?\s]+)\?\S*")
+_GLUED = re.compile(r"\w[.,;:|\"]+\Z")
+"""What stands before an address and may be its beginning: ``hn@shop.fr`` is not who ``jo,hn@shop.fr`` is."""
+
 _EDGES = "'`\u2018\u2019\u201a\u2039\u203a*_~=./\\&!?#"
 _LEADING = "'`\u2018\u2019\u201a\u2039\u203a*./\\&!?#=-"
 _COMMAS = re.compile(r"[.,\u3002\uff0e\uff61]+")
@@ -83,7 +86,8 @@ def repair(text: object) -> str | None:
         inside = strip_markup(found[0].rpartition("@")[0])
         mended = f"{inside}@{found[0].rpartition('@')[2]}" if inside else found[0]
         blanks_before = re.search(r"\S\s+\S+\s*@", plain) and not re.search(r"[<(]", plain)
-        if mended != text and not blanks_before:
+        cut_off = _GLUED.search(_SCHEME.sub("", plain).partition(found[0])[0])
+        if mended != text and not blanks_before and not cut_off:
             return mended
     local, at, domain = _SCHEME.sub("", plain).strip("<>()[]\"'\u2018\u2019 ").partition("@")
     local = _COMMAS.sub(".", local.strip()).strip(".")
