@@ -112,3 +112,18 @@ def test_a_key_without_a_limit_is_named(file: Path, capsys: pytest.CaptureFixtur
     """What nothing counts by is said in words, beside the exit status."""
     assert main(["limits", "show", str(file), "--tenant", "shop"]) == 1
     assert capsys.readouterr().out == "no limit counts by tenant\n"
+
+
+def test_an_unknown_option_sends_to_the_help_of_its_command(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The options of `limits` are not in the help of the whole program."""
+    with pytest.raises(SystemExit):
+        main(["limits", "show", str(file), "--acount", "ada"])
+    assert capsys.readouterr().err == (
+        "mailflows: unrecognized arguments: --acount ada; did you mean --account?\n"
+        "Try 'mailflows limits --help'.\n"
+    )
+    with pytest.raises(SystemExit):
+        main(["limits", "show", str(file), "ada@shop.example"])
+    assert capsys.readouterr().err.endswith("Try 'mailflows limits --help'.\n")

@@ -103,8 +103,10 @@ class _Parser(argparse.ArgumentParser):
         options, unknown = self.parse_known_args(words)
         if unknown:
             option = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
-            hint = f"; {did_you_mean(option, self._options(words))}" if option else ""
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+            parsers = [*self._line(words)]
+            known = [name for one in parsers for name in one._option_string_actions]  # noqa: SLF001 -- of this class
+            hint = f"; {did_you_mean(option, known)}" if option else ""
+            parsers[-1].error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return options
 
     def error(self, message: str) -> NoReturn:
@@ -116,14 +118,14 @@ class _Parser(argparse.ArgumentParser):
         complain(f"{message}\nTry '{self.prog} --help'.")
         raise SystemExit(2)
 
-    def _options(self, words: Sequence[str]) -> Iterator[str]:
-        """Yield the options of the commands that are named."""
-        yield from self._option_string_actions
+    def _line(self, words: Sequence[str]) -> Iterator[_Parser]:
+        """Yield this parser, and those of the commands that are named."""
+        yield self
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 -- argparse has no other name for it
                 named = next((word for word in words if word in action.choices), None)
                 if named is not None:
-                    yield from action.choices[named]._options(words)  # noqa: SLF001 -- of the same class
+                    yield from action.choices[named]._line(words)  # noqa: SLF001 -- of the same class
 
 
 def _is_called(action: argparse.Action, name: str) -> bool:
