@@ -63,6 +63,7 @@ def test_numbers_take_their_form(language: str, said: str) -> None:
     [
         *(("pt-BR", "pt"), ("pt_PT", "pt"), ("TR", "tr"), (" sv-SE ", "sv"), ("*", "en"), ("", "en")),
         *(("ko", "en"), ("zh-Hans-CN", "en"), ("nb-NO", "en")),
+        *(("fil-PH", "en"), ("ast", "en"), ("hsb", "en")),
         ("cs-CZ,cs;q=0.9,en;q=0.8", "cs"),
         ("en;q=0.5, da , de;q=0.9", "da"),
         ("ko-KR,ko;q=0.9", "en"),
