@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -395,6 +395,13 @@ def test_contacts_in_other_words(header: str, left: str, stays: str) -> None:
     assert (result.added, result.skipped) == (1, 0)
     assert suppressions.is_suppressed("ada@one.example")
     assert [entry.reason for entry in suppressions] == ["unsubscribed"]
+
+
+@pytest.mark.parametrize("rows", [[{"email": "ada@one.example"}], ["ada@one.example"], None])
+def test_rows_that_are_no_file(rows: Any) -> None:
+    """They are told how they get into the list, instead of failing somewhere inside."""
+    with pytest.raises(ConfigurationError, match=r"open text file; got .*suppressions\.add\("):
+        import_suppressions(SuppressionList(MemoryStore()), rows)
 
 
 def test_a_bare_list_says_what_is_missing() -> None:

@@ -129,6 +129,19 @@ def test_a_file_of_rows(tmp_path: Path, encoding: str) -> None:
         assert stats.timeline()[0].start == datetime(2026, 2, 14, 10, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "column", ["Link", "Clicked link", "Link clicked", "URL clicked", "Lien cliqué", "Angeklickter Link"]
+)
+def test_an_open_file(tmp_path: Path, column: str) -> None:
+    """It is read like its path, whatever the column of links is called; a binary one says what to do."""
+    path = tmp_path / "events.csv"
+    path.write_text(f"Email,Event,{column}\nada@one.example,Clicked,https://a.example/\n", "utf-8")
+    with path.open(encoding="utf-8") as file:
+        assert [link.url for link in CampaignStats.from_events(file).links] == ["https://a.example/"]
+    with path.open("rb") as binary, pytest.raises(ConfigurationError, match="open it as text"):
+        CampaignStats.from_events(binary)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("is_list", [False, True])
 def test_a_file_of_json(tmp_path: Path, *, is_list: bool) -> None:
     """JSON lines and one JSON list are read from their path; what is neither is an error."""

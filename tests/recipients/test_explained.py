@@ -51,11 +51,15 @@ def test_each_advice_has_its_next_step() -> None:
     """Go, sample first and stop end in something to do; so do an empty list and a silent resolver."""
     good = RecipientChecker(resolver=world()).check_list(SOUND)
     assert good.advice is Advice.GO
-    assert "clean_to_csv" in good.explain()
+    assert good.explain().endswith("That is within every limit: send.")
+    lossy = RecipientChecker(resolver=world()).check_list([*SOUND, SOUND[0]])
+    assert "write the rows that can be sent to with clean_to_csv(), and send." in lossy.explain()
     sample = check_list(SOUND, dns=False)
     assert sample.advice is Advice.SAMPLE_FIRST
     then = r"random sample of \d+ first, and continue if (none|at most \d+) of it"
     assert re.search(then, sample.explain())
+    assert "clean_to_csv" not in sample.explain()  # nothing is left out of it
+    assert "clean_to_csv" in check_list([*SOUND, SOUND[0]], dns=False).explain()
     stop = check_list(["nothing"] * 5, dns=False)
     assert stop.advice is Advice.STOP
     assert "Do not send to it" in stop.explain()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -192,7 +193,7 @@ def import_suppressions(
             who unsubscribed from a newsletter.
 
     Raises:
-        ConfigurationError: If there is no column of addresses or keys.
+        ConfigurationError: If it is no file, or has no column of addresses or keys.
         StoreError: If the store could not answer; the rows before are kept.
 
     Example:
@@ -206,8 +207,18 @@ def import_suppressions(
         >>> suppressions.is_suppressed("ada@example.org")
         True
     """
+    _require_file(file)
     with opened(file, "r") as text:
         return _read(suppressions, text, reason, flow)
+
+
+def _require_file(file: object) -> None:
+    if not (isinstance(file, str | os.PathLike) or hasattr(file, "read")):
+        msg = (
+            f"file must be a path or an open text file; got {type(file).__name__}; rows of your own are added"
+            " one by one: suppressions.add(address, reason=..., flow=...)"
+        )
+        raise ConfigurationError(msg, field="file")
 
 
 def _read(suppressions: SuppressionList, file: IO[str], reason: str, flow: Flow | None) -> ImportResult:

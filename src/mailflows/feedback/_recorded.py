@@ -17,7 +17,7 @@ from mailflows.errors import ConfigurationError
 from mailflows.feedback._event import Event, EventType
 from mailflows.feedback._export_table import bare, columns
 from mailflows.feedback._moment import moment_of_cell
-from mailflows.feedback._rows import Rows, opened
+from mailflows.feedback._rows import File, Rows, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,14 +49,14 @@ def _words() -> Mapping[str, str]:
     return also | {bare(kind): str(kind) for kind in EventType}
 
 
-def recorded(events: object) -> Iterator[Event]:
+def recorded(events: Any) -> Iterator[Event]:  # noqa: ANN401 -- whatever a caller holds
     """Yield events: those that are given, and those that rows or a file of rows describe.
 
     Raises:
         ConfigurationError: For what is neither; the text names the row, from 1.
         OSError: If the file cannot be read.
     """
-    if isinstance(events, str | os.PathLike):
+    if isinstance(events, str | os.PathLike) or hasattr(events, "readline"):
         return _each(_rows_of(events))
     to_dict = getattr(events, "to_dict", None)
     if hasattr(events, "columns") and callable(to_dict):  # a data frame
@@ -64,17 +64,20 @@ def recorded(events: object) -> Iterator[Event]:
     if isinstance(events, bytes | Mapping | Event) or not hasattr(events, "__iter__"):
         msg = (
             "events must be several events or rows: a list, a generator, a data frame, the path of a CSV "
-            "file; "
+            "file, an open file; "
             f"got {_kind(events)}"
         )
         raise ConfigurationError(msg, field="events")
     return _each(events)
 
 
-def _rows_of(path: str | os.PathLike[str]) -> Iterator[object]:
+def _rows_of(source: File) -> Iterator[object]:
     """Yield the rows of a file: a table with a header, JSON lines, or one JSON list."""
-    with opened(path, "r") as file:
+    with opened(source, "r") as file:
         first = next((line for line in file if line.strip()), "")
+        if not isinstance(first, str):
+            msg = "the file of events is open in binary mode: open it as text, or pass its path"
+            raise ConfigurationError(msg, field="events")
         lines = chain([first], file)
         if first.lstrip()[:1] in {"{", "["}:
             yield from _objects(first, lines)

@@ -138,13 +138,14 @@ def _next_step(report: Told, kept: int) -> str:
         return "Check the list again with another resolver before you send to it."
     if not kept:
         return "Do not send to it: find out where the list came from, and why no row is left."
+    write = "write the rows that can be sent to with clean_to_csv(), " if kept < report.rows else ""
     if report.advice is Advice.GO:
-        return "That is within every limit: write the rows that can be sent to with clean_to_csv(), and send."
+        return f"That is within every limit: {write}{'and ' if write else ''}send."
     if report.advice is Advice.SAMPLE_FIRST:
         strictest = _strictest(report)
         few = f"at most {strictest.allowed} of it bounce" if strictest.allowed else "none of it bounces"
         return (
-            "That may be too much: write the rows that can be sent to with clean_to_csv(), send to a random"
+            f"That may be too much: {write}send to a random"
             f" sample of {min(strictest.sample, kept)} first, and continue if {few}."
         )
     return (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta, tzinfo
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from mailflows._result import Result, printable, to_frame, to_text
 from mailflows.errors import ConfigurationError
@@ -88,7 +88,7 @@ class CampaignStats(Result):
     @classmethod
     def from_events(
         cls,
-        events: Iterable[Event | Mapping[str, Any]] | str | os.PathLike[str],
+        events: Iterable[Event | Mapping[str, Any]] | str | os.PathLike[str] | IO[str],
         *,
         campaign: str | None = None,
         confidence: float = 0.95,
@@ -104,9 +104,9 @@ class CampaignStats(Result):
 
         Args:
             events: Events of any source, or what you have kept of them: the path of a CSV or of JSON lines,
-                rows (`csv.DictReader`), objects of JSON (`Event.to_dict()`), a data frame. Each names its
-                recipient by ``recipient_id`` or ``recipient``. A time without a zone is in UTC in a text,
-                and an error in a datetime.
+                an open file, rows (`csv.DictReader`), objects of JSON (`Event.to_dict()`), a data frame. Each
+                names its recipient by ``recipient_id`` or ``recipient``. A time without a zone is in UTC in a
+                text, and an error in a datetime.
             campaign: Count only the events of this campaign; all of them by default.
             confidence: The share of such intervals that contain the true value, in (0, 1).
 
