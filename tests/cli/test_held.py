@@ -150,6 +150,8 @@ def test_without_a_store_there_is_no_place(file: Path, capsys: pytest.CaptureFix
 def test_status_says_what_waits(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Breakers, held mail, suppressions and what was stopped, as a table or JSON; looking changes nothing."""
     assert main(["status", str(file)]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["breaker", "professional", "closed"] in rows  # the flow is named once
     gate = Gate.from_toml(file)
     assert gate.reputation is not None
     assert gate.suppressions is not None

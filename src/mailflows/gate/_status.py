@@ -99,7 +99,9 @@ class GateStatus(Result):
         return "; ".join(said) or "no breaker is open, and nothing is waiting"
 
     def _table(self) -> Table:
-        rows: list[tuple[Cell, ...]] = [("breaker", one.scope, str(one)) for one in self.breakers]
+        rows: list[tuple[Cell, ...]] = [
+            ("breaker", one.scope, str(one).removeprefix(f"{one.scope}: ")) for one in self.breakers
+        ]
         rows += [("blocked senders", reason, number) for reason, number in sorted(self.blocked.items())]
         since = f", the oldest since {self.oldest:%Y-%m-%d %H:%M}" if self.oldest else ""
         rows.append(("held", "waiting", f"{self.waiting}{since}"))
