@@ -57,6 +57,7 @@ def relay() -> Iterator[MisbehavingRelay]:
 @pytest.fixture(scope="module")
 def running() -> Iterator[Any]:
     """Start a worker of the example with a broker in memory, and give the example."""
+    from celery import signals
     from celery.contrib.testing.worker import start_worker
 
     spec = importlib.util.spec_from_file_location("retries", FILE)
@@ -68,8 +69,17 @@ def running() -> Iterator[Any]:
         patch.setenv("RESULTS", "cache+memory://")
         patch.setenv("RELAY", "smtp://127.0.0.1:1")
         spec.loader.exec_module(module)
-    with start_worker(module.app, pool="solo", perform_ping_check=False):
-        yield module
+    # Celery sets up no logging where somebody says that they do: what it sets would outlast these tests.
+    signals.setup_logging.connect(_keep_logging)
+    try:
+        with start_worker(module.app, pool="solo", perform_ping_check=False):
+            yield module
+    finally:
+        signals.setup_logging.disconnect(_keep_logging)
+
+
+def _keep_logging(**_: Any) -> None:
+    """Leave logging as it is."""
 
 
 @pytest.fixture
