@@ -404,6 +404,13 @@ def test_rows_that_are_no_file(rows: Any) -> None:
         import_suppressions(SuppressionList(MemoryStore()), rows)
 
 
+def test_lines_of_a_file_are_a_file() -> None:
+    """As whoever reads it elsewhere, from an archive or a response, has them."""
+    suppressions = SuppressionList(MemoryStore())
+    import_suppressions(suppressions, iter(["email\n", "ada@one.example\n"]))
+    assert suppressions.is_suppressed("ada@one.example")
+
+
 def test_a_bare_list_says_what_is_missing() -> None:
     """A list of addresses without names of columns is told how to begin, not that there are none."""
     with pytest.raises(ConfigurationError, match='add a first line "email"'):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from itertools import chain, islice
@@ -186,8 +187,8 @@ def import_suppressions(
 
     Args:
         suppressions: The list to add to.
-        file: A path, or an open text file; its first row names the columns: ``key``, or ``address`` or
-            ``email``.
+        file: A path, an open text file, or an iterator of its lines; its first row names the
+            columns: ``key``, or ``address`` or ``email``.
         reason: The reason where the file gives none.
         flow: The flow of the rows that name none; all flows by default. Pass `Flow.MARKETING` for people
             who unsubscribed from a newsletter.
@@ -213,7 +214,7 @@ def import_suppressions(
 
 
 def _require_file(file: object) -> None:
-    if not (isinstance(file, str | os.PathLike) or hasattr(file, "read")):
+    if not (isinstance(file, str | os.PathLike) or hasattr(file, "read") or isinstance(file, Iterator)):
         msg = (
             f"file must be a path or an open text file; got {type(file).__name__}; rows of your own are added"
             " one by one: suppressions.add(address, reason=..., flow=...)"
