@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from itertools import chain, islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from mailflows._mail.address import mailbox_of
 from mailflows._result import Result
@@ -176,7 +176,11 @@ def _row_for(table: Mapping[str, Any], entry: Suppression) -> dict[str, Any]:
 
 
 def import_suppressions(
-    suppressions: SuppressionList, file: File, *, reason: str = "imported", flow: Flow | None = None
+    suppressions: SuppressionList,
+    file: File | Iterator[str],
+    *,
+    reason: str = "imported",
+    flow: Flow | None = None,
 ) -> ImportResult:
     r"""Import a suppression list from CSV: one of ours, or a provider's export.
 
@@ -209,7 +213,7 @@ def import_suppressions(
         True
     """
     _require_file(file)
-    with opened(file, "r") as text:
+    with opened(cast("File", file), "r") as text:  # lines are taken as they are
         return _read(suppressions, text, reason, flow)
 
 
