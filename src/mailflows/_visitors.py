@@ -51,7 +51,7 @@ def visitor_language(text: str, known: Collection[str] = LANGUAGES) -> str:
     English, where the visitor reads none of the *known* ones, those that there are sentences in.
 
     Raises:
-        ConfigurationError: If it is a word that is no language.
+        ConfigurationError: If it is a single word that names no language.
 
     >>> visitor_language("pt-BR"), visitor_language("ko-KR,ko;q=0.9,sv;q=0.5"), visitor_language("ko")
     ('pt', 'sv', 'en')
@@ -81,7 +81,7 @@ def _primary(tag: str) -> str:
 
 
 def _require_language(tag: str) -> str:
-    """Return the language of a tag, or raise `ConfigurationError` where it is a word that is no language."""
+    """Return the language of a tag, or raise `ConfigurationError` if it names no language."""
     primary = _primary(tag)
     if primary not in LANGUAGES and primary not in _table()["languages"]["others"].split():
         msg = f"there are no sentences in {tag!r}; {did_you_mean(tag, LANGUAGES)}"

@@ -70,7 +70,7 @@ _BARE = re.compile(r"[\w!#$%&'*+/=?^`{|}~.-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
 
 _ROUTE = re.compile(r"@[^:<>\"]*+:")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-# A quoted string that is not a local part: what stands in it is a name, whatever it looks like.
+# A quoted string that is not a local part is a display name, whatever it contains.
 _QUOTED_NAME = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*"(?!\s*+@)', re.DOTALL)
 
 
