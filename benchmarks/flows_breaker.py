@@ -25,6 +25,9 @@ from mailflows.senders import SenderControl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SUSTAINED = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.15)
+"""Shares of dead addresses that stay the same from the first mail to the last."""
+
 CLEAN = {"bounced": 0.02, "complained": 0.0005, "deferred": 0.10}
 BAD = 0.20
 
@@ -105,6 +108,41 @@ def until_stopped(rule: Callable[[random.Random, int], int], runs: int) -> dict[
     }
 
 
+def campaign(chance: random.Random, share: float, mails: int, policy: BreakerPolicy) -> int | None:
+    """Return the mail after which a campaign stops, judged after every bounce; `None` for its end."""
+    thresholds, recent, bounced = thresholds_for(None), "", 0
+    for number in range(1, mails + 1):
+        is_bad = chance.random() < share
+        recent = recent[-99:] + "01"[is_bad]
+        if not is_bad:
+            continue
+        bounced += 1
+        days = {"0": list(Counts(sent=number, bounced=bounced).numbers)}
+        if judged(ReputationRecord(days=days, recent=recent), thresholds, policy):
+            return number
+    return None
+
+
+def sustained(policy: BreakerPolicy, *, runs: int, mails: int) -> list[dict[str, float | int | None]]:
+    """Return for each share how many campaigns stop, and after how many mails."""
+    chance, rows = random.Random(60), []
+    for share in SUSTAINED:
+        stops = [campaign(chance, share, mails, policy) for _ in range(runs)]
+        ended = sorted(stop for stop in stops if stop is not None)
+        is_rule = len(ended) > runs // 2
+        rows.append(
+            {
+                "share": share,
+                "runs": runs,
+                "mails": mails,
+                "stopped": len(ended),
+                "median": statistics.median(ended) if is_rule else None,
+                "p90": ended[int(0.9 * runs)] if len(ended) > 0.9 * runs else None,
+            }
+        )
+    return rows
+
+
 def blast_radius() -> dict[str, Any]:
     """Return what three flows and a second sender get through while one flow has 30 % invalid recipients."""
     chance, reputation = random.Random(30), Reputation(MemoryStore(), clock=lambda: 1e9)
@@ -131,6 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--days", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=2_000)
+    parser.add_argument("--campaigns", type=int, default=200)
     parser.add_argument("--certainty", type=float, default=BreakerPolicy().certainty)
     options = parser.parse_args()
     logging.disable()  # a million stops are said here
@@ -149,6 +188,7 @@ def main() -> None:
             "both": until_stopped(by_both, options.runs),
             "best_possible": until_stopped(by_best_test, options.runs),
         },
+        "sustained": sustained(policy, runs=options.campaigns, mails=100_000),
         "one_flow_at_30_percent_invalid": blast_radius(),
         "one_complaint_in_300": complaint_in_300(),
     }

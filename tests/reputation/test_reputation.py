@@ -185,6 +185,15 @@ def test_what_was_under_way_does_not_count_twice() -> None:
     assert found.check("marketing").state is BreakerState.HALF_OPEN
 
 
+def test_a_notice_is_no_stop_while_a_trial_is_on() -> None:
+    """Hooks are told of stops: a rate to know of, measured during a trial, is none."""
+    told: list[Standing] = []
+    found, clock = stopped(hooks=[told.append])
+    clock.advance(3601)
+    assert found.count("marketing", sent=2000, bounced=70).state is BreakerState.HALF_OPEN
+    assert len(told) == 1
+
+
 def test_an_event_counts_once() -> None:
     """Providers send webhooks twice; the second copy changes nothing."""
     found = reputation()
@@ -281,6 +290,8 @@ def test_an_administrator_is_told_once(caplog: pytest.LogCaptureFixture) -> None
         (lambda: BreakerPolicy(pauses=()), "pauses"),
         (lambda: BreakerPolicy(trial=0), "trial"),
         (lambda: Threshold(Metric.BOUNCES, 0.2, 0.1), "warn"),
+        (lambda: Threshold(Metric.BOUNCES, 0.05, 0.1, notice=0.06), "notice"),
+        (lambda: Threshold(Metric.BOUNCES, 0.05, 0.1, notice=0.0), "notice"),
         (lambda: reputation().count("marketing", sent=-1), "numbers"),
         (lambda: reputation().count("marketing", send=1), "numbers"),
         (lambda: reputation().acquire("adverts"), "flow"),
@@ -444,16 +455,92 @@ def test_a_scope_is_closed_by_hand() -> None:
         found.close("transactional", scope="signup")
 
 
-def test_a_moderate_rate_that_lasts_stops() -> None:
-    """6 % of bounces are below the stop of 10 %, and certainly above 5 % after some days."""
+def mailed(share: float, mails: int, *, seed: int, at_once: int = 10) -> int | None:
+    """Return after how many mails a campaign with this share of dead addresses stops; `None` for never."""
+    found, random, spring = reputation(), Random(seed), Context(campaign="spring")
+    for number in range(at_once, mails + 1, at_once):
+        bad = sum(random.random() < share for _ in range(at_once))
+        found.report([BAD] * bad + [GOOD] * (at_once - bad), flow="marketing", context=spring)
+        if not found.acquire("marketing", context=spring):
+            return number
+    return None
+
+
+@pytest.mark.parametrize(("share", "within"), [(0.06, 2000), (0.08, 700), (0.15, 250)])
+def test_a_sustained_rate_stops_a_campaign(share: float, within: int) -> None:
+    """Amazon SES reviews an account from 5 % on: a campaign above it stops on its first day."""
+    stops = [mailed(share, within, seed=seed) for seed in range(10)]
+    assert None not in stops
+
+
+def test_a_rate_of_five_percent_is_not_above_five() -> None:
+    """At 5 % nothing stops; one bounce more, and it does."""
+    assert reputation().count("marketing", sent=10_000, bounced=500).state is BreakerState.CLOSED
+    assert reputation().count("marketing", sent=10_000, bounced=501).state is BreakerState.OPEN
+
+
+def test_what_is_not_certainly_above_half_of_it_does_not_stop() -> None:
+    """Of 20 mails 5 say enough, 2 do not, nor do 10 of 195: a list of 2.5 % may have these by chance."""
+    assert reputation().count("marketing", sent=18, bounced=5).state is BreakerState.OPEN
+    assert reputation().count("marketing", sent=20, bounced=2).state is BreakerState.CLOSED
+    assert reputation().count("marketing", sent=195, bounced=10).state is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize("share", [0.01, 0.02])
+@pytest.mark.parametrize("seed", range(3))
+def test_an_honest_list_does_not_stop(share: float, seed: int) -> None:
+    """A list with one or two percent of dead addresses is mailed to its end."""
+    assert mailed(share, 10_000, seed=seed, at_once=50) is None
+
+
+def test_a_campaign_of_a_moderate_rate_does_not_stop_the_flow() -> None:
+    """Four in five mails of a flow are a campaign at 7 %: the campaign is to blame, not the flow."""
+    found, random = reputation(), Random(3)
+    spring, clean = Context(campaign="spring"), Context(campaign="weekly")
+    for number in range(4000):
+        context, share = (clean, 0.005) if number % 5 == 0 else (spring, 0.07)
+        if found.acquire("marketing", context=context):
+            event = BAD if random.random() < share else GOOD
+            found.report(event, flow="marketing", context=context)
+    assert [standing.scope for standing in found.stopped()] == ["marketing by campaign spring"]
+
+
+def test_deferrals_that_come_and_go_stop_nothing_at_once() -> None:
+    """Greylisting defers each first message: six of ten is above 50 %, and passes within minutes."""
+    assert reputation().count("transactional", sent=400, deferred=600).state is BreakerState.CLOSED
+
+
+def test_complaints_above_the_warning_that_last_stop() -> None:
+    """0.2 % of complaints are below Gmail's 0.3 %, and certainly above 0.1 % after some days."""
     clock = FixedClock()
     found = reputation(clock)
     states = []
     for _ in range(6):
-        states.append(found.count("marketing", sent=5000, bounced=300).state)
+        states.append(found.count("marketing", sent=10_000, complained=20).state)
         clock.advance(86_400)
     assert states[:3] == [BreakerState.CLOSED] * 3
     assert BreakerState.OPEN in states
+
+
+def test_a_rate_above_two_percent_is_said_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Brevo suspends above 2 %: the operator is told once a day, hooks and mail are left alone."""
+    told: list[Standing] = []
+    clock = FixedClock()
+    found = reputation(clock, hooks=[told.append])
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            standing = found.count("marketing", sent=2000, bounced=70)
+    assert (standing.state, told) == (BreakerState.CLOSED, [])
+    (said,) = standing.notices
+    assert said.startswith("210 bounces of 6000 (7 days), 3.5 %, are certainly above 0.02: ")
+    assert str(standing) == f"marketing: closed; {said}"
+    assert standing.to_dict()["notices"] == list(standing.notices)
+    assert len([r for r in caplog.records if "certainly above 0.02" in r.getMessage()]) == 1
+    clock.advance(86_400)
+    with caplog.at_level(logging.WARNING):
+        found.count("marketing", sent=1)
+    assert len([r for r in caplog.records if "certainly above 0.02" in r.getMessage()]) == 2
+    assert found.count("transactional", sent=10_000, bounced=210).notices == ()
 
 
 def test_a_good_rate_that_lasts_does_not_stop() -> None:

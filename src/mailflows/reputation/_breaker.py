@@ -12,6 +12,7 @@ from mailflows import _data
 from mailflows._providers import provider_of
 from mailflows._wilson import wilson
 from mailflows.errors import ConfigurationError
+from mailflows.reputation._certainty import deviations_above
 from mailflows.reputation._counts import DAY, Counts, ReputationRecord
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "judged",
     "large_names",
     "large_provider_of",
+    "notices",
     "opened",
     "rates",
     "thresholds_for",
@@ -38,6 +40,11 @@ __all__ = [
 
 _SUSPECT = 2
 """Hits that make a smaller scope a suspect. choice: one may be a typo, and counts for the larger scope."""
+
+
+_OF_WARN = 0.5
+"""Share of *warn* that a sustained rate must certainly be above. choice: 0.6 stops 6 % half as late
+again, and neither stopped a list of 2 % (`benchmarks/flows_breaker.py`)."""
 
 
 class BreakerState(StrEnum):
@@ -62,16 +69,21 @@ class Metric(StrEnum):
     DEFERRALS = "deferrals"
 
 
+_FINAL = frozenset({Metric.BOUNCES, Metric.BLOCKS})
+"""Outcomes that are final: deferred mail arrives later, and complaints have a *stop* near their *warn*."""
+
+
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """A published threshold for a rate.
 
     Attributes:
         metric: What is counted.
-        warn: The share to stay below, in [0, 1].
+        warn: The share to stay below, in [0, 1]. Bounces and blocks that stay above it stop.
         stop: The share that has consequences.
         provider: Who measures it, such as ``gmail`` or ``ses``.
         source: Where it is said.
+        notice: The share above which the operator is told, and nothing stops; `None` for never.
     """
 
     metric: Metric
@@ -79,8 +91,12 @@ class Threshold:
     stop: float
     provider: str = "own"
     source: str = ""
+    notice: float | None = None
 
     def __post_init__(self) -> None:
+        if self.notice is not None and not 0.0 < self.notice <= self.warn:
+            msg = f"notice must be above 0 and at most warn, {self.warn}; got {self.notice}"
+            raise ConfigurationError(msg, field="notice")
         if not 0.0 < self.warn <= self.stop < 1.0:
             msg = f"warn must be between 0 and stop, and stop below 1; got {self.warn} and {self.stop}"
             raise ConfigurationError(msg, field="warn")
@@ -120,8 +136,10 @@ class BreakerPolicy:
     """When a breaker opens, and how it closes again.
 
     It opens where the share is above a published *stop* and certainly above the *warn* that goes with it: one
-    complaint among three hundred messages is above 0.3 % and certain of nothing. A moderate rate that
-    is certainly above *warn* opens it after *lasting* days.
+    complaint among three hundred messages is above 0.3 % and certain of nothing. Bounces and blocks, which
+    are final, open it where their share is above *warn* and certainly above half of it: a campaign that keeps
+    bouncing at 6 % does not reach its end. Any rate that is certainly above *warn* opens it after *lasting*
+    days.
 
     The defaults were chosen by ``benchmarks/flows_breaker.py``, which measures what they mean for clean flows
     and for bad ones.
@@ -160,7 +178,9 @@ class BreakerPolicy:
 def _published() -> tuple[Threshold, ...]:
     rows = tomllib.loads(_data.read("flows/thresholds.toml"))["rates"]
     return tuple(
-        Threshold(Metric(row["metric"]), row["warn"], row["stop"], row["provider"], row["source"])
+        Threshold(
+            Metric(row["metric"]), row["warn"], row["stop"], row["provider"], row["source"], row.get("notice")
+        )
         for row in rows
     )
 
@@ -220,15 +240,34 @@ def judged(
     known = tuple(thresholds)
     rest, is_whole = without_suspects(record, known, policy)
     shares = _shares(rest)
+    has_lasted = len(record.days) >= policy.lasting
     for threshold in known:
         hits, total = shares[threshold.metric]
-        when = "7 days" if policy.window == 7 else f"{policy.window} days"
-        if is_over(hits, total, threshold, policy) or _is_lasting(record, hits, total, threshold, policy):
-            return threshold.metric, _sentence(when, hits, total, threshold)
+        limit = _limit_passed(hits, total, threshold, policy)
+        if not limit and has_lasted and _is_certain(hits, total, threshold.warn, policy):
+            limit = f"certainly above {threshold.warn:.2g}"
+        if limit:
+            return threshold.metric, _sentence(_window(policy), hits, total, limit, threshold)
         recent = record.recent.count("1"), len(record.recent)
         if threshold.metric is Metric.BOUNCES and is_whole and is_over(*recent, threshold, policy):
-            return threshold.metric, _sentence("the last hundred", *recent, threshold)
+            limit = _limits(threshold.stop, threshold.warn)
+            return threshold.metric, _sentence("the last hundred", *recent, limit, threshold)
     return None
+
+
+def notices(
+    record: ReputationRecord, thresholds: Iterable[Threshold], policy: BreakerPolicy
+) -> tuple[str, ...]:
+    """Return a sentence for each rate that an operator should know of, although nothing stops."""
+    known = tuple(thresholds)
+    shares = _shares(without_suspects(record, known, policy)[0])
+    return tuple(
+        f"{hits} {threshold.metric} of {total} ({_window(policy)}), {100 * hits / total:.1f} %, are "
+        f"certainly above {threshold.notice:.2g}: check where these addresses come from"
+        for threshold in known
+        for hits, total in (shares[threshold.metric],)
+        if threshold.notice is not None and _is_certain(hits, total, threshold.notice, policy)
+    )
 
 
 def without_suspects(
@@ -236,11 +275,11 @@ def without_suspects(
 ) -> tuple[Counts, bool]:
     """Return the counts without the smaller scopes that may explain the harm, and whether there were none.
 
-    Those above a *stop* are left out, of the kind that did the most harm: a form that is bombed is not yet
-    certainly guilty after three bounces, and with a few of other mail they would stop all that its From
-    address sends. Each is stopped by its own breaker, a few messages later. Where nothing but suspects is
-    left, only those that are guilty for certain are left out, or the worst: a scope all of whose mail is bad
-    is guilty itself.
+    Those above a share that may stop them are left out, of the kind that did the most harm: a form that is
+    bombed is not yet certainly guilty after three bounces, and with a few of other mail they would stop all
+    that its From address sends. Each is stopped by its own breaker, a few messages later. Where nothing but
+    suspects is left, only those that are guilty for certain are left out, or the worst: a scope all of whose
+    mail is bad is guilty itself.
     """
     known = tuple(thresholds)
     suspects: dict[str, list[Counts]] = {}
@@ -266,16 +305,21 @@ def _without(total: Counts, parts: Iterable[Counts]) -> Counts:
 
 def _is_guilty(counts: Counts, thresholds: Iterable[Threshold], policy: BreakerPolicy) -> bool:
     shares = _shares(counts)
-    return any(is_over(*shares[threshold.metric], threshold, policy) for threshold in thresholds)
+    return any(_limit_passed(*shares[threshold.metric], threshold, policy) for threshold in thresholds)
 
 
 def _is_suspect(counts: Counts, thresholds: Iterable[Threshold]) -> bool:
     shares = _shares(counts)
     return any(
-        hits >= _SUSPECT and hits > threshold.stop * total
+        hits >= _SUSPECT and hits > _lowest_stop(threshold) * total
         for threshold in thresholds
         for hits, total in (shares[threshold.metric],)
     )
+
+
+def _lowest_stop(threshold: Threshold) -> float:
+    """Return the share from which on a rate may stop something at once."""
+    return threshold.warn if threshold.metric in _FINAL else threshold.stop
 
 
 def _harm(counts: Counts) -> int:
@@ -284,26 +328,37 @@ def _harm(counts: Counts) -> int:
 
 def is_over(hits: int, total: int, threshold: Threshold, policy: BreakerPolicy) -> bool:
     """Return whether a share is above *stop* and certainly above *warn*."""
-    if hits < policy.min_hits or hits <= threshold.stop * total:
-        return False
-    return wilson(hits, total, policy.certainty)[0] > threshold.warn
+    return hits > threshold.stop * total and _is_certain(hits, total, threshold.warn, policy)
 
 
-def _is_lasting(
-    record: ReputationRecord, hits: int, total: int, threshold: Threshold, policy: BreakerPolicy
-) -> bool:
-    """Return whether a moderate rate has lasted: certainly above *warn*, on several days."""
-    if len(record.days) < policy.lasting or hits < policy.min_hits:
-        return False
-    return wilson(hits, total, policy.certainty)[0] > threshold.warn
+def _limit_passed(hits: int, total: int, threshold: Threshold, policy: BreakerPolicy) -> str:
+    """Return the limit that stops a share at once, in words; empty where none does."""
+    if is_over(hits, total, threshold, policy):
+        return _limits(threshold.stop, threshold.warn)
+    half = _OF_WARN * threshold.warn
+    if (
+        threshold.metric in _FINAL
+        and hits > threshold.warn * total
+        and _is_certain(hits, total, half, policy)
+    ):
+        return _limits(threshold.warn, half)
+    return ""
 
 
-def _sentence(when: str, hits: int, total: int, threshold: Threshold) -> str:
-    above = f"above {threshold.stop:.2g} and " if hits > threshold.stop * total else ""
-    return (
-        f"{hits} {threshold.metric} of {total} ({when}) are {above}certainly above {threshold.warn:.2g} "
-        f"({threshold.provider})"
-    )
+def _is_certain(hits: int, total: int, rate: float, policy: BreakerPolicy) -> bool:
+    return hits >= policy.min_hits and deviations_above(hits, total, rate) > policy.certainty
+
+
+def _limits(above: float, certainly: float) -> str:
+    return f"above {above:.2g} and certainly above {certainly:.2g}"
+
+
+def _window(policy: BreakerPolicy) -> str:
+    return f"{policy.window} days"
+
+
+def _sentence(when: str, hits: int, total: int, limit: str, threshold: Threshold) -> str:
+    return f"{hits} {threshold.metric} of {total} ({when}) are {limit} ({threshold.provider})"
 
 
 def opened(
@@ -346,5 +401,6 @@ def trial_failed(record: ReputationRecord, thresholds: Iterable[Threshold]) -> t
     for threshold in thresholds:
         hits, total = shares[threshold.metric]
         if hits >= 2 and hits > threshold.stop * total:
-            return threshold.metric, _sentence("the trial", hits, total, threshold)
+            limit = f"above {threshold.stop:.2g}"
+            return threshold.metric, _sentence("the trial", hits, total, limit, threshold)
     return None

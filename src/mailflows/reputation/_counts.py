@@ -127,6 +127,7 @@ class ReputationRecord:
         let: Recipients that were let through in the current trial.
         parts: Kind and key of a smaller scope → the last day it was counted on, and its numbers.
         name: What it is, for an operator; never a person.
+        noted: The day of the last notice in the log.
     """
 
     days: dict[str, list[int]] = field(default_factory=dict)
@@ -138,6 +139,7 @@ class ReputationRecord:
     let: int = 0
     parts: dict[str, list[int]] = field(default_factory=dict)
     name: str = ""
+    noted: int = 0
 
     @classmethod
     def read(cls, document: bytes | None) -> ReputationRecord:

@@ -27,13 +27,14 @@ from mailflows.reputation._breaker import (
     judged,
     large_names,
     large_provider_of,
+    notices,
     opened,
     rates,
     thresholds_for,
     trial_failed,
     without_suspects,
 )
-from mailflows.reputation._counts import Counts, ReputationRecord, Tally, tally_of, tally_of_counts
+from mailflows.reputation._counts import DAY, Counts, ReputationRecord, Tally, tally_of, tally_of_counts
 from mailflows.reputation._readings import ProviderReading, verdicts_of
 from mailflows.reputation._scopes import KINDS, Scope, personal_scopes, scope_named, scopes_of
 
@@ -63,6 +64,7 @@ class Standing(Result):
         rates: Every rate of the window, with its interval.
         reason: Why it was stopped; empty while it is closed.
         until: When a stop, or a trial, ends, in UTC; `None` while it is closed.
+        notices: Rates that an operator should know of, although nothing stops; the log says them once a day.
     """
 
     scope: str
@@ -70,10 +72,11 @@ class Standing(Result):
     rates: tuple[MetricRate, ...]
     reason: str
     until: datetime | None
+    notices: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         why = f": {self.reason}" if self.reason else ""
-        return f"{self.scope}: {self.state}{why}"
+        return "; ".join((f"{self.scope}: {self.state}{why}", *self.notices))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, ready for JSON."""
@@ -82,6 +85,7 @@ class Standing(Result):
             "state": str(self.state),
             "reason": self.reason,
             "until": self.until.isoformat() if self.until else None,
+            "notices": list(self.notices),
             "rates": {
                 str(rate.metric): {"hits": rate.hits, "total": rate.total, "low": rate.low, "high": rate.high}
                 for rate in self.rates
@@ -481,10 +485,10 @@ class Reputation:
         for smaller, counts in (within or {}).items():
             smaller_key = yield "key", (*smaller.parts,)
             parts[f"{KINDS.index(smaller.kind)}:{smaller_key.rpartition(':')[2][:16]}"] = counts
-        was_open, result = False, ReputationRecord()
+        was_open, is_noted, result = False, False, ReputationRecord()
 
         def changed(old: bytes | None) -> bytes:
-            nonlocal was_open, result
+            nonlocal was_open, is_noted, result
             before = advanced(ReputationRecord.read(old), self.policy, now)
             was_open = before.state == BreakerState.OPEN
             if was_open:  # what was under way when it stopped is not news
@@ -493,13 +497,22 @@ class Reputation:
             record = before.after(tally, window=self.policy.window, now=now, parts=parts)
             record = replace(record, name=str(scope))
             found = trial_failed(record, thresholds) or judged(record, thresholds, self.policy)
-            record = record if found is None else opened(record, found[1], self.policy, now)
+            if found is not None:
+                record = opened(record, found[1], self.policy, now)
+            elif self._is_noticed(scope, record, thresholds):
+                record = replace(record, noted=int(now // DAY))
             result = advanced(record, self.policy, now)
+            is_noted = result.noted != before.noted
             return result.write()
 
         yield "update", ((yield "key", (*scope.parts,)), changed)
         standing = self._standing(str(scope), result)
-        return standing, standing.state is BreakerState.OPEN and not was_open
+        return standing, is_noted or (standing.state is BreakerState.OPEN and not was_open)
+
+    def _is_noticed(self, scope: Scope, record: ReputationRecord, thresholds: Iterable[Threshold]) -> bool:
+        """Return whether the log has to say something of a scope that goes on."""
+        is_closed = record.state == BreakerState.CLOSED
+        return is_closed and scope.is_watched and bool(notices(record, thresholds, self.policy))
 
     def _noting(self, flow: Flow, readings: tuple[ProviderReading, ...]) -> Steps[tuple[Standing, ...]]:
         """Open the breaker towards each provider that measured too much, where it is not open already."""
@@ -546,8 +559,10 @@ class Reputation:
         """Say how a record stands, by the numbers that decide."""
         state = BreakerState(record.state)
         until = None if state is BreakerState.CLOSED else to_datetime(record.until)
-        rest, _ = without_suspects(record, thresholds_for(None, self._thresholds), self.policy)
-        return Standing(name, state, rates(rest), record.reason, until)
+        thresholds = thresholds_for(None, self._thresholds)
+        rest, _ = without_suspects(record, thresholds, self.policy)
+        said = notices(record, thresholds, self.policy) if state is BreakerState.CLOSED else ()
+        return Standing(name, state, rates(rest), record.reason, until, said)
 
     def _without_store(self, problem: StoreError, to: tuple[str, ...]) -> ReputationVerdict:
         """Return what the policy says while the store fails to answer."""
@@ -557,7 +572,10 @@ class Reputation:
         return ReputationVerdict(False, (), to, (stop,), degraded=True)  # noqa: FBT003
 
     def _tell(self, standing: Standing) -> None:
-        """Let the log and the hooks know of a stop."""
+        """Let the log know of a notice, and log and hooks of a stop."""
+        if standing.state is BreakerState.CLOSED:
+            _log.warning("%s", standing)
+            return
         _log.warning("stopped: %s", standing)
         self._documents.tell(standing)
 

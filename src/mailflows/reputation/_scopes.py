@@ -45,6 +45,11 @@ class Scope:
         """What tells it from others of the same store."""
         return (str(self.flow), self.kind, self.name, self.provider or "")
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether its notices are logged: once for a campaign and once for the flow, not for each sender."""
+        return not self.provider and self.kind in {"", "campaign"}
+
     def __str__(self) -> str:
         if self.provider:
             return f"{self.flow} to {self.provider}"
