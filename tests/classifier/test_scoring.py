@@ -269,6 +269,35 @@ def test_words_are_never_the_first_reason_beside_a_fact() -> None:
     ]
 
 
+def test_the_wording_names_words_that_no_other_reason_quotes() -> None:
+    """Where there are such words; "unsubscribe" twice says no more than once."""
+    unsubscribe: dict[str, Weights] = {"words-body-unsubscribe": (1.0, 0, 0)}
+    known: dict[str, Weights] = {"b:unsubscribe": (4.0, 0, 0), "b:brunch": (2.5, 0, 0)}
+    letter = "Subject: x\n\nBrunch, every day.\n\nUnsubscribe"
+    both = judged(letter, model(unsubscribe, known)).reasons
+    assert [(one.code, one.evidence) for one in both] == [
+        ("words-unsubscribe", ("Unsubscribe",)),
+        ("wording", ("Brunch",)),
+    ]
+    alone = judged(letter, model(unsubscribe, {"b:unsubscribe": (4.0, 0, 0)})).reasons
+    assert alone[1].evidence == ("Unsubscribe",)
+    weak = judged(letter, model(unsubscribe, known | {"b:brunch": (1.9, 0, 0)})).reasons
+    assert weak[1].evidence == ("Unsubscribe",)
+
+
+def test_a_header_that_settles_it_is_named_once() -> None:
+    """The signal of the same header stands in the rest."""
+    letter = "From: a@b.example\nAuto-Submitted: auto-replied\nSubject: x\n\nI am away."
+    weights: dict[str, Weights] = {
+        "headers-auto-replied": (0, 0, 3.0),
+        "headers-auto-submitted": (0, 0, 2.0),
+        "words-body-first-person": (0, 0, 1.0),
+    }
+    found = Classifier(model(weights)).classify(letter)
+    assert [one.code for one in found.reasons] == ["rule-automatic-reply", "words-first-person"]
+    assert sum(one.weight or 0.0 for one in found.reasons) + found.rest == pytest.approx(found.score)
+
+
 def test_what_was_seen_is_quoted_on_one_line_and_not_too_long() -> None:
     """The last word that does not fit is left out."""
     weights: dict[str, Weights] = {"subject-question": (3, 0, 0), "headers-feedback-id": (2, 0, 0)}
@@ -329,6 +358,10 @@ KNOWN: dict[str, Weights] = {
         ("0000 order", ["order"]),
         ("order 2041", ["order"]),
         ("order https://parcel.example/today shipped", ["shipped"]),
+        ("you don't order gift cards", ["order gift"]),
+        ("l'order", ["l'order"]),
+        ("the shop’s shipped order’s", ["shipped order’s"]),
+        ("wouldn't've today", ["today"]),
         ("gift, card, lamp, sofa", ["gift", "card", "lamp"]),
         ("order, lamp", ["order", "lamp"]),
         ("order, sofa", ["order"]),
@@ -342,6 +375,15 @@ KNOWN: dict[str, Weights] = {
 def test_the_words_that_speak_most_are_named(text: str, found: list[str]) -> None:
     """Neighbours together, four at most; no figure, no short word at the end, and not what is much weaker."""
     assert strongest_passages(texts(body=text), KNOWN, 0) == [("in the text", one) for one in found]
+
+
+def test_a_passage_has_the_whole_of_a_word_with_an_apostrophe() -> None:
+    """Half of "don't" is no word."""
+    known: dict[str, Weights] = {"b:t": (3, 0, 0), "b:need": (2, 0, 0), "b:couldn": (2, 0, 0)}
+    assert strongest_passages(texts(body="You don't need that"), known, 0) == [("in the text", "don't need")]
+    assert strongest_passages(texts(body="We couldn't go"), {"b:couldn": (2, 0, 0)}, 0) == [
+        ("in the text", "couldn't")
+    ]
 
 
 def test_one_short_word_is_named_only_where_nothing_says_more() -> None:

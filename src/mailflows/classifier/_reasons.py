@@ -31,6 +31,9 @@ REASONS = 8
 FEWEST = 3
 """Reasons that are shown even if none of them tells much; choice: a verdict without any convinces nobody."""
 
+_QUOTED = 2
+"""Passages of a concept that its sentence quotes; choice: the evidence has all of them."""
+
 LONGEST_QUOTE = 60
 """Characters of what is quoted; choice: a subject fits, and a table of reasons stays narrow."""
 
@@ -66,6 +69,8 @@ class Evidence:
         shares = _grouped({name: _share(w, self.index) for name, w in score.contributions.items()})
         shares["wording"] = _share(score.wording, self.index)
         zones = self.texts.zones()
+        for code in (same for one in self.first for same in _SAME_AS.get(one.code, ())):
+            shares.pop(code, None)
         told = sorted(shares, key=lambda code: (code in _NOT_TELLING, -abs(shares[code]), code))
         found: list[Reason] = []
         for code in told:
@@ -75,6 +80,7 @@ class Evidence:
             if made and shares[code]:
                 sentence, seen = made
                 found.append(reason(code, sentence, shares[code], seen))
+        found = [self._not_said_twice(one, found, score.wording) for one in found]
         found.sort(key=lambda one: ((one.weight or 0.0) < 0, -abs(one.weight or 0.0)))
         if [one.code for one in found[:1]] == ["wording"] and len(found) > 1 and (found[1].weight or 0.0) > 0:
             found[:2] = found[1], found[0]  # one fact says more than many words together
@@ -112,14 +118,30 @@ class Evidence:
         passages = tuple({p.lower(): p for zone in zones for p in found[zone]}.values())
         sentence = f"it has {words.CONCEPTS[concept]} {_where(zones)}"
         return (
-            f"{sentence}: {_listed(list(map(_quoted, passages[:2])))}" if passages else sentence
+            f"{sentence}: {_listed(list(map(_quoted, passages[:_QUOTED])))}" if passages else sentence
         ), passages
 
-    def _wording(self, shares: Weights) -> tuple[str, tuple[str, ...]] | None:
+    def _not_said_twice(self, one: Reason, others: list[Reason], shares: Weights) -> Reason:
+        """Let the wording name words that no concept quotes, if there are any."""
+        if one.code != "wording":
+            return one
+        said = {
+            word
+            for other in others
+            if other.code in _CONCEPTS
+            for passage in other.evidence[:_QUOTED]
+            for word in passage.lower().split()
+        }
+        made = self._wording(shares, frozenset(said))
+        return reason("wording", made[0], one.weight or 0.0, made[1]) if made else one
+
+    def _wording(
+        self, shares: Weights, said: frozenset[str] = frozenset()
+    ) -> tuple[str, tuple[str, ...]] | None:
         """Return the words that speak most for the likely flow, or for the one that all of them take."""
         # What speaks for the likely flow is not called typical of another, though it may be, even more.
         side = self.index if _share(shares, self.index) > 0 else max(range(3), key=shares.__getitem__)
-        found = strongest_passages(self.texts, self.model.words, side)
+        found = strongest_passages(self.texts, self.model.words, side, said=said)
         if not found:
             return None
         by_place: dict[str, list[str]] = {}
@@ -143,6 +165,12 @@ _NOT_TELLING = frozenset(
         "recipients-named recipients-person recipients-same-domain words-greeting words-unread-language"
     ).split()
 )
+
+_SAME_AS = {
+    "rule-delivery-report": ("headers-delivery-report",),
+    "rule-automatic-reply": ("headers-auto-replied", "headers-auto-submitted"),
+}
+"""Signals that say the same as a clear-cut case: they are counted in the rest."""
 
 _IN_NUMBERS = frozenset(("layout-money", "layout-percent", "layout-dates", "layout-references"))
 

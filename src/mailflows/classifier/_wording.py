@@ -144,8 +144,13 @@ def texts_of(message: Message, reading: Reading) -> Texts:
     )
 
 
-def strongest_passages(texts: Texts, weights: Mapping[str, Weights], side: int) -> list[tuple[str, str]]:
-    """Return (place, passage) of the words and phrases that speak most for a flow, the strongest first."""
+def strongest_passages(
+    texts: Texts, weights: Mapping[str, Weights], side: int, *, said: frozenset[str] = frozenset()
+) -> list[tuple[str, str]]:
+    """Return (place, passage) of the words and phrases that speak most for a flow, the strongest first.
+
+    A passage with a word that was *said* before is left out.
+    """
     found: dict[str, tuple[float, str, str]] = {}
     for place, mark, text in (
         ("in the subject", "s:", texts.subject),
@@ -160,11 +165,11 @@ def strongest_passages(texts: Texts, weights: Mapping[str, Weights], side: int) 
     best: list[tuple[float, str, str]] = []
     for row in ranked:
         told = set(row[2].lower().split())
-        if not any(told & set(other[2].lower().split()) for other in best):
+        if not told & said and not any(told & set(other[2].lower().split()) for other in best):
             best.append(row)
         if len(best) == PASSAGES:
             break
-    strong = [row for row in best if row[0] >= best[0][0] * _WORTH]
+    strong = [row for row in best if row[0] >= ranked[0][0] * _WORTH]
     phrases = [row for row in strong if not _is_slight(row[2])]
     return [(place, passage) for _, place, passage in phrases or strong]
 
@@ -201,7 +206,21 @@ def _passage(text: str, run: list[tuple[re.Match[str], float]], language: str) -
     if said[:half] == said[half:]:  # two links of one text stand side by side: "here here"
         run = run[:half]
     if run:
-        yield sum(strength for _, strength in run), text[run[0][0].start() : run[-1][0].end()]
+        yield sum(strength for _, strength in run), _whole(text, run[0][0].start(), run[-1][0].end())
+
+
+_BEFORE = re.compile(r"\w+['’]\Z")
+_AFTER = re.compile(r"['’]\w{1,12}")
+
+
+def _whole(text: str, start: int, end: int) -> str:
+    """Return a passage with the other half of a word that an apostrophe parts.
+
+    >>> _whole("You don't need to", 8, 14)
+    "don't need"
+    """
+    before, after = _BEFORE.search(text, max(0, start - _LONGEST), start), _AFTER.match(text, end)
+    return text[before.start() if before else start : after.end() if after else end]
 
 
 def _is_slight(passage: str) -> bool:
