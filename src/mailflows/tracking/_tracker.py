@@ -54,7 +54,7 @@ class Tracker:
             listed.
         base_url: Where your own server answers, such as ``https://t.shop.example/``.
         flow: The flow of the messages. Only marketing is tracked unless *any_flow* says so.
-        any_flow: Whether to track professional or transactional mail nevertheless: in most countries
+        any_flow: Whether to track professional or transactional mail nevertheless: in many countries
             that needs the reader's consent, and it harms deliverability.
         opens: Whether to add a pixel.
         clicks: Whether to rewrite links.
@@ -311,7 +311,7 @@ def _checked_flow(flow: Flow | str, *, any_flow: bool) -> Flow:
     flow = Flow(flow)
     if flow is not Flow.MARKETING and not any_flow:
         msg = (
-            f"{flow} mail is not tracked: it needs the reader's consent in most countries and harms "
+            f"{flow} mail is not tracked: it needs the reader's consent in many countries and harms "
             "deliverability; pass any_flow=True if you have it"
         )
         raise ConfigurationError(msg, field="flow")
