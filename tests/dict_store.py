@@ -40,7 +40,13 @@ class DictStore(RowStore):
         """See `RowStore.transaction`."""
         assert keys == sorted(set(keys))
         with self._lock:
-            yield self
+            before = {key: self._kept.get(key) for key in keys}
+            try:
+                yield self
+            except BaseException:
+                for key, row in before.items():
+                    self.put(key, *(row or (None, 0.0)))
+                raise
 
     def get(self, key: str) -> tuple[bytes, float] | None:
         """See `Rows.get`."""

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mailflows._clock import to_datetime, to_unix
 from mailflows._dns import Answer, Question, Status, one_by_one, zone_records
-from mailflows._stores import BucketMeter, DistinctMeter, GcraMeter, MemoryStore, Outcome, WindowMeter
+from mailflows._stores import (
+    BucketMeter,
+    DistinctMeter,
+    GcraMeter,
+    MemoryStore,
+    Outcome,
+    RowStore,
+    WindowMeter,
+)
 from mailflows.errors import StoreError
 
 if TYPE_CHECKING:
@@ -99,6 +110,8 @@ def store_contract(store: Store, *, again: Callable[[bytes], Store] | None = Non
         >>> from mailflows.limits import MemoryStore
         >>> store_contract(MemoryStore())
     """
+    if isinstance(store, RowStore):
+        _try_rows(store)
     _try_counters(store)
     _try_documents(store)
     if again is not None:
@@ -108,6 +121,36 @@ def store_contract(store: Store, *, again: Callable[[bytes], Store] | None = Non
 def _hold(holds: bool, sentence: str) -> None:  # noqa: FBT001 -- what must hold
     if not holds:
         raise AssertionError(sentence)
+
+
+def _try_rows(store: RowStore) -> None:
+    """Try what a transaction must do: lock, keep what was put, and undo what ended with an error."""
+    key = f"contract {secrets.token_hex(8)}"
+    seen: list[tuple[bytes, float] | None] = []
+
+    def look() -> None:
+        with suppress(StoreError), store.transaction([key]) as rows:  # it may give up waiting
+            seen.append(rows.get(key))
+
+    rival = threading.Thread(target=look)
+    with store.transaction([key]) as rows:
+        rival.start()
+        rival.join(0.1)  # choice: one that does not wait for us has long been in by then
+        is_alone = not seen
+        rows.put(key, b"one\0\xff", math.inf)
+    rival.join()
+    _hold(is_alone, "transaction() locks a row that is not there yet")
+    with suppress(StoreError), store.transaction([key]) as rows:
+        _hold(rows.get(key) == (b"one\0\xff", math.inf), "get() returns any bytes, and an endless expiry")
+        rows.put(key, b"two", math.inf)
+        msg = "the contract's own"
+        raise StoreError(msg, store=store.name)
+    with store.transaction([key]) as rows:
+        found = rows.get(key)
+        rows.put(key, None, math.inf)
+    _hold(found is not None and found[0] == b"one\0\xff", "transaction() undoes what ends with an error")
+    with store.transaction([key]) as rows:
+        _hold(rows.get(key) is None, "put() of None removes the row")
 
 
 def _try_counters(store: Store) -> None:
@@ -153,6 +196,12 @@ def _try_documents(store: Store) -> None:
     _hold(not store.swap(key, b"other", b"two"), "swap() changes nothing that is not as it was seen")
     _hold(store.load(key) == b"one", "load() returns what was put there")
     _hold(dict(store.scan(key)) == {key: b"one"}, "scan() finds documents by the beginning of their key")
+    near = (f"{key}_", f"{key}_1", f"{key}x1", f"{key}%1")  # SQL's LIKE takes _ and % for any characters
+    _hold(all(store.swap(one, None, b"one") for one in near), "swap() takes any key")
+    _hold(
+        {one for one, _ in store.scan(f"{key}_")} == set(near[:2]), "scan() takes a prefix as it is written"
+    )
+    _hold(all(store.swap(one, b"one", None) for one in near), "swap() removes what it put")
     _hold(store.swap(key, b"one", None), "swap() to None removes a document")
     _hold(store.load(key) is None, "what was removed is not there")
 

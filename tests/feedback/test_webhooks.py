@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailflows import ConfigurationError, Flow, MessageError
+from mailflows import ConfigurationError, Flow, MessageError, _data
 from mailflows.feedback import PROVIDERS, from_webhook
 from mailflows.feedback._event import BounceReason
-from mailflows.feedback._webhook_table import provider_row
+from mailflows.feedback._signatures import _SCHEMES
+from mailflows.feedback._webhook_table import PATHS, Row, provider_row
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 SECONDS = int(WHEN.timestamp())
+KNOWN_KEYS = {*PATHS, *(field.name for field in fields(Row))} - {"name", "paths"}
 
 SNS = {"Type": "Notification", "MessageId": "n-1", "Timestamp": "2026-01-01T00:00:00Z"}
 SES_BOUNCE = {
@@ -52,6 +56,7 @@ def test_a_hard_bounce(provider: str) -> None:
 def test_a_row_lacks_nothing(provider: str) -> None:
     """A row tells where its provider says what happened, to whom, when and why, and what its words mean."""
     row = provider_row(provider)
+    keys = set(tomllib.loads(_data.read("feedback/webhooks.toml"))[provider])
     kinds = {kind for kind, _ in row.types.values()}
     wanted = {"bounced", "complained", "unsubscribed"}
     if provider == "postal":  # it reports nobody who complains or unsubscribes
@@ -66,8 +71,12 @@ def test_a_row_lacks_nothing(provider: str) -> None:
         **{f"a word for {kind} in [types]": kind not in kinds for kind in wanted},
         "words, which refused and classes are looked up in": bool(row.refused or row.classes)
         and "words" not in row.paths,
+        f"a scheme of _signatures.py in signed, not {row.signed!r}": row.signed not in {"", "sns", *_SCHEMES},
+        "the header of the signature": row.signed == "hmac-sha256" and not row.signature,
+        f"a meaning for {sorted(keys - KNOWN_KEYS)}: mistyped?": bool(keys - KNOWN_KEYS),
     }
-    assert [what for what, is_lacking in lacking.items() if is_lacking] == []
+    found = [what for what, is_lacking in lacking.items() if is_lacking]
+    assert not found, f"[{provider}] lacks " + "; ".join(found)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +17,7 @@ from mailflows.limits import MemoryStore, SQLiteStore
 from mailflows.testing import FixedClock, store_contract
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from mailflows.limits import Store
@@ -458,6 +461,71 @@ def test_a_store_that_breaks_the_contract_is_told_how() -> None:
     """A sentence says what does not hold."""
     with pytest.raises(AssertionError, match="a refusal changes nothing"):
         store_contract(_Leaky())
+
+
+class _Unlocked(DictStore):
+    """A store that lets others in."""
+
+    @contextmanager
+    def transaction(self, keys: Sequence[str]) -> Iterator[DictStore]:
+        """Lock nothing."""
+        del keys
+        yield self
+
+
+class _Half(DictStore):
+    """A store that keeps what was put before an error."""
+
+    @contextmanager
+    def transaction(self, keys: Sequence[str]) -> Iterator[DictStore]:
+        """Lock, and undo nothing."""
+        del keys
+        with self._lock:
+            yield self
+
+
+class _Keeping(DictStore):
+    """A store that removes nothing."""
+
+    def put(self, key: str, value: bytes | None, until: float) -> None:
+        """Write what is a value."""
+        if value is not None:
+            super().put(key, value, until)
+
+
+class _Short(DictStore):
+    """A store whose bytes end at the first zero, as texts in C do."""
+
+    def put(self, key: str, value: bytes | None, until: float) -> None:
+        """Write the beginning."""
+        super().put(key, value and value.partition(b"\0")[0], until)
+
+
+class _Pattern(DictStore):
+    """A store that looks for a prefix with a pattern."""
+
+    def rows(self, prefix: str) -> list[tuple[str, bytes, float]]:
+        """Take an underscore for any character, as LIKE does."""
+        found = re.compile(re.escape(prefix).replace("_", "."))
+        return [(key, *row) for key, row in self._kept.items() if found.match(key)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (_Unlocked, "locks a row that is not there yet"),
+        (_Half, "undoes what ends with an error"),
+        (_Keeping, "put.. of None removes the row"),
+        (_Short, "any bytes"),
+        (_Pattern, "a prefix as it is written"),
+    ],
+)
+def test_rows_that_break_the_contract_are_told_how(
+    kind: type[DictStore], said: str, clock: FixedClock
+) -> None:
+    """Each mistake that a database invites has a sentence."""
+    with pytest.raises(AssertionError, match=said):
+        store_contract(kind(clock))
 
 
 class _Credulous(DictStore):

@@ -60,10 +60,16 @@ class RowStore(ABC):
         >>> from contextlib import contextmanager
         >>> from mailflows.testing import store_contract
         >>> class DictStore(RowStore):
-        ...     kept = {}
+        ...     kept, lock = {}, threading.RLock()
         ...     @contextmanager
         ...     def transaction(self, keys):
-        ...         yield self
+        ...         with self.lock:
+        ...             before = dict(self.kept)
+        ...             try:
+        ...                 yield self
+        ...             except BaseException:
+        ...                 self.kept = before
+        ...                 raise
         ...     def now(self):
         ...         return 1.8e9
         ...     def get(self, key):
