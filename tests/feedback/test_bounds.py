@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -192,6 +193,39 @@ def test_where_fields_say_little_the_text_is_read(text: str, reason: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("said", "text", "reason"),
+    [
+        ("over", "552 5.2.2 The mailbox is full.", "mailbox-full"),
+        ("550 5.1.1", "552 5.2.2 The mailbox is full.", "mailbox-unknown"),
+        ("550 User unknown", "552 5.2.2 The mailbox is full.", "mailbox-unknown"),
+        ("user unknown", "552 5.2.2 The mailbox is full.", "mailbox-full"),
+        ("there is no such user at this server", "552 5.2.2 The mailbox is full.", "mailbox-unknown"),
+    ],
+)
+def test_a_servers_reply_counts_before_the_text_for_people(said: str, text: str, reason: str) -> None:
+    """Unless it is two words without a code: a robot's own, and less than it tells people."""
+    (event,) = parse_bounce(report("Action: failed", f"Diagnostic-Code: smtp; {said}", text=text))
+    assert str(event.reason) == reason
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("smtp; 550 no; go away", "550 no; go away"),
+        (" X-Postfix ;550 no", "550 no"),
+        ("550 no such user; go away", "550 no such user; go away"),
+        ("550 no", "550 no"),
+        (f"{'x' * 29}; 550 no", "550 no"),
+        (f"{'x' * 30}; 550 no", f"{'x' * 30}; 550 no"),
+    ],
+)
+def test_what_was_said_stands_behind_its_type(field: str, said: str) -> None:
+    """A type is one short word before a semicolon (RFC 3464 section 2.1.2); a sentence is none."""
+    (event,) = parse_bounce(report("Action: failed", "Status: 5.0.0", f"Diagnostic-Code: {field}"))
+    assert event.smtp_reply == said
+
+
+@pytest.mark.parametrize(
     ("value", "found"),
     [
         (100_000_000_000, "5138-11-16T09:46:40+00:00"),
@@ -238,6 +272,8 @@ def test_a_date_of_a_cell_has_its_day_first_where_it_can(cell: str, found: str) 
         ('"a', ",", None),
         ("", ",", [""]),
         ("a;b", ";", ["a", "b"]),
+        ('"Ada" Byron,b', ",", ["Ada Byron", "b"]),
+        ('a "quoted" word,b', ",", ['a "quoted" word', "b"]),
     ],
 )
 def test_a_row_is_split_at_its_delimiter(line: str, delimiter: str, cells: list[str] | None) -> None:
@@ -283,6 +319,13 @@ def test_a_column_is_that_of_addresses_where_most_of_it_are(named: int, *, is_ta
     else:
         with pytest.raises(ConfigurationError, match="no column"):
             import_suppressions(suppressions, io.StringIO(f"one,two\n{rows}"))
+
+
+def test_a_short_row_does_not_hide_the_column_of_addresses() -> None:
+    """Cells that a row lacks are left out of the count."""
+    text = "name,who\nAda,ada@x.example\nBob\n\nEve,eve@x.example\n"
+    suppressions = SuppressionList(MemoryStore(), clock=FixedClock())
+    assert import_suppressions(suppressions, io.StringIO(text)).added == 2
 
 
 def test_a_problem_is_told_a_hundred_times() -> None:
@@ -404,7 +447,25 @@ def test_days_are_counted_within_a_window(gap: int, *, is_suppressed: bool) -> N
     assert suppressions.is_suppressed(ADA) is is_suppressed
 
 
-def wave(unknown: int, delivered: int, *, earlier: bool = True, policy: OutagePolicy | None = None) -> bool:
+def dead(address: str, clock: FixedClock) -> Event:
+    """Return a bounce of an address that its provider calls unknown."""
+    return Event(
+        EventType.BOUNCED,
+        address,
+        reason=BounceReason.MAILBOX_UNKNOWN,
+        action=Action.SUPPRESS,
+        time=clock.now,
+    )
+
+
+def wave(
+    unknown: int,
+    delivered: int,
+    *,
+    earlier: bool = True,
+    days: int = 1,
+    policy: OutagePolicy | None = None,
+) -> bool:
     """Return whether addresses that a provider calls unknown are held."""
     clock = FixedClock()
     told: list[object] = []
@@ -413,18 +474,11 @@ def wave(unknown: int, delivered: int, *, earlier: bool = True, policy: OutagePo
     )
     if earlier:
         suppressions.apply(Event(EventType.DELIVERED, "x@big.example", time=clock.now))
-        clock.advance(DAY)
+        clock.advance(days * DAY)
     for number in range(delivered):
         suppressions.apply(Event(EventType.DELIVERED, f"d{number}@big.example", time=clock.now))
     for number in range(unknown):
-        dead = Event(
-            EventType.BOUNCED,
-            f"u{number}@big.example",
-            reason=BounceReason.MAILBOX_UNKNOWN,
-            action=Action.SUPPRESS,
-            time=clock.now,
-        )
-        suppressions.apply(dead)
+        suppressions.apply(dead(f"u{number}@big.example", clock))
     held = suppressions.find("u0@big.example")
     assert held is not None
     assert held.held is bool(told)
@@ -443,6 +497,29 @@ def test_a_provider_that_never_took_mail_is_believed() -> None:
     """It may be dead; one that took mail only today has no earlier day either."""
     assert not wave(30, 0, earlier=False)
     assert not wave(30, 5, earlier=False)
+
+
+@pytest.mark.parametrize(("days", "is_outage"), [(1, True), (7, True), (8, False)])
+def test_a_provider_that_took_mail_within_a_week_is_known(days: int, *, is_outage: bool) -> None:
+    """Before that, nothing is known of it."""
+    assert wave(20, 0, days=days) is is_outage
+
+
+@pytest.mark.parametrize(("later", "told"), [(-1.0, 1), (0.0, 2)])
+def test_an_outage_ends_with_its_pause(later: float, told: int) -> None:
+    """Whatever comes at its end is another one, and told again."""
+    clock = FixedClock()
+    outages: list[Any] = []
+    policy = OutagePolicy(least=1, window=DAY, pause=600.0)
+    suppressions = SuppressionList(
+        MemoryStore(clock=clock), outage=policy, on_outage=outages.append, clock=clock
+    )
+    suppressions.apply(Event(EventType.DELIVERED, "x@big.example", time=clock.now))
+    clock.advance(2 * DAY)
+    suppressions.apply(dead("u0@big.example", clock))
+    clock.advance(600.0 + later)
+    suppressions.apply(dead("u1@big.example", clock))
+    assert len(outages) == told
 
 
 @pytest.mark.parametrize(
@@ -497,3 +574,82 @@ def test_a_refusal_of_a_provider_is_in_its_own_words() -> None:
         BounceReason.MAILBOX_FULL,
         Action.RETRY,
     )
+
+
+@pytest.mark.parametrize(
+    ("reason", "held", "is_bounce"),
+    [
+        ("mailbox-unknown", False, True),
+        ("mailbox-unknown", True, False),
+        ("hard bounce", False, True),
+        ("complained", False, False),
+        ("complained", True, False),
+        ("unsubscribed", False, False),
+    ],
+)
+def test_an_entry_is_a_bounce_where_a_server_is_believed(reason: str, *, held: bool, is_bounce: bool) -> None:
+    """Not where a person asked for it, and not while it is held."""
+    assert Suppression("k" * 32, reason=reason, time=FixedClock().now, held=held).is_bounce is is_bounce
+
+
+@pytest.mark.parametrize("flow", [None, Flow.MARKETING, Flow.TRANSACTIONAL])
+def test_somebody_comes_back_to_the_flow_that_was_left(flow: Flow | None) -> None:
+    """To marketing, where the event names none."""
+    suppressions = SuppressionList(MemoryStore(), clock=FixedClock())
+    for left in (Flow.MARKETING, Flow.TRANSACTIONAL):
+        suppressions.apply(
+            Event(EventType.UNSUBSCRIBED, ADA, action=Action.SUPPRESS, flow=left, provider="brevo")
+        )
+    suppressions.apply(Event(EventType.SUBSCRIBED, ADA, flow=flow, provider="brevo"))
+    stay = {f for f in (Flow.MARKETING, Flow.TRANSACTIONAL) if suppressions.is_suppressed(ADA, flow=f)}
+    assert stay == {Flow.MARKETING, Flow.TRANSACTIONAL} - {flow or Flow.MARKETING}
+
+
+@pytest.mark.parametrize(
+    ("word", "said", "reason"),
+    [
+        ("hard_bounce", "no such user", "mailbox-unknown"),
+        ("blocked", "no such user", "other"),
+        ("blocked", "550 5.1.1 no such user", "mailbox-unknown"),
+    ],
+)
+def test_a_providers_own_words_are_no_reply_of_a_server(word: str, said: str, reason: str) -> None:
+    """Where it did not even try, only a code shows that a server spoke."""
+    (event,) = from_webhook("brevo", {"event": word, "email": ADA, "ts_event": 1.0, "reason": said})
+    assert str(event.reason) == reason
+
+
+BOUNCED: dict[str, Any] = {
+    "eventType": "Bounce",
+    "bounce": {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": ADA}]},
+    "mail": {"messageId": "m", "timestamp": "2026-01-01T00:00:00Z"},
+}
+
+
+@pytest.mark.parametrize("more", [{}, {"detail": {"x": 1}}, {"detail-type": "x"}, {"Type": "x"}])
+def test_a_notification_of_amazon_may_have_a_field_of_an_envelope(more: dict[str, Any]) -> None:
+    """An envelope has both of its fields."""
+    (event,) = from_webhook("amazon_ses", {**BOUNCED, **more})
+    assert event.recipient == ADA
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "events"),
+    [
+        ("Notification", json.dumps(BOUNCED), 1),
+        ("Notification", "Successfully validated SNS topic for Amazon SES event publishing.", 0),
+        ("SubscriptionConfirmation", json.dumps(BOUNCED), 0),
+        ("SubscriptionConfirmation", "You have chosen to subscribe", 0),
+    ],
+)
+def test_only_a_notification_of_sns_holds_events(kind: str, message: str, events: int) -> None:
+    """And only JSON: the rest is about the subscription itself."""
+    envelope = {"Type": kind, "MessageId": "n", "TopicArn": "arn", "Message": message}
+    assert len(from_webhook("amazon_ses", envelope)) == events
+
+
+def test_the_headers_of_a_webhook_are_looked_up_by_name() -> None:
+    """In any case; another header, and what is no header at all, is passed over."""
+    headers: list[Any] = ["X-Tag", {"name": "x-tag", "value": "spring"}, {"name": "Subject", "value": "Hi"}]
+    (event,) = from_webhook("amazon_ses", {**BOUNCED, "mail": {**BOUNCED["mail"], "headers": headers}})
+    assert event.tags == ("spring",)

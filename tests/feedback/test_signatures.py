@@ -256,6 +256,15 @@ def test_a_certificate_that_has_expired() -> None:
     assert not verify_webhook("amazon_ses", **amazon_ses(late), clock=lambda: late)
 
 
+@pytest.mark.parametrize(
+    ("days", "is_true"), [(-1 / 86400, False), (0, True), (9, True), (9 + 1 / 86400, False)]
+)
+def test_a_certificate_is_good_from_its_first_second_to_its_last(days: float, *, is_true: bool) -> None:
+    """Both included (RFC 5280 section 4.1.2.5)."""
+    moment = NOW + days * 86400.0
+    assert verify_webhook("amazon_ses", **amazon_ses(moment), clock=lambda: moment) is is_true
+
+
 def test_a_certificate_is_fetched_after_the_check() -> None:
     """The fetcher is asked for an address of Amazon's, and for no other."""
     asked: list[str] = []
@@ -316,6 +325,21 @@ def test_a_subscription_to_confirm() -> None:
 def test_a_subscription_that_is_not_confirmed(body: bytes) -> None:
     """Another topic, another host, another action, a forgery: there is nothing to fetch."""
     assert confirmation_url(body, topic_arn=ARN, key=certificate(), clock=clock) is None
+
+
+@pytest.mark.parametrize(("away", "is_taken"), [(0, True), (300, True), (301, False)])
+def test_a_subscription_is_confirmed_within_five_minutes(away: float, *, is_taken: bool) -> None:
+    """Of the moment that is signed; None takes any."""
+
+    def late() -> float:
+        return NOW + away
+
+    body = confirmation(CONFIRM)
+    near = confirmation_url(body, topic_arn=ARN, key=certificate(), max_age=300, clock=late)
+    assert (near == CONFIRM) is is_taken
+    assert (
+        confirmation_url(body, topic_arn=ARN, key=certificate(), max_age=None, clock=lambda: NOW) == CONFIRM
+    )
 
 
 @pytest.mark.parametrize("provider", ["amazon_ses", "postal", "resend", "sendgrid"])
