@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 
-from mailflows import check_recipient
+from mailflows import check_list, check_recipient
+from mailflows.recipients import RecipientChecker
 from mailflows.recipients._bounce_rate import Advice, Policy, Prediction, _chance, judge, predict, sample_size
 from mailflows.recipients._domain import DomainFacts
 from mailflows.recipients._health import Census, diagnose, trusted
@@ -14,8 +15,16 @@ from mailflows.recipients._repair import addresses_in, repair, strip_markup
 from mailflows.recipients._report import DomainState
 from mailflows.recipients._signup import looks_random, signup_risk
 from mailflows.recipients._spelling import _distance, correct_domain, looks_like
-from mailflows.recipients._syntax import Address, Unreadable, is_example, is_special_use, read_address
-from mailflows.recipients._traits import domain_traits, grammar_of, local_traits
+from mailflows.recipients._syntax import (
+    Address,
+    Unreadable,
+    is_example,
+    is_special_use,
+    read_address,
+    read_internal,
+)
+from mailflows.recipients._traits import Overrides, domain_traits, grammar_of, local_traits
+from mailflows.testing import FakeDns
 
 
 def labels(length: int, *, last: str = "fr") -> str:
@@ -401,6 +410,15 @@ def test_a_sample_grows_until_a_good_list_passes() -> None:
     assert _chance(10, 3, 0, 0) == _chance(10, 0, 4, 0) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("addresses", [1, 2, 10, 49, 60, 200])
+@pytest.mark.parametrize("expected", [0.0, 0.02, 0.1, 1.0])
+def test_a_sample_allows_no_more_than_the_whole_list(addresses: int, expected: float) -> None:
+    """However bad a list is expected to be: all of it with one too many does not pass."""
+    size, allowed = sample_size(addresses, 0.02, expected=expected)
+    assert size <= addresses
+    assert allowed <= addresses * 0.02
+
+
 POLICY = Policy("a provider", 0.02, "no more", "https://x.example/", date(2026, 1, 1), max_recipients=1000)
 
 
@@ -512,3 +530,51 @@ def test_what_is_known_of_a_domain_is_known_of_those_below() -> None:
         "disposable"
     }
     assert domain_traits("yopmail.com.shop.fr", unicode="yopmail.com.shop.fr").traits == frozenset()
+
+
+def test_free_mail_that_you_call_disposable_is_that_alone() -> None:
+    """Nobody writes to a disposable mailbox because its provider is a large one."""
+
+    def codes(**known: frozenset[str]) -> list[str]:
+        found = domain_traits("gmail.com", unicode="gmail.com", overrides=Overrides(**known))
+        return [reason.code for reason in found.reasons]
+
+    assert codes() == ["free-mail"]
+    assert codes(disposable=frozenset({"gmail.com"})) == ["disposable"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("root@files", True),
+        ("root@files.lan", True),
+        ("ro..ot@files", False),
+        ("ro ot@files", False),
+        ("root@-files", False),
+        ("root@fi_les", False),
+        ("root@", False),
+        ("root@" + labels(249, last="lan"), True),
+        ("root@" + labels(250, last="lan"), False),
+    ],
+)
+def test_an_internal_address_needs_no_dot(text: str, *, is_one: bool) -> None:
+    """But all else that an address needs: a local part, a host name, and at most 254 characters."""
+    assert (read_internal(text) is not None) is is_one
+
+
+def test_a_good_address_needs_no_explanation() -> None:
+    """A sentence is for the person who can mend something."""
+    dns = FakeDns({"shop.fr": {"MX": ["10 mx.shop.fr"]}, "mx.shop.fr": {"A": ["93.184.216.34"]}})
+    checker = RecipientChecker(resolver=dns)
+    good = checker.check("ada@shop.fr")
+    assert (str(good.verdict), good.explain(), good.explain(language="fr")) == ("deliverable", "", "")
+    assert checker.check("ada@nowhere.fr").explain()
+
+
+@pytest.mark.parametrize(("slips", "named"), [(10, 10), (11, 10)])
+def test_ten_typing_errors_are_named(slips: int, named: int) -> None:
+    """The rest stands in the table."""
+    report = check_list([f"ada{number}@gmial.com" for number in range(slips)])
+    line = str(report).partition("Typing errors: ")[2].partition("\n")[0]
+    assert line.count(" → ") == named
+    assert len(report.typos) == slips
