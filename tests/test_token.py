@@ -255,5 +255,5 @@ def test_a_clock_that_is_not_set(year: int) -> None:
 @pytest.mark.parametrize("lifetime", ["x", math.nan, math.inf, timedelta(hours=1)])
 def test_a_lifetime_that_is_no_number_of_seconds(lifetime: Any) -> None:
     """Whatever stands for a lifetime and is none is told what is expected."""
-    with pytest.raises(ConfigurationError, match="a lifetime is between 0 and"):
+    with pytest.raises(ConfigurationError, match="lifetime must be above 0 and at most"):
         signer().to_url(Purpose.CLICK, "a", lifetime=lifetime)

@@ -55,7 +55,7 @@ def seconds_in(duration: object, *, name: str) -> float:
     """Return a duration as seconds.
 
     Raises:
-        ConfigurationError: If it is negative or no duration; *name* is the setting.
+        ConfigurationError: If it is negative or not a duration; *name* is the setting.
 
     >>> seconds_in(timedelta(hours=1), name="ttl")
     3600.0
@@ -63,5 +63,5 @@ def seconds_in(duration: object, *, name: str) -> float:
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
     if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:
         return float(seconds)
-    msg = f"{name} must be seconds or a timedelta, not below zero; got {duration!r}"
+    msg = f"{name} must be a number of seconds or a timedelta, and not negative; got {duration!r}"
     raise ConfigurationError(msg, field=name)

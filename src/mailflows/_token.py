@@ -76,14 +76,15 @@ _PURPOSES = tuple(Purpose)
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a token of ours says.
+    """The content of a signed token.
 
     Attributes:
-        purpose: What it is good for.
-        fields: What was written into it.
+        purpose: What it is valid for.
+        fields: The texts that it carries.
         issued: When it was made, in UTC, to the second.
-        expires: Until when it is valid, in UTC; `None` for always.
-        key_id: Which key signed it, in hexadecimal: an old key whose ID no longer comes back can be removed.
+        expires: When it expires, in UTC; `None` for never.
+        key_id: Which key signed it, in hexadecimal: once an old key's ID no longer comes back, you can remove
+            it.
     """
 
     purpose: Purpose
@@ -94,7 +95,7 @@ class Token:
 
 
 class Signer:
-    """Makes tokens and recognises them.
+    """Makes signed tokens, and verifies those that come back.
 
     Args:
         keys: Secrets of at least 16 bytes, such as ``secrets.token_bytes(32)``. The first one signs; the
@@ -128,30 +129,31 @@ class Signer:
 
         Args:
             purpose: What it is valid for.
-            fields: What to write into it; no addresses, it can be read by anybody.
-            lifetime: Seconds that it holds, rounded up to whole hours; `None` for always.
+            fields: The texts to carry; never an address, because anyone can read them.
+            lifetime: Seconds until it expires, rounded up to whole hours; `None` for never.
 
         Raises:
-            ConfigurationError: If the fields are too long or no text, the lifetime is not positive, or the
+            ConfigurationError: If the fields are too long or not text, the lifetime is not positive, or the
                 clock is before 2020.
         """
         text = _to_base64(self._sign(purpose, fields, lifetime))
         if len(text) > MAX_URL:
-            msg = f"the token would have {len(text)} characters; at most {MAX_URL} are read again"
+            msg = (
+                f"the token would have {len(text)} characters, but at most {MAX_URL} fit; shorten the fields"
+            )
             raise ConfigurationError(msg, field="fields")
         return text
 
     def to_local(self, purpose: Purpose, *fields: str, lifetime: float | None = None) -> str:
         """Return a token as lower-case base32 (RFC 4648 section 6), for the local part of an address.
 
-        Mail systems may change the case of a local part, so none is meant: `from_local` reads any.
+        Mail systems may change the case of a local part, so case carries no meaning: `from_local` reads any.
 
         Args:
             purpose: What it is valid for.
-            fields: What to write into it. All together take at most `LOCAL_ROOM` bytes: one for each
-                field, one for each character, half a one for each digit of a decimal or lower-case
-                hexadecimal number.
-            lifetime: Seconds that it holds, rounded up to whole hours; `None` for always.
+            fields: The texts to carry. Together they take at most `LOCAL_ROOM` bytes: one for each field, one
+                for each character, half a byte for each digit of a decimal or lower-case hexadecimal number.
+            lifetime: Seconds until it expires, rounded up to whole hours; `None` for never.
 
         Raises:
             ConfigurationError: If it would be longer than 64 octets, the lifetime is not positive, or as
@@ -165,7 +167,7 @@ class Signer:
         if (spare := LOCAL_ROOM - (len(raw) - _HEAD - _SIGNATURE)) < 0:
             msg = (
                 f"these fields are {number_of(-spare, 'byte')} too long for the local part of an address; "
-                "shorten the ids, or use numbers, which take half the room"
+                "shorten the ids, or use numbers, which take half the space"
             )
             raise ConfigurationError(msg, field="fields")
         return _to_base32(raw)
@@ -226,7 +228,7 @@ class Signer:
         body, signature = raw[:-_SIGNATURE], raw[-_SIGNATURE:]
         keys = (key for key in self._keys if key.number == raw[1])
         if not any(hmac.compare_digest(_signature(key.secrets[found], body), signature) for key in keys):
-            msg = "this token was not signed with a key that is known here"
+            msg = "this token was not signed with any of these keys; after a rotation, keep the old key, too"
             raise TokenError(msg, reason="signature")
         if found != purpose:
             msg = f"this token is for '{found}', not for '{purpose}'"
@@ -250,7 +252,7 @@ def text_of(value: object) -> str:
 def _several(keys: object) -> tuple[object, ...]:
     """Refuse an empty list, and one key in the place of a list."""
     if isinstance(keys, bytes | str) or not isinstance(keys, Iterable) or not (found := tuple(keys)):
-        msg = "give a list of secret keys, the newest first, such as [secrets.token_bytes(32)]"
+        msg = "pass a list of secret keys, newest first, such as [secrets.token_bytes(32)]"
         raise ConfigurationError(msg, field="keys")
     return found
 
@@ -305,7 +307,10 @@ def _hours(lifetime: object) -> int:
     if lifetime is None:
         return 0
     if not isinstance(lifetime, int | float) or not 0 < lifetime <= _MAX_LIFETIME:
-        msg = f"a lifetime is between 0 and {_MAX_LIFETIME:.0f} seconds, or None for always; not {lifetime!r}"
+        msg = (
+            f"lifetime must be above 0 and at most {_MAX_LIFETIME:.0f} seconds, or None for no expiry; "
+            f"got {lifetime!r}"
+        )
         raise ConfigurationError(msg, field="lifetime")
     return math.ceil(lifetime / _HOUR)
 
@@ -338,7 +343,7 @@ def _encoded(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as problem:
-        msg = f"a field is text in Unicode; the character at position {problem.start} is a lone surrogate"
+        msg = f"a field must be text in Unicode; character {problem.start} is a lone surrogate"
         raise ConfigurationError(msg, field="fields") from None
 
 

@@ -165,7 +165,7 @@ class Message:
         return copy
 
     def __setattr__(self, name: str, value: object) -> None:
-        msg = f"a Message cannot be changed ({name!r})"
+        msg = f"a Message is read-only ({name!r}); make a changed copy with replace()"
         raise AttributeError(msg)
 
     def __getstate__(self) -> dict[str, object]:

@@ -120,7 +120,8 @@ def store_contract(store: Store, *, again: Callable[[bytes], Store] | None = Non
 
 def _hold(holds: bool, sentence: str) -> None:  # noqa: FBT001 -- what must hold
     if not holds:
-        raise AssertionError(sentence)
+        msg = f"this does not hold for the store: {sentence}"
+        raise AssertionError(msg)
 
 
 def _try_rows(store: RowStore) -> None:

@@ -473,7 +473,7 @@ def test_a_report_explains_itself_in_a_paragraph() -> None:
     bad = lint(written(text="Hello", Subject="Re: {{ x }}", Message_ID=""), flow="marketing").explain()
     assert bad.startswith("This marketing message should not be sent yet: it has ")
     assert "To fix before sending: " in bad
-    assert "fix() makes these repairs by itself: " in bad
+    assert "fix() makes these repairs automatically: " in bad
     assert "\n" not in bad
     receipt = written(PAGE, Auto_Submitted="auto-generated", Subject="Your password")
     good = lint(receipt, flow="transactional", clock=lambda: SENT)

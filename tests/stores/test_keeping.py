@@ -123,7 +123,7 @@ def test_a_policy_stands_in_for_a_document(failing: Failing, policy: Any, *, pas
     with pytest.raises(StoreError, match="it is down"):
         keeper.load("x:1")
     asked = len(failing.asked)
-    with pytest.raises(StoreError, match="failing: it failed, and is not tried again for 1 s"):
+    with pytest.raises(StoreError, match="failing: it failed, and will not be retried for 1 s"):
         keeper.load("x:1")
     assert len(failing.asked) == asked
 

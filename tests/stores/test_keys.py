@@ -53,7 +53,7 @@ def _asked(store: Store) -> dict[str, Callable[[], object]]:
 def test_another_secret_is_an_error_whatever_is_asked(opened: Opened, verb: str) -> None:
     """A store that is opened with another secret answers nothing: it would know nobody."""
     SuppressionList(opened(OLD)).add(ADA)
-    with pytest.raises(StoreError, match="give both, the new one first") as caught:
+    with pytest.raises(StoreError, match="pass both, the new one first") as caught:
         _asked(opened(OTHER))[verb]()
     assert caught.value.is_lost
     assert SuppressionList(opened(OLD)).is_suppressed(ADA)

@@ -158,7 +158,7 @@ def _in_utf8(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as problem:
-        msg = f"the template is not UTF-8 at byte {problem.start}; write it in UTF-8 first"
+        msg = f"the template is not UTF-8 at byte {problem.start}; save it as UTF-8 first"
         raise MessageError(msg, position=problem.start) from problem
 
 
@@ -199,7 +199,7 @@ def _written(source: object) -> Raw:
         try:
             return Raw(_by_hand(source, 0), defect="unwritable-message")
         except Exception:  # noqa: BLE001 -- it is not an email message after all
-            msg = f"this {type(source).__name__} cannot be written as bytes: {problem!r}"
+            msg = f"this {type(source).__name__} cannot be converted to bytes: {problem!r}"
             raise MessageError(msg) from problem
 
 

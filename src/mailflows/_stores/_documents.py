@@ -378,7 +378,7 @@ class DocumentKeeper:
         if self.on_error == "raise":
             raise problem
         level = logging.WARNING if problem.is_busy else logging.DEBUG  # an outage is logged once, by `Outage`
-        self._log.log(level, "%s; the policy is %r", problem, self.on_error)
+        self._log.log(level, "%s; on_error is %r", problem, self.on_error)
         return self.on_error == "allow"
 
     def tell(self, *facts: object) -> None:
@@ -447,7 +447,7 @@ class DocumentKeeper:
             return ticket
         if self.on_error == "raise":
             return -1
-        msg = f"{self._name}: it failed, and is not tried again for {self._breaker.pause:.0f} s"
+        msg = f"{self._name}: it failed, and will not be retried for {self._breaker.pause:.0f} s"
         problem = StoreError(msg, store=self._name)
         problem.is_logged = True
         raise problem

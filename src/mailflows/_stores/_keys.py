@@ -254,7 +254,7 @@ class StoreKeys:
         msg = (
             f"{store}: it was written with another secret, and {what}; no entry in it would be found. "
             "Open it with its secret (secret=, or secret_env or secret_file in flows.toml); "
-            "to change that, give both, the new one first"
+            "to rotate it, pass both, the new one first"
         )
         return StoreError(msg, store=store, is_lost=True)
 
@@ -262,6 +262,6 @@ class StoreKeys:
 def _left_over(store: str) -> StoreError:
     msg = (
         f"{store}: documents in it were written with an older secret that was not given, and would not be "
-        "found; give that one, too: secret=[new, old]"
+        "found; pass that one, too: secret=[new, old]"
     )
     return StoreError(msg, store=store, is_lost=True)

@@ -395,7 +395,8 @@ class RedisStore:
     def _lost(self) -> StoreError:
         msg = (
             f"{self.name}: the secret for its hashes is gone, and with it the limits and blocks; the server "
-            "was emptied, or evicts keys (set maxmemory-policy noeviction); see secret="
+            "was emptied, or evicts keys (set maxmemory-policy noeviction); to keep the secret elsewhere, "
+            "pass it as secret="
         )
         return StoreError(msg, store=self.name, is_lost=True)
 

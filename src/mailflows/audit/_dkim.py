@@ -59,7 +59,7 @@ def read_key(text: str) -> DkimKey:
     kind = tags.get("k", "rsa").lower()
     problem, bits, key = "", 0, b""
     if tags.get("v", "DKIM1") != "DKIM1" or "p" not in tags:
-        problem = "it has no p= tag" if "p" not in tags else f"v= is {tags['v'][:20]!r}"
+        problem = "it has no p= tag" if "p" not in tags else f"its v= tag is {tags['v'][:20]!r}, not DKIM1"
     else:
         try:
             key = base64.b64decode("".join(tags["p"].split()), validate=True)

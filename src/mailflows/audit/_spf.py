@@ -149,7 +149,7 @@ class _Evaluation:
         """Evaluate the record of one domain."""
         domain = facts.domain.removesuffix(".").lower()
         if not is_askable(domain) or "." not in domain:
-            return SpfResult.NONE, "it is not a domain that could have a record", ""
+            return SpfResult.NONE, "this is not a valid domain name", ""
         record = yield from self.record(domain)
         if record is None:
             return SpfResult.NONE, f"{domain} has no SPF record", ""
@@ -224,7 +224,7 @@ class _Evaluation:
         """Say whether an included record passes (section 5.2)."""
         result, _, _ = yield from self.domain(replace(facts, domain=target), explain=False)
         if result is SpfResult.NONE:
-            msg = f"{target or 'nothing'} is included but has no record"
+            msg = f"{target or 'an empty name'} is included but has no SPF record"
             raise _PermanentError(msg)
         return result is SpfResult.PASS
 

@@ -118,7 +118,7 @@ def _add_modifier(modifiers: dict[str, str], name: str, content: str, term: str)
         require_macros(content, term)
         return
     if name in modifiers:
-        msg = f"{name}= stands twice"
+        msg = f"{name}= occurs twice"
         raise SpfSyntaxError(msg)
     _require_domain(content, term)
     modifiers[name] = content
@@ -220,7 +220,7 @@ def _require_domain(text: str, term: str) -> None:
         return
     before, dot, last = text.removesuffix(".").rpartition(".")
     if not (before and dot and _TOP_LABEL.fullmatch(last)):
-        msg = f"{_shown(term)}: {_shown(text) or 'nothing'} is not a domain"
+        msg = f"{_shown(term)}: {_shown(text) if text else 'an empty name'} is not a domain"
         raise SpfSyntaxError(msg)
 
 

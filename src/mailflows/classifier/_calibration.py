@@ -57,7 +57,7 @@ def calibration(answers: Sequence[Classification], flows: Sequence[Flow | str], 
     try:
         wanted = [Flow(flow) for flow in flows]
     except ValueError as problem:
-        msg = f"flows are {', '.join(Flow)}: {problem}"
+        msg = f"flows: {problem}"
         raise ConfigurationError(msg, field="flows") from problem
     # What could not be read, or not wholly, is unsure at every threshold.
     judged = [

@@ -35,8 +35,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument(
         "--only", help="repairs, separated by commas; all but inline-css and forms by default"
     )
-    command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow it is for")
-    command.add_argument("--unsubscribe", metavar="URL", help="the https address for List-Unsubscribe")
+    command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow that it is for")
+    command.add_argument("--unsubscribe", metavar="URL", help="the https URL for List-Unsubscribe")
     command.add_argument("--json", action="store_true", help="write what was done as JSON; needs --out")
     command.set_defaults(run=_run)
 

@@ -112,10 +112,9 @@ def fix(
     r"""Repair what `lint` calls fixable, and leave every other byte unchanged.
 
     Visible text and links are unchanged, and a second run changes nothing. Repair before signing: a message
-    with a DKIM signature is left alone unless repairs are named, a part that is signed always is, and so are
-    texts in UTF-16; `FixResult.skipped` says so. An odd
-    form, such as blank lines before the header, is first brought into its normal one, which `FixResult.done`
-    calls ``form``.
+    with a DKIM signature is left alone unless repairs are named in *only*; a signed part, and text in UTF-16,
+    is always left alone; `FixResult.skipped` says so. A malformed header, such as blank lines before it, is
+    normalised first, which `FixResult.done` lists as ``form``.
 
     >>> from mailflows.testing import FixedClock
     >>> result = fix(b"From: a@shop.example\n\nHello\n", only={"date"}, clock=FixedClock())
@@ -124,18 +123,18 @@ def fix(
 
     Args:
         message: What `lint` takes, except a `Message`, which no longer has its bytes.
-        only: Names of repairs; by default all but ``inline-css`` and ``forms``, which change the
-            appearance. A form that is found is named in `FixResult.skipped`. `REPAIRS` lists them.
+        only: Names of repairs, from `REPAIRS`; by default all but ``inline-css`` and ``forms``, which change
+            the appearance. A form that is found is listed in `FixResult.skipped`.
         flow: The flow it is for: Auto-Submitted is set for transactional mail, List-Unsubscribe
             for marketing.
-        unsubscribe: The https address that unsubscribes this recipient with one POST (RFC 8058), with an
-            opaque token in it; without it List-Unsubscribe is skipped.
-        clock: Returns the moment for Date in Unix seconds.
+        unsubscribe: The https URL that unsubscribes this recipient with one POST (RFC 8058), with an opaque
+            token in it; without it List-Unsubscribe is skipped.
+        clock: Returns the time for Date, in Unix seconds.
 
     Raises:
-        MessageError: If it is not a message, or its header has no normal form.
-        ConfigurationError: For a repair or a flow that does not exist, an address that is not https or
-            carries an address in plain text, and for a `Message`.
+        MessageError: If it is not a message, or its header cannot be normalised.
+        ConfigurationError: For a repair or a flow that does not exist, a URL that is not https or contains an
+            address in plain text, and for a `Message`.
     """
     if isinstance(message, Message):
         msg = "a Message has no bytes to repair; pass its source instead"
@@ -176,7 +175,7 @@ def fix_html(html: Template, *, only: Collection[str] | None = None) -> FixResul
         The template as UTF-8 in `FixResult.data`.
 
     Raises:
-        ConfigurationError: For a repair that does not exist, or is none of a page.
+        ConfigurationError: For a repair that does not exist, or does not apply to a page.
         MessageError: If it is a message, or a file that cannot be read.
     """
     names = _wanted(only, _PAGE_REPAIRS)
@@ -231,7 +230,7 @@ def _checked_address(address: str | None) -> str | None:
     if address is None:
         return None
     if not address.startswith("https://") or not address.isascii() or not address.isprintable():
-        msg = "unsubscribe must be an https address in ASCII (RFC 8058 section 3.1)"
+        msg = "unsubscribe must be an https URL in ASCII (RFC 8058 section 3.1)"
         raise ConfigurationError(msg, field="unsubscribe")
     if any(mark in address for mark in "<> ,@") or "%40" in address:
         msg = "unsubscribe must contain an opaque token, and no email address, comma, space or bracket"

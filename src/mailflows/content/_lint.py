@@ -46,7 +46,7 @@ def lint(
 ) -> LintReport:
     r"""Check a message for faults before it is sent.
 
-    Nothing is fetched and nothing is run. Findings of one kind are one finding with a count.
+    Nothing is fetched and nothing is run. Several findings of one kind are reported as one, with a count.
 
     >>> report = lint(b"From: a@shop.example\nSubject: NEW PRICES TODAY\n\nHello", flow="marketing")
     >>> "subject-shouting" in report, report.ok
@@ -54,12 +54,12 @@ def lint(
 
     Args:
         message: The message: bytes, text, a path, an open binary file or an email message object.
-        flow: The flow it is for. Severities differ: an advertisement without a way to unsubscribe is an
-            error, a receipt without one is not. Without a flow, rules that depend on it stay silent.
+        flow: The flow that it is for. Severities differ: an advertisement without a way to unsubscribe is an
+            error, a receipt without one is not. Without a flow, rules that depend on it are not applied.
         clients: ``default`` (the widespread ones), ``all``, or families and clients such as ``gmail`` or
             ``outlook/windows``.
         ignore: Codes or families that are not reported.
-        clock: Returns the moment that Date is compared with, in Unix seconds.
+        clock: Returns the current time, which Date is compared with, in Unix seconds.
 
     Raises:
         MessageError: If it is not a message.

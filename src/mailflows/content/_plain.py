@@ -43,11 +43,10 @@ _CLOSING = frozenset(".,;:!?)]}»”’…%\"'")
 def plain_text(html: Template) -> str:
     """Return the plain text of an HTML page: the visible text, with the targets of links.
 
-    Lists keep their numbers and their depth, a short row of a table is one line, and a struck price stands
-    between tildes. What the style hides is left out, wherever it says so: in a ``style`` attribute, in a
-    style sheet, by ``hidden``. That keeps the preview text, which is meant for the list of messages, out of
-    the text. What a reader can open, as in an accordion, is in. Of a page that is more than any client shows,
-    the bare text is returned.
+    Lists keep their numbers and their depth, a short row of a table is one line, and a struck-through price
+    is put between tildes. Hidden text is left out, whether a ``style`` attribute, a style sheet or ``hidden``
+    hides it. That keeps the preheader, which is meant for the inbox view, out of the text. What a reader can
+    open, as in an accordion, is kept. For a page larger than any client shows, the bare text is returned.
 
     >>> print(plain_text("<h1>Hello</h1><p>See <a href='https://example.org/a'>your order</a>.</p>"))
     Hello

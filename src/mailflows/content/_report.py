@@ -19,15 +19,15 @@ __all__ = ["Code", "LintFinding", "LintReport", "Severity", "Where", "codes"]
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One thing that can be found.
+    """A lint code: one kind of fault, with its severity in each flow.
 
     Attributes:
         name: The stable word, such as ``link-text-mismatch``.
         family: headers, unsubscribe, links, images, size, support, visible, access, spam or flow.
         sentence: What is wrong, for the author of the message.
         reference: The standard, law or page that says so.
-        severities: By flow; the key `None` is for a message whose flow is not known. `None` as a value means
-            that it is not reported.
+        severities: Severity by flow; the key `None` is for a message whose flow is not known. A value of
+            `None` means that it is not reported.
         fix: The repair of `mailflows.content.fix` that removes it, or an empty string.
     """
 
@@ -62,7 +62,7 @@ class Where:
     Attributes:
         part: ``headers``, ``text`` or ``html``.
         line: Line in the decoded part, from 1, or `None` where the whole part is meant.
-        snippet: The beginning of what stands there, at most 80 characters.
+        snippet: The beginning of the source there, at most 80 characters.
     """
 
     part: str
@@ -75,16 +75,16 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class LintFinding(Result):
-    """One thing that should be changed, or known.
+    """One fault that was found, or a hint worth knowing.
 
     Attributes:
         code: The stable word; `codes()` explains it.
         severity: How much it matters in this flow.
         sentence: What is wrong.
         where: The first place.
-        count: How often it was found; one finding stands for all.
+        count: How often it was found; one finding covers all.
         evidence: What it is based on, such as the colours or the names of the features.
-        clients: The clients concerned, such as ``outlook/windows``; empty where it is not about clients.
+        clients: The clients affected, such as ``outlook/windows``; empty if it is not about clients.
         reference: The standard, law or page that says so.
         fix: The repair of `mailflows.content.fix` that removes it, or an empty string.
     """
@@ -131,7 +131,7 @@ class LintReport(Result):
     Attributes:
         findings: All that was found and not ignored.
         flow: The flow whose profile was used, or `None`.
-        data_date: Day of the client support table, as in ``2026-06-29``.
+        data_date: Date of the client support table, such as ``2026-06-29``.
     """
 
     findings: tuple[LintFinding, ...]
@@ -161,13 +161,13 @@ class LintReport(Result):
             for word in reversed(Severity)
             if counted[word]
         )
-        return f"{said or 'nothing found'} ({self.flow or 'flow unknown'})"
+        return f"{said or 'no issues found'} ({self.flow or 'flow unknown'})"
 
     def explain(self) -> str:
         """Return one paragraph for whoever decides whether to send.
 
-        It says whether the message can go, what must be fixed first and what should be, how often, and what
-        `fix` repairs by itself; nothing of the message itself stands in it.
+        It says whether the message can be sent, what must be fixed first and what should be, how often, and
+        what `fix` repairs automatically; it quotes nothing of the message itself.
 
         Example:
             >>> from mailflows.content import lint_html
@@ -196,7 +196,7 @@ class LintReport(Result):
         if warnings := [f for f in self.findings if f.severity is Severity.WARNING]:
             yield f"Worth fixing: {_named(warnings)}"
         if repairs := list(dict.fromkeys(f.fix for f in self.findings if f.fix)):
-            yield f"fix() makes these repairs by itself: {_in_list(repairs)}."
+            yield f"fix() makes these repairs automatically: {_in_list(repairs)}."
         if self.flow is None:
             yield "No flow was given, so rules that depend on it were not applied."
 

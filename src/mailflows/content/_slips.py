@@ -166,7 +166,7 @@ def _dark_mode(draft: Draft) -> Iterator[Note]:
             if has_ground
             else "a text colour but no background colour"
         )
-        yield Note("dark-mode-half", Where("html"), evidence=(f"the dark rules set {said}",))
+        yield Note("dark-mode-half", Where("html"), evidence=(f"the dark-mode rules set {said}",))
         return
     metas = [e for e in draft.page.tree.named("meta") if e.get("name").lower() in _SCHEMES]
     if not any("dark" in meta.get("content").lower() for meta in metas):

@@ -111,7 +111,7 @@ def clients_named(wanted: str | Iterable[str]) -> tuple[str, ...]:
             families = ", ".join(dict.fromkeys(client.partition("/")[0] for client in every))
             msg = (
                 f"there is no client {name!r}; choose from default, all, {families}, "
-                "or a part such as outlook/windows"
+                "or one client such as outlook/windows"
             )
             raise ConfigurationError(msg, field="clients")
         found += meant
@@ -170,8 +170,8 @@ def _note(draft: Draft, code: str, features: dict[Feature, Element | None], colu
 
 
 def _said(feature: Feature, columns: list[int]) -> str:
-    """Return in words how many clients do without."""
+    """Return in words how many clients lack a feature."""
     known = [feature.support[c] for c in columns if feature.support[c] in "yna"]
     none, partly = known.count("n"), known.count("a")
-    words = [f"{none} without" if none else "", f"{partly} partly" if partly else ""]
-    return f"{', '.join(filter(None, words))} of {len(known)}"
+    words = [f"not supported by {none}" if none else "", f"partly supported by {partly}" if partly else ""]
+    return f"{', '.join(filter(None, words))} of {len(known)} clients"

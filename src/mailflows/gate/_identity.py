@@ -109,7 +109,7 @@ def _signatures(flows: FlowSet, route: FlowRoute, message: Message) -> Iterator[
     aligned = {(d, s) for d, s in keys if registrable_domain(d) == from_domain}
     if keys and not aligned:
         sentence = (
-            f"it is signed by {min(keys)[0] or 'no domain'}, which is not aligned with From (RFC 7489 3.1)"
+            f"it is signed by {min(keys)[0] or 'no domain'}, which is not aligned with From (RFC 9989 4.4)"
         )
         yield Doubt("dkim-not-aligned", sentence, is_conflict=True)
     elif aligned and route.dkim_selector and not aligned & _keys(route):

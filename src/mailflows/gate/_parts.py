@@ -238,7 +238,7 @@ def _unsubscribe(parts: Parts, check: Check) -> None:
         check.say("identity", "unsubscribe-added", "List-Unsubscribe was added")
         return
     sentence = (
-        "marketing needs List-Unsubscribe with an https address, and List-Unsubscribe-Post: "
+        "marketing needs List-Unsubscribe with an https URL, and List-Unsubscribe-Post: "
         "List-Unsubscribe=One-Click (RFC 8058; Gmail and Yahoo require it)"
     )
     check.say("identity", "no-one-click-unsubscribe", sentence, parts.on_missing_unsubscribe)

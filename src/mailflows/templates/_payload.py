@@ -50,7 +50,7 @@ def fields_of(payload: object) -> dict[str, object]:
                 is_other = name in found and found[name] != one
                 found[f"{name} ({number + 1})" if is_other else name] = one
     if not is_known:
-        msg = "payload: no template values found; give their mapping to check_fields itself"
+        msg = "payload: no template values found; pass them as a mapping to check_fields() directly"
         raise ConfigurationError(msg, field="payload")
     return found
 

@@ -133,11 +133,11 @@ def _examples(
     try:
         labels = [Flow(str(flow)) for flow in flows]
     except ValueError as problem:
-        msg = f"flows are {', '.join(Flow)}: {problem}"
+        msg = f"flows: {problem}"
         raise ConfigurationError(msg, field="flows") from problem
     names = [f"message {number}" for number in range(len(read))] if sources is None else list(sources)
     if not len(read) == len(labels) == len(names):
-        msg = f"{len(read)} messages, {len(labels)} flows and {len(names)} sources: one of each is needed"
+        msg = f"each message needs a flow and a source; got {len(read)}, {len(labels)} and {len(names)}"
         raise ConfigurationError(msg, field="flows")
     return [
         Example(f"message {number}", label, source, source, "", message)

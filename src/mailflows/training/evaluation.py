@@ -131,7 +131,7 @@ def evaluate(
     """
     if not examples or (groups is not None and len(groups) != len(examples)):
         count = "none" if groups is None else len(groups)
-        msg = f"groups names a group for each example: {len(examples)} examples, {count} groups"
+        msg = f"groups must name one group per example; got {count} groups for {len(examples)} examples"
         raise ConfigurationError(msg, field="groups" if examples else "examples")
     seeing = see((*examples, *extra), n_jobs=n_jobs)
     names = list(groups) if groups is not None else source_groups(examples)

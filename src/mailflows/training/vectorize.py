@@ -81,9 +81,10 @@ class SignalVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Set the columns; *messages* and *flows* are ignored."""
         del messages, flows
         chosen = self.families
-        unknown = set(chosen or ()) - {signal.family for signal in SIGNALS.values()}
+        known = {signal.family for signal in SIGNALS.values()}
+        unknown = set(chosen or ()) - known
         if unknown:
-            msg = f"there is no family {', '.join(sorted(unknown))}"
+            msg = f"there is no family {', '.join(sorted(unknown))}; choose from {', '.join(sorted(known))}"
             raise ConfigurationError(msg, field="families")
         self.feature_names_ = [
             name for name, signal in SIGNALS.items() if chosen is None or signal.family in chosen
