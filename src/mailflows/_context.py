@@ -1,4 +1,4 @@
-"""What is known of an attempt to send: one small record that every part is given."""
+"""What is known about an attempt to send: one small record that is passed to every part."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Context:
     """The context of an attempt to send; anything unknown is `None`.
 
     Attributes:
-        client: IP address of the client that caused the message.
-        form: The form or endpoint that it came from.
-        account: The account that is logged in.
-        template: The template that it was made from.
+        client: IP address of the client that caused the message to be sent.
+        form: The form or endpoint that the message comes from.
+        account: The account that sends it, as authenticated.
+        template: The template that it is made from.
         campaign: The mailing that it belongs to.
-        tenant: The customer for whom it is sent, where several share a system.
+        tenant: The customer on whose behalf it is sent, where several share a system.
         flow: The flow that was declared.
     """
 

@@ -67,10 +67,10 @@ class Rate:
     """One rate of a limit.
 
     Attributes:
-        limit: Units, or different values, per period.
+        limit: Units, or distinct values, per period.
         period: Seconds.
-        burst: Units that may pass at once, where it was said.
-        is_distinct: Whether different values are counted.
+        burst: Units that may pass at once, if given.
+        is_distinct: Whether distinct values are counted.
     """
 
     limit: int
@@ -89,7 +89,7 @@ class Rate:
 
 
 def parse_rates(text: str) -> tuple[Rate, ...]:
-    """Read the rates of a limit as people write them.
+    """Parse the rates of a limit as people write them.
 
     Args:
         text: Rates, separated by ``;``, ``,`` or *and*. A rate is ``N/period``, ``N per period`` or

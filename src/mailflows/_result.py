@@ -1,6 +1,6 @@
-"""What every result is: a value that compares, pickles, becomes JSON, and shows itself.
+"""The base of every result: a value that can be compared, pickled, turned into JSON, and displayed.
 
-A message may be hostile; everything that reaches HTML is escaped here, and nowhere else.
+Mail is hostile input; everything that reaches HTML is escaped here, and nowhere else.
 """
 
 from __future__ import annotations
@@ -80,18 +80,18 @@ class Severity(StrEnum):
 
 
 class View:
-    """What shows itself as small tables in a notebook, and writes the same as a page of its own."""
+    """The base of whatever is displayed as small tables in a notebook, and can be saved as a page."""
 
     __slots__ = ()
 
     def save_html(self, path: str | os.PathLike[str]) -> None:
-        """Write what a notebook shows as a page of its own, without scripts or outside resources."""
+        """Write what a notebook shows as a standalone page, without scripts or external resources."""
         title = self._page_title()
         body = f"<main><h1>{escape(title)}</h1>{self._repr_html_()}</main>"
         Path(path).write_text(to_page(title, body), "utf-8")
 
     def _page_title(self) -> str:
-        """Return the title of a page: by default the words of the class, such as "Lint report"."""
+        """Return the title of the page: by default the name of the class in words, such as "Lint report"."""
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
 
     def _repr_html_(self) -> str:
@@ -105,7 +105,7 @@ class View:
 
 
 class Result(View):
-    """The base of every result: what a frozen, slotted dataclass needs to be shown and kept.
+    """The base of every result: what a frozen, slotted dataclass needs to be displayed and stored.
 
     Equality, pickling and copying come from the fields. A subclass gives `__str__`, one line, and
     `_table`, what a notebook shows.
@@ -118,15 +118,15 @@ class Result(View):
         return {one.name: plain(getattr(self, one.name)) for one in fields(self) if one.repr or one.compare}  # type: ignore[arg-type]
 
     def to_flat(self) -> dict[str, Any]:
-        """Return `to_dict` on one level, as a row of a table: ``reasons.0.code`` for what lies deeper."""
+        """Return `to_dict` flattened, as a row of a table: nested keys become ``reasons.0.code``."""
         return dict(_flat(self.to_dict(), ""))
 
     def _table(self) -> Table:
-        """Return title, header and rows of what a notebook shows; by default one row a field."""
+        """Return title, header and rows of what a notebook shows; by default one row per field."""
         return str(self), ["field", "value"], [(name, str(value)) for name, value in self.to_flat().items()]
 
     def _cells(self) -> dict[str, Cell]:
-        """Return what one line of a table of several results says of it."""
+        """Return the cells of this result in a table of several."""
         return {"result": str(self)}
 
     def __init_subclass__(cls) -> None:
@@ -147,7 +147,7 @@ R_co = TypeVar("R_co", bound=Result, covariant=True)
 class Results(tuple[R_co, ...], View):
     r"""Several results as one table, in a notebook or on a page, such as those of `classify_many`.
 
-    It is a tuple of them. A notebook shows the first twenty; `to_frame` has them all.
+    It is a tuple of results. A notebook shows the first twenty; `to_frame` has them all.
 
     Example:
         >>> from mailflows import Results, classify
@@ -162,12 +162,12 @@ class Results(tuple[R_co, ...], View):
     __slots__ = ()
 
     def to_text(self) -> str:
-        """Return all of them as a plain table."""
+        """Return all results as a plain-text table."""
         header, rows = self._lines(self)
         return to_text(header, rows)
 
     def to_frame(self) -> Any:  # noqa: ANN401 -- pandas is an extra
-        """Return a pandas DataFrame with one row per result; lists such as reasons are left out.
+        """Return a pandas DataFrame with one row per result, without lists such as the reasons.
 
         Raises:
             MissingExtra: If pandas is not installed.
@@ -211,7 +211,7 @@ def _without_lists(value: dict[str, Any]) -> dict[str, Any]:
 
 
 class Permission(Result):
-    """A result whose question is "may it?": it is true exactly where it is allowed."""
+    """A result that says whether something is allowed: true if it is, false if not."""
 
     __slots__ = ()
 
@@ -219,7 +219,7 @@ class Permission(Result):
 
         @property
         def allowed(self) -> bool:
-            """Whether it may."""
+            """Whether it is allowed."""
             ...
 
     def __bool__(self) -> bool:
@@ -228,15 +228,15 @@ class Permission(Result):
 
 @dataclass(frozen=True, slots=True)
 class Reason(Result):
-    """One finding, and how much it counts.
+    """One finding, and its weight.
 
     Attributes:
         code: A stable word in kebab-case, unique within its part, such as ``null-mx``.
         sentence: What it means, in plain English.
         part: The part of the library that says so, such as ``recipients``.
-        parameters: What the sentence is filled with, for a translation of your own.
-        weight: How much it counts, where a score was added up; else `None`.
-        severity: How much it matters, where that is known beforehand; else `None`.
+        parameters: The values in the sentence, for your own translation.
+        weight: Its share of the score, if there is one; else `None`.
+        severity: How serious it is, if that depends on the code alone; else `None`.
         evidence: What was seen: a record, a passage, a line of a list.
     """
 

@@ -10,11 +10,11 @@
     ├── LimitExceeded                   raised only by the raise-style helpers of a limiter
     ├── Refused                         the gate said no, inside an integration
     ├── StoreError(OSError)             the store could not answer
-    ├── TokenError(ValueError)          a tracking, unsubscribe or bounce token that is not ours
+    ├── TokenError(ValueError)          a tracking, unsubscribe or bounce token that is not valid
     └── MissingExtra(ImportError)       names the pip command to type
 
-A refusal or an unsure answer is a return value; these are for misuse and faults. Each error is also a
-subclass of the built-in error that it resembles, and carries what is known as data.
+A refusal or an unsure answer is a return value; exceptions are for misuse and faults. Each error is also a
+subclass of the built-in error that it resembles, and carries its details as attributes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class MessageError(MailflowsError, ValueError):
     """Raised for input that is not a message: empty, a missing file, bytes without a header.
 
     Attributes:
-        position: Offset in bytes at which reading stopped, or `None` where none was read.
+        position: Offset in bytes at which reading stopped, or `None` if nothing was read.
     """
 
     def __init__(self, message: str, *, position: int | None = None) -> None:
@@ -67,10 +67,10 @@ class MessageError(MailflowsError, ValueError):
 
 
 class AddressError(MailflowsError, ValueError):
-    """Raised by ``ensure_*`` for an address that should not be written to.
+    """Raised by ``ensure_*`` for an address that mail should not be sent to.
 
-    The message is a sentence for the person who typed the address; it does not repeat the address,
-    so that it can stand in a log.
+    The message is a sentence for the person who typed the address; it does not repeat the address, so it is
+    safe to log.
 
     Attributes:
         address: What was given.
@@ -84,7 +84,7 @@ class AddressError(MailflowsError, ValueError):
 
 
 class ModelError(MailflowsError, RuntimeError):
-    """Raised for a model file that is damaged or of another schema.
+    """Raised for a model file that is damaged or has a different schema version.
 
     Attributes:
         expected: What the library needs.
@@ -113,7 +113,7 @@ class LimitExceeded(MailflowsError):  # noqa: N818 -- says what happened, not wh
     """Raised by the raise-style helpers of a limiter, such as ``sending()``, for a refusal.
 
     Attributes:
-        decision: The `mailflows.limits.Decision`, with the rule and when to try again.
+        decision: The `mailflows.limits.Decision`: which limit refused, and when to try again.
     """
 
     def __init__(self, message: str, *, decision: Any) -> None:  # noqa: ANN401 -- errors know no part
@@ -136,15 +136,15 @@ class Refused(MailflowsError):  # noqa: N818 -- says what happened, not what is 
 class StoreError(MailflowsError, OSError):
     """Raised when a store cannot answer: unreachable, damaged, full, read-only or too slow.
 
-    What to do without a store is the decision of its user (``on_error``), never a silent default.
+    What happens without a store is for you to decide (``on_error``), never a silent default.
 
     Attributes:
         store: Which one, such as ``SQLite /var/lib/app/limits.db``.
-        is_busy: Whether it is up, but other callers were ahead for longer than the time to wait. Nothing
-            was changed then.
-        is_lost: Whether what it held cannot be read any more, such as after the server was emptied:
-            starting from zero would grant fresh quota.
-        is_logged: Whether the outage it belongs to is in the log already.
+        is_busy: Whether it is up, but other callers kept it busy beyond the timeout. Nothing was changed
+            then.
+        is_lost: Whether its content can no longer be read, such as after the server was flushed: starting
+            from zero would grant fresh quota.
+        is_logged: Whether the outage that caused it has been logged already.
     """
 
     def __init__(self, message: str, *, store: str, is_busy: bool = False, is_lost: bool = False) -> None:
@@ -156,7 +156,7 @@ class StoreError(MailflowsError, OSError):
 
 
 class TokenError(MailflowsError, ValueError):
-    """Raised for a tracking, unsubscribe or bounce token that is not ours or has expired.
+    """Raised for a tracking, unsubscribe or bounce token that is not valid or has expired.
 
     Attributes:
         reason: ``malformed``, ``signature``, ``purpose``, ``expired`` or ``version``.

@@ -1,4 +1,4 @@
-"""A read-only, normalised view of a message: any bytes in, headers, text, HTML and defects out.
+"""A read-only, normalised view of a message: from any bytes to headers, text, HTML and defects.
 
 The standard library's parser builds a tree for changing and writing mail; with its modern policy it
 costs 7 to 16 ms a message and raises on real ones. Here a message is only looked at, so one splitter
@@ -52,7 +52,7 @@ class Envelope:
     """What the sender tells the relay besides the message (RFC 5321 section 2.3.1).
 
     Attributes:
-        sender: The return path of MAIL FROM; empty for a bounce.
+        sender: The address of MAIL FROM; empty for a bounce.
         recipients: The addresses of RCPT TO.
     """
 
@@ -80,7 +80,7 @@ class Part:
 
     @property
     def is_attachment(self) -> bool:
-        """Whether a reader sees a file rather than text."""
+        """Whether a mail client shows it as a file rather than as text."""
         if self.disposition == "attachment" or self.filename:
             return True
         return not self.content_type.startswith(("text/", "multipart/"))
@@ -89,7 +89,7 @@ class Part:
 class Message:
     r"""A read-only view of a message, whatever it was read from.
 
-    Read one with `Message.read`; nothing of it can be changed.
+    Create one with `Message.read`; it cannot be changed.
 
     >>> message = Message.read(b"From: Ada <ada@lovelace.uk>\nSubject: Hello\n\nDear Charles,")
     >>> message.subject, message.sender.domain, message.text
@@ -101,9 +101,9 @@ class Message:
         text: The text/plain parts, joined; empty where there are none.
         html: The text/html parts, joined; empty where there are none.
         defects: What was wrong, as short codes (``missing-boundary``, ``unknown-charset:x``); what was
-            mended is sent in the mended form.
+            repaired is sent as repaired.
         size: Bytes of the whole message.
-        envelope: The envelope, where the caller gave one.
+        envelope: The envelope, if the caller passed one.
     """
 
     __slots__ = (
@@ -132,7 +132,7 @@ class Message:
 
         Args:
             source: What to read. A `Message` is returned as it is, unless *envelope* is given.
-            envelope: Sender and recipients of the SMTP transaction, where they are known.
+            envelope: Sender and recipients of the SMTP transaction, if known.
 
         Raises:
             MessageError: If there is nothing to read or no header was found.
@@ -206,7 +206,7 @@ class Message:
     def recipients(self) -> tuple[Address, ...]:
         """Every mailbox of To, Cc and Bcc, in order and without duplicates.
 
-        What readers take for one address or another is left out: nobody is mailed by a guess.
+        An address that mail clients would read differently is left out: mail is never sent to a guess.
         """
         if self._recipients is None:
             found: dict[str, Address] = {}
@@ -224,14 +224,14 @@ class Message:
 
     @property
     def document(self) -> Document:
-        """The scan of the HTML; that of an empty document if there is none."""
+        """The scanned HTML, or an empty document if there is none."""
         if self._document is None:
             object.__setattr__(self, "_document", scan(self.html))
         return cast("Document", self._document)
 
     @property
     def body(self) -> str:
-        """The text a reader sees: that of the HTML, or the plain part if the HTML has little text."""
+        """The text that a reader sees: from the HTML, or from the plain part if the HTML has little text."""
         if self.html and len(self.document.text) * 4 > len(self.text):
             return self.document.text
         return self.text.strip() or self.document.text

@@ -1,4 +1,4 @@
-"""Tools to test code that sends mail: a fixed clock, a DNS in memory, a store that never refuses."""
+"""Tools to test code that sends mail: a fixed clock, an in-memory DNS, a store that never refuses."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ T = TypeVar("T")
 
 
 class FixedClock:
-    """A clock and timer that move only when you advance them; for every ``clock=`` and ``timer=``.
+    """A clock and timer that moves only when you advance it; for every ``clock=`` and ``timer=``.
 
     Args:
-        start: An aware moment; 1 January 2026 in UTC by default.
+        start: A datetime with a time zone; 1 January 2026 in UTC by default.
 
     Example:
         >>> clock = FixedClock()
@@ -63,12 +63,12 @@ class FixedClock:
         return to_datetime(self._now)
 
     def advance(self, seconds: float | timedelta) -> None:
-        """Let time pass; a negative number sets the clock back."""
+        """Advance the clock; a negative number sets it back."""
         self._now += seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
 
 
 class AllowAll(MemoryStore):
-    """A store whose limits never refuse, to test the code behind them. Mistakes are still errors.
+    """A store whose limits never refuse, to test the code that they guard. Misuse still raises.
 
     Example:
         >>> from mailflows.limits import Limit, Limiter
@@ -99,12 +99,12 @@ def store_contract(store: Store, *, again: Callable[[bytes], Store] | None = Non
     """Check your own store against everything that a store must do.
 
     Args:
-        store: Yours, which may hold other things: the keys that are used begin with ``contract``.
-        again: Opens the same store with another secret, where *store* was opened with one of yours: that
-            must be a `StoreError`, as no entry in it would be found. Not tried by default.
+        store: The store to check; it may hold other data, as all keys used here begin with ``contract``.
+        again: Opens the same store with the secret that it is given, where *store* was opened with a secret
+            of yours: using it must raise a `StoreError`, since no entry would be found. Not tried by default.
 
     Raises:
-        AssertionError: With a sentence that says what does not hold.
+        AssertionError: If the store fails a check; the message says which.
 
     Example:
         >>> from mailflows.limits import MemoryStore
@@ -221,13 +221,13 @@ class FakeDns:
     """A DNS that answers from memory; use it in place of a resolver.
 
     Args:
-        records: ``{"example.org": {"MX": ["10 mx.example.org"]}, …}``. A name that is not there does not
-            exist, unless it lies above one that does; instead of records a name may have one of the words
-            ``"servfail"``, ``"refused"`` and ``"timeout"``.
-        default: What names that are not there get: ``nxdomain``, ``servfail``, ``refused`` or ``timeout``.
+        records: ``{"example.org": {"MX": ["10 mx.example.org"]}, …}``. A name that is not listed does not
+            exist, unless it is the parent of one that does. Instead of records, a name may have
+            ``"servfail"``, ``"refused"`` or ``"timeout"``.
+        default: The answer for all other names: ``nxdomain``, ``servfail``, ``refused`` or ``timeout``.
 
     Attributes:
-        asked: Every question so far, in order.
+        asked: Every query so far, in order.
 
     Example:
         >>> from mailflows.recipients import RecipientChecker
@@ -255,8 +255,8 @@ class FakeDns:
     def from_recording(cls, path: str | os.PathLike[str]) -> FakeDns:
         """Read answers that were recorded as JSON.
 
-        The file is a list of ``{"query": {"name", "type"}, "answer": [texts]}``; a type of ANY means that
-        the name has no records at all.
+        The file is a list of ``{"query": {"name", "type"}, "answer": [texts]}``; the type ANY stands for a
+        name without any records.
         """
         records: dict[str, Any] = {}
         for entry in json.loads(Path(path).read_text("utf-8")):

@@ -1,4 +1,4 @@
-"""A store in the memory of one process: the fastest, shared with nobody."""
+"""A store in the memory of one process: the fastest, not shared."""
 
 from __future__ import annotations
 
@@ -37,16 +37,17 @@ _MASK = (1 << HASH_BITS) - 1
 class MemoryStore:
     """Counters and documents in the memory of this process.
 
-    Expired keys go without a thread: each table has two generations, and once in a span of its meter the
-    older one is dropped. At *max_keys* nothing that still limits is dropped: newcomers share 4,096
-    counters, which can refuse too early but never too late.
+    Expired keys are dropped without a background thread: each table has two generations, and the older one is
+    dropped once per period. At *max_keys*, no active counter is dropped: new keys share 4,096 counters, which
+    may refuse too early but never too late.
 
     Args:
-        max_keys: Keys per meter; one takes about 100 bytes.
-        clock: Returns seconds; if they go back, the store continues from the last moment it saw.
+        max_keys: Keys per rate of a limit; each takes about 100 bytes.
+        clock: Returns the current time in seconds; if it goes back, the store continues from the last time it
+            saw.
 
     Attributes:
-        overflowed: How many charges had to share a counter.
+        overflowed: How often a new key had to share a counter.
 
     Example:
         >>> from mailflows.limits import Limit, Limiter

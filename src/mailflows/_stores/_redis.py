@@ -46,24 +46,25 @@ _log = logging.getLogger("mailflows.limits")
 class RedisStore:
     """Counters and documents in Redis or Valkey, exact across all machines that share the server.
 
-    All limits of a decision are one script, in one round trip, by the server's own clock. Every key has
-    the same hash tag, so that the script also works on a cluster, and counters have a time to live.
+    All limits of a decision are checked by one script, in one round trip, by the server's own clock. Every
+    key has the same hash tag, so that the script also works on a cluster, and counters have a time to
+    live.
 
-    The server must evict nothing (``maxmemory-policy noeviction``): a key that it drops for lack of memory
-    is a lost limit or block. A server that may evict keys causes a warning in the log on first use.
+    The server must not evict keys (``maxmemory-policy noeviction``): every evicted key is a lost limit or
+    block. If it may evict keys, a warning is logged on first use.
 
     Args:
-        client: A client of your own: ``redis.Redis`` or ``valkey.Valkey``, their cluster and sentinel
-            clients, or ``redis.asyncio.Redis`` for the async verbs. Of a plain client the settings of its
-            connections are used, with time limits of their own.
-        scope: What separates applications on one server.
+        client: Your client: ``redis.Redis`` or ``valkey.Valkey``, their cluster and sentinel clients, or
+            ``redis.asyncio.Redis`` for the async methods. From a plain client, only the connection settings
+            are used; the timeouts are those below.
+        scope: A name that separates applications on one server.
         timeout: Seconds after which a server that does not answer counts as down.
         patience: Seconds to wait while all connections are in use; then a decision is refused as busy.
         secret: Key of the hashes that stand for addresses, or several, newest first: the newest writes, and
-            documents of older ones are found. By default one is made and kept on the server, and every
-            decision checks that it is still there: an emptied server is noticed.
-        read_only: Whether the server is only read: no secret is created or taken over, and whatever would
-            write is a `StoreError`.
+            documents of older ones are found. By default one is generated and kept on the server, and every
+            decision checks that it is still there, so a flushed server is noticed.
+        read_only: Whether the server is only read: no secret is created or stored, and any write raises a
+            `StoreError`.
 
     Raises:
         ConfigurationError: If the client cannot execute commands.

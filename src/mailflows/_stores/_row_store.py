@@ -1,4 +1,4 @@
-"""A store of your own over rows: a database with transactions supplies two methods, and the rest is here."""
+"""A base for your own store over rows: you supply two methods for a database with transactions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Rows(Protocol):
         ...
 
     def get(self, key: str) -> tuple[bytes, float] | None:
-        """Return value and expiry of a row, or `None` if there is none."""
+        """Return the value and expiry of a row, or `None` if there is none."""
         ...
 
     def put(self, key: str, value: bytes | None, until: float) -> None:
@@ -48,13 +48,13 @@ class Rows(Protocol):
 class RowStore(ABC):
     """A `Store` over a table of rows: key, value and expiry time.
 
-    A subclass gives `transaction` and `rows`; whatever the database raises it raises as `StoreError`. How
-    limits count, how keys are hashed, and what a document is, is here.
+    A subclass implements `transaction` and `rows`, and raises the database's errors as `StoreError`.
+    Counting, hashing of keys, and documents are implemented here.
 
     Args:
-        name: What logs and errors call it.
-        secret: Key of the hashes that stand for addresses, or several, newest first; by default one is made,
-            and kept in a row.
+        name: Its name in logs and errors.
+        secret: Key of the hashes that stand for addresses, or several, newest first; by default one is
+            generated and kept in a row.
 
     Example:
         >>> from contextlib import contextmanager
@@ -91,8 +91,8 @@ class RowStore(ABC):
     def transaction(self, keys: Sequence[str]) -> AbstractContextManager[Rows]:
         """Return a context manager that locks these rows, existing or not, and commits or rolls back.
 
-        Nobody else may read or write one of them in between. The keys are sorted, so that locks which are
-        taken in this order never wait for each other in a ring.
+        No other transaction may read or write one of them meanwhile. The keys are sorted, so that locks
+        taken in this order cannot deadlock.
 
         Raises:
             StoreError: If the database could not answer.

@@ -47,22 +47,24 @@ _KEYS = f"SELECT key FROM documents {_PIECE}"  # noqa: S608 -- of constants
 class SQLiteStore:
     """Counters and documents in an SQLite file, exact across all threads and processes of one machine.
 
-    The file is opened on first use, by each process for itself, in WAL mode. A killed process
-    loses nothing that was decided; a power cut may lose the last moments (``synchronous=NORMAL``), never
+    The file is opened on first use, by each process for itself, in WAL mode. A killed process loses no
+    decision; a power failure may lose the last few transactions (``synchronous=NORMAL``), but never corrupts
     the file.
 
     Args:
-        path: The file; made with its tables if it is not there. On a local disk: WAL needs shared memory.
-        timeout: Seconds to wait while others are in the file; then a decision is refused as busy.
+        path: The file; it is created if it does not exist. It must be on a local disk: WAL needs shared
+            memory.
+        timeout: Seconds to wait while other processes hold the lock; then a decision is refused as busy.
         secret: Key of the hashes that stand for addresses, or several, newest first: the newest writes, and
-            documents of older ones are found. By default one is made and kept in the file. With your own,
-            kept elsewhere, the file alone tells nobody's address.
-        read_only: Whether the file is opened for reading only: it is not created, no secret is taken
-            over, and whatever would write is a `StoreError`.
-        clock: Returns seconds; if they go back, the store continues from the last moment that it noted.
+            documents of older ones are found. By default one is generated and kept in the file. With a secret
+            of your own, kept elsewhere, the file alone reveals no address.
+        read_only: Whether the file is opened for reading only: it is not created, no secret is stored, and
+            any write raises a `StoreError`.
+        clock: Returns the current time in Unix seconds; if it goes back, the store continues from the last
+            time it saw.
 
     Raises:
-        ConfigurationError: If the path is not a file, such as ``:memory:``, or the timeout is not a time.
+        ConfigurationError: If the path is not a file, such as ``:memory:``, or the timeout is not valid.
 
     Example:
         >>> from mailflows.limits import Limit, Limiter

@@ -1,4 +1,4 @@
-"""What a store is: counters that are decided on together, and small documents that last."""
+"""The interface of a store: counters that are decided on together, and small persistent documents."""
 
 from __future__ import annotations
 
@@ -32,51 +32,52 @@ No meter and key stand twice in one decision."""
 
 
 class Documents(Protocol):
-    """Small pieces of state that outlive a process: blocks, positions, suppressed addresses.
+    """Small pieces of state that survive a restart: blocks, checkpoints, suppressed addresses.
 
     A document is a few hundred bytes under a key of at most 200 printable ASCII characters, such as
-    ``suppressed:global:4f1c…``. It is changed only as a whole, and only by who has seen what it was.
+    ``suppressed:global:4f1c…``. It is replaced only as a whole, by compare-and-swap.
     """
 
     def digest(self, text: str) -> str:
         """Return a keyed hash of 32 hexadecimal digits, the same in every process that shares the store.
 
-        What names a person enters a key only as this. The first four digits are the id of the hash's key.
+        Anything that names a person appears in a key only as such a hash. The first four digits are the ID of
+        the key that made it.
         """
         ...
 
     def load(self, key: str) -> bytes | None:
-        """Return a document, or `None` where there is none, or no longer."""
+        """Return a document, or `None` if there is none, or it has expired."""
         ...
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None) -> bool:
-        """Put *new* in the place of *old*, and say whether *old* still stood there.
+        """Replace *old* with *new* if *old* is still the current content, and return whether it was.
 
         Args:
             key: The document.
-            old: What `load` gave; `None` for "there is none".
+            old: What `load` returned; `None` if there was none.
             new: The new content; `None` to remove it.
-            ttl: Seconds after which it goes by itself; never by default.
+            ttl: Seconds after which it expires; never by default.
 
         Raises:
-            StoreError: If the store could not answer; the document is then as it was, or as wanted.
+            StoreError: If the store could not answer; the document is then either unchanged or replaced.
         """
         ...
 
     def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
-        """Yield every document whose key starts with *prefix*, in no order."""
+        """Yield every document whose key starts with *prefix*, in any order."""
         ...
 
 
 class Outcome:
-    """What a store decided about all charges together.
+    """What a store decided on all charges together.
 
     Attributes:
-        wait: Seconds until everything fits; 0.0 if it did, infinity if it never will.
-        at: When it was taken, in seconds of the store's clock; `None` if nothing was.
-        lease: Seconds after which a reservation is forgotten, or `None` for what was taken for good.
-        is_settled: Whether it was kept or given back, which happens once.
-        is_busy: Whether nothing was decided because others were in front for too long.
+        wait: Seconds until everything fits; 0.0 if it does now, infinity if it never will.
+        at: When the quota was taken, in seconds of the store's clock; `None` if none was.
+        lease: Seconds after which a reservation is released, or `None` if the quota was taken permanently.
+        is_settled: Whether the reservation was kept or given back, which happens once.
+        is_busy: Whether nothing was decided because the store was busy for too long.
     """
 
     __slots__ = (
@@ -117,7 +118,7 @@ class Outcome:
 
     @property
     def allowed(self) -> bool:
-        """Whether it was taken, or, for a look, would be."""
+        """Whether the quota was taken or, for a look, would be."""
         return self.at is not None or self.wait <= 0.0
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -158,10 +159,10 @@ class Store(Documents, Protocol):
 
         Args:
             charges: What to take.
-            within: Seconds that the taker can wait: if everything fits by then, that moment is booked.
-            lease: Seconds after which what was taken is given back, unless `settle` keeps it. The units
-                of a GCRA meter are given back as they drain.
-            look: Change nothing, only say what would be.
+            within: Seconds that the caller can wait: if everything fits by then, that time is booked.
+            lease: Seconds after which the quota is given back, unless `settle` keeps it. The units of a GCRA
+                meter are given back as they drain.
+            look: Change nothing, only return what the decision would be.
 
         Raises:
             StoreError: If the store could not answer.
@@ -177,7 +178,7 @@ class Store(Documents, Protocol):
         ...
 
     def reset(self, charges: Sequence[Charge]) -> None:
-        """Reset the counters of meters and keys; the amounts are ignored.
+        """Reset the counters of these meters and keys; the amounts are ignored.
 
         Raises:
             StoreError: If the store could not answer.

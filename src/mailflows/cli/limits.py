@@ -18,7 +18,7 @@ __all__ = ["add_command"]
 
 KEYS = {
     "to": "the address of a recipient",
-    "client": "the network address of a visitor",
+    "client": "the IP address of a visitor",
     "account": "the name of an account",
     "form": "the name of a form",
     "template": "the name of a template",

@@ -455,7 +455,7 @@ class Gate:
             address: The address, in any spelling; or the name of an account.
 
         Raises:
-            StoreError: If a store could not answer: your order is never dropped silently. Call again.
+            StoreError: If a store could not answer; call again.
         """
         erased: dict[str, int] = {}
         run(forgetting(self._parts, address, erased), self._parts.outages)

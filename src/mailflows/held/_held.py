@@ -74,11 +74,11 @@ class HeldState(StrEnum):
 
     WAITING = "waiting"
     RELEASED = "released"
-    """It is sent with the client's next attempt."""
+    """It will be sent at the client's next attempt."""
 
     SENDING = "sending"
     DROPPED = "dropped"
-    """The next attempt is refused."""
+    """The next attempt will be refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +87,17 @@ class HeldMessage(Result):
 
     Attributes:
         id: Its ID: the same for each attempt to send the same message.
-        flow: The flow that it belongs to, or is to be sent through; `None` where that is not known.
-        mail_from: Its envelope sender; empty for the null sender, or where there is no envelope.
+        flow: The flow that it belongs to, or will be sent through; `None` if not known.
+        mail_from: Its envelope sender; empty for the null sender, or if there is no envelope.
         sender: The address of its From.
         recipients: Its recipients.
         subject: Its subject.
         why: Why it is held, in one line.
         held_at: When it was first held.
         expires: When it is deleted, reviewed or not.
-        size: Its bytes; 0 where they were not kept.
-        state: What becomes of it.
-        is_taken: Whether its sender was told that it was accepted, so that nobody will try again.
+        size: Its size in bytes; 0 if the content was not kept.
+        state: Whether it waits, or was released or dropped.
+        is_taken: Whether its sender was told that it was accepted, so that nobody will retry it.
     """
 
     id: str
@@ -123,15 +123,16 @@ class HeldMessage(Result):
 class HeldMail:
     r"""Keeps messages until a person has reviewed them; see `mailflows.gate.Gate`.
 
-    A message that was answered with 451 stays in the sender's queue, and is sent with the next attempt
-    after `release`; one that was accepted is sent by whoever releases it. The store holds messages as they
-    are: let nobody else read it.
+    A message that was answered with 451 stays in the sender's queue, and is sent at the next attempt after
+    `release`; one that was accepted is sent by whoever releases it. The store holds complete messages in
+    plain text: restrict access to it.
 
     Args:
-        store: Where it is kept: a store of `mailflows.limits`. In memory, it ends with the process.
+        store: Where messages are kept: a store of `mailflows.limits`. A store in memory ends with the
+            process.
         keep: Seconds after which a message is deleted.
-        room: Bytes of all messages together; what does not fit stays with its sender.
-        clock: Returns seconds of Unix time.
+        room: Total size of all messages in bytes; a message that does not fit stays in its sender's queue.
+        clock: Returns the current time in Unix seconds.
 
     Example:
         >>> held = HeldMail()
@@ -172,10 +173,10 @@ class HeldMail:
         flow: Flow | str | None = None,
         why: str = "",
     ) -> HeldMessage:
-        """Hold a message; one that is already held stays as it is.
+        """Hold a message; one that is already held is left unchanged.
 
         Raises:
-            StoreError: If the store could not answer, or holds all that it may.
+            StoreError: If the store could not answer, or is full.
         """
         known = self._described(
             to=tuple(recipients), mail_from=mail_from, sender=sender, subject=subject, flow=flow, why=why
@@ -183,7 +184,7 @@ class HeldMail:
         return drive(self._holding(*_read_whole(raw), replace(known, size=len(raw))), self._index)
 
     def find(self, raw: bytes, *, recipients: Iterable[str], mail_from: str = "") -> HeldMessage | None:
-        """Return the entry of a message that is tried again, or `None`.
+        """Return the entry of a message that is being retried, or `None`.
 
         Raises:
             StoreError: If the store could not answer.
@@ -212,8 +213,8 @@ class HeldMail:
         """Release a message, so that it is sent once.
 
         Args:
-            id: Which.
-            flow: The flow to send it through, for one that belongs to none, or to another.
+            id: The ID of the message.
+            flow: The flow to send it through, if it belongs to none, or to the wrong one.
 
         Raises:
             ConfigurationError: If no held message has this id, or it has no flow and none is given.
@@ -231,7 +232,7 @@ class HeldMail:
         return drive(self._dropping(id), self._index)
 
     def take(self, id: str) -> HeldMessage:  # noqa: A002 -- its name
-        """Note that the client was told the message is accepted, so nobody will try again.
+        """Record that the client was told that the message was accepted, so nobody will retry it.
 
         Raises:
             ConfigurationError: If no held message has this id.
@@ -240,7 +241,7 @@ class HeldMail:
         return drive(self._changing(id, _taken), self._index)
 
     def claim(self, id: str) -> bool:  # noqa: A002 -- its name
-        """Claim a released message for sending, and say whether nobody else has.
+        """Claim a released message for sending, and return whether this call got it.
 
         Raises:
             StoreError: If the store could not answer.
@@ -248,7 +249,7 @@ class HeldMail:
         return drive(self._claiming(id), self._index)
 
     def settle(self, id: str, *, sent: bool) -> None:  # noqa: A002 -- its name
-        """Finish a claimed message: forget it if it was sent, or let it be tried again.
+        """Finish a claimed message: forget it if it was sent, or make it available for another attempt.
 
         Raises:
             StoreError: If the store could not answer.

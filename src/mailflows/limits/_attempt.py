@@ -43,7 +43,7 @@ class Keys(TypedDict, total=False):
     """The keys of an attempt; a limit that counts by a key needs it."""
 
     to: str | Iterable[str] | None
-    """The recipients; those of the message by default."""
+    """The recipients; by default those of the message."""
 
     client: object
     """The caller's IPv4 or IPv6 address, with or without a port, from a source that you trust: never an
@@ -53,31 +53,31 @@ class Keys(TypedDict, total=False):
     """The account that is logged in."""
 
     form: object
-    """Which form or endpoint."""
+    """The form or endpoint."""
 
     flow: object
-    """Which flow."""
+    """The flow."""
 
     template: object
-    """Which template."""
+    """The template."""
 
     campaign: object
-    """Which mailing."""
+    """The mailing."""
 
     tenant: object
-    """Which customer of yours, where several send by one application."""
+    """The customer on whose behalf the message is sent, where several share an application."""
 
     plan: object
-    """What a customer has paid for; nothing is counted by it, a function of rates may ask for it."""
+    """The customer's plan: nothing is counted by it, but a function of rates may use it."""
 
     content: str | bytes | None
-    """What tells two messages apart, for limits per duplicate; subject and text by default."""
+    """What identifies the content, for limits per duplicate; by default subject and text."""
 
     context: Context | None
-    """The same as one record, as a gate passes it on; what is given separately takes precedence."""
+    """The same keys as one record, as a gate passes them on; keys given separately take precedence."""
 
     cost: int | None
-    """Units for keys that all recipients share; the number of recipients by default."""
+    """Units to take from keys that all recipients share; by default the number of recipients."""
 
 
 class Attempt:

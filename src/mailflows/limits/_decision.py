@@ -1,4 +1,4 @@
-"""What a limiter decided, with everything that a caller may want to say or do about it."""
+"""The decision of a limiter, with everything that a caller needs to report it or act on it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["Decision", "LimitReading"]
 
 @dataclass(frozen=True, slots=True)
 class LimitReading(Result):
-    """How one rate of a limit stands after a decision.
+    """The state of one rate of a limit after a decision.
 
     Attributes:
         rule: Name of the limit.
-        per: Kind of its key.
+        per: The kind of key that it counts by.
         limit: Units that fit at once.
         remaining: Units that still fit now.
         reset_after: Seconds until all of them fit again.
@@ -47,16 +47,16 @@ class LimitReading(Result):
 
 
 class Decision(Permission):
-    """Whether an attempt may go on. A decision is true if it may.
+    """Whether an attempt may proceed. A decision is true if it may.
 
-    Nothing but `accepted` and `refused`, which the caller gave, shows an address or another key. Two
-    decisions are equal where they say the same; a copy can be given to `Limiter.report` like the first one.
+    Only `accepted` and `refused`, which echo the caller's recipients, contain an address or another key. Two
+    decisions are equal if their content is; a copy can be passed to `Limiter.report` like the original.
 
     Attributes:
-        outcome: What the store said; `Limiter.report` takes it back.
+        outcome: The store's decision, which `Limiter.report` needs.
         degraded: Whether the store failed to answer, so that the limiter's *on_error* decided.
-        dry_run: Whether the limiter only tries its limits: everything is allowed, and `rule` says which
-            limit would have refused.
+        dry_run: Whether it is a dry run: everything is allowed, and `rule` is the limit that would have
+            refused.
     """
 
     __slots__ = (
@@ -96,7 +96,7 @@ class Decision(Permission):
 
     @property
     def allowed(self) -> bool:
-        """Whether the attempt may go on, perhaps after `delay`."""
+        """Whether the attempt may proceed, perhaps after `delay`."""
         return self._allowed
 
     @property
@@ -112,7 +112,7 @@ class Decision(Permission):
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why it was refused, or would have been in a dry run; none where there were no issues."""
+        """Why it was refused, or would have been in a dry run; empty if there were no issues."""
         if not self._refusing and not self.busy:
             return ()
         if self._problem:
@@ -228,17 +228,17 @@ class Decision(Permission):
         return f"Allowed after {duration(self.delay)}." if self.delay >= 1 else "Allowed."
 
     def for_visitor(self, language: str = "en") -> str:
-        """Return what the visitor of a form is told, without rule, key or count; empty if allowed.
+        """Return a sentence for the visitor of a form, without rule, key or count; empty if allowed.
 
         Show it where the limit is the visitor's own (`per` is ``client`` or ``account``): for a limit about
         a recipient, show what everybody sees.
 
         Args:
-            language: A language as browsers name it (``pt-BR``), or their whole Accept-Language field; there
-                are sentences in fourteen, and English for all others.
+            language: A language tag as browsers send it (``pt-BR``), or the whole Accept-Language field. The
+                sentences are in fourteen languages; any other language gets English.
 
         Raises:
-            ConfigurationError: If it is a word that is no language.
+            ConfigurationError: If *language* is not a language.
 
         Example:
             >>> from mailflows.limits import Limit, Limiter

@@ -1,4 +1,4 @@
-"""A limit: how many, and per what."""
+"""Limits: how many messages or recipients, per which key."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _ignore(_: Limit) -> None:
 
 
 class Limit:
-    """A limit: how many, and per what.
+    """A limit: how many messages or recipients, per which key.
 
     Args:
         rates: Such as ``"3/hour; 10/day"``, ``"500/hour; burst 50"`` or ``"20 distinct/day"``; or a function
@@ -55,22 +55,23 @@ class Limit:
         per: The kind of key it counts by: ``recipient``, ``recipient_domain``, ``client`` (an IPv4 address,
             or the /64 of an IPv6 one), ``client_network`` (/24, /56), ``account``, ``form``, ``flow``,
             ``template``, ``duplicate`` (the same content to the same recipient) or ``global``; a tuple of
-            kinds that count together; or a function of the `Attempt` that returns a key, several (each takes
-            a unit for each time that it is there), or `None`.
-        of: What is counted where rates say ``distinct``: ``recipient`` by default, or another kind.
-        name: How decisions, hooks and headers call it; made of the rates and the key by default.
-        exact: How a window is counted. By default there are never more than N units in any period: up to
-            64 by the times of all units, above by 64 sub-windows, of which the oldest counts whole, so that
-            a unit may count up to 1/64 of the period too long. With `True` up to 1,000 units have their
-            times kept. With `False`, and wherever a burst is given, the rate is steady (GCRA): at most
-            burst + N units in any period, where the burst is N unless it is given.
+            kinds that count together; or a function of the `Attempt` that returns a key, several keys (each
+            takes one unit per occurrence), or `None`.
+        of: What is counted by a ``distinct`` rate: ``recipient`` by default, or another kind.
+        name: Its name in decisions, hooks and headers; by default made from the rates and the key.
+        exact: How a window is counted. By default there are never more than N units in any period: for an N
+            of up to 64 the time of each unit is kept; above that, the period is divided into 64 sub-windows,
+            and a unit may count up to 1/64 of the period too long. With `True`, the times of up to 1,000
+            units are kept. With `False`, and whenever a burst is given, the rate is steady (GCRA): at most
+            burst + N units in any period, where the burst is N by default.
         counts: ``recipients``, so that one message to fifty people takes fifty units, or ``messages``.
-        count_denied: Whether refused attempts count, too, so that whoever keeps trying is refused longer.
-            Only for keys of the sender (client, client_network, account, a function): a refused mail must
-            not use up a victim's quota, or everybody's.
-        exempt: Keys that are not limited, in canonical form, or a function that says so of a key.
-        optional: Whether attempts without the key pass; an error by default, since a limit that silently
-            counts nothing is no limit.
+        count_denied: Whether refused attempts count, too, so that a client that keeps trying stays blocked
+            for longer. Only for keys of the sender (client, client_network, account, a function): a refused
+            message must not use up a victim's quota, or a shared one.
+        exempt: Keys that are not limited, in canonical form, or a function of a key that returns whether it
+            is exempt.
+        optional: Whether attempts without the key pass. By default they raise an error, since a limit that
+            silently counts nothing protects nothing.
 
     Raises:
         ConfigurationError: If the rates cannot be read, or contradict each other or the other arguments.
@@ -144,7 +145,7 @@ class Limit:
 
     @property
     def guarantees(self) -> tuple[str, ...]:
-        """What each rate promises, in words.
+        """What each rate guarantees, in words.
 
         >>> Limit("3/hour; 2000/day", per="account").guarantees  # doctest: +NORMALIZE_WHITESPACE
         ('exact, in any period of that length', 'never more in any day, each counted up to 22 minutes too
@@ -160,7 +161,7 @@ class Limit:
 
         Args:
             scope: What separates limiters that share a store.
-            found: Is told each limit that a function of rates brings up.
+            found: Called with each limit that a function of rates returns.
         """
         limit = copy.copy(self)
         counted_by = self.name if callable(self.per) else self.kind  # two functions may share their name

@@ -49,23 +49,24 @@ _log = logging.getLogger("mailflows.limits")
 class Limiter(View):
     """Decides on attempts to send by all limits at once: all or none.
 
-    A refusal changes nothing, so an attack on one victim costs nobody else anything; the order of the
-    limits does not matter.
+    A refusal uses no quota, so an attack on one victim does not use up anyone else's; the order of the limits
+    does not matter.
 
     Args:
-        limits: What must hold; see `Limit`.
-        store: Where counts live: a `MemoryStore` by default (each process counts for itself), a
+        limits: The limits, all of which must allow an attempt; see `Limit`.
+        store: Where the counters are kept: a `MemoryStore` by default (each process counts for itself), a
             `SQLiteStore` for all processes of a machine, a `RedisStore` for several machines.
         on_error: What to do when the store fails to answer: ``local`` counts in the memory of this process,
-            from what it last saw and up to its share, ``deny`` refuses, ``allow`` allows. By default
-            ``local``: a form stays usable, and never wide open. If a store is only busy, the limiter waits
-            for it.
-        share: The part of each limit that this process takes with ``local``: one divided by the number of
+            from what it last saw and up to its share, ``deny`` refuses, ``allow`` allows. With the default,
+            ``local``, a form stays usable and still limited. If a store is only busy, the limiter waits for
+            it.
+        share: The part of each limit that this process may use with ``local``: one divided by the number of
             processes that share the store.
-        dry_run: Allow everything, and only say what would have been refused: for a first week.
-        name: What separates limiters that share a store. The same limit of the same name is one counter.
-        hooks: Functions that are given every `Decision`, for metrics; what they raise is only logged.
-        sleep: What `wait` waits with; `asleep` is its async twin.
+        dry_run: Allow everything, and only report what would have been refused: for a first week.
+        name: A name that separates limiters that share a store; limiters of the same name share the counters
+            of equal limits.
+        hooks: Functions called with every `Decision`, for metrics; exceptions in them are only logged.
+        sleep: The function that `wait` sleeps with; *asleep* is for the async methods.
 
     Raises:
         ConfigurationError: If there is no limit, or one is given twice.
@@ -128,14 +129,14 @@ class Limiter(View):
         Args:
             message: The message, for its recipients (of the envelope, else To, Cc and Bcc, each mailbox
                 once), or `None`.
-            partial: Where not all recipients fit, take those who do; `Decision.accepted` says who.
-            lease: Seconds after which what was taken is given back unless `report` keeps it; by default it
-                is taken for good.
+            partial: If not all recipients fit, take quota for those that do; see `Decision.accepted`.
+            lease: Seconds after which the quota is given back unless `report` keeps it; by default it is
+                taken permanently.
             keys: What the limits count by; see `Keys`.
 
         Raises:
-            ValueError: If a key is missing that a limit counts by, or one cannot be read, or the lease is
-                not above 0.
+            ValueError: If a key that a limit counts by is missing or cannot be read, or the lease is not
+                above 0.
 
         Example:
             >>> from mailflows.limits import Limit, Limiter
@@ -213,15 +214,15 @@ class Limiter(View):
     def schedule(
         self, message: Source | object | None = None, *, within: float = math.inf, **keys: Unpack[Keys]
     ) -> Decision:
-        """Book the first moment at which an attempt fits, for a queue that sends later.
+        """Book the earliest time at which an attempt fits, for a queue that sends later.
 
         Args:
             message: As `acquire`.
-            within: Seconds from now by which the moment must come; else the attempt is refused.
+            within: Seconds from now within which that must be; otherwise the attempt is refused.
             keys: As `acquire`.
 
         Returns:
-            A decision whose `Decision.delay` says how many seconds to wait. First come, first served.
+            A decision; `Decision.delay` is the number of seconds to wait. First come, first served.
 
         Raises:
             ValueError: As `acquire`.
@@ -251,7 +252,7 @@ class Limiter(View):
 
         Args:
             message: As `acquire`.
-            timeout: Seconds to wait at most. What would take longer is refused at once.
+            timeout: Maximum number of seconds to wait. An attempt that would take longer is refused at once.
             keys: As `acquire`.
 
         Raises:
@@ -274,7 +275,7 @@ class Limiter(View):
         timeout: float = math.inf,  # noqa: ASYNC109 -- what would take longer is refused before it starts
         **keys: Unpack[Keys],
     ) -> Decision:
-        """Do what `wait` does without blocking the event loop; a cancelled call gives its moment back."""
+        """Do what `wait` does without blocking the event loop; a cancelled call gives its turn back."""
         decision = await self.aschedule(message, within=timeout, **keys)
         if decision.delay > 0.0:
             try:
@@ -301,8 +302,8 @@ class Limiter(View):
         """Return the counters of a key, given in plain text; changes nothing.
 
         Args:
-            keys: Such as ``to="ada@example.org"`` or ``client="192.0.2.7"``; limits that count by others are
-                left out.
+            keys: Such as ``to="ada@example.org"`` or ``client="192.0.2.7"``; limits that count by other keys
+                are ignored.
 
         Raises:
             StoreError: If the store could not answer.
@@ -328,10 +329,10 @@ class Limiter(View):
         """Reset the counters of a key, given in plain text, and return how many there were.
 
         Args:
-            keys: As `show`.
+            keys: As for `show`.
 
         Raises:
-            StoreError: If the store could not answer: your order is never dropped silently.
+            StoreError: If the store could not answer; call again.
 
         Example:
             >>> from mailflows.limits import Limit, Limiter
@@ -354,8 +355,8 @@ class Limiter(View):
     def forget(self, address: str) -> int:
         """Forget a person: reset the counters of an address as recipient and as account.
 
-        What is counted per content expires by itself, at the latest after the period of its rate: its key
-        holds a hash of both.
+        Counters per content are not reset; they expire after the period of their rate, because their key is a
+        hash of address and content.
 
         Raises:
             StoreError: If the store could not answer.
@@ -372,10 +373,10 @@ class Limiter(View):
     def penalize(self, units: int = 1, **keys: Unpack[Keys]) -> None:
         """Take extra quota from a key as a penalty, beyond its limit if need be.
 
-        The reward is `report` with ``sent=False``, which gives back what an attempt took.
+        The opposite is `report` with ``sent=False``, which gives back what an attempt took.
 
         Args:
-            units: How many; of each rate at most what it allows at once.
+            units: How many units; at most what each rate allows at once.
             keys: Such as ``client="192.0.2.7"``; limits that count by others are left out.
 
         Raises:
@@ -410,12 +411,12 @@ class Limiter(View):
     ) -> Iterator[Decision]:
         """Reserve quota, send in the block, and keep the quota; an exception gives it back.
 
-        If the process dies in the block, an exact limit forgets the reservation after *lease* seconds, and
-        a steady one as it drains.
+        If the process dies in the block, an exact limit releases the reservation after *lease* seconds, and a
+        steady one as it drains.
 
         Args:
             message: As `acquire`.
-            lease: Seconds that sending may take.
+            lease: Maximum number of seconds that sending may take.
             keys: As `acquire`.
 
         Raises:

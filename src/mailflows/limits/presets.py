@@ -1,6 +1,7 @@
 """Limiters for the usual cases; every number has a source in ``docs/limits.md``.
 
-Each function returns a `Limiter` that can be looked at (``limiter.limits``) and made differently.
+Each function returns a `Limiter`; ``limiter.limits`` shows its limits, so you can build a variant of your
+own.
 """
 
 from __future__ import annotations
@@ -55,13 +56,14 @@ class Settings(TypedDict, total=False):
 
 
 def web_form(store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
-    """Return a limiter for mail that a form on a web site causes: sign-up, password reset, contact.
+    """Return a limiter for mail that a form on a web site triggers: sign-up, password reset, contact.
 
-    It needs the recipient, and ``client=``, the visitor's network address; ``form=`` and ``template=`` where
-    there are several. One visitor reaches few people, and one person is reached a few times only.
+    It needs the recipient and ``client=``, the visitor's IP address, plus ``form=`` and ``template=`` if
+    there are several. One visitor can cause mail to few people, and each person gets only a few messages.
 
     Args:
-        store: Where counts live; a `SQLiteStore` or `RedisStore` where several processes serve the form.
+        store: Where the counters are kept; a `SQLiteStore` or `RedisStore` if several processes serve the
+            form.
         settings: See `Limiter`.
 
     Example:
@@ -88,10 +90,10 @@ def web_form(store: Store | None = None, **settings: Unpack[Settings]) -> Limite
 
 
 def background(store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
-    """Return a limiter for mail that a job sends, and no visitor caused: Celery, cron, `mail_admins`.
+    """Return a limiter for mail from a job that no visitor triggered: Celery, cron, `mail_admins`.
 
-    It needs the recipient alone. A `Gate` asks it by itself instead of `web_form` for mail without a client.
-    A job that went wrong writes the same to the same person again and again: that is what it stops.
+    It needs only the recipient. For mail without a client, a `Gate` uses it automatically instead of
+    `web_form`. It stops a runaway job, which sends the same message to the same person again and again.
 
     Args:
         store: Where counts live.
@@ -116,8 +118,8 @@ def background(store: Store | None = None, **settings: Unpack[Settings]) -> Limi
 def contact_form(store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
     """Return a limiter for a form whose mail always goes to its owner: contact, support, quotation.
 
-    It needs ``client=``, the visitor's network address, and the recipient, who is the owner; ``form=`` where
-    there are several. The owner may get much; one visitor may send little, and the same text once.
+    It needs ``client=``, the visitor's IP address, and the recipient, who is the owner, plus ``form=`` if
+    there are several. The owner may receive many messages; one visitor may send few, and the same text once.
 
     Args:
         store: Where counts live.
@@ -142,13 +144,13 @@ def contact_form(store: Store | None = None, **settings: Unpack[Settings]) -> Li
 
 
 def account(provider: str, store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
-    """Return a limiter of what a provider says that one account may send; it needs ``account=``.
+    """Return a limiter with the limits that a provider sets for one account; it needs ``account=``.
 
-    A message that its own limit refuses costs nothing; one that the provider refuses may cost the account.
+    A message refused here costs nothing; one refused by the provider may cost you the account.
 
     Args:
-        provider: Of ``data/limits/accounts.toml``, such as ``gmail`` or ``microsoft-365``, in any common
-            spelling: ``Microsoft 365`` and ``Office 365``, too.
+        provider: A provider in ``data/limits/accounts.toml``, such as ``gmail`` or ``microsoft-365``, in any
+            common spelling: ``Office 365`` works, too.
         store: Where counts live.
         settings: See `Limiter`.
 
@@ -210,8 +212,7 @@ def professional(store: Store | None = None, **settings: Unpack[Settings]) -> Li
 def campaign(store: Store | None = None, **settings: Unpack[Settings]) -> Limiter:
     """Return a limiter for mail to a list; ``template=`` or ``content=`` names the mailing.
 
-    Nobody gets one mailing twice, or is written to too often. The pace towards each provider is the
-    business of a `Pacer`.
+    Nobody gets the same mailing twice, or mail too often. For the pace towards each provider, use a `Pacer`.
 
     Args:
         store: Where counts live.

@@ -1,4 +1,4 @@
-"""The pacer: for each destination provider, as fast as it accepts mail, and no faster."""
+"""The pacer: sends to each mailbox provider as fast as it accepts mail, and no faster."""
 
 from __future__ import annotations
 
@@ -57,25 +57,26 @@ Our choice, tried on benchmarks/limits_pacing.py."""
 
 
 class Pacer(View):
-    """Paces messages, so that each provider gets mail as fast as it accepts it, and no faster.
+    """Paces messages, so that each mailbox provider gets mail as fast as it accepts it, and no faster.
 
     Domains are grouped by the provider that receives their mail. Turns are booked in the store, so that all
-    processes share one pace. When a provider says "too fast", all slow down at once, and recover in steps.
+    processes share one pace. When a provider throttles, all of them slow down at once, and recover in steps.
 
     Args:
         store: Where turns, paces and checkpoints are kept: a `MemoryStore` by default, for one process.
-        resolver: What asks for MX records, such as the one of `mailflows.recipients`; by default none, and
+        resolver: The resolver for MX records, such as that of a `RecipientChecker`; by default none, and
             domains are grouped by a table of the large providers' domains.
         rates: Your own rates, such as ``{"google": "50/s", "default": "1/s"}``: by a provider's name in
             any common spelling, or by the domain of its mail hosts or mailboxes.
-        connections: Connections at once, in the same way: ``{"google": 20}``.
-        scope: What separates senders that share a store, such as the IP address: a provider judges each.
-        clock: Returns seconds since 1970.
-        sleep: What `stream` waits with; `asleep` is its async twin.
+        connections: Concurrent connections, in the same way: ``{"google": 20}``.
+        scope: A name that separates senders that share a store, such as the IP address, because a provider
+            judges each one separately.
+        clock: Returns the current time in Unix seconds.
+        sleep: The function that `stream` sleeps with; *asleep* is for the async methods.
 
     Raises:
-        ConfigurationError: If a rate cannot be read, no such provider is known, or a number of connections
-            is less than 1.
+        ConfigurationError: If a rate cannot be parsed, a provider is not known, or a number of connections is
+            less than 1.
 
     Example:
         >>> pacer = Pacer(rates={"google": "10/s"})
@@ -117,11 +118,12 @@ class Pacer(View):
         """Book the next turn for a recipient's provider.
 
         Args:
-            to: An address, or a message, of which the first recipient counts.
-            within: Seconds that the caller can wait; a later turn is not booked, and the slot is false.
+            to: An address, or a message, whose first recipient counts.
+            within: Seconds that the caller can wait; if the turn would be later, none is booked, and the slot
+                is false.
 
         Returns:
-            The turn. Wait for `Slot.delay`, or give `Slot.not_before` to a queue; then report the outcome.
+            The turn. Wait for `Slot.delay`, or pass `Slot.not_before` to a queue; then report the outcome.
 
         Raises:
             StoreError: If the store could not answer.
@@ -142,24 +144,26 @@ class Pacer(View):
         to: Callable[[T], Any] | None = None,
         look_ahead: int = 1000,
     ) -> Iterator[tuple[T, Slot]]:
-        """Yield each message when it is its turn, and wait in between.
+        """Yield each message when its turn comes, and wait in between.
 
         A provider that is slow or suspended does not hold up the others, as long as fewer than
         *look_ahead* messages wait for it. Report the outcome to each slot, even if you skipped it: until
         then its connection counts as open, for five minutes at most.
 
         Args:
-            messages: Read lazily, each when there is nothing to send.
-            resume: Name of this run. With it, a message is done once its slot has an outcome; after a
-                crash, the same messages in the same order with the same name resume with those that are not
-                done. What a process was sending when it died is yielded again. Each message is claimed
-                before it is yielded, so that a second process with the same name helps and sends nothing
-                twice. Leave nothing out that an earlier start had: skip it when it comes (`Slot.skipped`).
-            to: Returns the address or message whose provider counts; by default the item itself.
-            look_ahead: Maximum number of messages that are held.
+            messages: The messages, read lazily, one whenever there is nothing to send.
+            resume: Name of this run. With it, a message is done once its slot has an outcome; after a crash,
+                pass the same messages in the same order with the same name to continue with those that are
+                not done. What a process was sending when it died is yielded again. Each message is claimed
+                before it is yielded, so that a second process with the same name shares the work and sends
+                nothing twice. Do not drop messages that an earlier start had: skip them when they come
+                (`Slot.skipped`).
+            to: A function of the item that returns the address or message whose provider counts; by default
+                the item itself.
+            look_ahead: Maximum number of messages held in memory.
 
-        What cannot be read is given out like a message without a recipient. If *messages* itself fails,
-        what was read before is given first, and then the error raised.
+        An item that cannot be parsed is yielded like a message without a recipient. If *messages* itself
+        fails, what was read before is yielded first, and then the error is raised.
 
         Raises:
             ValueError: If *look_ahead* is less than 1.

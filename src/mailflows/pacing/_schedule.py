@@ -20,13 +20,14 @@ class Schedule:
     """How many messages may be sent on each day of sending; unlimited after the last one.
 
     Args:
-        limits: Messages on the first, second, … day. No day allows less than the one before.
+        limits: Messages on the first, second, … day. No day may allow less than the one before.
         per: ``day``, or ``hour`` where each limit holds for an hour of its day.
-        source: Where the numbers are from.
-        is_ours: Whether the steps are a convention of this library: the provider publishes only the ends.
+        source: Where the numbers come from.
+        is_ours: Whether the steps are a convention of this library, because the provider publishes only start
+            and end.
 
     Raises:
-        ConfigurationError: If there is no step, one is not a whole number of at least 1, or they fall.
+        ConfigurationError: If there is no step, one is not a whole number of at least 1, or they decrease.
 
     Example:
         >>> Schedule((50, 100, 500))
@@ -61,8 +62,8 @@ class Schedule:
     def named(cls, name: str) -> Schedule:
         """Return a published schedule: ``sendgrid-daily``, ``sendgrid-hourly`` or ``ses``.
 
-        Of Amazon SES only the ends are published (50,000 a day after 45 days); the steps are ours, and
-        `is_ours` says so.
+        Amazon SES publishes only the end (50,000 a day after 45 days); the steps are ours, and `is_ours` says
+        so.
 
         Raises:
             ConfigurationError: If there is no such schedule.

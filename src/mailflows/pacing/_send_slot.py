@@ -1,4 +1,4 @@
-"""A turn to send one message to a provider, and what came of it."""
+"""A turn to send one message to a provider, and its outcome."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Slot:
         delay: Seconds to wait, counted from when it was booked; infinity if nothing was booked.
         not_before: The same as a moment, in seconds of the pacer's clock (since 1970 by default).
         connections: Connections to the provider that may be open at once.
-        open: Those that were open when a stream gave this turn; 0 where nobody counts.
+        open: Connections that were open when a stream yielded this turn; 0 outside of a stream.
     """
 
     __slots__ = ("_tell", "connections", "delay", "not_before", "open", "provider")
@@ -54,8 +54,8 @@ class Slot:
             text: What the server said.
 
         Raises:
-            ValueError: If the code is none, see `mailflows.feedback.read_reply`.
-            StoreError: If the store could not keep it; say it again.
+            ValueError: If it is not a reply code; see `mailflows.feedback.read_reply`.
+            StoreError: If the store could not answer; report it again.
         """
         return self._report(read_reply(code, text, provider=self.provider))
 
@@ -66,14 +66,14 @@ class Slot:
     def skipped(self) -> None:
         """Report that nothing was sent, for example because the address is suppressed by now.
 
-        The message is done, its connection is free, and the pace learns nothing.
+        The message is done, its connection is free, and the pace is unchanged.
         """
         self._report(Reply(250))
 
     def failed(self, problem: BaseException) -> Reply:
         """Report an exception of smtplib or aiosmtplib, and return its meaning.
 
-        One that holds no reply, such as a lost connection, says nothing about the pace.
+        An exception without a reply, such as a lost connection, says nothing about the pace.
         """
         code, text = _reply_of(problem)
         return self.result(code, text) if code else self._report(_LOST)

@@ -1,4 +1,4 @@
-"""Warm-up: a new IP address or domain sends a little more on each day of sending."""
+"""Warm-up: sending a little more each day from a new IP address or domain."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ IDLE = 30 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Allowance(Permission):
-    """How many of the requested messages may be sent now; true only if all may.
+    """How many of the requested messages may be sent now. True only if all may.
 
     Attributes:
         requested: Messages that were asked for.
         granted: Messages that may be sent now, and are counted.
-        step: Day of sending, from 1; one more than the schedule has when it is over.
+        step: Day of sending, from 1; after the end of the schedule, its number of days plus 1.
         limit: Messages that this day (or hour) allows, or `None` when the schedule is over.
-        remaining: Messages that are left of it, or `None`.
+        remaining: Messages left in this day (or hour), or `None` when the schedule is over.
         retry_after: Seconds until more may be sent; 0.0 if all were granted.
         finished: Whether the schedule is over, so that nothing is limited.
     """
@@ -63,16 +63,16 @@ class Allowance(Permission):
 
 @dataclass(frozen=True, slots=True)
 class WarmUpState(Result):
-    """How far a warm-up has come.
+    """The progress of a warm-up.
 
     Attributes:
         name: What is warmed up.
-        provider: For which provider, or `None` for all.
-        step: Day of sending that a message now would belong to, from 1.
+        provider: The mailbox provider that it is for, or `None` for all.
+        step: The day of sending that a message sent now would count for, from 1.
         steps: Days that the schedule has.
         per: ``day`` or ``hour``.
         limit: Messages that this day (or hour) allows, or `None` when the schedule is over.
-        used: Messages that were granted in it.
+        used: Messages granted so far in this day (or hour).
         last_sent: When something was last granted, in UTC; `None` if never.
         finished: Whether the schedule is over.
     """
@@ -141,15 +141,16 @@ class _Place(NamedTuple):
 
 
 class WarmUp:
-    """Warms up an IP address or domain: allows a little more on each day of sending.
+    """Warms up an IP address or domain: allows a little more mail on each day of sending.
 
     Days are calendar days in UTC, and only days on which something was granted count: a day without
     sending repeats its step on the next day. After more than 30 days without sending, the warm-up starts
-    over. Several processes share a warm-up through their store, and are never granted more together.
+    over. Processes that share a store share the warm-up, and together are never granted more than it allows.
 
     Args:
-        schedule: The name of a published schedule (see `Schedule.named`), or one of your own.
-        store: Where the place is kept. It must last: in a `MemoryStore` each start is a first day.
+        schedule: The name of a published schedule (see `Schedule.named`), or a `Schedule` of your own.
+        store: Where the progress is kept. It must be persistent: with a `MemoryStore`, every restart is day
+            1.
         name: What is warmed up, such as the IP address or the domain.
         clock: Returns seconds since 1970.
 
@@ -180,11 +181,11 @@ class WarmUp:
         self._clock = clock
 
     def acquire(self, n: int = 1, *, provider: str | None = None) -> Allowance:
-        """Take as many of *n* messages as today allows.
+        """Take quota for as many of *n* messages as today allows.
 
         Args:
-            n: Messages that are to be sent.
-            provider: For which provider, where each has its own warm-up; by default for all.
+            n: Number of messages to be sent.
+            provider: The mailbox provider, if each has its own warm-up; by default all.
 
         Raises:
             ValueError: If *n* is not a whole number of at least 1.
@@ -209,7 +210,7 @@ class WarmUp:
         return await asyncio.to_thread(self.acquire, n, provider=provider)
 
     def state(self, *, provider: str | None = None) -> WarmUpState:
-        """Return how far the warm-up is; changes nothing.
+        """Return the progress of the warm-up; changes nothing.
 
         Args:
             provider: As `acquire`.

@@ -57,7 +57,7 @@ class BreakerState(StrEnum):
     """Mail is stopped for a time."""
 
     HALF_OPEN = "half-open"
-    """A few messages are sent, to see whether the problem is over."""
+    """A few messages are let through, to see whether the problem is over."""
 
 
 class Metric(StrEnum):
@@ -79,11 +79,12 @@ class Threshold:
 
     Attributes:
         metric: What is counted.
-        warn: The share to stay below, in [0, 1]. Bounces and blocks that stay above it stop.
+        warn: The rate to stay below, as a share in [0, 1]. Bounces and blocks that stay above it stop the
+            flow.
         stop: The share that has consequences.
         provider: Who measures it, such as ``gmail`` or ``ses``.
-        source: Where it is said.
-        notice: The share above which the operator is told, and nothing stops; `None` for never.
+        source: Where it is published.
+        notice: The share above which the operator is notified, but nothing is stopped; `None` for never.
     """
 
     metric: Metric
@@ -104,7 +105,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class MetricRate:
-    """A rate with what the counted number says about the true one.
+    """A rate with its confidence interval.
 
     Attributes:
         metric: What was counted.
@@ -122,7 +123,7 @@ class MetricRate:
 
     @property
     def share(self) -> float:
-        """The counted share; 0.0 of nothing."""
+        """The counted share; 0.0 if nothing was counted."""
         return self.hits / self.total if self.total else 0.0
 
     def __str__(self) -> str:
@@ -135,24 +136,25 @@ class MetricRate:
 class BreakerPolicy:
     """When a breaker opens, and how it closes again.
 
-    It opens where the share is above a published *stop* and certainly above the *warn* that goes with it: one
-    complaint among three hundred messages is above 0.3 % and certain of nothing. Bounces and blocks, which
-    are final, open it where their share is above *warn* and certainly above half of it: a campaign that keeps
-    bouncing at 6 % does not reach its end. Any rate that is certainly above *warn* opens it after *lasting*
-    days.
+    It opens when the share is above a published *stop* and, with *certainty*, above the *warn* that goes with
+    it: one complaint among three hundred messages is above 0.3 %, but proves nothing. Bounces and blocks,
+    which are final, open it when their share is above *warn* and certainly above half of it, so that a
+    campaign that keeps bouncing at 6 % is stopped before its end. Any rate that is certainly above *warn*
+    opens it after *lasting* days.
 
     The defaults were chosen by ``benchmarks/flows_breaker.py``, which measures what they mean for clean flows
     and for bad ones.
 
     Attributes:
-        certainty: Standard deviations of that certainty: many, since it is asked after every message.
-        min_hits: Hits below which nothing opens.
-        window: Days that are counted.
-        lasting: Days with mail after which a rate that is certainly above *warn* is enough.
+        certainty: Standard deviations of that certainty: many, because the rate is tested after every
+            message.
+        min_hits: Bounces, complaints, … below which no breaker opens.
+        window: Days over which rates are counted.
+        lasting: Days with mail after which a rate that is certainly above *warn* opens it.
         pauses: Seconds of the first, second, … stop within *remember*.
-        remember: Seconds for which a stop makes the next one longer.
-        trial: Recipients that may pass while it is half-open.
-        settle: Seconds that a trial lasts at least: bounces take their time.
+        remember: Seconds during which a stop makes the next one longer.
+        trial: Recipients that mail may be sent to while it is half-open.
+        settle: Minimum number of seconds that a trial lasts, because bounces take a while.
     """
 
     certainty: float = 4.0

@@ -35,7 +35,7 @@ class Counts:
     """How many recipients had which outcome.
 
     Attributes:
-        sent: Handed over, or refused while they were.
+        sent: Handed over to the relay, or refused by it.
         delivered: Reported as delivered.
         bounced: Refused for good because the mailbox or domain does not exist.
         complained: Reported as spam by the recipient.

@@ -1,7 +1,7 @@
 """What big providers measure of a sender: Google Postmaster Tools, Yahoo Insights, Microsoft SNDS.
 
-Each has a denominator of its own, which is not what was sent: a rate is held against the provider's own
-threshold, and never mixed with our counts.
+Each has its own denominator, which is not the number of messages sent: a rate is compared with the provider's
+own threshold, and never mixed with our counts.
 """
 
 from __future__ import annotations
@@ -46,12 +46,13 @@ class ProviderReading(Result):
 
     Attributes:
         provider: ``google``, ``yahoo`` or ``outlook``.
-        subject: The domain, or for Microsoft the source address.
-        day: When.
-        complaints: The share of its own denominator that was reported as spam, the least that is certain.
-        total: That denominator as a number; `None` where it is not given.
+        subject: The domain, or for Microsoft the source IP address.
+        day: The day.
+        complaints: The share of that provider's denominator that was reported as spam; for a range, its lower
+            end.
+        total: The denominator; `None` if it is not given.
         traps: Messages to spam traps.
-        words: The provider's own words, such as ``RED``; empty where there are none.
+        words: The provider's own rating, such as ``RED``; empty if there is none.
     """
 
     provider: str
@@ -64,7 +65,7 @@ class ProviderReading(Result):
 
     @property
     def denominator(self) -> str:
-        """What the rate is a share of."""
+        """The denominator of the rate, in words."""
         return _DENOMINATORS[self.provider]
 
     def __str__(self) -> str:
@@ -85,7 +86,7 @@ class ProviderReading(Result):
 
 
 def read_readings(source: str | bytes | os.PathLike[str]) -> tuple[ProviderReading, ...]:
-    """Read an export: Google's answer to domainStats.query (JSON), Yahoo's or Microsoft's CSV.
+    """Read an export: Google's response to domainStats.query (JSON), Yahoo's or Microsoft's CSV.
 
     Args:
         source: Its content, or a path.

@@ -1,4 +1,4 @@
-"""The reputation of each flow: what became of its mail, and a breaker that stops it before others do."""
+"""The reputation of each flow: the outcomes of its mail, and a breaker that stops it before providers do."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ _log = logging.getLogger("mailflows.flows")
 
 @dataclass(frozen=True, slots=True)
 class Standing(Result):
-    """How a flow, or a part of it, stands.
+    """The state of a flow, or of a part of it.
 
     Attributes:
         scope: Such as ``marketing``, ``marketing to google`` or ``transactional by form signup``.
         state: Whether mail may be sent.
         rates: Every rate of the window, with its interval.
         reason: Why it was stopped; empty while it is closed.
-        until: When a stop, or a trial, ends, in UTC; `None` while it is closed.
-        notices: Rates that an operator should know of, although nothing stops; the log says them once a day.
+        until: When the stop or the trial ends, in UTC; `None` while it is closed.
+        notices: Rates that an operator should know about, although nothing is stopped; logged once a day.
     """
 
     scope: str
@@ -93,7 +93,7 @@ class Standing(Result):
         }
 
     def _repr_html_(self) -> str:
-        """Return the standing as a small table, for a notebook."""
+        """Return the state as a small table, for a notebook."""
         rows: list[list[Cell]] = [
             [str(r.metric), r.hits, r.total, f"{r.low:.2%} to {r.high:.2%}"] for r in self.rates
         ]
@@ -105,10 +105,10 @@ class Stop(Result):
     """One breaker that is open now.
 
     Attributes:
-        scope: What is stopped, as in `Standing`.
+        scope: What is stopped, as `Standing.scope`.
         sentence: Why, without an address.
-        retry_after: Seconds until it is tried again.
-        provider: The provider that it is about, or `None` for everything of the scope.
+        retry_after: Seconds until mail is let through again.
+        provider: The mailbox provider that it applies to, or `None` for all mail of the scope.
     """
 
     scope: str
@@ -119,13 +119,13 @@ class Stop(Result):
 
 @dataclass(frozen=True, slots=True)
 class ReputationVerdict(Permission):
-    """Whether mail of a flow may be sent. True if it may, at least to some recipients.
+    """Whether mail of a flow may be sent. True if it may, at least to some of the recipients.
 
     Attributes:
-        accepted: Recipients that may be written to, as they were given.
-        refused: Those at a provider to which the flow is stopped.
+        accepted: Recipients that mail may be sent to, as they were given.
+        refused: Recipients at a provider to which the flow is stopped.
         stops: The breakers that are open.
-        allowed: Whether the flow and the sender may send.
+        allowed: Whether the flow and the sender may send mail at all.
         degraded: Whether the store failed to answer, so that *on_error* decided.
     """
 
@@ -137,7 +137,7 @@ class ReputationVerdict(Permission):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds until everything that is stopped is tried again; 0.0 if nothing is."""
+        """Seconds until everything that is stopped is let through again; 0.0 if nothing is stopped."""
         return max((stop.retry_after for stop in self.stops), default=0.0)
 
     def __str__(self) -> str:
@@ -148,17 +148,17 @@ class ReputationVerdict(Permission):
 class Reputation:
     """Counts the outcomes of each flow's mail, and stops what harms its reputation before providers do.
 
-    Every flow has counts and a breaker of its own, and within it so has every big provider, and every form,
-    template, campaign, tenant, account and sender that is named: the smallest that explains the evidence
-    stops first. The flow follows only when the rest of it is to blame, too; what one flow does changes
-    nothing for another.
+    Every flow has its own counts and breaker; within a flow, so does every large provider, and every form,
+    template, campaign, tenant, account and sender that is named. The smallest scope that explains the
+    evidence is stopped first. The flow as a whole follows only if the rest of its mail is to blame, too.
+    Flows do not affect one another.
 
     Args:
         store: Where it is kept: a store of `mailflows.limits`.
         policy: When a breaker opens and closes; see `BreakerPolicy`.
-        thresholds: The rates to stay below; the published ones of the big providers by default.
+        thresholds: The rates to stay below; by default those published by the large providers.
         on_error: What to do when the store fails to answer: ``allow`` or ``deny``.
-        hooks: Functions that are given the `Standing` of what was stopped, to tell an administrator.
+        hooks: Functions called with the `Standing` of what was stopped, to notify an administrator.
         clock: Returns the present moment in Unix seconds.
 
     Raises:
@@ -198,12 +198,12 @@ class Reputation:
         recipients: Iterable[str] = (),
         context: Context | None = None,
     ) -> ReputationVerdict:
-        """Say whether a message may be sent; a half-open breaker lets a few through and counts them.
+        """Decide whether a message may be sent; a half-open breaker lets a few through and counts them.
 
         Args:
             flow: The flow that it is sent through.
-            sender: Who sends, where senders are to be told apart.
-            recipients: To whom, for the breakers towards the big providers.
+            sender: Who sends, if each sender is to have a breaker of its own.
+            recipients: The recipients, for the breakers of the large providers.
             context: The form, template, campaign, tenant and account that the message comes from.
 
         Raises:
@@ -242,7 +242,7 @@ class Reputation:
 
         Args:
             events: What happened, of one kind or several.
-            flow: Whose mail it was, where the events do not say; an event that belongs to none is left out.
+            flow: The flow of the mail, if the events do not say; an event without a flow is ignored.
             sender: Who sent it.
             context: The form, template, campaign, tenant and account that the mail came from; the campaign
                 of an event is used where none is given.
@@ -294,11 +294,11 @@ class Reputation:
         """Compare providers' own measurements with their thresholds, and stop mail to a provider above one.
 
         Args:
-            flow: Whose domain or address it is.
-            readings: From `read_readings`; those older than the window of the policy do not count.
+            flow: The flow that the domain or address belongs to.
+            readings: From `read_readings`; readings older than the policy's window do not count.
 
         Returns:
-            How the flow stands with each provider that was stopped now; empty where none was.
+            The state of the flow for each provider to which it was stopped by this call; empty if none.
 
         Raises:
             StoreError: If the store could not answer.
@@ -320,11 +320,12 @@ class Reputation:
 
         Args:
             flow: The flow.
-            scope: A smaller scope, as ``form:signup``, ``campaign:spring`` or ``sender:ada@example.org``.
-            provider: A big provider by name, such as ``google``.
+            scope: A smaller scope, such as ``form:signup``, ``campaign:spring`` or
+                ``sender:ada@example.org``.
+            provider: A large provider by name, such as ``google``.
 
         Raises:
-            ConfigurationError: If *scope* has another form.
+            ConfigurationError: If *scope* does not have this form.
             StoreError: If the store could not answer.
         """
         return drive(self._checking(_named(flow, scope, provider)), self._documents)
@@ -336,11 +337,11 @@ class Reputation:
         return await adrive(self._checking(_named(flow, scope, provider)), self._documents)
 
     def __iter__(self) -> Iterator[Standing]:
-        """Yield how each flow stands."""
+        """Yield the state of each flow."""
         yield from map(self.check, Flow)
 
     def stopped(self) -> tuple[Standing, ...]:
-        """Return all flows and scopes that are stopped or half-open now, by name.
+        """Return all flows and scopes that are currently stopped or half-open, by name.
 
         Raises:
             StoreError: If the store could not answer.
@@ -363,7 +364,7 @@ class Reputation:
         """Stop a flow, a smaller scope of it, or its mail to one provider.
 
         Raises:
-            StoreError: If the store could not answer: your order is never dropped silently.
+            StoreError: If the store could not answer; call again.
         """
         steps = self._ordering(_named(flow, scope, provider), self._opening(reason, seconds))
         return drive(steps, self._documents)
@@ -399,7 +400,7 @@ class Reputation:
         """Erase all data about a person, as sender and as account, and return the number of records.
 
         Raises:
-            StoreError: If the store could not answer: your order is never dropped silently.
+            StoreError: If the store could not answer; call again.
         """
         return drive(_forgetting(address), self._documents)
 

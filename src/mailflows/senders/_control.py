@@ -1,4 +1,4 @@
-"""Control of senders: stops senders who mail invalid addresses, or whose account was taken over."""
+"""Sender control: stops senders who mail invalid addresses, or whose account was compromised."""
 
 from __future__ import annotations
 
@@ -69,16 +69,17 @@ Order: TypeAlias = "Callable[[SenderRecord, float], None]"
 class SenderControl:
     """Stops senders with many invalid recipients, mass mailings, and compromised accounts.
 
-    For mail that people send (the professional flow): each sender has a record in the store, by a keyed hash.
-    Ask before each message, and feed back what becomes of the mail.
+    For mail that people send (the professional flow). Each sender has a record in the store, under a keyed
+    hash. Call `acquire` before each message, and `report` the outcomes.
 
     Args:
-        store: Where records live; one that outlives the process, so that a block does.
+        store: Where records are kept; use a persistent store, so that blocks survive a restart.
         policy: When a sender is warned and stopped; see `SenderPolicy`.
-        names: Keep the names of senders with their records, so that an administrator can list them.
+        names: Whether to keep the names of senders with their records, so that an administrator can list
+            them.
         on_error: What to do when the store fails to answer: ``allow``, ``deny`` or ``raise``.
-        hooks: Functions that are given (sender, verdict) when a message is held for the first time on a day,
-            and when a sender is blocked, to notify an administrator, who can only help if notified.
+        hooks: Functions called with (sender, verdict) when a message is held for the first time on a day, and
+            when a sender is blocked: use them to notify an administrator.
         clock: Returns seconds of Unix time.
 
     Example:
@@ -119,25 +120,25 @@ class SenderControl:
         client: object = None,
         context: Context | None = None,
     ) -> Steps[SenderVerdict]:
-        """Say whether a sender may send this, and record the attempt.
+        """Decide whether a sender may send this message, and record the attempt.
 
         Args:
             sender: The sender: an address, or the name of an account.
-            message: The message, for its recipients; or
-            to: the recipients themselves.
-            client: The network address that the sender comes from, for the signs of a stolen account; by
-                default that of
-            context: what is known of the attempt, as a gate passes it on.
+            message: The message, for its recipients.
+            to: The recipients, instead of *message*.
+            client: The IP address that the sender comes from, to detect a stolen account; by default that of
+                *context*.
+            context: What is known about the attempt, as a gate passes it on.
 
         Raises:
-            ValueError: If the client is not a network address, or the sender is empty.
+            ValueError: If the client is not an IP address, or the sender is empty.
         """
         attempt = self._attempt(message, to, client, context)
         return (yield from self._changed(sender, attempt, is_attempt=True))
 
     @asked
     def check(self, sender: str) -> Steps[SenderVerdict]:
-        """Return the status of a sender; changes nothing. Held means that the next message would be held."""
+        """Return the status of a sender; changes nothing. "Held" means the next message would be held."""
         return (yield from self._checked(sender))
 
     def _checked(self, sender: str) -> Steps[SenderVerdict]:
@@ -159,19 +160,19 @@ class SenderControl:
         valid: int = 0,
         invalid: int = 0,
     ) -> Steps[SenderVerdict]:
-        """Report the outcomes of a sender's mail; soft bounces do not count.
+        """Report the outcomes of a sender's mail. Soft bounces do not count.
 
         Args:
             sender: Who sent it.
-            event: A `mailflows.feedback.Event`, or anything with its ``type`` and ``reason``; or several,
-                whose order does not matter.
-            code: Reply code of the server to one recipient, where there is no event, and
-            text: what it said: ``code=550, text="5.1.1 user unknown"``.
-            valid: Recipients who accepted it, or
-            invalid: who do not exist, where they were counted.
+            event: A `mailflows.feedback.Event`, or anything with its ``type`` and ``reason``; or several, in
+                any order.
+            code: The server's reply code for one recipient, if there is no event.
+            text: The text of that reply: ``code=550, text="5.1.1 user unknown"``.
+            valid: Number of recipients who accepted it, if you count yourself.
+            invalid: Number of recipients who do not exist, likewise.
 
         Raises:
-            ValueError: If a number is not a whole one of at least 0.
+            ValueError: If a number is not a whole number of at least 0.
         """
         outcome = _outcome(event, code, text, valid, invalid)
         if not any(outcome):
@@ -180,10 +181,10 @@ class SenderControl:
 
     @asked
     def declare(self, sender: str, kind: SenderKind | str | None) -> Steps[SenderVerdict]:
-        """Declare what kind of sender an account is; otherwise that is learned from its mail.
+        """Declare what kind of sender an account is; by default that is learned from its mail.
 
         Args:
-            sender: Who.
+            sender: The sender.
             kind: ``person``, ``shared`` (sales@: people who answer strangers), ``machine`` (alerts@: at any
                 hour), or `None` to let it be learned again.
 
@@ -197,11 +198,11 @@ class SenderControl:
     def block(
         self, sender: str, *, seconds: float | None = None, reason: str = "by-hand"
     ) -> Steps[SenderVerdict]:
-        """Block a sender, for good unless *seconds* are given.
+        """Block a sender, permanently unless *seconds* is given.
 
         Raises:
             ValueError: If *seconds* is not a number above 0.
-            StoreError: If the store could not answer: your order is never dropped silently.
+            StoreError: If the store could not answer; call again.
         """
         return (yield from self._order(sender, _blocked(_end(seconds, self._clock()), reason)))
 
@@ -209,8 +210,8 @@ class SenderControl:
     def unblock(self, sender: str) -> Steps[SenderVerdict]:
         """Unblock a sender, whatever the reason for the block, and learn from it.
 
-        What looked like a theft is taken for the sender's own: the networks and the volume of the day become
-        usual, and more evidence is asked for from now on.
+        What looked like a stolen account is taken as the sender's own behaviour: the networks and the volume
+        of the day become usual, and more evidence is needed from now on.
 
         Raises:
             StoreError: If the store could not answer.
@@ -219,10 +220,10 @@ class SenderControl:
 
     @asked
     def forget(self, sender: str) -> Steps[int]:
-        """Erase the record of a sender, blocks and all, and return whether there was one, as 1 or 0.
+        """Erase the record of a sender, including blocks, and return the number of records erased (0 or 1).
 
         Raises:
-            StoreError: If the store could not answer: your order is never dropped silently.
+            StoreError: If the store could not answer; call again.
         """
         key = yield "key", (_name(sender),)
         known = yield "load", (key,)
@@ -231,7 +232,7 @@ class SenderControl:
 
     @asked
     def blocked(self) -> Steps[list[tuple[str, SenderVerdict]]]:
-        """Return every blocked sender with the verdict; by name if *names* is set.
+        """Return every blocked sender with its verdict, by name if *names* is set.
 
         Raises:
             StoreError: If the store could not answer.
@@ -244,14 +245,14 @@ class SenderControl:
     ) -> SenderReplay:
         """Replay a log, and return which senders would have been stopped; nothing is stored.
 
-        Replay some weeks of mail before you let a control refuse anything.
+        Replay a few weeks of mail before you let a `SenderControl` refuse anything.
 
         Args:
             events: The log, in any order: each a `SenderEvent`, or a mapping with its names.
             policy: The policy to try.
 
         Raises:
-            ValueError: If a row has no moment or sender, or its client is not a network address.
+            ValueError: If a row has no time or sender, or its client is not an IP address.
 
         Example:
             >>> log = [{"at": 1.8e9 + 60 * n, "sender": "ada", "to": f"friend{n % 9}@example.org"}

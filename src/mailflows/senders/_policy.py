@@ -15,26 +15,26 @@ __all__ = ["SenderPolicy"]
 class SenderPolicy:
     """When a sender is warned, when a message is held, and when the sender is blocked.
 
-    The defaults do what Altospam MailOut does for professional mail: four hours, or for good by volume, and
-    at most 2,000 recipients (its page on account blocking, read 2026-11-23). It publishes no share; ours is
-    three times the 2 % that careful senders stay below. ``benchmarks/sender_control.py`` measures what all
-    that means for honest senders and for stolen accounts.
+    The defaults follow Altospam MailOut for professional mail: a block of four hours, or a permanent one by
+    volume, and at most 2,000 recipients (its page on account blocking, read 2026-11-23). It publishes no
+    share; ours is three times the 2 % that careful senders stay below. ``benchmarks/sender_control.py``
+    measures the effect on honest senders and on stolen accounts.
 
     Attributes:
-        invalid_share: The share of invalid recipients in [0, 1] that is certainly exceeded when a sender is
-            stopped.
+        invalid_share: The share of invalid recipients, in [0, 1], above which a sender is stopped; the share
+            must exceed it with *certainty*.
         certainty: Standard deviations of that certainty; 2.576 is 99.5 % on one side.
         min_invalid: Invalid recipients below which nobody is stopped: one typing error is not an attack.
-        volume: Invalid recipients within a week from which on the block is for good.
-        max_recipients: Recipients of one mass mailing that are tolerated, as an exception.
-        bulk: Recipients of one message from which on it is a mass mailing.
-        apart: Seconds after a mass mailing in which no second one is tolerated.
-        warn: The weight of evidence for a theft, in nats, from which on a sender is warned,
-        hold: from which on messages are held, and
-        block: from which on the sender is blocked.
-        blocks: Seconds of the first, second, … block within `remember`; `None` is for good.
-        remember: Seconds after its end for which a block makes the next one longer.
-        networks: Client networks in a day that are too many for anybody (AlternC locks at 100).
+        volume: Invalid recipients within a week from which the block is permanent.
+        max_recipients: Recipients of the one mass mailing that is tolerated as an exception.
+        bulk: Recipients of one message from which it counts as a mass mailing.
+        apart: Seconds after a mass mailing during which no second one is tolerated.
+        warn: The weight of evidence for a stolen account, in nats, from which a sender is warned.
+        hold: The weight from which messages are held.
+        block: The weight from which the sender is blocked.
+        blocks: Seconds of the first, second, … block within `remember`; `None` is permanent.
+        remember: Seconds after the end of a block during which it makes the next one longer.
+        networks: Client networks in a day from which any sender is stopped (AlternC locks at 100).
     """
 
     invalid_share: float = 0.06

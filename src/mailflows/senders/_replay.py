@@ -1,4 +1,4 @@
-"""What a control would have done: your own log, replayed."""
+"""What a `SenderControl` would have done: your own log, replayed."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = ["SenderEvent", "SenderReplay", "Stopped"]
 
 @dataclass(frozen=True, slots=True)
 class SenderEvent:
-    """One line of a log: a message that was sent, or the outcome of some.
+    """One line of a log: a message that was sent, or outcomes.
 
     Attributes:
-        at: When, an aware moment or Unix seconds.
-        sender: Who.
-        to: The recipients of a message; empty for an outcome.
-        client: The network address that it came from, where the log has it.
-        valid: Recipients who accepted it, and
-        invalid: who do not exist.
+        at: When: a datetime with a time zone, or Unix seconds.
+        sender: The sender.
+        to: The recipients of a message; empty for outcomes.
+        client: The IP address that it came from, if the log has it.
+        valid: Number of recipients who accepted it.
+        invalid: Number of recipients who do not exist.
     """
 
     at: datetime | float
@@ -43,7 +43,7 @@ class SenderEvent:
         """Return an event of a row with the same names, such as of `json.loads` or `csv.DictReader`.
 
         Raises:
-            ValueError: If a row has no moment or sender, or another name.
+            ValueError: If a row has no time or sender, or a name that is not known.
         """
         if isinstance(row, SenderEvent):
             return row
@@ -61,14 +61,14 @@ class SenderEvent:
 
 @dataclass(frozen=True, slots=True)
 class Stopped(Result):
-    """The first time that a sender would have been stopped.
+    """The first time a sender would have been stopped.
 
     Attributes:
-        sender: Who.
+        sender: The sender.
         at: When, in UTC.
-        verdict: What would have been said.
-        messages: Messages that it sent before, and
-        refused: that would have been refused from then on.
+        verdict: The verdict that would have stopped it.
+        messages: Messages that it sent before.
+        refused: Messages that would have been refused from then on.
     """
 
     sender: str
@@ -84,14 +84,14 @@ class Stopped(Result):
 
 @dataclass(frozen=True, slots=True)
 class SenderReplay(Result):
-    """Whom a control would have stopped.
+    """Which senders a `SenderControl` would have stopped.
 
     Attributes:
         senders: Senders in the log.
         messages: Messages in it.
-        held: Messages that would have been held, and
-        blocked: refused because the sender was blocked.
-        stopped: Each sender who would have been stopped, the first time that it was.
+        held: Messages that would have been held.
+        blocked: Messages that would have been refused because the sender was blocked.
+        stopped: The first stop of each sender that would have been stopped.
     """
 
     senders: int

@@ -1,4 +1,4 @@
-"""What a sender may do, and how it stands."""
+"""The status of a sender, and whether it may send."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ class SenderKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SenderVerdict(Permission):
-    """Whether a sender may send. True if so.
+    """Whether a sender may send. True if it may.
 
     Attributes:
         allowed: Whether this message may be sent.
-        status: How the sender stands: clear, warned, held (this message) or blocked.
-        reasons: Evidence against the sender or the message, the weightiest first. The weights are nats of
-            evidence for a theft.
+        status: The sender's status: clear, warned, held (this message) or blocked.
+        reasons: Evidence against the sender or the message, the strongest first. The weights are evidence for
+            a stolen account, in nats.
         until: When a block ends, in UTC; `None` without a block, or for one that never ends.
         retry_after: Seconds until the same may be tried again; 0.0 if allowed, `None` for never.
-        outcomes: Recipients of about a week whose outcome is known.
-        invalid: Those of them who do not exist.
+        outcomes: Recipients within about a week whose outcome is known.
+        invalid: Those among them that do not exist.
         degraded: Whether the store failed to answer, so that *on_error* decided.
     """
 

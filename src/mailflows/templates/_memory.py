@@ -77,10 +77,10 @@ _LEAST_SEEN = 3
 
 
 class Series(StrEnum):
-    """What kind of series a message belongs to."""
+    """The kind of series that a message belongs to."""
 
     UNIQUE = "unique"
-    """Nothing like it was seen: a person's message, or the first of a series."""
+    """Nothing like it was seen before: a person's message, or the first of a series."""
 
     ALIKE = "alike"
     """Something like it was seen, too rarely to say more."""
@@ -89,7 +89,7 @@ class Series(StrEnum):
     """A known text with new numbers, dates or links."""
 
     MAILING = "mailing"
-    """One text to many."""
+    """The same text to many recipients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,11 @@ class Observation(Result):
 
     Attributes:
         series: What kind of series it belongs to.
-        seen: Messages of the series within the window, with this one.
-        total: All that were learned, with this one.
-        slots: The fixed words around each slot.
-        alarms: Slots that hold what they never held; such a message is not learned.
-        template: Names the template; empty for a message without one.
+        seen: Messages of the series within the window, including this one.
+        total: All messages of the series so far, including this one.
+        slots: Each slot, as the fixed words around it.
+        alarms: Slots that contain something they never contained before; such a message is not learned from.
+        template: The ID of the template; empty for a message without one.
     """
 
     series: Series
@@ -114,7 +114,7 @@ class Observation(Result):
 
     @property
     def ok(self) -> bool:
-        """Whether no slot is being abused, as far as can be seen."""
+        """Whether no slot appears to be abused."""
         return not self.alarms
 
     def __str__(self) -> str:
@@ -138,12 +138,12 @@ class Observation(Result):
 
 
 class TemplateMemory:
-    r"""Remembers the templates that senders use, and what their slots hold.
+    r"""Remembers the templates that senders use, and what their slots contain.
 
     Args:
         store: Where they are kept: any store of `mailflows.limits`.
-        learn: Messages of a template that are learned before its slots are judged.
-        many: Messages of one text within the window that are a mailing.
+        learn: Messages of a template to learn from before its slots are judged.
+        many: Messages with the same text within the window that count as a mailing.
         window: Seconds in which messages are counted; a day by default.
         kept_for: Seconds after which an unused template is forgotten; 90 days by default.
         clock: Returns the present moment in Unix seconds.
@@ -195,13 +195,13 @@ class TemplateMemory:
         sender: str | None = None,
         accept: bool = False,
     ) -> Observation:
-        """Say what series a message belongs to and which slots are abused, and learn from it.
+        """Return what series a message belongs to and which slots are abused, and learn from it.
 
         Args:
             message: What is to be sent.
             flow: The flow that it is sent through: each has its own templates.
-            sender: Who sends: an address, a form, a tenant; the address of From by default.
-            accept: Learn it although a slot raises an alarm: a person has reviewed it.
+            sender: Who sends: an address, a form, a tenant; by default the address in From.
+            accept: Learn from it although a slot raises an alarm, because a person has reviewed it.
 
         Raises:
             MessageError: If *message* is not a message.

@@ -1,4 +1,4 @@
-"""The values that a template is filled with, out of what a provider's API or SDK is given."""
+"""The template values in a payload for a provider's API or SDK."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ def fields_of(payload: object) -> dict[str, object]:
     """Return the values that a payload of SendGrid, Brevo, Mailjet, Postmark, Mandrill or SES fills in.
 
     Args:
-        payload: What the provider's API is given: a dictionary, or an object of its SDK.
+        payload: The payload for the provider's API: a dictionary, or an object of its SDK.
 
     Raises:
-        ConfigurationError: If it has the shape of none of them: what cannot be read is never "nothing wrong".
+        ConfigurationError: If it does not have the shape of any of them: an unknown payload is never reported
+            as clean.
 
     Example:
         >>> fields_of({"From": "a@b.example", "TemplateModel": {"user": {"name": "Ada"}}})

@@ -69,13 +69,13 @@ CODES = (*(code for code, _ in _WORDS.values()), LONG)
 
 @dataclass(frozen=True, slots=True)
 class SlotAlarm(Result):
-    """A slot that holds what it should not.
+    """A slot that contains something it should not.
 
     Attributes:
         code: ``slot-link``, ``slot-phone``, ``slot-line-break``, ``slot-long-text``, ``slot-email`` or
             ``slot-markup``.
-        slot: Which one: a field's name, or the fixed words around it, as "Hello … ,".
-        sentence: What it holds, for a reader; without the value.
+        slot: Which one: a field's name, or the fixed words around it, such as "Hello … ,".
+        sentence: What it contains, in words, without the value itself.
     """
 
     code: str
@@ -89,10 +89,10 @@ class SlotAlarm(Result):
 
 @dataclass(frozen=True, slots=True)
 class FieldReport(Result):
-    """What the fields of a form hold.
+    """The result of checking the fields of a form.
 
     Attributes:
-        alarms: What should not stand there; empty if all is well.
+        alarms: What should not be there; empty if no issues were found.
     """
 
     alarms: tuple[SlotAlarm, ...]
@@ -168,10 +168,11 @@ def check_fields(
     """Check the values of a form before they are put into a template.
 
     Args:
-        fields: Name → value; what nests is looked at by names such as ``user.name``, what is not text as
-            text. `fields_of` takes them out of what a provider's API is given.
-        allow: Field → codes that are meant to stand there, such as ``{"comment": ["slot-line-break"]}``.
-        longest: Characters of a field, 80 by default; a field that allows ``slot-long-text`` may be longer.
+        fields: Name → value. Nested values get names such as ``user.name``; values that are not text are
+            checked as text. `fields_of` extracts them from a payload for a provider's API.
+        allow: Field → codes that are allowed in it, such as ``{"comment": ["slot-line-break"]}``.
+        longest: Maximum number of characters in a field, 80 by default; a field that allows
+            ``slot-long-text`` may be longer.
 
     Raises:
         ConfigurationError: If *allow* names a field or a code that does not exist.
