@@ -20,7 +20,7 @@ def deviations_above(hits: int, total: int, rate: float) -> float:
 
     Example:
         >>> round(deviations_above(60, 1000, 0.05), 2), deviations_above(4, 100, 0.05)
-        (1.4, 0.0)
+        (1.41, 0.0)
     """
     if hits <= rate * total:
         return 0.0
