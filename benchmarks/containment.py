@@ -107,8 +107,8 @@ def scenarios(number: int) -> dict[str, list[Stream]]:
     few = number // 5
     return {
         "a bombed form": [resets(number), bombed(), *others(number)],
-        "a bombed form from the first mail on": [resets(few), bombed(begin=1.0), *others(few)],
-        "a bombed form beside stray bounces": [resets(few, dead=0.04), bombed(begin=60.0), *others(few)],
+        "a bombed form from the first message on": [resets(few), bombed(begin=1.0), *others(few)],
+        "a bombed form amid stray bounces": [resets(few, dead=0.04), bombed(begin=60.0), *others(few)],
         "a bombed form on a quiet day": [resets(40, dead=0.04), bombed(begin=DAY / 20), *others(few)],
         "two bombed forms": [resets(few), bombed(), bombed("contact", begin=DAY / 2 + 2.0), *others(few)],
         "a bad campaign": [resets(few), *others(few), *campaigns(few)],

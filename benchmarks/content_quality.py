@@ -1,4 +1,4 @@
-"""How well linting and repairing do on outside cases: recall, quiet, agreement, soundness.
+"""How well linting and repairing do on collected cases: recall, false alarms, agreement, soundness.
 
     python benchmarks/content_quality.py [folder of cases]
 

@@ -1,4 +1,4 @@
-"""What the gate adds to the classification of a message, in memory, beside the bar.
+"""What the gate adds to the classification of a message, in memory, compared with parsing it.
 
 ``python benchmarks/gate_speed.py`` writes ``results/gate_speed.json``. The bar is 1.5 times what the standard
 library takes to parse the message (``email`` with its policy ``compat32``), and 0.3 ms; both are measured in

@@ -49,14 +49,14 @@ def limits() -> str:
         rows += [
             [f"memory, {count} rule{'s' * (count != '1')}: `acquire`", f"{times['mailflows']} µs"],
             ["… the store alone", f"{times['mailflows engine']} µs"],
-            [f"… {peer}, the fastest peer that passes the races", f"{times[peer]} µs"],
+            [f"… {peer}, the fastest peer that passes the race tests", f"{times[peer]} µs"],
         ]
     for kind, words in (("steady", "a steady rate"), ("exact_3", "an exact window of 3")):
         rows.append([f"memory: bytes per key of {words}", memory[kind]["mean"]])
-    rows.append(["memory: longest call while a million keys come", f"{memory['worst_pause_ms']} ms"])
+    rows.append(["memory: longest call while a million keys arrive", f"{memory['worst_pause_ms']} ms"])
     for processes, row in sqlite["processes"].items():
         said = f"{row['per_second']:,} a second, 99 % within {row['p99_ms']} ms"
-        rows.append([f"SQLite, {processes} process{'es' * (processes != '1')} together", said])
+        rows.append([f"SQLite, {processes} process{'es together' * (processes != '1')}", said])
     times = redis["microseconds_5_rules"]
     rows += [
         ["Redis on loopback, 5 rules, one command", f"{times['mailflows']} µs"],
@@ -112,19 +112,22 @@ def pacing() -> str:
 
 
 def content() -> str:
-    """Return how linting and repairing did on outside pages."""
+    """Return how linting and repairing did on collected pages."""
     found, speed, bounds = (result(f"content_{name}") for name in ("quality", "speed", "bounds"))
     support, templates, pairs, fix = (found[k] for k in ("support", "templates", "pairs", "fix"))
     medians = {name: f"{row['microseconds'] / 1000:.1f} ms" for name, row in speed["medians"].items()}
     pixels, inlining = result("content_pixels"), bounds["inlining"]
     rows: list[list[object]] = [
-        ["features of caniemail's pages that are named", f"{support['named']} of {support['features']}"],
+        ["features on caniemail's pages that are reported", f"{support['named']} of {support['features']}"],
         [
-            "warnings and errors per good template, mean and most",
+            "warnings and errors per good template, mean and maximum",
             f"{templates['warnings_mean']:.1f}, {templates['warnings_most']}",
         ],
         ["pages that read the same after inlining", f"{pairs['equal']} of {pairs['pairs']}"],
-        ["least agreement with SpamAssassin, of the rules claimed", percent(found["spamassassin"]["least"])],
+        [
+            "lowest agreement with SpamAssassin among the rules shared with it",
+            percent(found["spamassassin"]["least"]),
+        ],
         ["pages that a second repair changes", f"{fix['changed_by_second_run']} of {fix['pages']}"],
         [
             "pages that a browser shows the same after `fix`: pixels, text, links",
@@ -137,9 +140,9 @@ def content() -> str:
         ],
         ["`lint`, per template, processor time", medians["lint"]],
         ["`fix`, per template, processor time", medians["fix"]],
-        ["longest for a megabyte of hostile markup", f"{bounds['worst_milliseconds']:.0f} ms"],
+        ["longest time for a megabyte of hostile markup", f"{bounds['worst_milliseconds']:.0f} ms"],
     ]
-    return table(["on outside pages", "measured"], rows)
+    return table(["on collected pages", "measured"], rows)
 
 
 def flows() -> str:
@@ -147,16 +150,16 @@ def flows() -> str:
     guard, templates = result("flows_guard"), result("flows_templates")
     rows: list[list[object]] = []
     for name in ("outside corpus", "open corpus"):
-        row = guard[name]["refuse"]
+        row, where = guard[name]["refuse"], name.replace("outside", "collected")
         found, clean = percent(row["written blocks found"]), percent(row["clean"])
         rows.append(
-            [f"a promotional block in transactional mail, {name}", f"{found} refused; {clean} of clean mail"]
+            [f"a promotional block in transactional mail, {where}", f"{found} refused; {clean} of clean mail"]
         )
     for name in ("outside corpus", "outside pages", "open corpus"):
-        row = templates[name]
+        row, where = templates[name], name.replace("outside", "collected")
         found, clean = percent(row["injected found"]), percent(row["clean flagged"])
         rows.append(
-            [f"foreign text in a slot, templates of the {name}", f"{found} found; {clean} of clean mail"]
+            [f"foreign text in a slot, templates of the {where}", f"{found} found; {clean} of clean mail"]
         )
     return table(["what was tried", "measured"], rows)
 
@@ -212,12 +215,12 @@ def tracking() -> str:
     )
     rows: list[list[object]] = [
         ["forged tokens that were accepted", f"{forged['accepted']} of {forged['mutations']:,}"],
-        ["Wilson's interval holds the true share (95 % are wanted), mean", wilson[0]],
+        ["Wilson's interval contains the true share (goal 95 %), mean", wilson[0]],
         ["… lowest and highest of the cases", ", ".join(wilson[1:])],
-        ["Newcombe's holds the true difference, mean", newcombe[0]],
+        ["Newcombe's contains the true difference, mean", newcombe[0]],
         ["… lowest and highest (careful with few recipients)", ", ".join(newcombe[1:])],
         [
-            "unsubscribe links of whole mailings that are tracked, fresh wordings",
+            "unsubscribe links of whole mailings, in new wordings, that are tracked",
             f"{leaving['tracked']} of {leaving['links']}",
         ],
         [
@@ -229,7 +232,7 @@ def tracking() -> str:
             percent(min(row["right"] for row in judged.values())),
         ],
         [
-            "… people's hits lost, scanners' passed, at worst",
+            "… people's hits lost, scanners' hits counted as people's, at worst",
             ", ".join(percent(max(row[name] for row in judged.values())) for name in ("lost", "passed")),
         ],
         *(
@@ -258,7 +261,7 @@ def breaker() -> str:
     ]
     for name, row in found["sender_at_20_percent_invalid"].items():
         said = f"median {row['median']:.0f}, 90 % by {row['p90']}, {percent(row['within_50'])} within 50"
-        rows.append([f"messages of a sender at 20 % invalid until it is stopped: {names[name]}", said])
+        rows.append([f"messages until a sender at 20 % invalid is stopped: {names[name]}", said])
     rows.append(
         [
             "messages of 1000 that pass, marketing at 30 % invalid",
@@ -279,7 +282,7 @@ def containment() -> str:
         stopped = ", ".join(f"{one} after {row['sent']}" for one, row in bad.items())
         delayed = sum(row["messages"] - row["sent"] for row in good)
         rows.append([name, stopped, f"{delayed} of {sum(row['messages'] for row in good):,}"])
-    return table(["what happens", "what is stopped, after how many mails", "other mail delayed"], rows)
+    return table(["what happens", "what is stopped, after how many messages", "other mail delayed"], rows)
 
 
 def gate_speed() -> str:
@@ -289,7 +292,7 @@ def gate_speed() -> str:
         "compat32_parse_cpu_ms": "parsing a message with the standard library, for comparison",
         "classification_cpu_ms": "reading and classifying it",
         "check_adds_cpu_ms": "what `check` adds, with every part, in memory",
-        "without_templates_cpu_ms": "the same without the memory of templates",
+        "without_templates_cpu_ms": "the same without `TemplateMemory`",
         "report_cpu_ms": "`report`",
     }
     rows: list[list[object]] = [[said, *found[name].values()] for name, said in parts.items()]
@@ -304,7 +307,7 @@ def relays() -> str:
     lost = f"{kills['lost']} lost, {kills['duplicates']} twice, {kills['unknown']} unknown"
     rows: list[list[object]] = [
         [
-            "messages a second with `GateSMTP`, of smtplib's; without the check",
+            "messages a second with `GateSMTP`, relative to smtplib; without the check",
             f"{speed['ratio']:.2f}",
         ],
         ["processor time to hand over 20 MB, relative to smtplib", f"{cpu['ratio_handed_over']:.2f}"],
@@ -350,7 +353,7 @@ def scaling() -> str:
         fits = "yes" if file < LOAD else f"{file:.1f} cores of one machine" if file < 8 else "no"
         rows.append([f"{rate:,}", fits, ceil(cores / LOAD), f"{server:.1%}", ceil(server / LOAD)])
     head = ["messages a second", "one process and a SQLite file are enough", "cores of workers, with Redis"]
-    return table([*head, "of one Redis server", "Redis servers"], rows)
+    return table([*head, "load on one Redis server", "Redis servers"], rows)
 
 
 def scaling_costs() -> str:

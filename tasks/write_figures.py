@@ -77,7 +77,7 @@ def speed(found: dict[str, Any]) -> str:
             [name, f"{row['microseconds'] / 1000:.2f}", f"{row['ratio']:.2f}"]
             for name, row in found[kind]["candidates"].items()
         ]
-        header = [f"{kind}, {found[kind]['messages']} messages", "ms", "times compat32"]
+        header = [f"{kind}, {found[kind]['messages']} messages", "ms", "relative to compat32"]
         blocks.append(table(header, rows))
     cost = found["import"]
     if archive := found.get("archive"):
@@ -147,15 +147,18 @@ def feedback() -> str:
     apart = [f"{n} {row['suppressed']} of {sum(row.values())}" for n, row in found["debatable"].items()]
     rows: list[list[object]] = [
         ["exactly the expected recipients", f"{found['files_with_exact_recipients']} of {found['files']}"],
-        ["non-bounces in which one is found", f"{found['found_in_non_bounces']} of {found['non_bounces']}"],
+        [
+            "non-bounces in which a bounce is found",
+            f"{found['found_in_non_bounces']} of {found['non_bounces']}",
+        ],
         ["suppressions that are right", percent(found["suppress_precision"])],
         ["hard bounces that are suppressed", percent(found["suppress_recall"])],
-        ["debatable, suppressed (sisimai's words)", "; ".join(apart)],
+        ["debatable cases suppressed (sisimai's terms)", "; ".join(apart)],
         ["bounces a second, one core", speed["bounces_per_second"]],
         ["a returned message of 30 MB", f"{speed['thirty_megabytes_seconds']} s"],
         ["mutated bounces that raised or hung", f"{fuzz['failures']} of {fuzz['mutations']}"],
     ]
-    return table(["on outside bounces", "measured"], rows)
+    return table(["on collected bounces", "measured"], rows)
 
 
 def replies() -> str:
@@ -173,7 +176,7 @@ def replies() -> str:
         ]
         for name, row in found["readers"].items()
     ]
-    head = [f"{found['replies']} replies of {found['providers']} providers and servers", "class"]
+    head = [f"{found['replies']} replies of {found['providers']} providers and servers", "class recognised"]
     head += ["suppressions that are right", "unknown recipients suppressed", "sender faults recognised"]
     return table([*head, "sender faults that suppress"], rows)
 
@@ -185,8 +188,8 @@ def attacked() -> str:
     sent, got = (sum(sum(scene[key].values()) for scene in scenes) for key in ("honest", "in_the_end"))
     twice = sum(scene["twice"] for scene in scenes)
     return (
-        f"of {tried:,} messages that five attacks caused, {came} were sent; of {sent} orders, letters and\n"
-        f"newsletters in the same hours, and in one in which a relay was down, {got} arrived, "
+        f"Of {tried:,} messages that five attacks caused, {came} were sent. Of {sent} orders, letters and\n"
+        f"newsletters in the same hours, and in an hour in which a relay was down, {got} arrived, "
         f"{twice or 'none'} of\nthem twice."
     )
 
