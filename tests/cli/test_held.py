@@ -91,6 +91,7 @@ def test_released_it_leaves_once(file: Path, relay: SmtpServer, capsys: pytest.C
 
 def test_an_empty_list_says_so(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Beside the list, which has one line per message; what is read by programs stays as it is."""
+    Gate.from_toml(file).check(note().as_bytes())  # the store is made
     assert main(["held", str(file)]) == 0
     assert tuple(capsys.readouterr()) == ("", "mailflows: no message is held\n")
     assert main(["held", str(file), "--json"]) == 0
@@ -151,7 +152,7 @@ def test_status_says_what_waits(file: Path, capsys: pytest.CaptureFixture[str]) 
     """Breakers, held mail, suppressions and what was stopped, as a table or JSON; looking changes nothing."""
     assert main(["status", str(file)]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["breaker", "professional", "closed"] in rows  # the flow is named once
+    assert ["flow", "professional", "sending"] in rows  # the flow is named once
     gate = Gate.from_toml(file)
     assert gate.reputation is not None
     assert gate.suppressions is not None

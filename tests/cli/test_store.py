@@ -166,3 +166,46 @@ def test_a_server_without_slashes_is_no_file(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"redis: is written with two slashes"):
         Gate.from_toml(file)
     assert sorted(path.name for path in folder.iterdir()) == ["flows.toml", "state.db"]
+
+
+LOOKS = [
+    ("status", "{}"),
+    ("limits", "list", "{}"),
+    ("limits", "show", "{}", "--to", ADA),
+    ("held", "{}"),
+    ("senders", "list", "{}"),
+    ("suppress", "list", "{}"),
+    ("suppress", "show", "{}", ADA),
+]
+
+
+@pytest.mark.parametrize("command", LOOKS, ids=" ".join)
+def test_a_store_that_is_not_there_is_said_and_not_made(
+    command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who looks before the gate ever ran, or in the wrong folder, is told so; and no file appears."""
+    file = _settings(tmp_path, '[limits]\ntransactional = "web_form"')
+    main([word.format(file) for word in command])
+    shown = capsys.readouterr()
+    assert shown.err.count(f"{tmp_path / 'state.db'}: there is no such store yet") == 1
+    assert "names no store" not in shown.err
+    assert [path.name for path in tmp_path.iterdir()] == ["flows.toml"]
+
+
+@pytest.mark.parametrize("command", LOOKS, ids=" ".join)
+def test_who_looks_opens_the_store_for_reading_only(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look holds no writer up, and works for an account that may only read."""
+    file = _settings(tmp_path, '[limits]\ntransactional = "web_form"')
+    SuppressionList(SQLiteStore(tmp_path / "state.db")).add(ADA)
+    opened: list[object] = []
+    make = SQLiteStore.__init__
+
+    def noted(self: SQLiteStore, *given: Any, **named: Any) -> None:
+        opened.append(named.get("read_only", False))
+        make(self, *given, **named)
+
+    monkeypatch.setattr(SQLiteStore, "__init__", noted)
+    main([word.format(file) for word in command])
+    assert opened == [True]

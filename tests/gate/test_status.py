@@ -11,7 +11,7 @@ from mailflows.held import HeldMail
 from mailflows.limits import Limit, Limiter, MemoryStore, presets
 from mailflows.reputation import Reputation
 from mailflows.senders import SenderControl
-from three_flows import reset, three_flows
+from three_flows import newsletter, reset, three_flows
 
 if TYPE_CHECKING:
     import pytest
@@ -114,9 +114,92 @@ def test_the_limits_of_a_preset_are_shown() -> None:
         "transactional",
         "20 per hour; 60 per day per recipient, for mail without a client",
     ) in status.rules
-    rows = status._table()[2]
     left = "5000 of 5000 left, for mail without a client"
-    assert ("limit", "transactional: 20000 per hour in all", left) in rows
+    assert ("limit", "transactional: 20000 per hour in all", left) in status._table(every=True)[2]
+    assert [row for row in status._table()[2] if row[0] == "limit"] == []  # nothing of them is used
+
+
+def test_a_limit_that_is_used_is_shown() -> None:
+    """One message took one of two thousand: that limit has a row, the others have none."""
+    one = gate(limiter={Flow.TRANSACTIONAL: presets.web_form()})
+    one.check(reset(), flow="transactional", client="203.0.113.7")
+    rows = [row for row in one.status()._table()[2] if row[0] == "limit"]
+    assert rows == [("limit", "transactional: 2000 per hour in all", "1999 of 2000 left")]
+
+
+def test_what_became_of_each_flow_is_one_row() -> None:
+    """What went out and bounced, what was rejected and held, whom nobody was written to, and why."""
+    one = gate()
+    assert one.reputation is not None
+    assert one.suppressions is not None
+    one.reputation.count("transactional", sent=1000, bounced=8)
+    one.suppressions.add("eve@babbage.example", reason="mailbox-unknown")
+    one.check(newsletter(), flow="transactional")
+    one.check(reset(), flow="professional")
+    one.check(reset("eve@babbage.example"), flow="transactional")
+    rows = one.status()._table()[2]
+    assert ("flow", "transactional", "sending; sent to 1,000 in 7 days, 0.8 % bounced; 2 rejected") in rows
+    assert ("flow", "professional", "sending; 1 held") in rows
+    assert ("flow", "marketing", "sending") in rows
+    assert ("recipients refused", "transactional", "suppressions/suppressed 1") in rows
+    (held,) = [row for row in rows if row[0] == "held"]
+    assert held[1:] == ("professional", "route/conflict 1")
+    (rejected,) = [row for row in rows if row[0] == "rejected"]
+    assert rejected[1] == "transactional"
+    assert "suppressions/suppressed 1" in str(rejected[2])
+    assert "guard/marketing-on-transactional 1" in str(rejected[2])
+    assert "conflict" not in str(rejected[2])
+
+
+def test_a_rejected_message_is_not_among_the_held_ones() -> None:
+    """An advert in the name of a stranger is rejected: the conflict that would hold it is no second one."""
+    one = gate(on_conflict="hold", on_missing_unsubscribe="reject")
+    odd = newsletter()
+    del odd["List-Unsubscribe"], odd["List-Unsubscribe-Post"]
+    odd.replace_header("From", "Harbour <news@elsewhere.example>")
+    verdict = one.check(odd, flow="marketing")
+    assert verdict.decision == "reject"
+    assert "hold" in {reason.decision for reason in verdict.reasons}
+    found = one.status().stopped
+    assert {row.decision for row in found.reasons} == {"reject"}
+    assert found.flows == {"marketing": {"reject": 1}}
+
+
+def test_a_stopped_flow_says_until_when() -> None:
+    """The word is stopped, not open: nobody has to know what a breaker is."""
+    one = gate()
+    assert one.reputation is not None
+    one.reputation.open("marketing", seconds=60.0, reason="a wrong link")
+    one.reputation.open("transactional", scope="form:signup", seconds=60.0, reason="60 bounces of 100")
+    rows = {row[1]: (row[0], str(row[2])) for row in one.status()._table()[2]}
+    assert rows["marketing"][1].startswith("stopped until 20")
+    assert rows["marketing"][1].endswith(" UTC: a wrong link")
+    assert rows["transactional by form signup"][0] == "part of a flow"
+
+
+def test_a_notice_needs_no_alarm_and_is_shown() -> None:
+    """3.5 % of bounces stop nothing: the row of the flow says it, and a monitor is not woken."""
+    one = gate()
+    assert one.reputation is not None
+    one.reputation.count("marketing", sent=2000, bounced=70)
+    status = one.status()
+    assert status.ok
+    (row,) = [row for row in status._table()[2] if row[:2] == ("flow", "marketing")]
+    assert "3.5 %, are certainly above 0.02" in str(row[2])
+
+
+def test_the_table_of_three_busy_flows_is_one_screen() -> None:
+    """24 lines of a terminal: limits that nobody has used, and rare reasons, are left to --all."""
+    one = gate(limiter={flow: presets.web_form() for flow in Flow})
+    assert one.suppressions is not None
+    for number, code in enumerate(["mailbox-unknown", "complained", "unsubscribed"]):
+        one.suppressions.add(f"a{number}@babbage.example", reason=code)
+    for flow in Flow:
+        for mail in (reset(), newsletter(), reset("a0@babbage.example")):
+            one.check(mail, flow=flow)
+    rows = one.status()._table()[2]
+    assert len(rows) <= 20
+    assert len(one.status()._table(every=True)[2]) > len(rows)
 
 
 def test_a_clean_message_is_described_and_a_bad_one_is_not_called_fine() -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mailflows.cli._terminal import complain
 from mailflows.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import argparse
 
+    from mailflows.flows._file import SettingsFile
     from mailflows.limits import Store
 
-__all__ = ["STORES", "add_secret", "add_store", "store_named", "store_of"]
+__all__ = ["STORES", "add_secret", "add_store", "store_named", "store_of", "store_to_look_at"]
 
 STORES = "FLOWS.toml of a gate; or an SQLite file; or redis://host:6379/0"
 
@@ -62,6 +64,16 @@ def store_named(
     return store_at(name, Path(), secrets_in({"secret_env": secret_env}, Path()), read_only=read_only)
 
 
+def store_to_look_at(file: SettingsFile) -> Store:
+    """Open the store of a gate for reading only; one that is not there yet is said, and not made."""
+    from mailflows.gate._place import missing_from_file, store_from_file  # noqa: PLC0415 -- only where it is needed
+
+    missing = missing_from_file(file)
+    if missing is not None:
+        complain(f"{missing}: there is no such store yet, so nothing has been counted or kept in it")
+    return store_from_file(file, read_only=True)
+
+
 def _is_settings(path: Path) -> bool:
     try:
         with path.open("rb") as file:
@@ -84,4 +96,4 @@ def _of_gate(path: Path, *, has_secret: bool, read_only: bool) -> Store:
     if has_secret:
         msg = f"--secret-env does not apply to a gate; {path} names its own store: write secret_env in [gate]"
         raise ConfigurationError(msg, field="secret_env")
-    return store_from_file(file, read_only=read_only)
+    return store_to_look_at(file) if read_only else store_from_file(file)

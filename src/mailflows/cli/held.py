@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailflows._result import number_of
+from mailflows.cli._store import store_to_look_at
 from mailflows.cli._terminal import STATUS, complain, say, say_json, settings_of
 from mailflows.flow import Flow
 
@@ -38,14 +39,15 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mailflows.gate._place import store_from_file  # noqa: PLC0415
+    from mailflows.gate._place import missing_from_file, store_from_file  # noqa: PLC0415
     from mailflows.held import HeldMail  # noqa: PLC0415
 
     file = settings_of(options.file)
     if file is None:
         return 2
-    held = HeldMail(store_from_file(file))
-    if not held.is_lasting:
+    is_looked_at = options.action in {"list", "show"}
+    held = HeldMail(store_to_look_at(file) if is_looked_at else store_from_file(file))
+    if not held.is_lasting and missing_from_file(file) is None:
         complain(f'{file.path}: it names no store; write store = "state.db" in [gate]')
         return 2
     if options.action == "list":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailflows._rates import duration
 from mailflows._result import to_text
+from mailflows.cli._store import store_to_look_at
 from mailflows.cli._terminal import STATUS, complain, say, say_json, settings_of
 
 if TYPE_CHECKING:
@@ -52,13 +53,15 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mailflows.gate._place import store_from_file  # noqa: PLC0415
+    from mailflows._stores._read_only import ReadOnlyStore  # noqa: PLC0415
+    from mailflows.gate._place import store_from_file  # noqa: PLC0415 -- only for this command
     from mailflows.gate._settings import parts_from_file  # noqa: PLC0415
 
     file = settings_of(options.file)
     if file is None:
         return 2
-    limiters = _limiters(parts_from_file(file, store_from_file(file)).get("limiter"))
+    store = store_from_file(file) if options.action == "reset" else ReadOnlyStore(store_to_look_at(file))
+    limiters = _limiters(parts_from_file(file, store).get("limiter"))
     if options.action == "list":
         return _list(limiters, as_json=options.json)
     keys = {key: value for key in KEYS if (value := getattr(options, key)) is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailflows._result import to_text
+from mailflows.cli._store import store_to_look_at
 from mailflows.cli._terminal import STATUS, complain, say, say_json, settings_of
 from mailflows.flow import Flow
 
@@ -31,6 +32,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--scope", metavar="KIND:NAME", help="close: a smaller scope of the flow, such as form:signup"
     )
     status.add_argument("--provider", metavar="NAME", help="close: its mail to one provider, such as google")
+    status.add_argument("--all", action="store_true", help="show: also unused limits and rare reasons")
     status.add_argument("--json", action="store_true", help="write JSON")
     status.set_defaults(run=_run)
 
@@ -41,27 +43,26 @@ def _run(options: argparse.Namespace) -> int:
     if file is None:
         return 2
     if options.action == "show":
-        return _show(file, as_json=options.json)
+        return _show(file, every=options.all, as_json=options.json)
     if options.flow is None:
         complain("status … close needs a flow")
         return 2
     return _close(file, options)
 
 
-def _show(file: SettingsFile, *, as_json: bool) -> int:
+def _show(file: SettingsFile, *, every: bool, as_json: bool) -> int:
     from mailflows._stores._read_only import ReadOnlyStore  # noqa: PLC0415 -- only for this command
     from mailflows.flows import FlowSet  # noqa: PLC0415
     from mailflows.gate import Gate  # noqa: PLC0415
-    from mailflows.gate._place import store_from_file  # noqa: PLC0415
     from mailflows.gate._settings import parts_from_file  # noqa: PLC0415
 
     flows = FlowSet.from_file(file, needs_passwords=False)
-    gate = Gate(flows, **parts_from_file(file, ReadOnlyStore(store_from_file(file))))
+    gate = Gate(flows, **parts_from_file(file, ReadOnlyStore(store_to_look_at(file))))
     found = gate.status()
     if as_json:
         say_json(found.to_dict())
     else:
-        title, header, rows = found._table()  # noqa: SLF001 -- what a notebook shows
+        title, header, rows = found._table(every=every)  # noqa: SLF001 -- what a notebook shows
         say(f"{title}\n\n{to_text(header, rows)}")
     return int(not found.ok)
 

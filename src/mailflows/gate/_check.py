@@ -168,12 +168,16 @@ class TurnedAway:
         code: Reply code.
         text: Reply text.
         relay: The relay that said so; empty where it was the gate.
+        part: The part that refused it, for the tally: ``relay`` where the relay did.
+        reason: Why, as a code.
     """
 
     stage: str
     code: int
     text: str
     relay: str = ""
+    part: str = "message"
+    reason: str = "unreadable"
 
     @property
     def state(self) -> str:
@@ -335,7 +339,8 @@ class Verdict(Permission):
             )
             for r in (*self.why, *self.findings)
         ]
-        counts = {"accepted": len(self.accepted), "refused": len(self.refused)}
+        away = sum(one.stage == "RCPT" for one in self.receipt.turned_away)
+        counts = {"accepted": len(self.accepted), "refused": len(self.refused) + away}
         rows += [
             ("mailflows_gate_recipients_total", number, {"flow": flow, "outcome": outcome})
             for outcome, number in counts.items()

@@ -38,7 +38,8 @@ from mailflows.gate._outages import Outages
 from mailflows.gate._outcome import HandedOver, events_of, learn
 from mailflows.gate._parts import CLOSING, PARTS, Parts
 from mailflows.gate._status import GateStatus, status_of
-from mailflows.gate._tally import Tally
+from mailflows.gate._tally import Tally, is_counted
+from mailflows.gate._turned_away import verdict_without_message
 from mailflows.held import HeldMail
 from mailflows.message import Envelope, Message
 
@@ -549,12 +550,22 @@ class Gate:
         verdict = check.verdict(dry_run=is_dry)
         if not verdict.allowed:
             tell_end(verdict, now=self._parts.timer())
+        self._tell(verdict)
+        return verdict
+
+    def _tell(self, verdict: Verdict) -> None:
+        """Call the hooks."""
         for hook in self._parts.hooks:
             try:
                 hook(verdict)
             except Exception as problem:  # noqa: BLE001 -- of whatever kind: a broken metric must not stop mail
                 _log.error("a hook failed: %s", type(problem).__name__)
-        return verdict
+
+    def _count_turned_away(self, sender: str, flow: Flow | None, turned_away: Iterable[TurnedAway]) -> None:
+        """Tell hooks and tally of a message that never came, since an integration refused its beginning."""
+        verdict = verdict_without_message(sender, flow, turned_away)
+        self._tell(verdict)
+        run(self._counted(verdict), self._parts.outages, is_done=True)
 
     def _route_of(self, check: Check) -> FlowRoute | None:
         """Return the route for a dry run where none was found: that of the flow it seems to be of."""
@@ -564,7 +575,7 @@ class Gate:
 
     def _counted(self, verdict: Verdict) -> Steps:
         """Count what was stopped, or would have been; a count that fails must not stop mail."""
-        if verdict.dry_run or not verdict.allowed:
+        if is_counted(verdict):
             yield Call(self.tally, "note", verdict)
 
 

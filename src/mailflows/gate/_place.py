@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mailflows.flows._file import SettingsFile
     from mailflows.limits import Store
 
-__all__ = ["SECRETS", "secrets_in", "store_at", "store_from_file", "store_in"]
+__all__ = ["SECRETS", "missing_from_file", "secrets_in", "store_at", "store_from_file", "store_in"]
 
 SECRETS = ("secret_env", "secret_file")
 """Keys that say where the secret is; it is never in the settings themselves."""
@@ -33,6 +33,16 @@ def store_from_file(file: SettingsFile, *, read_only: bool = False) -> Store:
     table = file.tables.get("gate", {})
     with file.at("gate"):
         return store_in(table if isinstance(table, Mapping) else {}, file.path.parent, read_only=read_only)
+
+
+def missing_from_file(file: SettingsFile) -> Path | None:
+    """Return the store that a file names and that is not there yet, or `None`."""
+    table = file.tables.get("gate", {})
+    name = table.get("store") if isinstance(table, Mapping) else None
+    if not isinstance(name, str) or _is_server(name):
+        return None
+    path = file.path.parent / name
+    return None if _has_content(path) else path
 
 
 def store_in(table: Mapping[str, Any], folder: Path, *, read_only: bool = False) -> Store:
@@ -96,16 +106,23 @@ def store_at(name: str, folder: Path, secrets: Sequence[bytes] | None, *, read_o
 
     One that is only looked at is not made: where there is no file yet, nothing was ever kept.
     """
-    if "://" in name or name.startswith(_SERVERS):
+    if _is_server(name):
         return RedisStore(_client(name), secret=secrets, read_only=read_only)
     file = folder / name
     if read_only:
-        has_content = file.exists() and file.stat().st_size > 0
-        return SQLiteStore(file, secret=secrets, read_only=True) if has_content else MemoryStore()
+        return SQLiteStore(file, secret=secrets, read_only=True) if _has_content(file) else MemoryStore()
     if not file.exists():
         with suppress(OSError):  # the store says by itself what is wrong with the place
             file.touch(0o600)
     return SQLiteStore(file, secret=secrets)
+
+
+def _is_server(name: str) -> bool:
+    return "://" in name or name.startswith(_SERVERS)
+
+
+def _has_content(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
 
 
 def _client(url: str) -> Any:  # noqa: ANN401 -- of an extra

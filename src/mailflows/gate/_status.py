@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mailflows._result import Result
+from mailflows.flow import Flow
+from mailflows.gate._tally import DONE
 from mailflows.held import HeldState
-from mailflows.reputation import BreakerState
+from mailflows.reputation import BreakerState, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from mailflows._result import Cell, Table
-    from mailflows.flow import Flow
+    from mailflows._result import Table
     from mailflows.gate._parts import Parts
     from mailflows.gate._tally import TallyReport
     from mailflows.limits import Limiter
@@ -25,6 +26,11 @@ __all__ = ["GateStatus", "LimitUse", "status_of"]
 
 LITTLE = 0.2
 """Share of a limit with which it is near its end. choice: early enough to act within its period."""
+
+MOST_REASONS = 4
+"""Reasons named in one row. choice: what fits beside the flow on a line of a terminal."""
+
+Row: TypeAlias = tuple[str, str, str]
 
 _COMMON = frozenset({"global", "flow"})
 """Keys that all mail of a flow shares."""
@@ -69,6 +75,7 @@ class GateStatus(Result):
         limits: Limits over all mail of a flow, with what remains.
         rules: All other limits, as flow and name: each recipient, client, … has its own count, which
             ``mailflows limits show`` looks up.
+        flows: The flows of the gate.
     """
 
     breakers: tuple[Standing, ...]
@@ -80,6 +87,7 @@ class GateStatus(Result):
     suppressions: dict[str, int]
     limits: tuple[LimitUse, ...]
     rules: tuple[tuple[str, str], ...] = ()
+    flows: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -98,26 +106,75 @@ class GateStatus(Result):
         ]
         return "; ".join(said) or "no breaker is open, and nothing is waiting"
 
-    def _table(self) -> Table:
-        rows: list[tuple[Cell, ...]] = [
-            ("breaker", one.scope, str(one).removeprefix(f"{one.scope}: ")) for one in self.breakers
-        ]
-        rows += [("blocked senders", reason, number) for reason, number in sorted(self.blocked.items())]
+    def _table(self, *, every: bool = False) -> Table:
+        """Return one screen; with *every*, also the limits that nobody has used, and rare reasons."""
+        most = None if every else MOST_REASONS
+        rows = [*_flow_rows(self), *_reason_rows(self.stopped, most)]
+        rows += [("blocked senders", reason, str(number)) for reason, number in sorted(self.blocked.items())]
         since = f", the oldest since {self.oldest:%Y-%m-%d %H:%M}" if self.oldest else ""
-        rows.append(("held", "waiting", f"{self.waiting}{since}"))
-        rows += [
-            ("stopped", f"{c.flow} {c.decision} {c.part}/{c.code}", c.messages) for c in self.stopped.reasons
-        ]
+        rows.append(("waiting", "for manual review", f"{self.waiting}{since}"))
         if self.dry_run.messages:
             rows.append(("dry run", "all flows", str(self.dry_run)))
-            rows += [
-                ("dry run", f"{c.flow} {c.decision} {c.part}/{c.code}", c.messages)
-                for c in self.dry_run.reasons
-            ]
-        rows += [("suppressed", reason, number) for reason, number in sorted(self.suppressions.items())]
-        rows += [("limit", f"{use.flow}: {use.limit}", _left(use)) for use in self.limits]
-        rows += [("limit", f"{flow}: {name}", "counted for each") for flow, name in self.rules]
+            rows += _reason_rows(self.dry_run, most, "would be ")
+        if self.suppressions:
+            reasons = (f"{reason} {number:,}" for reason, number in sorted(self.suppressions.items()))
+            rows.append(("suppressed", "all flows", ", ".join(reasons)))
+        uses = [use for use in self.limits if every or use.remaining < use.units]
+        rows += [("limit", f"{use.flow}: {use.limit}", _left(use)) for use in uses]
+        if every:
+            rows += [("limit", f"{flow}: {name}", "counted for each") for flow, name in self.rules]
         return str(self), ("what", "which", "state"), rows
+
+
+def _flow_rows(status: GateStatus) -> Iterator[Row]:
+    """Yield how each flow stands, and each scope in one that is stopped."""
+    flows = {one.scope: one for one in status.breakers if one.scope in set(Flow)}
+    seen = [*status.flows, *(name for name in status.stopped.flows if name not in status.flows)]
+    for name in seen:
+        standing = flows.get(name)
+        stopped = status.stopped.flows.get(name, {})
+        said = [
+            *((_state(standing), _sent(standing), *standing.notices) if standing else ()),
+            *(f"{number:,} {DONE[decision]}" for decision, number in sorted(stopped.items())),
+        ]
+        yield "flow", "none" if name == "-" else name, "; ".join(filter(None, said)) or "nothing stopped"
+    for one in status.breakers:
+        if one.scope not in set(Flow):
+            yield "part of a flow", one.scope, _state(one)
+
+
+def _state(standing: Standing) -> str:
+    """Return whether mail is sent, as nobody misreads it: a breaker that is closed lets mail through."""
+    if standing.until is None:
+        return "sending"
+    word = _STATES[standing.state]
+    return f"{word} until {standing.until:%Y-%m-%d %H:%M} UTC: {standing.reason}"
+
+
+_STATES = {BreakerState.OPEN: "stopped", BreakerState.HALF_OPEN: "on trial"}
+
+
+def _sent(standing: Standing) -> str:
+    """Return what went out in the days that reputation counts."""
+    found = next((rate for rate in standing.rates if rate.metric is Metric.BOUNCES), None)
+    if found is None or not found.total:
+        return ""
+    return f"sent to {found.total:,} in 7 days, {found.share * 100:.2g} % bounced"
+
+
+def _reason_rows(report: TallyReport, most: int | None, would: str = "") -> Iterator[Row]:
+    """Yield why messages, and recipients, were stopped: a row for each flow and decision."""
+    for kind, counts in (("", report.reasons), ("recipients ", report.recipients)):
+        grouped: dict[tuple[str, str], list[str]] = {}
+        for one in counts:
+            what = f"{would}{kind}{DONE[one.decision] if not kind else _TO_RECIPIENT[one.decision]}"
+            grouped.setdefault((what, one.flow), []).append(f"{one.part}/{one.code} {one.messages:,}")
+        for (what, flow), why in sorted(grouped.items()):
+            more = f", {len(why) - most} more" if most and len(why) > most else ""
+            yield what, flow, ", ".join(why[:most]) + more
+
+
+_TO_RECIPIENT = {"reject": "refused", "defer": "deferred"}
 
 
 def _left(use: LimitUse) -> str:
@@ -140,6 +197,7 @@ def status_of(parts: Parts) -> GateStatus:
         suppressions=dict(Counter(str(one.reason) for one in parts.suppressions or ())),
         limits=tuple(_uses(parts)),
         rules=tuple(_rules(parts)),
+        flows=tuple(str(route.flow) for route in parts.flows),
     )
 
 

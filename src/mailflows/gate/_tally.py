@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailflows._clock import to_datetime
@@ -14,16 +14,21 @@ from mailflows._stores import DocumentKeeper
 from mailflows._stores._documents import adrive, drive
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from mailflows._clock import Clock
     from mailflows._result import Table
     from mailflows._stores import Documents
     from mailflows._stores._documents import Change, Steps
     from mailflows.gate._check import Verdict
 
-__all__ = ["Tally", "TallyCount", "TallyReport"]
+__all__ = ["DONE", "Tally", "TallyCount", "TallyReport", "is_counted"]
 
 REMEMBER = 35 * 86_400.0
 """Seconds. choice: a month can be looked back on."""
+
+DONE = {"defer": "deferred", "hold": "held", "reject": "rejected"}
+"""What became of a message that was stopped, in words."""
 
 DAY = 86_400.0
 """Seconds. bound: what a day has."""
@@ -31,14 +36,14 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class TallyCount(Result):
-    """How many messages one part stopped for one reason.
+    """How many messages, or recipients, one part stopped for one reason.
 
     Attributes:
         flow: The flow; ``-`` where it could not be told.
         decision: What became of them, or would have.
-        part: Which part.
+        part: Which part; ``relay`` for recipients whom the relay refused at RCPT TO.
         code: Why.
-        messages: How many; one that has two reasons counts for both.
+        messages: How many; one that has two reasons counts for both. Of recipients, how many of these.
     """
 
     flow: str
@@ -57,7 +62,11 @@ class TallyReport(Result):
         dry_run: Whether it is about what a dry run let pass.
         messages: Messages that passed in a dry run, or that were stopped: others are not counted.
         stopped: Those that were stopped, or would have been, by decision.
-        reasons: The same by flow, decision, part and reason, the most frequent first.
+        reasons: The same by flow, decision, part and reason, the most frequent first: only the reasons that
+            decided, so that a message which is rejected is not among the held ones, too.
+        flows: The same by flow and decision.
+        recipients: Recipients who were refused, at RCPT TO or with the message, whatever became of
+            the others.
     """
 
     days: int
@@ -65,13 +74,14 @@ class TallyReport(Result):
     messages: int
     stopped: dict[str, int]
     reasons: tuple[TallyCount, ...]
+    flows: dict[str, dict[str, int]] = field(default_factory=dict, hash=False)
+    recipients: tuple[TallyCount, ...] = ()
 
     def __str__(self) -> str:
         """Return one line, such as "in the last 7 days 14 of 9,210 would have been held"."""
-        verbs = {"defer": "deferred", "hold": "held", "reject": "rejected"}
         would = "would have been" if self.dry_run else "were"
         of = f" of {self.messages:,}" if self.dry_run else ""
-        said = ", ".join(f"{n:,}{of} {would} {verbs[d]}" for d, n in sorted(self.stopped.items()))
+        said = ", ".join(f"{n:,}{of} {would} {DONE[d]}" for d, n in sorted(self.stopped.items()))
         return f"in the last {self.days} days {said or f'none{of} {would} stopped'}"
 
     def _table(self) -> Table:
@@ -82,7 +92,7 @@ class TallyReport(Result):
 class Tally:
     """Counts what the gate stops, and what a dry run would have stopped.
 
-    What passes costs nothing: it is counted in a dry run only.
+    What passes costs nothing: it is counted in a dry run only, and with recipients who were refused.
 
     Args:
         store: Where counts live: a store of `mailflows.limits`.
@@ -99,18 +109,16 @@ class Tally:
         Raises:
             StoreError: If the store could not answer.
         """
-        if verdict.dry_run or not verdict.allowed:
+        if is_counted(verdict):
             self._keeper.update(*self._change(verdict))
 
     async def anote(self, verdict: Verdict) -> None:
         """Do what `note` does without blocking the event loop."""
-        if verdict.dry_run or not verdict.allowed:
+        if is_counted(verdict):
             await self._keeper.aupdate(*self._change(verdict))
 
     def _change(self, verdict: Verdict) -> tuple[str, Change]:
-        flow = verdict.flow or "-"
-        names = ["messages", f"decision|{verdict.would_be}"]
-        names += sorted({f"why|{flow}|{r.decision}|{r.part}|{r.code}" for r in verdict.why})
+        names = list(_names(verdict))
 
         def counted(old: bytes | None) -> bytes:
             counts = Counter(json.loads(old) if old else {})
@@ -140,19 +148,53 @@ class Tally:
         for number in range(days):
             document = yield "load", (_key(self._clock() - number * DAY, dry_run=dry_run),)
             total.update(json.loads(document) if document else {})
-        rows = [
-            TallyCount(flow, decision, part, code, count)
-            for name, count in total.items()
-            if name.startswith("why|")
-            for _, flow, decision, part, code in (name.split("|"),)
-        ]
-        stopped = {
-            name.partition("|")[2]: count
-            for name, count in total.items()
-            if name.startswith("decision|") and name != "decision|accept"
-        }
-        ordered = tuple(sorted(rows, key=lambda row: (-row.messages, row.flow, row.part, row.code)))
-        return TallyReport(days, dry_run, total["messages"], stopped, ordered)
+        stopped: Counter[str] = Counter()
+        flows: dict[str, dict[str, int]] = {}
+        for (flow, decision), count in _named(total, "flow"):
+            stopped[decision] += count
+            flows.setdefault(flow, {})[decision] = count
+        reasons, recipients = _rows(total, "why"), _rows(total, "recipient")
+        return TallyReport(days, dry_run, total["messages"], dict(stopped), reasons, flows, recipients)
+
+
+def is_counted(verdict: Verdict) -> bool:
+    """Return whether the tally has to count something of a message."""
+    return bool(verdict.dry_run or not verdict.allowed or verdict.refused or verdict.receipt.turned_away)
+
+
+def _names(verdict: Verdict) -> Iterator[str]:
+    """Yield what a message is counted as."""
+    flow = verdict.flow or "-"
+    if verdict.dry_run or not verdict.allowed:
+        yield "messages"
+    if verdict.why:
+        yield f"flow|{flow}|{verdict.would_be}"
+    deciding = {(r.part, r.code) for r in verdict.why if r.decision is verdict.would_be}
+    yield from (f"why|{flow}|{verdict.would_be}|{part}|{code}" for part, code in sorted(deciding))
+    for one in verdict.refused:
+        yield f"recipient|{flow}|{_FINALLY[one.retry_after is None]}|{one.part}|{one.code}"
+    for away in verdict.receipt.turned_away:
+        if away.stage == "RCPT":
+            yield f"recipient|{flow}|{_FINALLY[away.code >= 500]}|{away.part}|{away.reason}"
+
+
+_FINALLY = {True: "reject", False: "defer"}
+
+
+def _named(total: Mapping[str, int], kind: str) -> Iterator[tuple[list[str], int]]:
+    """Yield the counts of one kind, with the words of their names."""
+    for name, count in total.items():
+        first, *words = name.split("|")
+        if first == kind:
+            yield words, count
+
+
+def _rows(total: Mapping[str, int], kind: str) -> tuple[TallyCount, ...]:
+    rows = [
+        TallyCount(flow, decision, part, code, count)
+        for (flow, decision, part, code), count in _named(total, kind)
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.messages, row.flow, row.part, row.code)))
 
 
 def _key(moment: float, *, dry_run: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailflows.errors import MailflowsError
-from mailflows.gate._check import QUEUE_LIFETIME
+from mailflows.gate._check import QUEUE_LIFETIME, TurnedAway
 from mailflows.recipients import Deliverability
 
 if TYPE_CHECKING:
@@ -15,25 +15,28 @@ if TYPE_CHECKING:
 __all__ = ["judged"]
 
 
-def judged(gate: Gate, address: str, flow: Flow) -> tuple[int, str] | None:
-    """Return the refusal of a recipient, as an SMTP reply, or `None`.
+def judged(gate: Gate, address: str, flow: Flow) -> TurnedAway | None:
+    """Return the refusal of a recipient, with its SMTP reply, or `None`.
 
     What cannot be asked without the message is asked with it; a part that fails says nothing here.
     """
     return _suppressed(gate, address, flow) or _undeliverable(gate, address) or _limited(gate, address, flow)
 
 
-def _suppressed(gate: Gate, address: str, flow: Flow) -> tuple[int, str] | None:
+def _suppressed(gate: Gate, address: str, flow: Flow) -> TurnedAway | None:
     if gate.suppressions is None:
         return None
     try:
         found = gate.suppressions.find(address, flow=flow)
     except MailflowsError:
         return None
-    return None if found is None else (550, f"5.1.1 on the suppression list ({found.reason})")
+    if found is None:
+        return None
+    said = f"5.1.1 on the suppression list ({found.reason})"
+    return TurnedAway("RCPT", 550, said, part="suppressions", reason="suppressed")
 
 
-def _undeliverable(gate: Gate, address: str) -> tuple[int, str] | None:
+def _undeliverable(gate: Gate, address: str) -> TurnedAway | None:
     if gate.recipients is None:
         return None
     try:
@@ -42,10 +45,11 @@ def _undeliverable(gate: Gate, address: str) -> tuple[int, str] | None:
         return None
     if report.verdict is not Deliverability.UNDELIVERABLE or not report.reasons:
         return None
-    return 550, f"5.1.1 {report.reasons[0].sentence}"
+    first = report.reasons[0]
+    return TurnedAway("RCPT", 550, f"5.1.1 {first.sentence}", part="recipients", reason=first.code)
 
 
-def _limited(gate: Gate, address: str, flow: Flow) -> tuple[int, str] | None:
+def _limited(gate: Gate, address: str, flow: Flow) -> TurnedAway | None:
     limiter = gate.limiter_of(flow)
     if limiter is None or limiter.dry_run:
         return None
@@ -56,6 +60,8 @@ def _limited(gate: Gate, address: str, flow: Flow) -> tuple[int, str] | None:
     if found or found.retry_after is None:
         return None
     if found.degraded:
-        return 451, "4.3.0 A check failed to run; try again later [limits]"
+        said = "4.3.0 A check failed to run; try again later [limits]"
+        return TurnedAway("RCPT", 451, said, part="limits", reason="failed")
     said = f"the limit {found.rule!r} is reached for this recipient"
-    return (550, f"5.7.1 {said}") if found.retry_after > QUEUE_LIFETIME else (450, f"4.7.1 {said}")
+    code, status = (550, "5.7.1") if found.retry_after > QUEUE_LIFETIME else (450, "4.7.1")
+    return TurnedAway("RCPT", code, f"{status} {said}", part="limits", reason="limited")

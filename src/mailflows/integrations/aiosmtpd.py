@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from aiosmtpd.smtp import Envelope as SmtpEnvelope
     from aiosmtpd.smtp import Session
 
+    from mailflows.feedback import Event
     from mailflows.flow import Flow
     from mailflows.flows import FlowRoute
     from mailflows.gate import Gate, Verdict
@@ -155,13 +156,16 @@ class GateHandler:
         except ValueError:
             refused = TurnedAway("MAIL", 501, "5.1.7 The sender address cannot be read")
             tell_turned_away(address, (refused,))
+            _count(self._threads, self._gate, address, None, [refused])
             return _line(f"{refused.code} {refused.text}")
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         declared = _known(self._gate, self._flow(session)) if callable(self._flow) else self._flow
         route = self._gate.flows.get(declared) if declared else _route_of_sender(self._gate, sender)
         utf8 = bool(getattr(envelope, "smtp_utf8", False))
-        transaction = _Transaction(sender, declared, route if route and route.server else None, utf8)
+        usable = route if route and route.server else None
+        count = partial(_count, self._threads, self._gate, sender, route.flow if route else declared)
+        transaction = _Transaction(sender, declared, usable, utf8, count)
         self._open[envelope] = transaction
         weakref.finalize(envelope, transaction.end)
         return "250 2.1.0 Ok"
@@ -179,13 +183,14 @@ class GateHandler:
         mailbox = mailbox_of(address)
         flow = transaction.route.flow if transaction.route else None
         if mailbox is None and not self._gate.is_dry(flow):
-            return transaction.turn_away("RCPT", 553, "5.1.3 The recipient address cannot be read")
+            text = "5.1.3 The recipient address cannot be read"
+            return transaction.turn_away(TurnedAway("RCPT", 553, text, part="recipients", reason="syntax"))
         mailbox = mailbox or address
         if transaction.route is not None:
             if not self._gate.is_dry(flow):
                 refusal = await self._in_thread(judged, self._gate, mailbox, transaction.route.flow)
                 if refusal is not None:
-                    return transaction.turn_away("RCPT", *refusal)
+                    return transaction.turn_away(refusal)
             answer = await self._in_thread(self._offered, transaction, mailbox)
             if answer is not None:
                 return answer
@@ -227,11 +232,11 @@ class GateHandler:
         try:
             verdict = await self._verdict(session, transaction, tuple(envelope.rcpt_tos), raw)
         except MessageError as problem:
-            answer = transaction.turn_away("DATA", 550, f"5.6.0 {problem}", content=raw)
+            answer = transaction.turn_away(TurnedAway("DATA", 550, f"5.6.0 {problem}"), content=raw)
             transaction.abandon()
             return answer
         except Exception as problem:
-            transaction.turn_away("DATA", *_fault(problem), content=raw)
+            transaction.turn_away(TurnedAway("DATA", *_fault(problem), reason="failed"), content=raw)
             raise
         transaction.is_told = True  # the gate writes its line now, or when it hears what became of it
         if not verdict:
@@ -277,14 +282,15 @@ class GateHandler:
         except Exception as problem:  # noqa: BLE001 -- whatever it is, the mail stays with who sent it
             transaction.abandon()
             failure = failure_of(problem, route, self._gate)
-            return transaction.turn_away("RCPT", failure.code or 451, failure.text, by_relay=True)
+            event = from_reply(failure.code or 451, failure.text)
+            return transaction.turn_away(_turned_away(event, failure.text, route, by=failure.by))
         answered(self._gate, route)
         if code // 100 == 2:
             return None
         said = text.decode("utf-8", "replace")
         event = from_reply(code, said, recipient=mailbox, flow=route.flow)
         self._gate.report(None, event)
-        return transaction.turn_away("RCPT", code, said, by_relay=True)
+        return transaction.turn_away(_turned_away(event, said, route))
 
     def _handed_on(self, verdict: Verdict, transaction: _Transaction, raw: bytes) -> str:
         """Hand a message on, and return the reply that is true for all its recipients."""
@@ -338,6 +344,7 @@ class _Transaction:
         declared: Flow | None,
         route: FlowRoute | None,
         utf8: bool,  # noqa: FBT001
+        count: Callable[[list[TurnedAway]], None],
     ) -> None:
         self.sender = sender
         self.declared = declared
@@ -346,6 +353,7 @@ class _Transaction:
         self.turned_away: list[TurnedAway] = []
         self.is_told = False
         self._utf8 = utf8
+        self._count = count
         self._connection: RelayConnection | None = None
         self._said = sender
         self._offered: list[str] = []
@@ -364,21 +372,19 @@ class _Transaction:
             self._offered.append(mailbox)
         return code, text
 
-    def turn_away(
-        self, stage: str, code: int, text: str, *, by_relay: bool = False, content: bytes | None = None
-    ) -> str:
+    def turn_away(self, refused: TurnedAway, *, content: bytes | None = None) -> str:
         """Note a refusal for the log, and return it as the reply; with *content* it ends the message."""
-        server = self.route.server if self.route and by_relay else None
-        relay = f"{server.host}:{server.port}" if server else ""
-        self.turned_away.append(TurnedAway(stage, code, text, relay))
+        self.turned_away.append(refused)
         if content is not None:
             self._tell(message_id_in(content))
-        return _reply(code, text)
+        return _reply(refused.code, refused.text)
 
     def _tell(self, message_id: str | None = None) -> None:
         """Write the line of a message that the gate was not asked about."""
         if not self.is_told and (self.turned_away or self.recipients):
             tell_turned_away(self.sender, self.turned_away, message_id=message_id, recipients=self.recipients)
+            if self.turned_away:
+                self._count(self.turned_away)
         self.is_told = True
 
     def deliver(
@@ -425,6 +431,24 @@ class _Transaction:
         self._offered.clear()
         if connection is not None:
             connection.close()
+
+
+def _count(
+    threads: ThreadPoolExecutor, gate: Gate, sender: str, flow: Flow | None, turned_away: list[TurnedAway]
+) -> None:
+    """Tell hooks and tally of a message that never came; the loop does not wait for their store."""
+    tell = partial(gate._count_turned_away, sender, flow, tuple(turned_away))  # noqa: SLF001 -- for integrations
+    try:
+        threads.submit(tell)
+    except RuntimeError:  # the handler is closed, or the process ends
+        tell()
+
+
+def _turned_away(event: Event, text: str, route: FlowRoute, *, by: str = "relay") -> TurnedAway:
+    """Return the refusal of a recipient by a relay."""
+    relay = f"{route.server.host}:{route.server.port}" if route.server else ""
+    why = str(event.reason or event.type)
+    return TurnedAway("RCPT", event.smtp_code or 451, text, relay, part=by, reason=why)
 
 
 def _known(gate: Gate, flow: Flow | str | None) -> Flow | None:
