@@ -6,10 +6,14 @@ import re
 import tomllib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mailflows import ConfigurationError, Gate, _data
+from mailflows import Gate, _data
 from mailflows._visitors import LANGUAGES, _form, visitor_language, visitor_sentence
+from mailflows.errors import AddressError
 from mailflows.limits import Limit, Limiter, MemoryStore
+from mailflows.recipients import check_recipient, ensure_recipient
 from mailflows.testing import FixedClock
 from three_flows import newsletter, reset, three_flows
 
@@ -37,7 +41,6 @@ def test_the_languages_are_those_of_the_lexicon() -> None:
         assert set(entries) == set(LANGUAGES)
     ruled = [language for languages in TABLE["plurals"].values() for language in languages]
     assert sorted(ruled) == sorted(LANGUAGES)
-    assert not set(LANGUAGES) & set(TABLE["languages"]["others"].split())
 
 
 @pytest.mark.parametrize(
@@ -72,9 +75,11 @@ def test_numbers_take_their_form(language: str, said: str) -> None:
         ("fr;q=banana, es;q=0.2", "es"),
         ("ru;q=0.7;x=1, nl;q=0.2", "nl"),
         *((",;,;", "en"), (";q=1", "en"), ("x" * 100_000 + ",pl", "pl"), ("," * 100_000, "en")),
+        *(("xx", "en"), ("klingon", "en"), ("i-klingon", "en"), ("x", "en"), ("-", "en"), ("_", "en")),
+        *(("english", "en"), ("'\"><script>", "en"), ("\x00\ud800", "en"), (None, "en")),
     ],
 )
-def test_a_language_as_browsers_give_it(text: str, language: str) -> None:
+def test_a_language_as_browsers_give_it(text: str | None, language: str) -> None:
     """A tag or a whole Accept-Language field; English where the visitor reads nothing that we write."""
     assert visitor_language(text) == language
     assert visitor_sentence("not-sent", text) == TABLE["sentences"]["not-sent"][language]
@@ -119,7 +124,15 @@ def test_a_verdict_tells_the_same() -> None:
     assert advert.for_visitor("de") == "Die Nachricht kann nicht gesendet werden."
 
 
-def test_a_language_that_is_not_there() -> None:
-    """It is told at once, also where nothing would be said."""
-    with pytest.raises(ConfigurationError, match="'xx'"):
-        Limiter(Limit("1/hour", per="client")).acquire(client="192.0.2.7").for_visitor("xx")
+@given(st.one_of(st.none(), st.text(max_size=40), st.text("aefrxz-_*;,=q.019 ", max_size=40)))
+def test_no_header_raises(header: str | None) -> None:
+    """A visitor chooses the field; everything that says something to visitors takes it as it came."""
+    limiter = Limiter(Limit("1/hour", per="client"), store=MemoryStore(clock=FixedClock()))
+    assert limiter.acquire(client="192.0.2.7").for_visitor(header) == ""
+    assert "60" in limiter.acquire(client="192.0.2.7").for_visitor(header)
+    refused = Gate(three_flows()).check(newsletter(), flow="transactional")
+    assert refused.for_visitor(header).endswith((".", "\N{IDEOGRAPHIC FULL STOP}"))
+    assert check_recipient("ada@", dns=False).explain(language=header)
+    with pytest.raises(AddressError):
+        ensure_recipient("ada@", dns=False, language=header)
+    assert ensure_recipient("ada@shop.fr", dns=False, language=header).normalized == "ada@shop.fr"

@@ -41,7 +41,7 @@ def create_app(
     @app.post("/")
     def sign_up() -> Response | str:
         address = request.form["email"].strip()
-        language = request.headers.get("Accept-Language", "en")
+        language = request.headers.get("Accept-Language")
         try:
             # One address, and nothing else: no second recipient, no line that would become a header.
             ensure_recipient(address, dns=dns, language=language)

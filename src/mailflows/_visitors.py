@@ -6,14 +6,9 @@ import math
 import re
 import tomllib
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mailflows import _data
-from mailflows._suggestion import did_you_mean
-from mailflows.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 __all__ = ["LANGUAGES", "visitor_language", "visitor_sentence"]
 
@@ -29,14 +24,11 @@ _MOST_RANGES = 30
 _WEIGHT = re.compile(r"\s*;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*")
 
 
-def visitor_sentence(code: str, language: str, *, wait: float = 0.0) -> str:
+def visitor_sentence(code: str, language: str | None, *, wait: float = 0.0) -> str:
     """Return a sentence by its code, with the seconds to wait in words, rounded up.
 
     >>> visitor_sentence("too-many", "fr-CA", wait=5000)
     'Trop de tentatives. Veuillez réessayer dans 84 minutes.'
-
-    Raises:
-        ConfigurationError: If *language* names none.
     """
     tongue = visitor_language(language)
     unit, size, _ = next(one for one in _UNITS if wait >= one[2])
@@ -45,22 +37,17 @@ def visitor_sentence(code: str, language: str, *, wait: float = 0.0) -> str:
     return str(_table()["sentences"][code][tongue].format(wait=text))
 
 
-def visitor_language(text: str, known: Collection[str] = LANGUAGES) -> str:
+def visitor_language(text: str | None) -> str:
     """Return the language to tell a visitor in, for a language tag or a whole Accept-Language field.
 
-    English, where the visitor reads none of the *known* ones, those that there are sentences in.
+    English, where there are no sentences in what it names, and where there is no such field. Whatever it
+    says, it raises nothing: a visitor chooses the field, and must not be able to choose an error page.
 
-    Raises:
-        ConfigurationError: If it is a single word that names no language.
-
-    >>> visitor_language("pt-BR"), visitor_language("ko-KR,ko;q=0.9,sv;q=0.5"), visitor_language("ko")
+    >>> visitor_language("pt-BR"), visitor_language("ko-KR,ko;q=0.9,sv;q=0.5"), visitor_language("klingon")
     ('pt', 'sv', 'en')
     """
-    if "," not in text and ";" not in text:
-        wanted = [_require_language(text)] if text.strip(" *") else []
-    else:
-        wanted = [_primary(tag) for tag in _by_weight(text)]
-    return next((tag for tag in wanted if tag in known), "en")
+    wanted = (_primary(tag) for tag in _by_weight(text or ""))
+    return next((tag for tag in wanted if tag in LANGUAGES), "en")
 
 
 def _by_weight(header: str) -> list[str]:
@@ -78,15 +65,6 @@ def _by_weight(header: str) -> list[str]:
 def _primary(tag: str) -> str:
     """Return the language of a tag: its first subtag (RFC 5646 section 2.1)."""
     return tag.strip().replace("_", "-").partition("-")[0].lower()
-
-
-def _require_language(tag: str) -> str:
-    """Return the language of a tag, or raise `ConfigurationError` if it names no language."""
-    primary = _primary(tag)
-    if primary not in LANGUAGES and primary not in _table()["languages"]["others"].split():
-        msg = f"there are no sentences in {tag!r}; {did_you_mean(tag, LANGUAGES)}"
-        raise ConfigurationError(msg, field="language")
-    return primary
 
 
 def _form(language: str, number: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mailflows._log import loggable
 from mailflows._rates import duration
 from mailflows._result import Permission, Reason, number_of, to_text
-from mailflows._visitors import visitor_language, visitor_sentence
+from mailflows._visitors import visitor_sentence
 from mailflows.message import Envelope
 
 if TYPE_CHECKING:
@@ -298,20 +298,16 @@ class Verdict(Permission):
         )
         return f"{begin}{wait}: {why or 'no issues found'}"
 
-    def for_visitor(self, language: str = "en") -> str:
+    def for_visitor(self, language: str | None = "en") -> str:
         """Return what the visitor of a form is told, without rule, key or count; empty if it may leave.
 
         Show it where a limit is the visitor's own (``per`` in a reason's parameters is ``client`` or
         ``account``): for a limit about a recipient, show what everybody sees.
 
         Args:
-            language: A language as browsers name it (``pt-BR``), or their whole Accept-Language field; there
-                are sentences in fourteen, and English for all others.
-
-        Raises:
-            ConfigurationError: If it is a word that is no language.
+            language: A language as browsers name it (``pt-BR``), or their whole Accept-Language field,
+                whatever it says: there are sentences in fourteen, and English for `None` and all others.
         """
-        language = visitor_language(language)
         if self.allowed:
             return ""
         limited = [r for r in self.why if r.part == "limits" and not r.degraded and r.retry_after is not None]

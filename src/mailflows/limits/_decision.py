@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailflows._rates import duration
 from mailflows._result import Permission, Reason, Result, plain
-from mailflows._visitors import visitor_language, visitor_sentence
+from mailflows._visitors import visitor_sentence
 from mailflows.limits._attempt import Attempt
 
 if TYPE_CHECKING:
@@ -227,18 +227,16 @@ class Decision(Permission):
             return self._refusal
         return f"Allowed after {duration(self.delay)}." if self.delay >= 1 else "Allowed."
 
-    def for_visitor(self, language: str = "en") -> str:
+    def for_visitor(self, language: str | None = "en") -> str:
         """Return a sentence for the visitor of a form, without rule, key or count; empty if allowed.
 
         Show it where the limit is the visitor's own (`per` is ``client`` or ``account``): for a limit about
         a recipient, show what everybody sees.
 
         Args:
-            language: A language tag as browsers send it (``pt-BR``), or the whole Accept-Language field. The
-                sentences are in fourteen languages; any other language gets English.
-
-        Raises:
-            ConfigurationError: If *language* is not a language.
+            language: A language tag as browsers send it (``pt-BR``), or the whole Accept-Language field,
+                whatever it says. The sentences are in fourteen languages; `None` and any other language get
+                English.
 
         Example:
             >>> from mailflows.limits import Limit, Limiter
@@ -247,7 +245,6 @@ class Decision(Permission):
             >>> limiter.acquire(client="192.0.2.7").for_visitor("de")
             'Zu viele Versuche. Bitte versuchen Sie es in 60 Minuten erneut.'
         """
-        language = visitor_language(language)
         if self._allowed:
             return ""
         if self._problem:

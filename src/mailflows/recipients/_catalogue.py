@@ -14,19 +14,7 @@ from mailflows.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LANGUAGES = ("en", "fr", "de")
-"""Languages of the sentences about addresses."""
-
-__all__ = ["LANGUAGES", "best_verdict", "require_codes", "require_language", "sentence"]
-
-
-def require_language(language: str) -> str:
-    """Return a language of these sentences, for a language tag or a whole Accept-Language field.
-
-    Raises:
-        ConfigurationError: If it is a word that is no language.
-    """
-    return visitor_language(language, LANGUAGES)
+__all__ = ["best_verdict", "require_codes", "sentence", "visitor_sentence"]
 
 
 @cache
@@ -34,13 +22,22 @@ def _entries() -> dict[str, dict[str, str]]:
     return tomllib.loads(_data.read("recipients/reasons.toml"))
 
 
-def sentence(code: str, language: str = "en", **parameters: Any) -> str:  # noqa: ANN401 -- plain data
-    """Return the sentence of a code in a language.
+def sentence(code: str, **parameters: Any) -> str:  # noqa: ANN401 -- plain data
+    """Return the sentence of a code in English, as who checks addresses reads it."""
+    return _entries()[code]["en"].format(**parameters)
 
-    >>> sentence("no-at-sign", "fr")
+
+def visitor_sentence(code: str, language: str | None, **parameters: Any) -> str:  # noqa: ANN401 -- plain data
+    """Return the sentence of a code for the person who typed the address.
+
+    >>> visitor_sentence("no-at-sign", "fr")
     "L'adresse ne contient pas de signe @."
+    >>> visitor_sentence("spam-trap", "en-GB,en;q=0.9")
+    'This address cannot be used here. Please enter another one.'
     """
-    return _entries()[code][require_language(language)].format(**parameters)
+    entries = _entries()
+    shown = entries[entries[code].get("visitor", code)]
+    return shown[visitor_language(language)].format(**parameters)
 
 
 def best_verdict(code: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mailflows._clock import to_datetime
 from mailflows.errors import AddressError, ConfigurationError
 from mailflows.flow import Flow
-from mailflows.recipients._catalogue import require_language, sentence
+from mailflows.recipients._catalogue import visitor_sentence
 from mailflows.recipients._domain import NOT_ASKED, DomainFacts, ask_about
 from mailflows.recipients._health import WELL, diagnose, probes, trusted
 from mailflows.recipients._judge import Finding, Judge
@@ -140,14 +140,14 @@ class RecipientChecker:
         return self._conclude(finding, results)
 
     def ensure(
-        self, address: str, *, language: str = "en", refuse: Collection[str] = REFUSED
+        self, address: str, *, language: str | None = "en", refuse: Collection[str] = REFUSED
     ) -> RecipientReport:
         """Check one address, and raise if it will bounce.
 
         Args:
             address: As it was typed; blanks around it are left out.
             language: Of the sentence: a language tag (``fr-CA``) or the browser's whole Accept-Language
-                field. The sentences are in English, French and German; any other language gets English.
+                field, whatever it says. There are fourteen; `None` and any other language get English.
             refuse: Codes of reasons that are refused, too, such as ``disposable`` and ``typo``; by default
                 only what is undeliverable is.
 
@@ -157,14 +157,12 @@ class RecipientChecker:
         Raises:
             AddressError: With a sentence for the person who typed the address.
         """
-        require_language(language)
         return _ensured(self.check(_trimmed(address)), address, language, refuse)
 
     async def aensure(
-        self, address: str, *, language: str = "en", refuse: Collection[str] = REFUSED
+        self, address: str, *, language: str | None = "en", refuse: Collection[str] = REFUSED
     ) -> RecipientReport:
         """Do what `ensure` does without blocking the event loop."""
-        require_language(language)
         return _ensured(await self.acheck(_trimmed(address)), address, language, refuse)
 
     def check_list(  # noqa: PLR0913 -- the settings of one list
@@ -328,7 +326,7 @@ def _trimmed(address: object) -> str:
 
 
 def _ensured(
-    report: RecipientReport, address: object, language: str, refuse: Collection[str]
+    report: RecipientReport, address: object, language: str | None, refuse: Collection[str]
 ) -> RecipientReport:
     refused = report.reasons[0] if report.verdict is Deliverability.UNDELIVERABLE else None
     if refused is None:
@@ -337,10 +335,10 @@ def _ensured(
             refused = next((reason for reason in report.reasons if reason.code in SLIPS), refused)
     if refused is None:
         return report
-    text = sentence(refused.code, language, **dict(refused.parameters))
+    text = visitor_sentence(refused.code, language, **dict(refused.parameters))
     domain = (report.suggestion or "").rpartition("@")[2]
     if domain and domain != report.domain and domain not in refused.parameters.values():
-        text = f"{text} {sentence('did-you-mean', language, domain=domain)}"
+        text = f"{text} {visitor_sentence('did-you-mean', language, domain=domain)}"
     raise AddressError(text, address=address, reason=refused.code)
 
 
@@ -377,7 +375,7 @@ async def acheck_recipient(address: str, *, dns: bool = True) -> RecipientReport
 
 
 def ensure_recipient(
-    address: str, *, dns: bool = True, language: str = "en", refuse: Collection[str] = REFUSED
+    address: str, *, dns: bool = True, language: str | None = "en", refuse: Collection[str] = REFUSED
 ) -> RecipientReport:
     """Check one address, and raise if it will bounce.
 
@@ -385,8 +383,8 @@ def ensure_recipient(
         address: As it was typed; blanks around it are left out.
         dns: Whether to ask the DNS about the domain.
         language: Of the sentence for the person who typed it: a language tag (``fr-CA``) or the browser's
-            whole Accept-Language field. The sentences are in English, French and German; any other
-            language gets English.
+            whole Accept-Language field, whatever it says. There are fourteen; `None` and any other language
+            get English.
         refuse: Codes of reasons that are refused, too, such as ``{"disposable", "typo"}``; by default only
             what is undeliverable is.
 
@@ -402,7 +400,7 @@ def ensure_recipient(
 
 
 async def aensure_recipient(
-    address: str, *, dns: bool = True, language: str = "en", refuse: Collection[str] = REFUSED
+    address: str, *, dns: bool = True, language: str | None = "en", refuse: Collection[str] = REFUSED
 ) -> RecipientReport:
     """Do what `ensure_recipient` does without blocking the event loop."""
     return await _default(dns=dns).aensure(address, language=language, refuse=refuse)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mailflows._result import Reason, Result, printable
-from mailflows.recipients._catalogue import best_verdict, sentence
+from mailflows.recipients._catalogue import best_verdict, sentence, visitor_sentence
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -195,19 +195,19 @@ class RecipientReport(Result):
             f"{_printable(self.address)}: {self.verdict}" + (f" ({why})." if why else ".") + _printable(meant)
         )
 
-    def explain(self, *, language: str = "en") -> str:
+    def explain(self, *, language: str | None = "en") -> str:
         """Return the decisive reason as a sentence for the person who typed the address.
 
         Args:
-            language: A language tag (``fr-CA``) or a whole Accept-Language field. The sentences are in
-                English, French and German; any other language gets English.
+            language: A language tag (``fr-CA``) or a whole Accept-Language field, whatever it says. There
+                are fourteen; `None` and any other language get English.
 
         Returns:
             An empty text where no issues were found.
         """
         if not self.reasons or self.verdict is Deliverability.DELIVERABLE:
             return ""
-        return sentence(self.reasons[0].code, language, **dict(self.reasons[0].parameters))
+        return visitor_sentence(self.reasons[0].code, language, **dict(self.reasons[0].parameters))
 
     def _table(self) -> Table:
         rows = [
