@@ -125,7 +125,7 @@ def _tell_clean(
     lost = sum(left_out.values())
     why = ", ".join(f"{count} {name}" for name, count in left_out.items())
     kept = report.rows - lost
-    more = f" with {number_of(written, 'address', 'addresses')}" if written != kept else ""
+    more = f", as {number_of(written, 'line')} with one address each" if written != kept else ""
     if not options.json:
         left = f"; {lost} left out: {why}" if lost else ""
         say(f"\n{options.clean}: {kept} of {number_of(report.rows, 'row')} written{more}{left}.")

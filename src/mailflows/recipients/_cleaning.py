@@ -57,16 +57,25 @@ class Cleaning:
                     whys.append(why)
             yield row, addresses, "" if addresses else _decisive(whys)
 
-    def left_out(self) -> Counter[str]:
-        """Return how many rows are left out, by why."""
+    def count(self) -> tuple[int, Counter[str]]:
+        """Return how many addresses are kept, and how many rows are left out, by why."""
+        kept, left_out = 0, Counter[str]()
+        for number, why in self._ends():
+            kept += number
+            if not number:
+                left_out[why] += 1
+        return kept, left_out
+
+    def _ends(self) -> Iterator[tuple[int, str]]:
+        """Yield of every row how many addresses are kept, and why none is."""
         if self.apply_suggestions:
-            return Counter(why for _, _, why in self.rows() if why)
-        found: Counter[str] = Counter()
+            for _, addresses, why in self.rows():
+                yield len(addresses), why
+            return
         for fates in self.judged.fates():
             whys = [self._why_not(verdict, first, mark, is_suppressed=s) for verdict, first, mark, s in fates]
-            if all(whys):
-                found[_decisive(whys)] += 1
-        return found
+            kept = whys.count("")
+            yield kept, "" if kept else _decisive(whys)
 
     def _why_not(self, verdict: Deliverability, first: int | None, mark: str, *, is_suppressed: bool) -> str:
         """Return why an address is left out, by its verdict, the row that it duplicates, and its mark."""

@@ -35,7 +35,7 @@ class Told(Protocol):
     @property
     def verdicts(self) -> dict[Deliverability, int]: ...
     @property
-    def reasons(self) -> dict[str, int]: ...
+    def mistyped(self) -> int: ...
     @property
     def findings(self) -> tuple[Reason, ...]: ...
     @property
@@ -46,10 +46,6 @@ class Told(Protocol):
     def policies(self) -> tuple[PolicyVerdict, ...]: ...
     @property
     def advice(self) -> Advice: ...
-
-    def left_out(self) -> dict[str, int]:
-        """Return how many rows are left out, by why."""
-        ...
 
 
 _LEFT_OUT = {
@@ -65,12 +61,17 @@ _LEFT_OUT = {
 """Why rows are left out, as it follows their number; what is not here is said as it is: "3 risky"."""
 
 
-def in_words(report: Told) -> str:
-    """Return one paragraph: what was checked, what is left out and why, what to expect, what to do next."""
+def in_words(report: Told, addresses: int, left_out: dict[str, int]) -> str:
+    """Return one paragraph: what was checked, what is left out and why, what to expect, what to do next.
+
+    Args:
+        report: The report.
+        addresses: How many addresses are kept.
+        left_out: How many rows are not, by why.
+    """
     alarms = [one.sentence for one in report.findings if one.severity is Severity.ERROR]
-    left_out = report.left_out()
     kept = report.rows - sum(left_out.values())
-    parts = [_checked(report), _kept(report, kept, left_out), _slips(report)]
+    parts = [_checked(report), _kept(report, kept, addresses, left_out), _slips(report)]
     parts += [*alarms, _expected(report), _next_step(report, kept)]
     return " ".join(filter(None, parts))
 
@@ -96,16 +97,19 @@ def _checked(report: Told) -> str:
     )
 
 
-def _kept(report: Told, count: int, left_out: dict[str, int]) -> str:
+def _kept(report: Told, count: int, addresses: int, left_out: dict[str, int]) -> str:
     kept, lost = f"{number_of(count, 'row')} can be sent to", report.rows - count
+    if addresses != count:
+        kept += f", with {number_of(addresses, 'address', 'addresses')}"
     if not lost:
         return f"{kept}: all of them." if report.rows else ""
     whys = ", ".join(f"{count} {_LEFT_OUT.get(why, why)}" for why, count in left_out.items())
-    return f"{kept}; {number_of(lost, 'row')} {'is' if lost == 1 else 'are'} left out: {whys}."
+    once = ", each for one reason" if len(left_out) > 1 else ""
+    return f"{kept}; {number_of(lost, 'row')} {'is' if lost == 1 else 'are'} left out{once}: {whys}."
 
 
 def _slips(report: Told) -> str:
-    count = report.reasons.get("typo", 0)
+    count = report.mistyped
     if not count:
         return ""
     looks = f"{number_of(count, 'address', 'addresses')} {'looks' if count == 1 else 'look'} mistyped"
@@ -117,9 +121,12 @@ def _expected(report: Told) -> str:
     if not said.addresses:
         return ""
     strictest = _strictest(report).policy
-    others = " without those who must not be mailed" if report.do_not_mail else ""
+    who = ""
+    if said.addresses != report.addresses:
+        others = ", without those who must not be mailed" if report.do_not_mail else ""
+        who = f", to {number_of(said.addresses, 'recipient')} (each mailbox once{others})"
     return (
-        f"If the list is mailed as it is{others}, {said.rate:.1%} of it will probably bounce"
+        f"If the list is mailed as it is{who}, {said.rate:.1%} of it will probably bounce"
         f" (with 90% certainty between {said.low:.1%} and {said.high:.1%}); the strictest limit is"
         f" {strictest.hard_bounce:.0%} ({strictest.name})."
     )

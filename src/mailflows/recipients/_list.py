@@ -139,6 +139,7 @@ def _report(  # noqa: PLR0913, PLR0917 -- all that was found
         traits={trait: tally.traits[trait] for trait in Trait},
         states={state: tally.states[state] for state in DomainState},
         dead_domain_share=tally.dead_rows / tally.checked if tally.checked else 0.0,
+        mistyped=tally.mistyped,
         typos=tuple(tally.typos),
         duplicates=duplicates,
         domains=tally.domains,
@@ -443,6 +444,7 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     traits: Counter[Trait] = field(default_factory=Counter)
     states: Counter[DomainState] = field(default_factory=Counter)
+    mistyped: int = 0
     typos: list[tuple[str, str]] = field(default_factory=list)
     worst: Counter[str] = field(default_factory=Counter)
     providers: Counter[str] = field(default_factory=Counter)
@@ -474,8 +476,10 @@ class Tally:
             self.reasons[reason.code] += times
         for trait in report.traits:
             self.traits[trait] += times
-        if report.suggestion and len(self.typos) < _EXAMPLES:
-            self.typos.append((report.address, report.suggestion))
+        if report.suggestion:
+            self.mistyped += times
+            if len(self.typos) < _EXAMPLES:
+                self.typos.append((report.address, report.suggestion))
         self.dead_rows += times * (report.domain_state in DEAD)
         if report.domain and report.normalized is not None:
             bounded(self.addresses_at, report.domain, times)

@@ -66,17 +66,18 @@ class ListReport(Result):
         bad_rows: Rows with nothing to check: empty, not text, a broken line. They are kept, and marked, in
             `to_csv` and `to_pandas`.
         bad_row_examples: The first thousand of them: line and what is wrong.
-        verdicts: Rows by verdict.
-        reasons: Rows by code of reason, the most frequent first.
-        traits: Rows by trait, such as role accounts and disposable domains.
-        states: Rows by state of their domain.
-        dead_domain_share: Share of rows whose domain accepts no mail, in [0, 1].
-        typos: The first thousand typing errors: address and correction.
-        duplicates: Rows that repeat a mailbox from further up.
+        verdicts: Addresses by verdict.
+        reasons: Addresses by code of reason, the most frequent first.
+        traits: Addresses by trait, such as role accounts and disposable domains.
+        states: Addresses by state of their domain.
+        dead_domain_share: Share of addresses whose domain accepts no mail, in [0, 1].
+        mistyped: Addresses that are probably mistyped: those with a suggestion.
+        typos: The first thousand of them: address and correction.
+        duplicates: Addresses that repeat a mailbox from further up.
         domains: Different domains.
-        worst_domains: Domains with the most undeliverable rows.
-        providers: Who receives the mail of the rows: a large provider by its name (``google``), any other
-            by the registered domain of its mail host.
+        worst_domains: Domains with the most undeliverable addresses.
+        providers: Who receives the mail of the addresses: a large provider by its name (``google``), any
+            other by the registered domain of its mail host.
         known_bounces: Mailboxes that are known to bounce; they are not counted as mailed. People who
             unsubscribed or complained did not bounce, and are not among them.
         findings: What the list shows as a whole, such as numbered addresses, with what to do.
@@ -107,6 +108,7 @@ class ListReport(Result):
     traits: dict[Trait, int]
     states: dict[DomainState, int]
     dead_domain_share: float
+    mistyped: int
     typos: tuple[tuple[str, str], ...]
     duplicates: int
     domains: int
@@ -183,7 +185,8 @@ class ListReport(Result):
             >>> print(check_list(["ada@shop.fr", "ADA@shop.fr"], dns=False).explain()[:71])
             2 rows were read, with 2 addresses at 1 domain; DNS checks were off. 1
         """
-        return in_words(self)
+        kept, left_out = Cleaning(self.judged, self.dns, False, False, False).count()  # noqa: FBT003 -- as `clean` is by default
+        return in_words(self, kept, dict(left_out.most_common()))
 
     def reports(self) -> Iterator[tuple[int, RecipientReport, int | None]]:
         """Yield every address: its line, its report, and the line of the row that it duplicates."""
@@ -221,7 +224,8 @@ class ListReport(Result):
             ``bad-row``, ``duplicate``, a verdict, or why a row is not to be mailed, as in `do_not_mail`; the
             most frequent first. All other rows are kept.
         """
-        return dict(self._cleaning(risky, apply_suggestions, ignore_status).left_out().most_common())
+        _, left_out = self._cleaning(risky, apply_suggestions, ignore_status).count()
+        return dict(left_out.most_common())
 
     def _cleaning(self, risky: bool, apply_suggestions: bool, ignore_status: bool) -> Cleaning:  # noqa: FBT001 -- as `clean` has them
         return Cleaning(self.judged, self.dns, risky, apply_suggestions, ignore_status)
@@ -378,6 +382,7 @@ class ListReport(Result):
             "traits": {str(name): count for name, count in self.traits.items()},
             "domain_states": {str(name): count for name, count in self.states.items()},
             "dead_domain_share": self.dead_domain_share,
+            "mistyped": self.mistyped,
             "typos": [{"address": address, "suggestion": meant} for address, meant in self.typos],
             "duplicates": self.duplicates,
             "domains": self.domains,
@@ -410,11 +415,18 @@ class ListReport(Result):
         }
 
     def __str__(self) -> str:
-        parts = [self._headline(), "", self.explain(), "", to_text(["what", "rows", "share"], self._counts())]
+        parts = [
+            self._headline(),
+            "",
+            self.explain(),
+            "",
+            to_text(["what", "count", "share"], self._counts()),
+        ]
         parts += ["", to_text(["policy", "advice", "sample", "why"], self._advice_rows())]
         parts += [f"\n{finding.severity}: {finding}" for finding in self.findings]
         if self.typos:
-            parts += ["", "Typing errors: " + ", ".join(f"{a} → {m}" for a, m in self.typos[:10])]
+            shown = ", ".join(f"{a} → {m}" for a, m in self.typos[:_TOLD_TYPOS])
+            parts += ["", f"{self._typos_title(_TOLD_TYPOS)}: {shown}"]
         return "\n".join(parts)
 
     def _page_title(self) -> str:
@@ -427,29 +439,28 @@ class ListReport(Result):
             for name, count, share in self._shares()
         ]
         html = heading(self._headline()) + paragraph(self.explain())
-        html += to_html("Counts", ["what", "rows", "share"], shares)
+        html += to_html("Counts", ["what", "count", "share"], shares)
         html += to_html("What each policy means", ["policy", "advice", "sample", "why"], self._advice_rows())
         if self.findings:
             found: list[list[Cell]] = [[str(one.severity), one.sentence] for one in self.findings]
             html += to_html("The list as a whole", ["severity", "what was found"], found)
         if self.typos:
-            html += to_html("Typing errors", ["address", "meant"], [list(pair) for pair in self.typos[:20]])
+            typos: list[list[Cell]] = [list(pair) for pair in self.typos[:_SHOWN_TYPOS]]
+            html += to_html(self._typos_title(_SHOWN_TYPOS), ["address", "meant"], typos)
         if self.worst_domains:
-            html += to_html("Worst domains", ["domain", "rows"], [list(pair) for pair in self.worst_domains])
+            html += to_html(
+                "Worst domains", ["domain", "addresses"], [list(pair) for pair in self.worst_domains]
+            )
         return html
 
     def _headline(self) -> str:
-        mailboxes = self.prediction.addresses
-        mailed = (
-            ""
-            if mailboxes == self.addresses
-            else f", {number_of(mailboxes, 'mailbox', 'mailboxes')} to send to"
-        )
         addresses = number_of(self.addresses, "address", "addresses")
-        return (
-            f"{addresses} at {number_of(self.domains, 'domain')}{mailed}: {self.prediction} hard bounces"
-            f" predicted; {self.advice}."
-        )
+        where = number_of(self.domains, "domain")
+        return f"{addresses} at {where}: {self.prediction} hard bounces predicted; {self.advice}."
+
+    def _typos_title(self, most: int) -> str:
+        """Return the title of a list of typing errors, which says so where it is cut."""
+        return f"Typing errors ({most} of {self.mistyped})" if self.mistyped > most else "Typing errors"
 
     def _shares(self) -> list[tuple[str, int, float]]:
         total = max(1, self.addresses)
@@ -458,7 +469,7 @@ class ListReport(Result):
         counted.append(("duplicates", self.duplicates))
         shares = [(name, count, count / total) for name, count in counted]
         of_rows = [("bad rows", self.bad_rows)]
-        of_rows += [(f"marked {why}", count) for why, count in self.do_not_mail.items()]
+        of_rows += [(f"rows marked {why}", count) for why, count in self.do_not_mail.items()]
         return shares + [(name, count, count / max(1, self.rows)) for name, count in of_rows]
 
     def _counts(self) -> list[list[Cell]]:
@@ -475,6 +486,9 @@ class ListReport(Result):
             for v in self.policies
         ]
 
+
+_TOLD_TYPOS = 10  # choice: a line or two of text
+_SHOWN_TYPOS = 20  # choice: fits on a screen
 
 _UNKNOWN = frozenset({"not-asked", "unknown"})
 """Reasons that say no more than the verdict: it is not known."""
