@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,10 +28,13 @@ from mailflows.feedback import (
 )
 from mailflows.feedback._entry import Suppression
 from mailflows.feedback._expiry import LONGEST, end_of, lasts_longer, sensible
-from mailflows.feedback._moment import moment_in, moment_of_cell
+from mailflows.feedback._moment import DateOrder, moment_in
 from mailflows.feedback._rows import Rows, split
 from mailflows.limits import MemoryStore
 from mailflows.testing import FixedClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DAY = 86400.0
 ADA = "ada@one.example"
@@ -252,16 +256,87 @@ def test_a_time_is_read_in_seconds_or_milliseconds(value: object, found: str | N
         ("14.02.2020", "2020-02-14T00:00"),
         ("14/02/2020", "2020-02-14T00:00"),
         ("02/14/2020", "2020-02-14T00:00"),
-        ("02/12/2020", "2020-12-02T00:00"),
-        ("02/13/2020", "2020-02-13T00:00"),
+        ("12.02.2020", "2020-02-12T00:00"),
+        ("02/02/2020", "2020-02-02T00:00"),
+        ("12/13/2020", "2020-12-13T00:00"),
+        ("13/12/2020", "2020-12-13T00:00"),
+        ("14-02-2020", "2020-02-14T00:00"),
+        ("02-14-2020", "2020-02-14T00:00"),
         ("14.02.2020 9:05", "2020-02-14T09:05"),
+        ("2/14/2020 9:05 PM", "2020-02-14T21:05"),
+        ("2/14/2020 12:05 a.m.", "2020-02-14T00:05"),
+        ("2/14/2020 12:05:07 pm", "2020-02-14T12:05"),
+        ("14/02/2020 09:05+02:00", "2020-02-14T07:05"),
+        ("14/02/2020, 9:05 Uhr", "2020-02-14T09:05"),
     ],
 )
-def test_a_date_of_a_cell_has_its_day_first_where_it_can(cell: str, found: str) -> None:
-    """A second number above twelve is a day, behind an American month."""
-    moment = moment_of_cell(cell)
+def test_a_date_that_has_one_reading_needs_no_other(cell: str, found: str) -> None:
+    """A number above twelve is a day; dots stand behind a day; the clock is in any usual form."""
+    order = DateOrder()
+    (row,) = order.settled([cell], lambda row: [row])
+    moment = order.moment(row)
     assert moment is not None
     assert f"{moment:%Y-%m-%dT%H:%M}" == found
+
+
+@pytest.mark.parametrize(
+    ("cells", "dates", "found"),
+    [
+        (["02/03/2020", "02/14/2020", "05/06/2020"], None, ["02-03", "02-14", "05-06"]),
+        (["02/03/2020", "14/02/2020", "05/06/2020"], None, ["03-02", "02-14", "06-05"]),
+        (["02/03/2020", "2020-07-01", "3.4.2020", "12/13/2020"], None, ["02-03", "07-01", "04-03", "12-13"]),
+        (["02/03/2020", "", "14/15/2020", "12/13/2020"], None, ["02-03", None, None, "12-13"]),
+        (["02/14/2020", "14/02/2020"], None, ["02-14", None]),
+        (["14/02/2020", "02/14/2020"], None, ["02-14", None]),
+        (["02/03/2020"], "month-first", ["02-03"]),
+        (["02/03/2020"], "day-first", ["03-02"]),
+        (["14/02/2020"], "month-first", [None]),
+    ],
+)  # fmt: skip
+def test_the_dates_of_a_column_have_one_order(
+    cells: list[str], dates: str | None, found: list[str | None]
+) -> None:
+    """One row with a day above twelve decides about all, also about those before it."""
+    order = DateOrder(dates)
+    moments = [order.moment(row) for row in order.settled(cells, lambda row: [row])]
+    assert [moment and f"{moment:%m-%d}" for moment in moments] == found
+
+
+def test_dates_that_can_be_read_in_both_ways_are_told() -> None:
+    """Where no row decides, the day is taken to be first, and the warning says how to tell."""
+    order = DateOrder()
+    with pytest.warns(UserWarning, match=r'03/04/2026.*dates="month-first"'):
+        rows = list(order.settled(["05/05/2026", "03/04/2026", "2/3/2026"], lambda row: [row]))
+    assert [order.moment(row).month for row in rows] == [5, 4, 3]  # type: ignore[union-attr]
+    with pytest.raises(ConfigurationError, match="month-first"):
+        DateOrder("us")
+
+
+def test_rows_wait_only_while_nothing_is_known() -> None:
+    """What is before the first date of two readings is handed on at once, as is what follows the decision."""
+    order = DateOrder()
+    taken: list[str] = []
+
+    def rows() -> Iterator[str]:
+        for row in ("", "2020-07-01", "02/03/2020", "02/14/2020", "04/05/2020"):
+            taken.append(row)
+            yield row
+
+    given = order.settled(rows(), lambda row: [row])
+    steps = [(next(given), len(taken)) for _ in range(5)]
+    assert steps == [("", 1), ("2020-07-01", 2), ("02/03/2020", 4), ("02/14/2020", 4), ("04/05/2020", 5)]
+
+
+def test_not_all_rows_wait() -> None:
+    """Memory is bounded: so many rows without a decision are taken to have the day first, and told."""
+    order = DateOrder()
+    rows = chain(repeat("02/03/2020", 60_000), ["02/14/2020"])
+    with pytest.warns(UserWarning, match="02/03/2020"):
+        read = [order.moment(row) for row in order.settled(rows, lambda row: [row])]
+    assert len(read) == 60_001
+    assert read[0] is not None
+    assert read[0].month == 3
+    assert read[-1] is None
 
 
 @pytest.mark.parametrize(

@@ -427,3 +427,23 @@ def test_a_path(empty: Callable[..., SuppressionList], tmp_path: Path, encoding:
     assert export_suppressions(first, tmp_path / "out.csv") == 1
     assert import_suppressions(second, tmp_path / "out.csv").added == 1
     assert [entry.reason for entry in second] == ["unsubscribed"]
+
+
+def test_american_dates_are_read_alike() -> None:
+    """One row with a day above twelve decides about all rows, in whichever column of dates it stands."""
+
+    def months(text: str, **how: Any) -> list[str]:
+        suppressions = SuppressionList(MemoryStore())
+        import_suppressions(suppressions, io.StringIO(text), **how)
+        return sorted(f"{entry.time:%m-%d}" for entry in suppressions)
+
+    rows = "email,status,date,expires\na@x.fr,bounced,03/04/2026,\nb@x.fr,bounced,04/05/2026,"
+    assert months(f"{rows}05/24/2126\n") == ["03-04", "04-05"]
+    assert months(f"{rows}\n", dates="month-first") == ["03-04", "04-05"]
+    assert months(f"{rows}\n", dates="day-first") == ["04-03", "05-04"]
+    with pytest.warns(UserWarning, match='dates="month-first"'):
+        assert months(f"{rows}\n") == ["04-03", "05-04"]
+    both = f"{rows}05/24/2126\nc@x.fr,bounced,24/03/2026,\n"
+    result = import_suppressions(SuppressionList(MemoryStore()), io.StringIO(both))
+    assert result.added == 3
+    assert "line 4: the date is not a date" in result.problems[0]

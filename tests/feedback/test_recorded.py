@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -114,6 +116,35 @@ def test_words_of_other_tools(word: str, rate: str) -> None:
     rows = [{"Email": f"{name}@one.example", "Event": "Sent"} for name in ("ada", "bob")]
     found = CampaignStats.from_events([*rows, {"Email": "ada@one.example", "Event": word}]).rate(rate)
     assert found.count == 1
+
+
+def test_american_dates_are_read_alike(tmp_path: Path) -> None:
+    """Of a file and of rows: one day above twelve decides about all, and a row that contradicts is named."""
+    text = (
+        "email,event,time\nada@one.example,open,03/04/2026 9:05 PM\nbob@one.example,open,03/24/2026 9:05 AM\n"
+    )
+    path = tmp_path / "events.csv"
+    path.write_text(text, encoding="utf-8")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    for events in (path, io.StringIO(text), rows, iter(rows)):
+        first = CampaignStats.from_events(events).timeline()[0].start
+        assert f"{first:%Y-%m-%d %H}" == "2026-03-04 21"
+    with pytest.raises(ConfigurationError, match=r'row 3: 24/03/2026 .*dates="day-first"'):
+        CampaignStats.from_events([*rows, rows[0] | {"time": "24/03/2026"}])
+    with pytest.raises(ConfigurationError, match="row 2: 03/24/2026"):
+        CampaignStats.from_events(rows, dates="day-first")
+
+
+def test_dates_of_two_readings_are_told() -> None:
+    """The day is first, as before, and the warning says how to choose; a choice is quiet."""
+    rows = [DELIVERED | {"type": "opened", "time": "03/04/2026"}]
+    with pytest.warns(UserWarning, match=r"03/04/2026 can be read in two ways"):
+        stats = CampaignStats.from_events(rows)
+    assert stats.timeline()[0].start.month == 4
+    assert CampaignStats.from_events(rows, dates="month-first").timeline()[0].start.month == 3
+    assert CampaignStats.from_events(rows, dates="day-first").timeline()[0].start.month == 4
+    with pytest.raises(ConfigurationError, match="day-first, month-first"):
+        CampaignStats.from_events(rows, dates="us")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])

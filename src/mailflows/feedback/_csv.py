@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from itertools import chain, islice
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from mailflows._mail.address import mailbox_of
 from mailflows._result import Result
@@ -26,7 +26,7 @@ from mailflows.feedback._export_table import (
     meaning,
     reason_of_file,
 )
-from mailflows.feedback._moment import moment_of_cell
+from mailflows.feedback._moment import DateOrder
 from mailflows.feedback._reasons import codes, diagnose
 from mailflows.feedback._rows import Rows, opened
 from mailflows.feedback._webhook_table import provider_name
@@ -181,6 +181,7 @@ def import_suppressions(
     *,
     reason: str = "imported",
     flow: Flow | None = None,
+    dates: Literal["day-first", "month-first"] | None = None,
 ) -> ImportResult:
     r"""Import a suppression list from CSV: one of ours, or a provider's export.
 
@@ -196,6 +197,9 @@ def import_suppressions(
         reason: The reason where the file gives none.
         flow: The flow of the rows that name none; all flows by default. Pass `Flow.MARKETING` for people
             who unsubscribed from a newsletter.
+        dates: Whether dates such as ``03/04/2026`` have the day or the month first. By default the rows
+            decide, all together: one with a day above twelve is enough. Where there is none, the day is
+            first, and a `UserWarning` says so.
 
     Raises:
         ConfigurationError: If it is no file, or has no column of addresses or keys.
@@ -214,7 +218,7 @@ def import_suppressions(
     """
     _require_file(file)
     with opened(cast("File", file), "r") as text:  # lines are taken as they are
-        return _read(suppressions, text, reason, flow)
+        return _read(suppressions, text, reason, flow, DateOrder(dates))
 
 
 def _require_file(file: object) -> None:
@@ -226,16 +230,19 @@ def _require_file(file: object) -> None:
         raise ConfigurationError(msg, field="file")
 
 
-def _read(suppressions: SuppressionList, file: IO[str], reason: str, flow: Flow | None) -> ImportResult:
+def _read(
+    suppressions: SuppressionList, file: IO[str], reason: str, flow: Flow | None, order: DateOrder
+) -> ImportResult:
     rows = Rows.of(file)
     counted = iter(rows)
     first = list(islice(counted, _LOOK))
     names = {bare(name): place for place, name in reversed(list(enumerate(rows.header))) if name.strip()}
     place = _place_of_addresses(rows.header, names, [cells for _, cells in first if cells])
-    reader = _Reader(suppressions, names, place, suppressions.now, reason, flow)
+    reader = _Reader(suppressions, names, place, suppressions.now, reason, flow, order)
+    dated = [names[name] for name in names if _is_of_time(name)]
     added, free, skipped = 0, 0, 0
     problems: list[str] = []
-    for line, cells in chain(first, counted):
+    for line, cells in order.settled(chain(first, counted), lambda row: _cells_at(row[1], dated)):
         try:
             told, is_added = reader.take(cells)
             added += is_added
@@ -287,6 +294,7 @@ class _Reader:
     now: datetime
     reason: str
     flow: Flow | None
+    order: DateOrder
 
     def take(self, cells: list[str] | None) -> tuple[str, bool]:
         """Add one row; return what is odd about it, and whether it suppresses now."""
@@ -296,7 +304,7 @@ class _Reader:
         row = {name: _bare(cells[place].strip()) for name, place in self.names.items() if place < len(cells)}
         word, facts = self._why(row)
         odd: list[str] = []
-        since = self._moment(row, columns("time"), odd) or _flagged_since(row) or self.now
+        since = self._moment(row, columns("time"), odd) or self._flagged_since(row) or self.now
         since = min(since, self.now)  # nobody is suppressed since tomorrow
         until = self._moment(row, columns("expires"), odd)
         if word == "soft":
@@ -323,7 +331,7 @@ class _Reader:
     def _why(self, row: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
         """Return the reason of a row in our words, ``free`` or ``soft``, and what the server had said."""
         if self.names.keys() >= _OWN:
-            return row.get("reason") or self.reason, _kept(row)
+            return row.get("reason") or self.reason, self._kept(row)
         cells = [row[name] for name in columns("word") if row.get(name)]
         for cell in cells:
             word = meaning(cell)
@@ -335,7 +343,7 @@ class _Reader:
         flagged = {name: word for name in self.names if (word := flag_of(name))}
         for name, word in flagged.items():
             cell = row.get(name, "")
-            if cell and not is_no(cell) and (is_yes(cell) or _date(cell)):
+            if cell and not is_no(cell) and (is_yes(cell) or self._date(cell)):
                 return word, {}
         if flagged:
             return "free", {}
@@ -366,7 +374,7 @@ class _Reader:
         """Return a moment of the row; one that cannot be read is told, and suppresses nobody less."""
         for name in names:
             if row.get(name) and not is_no(row[name]):
-                moment = _date(row[name])
+                moment = self._date(row[name])
                 if moment is None:
                     odd.append(
                         f"the {name} is not a date such as 2026-01-31T12:00:00Z; the row is "
@@ -385,26 +393,43 @@ class _Reader:
             msg = f"the flow must be one of {', '.join(Flow)}"
             raise ValueError(msg) from None
 
+    def _flagged_since(self, row: Mapping[str, str]) -> datetime | None:
+        """Return the moment of a column such as CLEAN_TIME, or of any column that is called like a date."""
+        flagged = [value for name, value in row.items() if value and flag_of(name)]
+        dated = [value for name, value in row.items() if name.endswith(_LIKE_A_DATE)]
+        return next(filter(None, map(self._date, chain(flagged, dated))), None)
 
-def _flagged_since(row: Mapping[str, str]) -> datetime | None:
-    """Return the moment of a column such as CLEAN_TIME, or of any column that is called like a date."""
-    flagged = [value for name, value in row.items() if value and flag_of(name)]
-    dated = [value for name, value in row.items() if name.endswith(("at", "time", "date", "am", "le"))]
-    return next(filter(None, map(_date, chain(flagged, dated))), None)
+    def _kept(self, row: Mapping[str, str]) -> dict[str, Any]:
+        """Return what a row of ours says beside reason, scope and time."""
+        known: dict[str, Any] = {
+            name: row[bare(name)]
+            for name in ("domain", "provider", "status", "event_id", "about")
+            if row.get(bare(name))
+        }
+        if row.get("smtpcode", "").isdecimal():
+            known["smtp_code"] = int(row["smtpcode"])
+        if row.get("eventtime") and (moment := self._date(row["eventtime"])):
+            known["event_time"] = moment
+        return known | ({"held": True} if is_yes(row.get("held", "")) else {})
+
+    def _date(self, cell: str) -> datetime | None:
+        """Return a date as exports write it: ISO 8601, Unix seconds, mail's form, or a spreadsheet's."""
+        is_number = cell.replace(".", "", 1).isdecimal()
+        return None if is_number and float(cell) < _FIRST_SECOND else self.order.moment(cell)
 
 
-def _kept(row: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a row of ours says beside reason, scope and time."""
-    known: dict[str, Any] = {
-        name: row[bare(name)]
-        for name in ("domain", "provider", "status", "event_id", "about")
-        if row.get(bare(name))
-    }
-    if row.get("smtpcode", "").isdecimal():
-        known["smtp_code"] = int(row["smtpcode"])
-    if row.get("eventtime") and (moment := _date(row["eventtime"])):
-        known["event_time"] = moment
-    return known | ({"held": True} if is_yes(row.get("held", "")) else {})
+_LIKE_A_DATE = ("at", "time", "date", "am", "le")
+"""How the names of columns with a date end: "created at", "gesperrt am", "désabonné le"."""
+
+
+def _is_of_time(name: str) -> bool:
+    """Return whether a column may hold the moment that counts."""
+    named = {*columns("time"), *columns("expires")}
+    return name in named or name.endswith(_LIKE_A_DATE) or flag_of(name) is not None
+
+
+def _cells_at(cells: list[str] | None, places: list[int]) -> list[str]:
+    return [cells[place].strip() for place in places if place < len(cells)] if cells else []
 
 
 def _whole(cell: str) -> str:
@@ -422,12 +447,6 @@ def _whole(cell: str) -> str:
 def _is_word(cell: str) -> bool:
     """Say whether a cell can be kept as a reason: short, without an address or a line break."""
     return len(cell) <= _LONGEST_REASON and cell.isprintable() and "@" not in cell
-
-
-def _date(cell: str) -> datetime | None:
-    """Return a date as exports write it: ISO 8601, Unix seconds, mail's form, or day before month."""
-    is_number = cell.replace(".", "", 1).isdecimal()
-    return None if is_number and float(cell) < _FIRST_SECOND else moment_of_cell(cell)
 
 
 _FIRST_SECOND = 946684800.0

@@ -7,6 +7,7 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import cache
 from itertools import chain
@@ -16,7 +17,7 @@ from mailflows import _data
 from mailflows.errors import ConfigurationError
 from mailflows.feedback._event import Event, EventType
 from mailflows.feedback._export_table import bare, columns
-from mailflows.feedback._moment import moment_of_cell
+from mailflows.feedback._moment import DateOrder
 from mailflows.feedback._rows import File, Rows, opened
 
 if TYPE_CHECKING:
@@ -49,15 +50,20 @@ def _words() -> Mapping[str, str]:
     return also | {bare(kind): str(kind) for kind in EventType}
 
 
-def recorded(events: Any) -> Iterator[Event]:  # noqa: ANN401 -- whatever a caller holds
+def recorded(events: Any, dates: str | None = None) -> Iterator[Event]:  # noqa: ANN401 -- whatever a caller holds
     """Yield events: those that are given, and those that rows or a file of rows describe.
+
+    Args:
+        events: What a caller holds.
+        dates: Whether the rows write the day or the month first, as `DateOrder` has it.
 
     Raises:
         ConfigurationError: For what is neither; the text names the row, from 1.
         OSError: If the file cannot be read.
     """
+    order = DateOrder(dates)
     if isinstance(events, str | os.PathLike) or hasattr(events, "readline"):
-        return _each(_rows_of(events))
+        return _each(_rows_of(events), order)
     to_dict = getattr(events, "to_dict", None)
     if hasattr(events, "columns") and callable(to_dict):  # a data frame
         events = to_dict("records")
@@ -68,7 +74,7 @@ def recorded(events: Any) -> Iterator[Event]:  # noqa: ANN401 -- whatever a call
             f"got {_kind(events)}"
         )
         raise ConfigurationError(msg, field="events")
-    return _each(events)
+    return _each(events, order)
 
 
 def _rows_of(source: File) -> Iterator[object]:
@@ -105,19 +111,46 @@ def _cells(lines: Iterator[str]) -> Iterator[object]:
         yield dict(zip(rows.header, cells, strict=False))
 
 
-def _each(events: Iterable[object]) -> Iterator[Event]:
+_Said = tuple[int, Event | dict[str, Any]]
+"""The number of a row, and its event or the fields of one, in the words of the file."""
+
+
+def _each(events: Iterable[object], order: DateOrder) -> Iterator[Event]:
+    for number, said in order.settled(_fields(events), _dates_of):
+        if isinstance(said, Event):
+            yield said
+            continue
+        with _named(number):
+            event = Event(**_told(said, order))
+        yield event
+
+
+def _fields(events: Iterable[object]) -> Iterator[_Said]:
     for number, one in enumerate(events, 1):
         if isinstance(one, Event):
-            yield one
+            yield number, one
             continue
-        try:
-            yield _event_of(one)
-        except ConfigurationError as error:
-            msg = f"row {number}: {error}"
-            raise ConfigurationError(msg, field=error.field) from error
+        with _named(number):
+            said = _fields_of(one)
+        yield number, said
 
 
-def _event_of(row: object) -> Event:
+@contextmanager
+def _named(number: int) -> Iterator[None]:
+    """Let an error name the row."""
+    try:
+        yield
+    except ConfigurationError as error:
+        msg = f"row {number}: {error}"
+        raise ConfigurationError(msg, field=error.field) from error
+
+
+def _dates_of(row: _Said) -> tuple[str, ...]:
+    time = None if isinstance(row[1], Event) else row[1].get("time")
+    return (time,) if isinstance(time, str) else ()
+
+
+def _fields_of(row: object) -> dict[str, Any]:
     if not isinstance(row, Mapping):
         msg = f"expected an event, or a mapping with its fields; got {_kind(row)}"
         raise ConfigurationError(msg, field="events")
@@ -133,10 +166,10 @@ def _event_of(row: object) -> Event:
     if not said.keys() & {"recipient", "recipient_id"}:
         msg = "no column says to whom it happened: name it recipient or recipient_id"
         raise ConfigurationError(msg, field="recipient")
-    return Event(**_told(said))
+    return said
 
 
-def _told(said: dict[str, Any]) -> dict[str, Any]:
+def _told(said: dict[str, Any], order: DateOrder) -> dict[str, Any]:
     """Return fields as an event has them."""
     for name in ("recipient_id", "event_id", "campaign", "list"):  # a column of numbers
         if name in said:
@@ -145,7 +178,13 @@ def _told(said: dict[str, Any]) -> dict[str, Any]:
     if isinstance(said.get("time"), _TIMES):  # Unix seconds
         said["time"] = str(said["time"])
     if isinstance(said.get("time"), str):
-        said["time"] = moment_of_cell(said["time"]) or said["time"]
+        if order.contradicts(said["time"]):
+            msg = (
+                f"{said['time'][:30]} is not a date with day and month in the order of the other rows: write"
+                ' 2026-02-14T09:00:00Z, or pass dates="day-first" or dates="month-first"'
+            )
+            raise ConfigurationError(msg, field="time")
+        said["time"] = order.moment(said["time"]) or said["time"]
     if isinstance(said["type"], str):
         word = _words().get(bare(said["type"]), said["type"].lower())
         if word in _LASTING:

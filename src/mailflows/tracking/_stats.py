@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta, tzinfo
 from difflib import get_close_matches
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mailflows._result import Result, printable, to_frame, to_text
 from mailflows.errors import ConfigurationError
@@ -92,6 +92,7 @@ class CampaignStats(Result):
         *,
         campaign: str | None = None,
         confidence: float = 0.95,
+        dates: Literal["day-first", "month-first"] | None = None,
     ) -> CampaignStats:
         """Count the events of a campaign, in any order; duplicates count once.
 
@@ -109,6 +110,9 @@ class CampaignStats(Result):
                 text, and an error in a datetime.
             campaign: Count only the events of this campaign; all of them by default.
             confidence: The share of such intervals that contain the true value, in (0, 1).
+            dates: Whether dates such as ``03/04/2026`` have the day or the month first. By default the rows
+                decide, all together: one with a day above twelve is enough. Where there is none, the day is
+                first, and a `UserWarning` says so.
 
         Raises:
             ConfigurationError: If *confidence* is not a share, a time has no time zone, a row does not say
@@ -116,7 +120,7 @@ class CampaignStats(Result):
             OSError: If the file cannot be read, or the temporary one has no room.
         """
         with Crowd() as crowd:
-            found = gather(recorded(events), crowd, campaign=campaign)
+            found = gather(recorded(events, dates), crowd, campaign=campaign)
             if not crowd and not found.hits and found.others:
                 raise _unknown(str(campaign), list(found.others))
             tally = tallied(crowd.people(), tells_deliveries=found.tells_deliveries)
