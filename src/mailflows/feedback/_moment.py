@@ -26,8 +26,7 @@ _SPREADSHEET = re.compile(
 
 _MONTHS = 12  # by definition: a greater number is a day
 _ORDERS = {"day-first": False, "month-first": True}
-_MOST_WAITING = 50_000
-"""Rows that wait for the one that tells the order of their dates. A bound on memory."""
+_MOST_WAITING = 50_000  # bound: keeps memory flat while rows wait for the one that tells the order
 
 _MILLISECONDS = 1e11
 """A number of seconds above this is in milliseconds; choice: it would be the year 5138."""
