@@ -1,8 +1,9 @@
-"""How long hostile markup keeps linting, repairing and plain text busy, and what inlining costs.
+"""How long hostile markup keeps linting, repairing, plain text and tracking busy, and what inlining costs.
 
     python benchmarks/content_bounds.py [folder of templates]
 
 One megabyte of each kind of markup that once took seconds; the time of one core, the best of three runs.
+Rewriting is also timed on the templates, which have links, and on the project's own messages.
 The peer css-inline is timed where it is installed. Writes ``results/content_bounds.json``.
 """
 
@@ -15,14 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from content_speed import CACHES
-from recording import ROOT, write
+from recording import ROOT, messages, write
 
 from mailflows.content import fix, fix_html, lint, plain_text
+from mailflows.tracking import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SIZE = 1_000_000
+TRACKER = Tracker([bytes(32)], "https://t.shop.example/")
 HEAD = "From: a@shop.example\nSubject: s\nMIME-Version: 1.0\nContent-Type: text/html; charset=utf-8\n\n"
 UNITS = {
     "marks": "<",
@@ -54,7 +57,9 @@ def main() -> None:
     bounds = {name: hostile(unit) for name, unit in UNITS.items()}
     result: dict[str, Any] = {"wanted_milliseconds_per_megabyte": 150, "milliseconds": bounds}
     result["worst_milliseconds"] = max(value for row in bounds.values() for value in row.values())
+    result["own_messages"] = per_megabyte([raw for raw in messages("corpus") if b"text/html" in raw])
     if pages := [path.read_text("utf-8") for path in sorted(folder.glob("*.html"))]:
+        result["templates"] = per_megabyte([(HEAD + page).encode() for page in pages])
         result["inlining"] = inlining(pages)
     write("content_bounds", result)
 
@@ -68,7 +73,19 @@ def hostile(unit: str) -> dict[str, float]:
         "lint": best(lambda: lint(raw, flow="marketing")),
         "fix": best(lambda: fix(raw, flow="marketing")),
         "plain_text": best(lambda: plain_text(page)),
+        "rewrite": best(lambda: rewrite(raw)),
     }
+
+
+def rewrite(raw: bytes) -> bytes:
+    """Track a message for somebody."""
+    return TRACKER.rewrite(raw, campaign="spring", recipient="42")
+
+
+def per_megabyte(raws: list[bytes]) -> dict[str, float]:
+    """Return the milliseconds that rewriting takes for a megabyte of real messages."""
+    size = sum(map(len, raws)) / SIZE
+    return {"messages": len(raws), "rewrite": round(best(lambda: list(map(rewrite, raws))) / size, 1)}
 
 
 def best(run: Callable[[], object]) -> float:

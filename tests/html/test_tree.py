@@ -64,6 +64,37 @@ def test_an_unclosed_comment_hides_the_rest() -> None:
     assert len(parse("<i>a</i><!-- <b>b</b>").elements) == 1
 
 
+@pytest.mark.parametrize(
+    ("source", "is_cut"),
+    [
+        ("<b>x", False),
+        ("<b>x</b", True),
+        ("x <", False),
+        ("x </", True),
+        ("<!-- x -->", False),
+        ("<!-- x --", True),
+        ("<!doctype html", True),
+        ("<a href='x>y</a>", True),
+        ("<style>a{}</style>", False),
+        ("<style>a{}</style", True),
+        ("<style>a{}", True),
+        ("<plaintext></plaintext>", True),
+    ],
+)
+def test_a_source_that_ends_in_what_has_begun_is_cut(source: str, *, is_cut: bool) -> None:
+    """A tag, a comment, a declaration or a raw text takes what is added behind it."""
+    assert parse(source).is_cut is is_cut
+
+
+@pytest.mark.property
+@given(st.text(alphabet="<>/=\"'! -abpt stylex&;", max_size=80))
+def test_what_is_added_behind_a_page_is_apart_unless_it_is_cut(source: str) -> None:
+    """One tag more, which starts where it was put; in a page that is cut it is a part of something else."""
+    before, after = parse(source), parse(f'{source}<img src="x">')
+    stands_apart = [tag.start for tag in after.elements[len(before.elements) :]] == [len(source)]
+    assert stands_apart is not before.is_cut
+
+
 def test_the_number_of_elements_is_bounded() -> None:
     """A page of a hundred thousand tags is read up to the limit."""
     assert len(parse("<b>" * 100_000).elements) == MAX_ELEMENTS

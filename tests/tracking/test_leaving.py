@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import shared_cases
 from mailflows.tracking import Tracker
+from mailflows.tracking._leaving import pattern
 
 TRACKER = Tracker([b"k" * 32], "https://t.shop.example/")
 
@@ -146,3 +149,27 @@ def test_outside_links() -> None:
     for row in map(json.loads, shared_cases.cases("content-2/unsubscribe-links.jsonl").splitlines()):
         found = "left" if reason(row["html"]) == "unsubscribe" else "tracked"
         assert found == row["want"], row
+
+
+WORDS = st.text("ab", min_size=1, max_size=4)
+ENTRIES = st.lists(
+    st.one_of(WORDS, WORDS.map("{}*".format), st.builds("{} {}".format, WORDS, WORDS)), min_size=1
+)
+
+
+@pytest.mark.property
+@given(ENTRIES, st.lists(WORDS).map(" ".join))
+def test_a_tree_of_letters_finds_what_its_entries_find(entries: list[str], text: str) -> None:
+    """As if each were looked for alone, and the longest that fits at the first place where one does."""
+    alone = [found.span() for entry in entries if (found := pattern([entry]).search(text))]
+    first = min((start for start, _ in alone), default=0)
+    together = pattern(entries).search(text)
+    expected = (first, max(end for start, end in alone if start == first)) if alone else None
+    assert (together.span() if together else None) == expected
+
+
+@pytest.mark.property
+@given(st.lists(WORDS, min_size=1), WORDS)
+def test_entries_inside_words_are_found_like_each_alone(entries: list[str], text: str) -> None:
+    """In languages that write words together an entry may stand anywhere."""
+    assert bool(pattern(entries, inside=True).search(text)) is any(entry in text for entry in entries)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import browser
 from mailflows import Flow
+from mailflows._html.tree import MAX_ELEMENTS, parse
 from mailflows._mail.edit import text_parts
 from mailflows._mail.structure import normal
 from mailflows.errors import ConfigurationError, MessageError, TokenError
@@ -125,10 +126,11 @@ def test_nothing_else_changes(raw: bytes) -> None:
     assert len(kept) - 1 == sum(link.is_tracked for link in TRACKER.links(raw))
 
 
-def corpora() -> list[bytes]:
-    """Return the HTML messages of the project and, where they are, of the outside corpus."""
+def corpora(part: int, parts: int) -> list[bytes]:
+    """Return a part of the HTML messages of the project and, where they are, of the outside corpus."""
     folders = [PROJECT / "corpus", PROJECT / "examples" / "messages", SHARED / "corpus"]
-    raws = [path.read_bytes() for folder in folders for path in sorted(folder.rglob("*.eml"))]
+    paths = [path for folder in folders for path in sorted(folder.rglob("*.eml"))]
+    raws = [path.read_bytes() for path in paths[part::parts]]
     return [raw for raw in raws if b"text/html" in raw.lower()]
 
 
@@ -138,7 +140,7 @@ def test_laws_hold_for_real_messages(part: int) -> None:
 
     Only line ends that no server takes are mended before. In parts, for several processors.
     """
-    raws = [normal(raw)[0] for raw in corpora()[part::4]]
+    raws = [normal(raw)[0] for raw in corpora(part, 4)]
     sent = [TRACKER.rewrite(raw, campaign="spring", recipient="42") for raw in raws]
     assert sum(a != b for a, b in zip(raws, sent, strict=True)) > 0.9 * len(raws)
     for raw, once in zip(raws, sent, strict=True):
@@ -230,6 +232,43 @@ def test_the_pixel_is_at_the_end_unless_that_is_clipped(html: str, before: str, 
     """It stands in front of the body's end; on a page that Gmail cuts, at its start."""
     found, _, rest = rewritten(html).partition("<img ")
     assert (found, rest.partition(">")[2].strip()) == (before, behind.strip())
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>x</p><!-- so far",
+        "<p>x</p><a href=",
+        "<p>x</p></",
+        "<p>x</p><style>p{}",
+        "<plaintext>x",
+        "<b>x</b>" * MAX_ELEMENTS,
+        "<body>" + "<b>x</b>" * MAX_ELEMENTS + "</body>",
+    ],
+    ids=["comment", "tag", "end", "style", "plain", "many", "many in a body"],
+)
+def test_a_page_that_breaks_off_gets_no_pixel(html: str) -> None:
+    """It would become a part of the tag or the comment, or stand where the page was not read."""
+    assert "<img" not in rewritten(html)
+    assert "<img" in rewritten(f"<body>x</body>{html}" if len(html) < 100 else "<b>x</b>")
+
+
+@pytest.mark.property
+@given(
+    st.lists(
+        st.sampled_from(
+            ["<body>", "</body>", "<p>", "<!--", "-->", "<style>", "</style>", "<a", ">", "x", "'"]
+        )
+    )
+)
+def test_a_pixel_changes_no_other_tag(pieces: list[str]) -> None:
+    """Without it the page has the tags that it had, in the same places."""
+    html = html_of(page("".join(pieces)))
+    sent = rewritten(html)
+    found = [tag for tag in parse(sent).elements if tag.get("src").startswith(f"{BASE}o/")]
+    assert len(found) == sent.count("<img")
+    for pixel in found:
+        assert sent[: pixel.start] + sent[pixel.end :] == html
 
 
 def test_a_pixel_says_who_opened() -> None:

@@ -18,7 +18,7 @@ from mailflows._html.scan import ATTRIBUTES, lowered, unescaped, unescaped_attri
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Attribute", "Element", "Text", "Tree", "parse"]
+__all__ = ["MAX_ELEMENTS", "Attribute", "Element", "Text", "Tree", "parse"]
 
 MAX_ELEMENTS = 5_000
 """Elements that are read; what follows them is left out. choice: the largest of 3,267 real messages has
@@ -188,6 +188,7 @@ class Tree:
         comments: Places of the comments.
         doctype: The declaration, lower case, or an empty string.
         stray_ends: End tags that closed nothing.
+        is_cut: Whether the source ends in a tag, in a comment, or in a text such as a style sheet.
     """
 
     source: str
@@ -196,6 +197,7 @@ class Tree:
     comments: list[tuple[int, int]]
     doctype: str
     stray_ends: int
+    is_cut: bool = False
 
     def named(self, *names: str) -> list[Element]:
         """Return the elements that have one of the names."""
@@ -285,16 +287,21 @@ class _Builder:
                 end = source.index(">", start) + 1
             else:
                 found = _COMMENT_END.search(source, start + 4)
-                end = found.end() if found else len(source)
+                end = found.end() if found else self.cut()
             self.tree.comments.append((start, end))
             return end
         if _NAMED.match(source, start):  # the source ends in this tag, and a browser makes nothing of it
-            return len(source)
+            return self.cut()
         closing = source.find(">", start)
-        end = closing + 1 if closing >= 0 else len(source)
+        end = closing + 1 if closing >= 0 else self.cut()
         if self.lower.startswith("<!doctype", start) and not self.tree.doctype:
             self.tree.doctype = self.lower[start:end]
         return end
+
+    def cut(self) -> int:
+        """Note that the source ends in what has begun, and return its end."""
+        self.tree.is_cut = True
+        return len(self.source)
 
     def start_tag(self, found: re.Match[str]) -> int:
         """Open an element, and return the position behind its tag."""
@@ -336,19 +343,17 @@ class _Builder:
 
     def imply_ends(self, name: str, start: int) -> None:
         """Close what the start of another element ends, such as a paragraph before a table."""
-        ends = _IMPLIED_END[name]
-        while ended := self.implied_end(name, ends):
-            self.close_up_to(ended, start, start, by_tag=False)
-
-    def implied_end(self, name: str, ends: tuple[str, ...]) -> Element | None:
+        ends, is_block = _IMPLIED_END[name], name in _BLOCKS
         node: Element | None = self.current
-        for _ in range(_MAX_STEPS):
-            if node is None or node.name in ends:
-                return node
-            if node.name in _BORDERS or (name in _BLOCKS and node.name in _BLOCKS):
-                return None
-            node = node.parent
-        return None
+        left = _MAX_STEPS
+        while node is not None and left:
+            if node.name in ends:
+                self.close_up_to(node, start, start, by_tag=False)
+                node, left = self.current, _MAX_STEPS
+            elif node.name in _BORDERS or (is_block and node.name in _BLOCKS):
+                return
+            else:
+                node, left = node.parent, left - 1
 
     def close_up_to(self, element: Element, inner_end: int, end: int, *, by_tag: bool) -> None:
         while self.current is not element:
@@ -377,7 +382,7 @@ class _Builder:
         if inner_end > inner:
             self.current.children.append(Text(self.current, inner, self.source[inner:inner_end]))
         closing = self.source.find(">", inner_end)
-        end = closing + 1 if found >= 0 and closing >= 0 else len(self.source)
+        end = closing + 1 if found >= 0 and closing >= 0 else self.cut()
         self.close(inner_end, end, by_tag=found >= 0)
         return end
 

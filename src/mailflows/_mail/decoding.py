@@ -172,7 +172,7 @@ def _by_appearance(raw: bytes, declared: str, *, is_cut: bool) -> str:
 
 
 # A soft line break, or a byte in hexadecimal; everything else stands for itself.
-PRINTABLE_MARK = re.compile(rb"=(?:[ \t]{0,99}(\r?\n)|[0-9A-Fa-f]{2})")
+PRINTABLE_MARK = re.compile(rb"(=(?:[ \t]{0,99}\r?\n|[0-9A-Fa-f]{2}))")
 
 # What `binascii.a2b_qp` does not read: blanks behind a soft line break (RFC 2045 section 6.7), and "==".
 _UNUSUAL_QP = re.compile(rb"=[= \t]")
@@ -202,7 +202,9 @@ def decoded(body: bytes, encoding: str) -> bytes:
     if encoding == "quoted-printable":
         if not _UNUSUAL_QP.search(body):
             return binascii.a2b_qp(body)
-        return PRINTABLE_MARK.sub(lambda m: b"" if m[1] else bytes((int(m[0][1:], 16),)), body)
+        return PRINTABLE_MARK.sub(
+            lambda m: b"" if m[0].endswith(b"\n") else bytes((int(m[0][1:], 16),)), body
+        )
     return _from_uuencode(body) if encoding == "uuencode" else body
 
 

@@ -22,6 +22,7 @@ import binascii
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from mailflows._mail import structure
@@ -63,6 +64,9 @@ _BASE64_WIDTH = 76  # RFC 2045 section 6.8
 _PRINTED = frozenset(b"!\"#$%&'()*+,-./0123456789:;<>?@[\\]^_`{|}~ \t") | frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
+
+_PRINTABLE = tuple(bytes((byte,)) if byte in _PRINTED else b"=%02X" % byte for byte in range(256))
+"""Each byte as quoted-printable (RFC 2045 section 6.7)."""
 
 _ByteEdit = tuple[int, int, bytes, bool]
 """Start and end in the decoded bytes, what stands there then, and whether it is verbatim."""
@@ -361,11 +365,12 @@ class _Places:
     """Where the decoded bytes of a quoted-printable body stand, behind any soft line break."""
 
     def __init__(self, body: bytes) -> None:
-        self._decoded_ends, self._raw_ends = [0], [0]
-        for match in PRINTABLE_MARK.finditer(body):
-            between = match.start() - self._raw_ends[-1]
-            self._decoded_ends.append(self._decoded_ends[-1] + between + (match[1] is None))
-            self._raw_ends.append(match.end())
+        pieces = PRINTABLE_MARK.split(body)  # a text, a mark, a text
+        texts, marks = pieces[:-1:2], pieces[1::2]
+        widths = [len(text) + len(mark) for text, mark in zip(texts, marks, strict=True)]
+        found = [len(text) + (mark[-1:] != b"\n") for text, mark in zip(texts, marks, strict=True)]
+        self._raw_ends = list(accumulate(widths, initial=0))
+        self._decoded_ends = list(accumulate(found, initial=0))
 
     def __call__(self, decoded: int) -> int:
         """Return the offset in the body of the byte with this number."""
@@ -416,14 +421,21 @@ def _as_printable(data: bytes, column: int, newline: bytes) -> tuple[bytes, int]
             column = 0
         is_ended = number + 1 < len(lines)
         shown = line.removesuffix(b"\r") if is_ended else line
-        for place, byte in enumerate(shown, 1):
-            is_lost = is_ended and place == len(shown) and byte in b" \t"  # at the end of a line
-            coded = bytes((byte,)) if byte in _PRINTED and not is_lost else b"=%02X" % byte
-            if pieces and column + len(coded) >= _QP_WIDTH:
+        coded = b"".join(map(_PRINTABLE.__getitem__, shown))
+        if is_ended and coded.endswith((b" ", b"\t")):  # a blank is lost at the end of a line
+            coded = coded[:-1] + b"=%02X" % coded[-1]
+        start = 0
+        while start < len(coded):
+            stop = start + _QP_WIDTH - 1 - column
+            if (escape := coded.rfind(b"=", max(start, stop - 2), max(start, stop))) >= 0:
+                stop = escape
+            stop = max(stop, start if pieces else start + len(_PRINTABLE[shown[0]]))
+            pieces.append(coded[start:stop])
+            column += len(coded[start:stop])
+            if stop < len(coded):
                 pieces.append(b"=" + newline)
                 column = 0
-            pieces.append(coded)
-            column += len(coded)
+            start = stop
     return b"".join(pieces), column
 
 

@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -18,11 +19,11 @@ from mailflows import _data
 from mailflows._html.scan import unescaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from mailflows._html.tree import Element
 
-__all__ = ["leaves_list", "own_text", "pattern", "plain"]
+__all__ = ["either", "leaves_list", "own_text", "pattern", "plain"]
 
 # choice: characters of markup on each side of a link in which its sentence is looked for
 _AROUND = 600
@@ -49,6 +50,8 @@ _NOT = re.compile(r"(?<=n)['\u2018\u2019](?=t\b)")
 _NO_WORD = re.compile(r"[^\w]+")
 _WORD = re.compile(r"\w")
 _PIECES = re.compile(r"[/?&=;,+:.\s]+")
+_STEP = re.compile(r"(?:\\.|.)[*?]?")
+"""One letter of the source of a pattern, with what repeats it."""
 
 
 _BARE = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"})
@@ -74,22 +77,27 @@ def plain(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Language:
-    """What one language says.
+class _Wordings:
+    """What is said in any language.
 
     Attributes:
         words: What is enough alone.
+        verbs: What is the first of a pair.
         pairs: What together is enough.
     """
 
     words: re.Pattern[str]
+    verbs: re.Pattern[str]
     pairs: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]
 
-    def says(self, text: str) -> bool:
+    def say(self, text: str) -> bool:
         """Say whether a plain text is about unsubscribing."""
         if self.words.search(text):
             return True
-        return any(verb.search(text) and thing.search(text) for verb, thing in self.pairs)
+        is_possible = self.verbs.search(text)
+        return bool(is_possible) and any(
+            verb.search(text) and thing.search(text) for verb, thing in self.pairs
+        )
 
 
 @cache
@@ -98,33 +106,38 @@ def _table() -> dict[str, Any]:
 
 
 @cache
-def _languages() -> tuple[_Language, ...]:
-    rows = [row for name, row in _table().items() if name not in _LISTS]
-    return tuple(
-        _Language(
-            pattern(row["words"], inside=row.get("inside", False)),
-            tuple(
-                (
-                    pattern(verbs, inside=row.get("inside", False)),
-                    pattern(things, inside=row.get("inside", False)),
-                )
-                for verbs, things in row["pairs"]
-            ),
-        )
-        for row in rows
+def _languages() -> tuple[dict[str, Any], ...]:
+    return tuple(row for name, row in _table().items() if name not in _LISTS)
+
+
+def _of_languages(kind: Callable[[dict[str, Any]], list[str]], **more: list[str]) -> re.Pattern[str]:
+    """Return a pattern of entries of all languages, some of which may stand anywhere."""
+    whole, inside = (
+        [entry for row in _languages() if row.get("inside", False) is anywhere for entry in kind(row)]
+        for anywhere in (False, True)
     )
+    return either(whole + more.get("words", []), inside + more.get("inside", []))
+
+
+def _verbs(row: dict[str, Any]) -> list[str]:
+    """Return the first entries of the pairs of a language."""
+    return [verb for verbs, _ in row["pairs"] for verb in verbs]
+
+
+@cache
+def _wordings() -> _Wordings:
+    pairs = tuple(
+        (pattern(verbs, inside=row.get("inside", False)), pattern(things, inside=row.get("inside", False)))
+        for row in _languages()
+        for verbs, things in row["pairs"]
+    )
+    return _Wordings(_of_languages(itemgetter("words")), _of_languages(_verbs), pairs)
 
 
 @cache
 def _pointers() -> re.Pattern[str]:
     """Return what a link says that only points at something: "click here", and the verbs of the pairs."""
-    here = _table()["here"]
-    rows = [row for name, row in _table().items() if name not in _LISTS]
-    whole, inside = list(here["words"]), list(here["inside"])
-    for row in rows:
-        target = inside if row.get("inside") else whole
-        target += [word for verbs, _ in row["pairs"] for word in verbs]
-    return re.compile(f"{pattern(whole).pattern}|{pattern(inside, inside=True).pattern}")
+    return _of_languages(_verbs, **_table()["here"])
 
 
 @cache
@@ -145,9 +158,27 @@ def _address_pieces() -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]
 
 def pattern(entries: Iterable[str], *, inside: bool = False) -> re.Pattern[str]:
     """Return a pattern of the entries of a list, the longest first."""
-    sources = sorted({_source(entry, inside=inside) for entry in entries}, key=len, reverse=True)
-    choice = "|".join(sources)
-    return re.compile(f"(?:{choice})" if inside else rf"\b(?:{choice})")
+    choice = _choice({_source(entry, inside=inside) for entry in entries})
+    return re.compile(choice if inside else rf"\b{choice}")
+
+
+def either(whole: Iterable[str], inside: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern of entries that are whole words, and of some that stand anywhere."""
+    return re.compile(f"{pattern(whole).pattern}|{pattern(inside, inside=True).pattern}")
+
+
+def _choice(sources: Iterable[str]) -> str:
+    """Return the source of a pattern that tries sources, the longest first, and each common beginning once.
+
+    Of two thousand words in a row each is tried at every place; of a tree of letters few.
+    """
+    heads: dict[str, list[str]] = {}
+    for source in sorted(sources, key=len, reverse=True):
+        found = _STEP.match(source)
+        head = found[0] if found else ""
+        heads.setdefault(head, []).append(source[len(head) :])
+    choices = [head + (_choice(rests) if len(rests) > 1 else rests[0]) for head, rests in heads.items()]
+    return f"(?:{'|'.join(choices)})" if len(choices) > 1 else choices[0]
 
 
 def _source(entry: str, *, inside: bool) -> str:
@@ -186,9 +217,10 @@ def _points(text: str) -> bool:
 
 @lru_cache(4096)  # bound: a mailing says the same in each of its messages
 def _says(text: str) -> bool:
-    return bool(text) and any(language.says(text) for language in _languages())
+    return bool(text) and _wordings().say(text)
 
 
+@lru_cache(4096)  # bound: it leads to the same pages, too
 def _by_address(url: str) -> bool:
     """Say whether a piece of an address says so, such as ``/unsubscribe?u=7``."""
     try:
@@ -221,7 +253,7 @@ def own_text(source: str, tag: Element) -> str:
     seen = source[tag.inner : tag.inner + _TEXT_SEEN * 4]
     end = re.search(r"</a\b", seen, re.IGNORECASE)
     seen = seen[: end.start()] if end else seen[:_TEXT_SEEN]
-    names = [one or other for one, other in _ALT.findall(seen)]
+    names = [one or other for one, other in _ALT.findall(seen)] if "=" in seen else []
     own = [tag.get("title"), tag.get("aria-label"), tag.get("alt")]
     return unescaped(" ".join([_text(seen)[:_TEXT_SEEN], *names, *own]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
@@ -148,7 +149,7 @@ class Rules:
             ("long", lambda: len(raw) > MAX_TARGET),
             ("placeholder", lambda: merge_tag_mark().search(url) is not None),
             ("unusual", lambda: _is_unusual(url, raw)),
-            ("host", lambda: not self._has_host(url)),
+            ("host", lambda: not self._has_host(_host(url))),
         )
         said = own_text(source, tag)
         code = next((code for code, applies in checks if applies()), "")
@@ -156,15 +157,14 @@ class Rules:
             code = "unsubscribe"
         return code, said
 
-    def _has_host(self, url: str) -> bool:
-        host = urlsplit(url).hostname or ""
+    def _has_host(self, host: str) -> bool:
         is_wanted = not self.hosts or _is_below(host, self.hosts)
         return is_wanted and not _is_below(host, self.skip_hosts)
 
 
 def _is_below(host: str, names: frozenset[str]) -> bool:
     """Say whether a host is one of these, or below one."""
-    labels = host.split(".")
+    labels = host.split(".") if names else ()
     return any(".".join(labels[at:]) in names for at in range(len(labels)))
 
 
@@ -172,9 +172,18 @@ def _is_unusual(url: str, raw: str) -> bool:
     """Say whether an address could be read in two ways, or not be written in a token."""
     try:
         raw.encode()
-        return bool(_CONTROL.search(url)) or not urlsplit(url).hostname or "\r" in raw
-    except ValueError:  # a surrogate for a byte that fits no charset, or brackets that hold no IPv6 address
+    except UnicodeEncodeError:  # a surrogate for a byte that fits no charset
         return True
+    return bool(_CONTROL.search(url)) or not _host(url) or "\r" in raw
+
+
+@lru_cache(4096)  # bound: a mailing leads to the same pages in each of its messages
+def _host(url: str) -> str:
+    """Return the host of an address, or an empty string where it cannot be read."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # brackets that hold no IPv6 address
+        return ""
 
 
 def with_parameters(url: str, parameters: Mapping[str, str]) -> str:

@@ -6,11 +6,11 @@ import binascii
 import codecs
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from mailflows._html.tree import parse
+from mailflows._html.tree import MAX_ELEMENTS, Tree, parse
 from mailflows._mail.decoding import decoded, listed_urls, parameters
-from mailflows._mail.edit import Edit, fields, newline_of, sources_of, text_parts
+from mailflows._mail.edit import Edit, TextPart, fields, newline_of, sources_of, text_parts
 from mailflows._token import Purpose
 from mailflows.errors import ConfigurationError
 from mailflows.tracking._addresses import CLICK_FIELDS, HONEYPOT, PRINTABLE, Addresses
@@ -18,9 +18,9 @@ from mailflows.tracking._links import Link, Rules
 
 if TYPE_CHECKING:
     from mailflows._html.tree import Element
-    from mailflows._mail.edit import TextPart
 
 __all__ = [
+    "Page",
     "Rewriting",
     "as_printable",
     "has_pixel",
@@ -41,10 +41,17 @@ CLIP = 100_000  # choice: below the 102 kB at which Gmail clips
 _SEALED = frozenset({"multipart/signed", "multipart/encrypted"})
 
 
-def pages(raw: bytes) -> list[TextPart]:
+class Page(NamedTuple):
+    """A part of a message that is HTML, and its tree: it is read once, and asked many times."""
+
+    part: TextPart
+    tree: Tree
+
+
+def pages(raw: bytes) -> list[Page]:
     """Return the HTML parts of a message that can be edited: not those of two or four octets a letter."""
     found = (part for part in text_parts(raw) if part.content_type == "text/html")
-    return [part for part in found if "\0" not in part.text]
+    return [Page(part, parse(part.text)) for part in found if "\0" not in part.text]
 
 
 def unread(raw: bytes) -> list[tuple[str, str]]:
@@ -131,9 +138,10 @@ class Rewriting:
     recipient: str
     added: str
 
-    def links(self, raw: bytes, part: TextPart) -> list[tuple[Link, Edit | None]]:
-        """Return what is done with every link of a part, and the edit that does it."""
-        judged = self.rules.judge(parse(part.text), self.addresses.original)
+    def links(self, raw: bytes, page: Page) -> list[tuple[Link, Edit | None]]:
+        """Return what is done with every link of a page, and the edit that does it."""
+        part = page.part
+        judged = self.rules.judge(page.tree, self.addresses.original)
         sources = sources_of(raw, part, [(found.value_start, found.value_end) for found, _ in judged])
         room = _LineRoom(part)
         decided: list[tuple[Link, Edit | None]] = []
@@ -150,15 +158,14 @@ class Rewriting:
                 decided.append((link, Edit(*place, url)))
         return decided
 
-    def pixel(self, part: TextPart, recipient: str) -> Edit | None:
+    def pixel(self, page: Page, recipient: str) -> Edit | None:
         """Return the edit that adds the pixel: at the end, or at the start of a page that will be clipped.
 
         A page that breaks off in a tag or a comment gets none: it would become a part of that.
         """
         pixel = _pixel(self.addresses.make(Purpose.OPEN, self.campaign, recipient))
-        found = parse(part.text).elements
-        place = _place_of_pixel(part.text, found)
-        return Edit(place, place, pixel) if _stays_apart(part.text, found, place, pixel) else None
+        place = _place_of_pixel(page.tree)
+        return Edit(place, place, pixel) if _stays_apart(page.tree, place) else None
 
     def _click(self, value: str, source: bytes, part: TextPart) -> str:
         """Return the tracked address of a link, or an empty string where it could not be restored."""
@@ -202,19 +209,21 @@ class _LineRoom:
         self._length = len(self._text[first : self._end].encode("utf-8", "replace"))
 
 
-def _place_of_pixel(text: str, found: list[Element]) -> int:
+def _place_of_pixel(tree: Tree) -> int:
     """Return where a pixel goes: in front of the end of the body, unless that will be clipped."""
-    closed = [tag for tag in found if tag.is_closed]
-    ends = [tag.inner_end for name in ("body", "html") for tag in closed if tag.name == name]
-    place = ends[0] if ends else len(text)
-    start = next((tag.inner for tag in found if tag.name == "body"), 0)
+    outer = tree.named("body", "html")
+    ends = [tag.inner_end for name in ("body", "html") for tag in outer if tag.is_closed and tag.name == name]
+    place = ends[0] if ends else len(tree.source)
+    start = next((tag.inner for tag in outer if tag.name == "body"), 0)
     return start if place > CLIP and start else place
 
 
-def _stays_apart(text: str, found: list[Element], place: int, added: str) -> bool:
-    """Say whether a tag that is added at a place is one tag more, and changes no other."""
-    after = parse(text[:place] + added + text[place:]).elements
-    return len(after) == len(found) + 1 and any(tag.start == place for tag in after)
+def _stays_apart(tree: Tree, place: int) -> bool:
+    """Say whether a picture at the place of a pixel is one tag more, and changes no other.
+
+    In front of and behind a tag it is; at the end of the source, unless a tag or a comment is open there.
+    """
+    return len(tree.elements) < MAX_ELEMENTS and not (tree.is_cut and place == len(tree.source))
 
 
 _PIXEL_STYLE = "display:block;position:absolute;width:1px;height:1px;margin:-1px 0 0;border:0"
@@ -228,53 +237,50 @@ def _pixel(url: str) -> str:
     return f'<img src="{url}" width="1" height="1" alt="" style="{_PIXEL_STYLE}">'
 
 
-def has_pixel(part: TextPart, addresses: Addresses) -> bool:
-    """Say whether a part has a pixel of ours."""
-    is_possible = addresses.prefix(Purpose.OPEN) in part.text
-    return is_possible and any(_pixel_url(tag, part.text, addresses) for tag in parse(part.text).elements)
+def has_pixel(page: Page, addresses: Addresses) -> bool:
+    """Say whether a page has a pixel of ours."""
+    return any(_pixel_url(tag, page.part.text, addresses) for tag in page.tree.named("img"))
 
 
-def _pixel_url(tag: Element, text: str, addresses: Addresses) -> str:
+def _pixel_url(picture: Element, text: str, addresses: Addresses) -> str:
     """Return the address of a pixel of ours, or an empty string."""
-    found = tag.attribute("src") if tag.name == "img" else None
+    found = picture.attribute("src")
     url = found.raw(text) if found else ""
     return url if url.startswith(addresses.prefix(Purpose.OPEN)) else ""
 
 
-def signed_for(part: TextPart, addresses: Addresses) -> list[tuple[tuple[str, str], bool]]:
-    """Return campaign and recipient of all that is signed in a part, and whether it is a pixel.
+def signed_for(page: Page, addresses: Addresses) -> list[tuple[tuple[str, str], bool]]:
+    """Return campaign and recipient of all that is signed in a page, and whether it is a pixel.
 
     What another key signed is nobody's, of no campaign.
     """
-    if addresses.base_url not in part.text:
+    if addresses.base_url not in page.part.text:
         return []
     found: list[tuple[tuple[str, str], bool]] = []
-    for tag in parse(part.text).elements:
-        attribute = tag.attribute("src" if tag.name == "img" else "href")
-        url = attribute.value.strip() if attribute else ""
+    for tag in page.tree.elements:
+        url = tag.get("src" if tag.name == "img" else "href").strip()
+        if not url.startswith(addresses.base_url):
+            continue
         tokens = (addresses.token_in(url, purpose) for purpose in Purpose if purpose is not Purpose.BOUNCE)
-        token = (
-            next((token for token in tokens if token), None) if url.startswith(addresses.base_url) else None
-        )
-        if token:
+        if token := next((token for token in tokens if token), None):
             found.append(((token.fields[0], token.fields[1]), token.purpose is Purpose.OPEN))
         elif addresses.is_foreign(url):
             found.append((("", ""), False))
     return found
 
 
-def undone(part: TextPart, addresses: Addresses) -> list[Edit]:
-    """Return the edits that take back what was done to a part."""
+def undone(page: Page, addresses: Addresses) -> list[Edit]:
+    """Return the edits that take back what was done to a page."""
     edits = (
-        _without_pixel(tag, part, addresses) or _original(tag, part, addresses)
-        for tag in parse(part.text).elements
+        _without_pixel(tag, page.part, addresses) or _original(tag, page.part, addresses)
+        for tag in page.tree.elements
     )
     return [edit for edit in edits if edit]
 
 
 def _without_pixel(tag: Element, part: TextPart, addresses: Addresses) -> Edit | None:
     """Return the edit that takes away a pixel that is as we made it."""
-    url = _pixel_url(tag, part.text, addresses)
+    url = _pixel_url(tag, part.text, addresses) if tag.name == "img" else ""
     is_ours = part.text[tag.start : tag.inner] == _pixel(url) and addresses.token_in(url, Purpose.OPEN)
     return Edit(tag.start, tag.inner, "", b"") if is_ours else None
 

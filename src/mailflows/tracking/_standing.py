@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from mailflows import _data
 from mailflows._html.scan import unescaped
 from mailflows._html.tree import Element, Text, walk
-from mailflows.tracking._leaving import pattern, plain
+from mailflows.tracking._leaving import either, pattern, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,7 +41,14 @@ _ROWS = frozenset("tr ul ol menu".split())
 
 _CELLS = frozenset("td th li".split())
 _OWN_LINE = _BLOCKS | _ROWS | _CELLS
+_READ_ELEMENTS = frozenset(("br", "a", "area"))
+"""What the lines of a page are made of, besides texts."""
+
 _UNSEEN = frozenset("head style script title template".split())
+_TELLING = _OWN_LINE | _UNSEEN | {"small"}
+"""Elements that change what stands in them, whatever attributes they have."""
+
+_NAMES = ("class", "id", "role")
 _WIDE = 200.0  # choice: pixels; badges and icons are narrower, pictures of products wider
 _SMALL = 12.0  # choice: pixels; what mail programs set 16 for is hardly ever smaller in a body
 _READ = 20_000  # bound: characters of text at the end of a page that are looked at for the marks of a footer
@@ -105,7 +112,7 @@ def _known_inside() -> re.Pattern[str]:
 def _reasons() -> re.Pattern[str]:
     """Return what a footer says: why the message came, and whose it is."""
     marks = _table()["marks"]
-    return re.compile(f"{pattern(marks['words']).pattern}|{pattern(marks['inside'], inside=True).pattern}")
+    return either(marks["words"], marks["inside"])
 
 
 @lru_cache(4096)  # bound: a mailing leads to the same pages in each of its messages
@@ -285,11 +292,13 @@ class _Page:
         breaks: Counter[int] = Counter()
         self._sizes: Counter[float] = Counter()
         for node in walk(tree.root):
+            if node.raw.isspace() if isinstance(node, Text) else node.name not in _READ_ELEMENTS:
+                continue
             around = self._around[id(node.parent) if isinstance(node, Text) else id(node)]
             if not around.is_seen:
                 continue
             if isinstance(node, Text):
-                if node.raw.isspace() or not (text := " ".join(unescaped(node.raw).split())):
+                if not (text := " ".join(unescaped(node.raw).split())):
                     continue
                 breaks[around.block] = 0
                 self._sizes[around.size] += len(text)
@@ -298,7 +307,7 @@ class _Page:
                 breaks[around.block] += 1
                 paragraph[around.block] += breaks[around.block] == 2
                 start, piece = node.start, "\n"
-            elif node.name in {"a", "area"} and around.link >= 0:
+            elif around.link >= 0:
                 breaks[around.block] = 0
                 start, piece = node.start, ""
             else:
@@ -374,31 +383,35 @@ def _surroundings(tree: Tree, links: Sequence[Stood]) -> dict[int, _Around]:
     sizes = _sheet_sizes(tree)
     found = {id(tree.root): _Around(id(tree.root), 16.0)}
     for element in tree.elements:
-        parent = found[id(element.parent or tree.root)]
-        around = _Around(
-            _block(element, parent.block),
-            _size(element, parent.size, sizes),
-            parent.is_foot or _is_foot(element),
-            numbers.get(id(element), parent.link),
-            parent.is_seen and element.name not in _UNSEEN,
-        )
+        name, around = element.name, found[id(element.parent or tree.root)]
+        if element.values or name in _TELLING or name in sizes:
+            around = _Around(
+                _block(element) if name in _OWN_LINE else around.block,
+                _size(element, around.size, sizes),
+                around.is_foot or _is_foot(element),
+                numbers.get(id(element), around.link),
+                around.is_seen and name not in _UNSEEN,
+            )
         found[id(element)] = around
     return found
 
 
-def _block(element: Element, around: int) -> int:
-    """Return the block that the text of an element belongs to; cells of a short row are one."""
-    if element.name in _CELLS and element.parent is not None and element.parent.name in _ROWS:
-        row = element.parent
+def _block(element: Element) -> int:
+    """Return the block that the text of an element with lines of its own belongs to.
+
+    Cells of a short row are one.
+    """
+    row = element.parent
+    if element.name in _CELLS and row is not None and row.name in _ROWS:
         return id(row) if row.inner_end - row.inner <= _ROW else id(element)
-    return id(element) if element.name in _OWN_LINE else around
+    return id(element)
 
 
 def _is_foot(element: Element) -> bool:
     if element.name == "footer":
         return True
     values = element.values
-    return any(_names_foot(values[name]) for name in ("class", "id", "role") if name in values)
+    return any(name in values and _names_foot(values[name]) for name in _NAMES)
 
 
 @lru_cache(4096)  # bound: see above

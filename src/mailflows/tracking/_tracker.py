@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from email.message import Message as StdlibMessage
 
     from mailflows._clock import Clock
-    from mailflows._mail.edit import Edit, TextPart
+    from mailflows._mail.edit import Edit
     from mailflows.tracking._consent import Consent
+    from mailflows.tracking._rewriting import Page
 
 __all__ = ["Tracker"]
 
@@ -147,15 +148,16 @@ class Tracker:
         if do_not_track or is_sealed(raw):
             return raw
         seen = recipient if consent is None or consent.opens else ""
-        raw = self._freed(raw, (campaign, recipient), (campaign, seen))
+        raw, found = self._freed(raw, (campaign, recipient), (campaign, seen))
         work = self._rewriting(raw, campaign, recipient)
         clicks = self._clicks and (consent is None or consent.clicks)
-        raw = self._with_room(raw, work) if clicks else raw
-        parts = [part for part in pages(raw) if part.is_regular and part.text.strip()]
-        changes = [(part, _link_edits(raw, part, work) if clicks else []) for part in parts]
-        if self._opens and parts and not any(has_pixel(part, self._addresses) for part in parts):
-            pixel = work.pixel(parts[0], seen)
-            changes[0] = (parts[0], sorted([*changes[0][1], *([pixel] if pixel else [])], key=_place))
+        raw, found = self._with_room(raw, found, work) if clicks else (raw, found)
+        found = [page for page in found if page.part.is_regular and page.part.text.strip()]
+        changes = [(page.part, _link_edits(raw, page, work) if clicks else []) for page in found]
+        if self._opens and found and not any(has_pixel(page, self._addresses) for page in found):
+            pixel = work.pixel(found[0], seen)
+            part, edits = changes[0]
+            changes[0] = (part, sorted([*edits, *([pixel] if pixel else [])], key=_place))
         return spliced(raw, changes)
 
     def links(self, message: Source) -> tuple[Link, ...]:
@@ -171,11 +173,12 @@ class Tracker:
         """
         raw = _bytes_of(message)
         work = self._rewriting(raw, _PREVIEW, _PREVIEW)
-        raw = raw if is_sealed(raw) else self._with_room(raw, work)
+        is_whole, parts = is_sealed(raw), pages(raw)
+        raw, parts = (raw, parts) if is_whole else self._with_room(raw, parts, work)
         found: list[Link] = []
-        for part in pages(raw):
-            whole = "signed" if is_sealed(raw) else "" if part.is_regular else "encoding"
-            found += [replace(link, skipped=link.skipped or whole) for link, _ in work.links(raw, part)]
+        for page in parts:
+            whole = "signed" if is_whole else "" if page.part.is_regular else "encoding"
+            found += [replace(link, skipped=link.skipped or whole) for link, _ in work.links(raw, page)]
         for source, code in unread(raw):
             found += [Link(link.url, code) for _, link in work.rules.judge(parse(source))]
         return tuple(found)
@@ -193,7 +196,7 @@ class Tracker:
         raw = _bytes_of(message)
         if is_sealed(raw):
             return raw
-        return spliced(raw, [(part, undone(part, self._addresses)) for part in pages(raw)])
+        return self._undone(raw, pages(raw))
 
     def decode(self, text: object, purpose: Purpose | str) -> Tracked:
         """Decode a token, or the URL or address that contains one.
@@ -259,30 +262,36 @@ class Tracker:
         """
         return self._addresses.make(Purpose.CLICK, campaign, recipient, "", HONEYPOT, "")
 
-    def _freed(self, raw: bytes, link: tuple[str, str], pixel: tuple[str, str]) -> bytes:
-        """Return a message without what was signed for another recipient or campaign."""
-        if self._is_signed_for(raw, link, pixel):
-            return raw
-        raw = self.undo(raw)
-        if self._is_signed_for(raw, link, pixel):
-            return raw
+    def _undone(self, raw: bytes, found: list[Page]) -> bytes:
+        """Return a message whose pages are as they were."""
+        return spliced(raw, [(page.part, undone(page, self._addresses)) for page in found])
+
+    def _freed(self, raw: bytes, link: tuple[str, str], pixel: tuple[str, str]) -> tuple[bytes, list[Page]]:
+        """Return a message, and its pages, without what was signed for another recipient or campaign."""
+        found = pages(raw)
+        if self._is_signed_for(found, link, pixel):
+            return raw, found
+        raw = self._undone(raw, found)
+        found = pages(raw)
+        if self._is_signed_for(found, link, pixel):
+            return raw, found
         msg = (
             "the message has links that were signed for another recipient or campaign, or with another key, "
             "and that undo() cannot take back; start from the message as it was before it was tracked"
         )
         raise ConfigurationError(msg, field="message")
 
-    def _with_room(self, raw: bytes, work: Rewriting) -> bytes:
-        """Return a message whose lines may grow, where that is asked for and needed."""
-        for part in reversed(pages(raw)) if self._reencode else ():
-            if not part.is_signed and any(link.skipped == "line" for link, _ in work.links(raw, part)):
-                raw = as_printable(raw, part)
-        return raw
+    def _with_room(self, raw: bytes, found: list[Page], work: Rewriting) -> tuple[bytes, list[Page]]:
+        """Return a message, and its pages, whose lines may grow, where that is asked for and needed."""
+        tight = [page.part for page in found if self._reencode and _is_tight(raw, page, work)]
+        for part in reversed(tight):
+            raw = as_printable(raw, part)
+        return raw, pages(raw) if tight else found
 
-    def _is_signed_for(self, raw: bytes, link: tuple[str, str], pixel: tuple[str, str]) -> bool:
-        """Say whether all that is signed in a message is signed so."""
-        found = [one for part in pages(raw) for one in signed_for(part, self._addresses)]
-        return all(who == (pixel if is_pixel else link) for who, is_pixel in found)
+    def _is_signed_for(self, found: list[Page], link: tuple[str, str], pixel: tuple[str, str]) -> bool:
+        """Say whether all that is signed in the pages of a message is signed so."""
+        signed = [one for page in found for one in signed_for(page, self._addresses)]
+        return all(who == (pixel if is_pixel else link) for who, is_pixel in signed)
 
     def _rewriting(self, raw: bytes, campaign: str, recipient: str) -> Rewriting:
         rules = replace(self._rules, listed=unsubscribe_urls(raw))
@@ -298,8 +307,13 @@ def _bytes_of(message: Source) -> bytes:
     return structure.normal(found.data)[0]
 
 
-def _link_edits(raw: bytes, part: TextPart, work: Rewriting) -> list[Edit]:
-    return [edit for _, edit in work.links(raw, part) if edit]
+def _link_edits(raw: bytes, page: Page, work: Rewriting) -> list[Edit]:
+    return [edit for _, edit in work.links(raw, page) if edit]
+
+
+def _is_tight(raw: bytes, page: Page, work: Rewriting) -> bool:
+    """Say whether a page has links that its lines have no room for; a signed one stays as it is."""
+    return not page.part.is_signed and any(link.skipped == "line" for link, _ in work.links(raw, page))
 
 
 def _place(edit: Edit) -> int:
