@@ -11,7 +11,7 @@ import pytest
 
 from mailflows import Flow, Gate, StoreError
 from mailflows._stores._documents import Outage
-from mailflows.feedback import SuppressionList
+from mailflows.feedback import SuppressionList, from_reply
 from mailflows.gate import GateDecision, Tally
 from mailflows.held import HeldMail
 from mailflows.integrations._recipient import judged
@@ -145,6 +145,52 @@ def test_an_outage_is_logged_once_and_its_end_once(caplog: pytest.LogCaptureFixt
     assert re.fullmatch(r"the store works again: Redis at 192\.0\.2\.9, after \d+ s; failed calls: \d+", end)
 
 
+class BusyStore(FailingStore):
+    """A store that another process keeps locked."""
+
+    name = "SQLite state.db"
+
+    def _stumble(self) -> None:
+        if self.is_down:
+            msg = "SQLite state.db: busy; other processes kept the file locked for 2 s"
+            raise StoreError(msg, store=self.name, is_busy=True)
+
+    def decide(self, *given: Any, **how: Any) -> Any:
+        """Decide, or be busy."""
+        self._stumble()
+        return super().decide(*given, **how)
+
+    def digest(self, text: str) -> str:
+        """Return a hash, or be busy: SQLite reads its secret first."""
+        self._stumble()
+        return super().digest(text)
+
+
+def test_a_busy_store_is_one_sentence(caplog: pytest.LogCaptureFixture) -> None:
+    """A lock that lasts is an outage like any other: no part is named by its method, and mail waits."""
+    store = BusyStore()
+    limiter = Limiter(Limit("1000/day", per="global"), store=cast("Any", store))
+    gate = gate_on(store, limiter=limiter)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(5):
+            verdict = gate.check(reset(), flow="transactional", account="ada")
+            assert not verdict.allowed
+            gate.report(None, from_reply(550, "5.1.1 User unknown", recipient="a@b.example"))
+        (begin,) = (record.getMessage() for record in caplog.records)
+        caplog.clear()
+        store.is_down = False
+        for _ in range(2):
+            gate.report(gate.check(reset(), flow="transactional", account="ada"), "sent")
+            gate.report(None, from_reply(550, "5.1.1 User unknown", recipient="a@b.example"))
+            gate.check(newsletter(), flow="transactional")
+        (end,) = (record.getMessage() for record in caplog.records)
+    assert begin == (
+        "the store is failing: SQLite state.db: busy; other processes kept the file locked for 2 s; "
+        "until it works again, each part follows its on_error (logged once)"
+    )
+    assert end.startswith("the store works again: SQLite state.db, after ")
+
+
 class FullStore(FailingStore):
     """A store on a disk that is full: it reads, and cannot write."""
 
@@ -250,4 +296,6 @@ def test_a_recipient_hears_of_the_system(caplog: pytest.LogCaptureFixture) -> No
     limiter = Limiter(Limit("1/day", per="recipient"), store=cast("Any", DeadCounts()), on_error="deny")
     with caplog.at_level(logging.CRITICAL):
         found = judged(Gate(three_flows(), limiter=limiter), "ada@babbage.example", Flow.TRANSACTIONAL)
-    assert found == (451, "4.3.0 A check failed to run; try again later [limits]")
+    assert found is not None
+    assert (found.code, found.text) == (451, "4.3.0 A check failed to run; try again later [limits]")
+    assert (found.part, found.reason, found.state) == ("limits", "failed", "deferred")

@@ -111,7 +111,7 @@ def test_at_rcpt_the_same_rule_holds() -> None:
     assert gate.check(reset(), flow="transactional")
     found = judged(gate, "ada@babbage.example", gate.flows["transactional"].flow)
     assert found is not None
-    assert (found[0], found[1][:5]) == (550, "5.7.1")
+    assert (found.code, found.text[:5]) == (550, "5.7.1")
 
 
 def test_a_long_block_of_a_sender_is_final() -> None:

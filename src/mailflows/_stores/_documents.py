@@ -190,6 +190,10 @@ class Breaker:
             self._try_at = self._timer() + length
         _store_log.debug("%s: the next attempt is in %.0f s", self._name, length)
 
+    def busy(self, problem: StoreError, *, what: str = "") -> None:
+        """Note a call for which the store had no time: the log is told, and everybody goes on asking."""
+        self._outage.failed(problem, what)
+
     def answered(self, *, what: str = "") -> None:
         """Note that the store is well."""
         if self._failures:
@@ -404,7 +408,9 @@ class DocumentKeeper:
                 msg = (
                     f"{self._name}: busy; other processes kept changing the same document for {PATIENCE:g} s"
                 )
-                raise StoreError(msg, store=self._name, is_busy=True)
+                problem = StoreError(msg, store=self._name, is_busy=True)
+                self._breaker.busy(problem, what=self.kind)
+                raise problem
             yield "sleep", (0.002 * random.random(),), {}  # noqa: S311 -- no secret
 
     @property
@@ -458,12 +464,13 @@ class DocumentKeeper:
         try:
             yield
         except StoreError as problem:
-            if not problem.is_busy:
-                outage_of(self.store).failed(problem, READING)
+            outage_of(self.store).failed(problem, READING)
             raise
 
     def _note(self, ticket: int, problem: StoreError, verb: str) -> None:
-        if not problem.is_busy:
+        if problem.is_busy:
+            self._breaker.busy(problem, what=self._what(verb))
+        else:
             self._breaker.failed(ticket, problem, what=self._what(verb))
 
 

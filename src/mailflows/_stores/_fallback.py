@@ -142,7 +142,9 @@ class Fallback:
         return Outcome((), 0.0, BUSY_PAUSE, is_busy=True), False
 
     def _note(self, ticket: int, problem: StoreError) -> None:
-        if not problem.is_busy:
+        if problem.is_busy:
+            self._breaker.busy(problem)
+        else:
             self._breaker.failed(ticket, problem)
         if problem.is_lost:
             self._is_lost = True
