@@ -55,9 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Log(logging.Handler):
-    """Writes what the library logs to standard error; that a store fails is said once, at the end.
+    """Writes the library's log messages to standard error; a failing store is reported once, at the end.
 
-    The command that fails for it says so itself.
+    The command that fails because of it reports that itself.
     """
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser that says which command or option was probably meant."""
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
-        """Return what is asked for; an option that does not exist is answered with the one that was meant."""
+        """Return the parsed options; for an option that does not exist, suggest the one meant."""
         options, unknown = self.parse_known_args(words)
         if unknown:
             option = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
@@ -114,7 +114,9 @@ class _Parser(argparse.ArgumentParser):
         wrong = _UNKNOWN_WORD.match(message)
         action = next((one for one in self._actions if wrong and _is_called(one, wrong[1])), None)
         if wrong and action and action.choices:
-            message = f"{wrong[2]!r} is not known: {did_you_mean(wrong[2], map(str, action.choices))}"
+            message = (
+                f"{wrong[2]!r} is not a valid choice: {did_you_mean(wrong[2], map(str, action.choices))}"
+            )
         complain(f"{message}\nTry '{self.prog} --help'.")
         raise SystemExit(2)
 

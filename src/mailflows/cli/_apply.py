@@ -22,7 +22,9 @@ _EARLY = datetime.min.replace(tzinfo=UTC)
 
 def add_apply(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say which suppression list is fed."""
-    parser.add_argument("--apply", metavar="FILE", help=f"feed a suppression list: {STORES}")
+    parser.add_argument(
+        "--apply", metavar="FILE", help=f"apply the events to this suppression list: {STORES}"
+    )
     add_secret(parser)
 
 

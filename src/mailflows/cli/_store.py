@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STORES", "add_secret", "add_store", "store_named", "store_of", "store_to_look_at"]
 
-STORES = "FLOWS.toml of a gate; or an SQLite file; or redis://host:6379/0"
+STORES = "FLOWS.toml of a gate, an SQLite file, or redis://host:6379/0"
 
 _SQLITE = b"SQLite format 3\0"
 """How a file of SQLite begins (sqlite.org/fileformat.html, section 1.3)."""

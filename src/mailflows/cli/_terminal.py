@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["STATUS", "Tone", "complain", "counted", "say", "say_json", "say_table", "settings_of"]
 
 STATUS = (
-    "Exit status: 0 done, and nothing needs attention; 1 done, and something does; 2 not done: wrong usage, "
-    "or input that cannot be read."
+    "Exit status: 0 done, and nothing needs attention; 1 done, and something does; 2 not done: invalid "
+    "usage, or input that cannot be read."
 )
 """The one set of exit statuses, as every command's help ends; docs/commands.md says more."""
 

@@ -25,7 +25,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     command = commands.add_parser(
         "audit",
-        help="check the DNS records of flows, and what flows share",
+        help="check the DNS records of flows, and what they share",
         description="Check the DNS records of flows: what is missing, weak or shared.",
         epilog=STATUS,
     )
@@ -50,7 +50,11 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--sample", action="append", default=[], metavar="FILE", help="also check this sent message"
     )
     command.add_argument(
-        "--reports", action="append", default=[], metavar="PATH", help="read DMARC reports: who else sends"
+        "--reports",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="read DMARC aggregate reports, to see who else sends",
     )
     command.add_argument(
         "--fail-on",

@@ -34,8 +34,10 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         epilog=STATUS,
     )
     command.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder; - for standard input")
-    command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow whose return path it is")
-    command.add_argument("--json", action="store_true", help="one JSON object per event and line")
+    command.add_argument(
+        "--flow", type=Flow, choices=list(Flow), help="the flow whose return path received them"
+    )
+    command.add_argument("--json", action="store_true", help="write one JSON object per event, one per line")
     add_apply(command)
     command.set_defaults(run=_run)
 

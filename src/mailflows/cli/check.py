@@ -69,7 +69,7 @@ def add_checker_options(command: argparse.ArgumentParser, *, default: Flow | Non
     )
     add_secret(command)
     command.add_argument(
-        "--list", metavar="NAME", help="the mailing list, by its name in the suppression list: news"
+        "--list", metavar="NAME", help="the mailing list, by its name in the suppression list, such as news"
     )
     command.add_argument("--port", type=_port, default=53, help="port of the resolver")
 

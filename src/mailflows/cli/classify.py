@@ -31,7 +31,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     classify.add_argument(
         "paths", nargs="+", metavar="PATH", help="a file, a folder, an mbox, or - for standard input"
     )
-    classify.add_argument("--json", action="store_true", help="one JSON object per message and line")
+    classify.add_argument(
+        "--json", action="store_true", help="write one JSON object per message, one per line"
+    )
     classify.add_argument("--explain", action="store_true", help="show every reason with its weight")
     classify.add_argument("--model", metavar="FILE", help="a model file of your own")
     classify.add_argument(

@@ -37,7 +37,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow that it is for")
     command.add_argument("--unsubscribe", metavar="URL", help="the https URL for List-Unsubscribe")
-    command.add_argument("--json", action="store_true", help="write what was done as JSON; needs --out")
+    command.add_argument("--json", action="store_true", help="write what was done as JSON; requires --out")
     command.set_defaults(run=_run)
 
 

@@ -42,12 +42,12 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     gate.add_argument("file", metavar="FLOWS.toml", help="a file with the flows, and the parts of the gate")
     gate.add_argument("messages", nargs="+", metavar="PATH", help="a message, a folder, an mbox, or -")
-    gate.add_argument("--flow", choices=list(Flow), help="the flow that the sender declares")
+    gate.add_argument("--flow", choices=list(Flow), help="the flow that the application declares")
     gate.add_argument("--client", metavar="IP", help="IP address of the client that caused the messages")
     gate.add_argument("--form", metavar="NAME", help="the form that the messages come from")
-    gate.add_argument("--account", metavar="NAME", help="the account that is logged in")
+    gate.add_argument("--account", metavar="NAME", help="the account that sends the messages")
     gate.add_argument("--explain", action="store_true", help="show the findings of every part")
-    gate.add_argument("--json", action="store_true", help="one JSON object per message and line")
+    gate.add_argument("--json", action="store_true", help="write one JSON object per message, one per line")
     gate.set_defaults(run=_run)
 
 

@@ -34,7 +34,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     held.add_argument("--flow", choices=list(Flow), help="release: the flow to send it through")
     held.add_argument("--all", action="store_true", help="list: also released and dropped messages")
-    held.add_argument("--json", action="store_true", help="list: one JSON object per line")
+    held.add_argument("--json", action="store_true", help="list: write one JSON object per line")
     held.set_defaults(run=_run)
 
 
@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
         _list(held, options)
         return 0
     if options.id is None:
-        complain(f"held … {options.action} needs the ID of a message")
+        complain(f"held FLOWS.toml {options.action} needs the ID of a message")
         return 2
     return _ACTIONS[options.action](held, file, options)
 

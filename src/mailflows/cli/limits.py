@@ -47,7 +47,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     limits.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")
     for key, what in KEYS.items():
         names = [f"--{key}", *(["--recipient"] if key == "to" else [])]  # as a rule says it
-        limits.add_argument(*names, metavar="VALUE", help=f"{what}, in plain text: it is hashed here")
+        limits.add_argument(
+            *names, metavar="VALUE", help=f"{what}, in plain text; it is hashed before the lookup"
+        )
     limits.add_argument("--json", action="store_true", help="write JSON")
     limits.set_defaults(run=_run)
 

@@ -33,11 +33,15 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         epilog=STATUS,
     )
     command.add_argument("messages", nargs="+", metavar="PATH", help="a message, a template, a folder, or -")
-    command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow it is for")
-    command.add_argument("--clients", default="default", help="default, all, or names separated by commas")
-    command.add_argument("--ignore", default="", help="codes or families, separated by commas")
+    command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow that they are for")
+    command.add_argument(
+        "--clients", default="default", help="mail clients: default, all, or names separated by commas"
+    )
+    command.add_argument("--ignore", default="", help="codes or families to ignore, separated by commas")
     command.add_argument("--all", action="store_true", help="also show informational findings")
-    command.add_argument("--json", action="store_true", help="one JSON object per message and line")
+    command.add_argument(
+        "--json", action="store_true", help="write one JSON object per message, one per line"
+    )
     command.set_defaults(run=_run)
 
 

@@ -28,7 +28,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     base = commands.add_parser(
         "list",
         help="check a whole mailing list",
-        description="Check a file of addresses: counts, predicted bounces, the limits of providers.",
+        description="Check a file of addresses: counts, predicted bounces, and providers' limits.",
         epilog=STATUS,
     )
     base.add_argument(
@@ -36,7 +36,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         metavar="FILE",
         help="a CSV, plain text, JSON or Excel file, compressed or not; - for standard input",
     )
-    base.add_argument("--column", help="name of the column with the addresses; found by default")
+    base.add_argument("--column", help="name of the column with the addresses; detected by default")
     base.add_argument("--out", metavar="FILE.csv", help="write every row with its verdict to this file")
     base.add_argument(
         "--clean",
@@ -58,7 +58,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     base.add_argument(
         "--provider",
         metavar="NAME",
-        help="let this provider's bounce limit decide, such as brevo; the strictest by default",
+        help="judge by this provider's bounce limit, such as brevo; by default by the strictest",
     )
     base.add_argument(
         "--cache", metavar="FILE", help="keep DNS answers here, to resume after an interruption"

@@ -30,8 +30,12 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     unblocking.set_defaults(run=_unblock)
     for verb in (listing, unblocking):
         add_store(verb)
-        verb.add_argument("--json", action="store_true", help="one JSON object per sender and line")
-    unblocking.add_argument("sender", metavar="NAME", help="the address or account, as your program gives it")
+        verb.add_argument(
+            "--json", action="store_true", help="write one JSON object per sender, one per line"
+        )
+    unblocking.add_argument(
+        "sender", metavar="NAME", help="the address or account, as your program passes it"
+    )
 
 
 def _control(options: argparse.Namespace, *, read_only: bool = False) -> SenderControl:

@@ -34,7 +34,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument(
         "--html", metavar="FILE", help="write a report on the first campaign as a standalone page"
     )
-    command.add_argument("--json", action="store_true", help="one JSON object per campaign and line")
+    command.add_argument(
+        "--json", action="store_true", help="write one JSON object per campaign, one per line"
+    )
     command.set_defaults(run=_run)
 
 
@@ -47,7 +49,7 @@ def _run(options: argparse.Namespace) -> int:
     names = options.campaign or sorted({event.campaign for event in events if event.campaign})
     found = [CampaignStats.from_events(events, campaign=name) for name in names]
     if not events or not any(stats.rate("delivered").of for stats in found):
-        complain("none of the events names a campaign")
+        complain("no event names a campaign")
         return 2
     for stats in found:
         _show(stats, as_json=options.json)

@@ -29,9 +29,11 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     status.add_argument("action", nargs="?", choices=("show", "close"), default="show")
     status.add_argument("flow", nargs="?", choices=list(Flow), metavar="FLOW", help="close: the flow")
     status.add_argument(
-        "--scope", metavar="KIND:NAME", help="close: a smaller scope of the flow, such as form:signup"
+        "--scope", metavar="KIND:NAME", help="close: only a smaller scope of the flow, such as form:signup"
     )
-    status.add_argument("--provider", metavar="NAME", help="close: its mail to one provider, such as google")
+    status.add_argument(
+        "--provider", metavar="NAME", help="close: only for mail to one provider, such as google"
+    )
     status.add_argument("--all", action="store_true", help="show: also unused limits and rare reasons")
     status.add_argument("--json", action="store_true", help="write JSON")
     status.set_defaults(run=_run)
@@ -45,7 +47,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.action == "show":
         return _show(file, every=options.all, as_json=options.json)
     if options.flow is None:
-        complain("status … close needs a flow")
+        complain("status FLOWS.toml close needs a flow, such as marketing")
         return 2
     return _close(file, options)
 

@@ -31,10 +31,10 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     show = verbs.add_parser("list", help="count the entries by scope and reason")
     _add_place(show)
     show.set_defaults(run=_list)
-    find = verbs.add_parser("show", help="say why an address is suppressed")
+    find = verbs.add_parser("show", help="show why an address is suppressed")
     _add_place(find)
     find.add_argument("address", metavar="ADDRESS")
-    find.add_argument("--flow", choices=[str(flow) for flow in Flow], help="for the mail of this flow")
+    find.add_argument("--flow", choices=[str(flow) for flow in Flow], help="look it up for mail of this flow")
     find.set_defaults(run=_show)
     for name, text, run in (
         ("undo", "unsuppress addresses that an outage suppressed", _undo),

@@ -22,10 +22,12 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--judge, first report how well it does on sources that it has not seen.",
         epilog=STATUS,
     )
-    command.add_argument("folder", metavar="FOLDER", help="holds professional/, marketing/, transactional/")
+    command.add_argument(
+        "folder", metavar="FOLDER", help="a folder with professional/, marketing/ and transactional/"
+    )
     command.add_argument("--out", metavar="MODEL.json", help="where to write the model")
     command.add_argument(
-        "--judge", action="store_true", help="evaluate it by leaving out each source in turn"
+        "--judge", action="store_true", help="evaluate the recipe by leaving out each source in turn"
     )
     command.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; -1 for every core")
     command.add_argument("--json", action="store_true", help="write JSON")
@@ -37,7 +39,7 @@ def _run(options: argparse.Namespace) -> int:
     from mailflows.training import evaluate, load_corpus, train  # noqa: PLC0415 -- loads scikit-learn
 
     if not (options.out or options.judge):
-        complain("nothing to do: name a file with --out, or ask for --judge")
+        complain("nothing to do: pass --out MODEL.json, --judge, or both")
         return 2
     examples = load_corpus(options.folder)
     sources = len({one.source for one in examples})

@@ -32,7 +32,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument("provider", metavar="PROVIDER", help="such as sendgrid, brevo or postmark")
     command.add_argument("files", nargs="+", metavar="PATH", help="a payload, a folder, or -")
     command.add_argument("--flow", type=Flow, choices=list(Flow), help="the flow of the messages")
-    command.add_argument("--json", action="store_true", help="one JSON object per event and line")
+    command.add_argument("--json", action="store_true", help="write one JSON object per event, one per line")
     add_apply(command)
     command.set_defaults(run=_run)
 
