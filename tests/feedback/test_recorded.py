@@ -70,7 +70,7 @@ def test_columns_in_other_words() -> None:
     ("row", "said"),
     [
         ({"recipient": "ada@one.example", "what": "clicked"}, "what happened"),
-        ({"type": "clicked"}, "to whom"),
+        ({"type": "clicked"}, "identifies the recipient"),
         (DELIVERED | {"type": "clikked"}, "did you mean clicked"),
         (DELIVERED | {"time": "soon"}, "not a time"),
         ("delivered", "got str"),

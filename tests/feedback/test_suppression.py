@@ -426,7 +426,7 @@ def test_half_a_character_is_no_address(store: Documents, clock: FixedClock) -> 
 )
 def test_what_is_no_address_is_refused(suppressions: SuppressionList, text: str) -> None:
     """What is not exactly one address is refused, not kept as an entry that suppresses nobody."""
-    with pytest.raises(ConfigurationError, match="this is not one address"):
+    with pytest.raises(ConfigurationError, match="this is not a single address"):
         suppressions.add(text)
 
 

@@ -209,7 +209,7 @@ def test_an_unknown_type_is_kept(provider: str) -> None:
 @pytest.mark.parametrize("payload", [b"", b"\xff\xfe", "<html>", "[", "42", '"text"', "[1]", "[[]]"])
 def test_a_damaged_payload(provider: str, payload: object) -> None:
     """What is no payload is said so, with the provider and its page."""
-    with pytest.raises(MessageError, match="its payloads are documented on"):
+    with pytest.raises(MessageError, match="its payloads are documented at"):
         from_webhook(provider, payload)
 
 

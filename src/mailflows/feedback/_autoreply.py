@@ -25,7 +25,7 @@ _ENDS = re.compile(r"[ \t\u00a0]{0,9}(?:[:：\-–—(\[【「]|$)")
 def parse_autoreply(source: Source) -> Event | None:
     r"""Return the event for an out-of-office or other automatic reply, or `None`.
 
-    The recipient of the event is the person who replied. Such a reply shows that the mailbox exists.
+    The event's recipient is the person who replied. Such a reply proves that the mailbox exists.
 
     Args:
         source: Anything that `mailflows.Message.read` reads.

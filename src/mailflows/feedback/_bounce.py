@@ -88,18 +88,19 @@ def parse_bounce(
 ) -> tuple[Event, ...]:
     r"""Read a message that came back to the envelope sender: a bounce, a delay, a complaint.
 
-    Standard reports (RFC 3464, 6533, 5965) and the layouts of software that writes none are read.
-    Anything that is not a report gives nothing: a person's reply, an out-of-office message (see
+    It reads standard reports (RFC 3464, 6533, 5965) and the layouts of software that does not follow a
+    standard. Anything that is not a report gives no events: a person's reply, an out-of-office message (see
     `parse_autoreply`).
 
     Args:
         source: Anything that `mailflows.Message.read` reads.
         flow: The flow whose return path received it.
-        verp: What made the return paths. Every event then is verified or not, and says campaign and
-            recipient id; a report at a valid return path is an event even if nothing in it can be read.
-        delivered_to: The envelope recipient of the report, where your server knows it; else the headers
-            that servers write (``Delivered-To``, ``X-Original-To``, …) and To are looked at. The envelope
-            sender that a complaint or the returned message names is looked at, too.
+        verp: The `Verp` that made the return paths. Every event then says whether it is verified, and names
+            campaign and recipient ID; a report to a valid return path is an event even if nothing in it can
+            be parsed.
+        delivered_to: The envelope recipient of the report, if your server knows it; otherwise the headers
+            that servers add (``Delivered-To``, ``X-Original-To``, …) and To are used. The envelope sender
+            named in a complaint or in the returned message is used, too.
 
     Returns:
         One event for each recipient that the report names.

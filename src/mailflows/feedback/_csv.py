@@ -60,13 +60,14 @@ _LONGEST_REASON = 64
 
 @dataclass(frozen=True, slots=True)
 class ImportResult(Result):
-    """What became of the rows of a file.
+    """The result of importing a suppression file.
 
     Attributes:
-        added: Rows that are suppressed now.
+        added: Rows whose addresses are now suppressed.
         skipped: Rows that could not be read.
-        problems: The first hundred of them, each with its line number; without addresses.
-        free: Rows that suppress nobody: blocks that were the sender's fault, and entries that were lifted.
+        problems: The first hundred problems, each with its line number; without addresses.
+        free: Rows that suppress nobody: blocks that were the sender's fault, and entries that were removed or
+            have expired.
     """
 
     added: int
@@ -85,16 +86,16 @@ def export_suppressions(
 ) -> int:
     r"""Write a suppression list as CSV, and return the number of rows.
 
-    Without addresses in plain text, the rows hold keyed hashes: they can be read again into a store with the
-    same secret. A provider needs the addresses.
+    If the list does not keep addresses in plain text, the rows hold keyed hashes, which can be imported into
+    a store with the same secret. A provider needs the addresses.
 
     Args:
         suppressions: The list.
         file: A path, or an open text file.
-        provider: The provider whose format to write; ours by default.
-        flow: Which flow's mail the provider sends: what holds for it is written, in addition to what holds
-            for all mail; a provider's list would widen the scope of the others. Without it, in a provider's
-            format, only what holds for all mail.
+        provider: The provider whose format to write; by default our own format.
+        flow: The flow that you send through the provider. Entries for that flow are written in addition to
+            those for all mail; entries for other flows are not, because a provider's list has no scopes.
+            Without it, only entries for all mail are written in a provider's format.
 
     Raises:
         ConfigurationError: If the provider's format is not known, or the list keeps no addresses in plain
@@ -187,23 +188,23 @@ def import_suppressions(
 
     The exports of SendGrid, Mailchimp, Mandrill, Brevo, Mailgun, Mailjet, Postmark and Amazon SES are read
     with their reasons and dates, separated by commas, semicolons or tabs, with English, French or German
-    names of columns. Entries that were the sender's fault (a block), have ended or were lifted suppress
+    names of columns. Entries that were the sender's fault (a block), have expired or were removed suppress
     nobody.
 
     Args:
         suppressions: The list to add to.
         file: A path, an open text file, or an iterator of its lines; its first row names the
             columns: ``key``, or ``address`` or ``email``.
-        reason: The reason where the file gives none.
-        flow: The flow of the rows that name none; all flows by default. Pass `Flow.MARKETING` for people
-            who unsubscribed from a newsletter.
+        reason: The reason for rows that give none.
+        flow: The flow for rows that name none; all flows by default. Pass `Flow.MARKETING` for people who
+            unsubscribed from a newsletter.
         dates: Whether dates such as ``03/04/2026`` have the day or the month first. By default the rows
             decide, all together: one with a day above twelve is enough. Where there is none, the day is
             first, and a `UserWarning` says so.
 
     Raises:
-        ConfigurationError: If it is no file, or has no column of addresses or keys.
-        StoreError: If the store could not answer; the rows before are kept.
+        ConfigurationError: If it is not a file, or has no column of addresses or keys.
+        StoreError: If the store could not answer; rows imported before remain.
 
     Example:
         >>> import io

@@ -27,17 +27,17 @@ _MOMENTS = ("time", "expires", "event_time")
 
 @dataclass(frozen=True, slots=True)
 class Suppression(Result):
-    """One address that must not be written to.
+    """One suppressed address.
 
     Attributes:
         key: Keyed hash of the address; the same for every spelling of one mailbox.
         reason: Why: a `BounceReason`, ``complained``, ``unsubscribed``, ``opted-out``, ``manual`` or your
             own word.
         time: Since when, in UTC.
-        expires: Until when, in UTC; `None` for ever.
-        flow: The flow that it holds for, or `None` for all.
-        list: The mailing list that it holds for, or `None` for all.
-        address: The address, where the list keeps addresses in plain text; else `None`.
+        expires: When it expires, in UTC; `None` for never.
+        flow: The flow that it applies to, or `None` for all.
+        list: The mailing list that it applies to, or `None` for all.
+        address: The address, if the list keeps addresses in plain text; else `None`.
         domain: The domain of the address, in lower case, or `None` where it is not known.
         provider: Where it came from: ``sendgrid``, ``dsn``, ``smtp``, …; empty for what was added by hand.
         status: Enhanced status code of the reply, or `None`.
@@ -45,7 +45,7 @@ class Suppression(Result):
         event_id: The ID of the event, or `None`.
         event_time: When the event happened, in UTC, or `None`.
         about: The list or group that the event named, or `None`.
-        held: Whether it waits for a decision: not written to meanwhile, see `SuppressionList.confirm`.
+        held: Whether it waits for a decision; no mail is sent meanwhile. See `SuppressionList.confirm`.
     """
 
     key: str
@@ -66,13 +66,13 @@ class Suppression(Result):
 
     @property
     def is_bounce(self) -> bool:
-        """Whether a server said so, and it is believed: not what a person asked for, nor what is held."""
+        """Whether it comes from a bounce that counts: not from a person's request, and not held."""
         is_bounce = self.reason in _BOUNCES or meaning(self.reason) == "bounced"
         return is_bounce and not self.held
 
     @property
     def scope(self) -> str:
-        """Where it holds: ``global``, ``flow:marketing``, ``list:news``."""
+        """Where it applies: ``global``, ``flow:marketing``, ``list:news``."""
         if self.list is not None:
             return f"list:{self.list}"
         return "global" if self.flow is None else f"flow:{self.flow}"

@@ -1,4 +1,4 @@
-"""What comes back after sending, in the ecosystem's normal words."""
+"""Events that come back after sending, in the usual terms of the field."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class EventType(StrEnum):
     COMPLAINED = "complained"
     UNSUBSCRIBED = "unsubscribed"
     SUBSCRIBED = "subscribed"
-    """Somebody joined a list or came back, or the provider writes to the address again."""
+    """A person joined or rejoined a list, or the provider lifted its own suppression of the address."""
     OPENED = "opened"
     CLICKED = "clicked"
     AUTOREPLIED = "autoreplied"
@@ -50,16 +50,16 @@ class Fault(StrEnum):
     """Who has to fix something before such a message is accepted."""
 
     SENDER = "sender"
-    """We: our records, our content, our lists or our pace."""
+    """Us: our DNS records, content, lists or pace."""
 
     RELAY = "relay"
-    """The server that sends for us, or our account on it."""
+    """Our relay or ESP, or our account there."""
 
     RECIPIENT = "recipient"
-    """The address: it does not exist, its mailbox is full, its owner does not want such mail."""
+    """The recipient: the address does not exist, the mailbox is full, the owner does not want such mail."""
 
     RECEIVER = "receiver"
-    """The server that should accept the message, or the route to it."""
+    """The receiving server, or the network path to it."""
 
 
 class BounceReason(StrEnum):
@@ -70,22 +70,22 @@ class BounceReason(StrEnum):
     MAILBOX_FULL = "mailbox-full"
     DOMAIN_UNKNOWN = "domain-unknown"
     NULL_MX = "null-mx"
-    """The domain says that it accepts no mail (RFC 7505)."""
+    """The domain declares that it accepts no mail (null MX, RFC 7505)."""
     ROUTING = "routing"
     """The name servers of the domain, or the route to its mail hosts, are broken; the domain may be alive."""
     CONNECTION = "connection"
     SENDER_INVALID = "sender-invalid"
     """Our envelope sender, our HELO name or a header of ours is not accepted."""
     AUTH_FAILURE = "auth-failure"
-    """Our SPF, DKIM, DMARC, reverse DNS or TLS fails."""
+    """Our SPF, DKIM, DMARC, reverse DNS or TLS failed."""
     RELAY_DENIED = "relay-denied"
-    """Our relay, or the server that we took for the recipient's, does not know us: login, relaying."""
+    """Our relay, or a server wrongly taken for the recipient's, refuses us: login failed, relaying denied."""
     BLOCKED_REPUTATION = "blocked-reputation"
     BLOCKED_CONTENT = "blocked-content"
     VIRUS = "virus"
-    """A virus, or an attachment of a kind that is refused."""
+    """A virus, or a forbidden attachment type."""
     POLICY = "policy"
-    """A rule of the receiving server that it does not explain."""
+    """A local policy of the receiving server, without further explanation."""
     RESTRICTED = "restricted"
     """The recipient, often a group, accepts mail only from some senders."""
     RATE = "rate"
@@ -96,7 +96,7 @@ class BounceReason(StrEnum):
     EXPIRED = "expired"
     GREYLISTED = "greylisted"
     TEMPORARY = "temporary"
-    """The receiving server has a temporary failure, and does not say more."""
+    """A temporary failure of the receiving server, without details."""
     OTHER = "other"
 
     @property
@@ -111,14 +111,14 @@ class BounceReason(StrEnum):
 
     @property
     def is_counted(self) -> bool:
-        """Whether it counts against the address when it happens repeatedly."""
+        """Whether repeated occurrences count against the address."""
         return _classes()[self].get("counted", False) is True
 
     def action(self, *, final: bool) -> Action:
         """Return what to do about it.
 
         Args:
-            final: Whether the server refused for good, or gave up.
+            final: Whether the refusal is permanent, or the relay gave up.
         """
         entry = _classes()[self]
         action = Action(entry["action"])
@@ -144,7 +144,7 @@ class Action(StrEnum):
     """Records or settings are wrong: SPF, DKIM, DMARC, reverse DNS, a login, a size."""
 
     NONE = "none"
-    """Only worth counting."""
+    """Nothing to do but count it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,36 +158,37 @@ class Event(Result):
 
     Attributes:
         type: What happened.
-        recipient: The address that it happened to, or `None` where the report hides it.
+        recipient: The recipient's address, or `None` if the report hides it.
         reason: Why it was not accepted, for bounces, deferrals and rejections.
         status: Enhanced status code (RFC 3463) such as ``5.1.1``, or `None`.
         smtp_code: Reply code of the server, such as 550, or `None`.
-        smtp_reply: What the server said, or an empty string.
-        permanent: Whether retrying is pointless; `None` where nobody said.
+        smtp_reply: The text of the server's reply, or an empty string.
+        permanent: Whether retrying is pointless; `None` if not known.
         action: What to do about it.
         message_id: The Message-ID of the message, without angle brackets, or the provider's id, or `None`.
-        time: When it happened, or `None`; a text in ISO 8601 is read, in UTC where it has no zone.
+        time: When it happened, or `None`. An ISO 8601 string is parsed, as UTC if it has no time zone.
         flow: The flow of the message, or `None`.
         event_id: The ID of this event, so that a second copy changes nothing, or `None`.
         campaign: The mailing it belongs to, or `None`.
         recipient_id: The recipient's opaque id (from a token), or `None`.
-        original_recipient: The address that was written to, where a report says that it differs from
-            *recipient*: the mail had been forwarded. Else `None`.
-        tags: All tags or categories that the provider knows the message by.
-        metadata: What we told the provider about the message: custom arguments, variables.
-        list: The list, audience or unsubscribe group that it is about, by the provider's id, or `None`.
+        original_recipient: The address that the message was sent to, if a report says that it differs from
+            *recipient* because the mail was forwarded; else `None`.
+        tags: All tags or categories of the message at the provider.
+        metadata: What the application attached to the message at the provider: custom arguments, variables.
+        list: The provider's ID of the list, audience or unsubscribe group that it is about, or `None`.
         stream: The message stream, sub-account or IP pool that it was sent through, or `None`.
         description: What the provider says about it besides the server's reply, or an empty string.
         url: The link, for clicks, or `None`.
-        user_agent: What fetched it, for opens and clicks, or an empty string.
-        queue_id: The id under which the relay queued the message, where it named one: in its reply, or in a
-            report (``X-Postfix-Queue-ID``). Else `None`.
-        verified: Whether a token of ours says that we sent the message; `None` where none was looked for.
+        user_agent: The user agent that fetched it, for opens and clicks, or an empty string.
+        queue_id: The relay's queue ID for the message, if given in its reply or in a report
+            (``X-Postfix-Queue-ID``); else `None`.
+        verified: Whether a valid token of ours proves that we sent the message; `None` if no token was
+            expected.
         provider: Where it came from: ``sendgrid``, ``dsn``, ``arf``, ``smtp``, …
-        raw: The report as it came.
+        raw: The report as received.
 
     Raises:
-        ConfigurationError: If *type*, *reason*, *action* or *flow* is not valid, or a text is not a time.
+        ConfigurationError: If *type*, *reason*, *action* or *flow* is not valid, or *time* cannot be parsed.
     """
 
     type: EventType
@@ -228,7 +229,7 @@ class Event(Result):
 
     @property
     def written_to(self) -> str | None:
-        """The address that was written to: the original recipient, if known."""
+        """The address that the message was sent to: the original recipient, if known."""
         return self.original_recipient or self.recipient
 
     def __str__(self) -> str:

@@ -27,19 +27,19 @@ _MOST_KEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class OutagePolicy:
-    """When a wave of unknown addresses counts as a provider's outage.
+    """When a wave of "unknown user" bounces counts as a provider's outage.
 
-    In December 2020 Gmail answered "550 5.1.1" for existing accounts for more than two hours; whoever
+    In December 2020 Gmail answered "550 5.1.1" for existing accounts for more than two hours; senders who
     believed it lost those subscribers.
 
     Attributes:
-        share: Share of unknown addresses among a provider's replies within the window from which they are
-            not believed. A list that nobody ever cleaned has 10 to 20 %.
+        share: Share of "unknown user" among a provider's replies within the window, from which these bounces
+            are held. A list that was never cleaned has 10 to 20 %.
         least: Minimum number of unknown addresses.
-        window: Seconds that are looked at.
+        window: Seconds over which replies are counted.
         pause: Seconds for which hard bounces are held after the last such wave.
-        hold: Seconds after which a held entry ends, where nobody decides: the next message then shows the
-            truth.
+        hold: Seconds after which a held entry expires if nobody decides; the next message then shows whether
+            the address exists.
     """
 
     share: float = 0.3
@@ -66,9 +66,9 @@ class Outage(Result):
 
     Attributes:
         mailbox_provider: The provider that suddenly reports addresses as unknown.
-        unknown: How many within the window.
-        delivered: How many it accepted within the window.
-        since: When the first of them was reported.
+        unknown: Number of addresses that it rejected as unknown within the window.
+        delivered: Number of messages that it accepted within the window.
+        since: When the first of these bounces was reported.
         until: Until when hard bounces of this provider are held.
     """
 

@@ -161,10 +161,10 @@ def _fields_of(row: object) -> dict[str, Any]:
             said[name] = value.strip() if isinstance(value, str) else value
     if "type" not in said:
         there = ", ".join(str(key)[:30] for key in list(row)[:10]) or "nothing"
-        msg = f"no column says what happened: name it type, with words such as delivered; found {there}"
+        msg = f"no column says what happened: name one type, with words such as delivered; found {there}"
         raise ConfigurationError(msg, field="type")
     if not said.keys() & {"recipient", "recipient_id"}:
-        msg = "no column says to whom it happened: name it recipient or recipient_id"
+        msg = "no column identifies the recipient: name one recipient or recipient_id"
         raise ConfigurationError(msg, field="recipient")
     return said
 

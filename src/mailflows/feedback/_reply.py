@@ -1,4 +1,4 @@
-"""What an SMTP server replied during the session."""
+"""The meaning of SMTP replies."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class Reply(Result):
     """The meaning of an SMTP server's reply.
 
     Attributes:
-        code: Reply code, such as 550; `None` where the connection broke before there was one.
-        text: What the server said.
+        code: Reply code, such as 550; `None` if the connection broke before one was received.
+        text: The text of the reply.
         status: Enhanced status code (RFC 3463) such as ``5.1.1``, or `None`.
         reason: The class of the refusal or deferral; `None` where the message was accepted.
         action: What to do about it.
         permanent: Whether the code was 5xx: the same message will not be accepted later, either.
-        pace: How it affects the pace towards the provider, or `None` where the pace stays.
+        pace: How it affects the sending rate to the provider, or `None` if it does not.
         rate: The new rate (such as ``10/min``) or number of connections; `None` for "less than before".
-        seconds: For how long the pace changes, or how long to wait before the next try; `None` where
-            nobody says.
-        rule: Name of the rule of the pace table that says so, or an empty string.
+        seconds: How long the change of pace lasts, or how long to wait before the next attempt; `None` if not
+            known.
+        rule: Name of the matching rule in the pace table, or an empty string.
     """
 
     code: int | None
@@ -133,7 +133,7 @@ def from_reply(  # noqa: PLR0913 -- what an event may say beside the reply
         recipient: The address that the reply is about.
         message_id: The Message-ID of the message.
         flow: The flow of the message.
-        time: When it was said, in UTC.
+        time: When it was received, in UTC.
 
     Raises:
         ConfigurationError: If the code is not a reply code.
@@ -176,16 +176,16 @@ def from_smtp_exception(
 ) -> tuple[Event, ...]:
     """Turn an exception of smtplib or aiosmtplib into events, one per recipient.
 
-    Also read is the dictionary of refused recipients that ``smtplib``'s ``sendmail`` returns when some were
-    accepted. Whatever else went wrong on the way (a broken connection, a timeout, no TLS) is a
-    deferral: the address is not to blame. What is said about the sender never suppresses a recipient.
+    It also takes the dictionary of refused recipients that ``smtplib``'s ``sendmail`` returns when some were
+    accepted. Any other failure (a broken connection, a timeout, no TLS) is a deferral, because the address is
+    not to blame. A reply about the sender never suppresses a recipient.
 
     Args:
         error: The exception, or the dictionary.
-        recipients: Whom the message was for; needed where the exception does not name them.
+        recipients: The recipients of the message; needed if the exception does not name them.
         message_id: The Message-ID of the message.
         flow: The flow of the message.
-        clock: Returns the present moment in Unix seconds.
+        clock: Returns the current time in Unix seconds.
 
     Example:
         >>> import smtplib

@@ -94,12 +94,12 @@ def _teller(esp: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Undone(Result):
-    """What became of the entries that were meant.
+    """The result of undoing suppressions.
 
     Attributes:
-        undone: How many may be written to again; in a preview, how many would be.
+        undone: How many entries were removed; in a preview, how many would be.
         is_preview: Whether nothing was changed.
-        entries: The entries.
+        entries: These entries.
     """
 
     undone: int

@@ -52,8 +52,8 @@ def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs
 ) -> bool:
     """Check whether a provider signed a webhook with your key.
 
-    Pass the body exactly as it came. Brevo, Dolist, Mailchimp's audiences, Mailjet, Postmark and SparkPost
-    do not sign: protect their address with a password or a secret path.
+    Pass the body exactly as received. Brevo, Dolist, Mailchimp's audiences, Mailjet, Postmark and SparkPost
+    do not sign: protect the URL for them with a password or a secret path.
 
     Args:
         provider: A provider that signs, in any case: ``sendgrid``, ``mandrill``, ``mailgun``, ``resend``,
@@ -61,23 +61,22 @@ def verify_webhook(  # noqa: PLR0913 -- what the providers sign differs
         body: The body of the request, unchanged.
         key: The provider's signing key. For SendGrid and Postal the public key; for Amazon SES the PEM
             certificate behind ``SigningCertURL``, which you fetch and keep.
-        headers: The headers of the request, in any case. Those of Standard Webhooks (``webhook-id``) count
-            as Svix's.
-        url: The address as it stands in the provider's settings (Mandrill signs it).
-        form: The fields of a form, where the framework has read the body already (Mandrill, Mailgun).
-        topic_arn: Your topic of Amazon SNS, or several. Without it a message of anybody's topic is signed
-            by Amazon, too.
-        fetch_certificate: Fetches the certificate of Amazon SNS in place of *key*; it is called only with
-            an address of Amazon's.
-        seen: A store that remembers requests whose provider signs no time (Mandrill, MailerSend, Mailtrap,
-            Postal, Unisender Go), so that each is accepted once. Without it, a `SuppressionList` still
-            takes each event once.
-        max_age: Seconds that a signed time may lie in the past or the future; `None` for any.
+        headers: The request headers, in any case. Standard Webhooks headers (``webhook-id``) are accepted
+            like Svix's.
+        url: The URL as entered in the provider's settings (Mandrill signs it).
+        form: The form fields, if the framework has already consumed the body (Mandrill, Mailgun).
+        topic_arn: Your Amazon SNS topic, or several. Always pass it: Amazon signs messages of anyone's topic.
+        fetch_certificate: Fetches the certificate of Amazon SNS, instead of *key*; it is called only with a
+            URL at Amazon.
+        seen: A store that remembers requests of providers that sign no timestamp (Mandrill, MailerSend,
+            Mailtrap, Postal, Unisender Go), so that each is accepted only once. Without it, a
+            `SuppressionList` still counts each event once.
+        max_age: Seconds that a signed timestamp may lie in the past or the future; `None` for no limit.
         clock: Returns the present moment in Unix seconds.
 
     Raises:
-        ConfigurationError: If the provider signs nothing, or the key is not one.
-        MissingExtra: If SendGrid, Amazon SES or Postal is asked for without the extra ``webhooks``.
+        ConfigurationError: If the provider does not sign, or the key is not valid.
+        MissingExtra: For SendGrid, Amazon SES or Postal, if the extra ``webhooks`` is not installed.
         StoreError: If *seen* could not answer.
 
     Example:

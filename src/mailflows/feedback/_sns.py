@@ -72,17 +72,17 @@ def confirmation_url(  # noqa: PLR0913 -- as `verify_webhook`
     max_age: float | None = 3600.0,
     clock: Clock = time.time,
 ) -> str | None:
-    """Return the URL to fetch once to confirm a subscription to our SNS topic, or `None`.
+    """Return the URL to fetch once to confirm a subscription to your SNS topic, or `None`.
 
-    It is returned only where Amazon signed the request, for a topic of ours, and the address is Amazon's:
-    an address that anybody may choose is never fetched.
+    It is returned only if Amazon signed the request, for one of your topics, and the URL is Amazon's, so that
+    a URL chosen by an attacker is never fetched.
 
     Args:
         body: The body of the request, unchanged.
-        topic_arn: Our topic, or several.
+        topic_arn: Your topic, or several.
         key: The PEM certificate behind ``SigningCertURL``.
-        fetch_certificate: Fetches it instead, once its address was checked.
-        max_age: Seconds that the signed time may be away; `None` for any.
+        fetch_certificate: Fetches the certificate instead; called only with a URL at Amazon.
+        max_age: Seconds that the signed timestamp may lie in the past or the future; `None` for no limit.
         clock: Returns the present moment in Unix seconds.
 
     Raises:

@@ -39,30 +39,31 @@ _COUNTED = tuple(map(str, (reason for reason in BounceReason if reason.is_counte
 
 
 class SuppressionList(View):
-    """Remembers which addresses must not be written to, and learns from events.
+    """Remembers which addresses mail must not be sent to, and learns from events.
 
-    A dead mailbox or domain is suppressed at once and everywhere; a complaint or an unsubscription for the
-    flow or the list that it was about. A full or disabled mailbox is counted: once a day, and a delivery
-    resets the count. Blocks, authentication and rates are the sender's problem and never suppress an
-    address.
+    A dead mailbox or domain is suppressed at once for all mail; a complaint or an unsubscription suppresses
+    the address for the flow or the list that it was about. A full or disabled mailbox is counted, once a day,
+    and a delivery resets the count. Blocks, authentication failures and rate limits are the sender's problem
+    and never suppress an address.
 
-    `is_suppressed` is the one way to ask: it knows the flow and the list.
+    Use `is_suppressed` to look up an address, because it takes the flow and the list into account.
 
     Args:
-        store: Where it is kept: a store of `mailflows.limits`. Memory forgets with the process; SQLite
-            and Redis last, and what `apply` or `add` returned for survives the death of the process.
-        soft_limit: Days with a soft bounce, within *soft_window*, after which an address is suppressed.
-            Five by default: a mailbox that is full over a holiday is not dead.
+        store: Where it is kept: a store of `mailflows.limits`. A `MemoryStore` ends with the process; SQLite
+            and Redis are persistent: what `apply` or `add` has returned survives a crash.
+        soft_limit: Days with a soft bounce, within *soft_window*, after which an address is suppressed. Five
+            by default, because a mailbox that fills up over a holiday is not dead.
         disabled_limit: The same for mailboxes that are said to be disabled; two by default.
-        soft_window: Seconds in which they are counted; 30 days by default.
+        soft_window: Seconds over which soft bounces are counted; 30 days by default.
         soft_expires: Seconds after which such a suppression ends: mailboxes are emptied. 180 days by default.
-        expires: Seconds after which the suppressions of a reason end, by reason; `None` for never. Those of
-            other reasons never end, except for soft bounces.
-        remember: Seconds in which a second copy of an event changes nothing; 30 days by default.
-        require_verified: Whether only events with a valid token of ours suppress (`Verp`). An event that
-            was found to be forged never does.
-        outage: When a wave of unknown addresses is held and not believed; `None` for never.
-        on_outage: Called with an `Outage` when that happens, to tell the operator; it is logged anyway.
+        expires: Seconds after which suppressions expire, by reason; `None` for never. Other reasons never
+            expire, except soft bounces.
+        remember: Seconds during which a duplicate of an event is ignored; 30 days by default.
+        require_verified: Whether only events with a valid token of yours suppress (`Verp`). An event that
+            turns out to be forged never does.
+        outage: When a wave of "unknown user" bounces is held instead of believed; `None` for never.
+        on_outage: Called with an `Outage` when that happens, to notify the operator; it is logged in any
+            case.
         clear: Whether to keep addresses in plain text, in addition to their keyed hashes.
         clock: Returns the present moment in Unix seconds.
 
@@ -128,8 +129,8 @@ class SuppressionList(View):
 
         Args:
             event: What happened.
-            address: The address that was written to, where you know it better than the report, such as
-                from the event's ``recipient_id``.
+            address: The address that the message was sent to, if you know it better than the report does,
+                such as from the event's ``recipient_id``.
             list: The mailing list that the message was for; an unsubscription then applies to it alone.
 
         Raises:
@@ -157,12 +158,12 @@ class SuppressionList(View):
 
         Args:
             address: The address, in any spelling, with or without a display name.
-            reason: Why, in a word.
+            reason: The reason, as one word.
             flow: The flow that it applies to; all by default.
             list: The mailing list that it applies to; all by default.
             time: Since when, in UTC; now by default.
-            expires: Seconds until it ends, from now, or the moment; by default never, or as the list's
-                *expires* says for this reason. It never ends if that is more than a century away.
+            expires: Seconds from now until it expires, or the time; by default never, or as the list's
+                *expires* says for this reason. More than a century away means never.
 
         Raises:
             ConfigurationError: If it is not an address, *flow* is not a flow, or a moment has no time zone.
@@ -198,7 +199,7 @@ class SuppressionList(View):
     def put(self, entry: Suppression) -> Steps[bool]:
         """Store an entry as it is, such as one from a list with the same secret; say whether it applies.
 
-        An entry that lasts longer is not replaced by a shorter one.
+        An entry is not replaced by one that expires sooner.
 
         Raises:
             StoreError: If the store could not answer.
@@ -234,10 +235,10 @@ class SuppressionList(View):
     ) -> Steps[bool]:
         """Say whether an address must not be written to.
 
-        Without a flow or a list, whether it is suppressed everywhere: ask with the flow of the message.
+        Without a flow or a list, only entries for all mail count: pass the flow of the message.
 
         Raises:
-            ValueError: If *flow* is none of the three.
+            ValueError: If *flow* is not one of the three.
             StoreError: If the store could not answer.
         """
         require_text(address)
@@ -245,7 +246,7 @@ class SuppressionList(View):
 
     @property
     def now(self) -> datetime:
-        """The present moment of the list's clock."""
+        """The current time by the list's clock."""
         return self._ledger.now
 
     def held(self) -> Iterator[Suppression]:
@@ -259,11 +260,11 @@ class SuppressionList(View):
         return dict(Counter((entry.scope, entry.reason) for entry in every).most_common())
 
     def __iter__(self) -> Iterator[Suppression]:
-        """Yield every entry that holds, in no order."""
+        """Yield every valid entry, in any order."""
         yield from self._ledger.holding(self._keeper.scan())
 
     def __call__(self, address: str) -> bool:
-        """Say whether an address is suppressed everywhere, where a function is asked for."""
+        """Return whether an address is suppressed for all mail: the list can be passed as a function."""
         return self.is_suppressed(address)
 
     __contains__ = None  # ``address in suppressions`` would not know the flow: ask `is_suppressed`
@@ -282,7 +283,7 @@ class SuppressionList(View):
         )
 
     def __str__(self) -> str:
-        """Return how many entries there are, by reason; every entry of the store is read.
+        """Return the number of entries by reason; every entry in the store is read.
 
         Raises:
             StoreError: If the store could not answer.
@@ -327,22 +328,23 @@ class SuppressionList(View):
         reason: str | None = None,
         preview: bool = False,
     ) -> Steps[Undone]:
-        """Undo what an outage suppressed, in one call; the same events, posted again, have no effect.
+        """Undo what an outage suppressed, in one call.
 
-        All conditions must match. Only bounces are undone, unless *reason* names another reason.
+        If the same events are posted again, they have no effect. All conditions must match. Only bounces
+        are undone, unless *reason* names another reason.
 
         Args:
             domain: The domain of the addresses.
             mailbox_provider: Who runs the mailboxes: ``google``, ``outlook``, …, or the domain.
-            esp: Where they came from: ``sendgrid``, ``dsn``, ``smtp``, …
-            since: The first moment, with a time zone.
-            until: The last moment.
+            esp: Where the bounces came from: ``sendgrid``, ``dsn``, ``smtp``, …
+            since: The earliest time, with a time zone.
+            until: The latest time.
             reason: The reason, such as ``mailbox-unknown``.
-            preview: Change nothing, only say what would be.
+            preview: Change nothing, only return what would be undone.
 
         Raises:
             ConfigurationError: If nothing says what is meant, or a moment has no time zone.
-            StoreError: If the store could not answer; call again, what is undone stays so.
+            StoreError: If the store could not answer; call again, as what has been undone stays undone.
         """
         chosen = Selection(domain, mailbox_provider, esp, since, until, reason)
         meant = [entry for entry in (yield from self._ledger.every()) if entry in chosen]
@@ -403,6 +405,6 @@ def _mailbox(address: str) -> str:
     require_text(address)
     mailbox = mailbox_of(address)
     if mailbox is None:
-        msg = "this is not an address: it has no @" if "@" not in address else "this is not one address"
+        msg = "this is not an address: it has no @" if "@" not in address else "this is not a single address"
         raise ConfigurationError(msg, field="address")
     return mailbox

@@ -1,4 +1,4 @@
-"""Envelope senders that name mailing and recipient, signed (VERP): no bounce hides or forges them."""
+"""Signed envelope senders that identify mailing and recipient (VERP)."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ LIFETIME = 30 * 86400.0
 class Verp:
     """Makes an envelope sender for each recipient (VERP), and recognises it in bounces.
 
-    The local part is a signed token in lower-case letters and digits, of at most 64 octets; letter case has
-    no meaning, because servers change it. It holds ids, never an address.
+    The local part is a signed token of lower-case letters and digits, at most 64 octets; its letter case does
+    not matter, because servers may change it. It contains IDs, never an address.
 
     Args:
-        domain: The domain of the return path, whose mail comes to you.
+        domain: The domain of the return path, whose mail you receive.
         keys: Secrets of at least 16 bytes. The first one signs; the others are older, and still accepted.
-        lifetime: Seconds that a return path holds; `None` for always. 30 days by default: bounces come
+        lifetime: Seconds until a return path expires; `None` for never. 30 days by default: bounces come
             within five days, complaints later.
         clock: Returns the present moment in Unix seconds.
 
@@ -68,7 +68,7 @@ class Verp:
         """Return the envelope sender for one recipient of a mailing.
 
         Args:
-            campaign: Id of the mailing.
+            campaign: The ID of the mailing.
             recipient_id: Your id of the recipient; not the address. Numbers take half the space.
 
         Raises:
@@ -93,8 +93,8 @@ class Verp:
         """Return events with campaign and recipient ID, or marked as not verified.
 
         Args:
-            events: What a report said.
-            addresses: Where the report was delivered to: the first that holds a token counts.
+            events: The events of a report.
+            addresses: The addresses that the report was delivered to; the first with a token counts.
         """
         for address in addresses:
             try:

@@ -51,20 +51,20 @@ def from_webhook(
 ) -> tuple[Event, ...]:
     """Turn a provider's webhook payload into events.
 
-    Check the signature first, where the provider signs: `verify_webhook`. Anything that is not an event of
-    a message (the handshake of Amazon SNS, a ping) gives nothing; an unknown type is `EventType.OTHER`.
+    Verify the signature first if the provider signs: see `verify_webhook`. Anything that is not an event of a
+    message (the handshake of Amazon SNS, a ping) gives no events; an unknown type is `EventType.OTHER`.
 
     Args:
         provider: One of `PROVIDERS`, such as ``sendgrid``, in any case, or another name of it.
-        payload: The body as bytes or text, the parsed JSON, or the fields of the form. Dolist has no
-            documented webhook: pass the statuses that you ask for, as ``{"Status": …, "Recipient": …}``.
-        headers: The request's headers; Resend names the event there.
+        payload: The body as bytes or text, the parsed JSON, or the form fields. Dolist has no documented
+            webhook: pass the statuses that you poll, as ``{"Status": …, "Recipient": …}``.
+        headers: The request headers; Resend puts the event ID there.
         flow: The flow of the messages.
 
     Raises:
         ConfigurationError: If the provider is not known.
-        MessageError: If the payload is not what the provider posts. Of a batch of which only some parts are
-            damaged, those are events of the type `EventType.OTHER`, which keep what came.
+        MessageError: If the payload is not what the provider posts. If only some parts of a batch are
+            damaged, those become events of type `EventType.OTHER` that keep the raw data.
 
     Example:
         >>> body = b'[{"event": "bounce", "email": "ada@example.org", "reason": "550 5.1.1 unknown user"}]'
@@ -112,7 +112,7 @@ def _lacking(row: Row) -> str:
 
 def _damaged(row: Row, what: str) -> MessageError:
     return MessageError(
-        f"this is not a webhook payload of {row.title}: {what}; its payloads are documented on {row.page}"
+        f"this is not a webhook payload of {row.title}: {what}; its payloads are documented at {row.page}"
     )
 
 

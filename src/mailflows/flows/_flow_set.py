@@ -56,11 +56,11 @@ class RouteDecision(Result):
     """The route that a message takes.
 
     Attributes:
-        flow: The flow, or `None` where it could not be determined.
-        route: Its route, or `None` where there is none, or where a conflict forbids to choose.
-        decided_by: What decided.
-        reasons: What was seen, in the order in which it counted.
-        conflicts: The conflicts; never empty where From and content belong to two flows.
+        flow: The flow, or `None` if it could not be determined.
+        route: Its route, or `None` if there is none, or if a conflict makes the choice unsafe.
+        decided_by: What decided the flow.
+        reasons: The evidence, in order of precedence.
+        conflicts: The conflicts; never empty if From and content belong to two flows.
     """
 
     flow: Flow | None
@@ -98,7 +98,7 @@ class FlowSet(View):
     r"""The flows of a sender, each with its own route.
 
     Args:
-        routes: One `FlowRoute` a flow; a flow may be absent.
+        routes: One `FlowRoute` per flow; a flow may be missing.
 
     Raises:
         ConfigurationError: If a flow has two routes, or two flows have the same From domain.
@@ -144,7 +144,7 @@ class FlowSet(View):
 
         Args:
             path: The file.
-            needs_passwords: Whether each ``password_env`` must be set; not where nothing is sent.
+            needs_passwords: Whether each ``password_env`` must be set; pass `False` where nothing is sent.
 
         Raises:
             ConfigurationError: If the file is not TOML or contradicts itself; the text names file and
@@ -206,7 +206,7 @@ class FlowSet(View):
         return number_of(len(self), "flow"), header, rows
 
     def of_domain(self, domain: str) -> FlowRoute | None:
-        """Return the route with this From domain; a subdomain counts as another domain."""
+        """Return the route with this From domain; a subdomain counts as a different domain."""
         return next((r for r in self if domain.lower().removesuffix(".") in r.domains), None)
 
     def route(
@@ -219,20 +219,20 @@ class FlowSet(View):
     ) -> RouteDecision:
         """Decide which route a message takes, and say what decided it.
 
-        What is declared takes precedence, then headers, then the From domain, then the content. A message
-        whose From belongs to one flow and whose content is another's is never re-routed in silence:
-        the conflict is reported, and unless the flow was declared there is no route.
+        A declared flow takes precedence, then headers, then the From domain, then the content. A message
+        whose From belongs to one flow and whose content belongs to another is never re-routed silently: the
+        conflict is reported, and unless the flow was declared there is no route.
 
         Args:
             message: What is to be sent.
-            declared: The flow that the application says it is.
+            declared: The flow that the application declares.
             classification: What the classifier said, if it was asked already.
-            classifier: Which classifier to ask; the shipped one by default. It is asked only where
-                nothing was declared.
+            classifier: The classifier to use; by default the shipped one. It is used only if no flow was
+                declared.
 
         Raises:
             MessageError: If *message* is not a message.
-            ConfigurationError: If *declared* is not a flow, or one without a route.
+            ConfigurationError: If *declared* is not a flow, or has no route.
         """
         read = Message.read(message)
         return _route(self, read, declared=declared, classification=classification, classifier=classifier)
@@ -254,8 +254,8 @@ class FlowSet(View):
             flow: The flow that it would be sent through.
             classification: What the classifier said, if it was asked already.
             classifier: Which classifier to ask; the shipped one by default.
-            observation: What a `TemplateMemory` saw in the message, where one is kept.
-            settings: Thresholds; the defaults of `GuardSettings` otherwise.
+            observation: The `Observation` of a `TemplateMemory` for this message, if one is used.
+            settings: Thresholds; by default those of `GuardSettings()`.
 
         Raises:
             MessageError: If *message* is not a message.

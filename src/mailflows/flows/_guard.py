@@ -39,7 +39,7 @@ class Outcome(StrEnum):
 
     ALLOW = "allow"
     FLAG = "flag"
-    """Let it be sent, and have somebody review it."""
+    """Send it, and have it reviewed."""
 
     REFUSE = "refuse"
 
@@ -52,19 +52,20 @@ class GuardSettings:
     """Thresholds of the guard.
 
     Attributes:
-        flag_recipients: Recipients of a professional message from which it is flagged: a person's
-            note to a department stays below.
-        refuse_recipients: Those from which it is refused as a mailing.
-        flag_alike: Near-identical messages of one sender from which a professional one is flagged.
-        refuse_alike: Those from which it is refused.
-        flag_block: Score of a promotional block that is flagged; the shipped model's own by default.
-        refuse_block: Score that is refused.
-        kinds: Kind → ``transactional``, ``marketing`` or ``depends``, for kinds of messages that belong
-            elsewhere than the guard's table says, such as ``{"review-request": "transactional"}``.
+        flag_recipients: Number of recipients from which a professional message is flagged; a person's note to
+            a department stays below it.
+        refuse_recipients: Number from which it is refused as a mailing.
+        flag_alike: Number of nearly identical messages from one sender from which a professional message is
+            flagged.
+        refuse_alike: Number from which it is refused.
+        flag_block: Score from which a promotional block is flagged; by default that of the shipped model.
+        refuse_block: Score from which it is refused.
+        kinds: Kind → ``transactional``, ``marketing`` or ``depends``, to overrule the guard's table for some
+            kinds of messages, such as ``{"review-request": "transactional"}``.
 
     Raises:
-        ConfigurationError: If a threshold that flags lies above the one that refuses, or *kinds* names a
-            kind or a place that does not exist.
+        ConfigurationError: If a threshold for flagging is above the one for refusing, or *kinds* names a kind
+            or a place that does not exist.
     """
 
     flag_recipients: int = 30
@@ -92,10 +93,10 @@ class GuardSettings:
 
 @dataclass(frozen=True, slots=True)
 class GuardReason(Reason):
-    """One objection to a message on a flow.
+    """One objection to a message in a flow.
 
     Attributes:
-        outcome: What it would lead to on its own.
+        outcome: The outcome that it would lead to on its own.
     """
 
     outcome: Outcome = Outcome.ALLOW
@@ -107,9 +108,9 @@ class GuardDecision(Permission):
 
     Attributes:
         outcome: The strictest of the reasons; allow where there is none.
-        flow: The flow that was asked for.
+        flow: The flow that was checked.
         reasons: The objections, the strictest first.
-        abstained: Whether the classifier was unsure, so that the content as a whole says nothing.
+        abstained: Whether the classifier was unsure, so that the content as a whole was not judged.
     """
 
     outcome: Outcome
@@ -119,7 +120,7 @@ class GuardDecision(Permission):
 
     @property
     def allowed(self) -> bool:
-        """Whether the message may be sent on the flow: a flag allows it, a refusal does not."""
+        """Whether the message may be sent through the flow: a flag allows it, a refusal does not."""
         return self.outcome is not Outcome.REFUSE
 
     @property

@@ -34,9 +34,9 @@ class Relay:
     """The host that a flow's messages are sent to.
 
     Attributes:
-        host: Its name or address.
+        host: Its host name or IP address.
         port: 25 by default, 465 for ``smtps``.
-        is_tls: Whether TLS is spoken from the first byte (``smtps``).
+        is_tls: Whether TLS starts with the connection (implicit TLS, ``smtps``).
         username: Name to log in with; empty for none.
     """
 
@@ -51,33 +51,33 @@ class FlowRoute(Result):
     """The route of one flow.
 
     Args:
-        flow: Whose route it is, as a `Flow` or its name.
-        domains: Domains of From; one may be given as a string. A subdomain counts as another domain.
-        source_ips: IP addresses that it is sent from; one may be given as a string.
+        flow: The flow, as a `Flow` or its name.
+        domains: From domains; a single one may be a string. A subdomain counts as a different domain.
+        source_ips: IP addresses that it is sent from; a single one may be a string.
         ehlo: Name given in EHLO, which should resolve to the source address and back.
-        dkim_selector: Selector of the key that signs; several may be given.
-        dkim_domain: Domain that signs (``d=``); the first of *domains* by default.
-        dkim_key: File with the private key, in PEM, where messages are signed here; the first selector
-            belongs to it. By default the relay or the provider signs.
-        return_path: Domain of the envelope sender. Where it is given, messages leave with it in MAIL FROM;
-            the first of *domains* by default, which changes nothing.
+        dkim_selector: Selector of the signing key; several may be given.
+        dkim_domain: Signing domain (``d=``); by default the first of *domains*.
+        dkim_key: File with the private key in PEM format, if mailflows is to sign; it belongs to the first
+            selector. By default the relay or the provider signs.
+        return_path: Domain of the envelope sender. If given, it is used in MAIL FROM. The default for checks
+            is the first of *domains*; it leaves MAIL FROM unchanged.
         relay: ``smtp://user@host:port`` or ``smtps://…``; never with a password in it.
         password_env: Environment variable that holds the relay's password.
         password: A function that returns the password, for secrets kept elsewhere.
-        tls: How TLS is used with the relay: ``opportunistic`` (where the relay offers it; a relay without,
-            or with a certificate that cannot be checked, is logged), ``require`` (never in the clear) or
-            ``verify`` (and its certificate is checked). By default ``verify`` where there is a login or a
-            *tls_ca*, else ``opportunistic``. A password never travels in the clear.
-        tls_ca: File with the certificates that are trusted, in PEM; those of the system by default.
+        tls: How TLS is used with the relay: ``opportunistic`` (if the relay offers it; a missing or
+            unverifiable certificate is only logged), ``require`` (never in cleartext) or ``verify`` (with a
+            valid certificate). By default ``verify`` if there is a login or a *tls_ca*, else
+            ``opportunistic``. A password is never sent in cleartext.
+        tls_ca: File with trusted CA certificates in PEM format; by default those of the system.
         esp: Name of the provider that sends, reached by its API or, with *relay*, over SMTP.
-        stream: The name of the flow's stream there, in the provider's sense: message stream, sub-account,
-            configuration set, tag.
+        stream: The name of the flow's stream there, whatever the provider calls it: message stream,
+            sub-account, configuration set, tag.
         ip_pool: The name of the flow's IP pool there.
         tracking_host: Host of rewritten links and pixels.
         list_id: List-Id of its mailings, without angle brackets (RFC 2919).
-        account_may_send: What each account may write into From, such as
-            ``{"ada": ["ada@example.org", "@ada.example"]}``, or a function of account and address.
-        dry_run: Whether the gate only says what it would do with this flow's mail.
+        account_may_send: The From addresses that each account may use, such as ``{"ada": ["ada@example.org",
+            "@ada.example"]}``, or a function of account and address.
+        dry_run: Whether the gate only reports what it would do with this flow's mail.
 
     Raises:
         ConfigurationError: If a field is missing, malformed, or contradicts another.
@@ -198,16 +198,16 @@ class FlowRoute(Result):
             msg = "dkim_key is set without dkim_selector: name the selector of its public key in the DNS"
             raise ConfigurationError(msg, field="dkim_selector")
         if (self.tls or self.tls_ca) and not self.relay:
-            msg = "tls is set without a relay: it says how to use TLS with one"
+            msg = "tls is set without a relay: it only applies to a relay"
             raise ConfigurationError(msg, field="tls" if self.tls else "tls_ca")
 
     def headers(self, message: Message | None = None) -> dict[str, str]:
         """Return the header fields that tell the provider the flow's stream and IP pool.
 
-        They take the place of fields of the same name. Without a provider, there are none.
+        They replace fields of the same name. Without a provider, there are none.
 
         Args:
-            message: What is sent, where a field of it holds a JSON object whose other keys are to be kept.
+            message: The message, so that other keys of a JSON header field in it are kept.
 
         >>> FlowRoute("marketing", domains="example.org", esp="postmark", stream="broadcast").headers()
         {'X-PM-Message-Stream': 'broadcast'}
@@ -218,7 +218,7 @@ class FlowRoute(Result):
         return esp_named(self.esp).headers({"stream": self.stream, "ip_pool": self.ip_pool}, given)
 
     def api_fields(self) -> dict[str, Any]:
-        """Return the same as fields to merge into a request to the provider's API.
+        """Return the stream and IP pool as fields to merge into a request to the provider's API.
 
         >>> FlowRoute("marketing", domains="example.org", esp="SES", stream="news").api_fields()
         {'ConfigurationSetName': 'news'}
@@ -230,8 +230,8 @@ class FlowRoute(Result):
     def mail_from(self, sender: str) -> str:
         """Return an envelope sender with the flow's return path, if one is declared.
 
-        The null sender of a report (RFC 5321 section 4.5.5), and what is of the return path already, such
-        as a VERP address, stay as they are.
+        The null sender of a report (RFC 5321 section 4.5.5), and an address that already uses the return
+        path, such as a VERP address, are left unchanged.
 
         >>> route = FlowRoute("marketing", domains="example.org", return_path="b.example.org")
         >>> route.mail_from("hi@example.org")
@@ -243,7 +243,7 @@ class FlowRoute(Result):
         return f"{local}@{self.return_path}"
 
     def may_send(self, account: str, address: str) -> bool | None:
-        """Say whether an account may use a From address; `None` if nothing is declared."""
+        """Return whether an account may use a From address; `None` if nothing is declared."""
         declared = self.account_may_send
         if declared is None:
             return None
@@ -255,7 +255,7 @@ class FlowRoute(Result):
 
     @property
     def server(self) -> Relay | None:
-        """The parsed relay; `None` if a provider's API sends."""
+        """The parsed relay; `None` if mail is sent through a provider's API."""
         if not self.relay:
             return None
         parts = urlsplit(self.relay)
@@ -276,7 +276,7 @@ class FlowRoute(Result):
         """Return the relay's password, fetched now; empty if none is set.
 
         Raises:
-            ConfigurationError: If the environment variable is not there.
+            ConfigurationError: If the environment variable is not set.
         """
         if self.password is not None:
             return self.password()
@@ -288,7 +288,7 @@ class FlowRoute(Result):
         return os.environ[self.password_env]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but passwords and accounts as plain data, ready for JSON."""
+        """Return everything except passwords and accounts as plain data, ready for JSON."""
         shown = {f.name: getattr(self, f.name) for f in fields(self) if f.repr}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in shown.items()}
 

@@ -61,7 +61,7 @@ class GateDecision(StrEnum):
     """Send it, by the verdict's route, to the accepted recipients."""
 
     DEFER = "defer"
-    """Not now; the same message may be accepted after ``retry_after``."""
+    """Do not send it yet; the same message may be accepted after ``retry_after``."""
 
     HOLD = "hold"
     """Keep it for manual review."""
@@ -107,10 +107,10 @@ def strictest(decisions: Iterable[GateDecision]) -> GateDecision:
 
 @dataclass(frozen=True, slots=True)
 class GateReason(Reason):
-    """What one part said. Its code is ``ok`` where no issues were found.
+    """The result of one part. Its code is ``ok`` if no issues were found.
 
     Attributes:
-        decision: What it would lead to on its own.
+        decision: The decision that it would lead to on its own.
         retry_after: Seconds after which a deferred message is worth retrying; `None` where that is not known.
         degraded: Whether the part failed, so that its policy decided.
     """
@@ -127,14 +127,14 @@ class GateReason(Reason):
 
 @dataclass(frozen=True, slots=True)
 class RefusedRecipient:
-    """A recipient that must not be written to, or not now.
+    """A recipient that the message must not be sent to, or not yet.
 
     Attributes:
         address: As it was given. No text of the verdict contains it.
         part: The part that refused it.
         code: Why, as a code.
         sentence: Why, for a reader.
-        retry_after: Seconds after which it may be accepted; `None` if retrying is pointless.
+        retry_after: Seconds after which the recipient may be accepted; `None` if retrying is pointless.
         degraded: Whether the part failed, so that its policy decided.
     """
 
@@ -149,7 +149,7 @@ class RefusedRecipient:
     def reply(self) -> tuple[int, str]:
         """The SMTP reply for this recipient (RFC 3463): 450 if it may be accepted later, else 550.
 
-        Where our own check failed it is 451 with 4.3.0: a fault of this system, and nobody else's.
+        If a check failed to run it is 451 with 4.3.0, a fault of this system.
         """
         if self.degraded:
             return _failed_check(is_final=self.retry_after is None, parts=(self.part,))
@@ -218,13 +218,13 @@ class Verdict(Permission):
         flow: The flow that it belongs to, or `None` where that could not be determined.
         route: The route that it is sent by, or `None` where there is none.
         retry_after: Seconds after which a deferred message is worth retrying; else `None`.
-        accepted: Recipients to send to, as they were given; nobody unless the decision is accept.
+        accepted: Recipients to send to, as they were given; empty unless the decision is accept.
         refused: Recipients that a part refused, each with its reason.
-        reasons: What every part said, in the order in which they were asked.
-        classification: What the classifier said, or `None` where it was not asked or failed.
-        would_be: The decision without a dry run; the same as *decision* otherwise.
-        dry_run: Whether it was a dry run: the message is sent as it would be without the gate.
-        mail_from: The envelope sender to send with: the flow's return path, or what was given.
+        reasons: The results of every part, in the order in which they ran.
+        classification: The classifier's result, or `None` if it did not run or failed.
+        would_be: The decision that would apply without a dry run; otherwise the same as *decision*.
+        dry_run: Whether it is a dry run, in which the message is sent as it would be without the gate.
+        mail_from: The envelope sender to use, with the flow's return path if it has one.
         headers: Header fields to send it with; each replaces those of the same name.
         held: Its ID in the store for held mail, if it is held and there is a store.
     """
@@ -246,12 +246,12 @@ class Verdict(Permission):
 
     @property
     def allowed(self) -> bool:
-        """Whether the message may leave now."""
+        """Whether the message may be sent now."""
         return self.decision is GateDecision.ACCEPT
 
     @property
     def findings(self) -> tuple[GateReason, ...]:
-        """Reasons worth a look that stopped nothing."""
+        """Reasons worth a look that did not stop the message."""
         return tuple(r for r in self.reasons if r.decision is GateDecision.ACCEPT and r.code != "ok")
 
     @property
@@ -269,8 +269,8 @@ class Verdict(Permission):
     def reply(self) -> tuple[int, str] | None:
         """The SMTP reply for the message (RFC 3463); `None` if it may be sent.
 
-        It gives the reasons that decided. A check of ours that failed is mentioned only where nothing else
-        decided, and then as a fault of this system (4.3.0), never as one of the sender.
+        It gives the reasons that decided. A check that failed to run is mentioned only if nothing else
+        decided, and then as a fault of this system (4.3.0), never of the sender.
         """
         if self.allowed:
             return None
@@ -299,7 +299,7 @@ class Verdict(Permission):
         return f"{begin}{wait}: {why or 'no issues found'}"
 
     def for_visitor(self, language: str | None = "en") -> str:
-        """Return what the visitor of a form is told, without rule, key or count; empty if it may leave.
+        """Return a sentence for the visitor of a form, without rule, key or count; empty if it may be sent.
 
         Show it where a limit is the visitor's own (``per`` in a reason's parameters is ``client`` or
         ``account``): for a limit about a recipient, show what everybody sees.

@@ -20,10 +20,10 @@ __all__ = ["Forgotten", "forgetting"]
 
 @dataclass(frozen=True, slots=True)
 class Forgotten(Result):
-    """What a gate has erased of one person.
+    """The data about one person that a gate has erased.
 
     Attributes:
-        limits: Counters that were reset, whether they had counted anything or not.
+        limits: Counters that were reset, including those at zero.
         senders: Records of a sender.
         suppressions: Entries that were erased, or stripped to their keyed hash.
         reputation: Records of the person as sender or account.

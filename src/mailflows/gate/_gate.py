@@ -1,4 +1,4 @@
-"""The gate: one question before a message leaves, and one answer."""
+"""The gate: one call before a message is sent, and one verdict."""
 
 from __future__ import annotations
 
@@ -81,42 +81,43 @@ _log = logging.getLogger("mailflows.gate")
 class Gate:
     r"""Runs every check on a message before it is sent, and returns one verdict with all reasons.
 
-    Every part but the flows can be left out. A part that fails never ends in an exception: its policy
-    decides, and the verdict says so. What was accepted is fed back with `report`.
+    Every part except the flows is optional. A part that fails never raises an exception: its policy decides,
+    and the verdict says so. Report the outcome of accepted messages with `report`.
 
     Args:
         flows: The flows; see `mailflows.flows.FlowSet`.
-        classifier: What finds out a message's flow; the shipped one by default.
-        recipients: What checks addresses: a `RecipientChecker`.
+        classifier: The classifier that determines a message's flow; by default the shipped one.
+        recipients: A `RecipientChecker`, which checks addresses.
         limiter: A `Limiter`, or one for each flow: ``{"transactional": limiter}``.
-        senders: What stops people who mail invalid addresses: a `SenderControl`. It is asked on the
-            professional flow, and wherever an account is given.
-        suppressions: Who must not be written to: a `SuppressionList`.
-        reputation: The breaker of each flow: a `Reputation`.
-        templates: What knows the templates of each sender: a `TemplateMemory`.
-        scanners: Functions of the message's bytes that return what they found: `None`, a `Finding` or
-            several. Coroutine functions are for `acheck` only.
+        senders: A `SenderControl`, which stops people who mail invalid addresses. It is used for the
+            professional flow, and whenever an account is given.
+        suppressions: A `SuppressionList`, with the addresses that mail must not be sent to.
+        reputation: A `Reputation`, with the breaker of each flow.
+        templates: A `TemplateMemory`, which knows the templates of each sender.
+        scanners: Functions that take the message's bytes and return `None`, a `Finding` or several. Coroutine
+            functions are for `acheck` only.
         guard_settings: Thresholds of the guard.
-        unsubscribe: What gives a mailing to one recipient the List-Unsubscribe fields that it lacks: a
-            function of recipient and context for each flow, such as ``{"marketing": lambda to, context:
+        unsubscribe: Adds missing List-Unsubscribe fields to a mailing with one recipient: for each flow, a
+            function of recipient and context, such as ``{"marketing": lambda to, context:
             tracker.unsubscribe_headers(campaign=context.campaign, recipient=ids[to])}``.
-        held: Where messages wait for manual review: a `HeldMail`; by default one in memory, which ends with
-            the process. `None` for none.
+        held: A `HeldMail`, where messages wait for manual review; by default one in memory, which ends with
+            the process. `None` for no held mail.
         on_conflict: What happens to a message whose From, headers, envelope, signature and content do not
-            belong together; it is held by default, for manual review.
+            match; by default it is held for manual review.
         on_missing_unsubscribe: What happens to marketing mail without one-click unsubscribe.
         on_error: What happens to a message when a part fails, by the name of the part: ``{"recipients":
             "defer"}``. By default suppressions, scanners, limits and held defer, route holds, the rest
             accept.
-        dry_run: Accept everything and change nothing, and only say what would have happened: for a first
-            week. True for all flows, or names of some. A message that no route was found for takes that of
-            the flow it seems to belong to.
-        refuse_recipients: Whom the mail of a flow is not sent to, besides undeliverable addresses, by codes
-            of reasons: ``{"marketing": ["role", "disposable"]}``.
+        dry_run: Accept everything and change nothing, and only report what would have happened: for a first
+            week. True for all flows, or the names of some. A message without a route takes that of the flow
+            that it seems to belong to.
+        refuse_recipients: Recipients to refuse for a flow, besides undeliverable ones, by codes of reasons:
+            ``{"marketing": ["role", "disposable"]}``.
         recipients_budget: Seconds of wall-clock time for all recipients of one message.
-        scanner_timeout: Seconds for the answer of one scanner.
-        tally: What counts what is stopped, and what a dry run would have stopped; in memory by default.
-        hooks: Functions that are given every `Verdict`, for metrics; what they raise is only logged.
+        scanner_timeout: Seconds that one scanner may take.
+        tally: A `Tally`, which counts what is stopped, and what a dry run would have stopped; by default in
+            memory.
+        hooks: Functions called with every `Verdict`, for metrics; exceptions in them are only logged.
         timer: Returns monotonic seconds, for the budgets.
 
     Raises:
@@ -223,7 +224,7 @@ class Gate:
 
     @property
     def templates(self) -> TemplateMemory | None:
-        """The memory of each sender's templates."""
+        """The `TemplateMemory`."""
         return self._parts.templates
 
     @property
@@ -247,9 +248,8 @@ class Gate:
 
         Args:
             path: The file; see the documentation for its tables.
-            store: Where state is kept; what the file names by default.
-            parts: What goes before the file, as the arguments of a `Gate`: ``scanners=[…]``,
-                ``dry_run=True``.
+            store: Where state is kept; by default the store that the file names.
+            parts: Arguments of `Gate` that take precedence over the file: ``scanners=[…]``, ``dry_run=True``.
 
         Raises:
             ConfigurationError: If the file is not TOML, has an unknown key, or contradicts itself.
@@ -275,21 +275,21 @@ class Gate:
         tenant: object = None,
         flow: Flow | str | None = None,
     ) -> Verdict:
-        """Say whether a message may be sent. A bad one raises nothing: the verdict says what is wrong.
+        """Check whether a message may be sent. A bad message raises nothing: the verdict says what is wrong.
 
         Args:
             message: What is to be sent.
-            envelope: Sender and recipients of the SMTP transaction; those of the headers by default.
-            client: IP address of the client that caused the message.
-            form: The form or endpoint that it came from.
-            account: The account that is logged in.
-            template: The template that it was made from.
+            envelope: Sender and recipients of the SMTP transaction; by default those of the headers.
+            client: IP address of the client that caused the message to be sent.
+            form: The form or endpoint that it comes from.
+            account: The account that sends it, as authenticated.
+            template: The template that it is made from.
             campaign: The mailing that it belongs to.
-            tenant: The customer for whom it is sent.
-            flow: The flow, where the application knows it. Pass it: nothing else is as reliable.
+            tenant: The customer on whose behalf it is sent.
+            flow: The flow. Pass it if the application knows it: nothing else is as reliable.
 
         Raises:
-            ConfigurationError: If *flow* is not a flow, or has no route; or if a limit of yours counts by a
+            ConfigurationError: If *flow* is not a flow, or has no route; or if one of your limits counts by a
                 key that this message does not have.
         """
         context = Context(client, form, account, template, campaign, tenant, _declared(flow, self.flows))
@@ -352,10 +352,10 @@ class Gate:
 
     @contextmanager
     def sending(self, message: Source, **known: Any) -> Iterator[Verdict]:  # noqa: ANN401 -- what check() takes
-        """Check, send in the block, and report; an exception gives back the quota, and is learned from.
+        """Check, send in the block, and report; an exception is reported, and its quota given back.
 
         Raises:
-            Refused: If the message may not leave; the block is not entered.
+            Refused: If the message may not be sent; the block is not entered.
         """
         verdict = self.ensure(message, **known)
         try:
@@ -385,8 +385,8 @@ class Gate:
     ) -> Callable[[F], F]:
         """Return a decorator that runs a sync or async sending function inside `sending`.
 
-        For the call of a provider's SDK. The function sends the message as it is given, so a message is
-        refused as a whole if any of its recipients is; with `sending`, a sender can leave them out.
+        Use it for calls to a provider's SDK. The function sends the message as it is, so a message is refused
+        as a whole if any of its recipients is; with `sending`, you can leave them out.
 
         Args:
             message: Name of the function's parameter that holds the message.
@@ -395,7 +395,7 @@ class Gate:
 
         Raises:
             ConfigurationError: If the function has no such parameter.
-            Refused: By the decorated function, if the message may not leave.
+            Refused: By the decorated function, if the message may not be sent.
         """
 
         def decorate(function: F) -> F:
@@ -414,11 +414,11 @@ class Gate:
     def report(self, verdict: Verdict | None, outcome: Outcome) -> tuple[Event, ...]:
         """Report the outcome of a message, and return it as events.
 
-        The limiter gets back what was reserved for a message that nobody accepted; senders, reputation and
-        suppressions learn. A store that is down is logged: the message has already been sent.
+        Quota is given back for a message that nobody accepted, and sender control, reputation and suppression
+        list are updated. A store that is down is only logged, because the message has already been sent.
 
         Args:
-            verdict: What `check` said, or `None` for events that come later, such as bounces.
+            verdict: The verdict of `check`, or `None` for events that come later, such as bounces.
             outcome: ``"sent"``, ``"unknown"`` where the relay's answer to the whole message was lost, an
                 exception of smtplib or aiosmtplib, the dictionary of refused recipients that smtplib returns,
                 a reply as (code, text), an `Event`, or several; ``()`` for what was not sent after all.
@@ -447,10 +447,10 @@ class Gate:
             tell_end(verdict, events, reply=reply, now=self._parts.timer())
 
     def forget(self, address: str) -> Forgotten:
-        """Erase all data about a person in every part of this gate, and say what was erased.
+        """Erase all data about a person in every part of this gate, and return what was erased.
 
-        Counters of limits, the record as a sender, reputation, templates, held messages, and suppressions:
-        people who complained or unsubscribed stay suppressed, by the keyed hash alone.
+        This covers limit counters, the sender record, reputation, templates, held messages, and suppressions.
+        People who complained or unsubscribed stay suppressed, by a keyed hash alone.
 
         Args:
             address: The address, in any spelling; or the name of an account.
@@ -469,7 +469,7 @@ class Gate:
         return Forgotten(**erased)
 
     def status(self) -> GateStatus:
-        """Return the state of everything, for an operator; changes nothing.
+        """Return the state of all parts, for an operator; changes nothing.
 
         Raises:
             StoreError: If the store could not answer.
@@ -481,11 +481,11 @@ class Gate:
         return await asyncio.to_thread(self.status)
 
     def limiter_of(self, flow: Flow | None) -> Limiter | None:
-        """Return the limiter of a flow, or the common one, or `None`."""
+        """Return the limiter of a flow, or the one for all flows, or `None`."""
         return self._parts.limiters.get(flow)
 
     def is_dry(self, flow: Flow | None) -> bool:
-        """Say whether a flow is in a dry run; for `None`, whether all mail is."""
+        """Return whether a flow is in a dry run; for `None`, whether all mail is."""
         return flow in self._parts.dry_flows
 
     def require_place(self, who: str) -> None:
@@ -507,12 +507,12 @@ class Gate:
             _log.info("%s: held messages are kept in memory and are lost when this process ends", who)
 
     def require_keys(self, who: str, known: Collection[str]) -> None:
-        """Raise if a limit of yours counts by a key that an integration cannot supply.
+        """Raise if one of your limits counts by a key that an integration cannot supply.
 
         Args:
             who: The integration.
-            known: What it says of every message, such as ``client``; on the professional flow the envelope
-                sender stands in for an account.
+            known: What it knows of every message, such as ``client``; in the professional flow the envelope
+                sender is used as the account.
 
         Raises:
             ConfigurationError: With what to write.

@@ -62,9 +62,9 @@ class Finding:
     """What a content scanner found.
 
     Attributes:
-        code: Such as ``virus`` or ``spam``.
+        code: A code, such as ``virus`` or ``spam``.
         sentence: What was found.
-        decision: What it leads to.
+        decision: The decision that it leads to.
     """
 
     code: str
@@ -466,7 +466,8 @@ def limits(parts: Parts, check: Check) -> Steps:
     if fits is None:
         needed = needs_of(limiter, absent)
         msg = (
-            f"a limit of the {check.flow} flow counts per {needed}, and it has none: give {needed}=, "
+            f"a limit of the {check.flow} flow counts per {needed}, and this message has none: pass "
+            f"{needed}=, "
             "or write optional=True in the limit"
         )
         raise ConfigurationError(msg, field=needed)

@@ -1,4 +1,4 @@
-"""How everything stands, for an operator: breakers, senders, held mail, suppressions, limits."""
+"""The state of all parts, for an operator: breakers, senders, held mail, suppressions, limits."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _COMMON = frozenset({"global", "flow"})
 
 @dataclass(frozen=True, slots=True)
 class LimitUse(Result):
-    """How far a limit that counts everybody is used up.
+    """How much of a limit over all mail of a flow is used up.
 
     Attributes:
-        flow: Whose limit it is.
-        limit: Which.
+        flow: The flow that it limits.
+        limit: The name of the limit.
         remaining: Units that are left.
         units: Units that fit at once.
         is_background: Whether it is for mail without a client, such as that of a job: a preset's own.
@@ -62,19 +62,19 @@ class LimitUse(Result):
 
 @dataclass(frozen=True, slots=True)
 class GateStatus(Result):
-    """How everything stands.
+    """The state of all parts of a gate.
 
     Attributes:
-        breakers: How each flow stands, and each smaller scope that is stopped or on trial.
+        breakers: The state of each flow, and of each smaller scope that is stopped or on trial.
         blocked: Senders that are blocked, by reason.
         waiting: Messages that wait for manual review.
         oldest: When the oldest of them was held, or `None`.
-        stopped: What was stopped today and yesterday, deferred messages among it.
+        stopped: What was stopped today and yesterday, including deferred messages.
         dry_run: What a dry run would have stopped in seven days.
         suppressions: Suppressed addresses, by reason.
         limits: Limits over all mail of a flow, with what remains.
-        rules: All other limits, as flow and name: each recipient, client, … has its own count, which
-            ``mailflows limits show`` looks up.
+        rules: All other limits, as flow and name: each recipient, client, … has its own count; see
+            ``mailflows limits show``.
         flows: The flows of the gate.
     """
 
@@ -91,7 +91,7 @@ class GateStatus(Result):
 
     @property
     def ok(self) -> bool:
-        """Whether nothing waits for somebody: no breaker is open, nobody blocked, nothing held."""
+        """Whether nothing needs attention: no open breaker, no blocked sender, no held mail."""
         is_closed = all(one.state is BreakerState.CLOSED for one in self.breakers)
         return is_closed and not self.blocked and not self.waiting
 

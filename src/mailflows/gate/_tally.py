@@ -1,4 +1,4 @@
-"""What the gate stopped, and what a dry run would have stopped: counted by day, without an address."""
+"""Daily counts of what the gate stopped, and of what a dry run would have stopped, without addresses."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ class TallyCount(Result):
     """How many messages, or recipients, one part stopped for one reason.
 
     Attributes:
-        flow: The flow; ``-`` where it could not be told.
-        decision: What became of them, or would have.
+        flow: The flow; ``-`` if it could not be determined.
+        decision: The decision on them, or in a dry run the decision that would have applied.
         part: Which part; ``relay`` for recipients whom the relay refused at RCPT TO.
-        code: Why.
-        messages: How many; one that has two reasons counts for both. Of recipients, how many of these.
+        code: The code of the reason.
+        messages: Number of messages; a message with two reasons counts for both. Of recipients, how many of
+            these.
     """
 
     flow: str
@@ -55,13 +56,14 @@ class TallyCount(Result):
 
 @dataclass(frozen=True, slots=True)
 class TallyReport(Result):
-    """What the gate stopped, or would have.
+    """What the gate stopped, or would have stopped.
 
     Attributes:
-        days: The days that were looked at.
-        dry_run: Whether it is about what a dry run let pass.
-        messages: Messages that passed in a dry run, or that were stopped: others are not counted.
-        stopped: Those that were stopped, or would have been, by decision.
+        days: Number of days covered.
+        dry_run: Whether it is about a dry run.
+        messages: For a dry run, all messages; otherwise only those that were stopped, as others are not
+            counted.
+        stopped: Messages that were stopped, or would have been, by decision.
         reasons: The same by flow, decision, part and reason, the most frequent first: only the reasons that
             decided, so that a message which is rejected is not among the held ones, too.
         flows: The same by flow and decision.
@@ -95,8 +97,8 @@ class Tally:
     What passes costs nothing: it is counted in a dry run only, and with recipients who were refused.
 
     Args:
-        store: Where counts live: a store of `mailflows.limits`.
-        clock: Returns seconds of Unix time.
+        store: Where the counts are kept: a store of `mailflows.limits`.
+        clock: Returns the current time in Unix seconds.
     """
 
     def __init__(self, store: Documents, *, clock: Clock = time.time) -> None:
@@ -132,7 +134,7 @@ class Tally:
 
         Args:
             days: How many days back, today included.
-            dry_run: What a dry run would have stopped, instead of what was stopped.
+            dry_run: Report what a dry run would have stopped, instead of what was stopped.
 
         Raises:
             StoreError: If the store could not answer.

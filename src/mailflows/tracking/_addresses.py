@@ -41,14 +41,14 @@ class Tracked:
     Attributes:
         purpose: ``open``, ``click``, ``unsubscribe`` or ``bounce``.
         campaign: The mailing.
-        recipient: The opaque id that `Tracker.rewrite` was given; empty in the pixel of a recipient who did
-            not agree to open tracking.
-        url: For a click, where to send the reader: the target with its parameters, from inside the
-            signature. `None` otherwise, and for a honeypot link, which no reader sees.
-        is_honeypot: Whether it is the link that only programs follow.
-        issued: When the message was made, in UTC.
-        expires: Until when the token is valid, in UTC; `None` for always.
-        key_id: Which key signed it: an old key whose ID no longer comes back can be removed.
+        recipient: The opaque ID that was passed to `Tracker.rewrite`; empty in the pixel for a recipient who
+            did not agree to open tracking.
+        url: For a click, where to redirect the reader: the target with its parameters, which is signed, too.
+            `None` otherwise, and for a honeypot link, which no reader sees.
+        is_honeypot: Whether it is the honeypot link, which only programs follow.
+        issued: When the token was issued, in UTC.
+        expires: When the token expires, in UTC; `None` for never.
+        key_id: Which key signed it: once an old key's ID no longer comes back, you can remove it.
     """
 
     purpose: Purpose

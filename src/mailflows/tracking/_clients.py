@@ -24,16 +24,16 @@ class HitKind(StrEnum):
     """Who made a hit."""
 
     HUMAN = "human"
-    """A person, or the proxy of a mail provider that fetches when the reader opens."""
+    """A person, or a mail provider's proxy that fetches when the reader opens the message."""
 
     UNCERTAIN = "uncertain"
-    """A browser from a scanner's network, alone: a person behind it, or the scanner."""
+    """A browser in a scanner's network, without further evidence: a person, or the scanner."""
 
     PRIVACY_PROXY = "privacy-proxy"
-    """The reader's mail provider fetched it before, or without, anybody reading."""
+    """The reader's mail provider fetched it before anyone read the message, or without anyone reading it."""
 
     SCANNER = "scanner"
-    """A program that follows links to judge them, or to show a preview."""
+    """A program that follows links to check them, or to show a preview."""
 
     @property
     def label(self) -> str:

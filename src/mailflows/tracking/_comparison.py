@@ -32,14 +32,14 @@ class Difference(Result):
     """One rate of two campaigns.
 
     Attributes:
-        campaigns: The names of the two.
+        campaigns: The names of the two campaigns.
         first: The rate of the first.
         second: The rate of the second.
         low: The lower end of Newcombe's interval of the second less the first, in [-1, 1].
         high: The upper end.
-        chance: How often two equal campaigns would differ at least as much, by Fisher's exact test where
-            the numbers are small; else `None`, and the interval decides.
-        level: How small *chance* must be to be clear.
+        chance: The probability that two equal campaigns would differ at least as much, by Fisher's exact test
+            if the numbers are small; else `None`, and the interval decides.
+        level: How small *chance* must be for a clear difference.
     """
 
     campaigns: tuple[str, str]
@@ -57,14 +57,14 @@ class Difference(Result):
 
     @property
     def gap(self) -> float | None:
-        """The second share less the first, in [-1, 1]; `None` where there is nobody to count."""
+        """The second share minus the first, in [-1, 1]; `None` if there is nobody to count."""
         if not self.first.of or not self.second.of:
             return None
         return self.second.count / self.second.of - self.first.count / self.first.of
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out "no difference"; where numbers are small, the exact test, too."""
+        """Whether the interval excludes "no difference" and, for small numbers, the exact test agrees."""
         return (self.low > 0 or self.high < 0) and (self.chance is None or self.chance <= self.level)
 
     def __str__(self) -> str:
@@ -93,10 +93,11 @@ class Comparison(Result):
 
     Attributes:
         campaigns: Their names.
-        differences: One for each pair of campaigns and each of `METRICS`, pair by pair.
-        confidence: The share of families of intervals that hold the truth, for one rate: with three and more
-            campaigns each interval is wider, so that of true ties at most one family in twenty has a clear
-            difference. Of nine rates together more have: choose what you compare before you look.
+        differences: One difference for each pair of campaigns and each of `METRICS`, pair by pair.
+        confidence: The confidence level for all intervals of one rate together: with three or more campaigns
+            each interval is wider, so that if there are no true differences, at most one comparison in twenty
+            shows a clear one (at 0.95). Over all nine rates together, more do: choose the rate to compare
+            before you look.
     """
 
     campaigns: tuple[str, ...]
@@ -161,7 +162,7 @@ class Comparison(Result):
         return to_frame(rows, columns).set_index("code")
 
     def plot(self, ax: Any = None, *, dark: bool = False) -> Any:  # noqa: ANN401 -- matplotlib is optional
-        """Draw each difference with its interval; clear differences are coloured.
+        """Plot each difference with its interval; clear differences are coloured.
 
         Args:
             ax: The axes to draw on; new ones by default.
@@ -223,8 +224,8 @@ def compare(
 ) -> Comparison:
     """Compare campaigns rate by rate, with Newcombe's interval for each difference.
 
-    Three and more are corrected for the number of pairs (Bonferroni); where fewer than five are to be
-    expected, Fisher's exact test must agree.
+    With three or more campaigns, intervals are corrected for the number of pairs (Bonferroni); where fewer
+    than five hits are expected, Fisher's exact test must agree.
 
     >>> from mailflows.feedback import Event, EventType
     >>> from mailflows.tracking import CampaignStats
@@ -268,11 +269,11 @@ def recipients_needed(
     1863
 
     Args:
-        share: What is expected of one variant, in [0, 1].
-        difference: How much better or worse another one must be to matter, such as 0.02 for two points.
-        variants: How many are compared; all pairs are looked at.
+        share: The rate expected of one variant, in [0, 1].
+        difference: The smallest difference that matters, such as 0.02 for two points.
+        variants: Number of variants; all pairs are compared.
         confidence: As for `compare`.
-        power: The chance to find the difference if there is one.
+        power: The probability of detecting the difference if there is one.
 
     Raises:
         ConfigurationError: If a share lies outside of [0, 1], or there is nothing to compare.

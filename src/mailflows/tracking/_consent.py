@@ -1,4 +1,4 @@
-"""Consent as data: what each recipient agreed to, when, and what proves it."""
+"""Consent as data: what each recipient agreed to, when, and the proof."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MAX_PROOF = 1000
 
 
 class ConsentUse(StrEnum):
-    """The separate things that a recipient can agree to."""
+    """The uses that a recipient can consent to separately."""
 
     MAIL = "mail"
     OPENS = "opens"
@@ -42,10 +42,10 @@ class ConsentRecord(Result):
     """One decision of a recipient.
 
     Attributes:
-        use: What it is about.
-        is_given: Whether they agreed; else they refused or withdrew.
+        use: The use that it is about.
+        is_given: Whether the recipient agreed; otherwise they refused or withdrew.
         time: When, in UTC.
-        proof: What shows it: the form and the version of its text, a reply, a call.
+        proof: The proof: the form and the version of its text, a reply, a call.
     """
 
     use: ConsentUse
@@ -64,11 +64,11 @@ class Consent(Result):
     """What a recipient has agreed to; anything not mentioned counts as refused.
 
     Attributes:
-        mail: Whether they agreed to the mail.
-        opens: Whether they agreed to open tracking.
-        clicks: Whether they agreed to click tracking.
-        records: All decisions, the oldest first.
-        last_open: The last day on which they opened a message, where only that is kept.
+        mail: Whether the recipient agreed to the mail.
+        opens: Whether the recipient agreed to open tracking.
+        clicks: Whether the recipient agreed to click tracking.
+        records: All decisions, oldest first.
+        last_open: The last day on which the recipient opened a message, if only that is kept.
     """
 
     mail: bool = False
@@ -83,7 +83,7 @@ class Consent(Result):
         return f"consent to {', '.join(given)}" if given else "no consent"
 
     def allows(self, use: ConsentUse | str) -> bool:
-        """Return whether they agreed to something."""
+        """Return whether the recipient agreed to a use."""
         return bool(getattr(self, ConsentUse(use).value))
 
     def _table(self) -> Table:
@@ -98,7 +98,7 @@ class Consents:
     """Records what recipients agreed to, by their opaque ID.
 
     Args:
-        store: Where the decisions are, such as ``SQLiteStore("consents.db")``. It must not lose them.
+        store: Where the decisions are kept, such as ``SQLiteStore("consents.db")``. It must be persistent.
         clock: Returns the present moment in Unix seconds.
 
     Example:
@@ -132,12 +132,12 @@ class Consents:
         return _read(await self._keeper.aload(await self._keeper.akey(recipient)))
 
     def give(self, recipient: str, *uses: ConsentUse | str, proof: str) -> Consent:
-        """Record that a recipient agrees, and return what they agreed to.
+        """Record a consent, and return all that the recipient has agreed to.
 
         Args:
             recipient: Their opaque id.
-            uses: What they agree to: ``mail``, ``opens``, ``clicks``.
-            proof: What shows it: without proof a consent is worth nothing.
+            uses: What the recipient agrees to: ``mail``, ``opens``, ``clicks``.
+            proof: The proof; consent without proof is worthless.
 
         Raises:
             ConfigurationError: If nothing is named, or there is no proof.
@@ -150,11 +150,11 @@ class Consents:
         return await self._aupdate(recipient, self._decided(uses, proof, is_given=True))
 
     def withdraw(self, recipient: str, *uses: ConsentUse | str, proof: str = "") -> Consent:
-        """Record a withdrawal, which also silences pixels and links in mail already sent.
+        """Record a withdrawal, which also applies to pixels and links in mail already sent.
 
         Args:
             recipient: Their opaque id.
-            uses: What they withdraw from; everything where nothing is named.
+            uses: What the recipient withdraws from; by default everything.
             proof: What shows it.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The addresses that tracked mail leads to: pixel, clicks and one-click unsubscribe.
+"""The URLs in tracked mail: pixel, clicks and one-click unsubscribe.
 
 `Endpoints.answer` decides what a request gets, and what is learnt from it; short drivers for WSGI, ASGI and
 Django speak the protocols and tell those who want to know.
@@ -63,9 +63,9 @@ class Request:
 
     Attributes:
         method: The method, in capitals.
-        path: The path of the address.
+        path: The path of the URL.
         headers: The header fields, names in lower case.
-        address: The address of the client.
+        address: The IP address of the client.
     """
 
     method: str
@@ -96,9 +96,9 @@ class Response:
 class Endpoints:
     """Serves the pixel, clicks and one-click unsubscribe (RFC 8058) at a tracker's URLs.
 
-    Give `wsgi` or `asgi` to the server that you use, or `django` to a URL pattern. GET never unsubscribes: it
-    shows a page with a button, because programs follow every link. A POST with the signed address does,
-    whatever its body is. What a browser fetches ahead of a reader counts for nothing.
+    Pass `wsgi` or `asgi` to your server, or `django` to a URL pattern. GET never unsubscribes: it shows a
+    page with a button, because scanners follow every link. A POST to the signed URL does, whatever its body
+    is. Prefetches by a browser are not counted.
 
     Example:
         >>> from mailflows.tracking import Tracker
@@ -112,18 +112,19 @@ class Endpoints:
         '42'
 
     Args:
-        tracker: Reads the addresses.
-        on_hit: Takes each open and click; keep them for `judge_hits`. With `asgi`, it may be a coroutine
-            function.
-        on_event: Takes each unsubscription as an event, for your event store; the same.
+        tracker: The tracker, which decodes the URLs.
+        on_hit: Called with each open and click, as a `Hit`; keep them for `judge_hits`. With `asgi`, it may
+            be a coroutine function.
+        on_event: Called with each unsubscription as an event, for your event store; with `asgi`, likewise.
         suppressions: The list that people who unsubscribe are added to; *address_of* gives their addresses.
-        address_of: Returns the address of a recipient's id, or `None`.
+        address_of: Returns the address for a recipient's ID, or `None`.
         list: The list that people unsubscribe from, where a recipient may be on several.
         flow: The flow of the messages, for the events; that of the tracker by default.
-        consents: Whose pixels and links are silent since they withdrew; without it all may be noted.
-        last_day_only: Whether of opens only the day is kept, in *consents*, and no hit.
-        proxies: Proxies of yours in front, which write ``X-Forwarded-For``.
-        texts: Words of the pages in your readers' language, over those in English.
+        consents: The `Consents`, so that hits of recipients who withdrew are not recorded; without it, all
+            hits are.
+        last_day_only: Whether to keep only the day of the last open, in *consents*, and no hit.
+        proxies: Your own reverse proxies, whose ``X-Forwarded-For`` is trusted.
+        texts: The texts of the pages in your readers' language, instead of the English ones.
         clock: Returns the present moment in Unix seconds.
 
     Raises:
@@ -168,7 +169,7 @@ class Endpoints:
         self._clock = clock
 
     def answer(self, request: Request) -> Response:
-        """Return the response to any request, and its hit; redirects only to signed targets."""
+        """Return the response to a request, with its hit; redirects only to signed targets."""
         kind = request.path.rstrip("/").rpartition("/")[0].rpartition("/")[2]
         purpose = next((purpose for purpose, path in PATHS.items() if path == kind), None)
         if purpose is None:

@@ -48,11 +48,11 @@ class Hit:
     """One request for a pixel or a tracked link.
 
     Attributes:
-        tracked: What its token says.
-        time: When it came, in UTC.
+        tracked: The decoded token.
+        time: When it was received, in UTC.
         method: The HTTP method.
         user_agent: As the client named itself; may be empty.
-        address: The client's IP address; empty where it is not kept.
+        address: The client's IP address; empty if it is not kept.
 
     Raises:
         ConfigurationError: If *time* has no time zone.
@@ -82,13 +82,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class HitVerdict(Result):
-    """Who made a hit, and the signs for it.
+    """Who made a hit, and the evidence.
 
     Attributes:
         hit: The request.
         kind: Who made the hit.
-        reasons: The signs that say so; empty for a person on a browser.
-        is_proxy: Whether the reader's mail provider fetched it: place and device are not the reader's.
+        reasons: The evidence; empty for a person using a browser.
+        is_proxy: Whether the reader's mail provider fetched it, so that location and device are not the
+            reader's.
         hides_opens: Whether the recipient's own opens can never be seen.
     """
 
@@ -144,7 +145,7 @@ def judge_hit(
 
     Args:
         hit: The request.
-        delivered: When the recipient's server accepted the message, in UTC, if you know it.
+        delivered: When the recipient's server accepted the message, in UTC, if known.
         others: The same recipient's other requests for this message.
         links: How many tracked links the message has, if you know it.
 
@@ -170,7 +171,7 @@ def judge_hits(
 ) -> Iterator[HitVerdict]:
     """Judge many hits, each in the light of the others of its campaign and recipient, by time.
 
-    A client that proves to be a scanner with several recipients is one for all of them.
+    A client that proves to be a scanner for several recipients counts as a scanner for all.
 
     Args:
         hits: Requests, in any order; all are read first.

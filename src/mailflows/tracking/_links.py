@@ -37,8 +37,8 @@ SKIPPED = {
     "opted-out": f"it carries {OPT_OUT}",
     "own": "it already leads to the tracking host",
     "unsubscribe": "it unsubscribes or changes preferences",
-    "unclear": f"it is where unsubscribe links usually are, and may be one; {OPT_IN} says that it is not",
-    "host": "its host is not one of those that are tracked",
+    "unclear": f"it is where unsubscribe links usually are, and may be one; if not, mark it with {OPT_IN}",
+    "host": "its host is not among the hosts to track",
     "placeholder": "it has a placeholder that is filled in later",
     "unusual": "its URL has spaces, control characters or undecodable bytes",
     "long": f"its URL is longer than {MAX_TARGET} characters",
@@ -53,11 +53,11 @@ SKIPPED = {
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How a link of a message is treated.
+    """A link of a message, and what is done with it.
 
     Attributes:
         url: Where it leads, as a browser reads it.
-        skipped: Why it is left alone, a code of `SKIPPED`; empty where it is tracked.
+        skipped: Why it is left alone, a code of `SKIPPED`; empty if it is tracked.
     """
 
     url: str

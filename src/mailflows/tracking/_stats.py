@@ -53,17 +53,17 @@ class CampaignStats(Result):
     by people" leaves out what proxies and scanners fetched; clicks are those of people.
 
     Attributes:
-        campaign: Its name; empty for all events together.
-        rates: The shares of `METRICS`, in order.
-        hits: How many opens and clicks there were in all, by kind, such as ``opened by scanner``.
+        campaign: The name of the campaign; empty for all events together.
+        rates: The rates of `METRICS`, in order.
+        hits: The total number of opens and clicks, by kind, such as ``opened by scanner``.
         links: The links that people clicked, the most clicked first.
-        domains: Recipients by the domain of their address, the largest first. Empty where no event
-            tells an address.
-        providers: The same by mailbox provider, as far as the domain tells it.
+        domains: Recipients by the domain of their address, the largest first. Empty if no event has an
+            address.
+        providers: The same by mailbox provider, as far as the domain reveals it.
         bounces: Recipients who bounced, by reason, the most frequent first. A bounce after the delivery
             overrides it; a deferral that was delivered in the end does not count.
-        unattributed: Events that name no campaign, by type, where one was asked for: complaints often do
-            not.
+        unattributed: Events without a campaign, by type, if the statistics are for one campaign: complaints
+            often name none.
         confidence: The share of such intervals that contain the true value.
 
     Example:
@@ -96,18 +96,17 @@ class CampaignStats(Result):
     ) -> CampaignStats:
         """Count the events of a campaign, in any order; duplicates count once.
 
-        The events may be a generator: neither they nor the recipients fill the memory. Above two hundred
-        thousand names of recipients the rest is kept in a temporary file, a hundred bytes for each, which
-        no other program can open and which is gone in the end; the counts are exact. A recipient
-        with a later event counts as sent, and as delivered if it was opened, clicked, or brought a complaint;
-        one that was sent and neither bounced nor rejected counts as delivered if no event in all tells of
-        deliveries.
+        The events may be a generator: memory use stays bounded. Above two hundred thousand recipients, the
+        rest is kept in a temporary file, a hundred bytes each, which no other program can open and which is
+        deleted at the end; the counts are exact. A recipient with any later event counts as sent, and as
+        delivered if the message was opened, clicked, or led to a complaint. If there are no delivery events
+        at all, every message that was sent and neither bounced nor rejected counts as delivered.
 
         Args:
-            events: Events of any source, or what you have kept of them: the path of a CSV or of JSON lines,
-                an open file, rows (`csv.DictReader`), objects of JSON (`Event.to_dict()`), a data frame. Each
-                names its recipient by ``recipient_id`` or ``recipient``. A time without a zone is in UTC in a
-                text, and an error in a datetime.
+            events: Events from any source, or stored events: the path of a CSV or JSON Lines file, an open
+                file, rows (`csv.DictReader`), JSON objects (`Event.to_dict()`), a data frame. Each names its
+                recipient by ``recipient_id`` or ``recipient``. A time without a time zone counts as UTC in a
+                string, and is an error in a datetime.
             campaign: Count only the events of this campaign; all of them by default.
             confidence: The share of such intervals that contain the true value, in (0, 1).
             dates: Whether dates such as ``03/04/2026`` have the day or the month first. By default the rows
@@ -115,9 +114,9 @@ class CampaignStats(Result):
                 first, and a `UserWarning` says so.
 
         Raises:
-            ConfigurationError: If *confidence* is not a share, a time has no time zone, a row does not say
-                what happened to whom, or the campaign is not among those of the events.
-            OSError: If the file cannot be read, or the temporary one has no room.
+            ConfigurationError: If *confidence* is not a share, a time has no time zone, a row has no event
+                type or recipient, or no event names the campaign.
+            OSError: If the file cannot be read, or there is no space for the temporary file.
         """
         with Crowd() as crowd:
             found = gather(recorded(events, dates), crowd, campaign=campaign)
@@ -150,28 +149,28 @@ class CampaignStats(Result):
         raise ConfigurationError(msg, field="name")
 
     def timeline(self, *, step: float | timedelta = 3600.0, zone: str | tzinfo = "UTC") -> tuple[Moment, ...]:
-        """Return when recipients first opened, clicked, left, complained and bounced, in even steps.
+        """Return when recipients first opened, clicked, unsubscribed, complained and bounced, by interval.
 
         Args:
-            step: Seconds of an interval; an hour by default.
+            step: Length of an interval in seconds; by default an hour.
             zone: The time zone of the intervals, such as ``Europe/Paris``.
 
         Raises:
             ConfigurationError: If the step is not positive, or so short that there would be more than ten
-                thousand; or if there is no such zone.
+                thousand intervals; or if there is no such time zone.
         """
         seconds = step.total_seconds() if isinstance(step, timedelta) else step
         return timeline(self._tally.firsts, seconds, zone_of(zone))
 
     def week(self, what: str = "clicked", *, zone: str | tzinfo = "UTC") -> tuple[tuple[int, ...], ...]:
-        """Return how many recipients did something first, by weekday, Monday first, and hour.
+        """Return how many recipients did something for the first time, by weekday (Monday first) and hour.
 
         Args:
             what: ``opened``, ``clicked``, ``unsubscribed``, ``complained`` or ``bounced``.
             zone: The time zone of your readers, such as ``Europe/Paris``.
 
         Raises:
-            ConfigurationError: If there is no such zone, or *what* is nothing that has a time.
+            ConfigurationError: If there is no such time zone, or *what* is not one of these.
         """
         if what not in MOMENTS:
             msg = f"what= must be one of {', '.join(MOMENTS)}; not {what!r}"
@@ -181,11 +180,11 @@ class CampaignStats(Result):
     def click_map(self, html: str) -> str:
         """Return a page that shows the message with, at each link, how many people clicked it.
 
-        A link that stands in a message twice has the same number in both places. Scripts do not run there;
-        pictures are loaded from where the message has them.
+        A link that occurs twice in a message shows the same number in both places. Scripts do not run; images
+        are loaded from their original URLs.
 
         Args:
-            html: The message as it was before `Tracker.rewrite`; parameters ``utm_*`` make no difference.
+            html: The HTML as it was before `Tracker.rewrite`; ``utm_*`` parameters are ignored.
 
         Example:
             >>> from mailflows.feedback import Event, EventType
@@ -211,13 +210,13 @@ class CampaignStats(Result):
         }
 
     def to_pandas(self, table: str = "rates", *, what: str = "clicked", zone: str | tzinfo = "UTC") -> Any:  # noqa: ANN401 -- pandas is optional
-        """Return one of the tables as a data frame, with codes for machines beside labels for readers.
+        """Return one of the tables as a data frame, with both codes for programs and labels for readers.
 
         Args:
             table: ``rates``, ``links``, ``domains``, ``providers``, ``bounces``, ``hits``, ``unattributed``,
                 ``timeline`` (by the hour) or ``week`` (weekday and hour).
             what: What ``week`` counts, as for `week`.
-            zone: Of ``timeline`` and ``week``.
+            zone: The time zone for ``timeline`` and ``week``.
 
         Raises:
             ConfigurationError: If there is no such table.
@@ -244,10 +243,10 @@ class CampaignStats(Result):
         return to_frame(rows, columns).set_index(columns[0])
 
     def save_html(self, path: str | os.PathLike[str], *, zone: str | tzinfo = "UTC") -> None:
-        """Write the campaign as a page of its own, for light and dark, without scripts or outside resources.
+        """Write the report as a standalone page, in light and dark mode, without external resources.
 
         Args:
-            path: The file; one that exists is replaced.
+            path: The file; an existing file is replaced.
             zone: The time zone of your readers, for the hours.
 
         Raises:
@@ -258,7 +257,7 @@ class CampaignStats(Result):
         Path(path).write_text(found, "utf-8")
 
     def plot(self, ax: Any = None, *, dark: bool = False) -> Any:  # noqa: ANN401 -- matplotlib is optional
-        """Draw the shares of those who received it, with their intervals.
+        """Plot the rates, as shares of those who received it, with their intervals.
 
         Args:
             ax: The axes to draw on; new ones by default.
@@ -277,7 +276,7 @@ class CampaignStats(Result):
         zone: str | tzinfo = "UTC",
         dark: bool = False,
     ) -> Any:  # noqa: ANN401 -- matplotlib is optional
-        """Draw opens and clicks over time, unsubscribes and complaints on an axis of their own.
+        """Plot opens and clicks over time, with unsubscribes and complaints on a separate axis.
 
         Args:
             ax: The axes to draw on; new ones by default.

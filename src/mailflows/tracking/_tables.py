@@ -92,15 +92,15 @@ _MAX_STEPS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Rate(Result):
-    """A share of recipients, and what the numbers allow it to be.
+    """A share of recipients, with its confidence interval.
 
     Attributes:
-        name: What they did, a key of `METRICS`.
-        count: How many did.
-        of: Among how many.
+        name: The rate, a key of `METRICS`.
+        count: The number of recipients who did it.
+        of: Out of how many.
         low: The lower end of Wilson's interval, in [0, 1].
         high: The upper end.
-        total: How often they did it in all: opens and clicks may be many of one recipient.
+        total: How often it happened in total: one recipient may open and click many times.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Rate(Result):
 
     @property
     def share(self) -> float | None:
-        """The share, in [0, 1]; `None` of nobody."""
+        """The share, in [0, 1]; `None` if there are no recipients."""
         return self.count / self.of if self.of else None
 
     def __str__(self) -> str:
@@ -150,9 +150,9 @@ class LinkClicks(Result):
     """What people did with one link.
 
     Attributes:
-        url: Where it leads; empty where the events do not say.
-        people: Recipients who clicked it.
-        total: All their clicks.
+        url: The target; empty if the events do not name it.
+        people: Number of recipients who clicked it.
+        total: Total number of their clicks.
     """
 
     url: str
@@ -171,9 +171,9 @@ class Group(Result):
 
     Attributes:
         name: The domain, or the name of the provider.
-        sent: How many were written to.
+        sent: Number of recipients that it was sent to.
         delivered: How many received it.
-        opened: How many people were seen to open it.
+        opened: Number of people who were seen to open it.
         clicked: People who clicked, of those who received it.
         complained: Who complained, of those who received it.
         bounced: How many bounced, hard and soft.
@@ -194,7 +194,7 @@ class Group(Result):
 
 @dataclass(frozen=True, slots=True)
 class Moment(Result):
-    """A stretch of the time line: recipients to whom something happened first.
+    """An interval of the timeline: recipients who did something for the first time.
 
     Attributes:
         start: When it begins.

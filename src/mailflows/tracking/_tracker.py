@@ -1,4 +1,4 @@
-"""The tracker: links and a pixel that are signed, put into a message by splicing, and read again."""
+"""The tracker: puts signed links and a pixel into a message by splicing, and reads them back."""
 
 from __future__ import annotations
 
@@ -51,26 +51,25 @@ class Tracker:
     r"""Rewrites messages to track opens and clicks, and decodes the tokens that come back.
 
     Args:
-        keys: Secrets of at least 16 bytes, the newest first; older ones are accepted while they are
-            listed.
-        base_url: Where your own server answers, such as ``https://t.shop.example/``.
+        keys: Secrets of at least 16 bytes, newest first; older ones are accepted as long as they are listed.
+        base_url: The base URL of your own tracking server, such as ``https://t.shop.example/``.
         flow: The flow of the messages. Only marketing is tracked unless *any_flow* says so.
-        any_flow: Whether to track professional or transactional mail nevertheless: in many countries
+        any_flow: Whether to track professional or transactional mail, too: in many countries
             that needs the reader's consent, and it harms deliverability.
         opens: Whether to add a pixel.
         clicks: Whether to rewrite links.
-        utm: Parameters for the targets, such as ``{"utm_source": "newsletter"}``. ``utm_campaign`` is
-            the campaign unless it is given. None are added by default.
-        hosts: Hosts whose links are tracked, with those below them; all by default.
-        skip_hosts: Hosts whose links are left alone, with those below them.
-        reencode: Whether a part whose lines would grow beyond 998 octets is written anew as
-            quoted-printable; else its links are left alone. `undo` keeps the new writing.
+        utm: Parameters to add to the targets, such as ``{"utm_source": "newsletter"}``; ``utm_campaign``
+            defaults to the campaign. By default none are added.
+        hosts: Hosts whose links are tracked, including their subdomains; by default all.
+        skip_hosts: Hosts whose links are not tracked, including their subdomains.
+        reencode: Whether to re-encode a part as quoted-printable if its lines would grow beyond 998 octets;
+            otherwise its links are left alone. `undo` keeps the new encoding.
         lifetime: Seconds for which links and pixels are valid; two years by default. Unsubscribing always
             works.
         clock: Returns the present moment in Unix seconds.
 
     Raises:
-        ConfigurationError: If the keys are weak, the base URL is not valid, or the flow is not to be tracked.
+        ConfigurationError: If a key is too short, the base URL is not valid, or the flow must not be tracked.
 
     Example:
         >>> tracker = Tracker([b"thirty-two bytes of a secret ...."], "https://t.shop.example/")
@@ -123,24 +122,25 @@ class Tracker:
     ) -> bytes:
         """Return a message with tracked links and a pixel for this recipient.
 
-        Only the values of ``href`` in ``a`` and ``area`` change, and a pixel is added; all other bytes
-        stay, except line endings that no SMTP server accepts, NUL, and a byte order mark. What is already
-        rewritten for this recipient is left alone; what was signed for somebody else is signed again. Do
-        this before the message is signed with DKIM: afterwards it would break the signature. `links` lists
-        the links that are left alone.
+        Only the values of ``href`` in ``a`` and ``area`` change, and a pixel is added; all other bytes stay
+        the same, except line endings that no SMTP server accepts, NUL, and a byte order mark. Links already
+        rewritten for this recipient are left alone; links signed for another recipient are signed again. Call
+        it before DKIM signing: afterwards it would break the signature. `links` lists the links that are left
+        alone.
 
         Args:
-            message: The message as it would be sent.
+            message: The message, ready to be sent.
             campaign: A short name for the mailing, at most a hundred characters; readable in the links.
-            recipient: An opaque id of the recipient, such as a row number; never an address.
-            do_not_track: Whether this recipient has opted out of tracking; the message then stays as it is.
-            consent: What this recipient agreed to, from `Consents.of`. Without consent to clicks, links
-                stay plain; without consent to opens, the pixel is anonymous, for overall rates. By default
-                nothing is asked: consent is then your responsibility.
+            recipient: An opaque ID of the recipient, such as a row number; never an address.
+            do_not_track: Whether this recipient has opted out of tracking; the message is then left
+                unchanged.
+            consent: What this recipient agreed to, from `Consents.of`. Without consent to clicks, links are
+                not rewritten; without consent to opens, the pixel is anonymous, for overall rates. By default
+                consent is not checked, and is your responsibility.
 
         Raises:
-            ConfigurationError: If the ids are empty, long, or hold an address; or if the message has links
-                for somebody else that cannot be taken back, such as those of another key.
+            ConfigurationError: If the IDs are empty, too long, or contain an address; or if the message has
+                links for another recipient that cannot be undone, such as those signed with another key.
             MessageError: If it is not a message.
         """
         check_ids(campaign, recipient)
@@ -186,9 +186,8 @@ class Tracker:
     def undo(self, message: Source) -> bytes:
         """Return a message as it was before `rewrite`, byte for byte, also after the links have expired.
 
-        Line ends that `rewrite` mended stay so.
-
-        Links and pixels that these keys have not signed stay.
+        Line endings that `rewrite` repaired stay repaired. Links and pixels signed with other keys are left
+        alone.
 
         Raises:
             MessageError: If it is not a message.
@@ -199,20 +198,20 @@ class Tracker:
         return self._undone(raw, pages(raw))
 
     def decode(self, text: object, purpose: Purpose | str) -> Tracked:
-        """Decode a token, or the URL or address that contains one.
+        """Decode a token, or a URL or address that contains one.
 
         Args:
-            text: What a request's path ends with; behind the last "/" stands the token. For a bounce, the
-                address that it was sent to.
-            purpose: What it must be good for: ``open``, ``click``, ``unsubscribe`` or ``bounce``.
+            text: The token, or the URL or path of the request, whose last segment is the token. For a bounce,
+                the address that it was sent to.
+            purpose: The purpose that it must have: ``open``, ``click``, ``unsubscribe`` or ``bounce``.
 
         Raises:
-            TokenError: If it is not ours, was changed, is for another purpose or has expired.
+            TokenError: If it is not valid, is for another purpose, or has expired.
         """
         return self._addresses.read(text, Purpose(purpose))
 
     def unsubscribe_url(self, *, campaign: str, recipient: str) -> str:
-        """Return the URL that unsubscribes by POST, never by GET: scanners fetch every link.
+        """Return the URL that unsubscribes by POST, never by GET, because scanners fetch every link.
 
         Raises:
             ConfigurationError: If the ids are empty, long, or hold an address.
@@ -239,7 +238,7 @@ class Tracker:
     def bounce_address(self, domain: str, *, campaign: str, recipient: str) -> str:
         """Return an envelope sender (VERP) that identifies the recipient, even if the bounce does not.
 
-        It needs a domain whose mail you receive for any local part.
+        It needs a domain for which you receive mail to any local part.
 
         >>> tracker = Tracker([bytes(32)], "https://t.shop.example/")
         >>> address = tracker.bounce_address("bounces.shop.example", campaign="7", recipient="42")
@@ -247,15 +246,16 @@ class Tracker:
         '42'
 
         Raises:
-            ConfigurationError: If the ids do not fit into 64 octets, are empty, or hold an address.
+            ConfigurationError: If the IDs do not fit into 64 octets, are empty, or contain an address.
         """
         check_ids(campaign, recipient)
         return f"{self._addresses.signer.to_local(Purpose.BOUNCE, campaign, recipient)}@{domain}"
 
     def honeypot_url(self, *, campaign: str, recipient: str) -> str:
-        """Return a link that readers cannot see; whatever follows it is a scanner.
+        """Return a honeypot URL: put in a link that readers cannot see, it exposes scanners.
 
-        Put it where nothing is displayed, such as around no text. `rewrite` never adds one by itself.
+        Put it where nothing is displayed, such as in a link without text. `rewrite` never adds one
+        automatically.
 
         Raises:
             ConfigurationError: If the ids are empty, long, or hold an address.
