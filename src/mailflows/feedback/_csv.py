@@ -440,7 +440,7 @@ def _whole(cell: str) -> str:
         raise ValueError(msg)
     address = mailbox_of(cell)
     if address is None:
-        msg = "this is not one address"
+        msg = "this is not a single address"
         raise ValueError(msg)
     return address
 

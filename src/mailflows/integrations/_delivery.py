@@ -1,4 +1,4 @@
-"""What became of a message, for each of its recipients."""
+"""The outcome of a message for each of its recipients."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class RecipientState(StrEnum):
     """The relay accepted the message for it."""
 
     REFUSED = "refused"
-    """It does not get the message, and trying again will not help."""
+    """It does not get the message, and retrying is pointless."""
 
     DEFERRED = "deferred"
-    """It has not received the message; the same message may be accepted later."""
+    """It has not received the message yet; a retry may succeed."""
 
     UNKNOWN = "unknown"
-    """The whole message was sent, and the relay's reply was lost (RFC 1047): it may have been accepted."""
+    """The whole message was sent, but the relay's reply was lost (RFC 1047): it may have been accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,13 @@ class RecipientOutcome(Result):
     Attributes:
         address: As it was given.
         state: Accepted, refused, deferred or unknown.
-        by: Who said so: ``relay``, ``gate``, ``message`` (it cannot be sent over SMTP), ``settings`` (our
-            own: no relay, a wrong certificate, a source address that is not ours) or ``backend``.
-        code: SMTP reply code; `None` where nobody gave one.
-        text: What was said, with its enhanced status code (RFC 3463).
-        retry_after: Seconds after which a deferred message is worth retrying, where that is known.
-        queue_id: The id under which the relay queued the message, where its reply names one.
+        by: Who decided: ``relay``, ``gate``, ``message`` (it cannot be sent over SMTP), ``settings`` (of this
+            system: no relay, a bad certificate, a source IP address that this host does not have) or
+                ``backend``.
+        code: SMTP reply code; `None` if there was none.
+        text: The text of the reply, with its enhanced status code (RFC 3463).
+        retry_after: Seconds after which a deferred message is worth retrying, if known.
+        queue_id: The relay's queue ID for the message, if its reply has one.
     """
 
     address: str = field(repr=False)
@@ -70,19 +71,20 @@ class RecipientOutcome(Result):
 class Delivery(Mapping[str, tuple[int, Any]]):
     """The outcome of a message for each recipient.
 
-    It is what smtplib returns, a mapping of those who do not get the message, each with code and text. So
-    ``if refused:`` works as before, and it is not a `Result`, which has no length; its `recipients` are.
+    Like the return value of smtplib, it is a mapping of the recipients who do not get the message, each with
+    code and text, so ``if refused:`` works as before. For that reason it is not a `Result`, which has no
+    length; its `recipients` are.
 
     Attributes:
-        recipients: Everybody, in the order of the envelope.
-        as_text: Whether the texts are `str`, as aiosmtplib has them; bytes by default.
+        recipients: All recipients, in the order of the envelope.
+        as_text: Whether the texts are `str`, as in aiosmtplib; by default they are bytes.
     """
 
     recipients: tuple[RecipientOutcome, ...]
     as_text: bool = field(default=False, repr=False)
 
     def of(self, state: RecipientState | str) -> tuple[str, ...]:
-        """Return the addresses in a state."""
+        """Return the addresses with this outcome."""
         wanted = RecipientState(state)
         return tuple(one.address for one in self.recipients if one.state is wanted)
 
@@ -98,7 +100,7 @@ class Delivery(Mapping[str, tuple[int, Any]]):
 
     @property
     def deferred(self) -> tuple[str, ...]:
-        """Recipients to try again."""
+        """Recipients for whom the message should be retried."""
         return self.of(RecipientState.DEFERRED)
 
     @property
@@ -213,7 +215,7 @@ def _outcome(
 def delivery_of(error: BaseException) -> Delivery | None:
     """Return the outcome for each recipient from an exception of sending; `None` if it carries none.
 
-    Every exception that an integration raises after the gate was asked carries it.
+    Every exception that an integration raises after the gate's check carries one.
     """
     found = getattr(error, "delivery", None)
     return found if isinstance(found, Delivery) else None
@@ -222,11 +224,12 @@ def delivery_of(error: BaseException) -> Delivery | None:
 def retry_after(outcome: BaseException | Delivery) -> float | None:
     """Return the seconds after which a message is worth trying again; `None` where retrying is pointless.
 
-    For a task queue: ``raise task.retry(countdown=seconds)``. A held message is worth it, as it leaves by the
-    first attempt after its release; so is one whose fate is unknown, which its reader may then have twice.
+    For a task queue: ``raise task.retry(countdown=seconds)``. Retry a held message, too: it is sent at the
+    first attempt after its release. The same goes for a message with an unknown outcome, which the recipient
+    may then get twice.
 
     Args:
-        outcome: An exception of sending, or a `Delivery` of which some recipients may be deferred.
+        outcome: An exception raised while sending, or a `Delivery` with recipients that may be deferred.
 
     >>> retry_after(Delivery((RecipientOutcome("a@x.example", RecipientState.DEFERRED, "relay", 450),)))
     300.0

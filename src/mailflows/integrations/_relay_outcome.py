@@ -101,7 +101,7 @@ def failure_of(problem: Exception, route: FlowRoute | None, gate: Gate) -> Recip
         return RecipientOutcome("", RecipientState.UNKNOWN, "relay", None, "4.4.2 The relay's reply was lost")
     if isinstance(problem, AddressNotSupported):
         return RecipientOutcome(
-            "", refused, "relay", 553, "5.6.7 The relay cannot carry this address (SMTPUTF8)"
+            "", refused, "relay", 553, "5.6.7 The relay does not support SMTPUTF8, which this address needs"
         )
     if is_ours(problem):
         said = "cannot be used; its mail is deferred until this is fixed"

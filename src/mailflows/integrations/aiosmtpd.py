@@ -1,4 +1,4 @@
-"""The gate in front of a relay: an aiosmtpd handler that accepts what may be sent and passes it on."""
+"""The gate in front of a relay: an aiosmtpd handler that accepts what may be sent, and relays it."""
 
 from __future__ import annotations
 
@@ -57,27 +57,26 @@ _log = logging.getLogger("mailflows.integrations")
 class GateHandler:
     """A handler for ``aiosmtpd.controller.Controller``: applications send to it, and it to the relays.
 
-    It keeps no queue: it replies 250 only after the relay has done so. Where the flow is known when a
-    recipient is named (by *flow*, or by the domain of MAIL FROM), the recipient is judged and offered to
-    the relay at once, and gets its own reply. If a recipient is refused later, while others get the
-    message, the sender is notified by a delivery status notification (RFC 3464).
+    It keeps no queue: it replies 250 only after the relay has done so. If the flow is known at RCPT TO (from
+    *flow*, or from the domain of MAIL FROM), each recipient is checked and offered to the relay at once, and
+    gets its own reply. If a recipient is refused later, while others get the message, the sender gets a
+    delivery status notification (RFC 3464).
 
     Args:
         gate: The gate.
         flow: The flow of all incoming messages, or a function of the session that returns it, or `None`.
-        client: A function of the session that returns the client that caused a message, for limits per
-            client. The connecting host is usually an application, not a visitor, so by default there is
-            none.
+        client: A function of the session that returns the client IP address behind a message, for limits per
+            client. The connecting host is usually an application, not a visitor, so by default there is none.
         account: A function of the session that returns the account of a message; by default the SMTP login,
             if there is one.
-        timeout: Seconds to wait for each step before the end of a message.
-        answer_timeout: Seconds to wait for the reply to a whole message (RFC 5321 section 4.5.3.2.6).
+        timeout: Seconds to wait for each SMTP step up to the end of DATA.
+        answer_timeout: Seconds to wait for the reply after the end of DATA (RFC 5321 section 4.5.3.2.6).
         tls: As for `GateSMTP`.
         tls_ca: As for `GateSMTP`.
 
     Raises:
-        ConfigurationError: If *flow* has no route, the gate may hold messages and has no place for them, or
-            a limit of yours counts per client or account and not every message has one.
+        ConfigurationError: If *flow* has no route, the gate may hold messages but has nowhere to keep them,
+            or one of your limits counts per client or account and not every message has one.
     """
 
     def __init__(  # noqa: PLR0913 -- what a handler can be told
@@ -115,14 +114,14 @@ class GateHandler:
     def drain(self, within: float = ANSWER_TIMEOUT) -> bool:
         """Accept no more messages, and wait for those in progress, so that a restart sends none twice.
 
-        A client that is not told what became of its message sends it again. Call it from the main thread
-        before the controller is stopped.
+        A client that gets no reply to its message sends it again. Call this from the main thread before you
+        stop the controller.
 
         Args:
-            within: Seconds to wait at most.
+            within: Maximum number of seconds to wait.
 
         Returns:
-            Whether no message is left under way.
+            Whether no message is still in progress.
         """
         with self._changed:
             self._is_draining = True

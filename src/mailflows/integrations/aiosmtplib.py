@@ -1,4 +1,4 @@
-"""The gate in front of aiosmtplib: every message through its flow's own relay, from its own address."""
+"""The gate in front of aiosmtplib: each message goes through its flow's own relay and IP address."""
 
 from __future__ import annotations
 
@@ -57,25 +57,26 @@ async def send(  # noqa: PLR0913 -- as aiosmtplib.send()
 
     Args:
         gate: The gate.
-        message: The message; its Bcc and its flow header are not sent.
-        sender: Envelope sender; that of Resent-Sender, Resent-From, Sender or From by default.
-        recipients: In any spelling; those of To, Cc and Bcc, or of their Resent- fields, by default.
-        timeout: Seconds to wait for each step before the end of a message.
-        answer_timeout: Seconds to wait for the reply to a whole message (RFC 5321 section 4.5.3.2.6).
-        tls: A context for TLS, in place of what the flow says (``tls``, ``tls_ca``).
+        message: The message; its Bcc and its ``X-Mailflows-`` headers are not sent.
+        sender: Envelope sender; by default that of Resent-Sender, Resent-From, Sender or From.
+        recipients: Recipients, in any spelling; by default those of To, Cc and Bcc, or of their Resent-
+            fields.
+        timeout: Seconds to wait for each SMTP step up to the end of DATA.
+        answer_timeout: Seconds to wait for the reply after the end of DATA (RFC 5321 section 4.5.3.2.6).
+        tls: An `ssl.SSLContext`, instead of the flow's settings (``tls``, ``tls_ca``).
         known: ``client``, ``form``, ``account`` and ``flow``, as `Gate.check` takes them; else what the
-            message's ``X-Mailflows-Client``, ``X-Mailflows-Form``, … say, which are not sent.
+            message's ``X-Mailflows-Client``, ``X-Mailflows-Form``, … headers say.
 
     Returns:
-        The outcome for each recipient. It reads as the dictionary of those who were refused, each with code
-        and text.
+        The outcome for each recipient. It can be used like the dictionary of refused recipients, each with
+        code and text.
 
     Raises:
         Refused: If the gate refuses it; the error's ``verdict`` says why.
         ConfigurationError: If the flow has no relay.
         MessageError: If it cannot be sent over SMTP.
         AnswerLost: If the relay may have accepted the message.
-        aiosmtplib.SMTPException: If the relay accepts it for no recipient.
+        aiosmtplib.SMTPException: If the relay accepts it for none of the recipients.
         ValueError: If it was resent more than once, or its sender cannot be read.
     """
     found, to_all, content = envelope_of(message, sender, recipients)

@@ -9,11 +9,11 @@ In the settings::
         "BACKEND": "anymail.backends.postmark.EmailBackend",  # or the name of another of the MAILERS
     }
 
-In front of a queue, such as django-post-office, `QueueBackend` keeps with each message what is known of it.
+In front of a queue, such as django-post-office, `QueueBackend` keeps these details with each message.
 
-``BACKEND`` may also be a table with one for each flow; without it, messages leave by their flows' relays.
-Per message, ``message.mailflows = {"flow": "transactional", "client": request_ip}`` says what is known, and
-``message.mailflows_delivery`` says afterwards what became of each recipient.
+``BACKEND`` may also be a table with one backend per flow; without it, messages are sent through their flows'
+relays. For a single message, set ``message.mailflows = {"flow": "transactional", "client": request_ip}``;
+afterwards, ``message.mailflows_delivery`` has the outcome for each recipient.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ _request: ContextVar[Any] = ContextVar("mailflows_request", default=None)
 
 
 def site_gate() -> Gate:
-    """Return the gate of the site: the one that `GateBackend` asks, for a view, a task or a command.
+    """Return the gate of the site: the one that `GateBackend` uses, for a view, a task or a command.
 
     Raises:
         ConfigurationError: If ``MAILFLOWS`` names none.
@@ -89,17 +89,17 @@ def site_gate() -> Gate:
 
 
 class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing about its types
-    """A Django email backend that asks the gate, and hands what is accepted to another backend.
+    """A Django email backend that checks each message with the gate, and passes it on to another backend.
 
-    With ``fail_silently`` a refusal counts as a message that was not sent; else `Refused` is raised. Either
-    way it is logged, and the signal `not_delivered` is sent: Django's password reset swallows exceptions.
-    Mail from ``SERVER_EMAIL``, which is written while something else goes wrong, never raises a refusal.
+    With ``fail_silently`` a refused message counts as not sent; otherwise `Refused` is raised. Either way it
+    is logged, and the signal `not_delivered` is sent, because Django's password reset swallows exceptions.
+    Mail from ``SERVER_EMAIL``, which reports another error, never raises `Refused`.
 
     Args:
-        fail_silently: Whether what cannot be sent raises nothing.
+        fail_silently: Whether a message that cannot be sent raises no exception.
         alias: Its name in ``MAILERS`` (Django 6.1).
-        flow: The flow of messages that name none; by default it is found out.
-        **kwargs: What the backend behind it takes.
+        flow: The flow of messages that declare none; by default the gate determines it.
+        **kwargs: Arguments for the backend behind it.
     """
 
     def __init__(
@@ -224,11 +224,12 @@ def _reach(delivery: Delivery | None) -> str:
 
 
 class QueueBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing about its types
-    """A Django email backend in front of a queue: what is known about a message stays with it.
+    """A Django email backend in front of a queue: keeps client, form, … with each message.
 
     A queue such as django-post-office keeps the fields of a message, but neither ``message.mailflows`` nor
-    the request. So this writes them into fields ``X-Mailflows-Client``, ``X-Mailflows-Form``, …, and hands
-    the message to ``MAILFLOWS["QUEUE"]``. `GateBackend`, behind the queue, reads them and takes them out.
+    the request. This backend therefore writes them to header fields ``X-Mailflows-Client``,
+    ``X-Mailflows-Form``, …, and passes the message to ``MAILFLOWS["QUEUE"]``. `GateBackend`, behind the
+    queue, reads and removes them.
     """
 
     def __init__(self, fail_silently: bool = False, *, alias: str | None = None, **kwargs: Any) -> None:  # noqa: ANN401, FBT001, FBT002 -- as Django calls it
@@ -279,7 +280,7 @@ def _tell_missing_request() -> None:
 
 
 class GateMiddleware:
-    """Supplies the client, the account and the form of each request to the mail that it causes.
+    """Adds the client, the account and the form of each request to the mail that it triggers.
 
     The client is ``REMOTE_ADDR``; behind a proxy, ``MAILFLOWS["CLIENT"]`` is a function of the request, or
     its dotted path, that returns it. The form is the name of the view, or what ``MAILFLOWS["FORM"]``, another

@@ -1,4 +1,4 @@
-"""django-post-office behind the gate: what is refused for good is not tried again.
+"""django-post-office behind the gate: a message that is refused permanently is not retried.
 
 In the settings::
 
@@ -9,9 +9,9 @@ In the settings::
     }
     MAILFLOWS = {"FLOWS": BASE_DIR / "flows.toml", "QUEUE": "post_office.EmailBackend"}
 
-django-post-office retries every message whose sending raised an exception, whatever it was. It writes the
-exception's name into the log of the message, though: `QueuedBackend` raises `FinalRefusal` where retrying
-is pointless, and `end_refused`, called after ``send_queued_mail``, marks those messages as failed.
+django-post-office retries every message whose sending raised an exception, whatever it was, but it records
+the exception's name in the message's log. So `QueuedBackend` raises `FinalRefusal` if retrying is pointless,
+and `end_refused`, called after ``send_queued_mail``, marks those messages as failed.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ __all__ = ["FinalRefusal", "QueuedBackend", "end_refused"]
 
 
 class FinalRefusal(MailflowsError):  # noqa: N818 -- a refusal, like `Refused`
-    """Raised where nobody gets a message, and retrying is pointless.
+    """Raised if no recipient gets the message, and retrying is pointless.
 
     Attributes:
-        delivery: What became of each recipient, or `None` where the gate refused the whole message.
+        delivery: The outcome for each recipient, or `None` if the gate refused the whole message.
     """
 
     def __init__(self, message: str, *, delivery: Delivery | None = None) -> None:
@@ -46,10 +46,10 @@ class QueuedBackend(GateBackend):
     """`GateBackend` behind django-post-office: it says which refusals are final."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Send messages, and return how many left.
+        """Send messages, and return how many were sent.
 
         Raises:
-            FinalRefusal: If nobody gets a message, now or later.
+            FinalRefusal: If no recipient gets a message, now or later.
             Refused: If the gate defers or holds a message.
             OSError: If a relay defers it, or cannot be reached.
         """
@@ -64,7 +64,7 @@ class QueuedBackend(GateBackend):
 
 
 def end_refused() -> int:
-    """Mark the messages as failed that were refused for good, and return how many; they are not tried again.
+    """Mark permanently refused messages as failed, so that they are not retried, and return how many.
 
     Call it after ``send_queued_mail``. It reads the log of each message, so ``POST_OFFICE["LOG_LEVEL"]`` must
     not be 0.

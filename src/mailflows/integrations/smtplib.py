@@ -1,4 +1,4 @@
-"""The gate in front of smtplib: every message through its flow's own relay, from its own address."""
+"""The gate in front of smtplib: each message goes through its flow's own relay and IP address."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ __all__ = ["AnswerLost", "GateSMTP"]
 class GateSMTP:
     """Sends what the gate accepts, as `smtplib.SMTP` does: ``send_message`` and ``sendmail``.
 
-    There is no host to connect to: each message goes to the relay of its flow, from the flow's source
-    address, with its EHLO name and login. Connections are kept until `quit`; one that the relay has closed
-    is reopened. It is for one thread, as an ``smtplib.SMTP`` is.
+    It takes no host: each message goes to the relay of its flow, from the flow's source IP address, with its
+    EHLO name and login. Connections are kept open until `quit`; one that the relay has closed is reopened.
+    Like ``smtplib.SMTP``, it must be used from one thread only.
 
     Args:
         gate: The gate.
-        timeout: Seconds to wait for each step before the end of a message.
-        answer_timeout: Seconds to wait for the reply to a whole message: ten minutes, as RFC 5321 section
-            4.5.3.2.6 has it. A client that gives up earlier sends twice.
-        tls: ``opportunistic``, ``require`` or ``verify``, for flows that do not set it themselves; or a
-            context for TLS with every relay, whatever they say.
-        tls_ca: File with the certificates that are trusted, for flows that do not set it themselves.
+        timeout: Seconds to wait for each SMTP step up to the end of DATA.
+        answer_timeout: Seconds to wait for the reply after the end of DATA: ten minutes, as RFC 5321 section
+            4.5.3.2.6 asks. A client that gives up earlier may send a message twice.
+        tls: ``opportunistic``, ``require`` or ``verify``, for flows that do not set it themselves; or an
+            `ssl.SSLContext` for all relays, which overrides the flows.
+        tls_ca: File with trusted CA certificates, for flows that do not set it themselves.
     """
 
     def __init__(
@@ -68,22 +68,22 @@ class GateSMTP:
         """Send a message object.
 
         Args:
-            msg: The message; its Bcc and its flow header are not sent.
-            from_addr: Envelope sender; by default as smtplib finds it: Resent-Sender or Resent-From of a
-                message that is resent, else Sender or From.
+            msg: The message; its Bcc and its ``X-Mailflows-`` headers are not sent.
+            from_addr: Envelope sender; by default as in smtplib: Resent-Sender or Resent-From of a resent
+                message, else Sender or From.
             to_addrs: Recipients; by default those of To, Cc and Bcc, or of their Resent- fields.
             known: ``client``, ``form``, ``account`` and ``flow``, as `Gate.check` takes them; else what the
-                message's ``X-Mailflows-Client``, ``X-Mailflows-Form``, … say, which are not sent.
+                message's ``X-Mailflows-Client``, ``X-Mailflows-Form``, … headers say.
 
         Returns:
-            The outcome for each recipient. It reads as smtplib's dictionary of those who were refused.
+            The outcome for each recipient. It can be used like smtplib's dictionary of refused recipients.
 
         Raises:
             Refused: If the gate refuses it; the error's ``verdict`` says why.
             ConfigurationError: If the flow has no relay.
             MessageError: If it cannot be sent over SMTP.
             AnswerLost: If the relay may have accepted the message.
-            smtplib.SMTPException: If the relay accepts it for no recipient.
+            smtplib.SMTPException: If the relay accepts it for none of the recipients.
             ValueError: If it was resent more than once, as in smtplib, or its sender cannot be read.
         """
         sender, recipients, content = envelope_of(msg, from_addr, to_addrs)

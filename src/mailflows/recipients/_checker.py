@@ -58,24 +58,25 @@ REFUSED: frozenset[str] = frozenset()
 
 
 class RecipientChecker:
-    """Says whether to write to an address, and why.
+    """Checks whether mail can be sent to an address, and explains why or why not.
 
     Args:
         resolver: The resolver to query: a `mailflows.Resolver`, a `mailflows.testing.FakeDns`; the
             system's resolvers by default.
-        dns: Whether to ask the DNS at all. Without it nothing leaves the machine, and the verdict on
-            an address without issues is "unknown".
-        flow: The flow that the addresses are for. In marketing a role account is risky; elsewhere it
-            is the usual address of a small firm or a town hall. A whole list is for marketing unless
-            this, or `check_list`, says otherwise.
-        list: The mailing list that they are for: people who left it are suppressed for it alone.
-        bounced: Addresses that are known to bounce: a set, a mapping, a function; or your suppression
-            list, which knows more: who is on it for this flow or list is not to be mailed, and only
-            what bounced counts as a bounce.
+        dns: Whether to query the DNS at all. Without it nothing leaves the machine, and the verdict on an
+            address without issues is "unknown".
+        flow: The flow that the addresses are for. In marketing a role account is risky; elsewhere it is the
+            usual address of a small company or a town hall. A whole list is for marketing unless this
+            argument, or that of `check_list`, says otherwise.
+        list: The mailing list that they are for: people who unsubscribed from it are suppressed for that list
+            only.
+        bounced: Addresses that are known to bounce: a set, a mapping, a function. Or your suppression list,
+            which knows more: addresses suppressed for this flow or list are excluded, and only bounces count
+            as bounces.
         overrides: Your corrections to the built-in lists.
-        budget: Seconds of wall-clock time for one address, kept even if no answer comes.
-        clock: Returns the present moment in Unix seconds.
-        timer: Returns seconds on a scale that only goes forward.
+        budget: Maximum number of seconds of wall-clock time for one address, even if no DNS answer comes.
+        clock: Returns the current time in Unix seconds.
+        timer: Returns monotonic seconds.
 
     Example:
         >>> checker = RecipientChecker(dns=False)
@@ -148,11 +149,11 @@ class RecipientChecker:
             address: As it was typed; blanks around it are left out.
             language: Of the sentence: a language tag (``fr-CA``) or the browser's whole Accept-Language
                 field, whatever it says. There are fourteen; `None` and any other language get English.
-            refuse: Codes of reasons that are refused, too, such as ``disposable`` and ``typo``; by default
-                only what is undeliverable is.
+            refuse: Codes of further reasons to refuse, such as ``disposable`` and ``typo``; by default only
+                undeliverable addresses are refused.
 
         Returns:
-            The report; its `normalized` is what to keep.
+            The report; store its `normalized`.
 
         Raises:
             AddressError: With a sentence for the person who typed the address.
@@ -182,21 +183,21 @@ class RecipientChecker:
         Args:
             rows: Any iterable of addresses or mappings, a path or an open file of CSV, a pandas column
                 or frame.
-            column: Name of the column with the addresses; found by its name and content by default.
+            column: Name of the column with the addresses; by default detected by name and content.
             flow: The flow that the list is for: that of the checker by default, or else marketing.
-            list: The mailing list that it is; that of the checker by default.
-            delivered: Addresses that accepted mail before; with the bounced ones of the checker they
+            list: The name of the mailing list; by default that of the checker.
+            delivered: Addresses that accepted mail before; together with the checker's bounced ones they
                 sharpen the prediction.
-            cache: File that keeps what the DNS said for a week: an interrupted list resumes from there. It
-                holds domains, never addresses.
+            cache: File that keeps DNS answers for a week, so that an interrupted check resumes from there. It
+                contains domains, never addresses.
             progress: `True` for a bar (tqdm), `False` for none, a function of (done, total), or
                 `None` for a bar on long lists in a terminal.
-            n_jobs: Processes that read the addresses, as in joblib; -1 uses every core. Below some hundred
-                thousand rows one process is faster. Under ``joblib.parallel_config(backend=…)`` any joblib
-                backend serves. The report is the same.
+            n_jobs: Number of processes, as in joblib; -1 uses every core. Below a few hundred thousand rows
+                one process is faster. Under ``joblib.parallel_config(backend=…)`` any joblib backend works.
+                The report is the same.
 
         Raises:
-            ConfigurationError: If there is no such column, or the cache is not a cache.
+            ConfigurationError: If there is no such column, or the cache file is not valid.
             OSError: If the file cannot be read.
 
         Example:
@@ -385,8 +386,8 @@ def ensure_recipient(
         language: Of the sentence for the person who typed it: a language tag (``fr-CA``) or the browser's
             whole Accept-Language field, whatever it says. There are fourteen; `None` and any other language
             get English.
-        refuse: Codes of reasons that are refused, too, such as ``{"disposable", "typo"}``; by default only
-            what is undeliverable is.
+        refuse: Codes of further reasons to refuse, such as ``{"disposable", "typo"}``; by default only
+            undeliverable addresses are refused.
 
     Raises:
         AddressError: With a sentence for the person who typed the address.
@@ -421,13 +422,13 @@ def check_list(  # noqa: PLR0913 -- the settings of one list
 
     Args:
         rows: Any iterable of addresses, a path or an open file of CSV, a pandas column.
-        column: Name of the column with the addresses; found by default.
+        column: Name of the column with the addresses; by default detected.
         dns: Whether to ask the DNS about the domains.
-        flow: What the list is for; marketing by default, where role accounts are risky.
-        list: The mailing list that it is, by the name that your suppression list has for it.
-        bounced: Your suppression list, or addresses that are known to bounce; as of `RecipientChecker`.
+        flow: The flow that the list is for; by default marketing, where role accounts are risky.
+        list: The name of the mailing list in your suppression list.
+        bounced: Your suppression list, or addresses that are known to bounce; as for `RecipientChecker`.
         progress: As in `RecipientChecker.check_list`.
-        n_jobs: Processes that read the addresses, likewise.
+        n_jobs: Number of processes, likewise.
 
     Raises:
         ConfigurationError: If there is no such column.

@@ -1,4 +1,4 @@
-"""What a check says: the words of a verdict, and the report on one address."""
+"""The result of a check: verdict words, and the report on one address."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class Deliverability(StrEnum):
-    """What to do with an address, best first."""
+    """The verdict on an address, best first."""
 
     DELIVERABLE = "deliverable"
     """The domain receives mail and no issues were found; the mailbox itself was not checked."""
@@ -40,35 +40,35 @@ class Deliverability(StrEnum):
     """It may bounce or do harm: a probable typing error, a disposable or look-alike domain, …"""
 
     UNDELIVERABLE = "undeliverable"
-    """No valid address, a domain that accepts no mail, or an address on the suppression list."""
+    """Not a valid address, a domain that accepts no mail, or an address on the suppression list."""
 
 
 class DomainState(StrEnum):
     """What the DNS says about a domain."""
 
     NOT_ASKED = "not-asked"
-    """The DNS was off, or there is no domain to ask about."""
+    """DNS checks were off, or there is no domain to look up."""
 
     OK = "ok"
-    """It names a mail host that has a public address."""
+    """It has an MX record whose host has a public address."""
 
     IMPLICIT = "implicit"
-    """It names no mail host but has a public address of its own (RFC 5321 section 5.1)."""
+    """It has no MX record but a public address of its own (implicit MX, RFC 5321 section 5.1)."""
 
     NULL_MX = "null-mx"
-    """It accepts no mail: it has a null MX (RFC 7505)."""
+    """It has a null MX, so it accepts no mail (RFC 7505)."""
 
     NO_MAIL = "no-mail"
-    """It exists, but has no mail host and no public address."""
+    """It exists, but has neither an MX record nor a public address."""
 
     NXDOMAIN = "nxdomain"
     """It does not exist."""
 
     MX_BROKEN = "mx-broken"
-    """None of the mail hosts that it names exists."""
+    """None of the hosts in its MX records exist."""
 
     MX_PRIVATE = "mx-private"
-    """Its mail hosts have only addresses that are not reachable from outside."""
+    """Its mail hosts have only private addresses, which cannot be reached from the Internet."""
 
     SPECIAL_USE = "special-use"
     """A name reserved for documentation, tests or private networks (RFC 2606, RFC 6761)."""
@@ -121,7 +121,7 @@ class RecipientReason(Reason):
     """One thing that was found about an address.
 
     Attributes:
-        verdict: The best verdict that is still possible with it; `None` where it is only told.
+        verdict: The best verdict that is still possible with it; `None` if it does not affect the verdict.
     """
 
     verdict: Deliverability | None = None
@@ -149,20 +149,20 @@ class RecipientReport(Result):
     """The report on one address. Every field is always present.
 
     Attributes:
-        address: What was given, as text; empty for what is not text.
+        address: The address as given; empty if it was not text.
         verdict: What to do with it.
         reasons: Why, the decisive ones first.
-        normalized: The address in its usual form, or `None` if it is not one. Mail goes to this.
-        ascii: The same with the domain as A-labels; `None` where the local part is not ASCII.
+        normalized: The address in normalised form, or `None` if it is not valid. Send mail to this one.
+        ascii: The same with the domain as A-labels; `None` if the local part is not ASCII.
         domain: The domain as A-labels in lower case, or `None`.
-        suggestion: The address that was probably meant, or `None`. Never applied automatically.
-        traits: What is known of local part and domain.
-        domain_state: What the DNS says.
+        suggestion: The address that was probably meant, or `None`. It is never applied automatically.
+        traits: Traits of the local part and the domain.
+        domain_state: What the DNS says about the domain.
         mail_hosts: Names of the mail hosts, the preferred first.
         mail_provider: Who receives the mail, by the mail hosts: a name of our table, such as ``google``, else
         the
             domain that owns them; `None` where no mail host is known.
-        duplicate_key: A key that two spellings of one mailbox share; never an address to mail to.
+        duplicate_key: A key shared by all spellings of one mailbox; never send mail to it.
         needs_smtputf8: Whether every server on the way must support SMTPUTF8 (RFC 6531).
         checked_at: When, in UTC.
     """
@@ -184,7 +184,7 @@ class RecipientReport(Result):
 
     @property
     def is_suppressed(self) -> bool:
-        """Whether it is on the suppression list that the checker asks, or known to bounce."""
+        """Whether it is on the checker's suppression list, or known to bounce."""
         return any(reason.code in OF_THE_LIST for reason in self.reasons)
 
     def __str__(self) -> str:
@@ -203,7 +203,7 @@ class RecipientReport(Result):
                 are fourteen; `None` and any other language get English.
 
         Returns:
-            An empty text where no issues were found.
+            An empty string if no issues were found.
         """
         if not self.reasons or self.verdict is Deliverability.DELIVERABLE:
             return ""

@@ -1,8 +1,8 @@
 """The risk of a sign-up: whether somebody entered their own address, or a bot entered a stranger's.
 
-In an attack by sign-ups ("subscription bombing") a program enters addresses into hundreds of forms: a
-victim's, shared mailboxes such as ``info@``, phones behind SMS gateways, or made-up ones. Each alone is no
-proof; from a client that nobody knows it is a reason to ask for more before mail leaves.
+In a list bomb ("subscription bombing") a bot enters addresses into hundreds of forms: a victim's, shared
+mailboxes such as ``info@``, phones behind SMS gateways, or made-up ones. None of these is proof by itself;
+from an unknown client it is a reason to ask for more before mail is sent.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class RiskLevel(StrEnum):
     """The risk of a sign-up, lowest first."""
 
     LOW = "low"
-    """Send the confirmation."""
+    """Send the confirmation message."""
 
     MEDIUM = "medium"
-    """Ask for more before mail leaves, such as a CAPTCHA, or send more slowly."""
+    """Ask for more before sending, such as a CAPTCHA, or send more slowly."""
 
     HIGH = "high"
-    """Send nothing, and show the page that everybody sees."""
+    """Send nothing, and show the same page as for everyone else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ _LEVELS = tuple(RiskLevel)
 
 
 def signup_risk(report: RecipientReport, *, known_client: bool = False) -> SignUpRisk:
-    """Judge how risky it is to write to the address of a sign-up.
+    """Assess the risk of sending mail to the address of a sign-up.
 
     Args:
-        report: What is known of the address.
-        known_client: Whether the client (network, account, device) confirmed a sign-up of its own before.
+        report: The report on the address.
+        known_client: Whether the client (network, account, device) has confirmed a sign-up before.
 
     Returns:
         *high* where the address accepts no mail; *medium* for a disposable or made-up address, an SMS gateway

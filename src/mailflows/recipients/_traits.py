@@ -36,14 +36,14 @@ class Overrides:
     """Your corrections to the built-in lists.
 
     Attributes:
-        disposable: Domains to call disposable, with all below them.
-        not_disposable: Domains never to call disposable.
-        traps: Addresses and domains that are known to be spam traps, from your own records.
-        roles: Further role words.
-        not_roles: Words that are not roles here.
-        known: Domains that are not typos, such as the sender's own and its partners'.
-        internal_domains: Domains that exist inside your own network alone, such as ``firm.lan``, with all
-            below them: their addresses take mail, and the DNS is not asked.
+        disposable: Domains to treat as disposable, including their subdomains.
+        not_disposable: Domains never to treat as disposable.
+        traps: Addresses and domains that you know to be spam traps.
+        roles: Further local parts of role accounts.
+        not_roles: Local parts that are not role accounts for you.
+        known: Domains that are not typos, such as your own and your partners'.
+        internal_domains: Domains that exist only inside your own network, such as ``firm.lan``, including
+            their subdomains: they accept mail, and are not looked up in the DNS.
     """
 
     disposable: frozenset[str] = frozenset()
