@@ -41,10 +41,9 @@ class TallyCount(Result):
     Attributes:
         flow: The flow; ``-`` if it could not be determined.
         decision: The decision on them, or in a dry run the decision that would have applied.
-        part: Which part; ``relay`` for recipients whom the relay refused at RCPT TO.
+        part: The part that stopped them; ``relay`` for recipients that the relay refused at RCPT TO.
         code: The code of the reason.
-        messages: Number of messages; a message with two reasons counts for both. Of recipients, how many of
-            these.
+        messages: Number of messages, or of recipients; a message with two reasons counts for both.
     """
 
     flow: str
@@ -94,7 +93,7 @@ class TallyReport(Result):
 class Tally:
     """Counts what the gate stops, and what a dry run would have stopped.
 
-    What passes costs nothing: it is counted in a dry run only, and with recipients who were refused.
+    Messages that pass are counted only in a dry run, or if recipients were refused.
 
     Args:
         store: Where the counts are kept: a store of `mailflows.limits`.
