@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from email.message import Message as StdlibMessage
 
     from mailflows._mail.structure import Leaf
+    from mailflows.signals.words import Reading
 
 __all__ = ["Address", "Envelope", "Message", "Part", "Source", "addresses"]
 
@@ -107,13 +108,14 @@ class Message:
     """
 
     __slots__ = (
-        *("_by_name", "_document", "_measured", "_recipients", "_sender"),
+        *("_by_name", "_document", "_measured", "_reading", "_recipients", "_sender"),
         *("defects", "envelope", "headers", "html", "parts", "size", "text"),
     )
 
     _by_name: dict[str, str]
     _document: Document | None
     _measured: dict[str, float] | None  # kept for mailflows.signals, which several parts ask
+    _reading: Reading | None  # likewise
     _recipients: tuple[Address, ...] | None
     _sender: Address | None
     headers: tuple[tuple[str, str], ...]
@@ -153,6 +155,7 @@ class Message:
         for name in Message.__slots__:
             object.__setattr__(copy, name, getattr(self, name))
         object.__setattr__(copy, "_measured", None)
+        object.__setattr__(copy, "_reading", None)
         if headers is not None:
             pairs = tuple(headers)
             object.__setattr__(copy, "headers", pairs)
@@ -237,7 +240,7 @@ class Message:
         return self.text.strip() or self.document.text
 
 
-_LATER: dict[str, object] = {"_document": None, "_measured": None, "_recipients": None, "_sender": None}
+_LATER: dict[str, object] = dict.fromkeys(("_document", "_measured", "_reading", "_recipients", "_sender"))
 """What a message reads on first use, and neither copies nor sends to another process."""
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailflows.message import Message
+from mailflows.signals import words
 from mailflows.signals.zones import ZoneKind, zones, zones_of_text
 
 BODY = (
@@ -111,19 +112,54 @@ def test_no_line_is_lost(text: str) -> None:
     assert "\n".join(zone.text for zone in zones_of_text(text)).split("\n") == (shown or [""])
 
 
-def test_passages_are_looked_up_together_as_alone() -> None:
-    """Looking lines up at once finds in each what it holds alone, and nothing across two of them."""
-    from mailflows.signals import words
+LONG = "the slogan of the house in words " * 20
+READ_BEFORE = {
+    "blank lines": f"\n\n{BODY}\n \n\nView in browser | Manage preferences",
+    "addresses": f"{BODY}\nhttps://www.unsubscribe.example/terms\nmail@sale.example",
+    "a line without an end": f"{BODY}\n{LONG} Unsubscribe here\nUnsubscribe",
+    "other scripts": f"{BODY}\nВы получили это письмо, потому что подписаны.\n配信停止はこちら",
+    "what is not seen": f"{BODY}\nUn\u200bsubscribe",
+    "more than is read": f"{BODY}\n" + f"{LONG}\n" * 12 + "Unsubscribe",
+}
 
-    told = ["Unsubscribe here", "Best", "regards", "On Monday Ada wrote:", "配信停止はこちら"]
-    wanted = frozenset({"unsubscribe", "signoff", "quote_intro"})
-    for language in ("en", "ja"):
-        texts, passages = [line.lower() for line in told], [words.tokens(line) for line in told]
-        together = words.concepts_among(passages, texts, language, wanted=wanted, anywhere=frozenset())
-        alone = [
-            words.concepts_of(text, its, language) & wanted for text, its in zip(texts, passages, strict=True)
-        ]
-        assert [together.get(place, set()) for place in range(len(told))] == alone
+
+@pytest.mark.parametrize("text", READ_BEFORE.values(), ids=READ_BEFORE)
+def test_words_that_were_read_before_change_no_zone(text: str) -> None:
+    """A message that was classified has the zones of one that was not."""
+    message = Message.read(f"Subject: x\nContent-Type: text/plain; charset=utf-8\n\n{text}".encode())
+    fresh = zones(message)
+    words.read(message)
+    assert zones(message) == fresh
+
+
+def test_words_are_shared_only_where_they_are_those_of_the_body() -> None:
+    """A text that was cut, or in which something is not seen, has other lines than the body."""
+    whole, cut, unseen = (
+        Message.read(f"Subject: x\nContent-Type: text/plain; charset=utf-8\n\n{READ_BEFORE[name]}".encode())
+        for name in ("addresses", "more than is read", "what is not seen")
+    )
+    assert words.tokens_of_lines(whole) is None
+    for message in (whole, cut, unseen):
+        words.read(message)
+    shared = words.tokens_of_lines(whole)
+    assert shared is not None
+    assert [list(line) for line in shared] == [list(words.tokens(line)) for line in whole.body.split("\n")]
+    assert (words.tokens_of_lines(cut), words.tokens_of_lines(unseen)) == (None, None)
+
+
+def test_a_copy_with_another_text_is_read_again() -> None:
+    """What was read of a message is not that of its copy."""
+    message = Message.read(f"Subject: x\n\n{BODY}".encode())
+    words.read(message)
+    assert words.read(message.replace(text="Unsubscribe")).text == "Unsubscribe"
+
+
+@pytest.mark.parametrize(("between", "kind"), [(2, "quoted"), (3, "body")])
+def test_the_fields_of_a_head_stand_in_five_lines(between: int, kind: str) -> None:
+    """Fields that stand further apart are those of a form."""
+    lines = ["From: Ben Adeyemi", "Sent: Monday", *["Noon"] * between, "Subject: Hi"]
+    text = "\n".join(["Thursday is fine with me, see you then at the yard.", *lines])
+    assert zones_of_text(text)[-1].kind == kind
 
 
 def test_a_footer_below_answers_between_the_lines_is_found() -> None:

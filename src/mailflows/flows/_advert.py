@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING
 from mailflows import _data
 from mailflows.message import Message
 from mailflows.signals import words
-from mailflows.signals.zones import ZoneKind, without_addresses, zones_of_text
+from mailflows.signals.zones import ZoneKind, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from mailflows.signals.zones import ZoneLine
 
 __all__ = [
     "PLACES",
@@ -153,22 +155,30 @@ class Core:
 
 def cores(message: Message) -> tuple[Core, ...]:
     """Return the core of each part that a reader may see: of the body, and of a plain text that differs."""
-    texts = [message.body]
+    found = [_core(message.subject, lines_of(message.body, words.tokens_of_lines(message)))]
     if message.html and message.text.strip() and message.text.split() != message.body.split():
-        texts.append(message.text)
-    return tuple(core_of_text(message.subject, text) for text in texts)
+        found.append(core_of_text(message.subject, message.text))
+    return tuple(found)
 
 
 def core_of_text(subject: str, text: str) -> Core:
     """Return the core of a text with its subject."""
+    return _core(subject, lines_of(text))
+
+
+def _core(subject: str, found: Sequence[ZoneLine]) -> Core:
+    """Return what the lines of a text say."""
     head = " ".join(subject.split())[:_LONGEST_SUBJECT]
-    found = zones_of_text(text)
-    said = [line for zone in found if zone.kind in _SAID for line in zone.text.split("\n")]
+    said = [line for line in found if line.kind in _SAID and line.shown and not line.shown.isspace()]
+    if len(said) > MOST_LINES:
+        said = said[: MOST_LINES // 2] + said[-MOST_LINES // 2 :]
     ends = any(a.kind in _SAID and b.kind is ZoneKind.FOOTER for a, b in pairwise(found))
-    lines = [shown[:_LONGEST_LINE] for line in said if (shown := without_addresses(line).strip())]
-    if len(lines) > MOST_LINES:
-        lines = lines[: MOST_LINES // 2] + lines[-MOST_LINES // 2 :]
-    tokens = [words.tokens(line) for line in (head, *lines)]
+    lines = [line.shown.strip()[:_LONGEST_LINE] for line in said]
+    tokens = [words.tokens(head)]
+    tokens += [
+        tuple(its.words) if its.has_all_words else words.tokens(line)
+        for its, line in zip(said, lines, strict=True)
+    ]
     opening = list(islice(chain.from_iterable(tokens), _OPENING))
     language = words.language_of(opening, " ".join(opening))
     first, *others = (

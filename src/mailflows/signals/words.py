@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from mailflows import _data
 from mailflows._html.scan import seen
@@ -26,15 +26,17 @@ if TYPE_CHECKING:
 __all__ = [
     "CONCEPTS",
     "SIGNALS",
+    "Lexicon",
     "Reading",
-    "concepts_among",
     "concepts_anywhere",
     "concepts_in",
     "concepts_of",
     "language_of",
     "measure",
     "read",
+    "telling",
     "tokens",
+    "tokens_of_lines",
 ]
 
 HEAD = 3_500
@@ -57,7 +59,7 @@ CLOSING = 50
 
 _TOKEN = re.compile(r"\w+")
 _KANA = re.compile(r"[\u3041-\u30ff]")
-_HAN = re.compile(r"[\u4e00-\u9fff]")
+_KANA_OR_HAN = re.compile(r"[\u3041-\u30ff\u4e00-\u9fff]")
 _STEM = 4  # choice: letters under which entries with an open ending are filed
 
 CONCEPTS: dict[str, str] = {
@@ -164,6 +166,7 @@ class Reading:
         text: The part of the body that was read, as written.
         lower: The same in lower case.
         plain: The plain-text part as written, or the body where there is none.
+        lines: Tokens of each line of the text, blank ones included: those of *body*.
     """
 
     language: str
@@ -174,14 +177,14 @@ class Reading:
     text: str
     lower: str
     plain: str
+    lines: tuple[Sequence[str], ...]
 
 
 _Entry = tuple[tuple[str, ...], str]
 _MAX_KNOWN = 50_000  # bound: tokens remembered for each language, some MiB
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
+class _Start(NamedTuple):
     """What may begin with one token.
 
     Attributes:
@@ -196,16 +199,38 @@ class _Start:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lexicon:
+class Lexicon:
     """The entries of one language, by first token, and by the first letters for open endings."""
 
     whole: dict[str, tuple[_Entry, ...]]
     stems: dict[str, tuple[_Entry, ...]]
     substrings: tuple[tuple[str, str], ...]
     starts: _Starts = field(init=False, repr=False)
+    by_letter: dict[str, tuple[tuple[str, str], ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "starts", _Starts(self))
+        by_letter: dict[str, tuple[tuple[str, str], ...]] = {}
+        for entry, concept in self.substrings:
+            by_letter[entry[0]] = (*by_letter.get(entry[0], ()), (entry, concept))
+        object.__setattr__(self, "by_letter", by_letter)
+
+    def concepts_of(self, text: str, tokens: Sequence[str]) -> set[str]:
+        """Return the concepts of a passage.
+
+        Args:
+            text: The passage, for languages without spaces.
+            tokens: Its tokens in lower case.
+        """
+        starts = list(map(self.starts.__getitem__, tokens))
+        found = {concept for _, concept in _found(starts, tokens)} if any(starts) else set()
+        if self.substrings:
+            lower = text.lower()
+            for place, letter in enumerate(lower):
+                for entry, concept in self.by_letter.get(letter, ()):
+                    if lower.startswith(entry, place):
+                        found.add(concept)
+        return found
 
     def start(self, token: str) -> _Start | None:
         """Return what may begin with a token."""
@@ -229,7 +254,7 @@ class _Lexicon:
 class _Starts(dict[str, "_Start | None"]):
     """What may begin with a token, worked out when it is first asked for."""
 
-    def __init__(self, lexicon: _Lexicon) -> None:
+    def __init__(self, lexicon: Lexicon) -> None:
         super().__init__()
         self._lexicon = lexicon
 
@@ -241,14 +266,29 @@ class _Starts(dict[str, "_Start | None"]):
 
 
 def read(message: Message) -> Reading:
-    """Find the words of a message."""
+    """Find the words of a message; one that is asked about again is not read again."""
+    kept = message._reading  # noqa: SLF001 -- its place; a message never changes
+    if kept is None:
+        kept = _read(message)
+        object.__setattr__(message, "_reading", kept)
+    return kept
+
+
+def tokens_of_lines(message: Message) -> Sequence[Sequence[str]] | None:
+    """Return the tokens of each line of the body, where the message was read whole already."""
+    kept = message._reading  # noqa: SLF001 -- its place
+    return kept.lines if kept is not None and kept.text == message.body else None
+
+
+def _read(message: Message) -> Reading:
     text = _ends(message.body)
     if len(text) < LITTLE and message.html:
         # What a picture says is text, too: all that a newsletter made of images says.
         text = "\n".join([text, *(i.alt for i in message.document.images[:MOST_IMAGES] if i.alt)]).strip()
     lower = text.lower()
     subject = tuple(_TOKEN.findall(message.subject[:400].lower()))
-    body = tuple(_TOKEN.findall(lower))
+    lines = tuple(map(_TOKEN.findall, lower.split("\n")))
+    body = tuple(chain.from_iterable(lines))
     labels = " ".join(link.text for link in message.document.links[:60])[:3000] if message.html else ""
     return Reading(
         language=language_of((*subject, *body[:300]), text[:2000] + message.subject),
@@ -259,6 +299,7 @@ def read(message: Message) -> Reading:
         text=text,
         lower=lower,
         plain=_ends(message.text) or text,
+        lines=lines,
     )
 
 
@@ -280,14 +321,11 @@ def language_of(tokens: Iterable[str], text: str) -> str:
     >>> language_of("merci de votre commande et à bientôt".split(), "")
     'fr'
     """
-    if not text.isascii():
-        if _KANA.search(text):
-            return "ja"
-        if _HAN.search(text):
-            return "zh"
+    if not text.isascii() and _KANA_OR_HAN.search(text):
+        return "ja" if _KANA.search(text) else "zh"
     votes: dict[str, int] = {}
     languages_of = _function_words().get
-    for languages in [found for token in tokens if (found := languages_of(token))]:
+    for languages in filter(None, map(languages_of, tokens)):
         for language in languages:
             votes[language] = votes.get(language, 0) + 1
     if not votes:
@@ -313,10 +351,10 @@ def _without_accents(text: str) -> str:
 
 
 @cache
-def _lexicon(language: str) -> _Lexicon:
+def _lexicon(language: str) -> Lexicon:
     """Load the lexicon of a language, or an empty one."""
     if language not in _data.names("lexicon"):
-        return _Lexicon({}, {}, ())
+        return Lexicon({}, {}, ())
     whole: dict[str, list[_Entry]] = {}
     stems: dict[str, list[_Entry]] = {}
     substrings: list[tuple[str, str]] = []
@@ -336,7 +374,7 @@ def _lexicon(language: str) -> _Lexicon:
                     stems.setdefault(words[0][:_STEM], []).append((words, concept))
                 else:
                     whole.setdefault(words[0], []).append((words, concept))
-    return _Lexicon(
+    return Lexicon(
         {k: tuple(v) for k, v in whole.items()},
         {k: tuple(v) for k, v in stems.items()},
         tuple(substrings),
@@ -354,16 +392,21 @@ def _fits(wanted: tuple[str, ...], tokens: Sequence[str], start: int) -> bool:
     return True
 
 
-def find(lexicon: _Lexicon, tokens: Sequence[str]) -> list[tuple[int, str]]:
+def find(lexicon: Lexicon, tokens: Sequence[str]) -> list[tuple[int, str]]:
     """Return (position, concept) of every entry found."""
+    return _found(list(map(lexicon.starts.__getitem__, tokens)), tokens)
+
+
+def _found(starts: Sequence[_Start | None], tokens: Sequence[str]) -> list[tuple[int, str]]:
+    """Return the same, from what may begin with each token."""
     hits: list[tuple[int, str]] = []
-    found = enumerate(map(lexicon.starts.__getitem__, tokens))
-    for position, start in [(position, start) for position, start in found if start]:
-        if start.alone:
-            hits += [(position, concept) for concept in start.alone]
-        if start.followed or start.open_ended:
-            following = tokens[position + 1] if position + 1 < len(tokens) else ""
-            for words, concept in start.followed.get(following, ()) + start.open_ended:
+    last = len(tokens) - 1
+    for position in [place for place, start in enumerate(starts) if start]:
+        alone, followed, open_ended = cast("_Start", starts[position])
+        if alone:
+            hits += [(position, concept) for concept in alone]
+        if position < last and (open_ended or tokens[position + 1] in followed):
+            for words, concept in followed.get(tokens[position + 1], ()) + open_ended:
                 if _fits(words, tokens, position):
                     hits.append((position, concept))
     return hits
@@ -410,7 +453,7 @@ def concepts_in(reading: Reading, zone: str) -> set[str]:
     return {concept for _, concept in find(lexicon, tokens)} | _substrings_in(lexicon, reading, zone)
 
 
-def _substrings_in(lexicon: _Lexicon, reading: Reading, zone: str) -> set[str]:
+def _substrings_in(lexicon: Lexicon, reading: Reading, zone: str) -> set[str]:
     """Return the concepts of a zone in a language without spaces between its words."""
     text = {
         "subject": " ".join(reading.subject),
@@ -465,7 +508,7 @@ def passages_of(texts: Iterable[Marked], concept: str, language: str) -> tuple[s
     return tuple(found.values())
 
 
-def _passage_of(lexicon: _Lexicon, marked: Marked, concept: str) -> str:
+def _passage_of(lexicon: Lexicon, marked: Marked, concept: str) -> str:
     """Return the longest passage of a text that is an entry of a concept, the first where several are."""
     text, tokens = marked.text, marked.tokens
     for entry, its_concept in lexicon.substrings:
@@ -489,25 +532,7 @@ def concepts_of(text: str, tokens: tuple[str, ...], language: str) -> set[str]:
         tokens: Its tokens in lower case.
         language: Two letters, or empty.
     """
-    lexicon = _lexicon(language or "en")
-    found = {concept for _, concept in find(lexicon, tokens)}
-    if lexicon.substrings:
-        lower = text.lower()
-        starts = _starts(language)
-        for place in range(len(lower)):
-            for entry, concept in starts.get(lower[place], ()):
-                if lower.startswith(entry, place):
-                    found.add(concept)
-    return found
-
-
-@cache
-def _starts(language: str) -> dict[str, tuple[tuple[str, str], ...]]:
-    """Return the entries of a language without spaces by their first letter."""
-    found: dict[str, tuple[tuple[str, str], ...]] = {}
-    for entry, concept in _lexicon(language).substrings:
-        found[entry[0]] = (*found.get(entry[0], ()), (entry, concept))
-    return found
+    return _lexicon(language or "en").concepts_of(text, tokens)
 
 
 _TELLING = 6  # choice: letters; shorter words mean other things in other languages ("se", "ag", "terms")
@@ -522,7 +547,7 @@ def concepts_anywhere(tokens: tuple[str, ...], concepts: frozenset[str]) -> set[
 
 
 @cache
-def _any_language(concepts: frozenset[str]) -> _Lexicon:
+def _any_language(concepts: frozenset[str]) -> Lexicon:
     """Return the telling entries of all languages for some concepts."""
     whole: dict[str, tuple[_Entry, ...]] = {}
     stems: dict[str, tuple[_Entry, ...]] = {}
@@ -533,53 +558,19 @@ def _any_language(concepts: frozenset[str]) -> _Lexicon:
                 kept = tuple(e for e in entries if e[1] in concepts and _is_telling(e[0]))
                 if kept:
                     merged[key] = (*merged.get(key, ()), *kept)
-    return _Lexicon(whole, stems, ())
-
-
-def concepts_among(
-    passages: Iterable[Sequence[str]],
-    texts: Sequence[str],
-    language: str,
-    *,
-    wanted: frozenset[str],
-    anywhere: frozenset[str],
-) -> dict[int, set[str]]:
-    """Return which of some concepts some passages hold, by their places, found in one pass over all of them.
-
-    Args:
-        passages: The tokens of each in lower case.
-        texts: Each in lower case, for languages without spaces.
-        language: Two letters, or empty.
-        wanted: The concepts that are looked for in the language.
-        anywhere: Those that are looked for in every language; see `concepts_anywhere`.
-    """
-    lexicon = _among(language or "en", wanted, anywhere)
-    found: dict[int, set[str]] = {}
-    tokens: list[str] = []
-    ends: list[int] = []
-    for passage in passages:
-        tokens += passage
-        tokens.append(_END)
-        ends.append(len(tokens))
-    for position, concept in find(lexicon, tokens):
-        found.setdefault(bisect_right(ends, position), set()).add(concept)
-    if lexicon.substrings:
-        whole = _END.join(texts)
-        for entry, concept in lexicon.substrings:
-            if entry in whole:  # most are nowhere
-                for place in [place for place, text in enumerate(texts) if entry in text]:
-                    found.setdefault(place, set()).add(concept)
-    return found
-
-
-_END = "\n"
-"""Stands between passages, so that no entry reaches from one into the next."""
+    return Lexicon(whole, stems, ())
 
 
 @cache
-def _among(language: str, wanted: frozenset[str], anywhere: frozenset[str]) -> _Lexicon:
-    """Return the entries of a language for some concepts, with the telling ones of all for others."""
-    own, shared = _lexicon(language), _any_language(anywhere)
+def telling(language: str, wanted: frozenset[str], anywhere: frozenset[str]) -> Lexicon:
+    """Return a lexicon of some concepts in a language, and of others in every language.
+
+    Args:
+        language: Two letters; an unknown one is read as English.
+        wanted: The concepts that are looked for in the language.
+        anywhere: Those that are looked for in every language; see `concepts_anywhere`.
+    """
+    own, shared = _lexicon(language or "en"), _any_language(anywhere)
     tables: list[dict[str, tuple[_Entry, ...]]] = []
     for mine, others in ((own.whole, shared.whole), (own.stems, shared.stems)):
         kept = {key: [e for e in entries if e[1] in wanted] for key, entries in mine.items()}
@@ -591,7 +582,7 @@ def _among(language: str, wanted: frozenset[str], anywhere: frozenset[str]) -> _
             }
         )
     substrings = tuple(entry for entry in own.substrings if entry[1] in wanted)
-    return _Lexicon(tables[0], tables[1], substrings)
+    return Lexicon(tables[0], tables[1], substrings)
 
 
 def _is_telling(entry: tuple[str, ...]) -> bool:

@@ -16,20 +16,19 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from itertools import groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from mailflows import _data
 from mailflows.signals import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from mailflows.message import Message
+    from mailflows.signals.words import Lexicon
 
-__all__ = ["Zone", "ZoneKind", "without_addresses", "zones", "zones_of_text"]
+__all__ = ["Zone", "ZoneKind", "ZoneLine", "lines_of", "without_addresses", "zones", "zones_of_text"]
 
 MOST_LINES = 400
 """Lines that are looked at, half from each end; bound: a footer is at the end, a preheader at the start."""
@@ -81,19 +80,22 @@ class Zone:
     start: int
 
 
-class _Line:
+class ZoneLine:
     """A line that shows something, and what is known of it.
 
     Attributes:
         text: Without the space around it.
         place: Its number in the text.
         kind: Its zone, the body until something else is found.
-        lower: The line in lower case, without web and mail addresses: a host's name is no wording.
+        shown: The line without web and mail addresses: a host's name is no wording.
+        lower: The same in lower case.
         words: The tokens of its beginning.
+        told: The concepts that were found in it; `None` where none were looked for.
     """
 
-    __slots__ = ("_concepts", "kind", "lower", "place", "text", "words")
+    __slots__ = ("kind", "lower", "place", "shown", "text", "told", "words")
 
+    shown: str
     lower: str
     words: Sequence[str]
 
@@ -101,24 +103,40 @@ class _Line:
         self.text = text
         self.place = place
         self.kind = ZoneKind.BODY
-        self._concepts: AbstractSet[str] | None = None
+        self.told: AbstractSet[str] | None = None
+
+    def read(self, tokens: Sequence[str] | None = None) -> None:
+        """Read the words.
+
+        Args:
+            tokens: Those of the line with its addresses, where they are known.
+        """
+        text = self.text
+        if "@" in text or "/" in text or "www." in text:
+            text, tokens = without_addresses(text), None
+        self.shown = text
+        self.lower = lower = text.lower()
+        self.words = (
+            _TOKEN.findall(lower[:_BEGINNING]) if tokens is None or len(lower) > _BEGINNING else tokens
+        )
 
     if not TYPE_CHECKING:  # so that a name that no line has is found there
 
         def __getattr__(self, name: str) -> object:
-            """Read the words when they are first asked for: in the middle of a text, nobody asks."""
-            _read([self])
+            """Read the words when they are first asked for: in the middle of a long text, nobody asks."""
+            self.read()
             return object.__getattribute__(self, name)
 
-    def concepts(self, language: str) -> AbstractSet[str]:
-        """Return the concepts that the line holds, in the language of the message, and those of a footer in any."""
-        if self._concepts is None:
-            _look_up([self], language)
-        return self._concepts or _NONE
+    def concepts(self, lexicon: Lexicon) -> AbstractSet[str]:
+        """Return the concepts that the line holds, by those of its first words that say what it is."""
+        if self.told is None:
+            self.told = lexicon.concepts_of(self.lower, self.words[:_TOLD])
+        return self.told
 
-    def told(self, concepts: AbstractSet[str]) -> None:
-        """Remember what was looked up."""
-        self._concepts = concepts
+    @property
+    def has_all_words(self) -> bool:
+        """Whether `words` are all of the line, not only those of its beginning."""
+        return len(self.lower) <= _BEGINNING
 
     @property
     def is_copyright(self) -> bool:
@@ -145,7 +163,7 @@ _LABEL = (
     5  # choice: words of the longest labels seen in menus and footers ("View this email in your browser")
 )
 _BEGINNING = 400  # bound: letters in which a line's first forty words stand
-_NEAR = 12  # choice: lines from each end that are read and looked up at once; others when asked
+_READ_AT_ONCE = 24  # choice: most messages; of a longer one the middle is read where it is asked about
 _TOLD = 40  # choice: a footer or a disclaimer says what it is in its first words
 _LANGUAGE = 60  # choice: of so many words, dozens are function words
 _SENTENCE = 12  # choice: a line of more words says something, and is a footer only by its wording
@@ -196,9 +214,6 @@ _TELLING_CONCEPTS = _FOOTER_WORDING | frozenset(
 )
 """All concepts by which a zone is told."""
 
-_NONE: frozenset[str] = frozenset()
-"""What most lines hold."""
-
 _LEAVING = frozenset({"unsubscribe", "preferences", "received_because"})
 """Those that do so for a line that leads to an address: "Read the new terms: https://…" is no footer."""
 
@@ -213,55 +228,57 @@ def zones(message: Message, *, language: str | None = None) -> tuple[Zone, ...]:
         message: What to look at; its HTML where that says something, else its plain text.
         language: Two letters, where the caller knows it already; guessed by default.
     """
-    return zones_of_text(message.body, language=language)
+    return tuple(_joined(lines_of(message.body, words.tokens_of_lines(message), language=language)))
 
 
 def zones_of_text(text: str, *, language: str | None = None) -> tuple[Zone, ...]:
     """Return the zones of a text; see `zones`."""
+    return tuple(_joined(lines_of(text, language=language)))
+
+
+def lines_of(
+    text: str, tokens: Sequence[Sequence[str]] | None = None, *, language: str | None = None
+) -> list[ZoneLine]:
+    """Return the lines of a text that show something, each with its zone.
+
+    Args:
+        text: What a reader sees.
+        tokens: The tokens of each of its lines, where they are known.
+        language: Two letters; guessed by default.
+    """
     lines = _lines(text)
     if not lines:
-        return ()
-    near = lines if len(lines) <= 2 * _NEAR else lines[:_NEAR] + lines[-_NEAR:]
-    _read(near)
+        return lines
+    if len(lines) <= _READ_AT_ONCE or tokens is not None:
+        for line in lines:
+            line.read(None if tokens is None else tokens[line.place])
     if language is None:
         language = words.language_of(_first_words(lines), text[:2000])
-    _look_up(near, language)
-    end = _mark_quoted(lines, language)
-    end = _mark_footer(lines, end, language)
-    end = _mark_signature(lines, end, language)
-    _mark_top(lines, end, language)
+    lexicon = words.telling(language, _TELLING_CONCEPTS, _FOOTER_WORDING)
+    end = _mark_quoted(lines, lexicon)
+    end = _mark_footer(lines, end, lexicon)
+    end = _mark_signature(lines, end, lexicon)
+    _mark_top(lines, end, lexicon)
     if _may_hold_address(text):
         _mark_actions(lines[:end])
-    return tuple(
-        Zone(kind, "\n".join([line.text for line in group]), group[0].place)
-        for kind, group in ((kind, list(found)) for kind, found in groupby(lines, key=attrgetter("kind")))
-    )
+    return lines
 
 
-def _read(lines: Iterable[_Line]) -> None:
-    """Read the words of some lines."""
-    for line in lines:
-        text = line.text
-        if "@" in text or "/" in text or "www." in text:
-            text = without_addresses(text)
-        line.lower = lower = text.lower()
-        line.words = _TOKEN.findall(lower[:_BEGINNING])
+def _joined(lines: Sequence[ZoneLine]) -> Iterator[Zone]:
+    """Yield the stretches of lines of one kind."""
+    if not lines:
+        return
+    first, texts = lines[0], [lines[0].text]
+    for line in lines[1:]:
+        if line.kind is first.kind:
+            texts.append(line.text)
+        else:
+            yield Zone(first.kind, "\n".join(texts), first.place)
+            first, texts = line, [line.text]
+    yield Zone(first.kind, "\n".join(texts), first.place)
 
 
-def _look_up(lines: Sequence[_Line], language: str) -> None:
-    """Look up the concepts of some lines at once."""
-    found = words.concepts_among(
-        [line.words[:_TOLD] for line in lines],
-        [line.lower for line in lines],
-        language,
-        wanted=_TELLING_CONCEPTS,
-        anywhere=_FOOTER_WORDING,  # a house writes its footer once, in its own language
-    )
-    for place, line in enumerate(lines):
-        line.told(found.get(place, _NONE))
-
-
-def _first_words(lines: list[_Line]) -> list[str]:
+def _first_words(lines: list[ZoneLine]) -> list[str]:
     """Return the first words of a text: enough to tell its language."""
     found: list[str] = []
     for line in lines:
@@ -271,35 +288,29 @@ def _first_words(lines: list[_Line]) -> list[str]:
     return found
 
 
-def _lines(text: str) -> list[_Line]:
+def _lines(text: str) -> list[ZoneLine]:
     """Return the lines that show something; of a very long text, its beginning and its end."""
-    found = [_Line(shown, place) for place, line in enumerate(text.split("\n")) if (shown := line.strip())]
+    found = [ZoneLine(shown, place) for place, line in enumerate(text.split("\n")) if (shown := line.strip())]
     return found if len(found) <= MOST_LINES else found[: MOST_LINES // 2] + found[-MOST_LINES // 2 :]
 
 
-def _mark(lines: Sequence[_Line], kind: ZoneKind) -> None:
+def _mark(lines: Sequence[ZoneLine], kind: ZoneKind) -> None:
     for line in lines:
         line.kind = kind
 
 
-def _mark_quoted(lines: list[_Line], language: str) -> int:
+def _mark_quoted(lines: list[ZoneLine], lexicon: Lexicon) -> int:
     """Mark what was written before, from its introduction on, and return where the new text ends.
 
     Lines that begin with ">" are quoted wherever they stand, and what is written between them is new.
     """
-    texts = [line.text for line in lines]
-    _mark(
-        [line for line, text in zip(lines, texts, strict=True) if text[0] == ">" or text[:2] == "| "],
-        ZoneKind.QUOTED,
-    )
-    fields = [
-        place for place, text in enumerate(texts) if ":" in text[:_HEAD_NAME] or "：" in text[:_HEAD_NAME]
-    ]
-    has_fields = len(fields) >= _HEAD_FIELDS
-    may_open = [place for place, text in enumerate(texts) if text[-1] in ":：" or text[:5] == _RULED]
-    for number in sorted({*may_open, *fields}) if has_fields else may_open:
-        if number and _opens_quotation(lines, number, language, has_fields=has_fields):
-            line, following = lines[number], lines[number + 1 :]
+    may_open, fields = _openings(lines)
+    heads = _heads(lines, fields) if len(fields) >= _HEAD_FIELDS else set()
+    for number in sorted({*may_open, *heads}):
+        line = lines[number]
+        opens = "quote_intro" in line.concepts(lexicon) if _is_introduction(line) else number in heads
+        if number and opens:
+            following = lines[number + 1 :]
             if any(other.kind is ZoneKind.QUOTED for other in following):
                 _mark([line], ZoneKind.QUOTED)
                 if lines[-1].kind is not ZoneKind.QUOTED:
@@ -310,17 +321,43 @@ def _mark_quoted(lines: list[_Line], language: str) -> int:
     return len(lines)
 
 
-def _opens_quotation(lines: list[_Line], number: int, language: str, *, has_fields: bool) -> bool:
-    """Return whether a line introduces an earlier message: "On Monday Ada wrote:", or a block of its head."""
-    line = lines[number]
-    if line.text[:5] == _RULED or (line.text[-1] in ":：" and len(line.words) > _BRIEF):
-        return "quote_intro" in line.concepts(language)
-    if not has_fields or not _HEAD.match(line.text):
-        return False
-    head = [
-        found[1].strip().lower() for other in lines[number : number + 5] if (found := _HEAD.match(other.text))
-    ]
-    return len(_head_words().intersection(head)) >= _HEAD_FIELDS
+def _openings(lines: list[ZoneLine]) -> tuple[list[int], list[int]]:
+    """Mark quoted lines, and return those that may introduce a quotation, and those that may be fields."""
+    fields: list[int] = []
+    may_open: list[int] = []
+    for place, line in enumerate(lines):
+        text = line.text
+        first = text[0]
+        if first == ">" or (first == "|" and text[:2] == "| "):
+            line.kind = ZoneKind.QUOTED
+        if ":" in text or "：" in text:
+            if text[-1] in ":：":
+                may_open.append(place)
+            head = text[:_HEAD_NAME]
+            if ":" in head or "：" in head:
+                fields.append(place)
+        if first == "-" and text[:5] == _RULED and may_open[-1:] != [place]:
+            may_open.append(place)
+    return may_open, fields
+
+
+def _is_introduction(line: ZoneLine) -> bool:
+    """Return whether a line has the form of one that introduces an earlier message: "On Monday Ada wrote:"."""
+    return line.text[:5] == _RULED or (line.text[-1] in ":：" and len(line.words) > _BRIEF)
+
+
+def _heads(lines: list[ZoneLine], fields: Iterable[int]) -> set[int]:
+    """Return the lines with which the head of an earlier message begins: several of its fields in five lines."""
+    named = {
+        number: found[1].strip().lower() for number in fields if (found := _HEAD.match(lines[number].text))
+    }
+    if len(_head_words().intersection(named.values())) < _HEAD_FIELDS:
+        return set()
+    return {
+        number
+        for number in named
+        if len(_head_words().intersection(map(named.get, range(number, number + 5)))) >= _HEAD_FIELDS
+    }
 
 
 @cache
@@ -331,15 +368,15 @@ def _head_words() -> frozenset[str]:
     )
 
 
-def _mark_footer(lines: list[_Line], end: int, language: str) -> int:
+def _mark_footer(lines: list[ZoneLine], end: int, lexicon: Lexicon) -> int:
     """Mark footer and disclaimer, upwards from the end, and return where they begin."""
-    first = _first_sentence(lines, end, language)
+    first = _first_sentence(lines, end, lexicon)
     begin, passed = end, 0
     for number in range(end - 1, max(first, end - LONGEST_FOOTER), -1):
         line = lines[number]
         if line.kind is ZoneKind.QUOTED:
             break
-        kind = _tail_kind(line, language)
+        kind = _tail_kind(line, lexicon)
         if kind is not None:
             line.kind = kind
             begin, passed = number, 0
@@ -349,44 +386,44 @@ def _mark_footer(lines: list[_Line], end: int, language: str) -> int:
             passed += 1
     if begin == end:
         return end
-    begin = _with_labels(lines, begin, first, language)
+    begin = _with_labels(lines, begin, first, lexicon)
     _mark([line for line in lines[begin:end] if line.kind is ZoneKind.BODY], ZoneKind.FOOTER)
     return begin
 
 
-def _first_sentence(lines: list[_Line], end: int, language: str) -> int:
+def _first_sentence(lines: list[ZoneLine], end: int, lexicon: Lexicon) -> int:
     """Return the first line that says something: a message is never all footer."""
     for number, line in enumerate(lines[:end]):
         if (
             len(line.words) > _BRIEF
             and not line.is_label
             and not line.is_copyright
-            and "view_in_browser" not in line.concepts(language)
+            and "view_in_browser" not in line.concepts(lexicon)
         ):
             return number
     return 0
 
 
-def _with_labels(lines: list[_Line], begin: int, first: int, language: str) -> int:
+def _with_labels(lines: list[ZoneLine], begin: int, first: int, lexicon: Lexicon) -> int:
     """Return where a footer begins, with the labels and rules that stand right above it, such as "Help centre"."""
     number = begin
     while begin - number < _PASSED and number > first + 1:
         above = lines[number - 1]
         is_short = 0 < len(above.words) <= _BRIEF and above.is_label and not any(map(str.isdigit, above.text))
-        if not (is_short or _RULE.fullmatch(above.text)) or _is_signed(lines[first + 1 : number], language):
+        if not (is_short or _RULE.fullmatch(above.text)) or _is_signed(lines[first + 1 : number], lexicon):
             break
         number -= 1
     return number
 
 
-def _is_signed(lines: list[_Line], language: str) -> bool:
+def _is_signed(lines: list[ZoneLine], lexicon: Lexicon) -> bool:
     """Return whether a sign-off stands among the last lines."""
-    return any("signoff" in line.concepts(language) for line in lines[-_SIGNED:] if len(line.words) <= _LABEL)
+    return any("signoff" in line.concepts(lexicon) for line in lines[-_SIGNED:] if len(line.words) <= _LABEL)
 
 
-def _tail_kind(line: _Line, language: str) -> ZoneKind | None:
+def _tail_kind(line: ZoneLine, lexicon: Lexicon) -> ZoneKind | None:
     """Return footer or disclaimer where a line is one by itself."""
-    found = line.concepts(language)
+    found = line.concepts(lexicon)
     if "confidential_footer" in found and len(line.words) > _LABEL:
         return ZoneKind.DISCLAIMER
     if line.is_copyright:
@@ -403,7 +440,7 @@ def _tail_kind(line: _Line, language: str) -> ZoneKind | None:
     return None
 
 
-def _is_postal(line: _Line) -> bool:
+def _is_postal(line: ZoneLine) -> bool:
     """Return whether a line is a postal address: short pieces with a number among them, no price, no sentence."""
     text = line.text.rstrip(".")
     if len(line.words) > 2 * _SENTENCE or ". " in text or not _STREET.match(text) or _PRICE.search(text):
@@ -412,13 +449,13 @@ def _is_postal(line: _Line) -> bool:
     return is_street or bool(_ZIP.search(text)) or text.count(",") >= 2
 
 
-def _mark_signature(lines: list[_Line], end: int, language: str) -> int:
+def _mark_signature(lines: list[ZoneLine], end: int, lexicon: Lexicon) -> int:
     """Mark the signature above the footer, and return where it begins."""
     for number in range(end - 1, max(0, end - _SIGNED - 2), -1):
         line = lines[number]
         if line.kind is ZoneKind.QUOTED:
             return end
-        if line.text == "--" or (len(line.words) <= _LABEL and "signoff" in line.concepts(language)):
+        if line.text == "--" or (len(line.words) <= _LABEL and "signoff" in line.concepts(lexicon)):
             if all(len(other.words) <= _SENTENCE for other in lines[number + 1 : end]):
                 _mark(lines[number:end], ZoneKind.SIGNATURE)
                 return number
@@ -426,10 +463,10 @@ def _mark_signature(lines: list[_Line], end: int, language: str) -> int:
     return end
 
 
-def _mark_top(lines: list[_Line], end: int, language: str) -> None:
+def _mark_top(lines: list[ZoneLine], end: int, lexicon: Lexicon) -> None:
     """Mark preheader and header band: labels above the first sentence or greeting."""
     for number, line in enumerate(lines[: min(end - 1, 6)]):
-        found = line.concepts(language)
+        found = line.concepts(lexicon)
         if "view_in_browser" in found:
             _mark(lines[: number + 1], ZoneKind.PREHEADER)
         elif (
@@ -445,6 +482,6 @@ def _mark_top(lines: list[_Line], end: int, language: str) -> None:
             break
 
 
-def _mark_actions(lines: list[_Line]) -> None:
+def _mark_actions(lines: list[ZoneLine]) -> None:
     """Mark the web addresses that stand alone."""
     _mark([line for line in lines if line.kind is ZoneKind.BODY and line.is_address_alone], ZoneKind.ACTION)
