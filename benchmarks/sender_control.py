@@ -1,4 +1,4 @@
-"""Measure what the default policy of `SenderControl` means for honest senders and for stolen accounts.
+"""What the default policy of `SenderControl` means for honest senders and for stolen accounts.
 
 Usage: python benchmarks/sender_control.py [SENDERS]
 

@@ -1,4 +1,4 @@
-"""Which links of whole mailings are tracked: fresh wordings, on pages in several dresses.
+"""Which links of whole mailings are tracked, with new wordings and several page designs.
 
     python benchmarks/tracking_leaving.py [--seen]
 

@@ -1,4 +1,4 @@
-"""Zones: how many lines of messages labelled by hand get their zone, for each zone; and what it costs.
+"""How many lines of messages labelled by hand get the right zone, for each zone, and what it costs.
 
     python benchmarks/zones.py
 
