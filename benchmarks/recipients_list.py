@@ -1,4 +1,4 @@
-"""How fast a million rows are checked offline, against email-validator in the same process, and in how much memory.
+"""How fast a million rows are checked offline, against email-validator in the same process; memory, too.
 
     python benchmarks/recipients_list.py [rows]
 
