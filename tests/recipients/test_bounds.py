@@ -574,7 +574,7 @@ def test_a_good_address_needs_no_explanation() -> None:
 @pytest.mark.parametrize(("slips", "named"), [(10, 10), (11, 10)])
 def test_ten_typing_errors_are_named(slips: int, named: int) -> None:
     """The rest stands in the table."""
-    report = check_list([f"ada{number}@gmial.com" for number in range(slips)])
+    report = check_list([f"ada{number}@gmial.com" for number in range(slips)], dns=False)
     line = str(report).partition("Typing errors: ")[2].partition("\n")[0]
     assert line.count(" → ") == named
     assert len(report.typos) == slips

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailflows.errors import ConfigurationError
-from mailflows.recipients import ListReport, RecipientChecker
+from mailflows.recipients import ListReport, RecipientChecker, check_list
 from mailflows.recipients._rows import read_table, split_cell
 
 if TYPE_CHECKING:
@@ -441,3 +441,17 @@ def test_what_pages_leave_is_mended(typed: str) -> None:
     """Addresses that were hidden from programs, and remains of URLs, JSON and HTML on either side."""
     reports = RecipientChecker(dns=False).check_list([typed]).reports()
     assert [report.suggestion or report.address for _, report, _ in reports] == ["ada@x.fr"]
+
+
+def test_what_could_not_be_decoded_is_written_as_a_question_mark(tmp_path: Path) -> None:
+    """Nobody knows what it was; a character that the encoding lacks is an error, and leaves no file."""
+    source = tmp_path / "list.csv"
+    source.write_bytes("name,email\nDupr\u00e9,ada@shop.fr\n".encode("cp1252") + b"B\x81b,bob@shop.fr\n")
+    report = check_list(source, dns=False)
+    out = tmp_path / "out.csv"
+    report.to_csv(out, encoding="cp1252")
+    assert out.read_text("cp1252").splitlines()[2].startswith("B?b,bob@shop.fr")
+    wide = check_list(["ada@shop.fr", "b\u0142b@shop.fr"], dns=False)
+    with pytest.raises(ConfigurationError, match="cp1252 has no .\u0142"):
+        wide.to_csv(out, encoding="cp1252")
+    assert not out.exists()
