@@ -106,6 +106,14 @@ def test_a_second_copy_has_the_same_name() -> None:
     assert only(parse_bounce(again)).event_id == only(parse_bounce(UNKNOWN)).event_id
 
 
+def test_another_report_has_another_name() -> None:
+    """By its Message-ID, or all of it where it has none: a mailbox may be full twice."""
+    others = [UNKNOWN.replace(b"report-1@", b"report-2@"), UNKNOWN.replace(b"Message-ID: <report", b"X-Y: <")]
+    others.append(others[1].replace(b"12:00", b"12:01"))
+    names = {only(parse_bounce(raw)).event_id for raw in (UNKNOWN, *others)}
+    assert len(names) == 4
+
+
 def test_recipients_of_one_report_have_names_of_their_own() -> None:
     """Two recipients of a report are two events, each with its own id."""
     second = failed("bob@two.example", "552 5.2.2 Mailbox full", status="5.2.2").partition("\n\n")[2]
@@ -382,10 +390,16 @@ def test_a_notification_by_mail() -> None:
         '[{"emailAddress":"ada@one.example","diagnosticCode":"smtp; 550 5.1.1 user unknown"}]},'
         '"mail":{"messageId":"1","destination":["ada@one.example"]}}\n\n--\nTo unsubscribe, click\n'
     )
-    event = only(
-        parse_bounce(f"From: no-reply@sns.amazonaws.com\nSubject: AWS Notification Message\n\n{text}")
-    )
-    assert (event.recipient, event.action, event.provider) == ("ada@one.example", "suppress", "amazon_ses")
+    head = "From: no-reply@sns.amazonaws.com\nSubject: AWS Notification Message\n\n"
+    for said in (text, text.replace("notificationType", "eventType")):  # SES's notifications, and its events
+        event = only(parse_bounce(head + said))
+        assert (event.recipient, event.action, event.provider) == (
+            "ada@one.example",
+            "suppress",
+            "amazon_ses",
+        )
+    assert parse_bounce(head + '{"status": "Bounce of ada@one.example"}') == ()
+    assert parse_bounce(head + f"Look: {text}") == ()
 
 
 VERP = Verp("bounces.sender.example", keys=[b"k" * 32])

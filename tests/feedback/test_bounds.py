@@ -29,6 +29,7 @@ from mailflows.feedback import (
 from mailflows.feedback._entry import Suppression
 from mailflows.feedback._expiry import LONGEST, end_of, lasts_longer, sensible
 from mailflows.feedback._moment import DateOrder, moment_in
+from mailflows.feedback._recorded import recorded
 from mailflows.feedback._rows import Rows, split
 from mailflows.limits import MemoryStore
 from mailflows.testing import FixedClock
@@ -728,3 +729,149 @@ def test_the_headers_of_a_webhook_are_looked_up_by_name() -> None:
     headers: list[Any] = ["X-Tag", {"name": "x-tag", "value": "spring"}, {"name": "Subject", "value": "Hi"}]
     (event,) = from_webhook("amazon_ses", {**BOUNCED, "mail": {**BOUNCED["mail"], "headers": headers}})
     assert event.tags == ("spring",)
+
+
+@pytest.mark.parametrize(
+    ("disposition", "reason"),
+    [
+        ("", "mailbox-full"),
+        ("Content-Disposition: inline\n", "mailbox-full"),
+        ("Content-Disposition: attachment; filename=log.txt\n", "other"),
+    ],
+)
+def test_an_attached_file_does_not_say_why(disposition: str, reason: str) -> None:
+    """What stands in a report's own text parts does."""
+    told = f"--b\nContent-Type: text/plain\n{disposition}\nThe mailbox is full.\n"
+    image = "--b\nContent-Type: image/png\n\nThe user is unknown.\n"
+    raw = report("Action: failed", "Status: 5.0.0", text="Sorry.").replace(b"--b\nContent", b"@@", 1)
+    (event,) = parse_bounce(raw.replace(b"@@", f"{told}{image}--b\nContent".encode(), 1))
+    assert str(event.reason) == reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ("Final-Recipient: rfc822; ada@one.example", (ADA, None)),
+        ("Original-Recipient: rfc822; ada@one.example", (ADA, None)),
+        (
+            "Original-Recipient: rfc822; Ada@one.example\nFinal-Recipient: rfc822; ada@one.example",
+            (ADA, None),
+        ),
+        (
+            "Original-Recipient: rfc822; all@one.example\nFinal-Recipient: rfc822; ada@one.example",
+            (ADA, "all@one.example"),
+        ),
+        ("X-Recipient: ada", None),
+    ],
+)
+def test_a_refusal_by_a_mail_program_names_whom_it_can(fields: str, found: Any) -> None:
+    """The final recipient, or the original one where only that is named (RFC 8098 section 3.2)."""
+    raw = (
+        "From: ada@one.example\nSubject: Rejected\nContent-Type: multipart/report; boundary=b; "
+        "report-type=disposition-notification\n\n--b\n\nYour message was automatically rejected by Sieve.\n"
+        f"--b\nContent-Type: message/disposition-notification\n\n{fields}\n"
+        "Disposition: automatic-action/MDN-sent-automatically; deleted\n\n--b--\n"
+    )
+    events = [(e.recipient, e.original_recipient) for e in parse_bounce(raw)]
+    assert events == ([] if found is None else [found])
+
+
+@pytest.mark.parametrize(
+    ("subject", "is_one"),
+    [
+        ("Ada Lovelace is out of the office", True),
+        ("Is out of the office a good title?", False),
+        ("x" * 70 + " is out of the office", True),
+        ("x" * 90 + " is out of the office", False),
+    ],
+)
+def test_somebody_who_is_away_is_named_first(subject: str, *, is_one: bool) -> None:
+    """And early in the subject."""
+    raw = f"From: {ADA}\nTo: news@sender.example\nSubject: {subject}\n\nBack on Monday."
+    assert (parse_autoreply(raw) is not None) is is_one
+
+
+@pytest.mark.parametrize(("seconds", "holds"), [(-1.0, False), (0.0, False), (1.0, True)])
+def test_an_entry_that_ends_now_is_not_kept(seconds: float, *, holds: bool) -> None:
+    """It would be there for no moment."""
+    clock = FixedClock()
+    suppressions = SuppressionList(MemoryStore(clock=clock), clock=clock)
+    entry = suppressions.entry(ADA, reason="manual", expires=clock.now + timedelta(seconds=seconds))
+    assert suppressions.put(entry) is holds
+    assert suppressions.is_suppressed(ADA) is holds
+
+
+@pytest.mark.parametrize(
+    ("left", "back"),
+    [
+        ({"time": datetime(2025, 12, 1, tzinfo=UTC)}, {"time": None}),
+        ({"time": None}, {"time": datetime(2025, 12, 1, tzinfo=UTC)}),
+        ({"time": datetime(2025, 12, 1, tzinfo=UTC)}, {"time": datetime(2025, 12, 1, tzinfo=UTC)}),
+    ],
+)
+def test_somebody_comes_back_where_a_moment_is_not_known(left: dict[str, Any], back: dict[str, Any]) -> None:
+    """Or is the same; only what is known to be older than the departure changes nothing."""
+    suppressions = SuppressionList(MemoryStore(), clock=FixedClock())
+    suppressions.apply(Event(EventType.UNSUBSCRIBED, ADA, action=Action.SUPPRESS, provider="brevo", **left))
+    assert suppressions.is_suppressed(ADA, flow=Flow.MARKETING)
+    suppressions.apply(Event(EventType.SUBSCRIBED, ADA, provider="brevo", **back))
+    assert not suppressions.is_suppressed(ADA, flow=Flow.MARKETING)
+
+
+def test_who_left_again_stays_away() -> None:
+    """An older return that is posted late."""
+    suppressions = SuppressionList(MemoryStore(), clock=FixedClock())
+    left, back = datetime(2025, 12, 1, tzinfo=UTC), datetime(2025, 11, 30, tzinfo=UTC)
+    suppressions.apply(
+        Event(EventType.UNSUBSCRIBED, ADA, action=Action.SUPPRESS, provider="brevo", time=left)
+    )
+    suppressions.apply(Event(EventType.SUBSCRIBED, ADA, provider="brevo", time=back))
+    assert suppressions.is_suppressed(ADA, flow=Flow.MARKETING)
+
+
+class Racing(MemoryStore):
+    """A store in which something happens between a look at all entries and what is done with them."""
+
+    then: Any = None
+
+    def scan(self, prefix: str) -> Any:
+        """Return what was there before."""
+        found = list(super().scan(prefix))
+        if self.then is not None:
+            self.then()
+        return iter(found)
+
+
+def test_what_became_something_else_meanwhile_is_not_undone() -> None:
+    """Somebody complained after the bounces were listed."""
+    clock, store = FixedClock(), Racing()
+    suppressions = SuppressionList(store, clock=clock)
+    suppressions.add(ADA, reason="mailbox-unknown")
+    suppressions.add("bob@one.example", reason="mailbox-unknown")
+    store.then = lambda: (suppressions.remove(ADA), suppressions.add(ADA, reason="manual"))
+    undone = suppressions.undo(domain="one.example")
+    assert (undone.undone, suppressions.is_suppressed(ADA)) == (1, True)
+    assert not suppressions.is_suppressed("bob@one.example")
+
+
+@pytest.mark.parametrize("empty", ["", "   ", "\t", None, float("nan")])
+def test_a_cell_that_says_nothing_is_none(empty: object) -> None:
+    """Spaces say nothing."""
+    (event,) = recorded([{"type": "delivered", "recipient": ADA, "campaign": empty, "url": "x"}])
+    assert (event.campaign, event.url) == (None, "x")
+
+
+@pytest.mark.parametrize("given", ["x", 5, ["x"], {}, [], None])
+def test_metadata_are_an_object_or_nothing(given: object) -> None:
+    """Whatever stands in their place."""
+    told = {"RecordType": "Delivery", "Recipient": ADA, "Metadata": given}
+    (event,) = from_webhook("postmark", told)
+    assert event.metadata == {}
+
+
+def test_the_signature_of_a_payload_is_kept_with_its_event() -> None:
+    """For whoever looks at what was posted."""
+    told = {"event": "delivered", "recipient": ADA, "timestamp": 1.0}
+    (event,) = from_webhook("mailgun", {"event-data": told, "signature": {"token": "t"}})
+    assert isinstance(event.raw, dict)
+    assert event.raw["signature"] == {"token": "t"}

@@ -190,6 +190,25 @@ def test_a_form_that_was_read_before() -> None:
     assert verify_webhook("mandrill", **request)
 
 
+def test_the_password_of_an_address_is_not_signed() -> None:
+    """Mandrill posts to it, and signs the address without it."""
+    request = mandrill()
+    with_password = request["url"].replace("https://", "https://us:er@")
+    assert verify_webhook("mandrill", **request | {"url": with_password})
+    assert not verify_webhook("mandrill", **request | {"url": request["url"].replace("hook", "hock")})
+
+
+@pytest.mark.parametrize(
+    "part", ["Content-Disposition: form-data\r\n\r\nx", 'Content-Disposition: form-data; name="x"', ""]
+)
+def test_a_part_without_a_name_or_a_value_is_passed_over(part: str) -> None:
+    """The named ones are signed."""
+    named = 'Content-Disposition: form-data; name="mandrill_events"\r\n\r\n[]'
+    body = "".join(f"--b\r\n{one}\r\n" for one in (part, named)) + "--b--\r\n"
+    headers = mandrill()["headers"] | {"Content-Type": "multipart/form-data; boundary=b"}
+    assert verify_webhook("mandrill", **mandrill() | {"body": body.encode(), "headers": headers})
+
+
 def test_a_form_in_parts() -> None:
     """A form in parts (RFC 7578) is read."""
     body = b'--b\r\nContent-Disposition: form-data; name="mandrill_events"\r\n\r\n[]\r\n--b--\r\n'

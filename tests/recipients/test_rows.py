@@ -452,6 +452,6 @@ def test_what_could_not_be_decoded_is_written_as_a_question_mark(tmp_path: Path)
     report.to_csv(out, encoding="cp1252")
     assert out.read_text("cp1252").splitlines()[2].startswith("B?b,bob@shop.fr")
     wide = check_list(["ada@shop.fr", "b\u0142b@shop.fr"], dns=False)
-    with pytest.raises(ConfigurationError, match="cp1252 has no .\u0142"):
+    with pytest.raises(ConfigurationError, match="cp1252 has no '\u0142'"):
         wide.to_csv(out, encoding="cp1252")
     assert not out.exists()

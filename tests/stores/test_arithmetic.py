@@ -248,6 +248,15 @@ def test_a_value_that_comes_again_counts_from_then() -> None:
     assert sorted(meter.spend(state, NOW + 10, (), NOW + 10, NOW + 10)) == [1, 3]
 
 
+def test_a_value_leaves_a_microsecond_early() -> None:
+    """As in the other meters: what is booked for a moment must not fail by a rounded sum."""
+    meter = distinct()
+    gone, there = NOW - 10 + SLACK, NOW - 10 + 2 * SLACK
+    assert meter.spend({1: gone, 2: there}, NOW, (), NOW, NOW) == {2: there}
+    assert meter.wait({1: gone, 2: NOW, 3: NOW}, NOW, (4,)) == 0.0
+    assert meter.wait({1: there, 2: NOW, 3: NOW}, NOW, (4,)) > 0.0
+
+
 def test_who_knocks_with_new_values_waits_for_the_oldest_anew() -> None:
     """As many as were refused; the new values stay unknown."""
     meter = distinct()
@@ -263,6 +272,7 @@ def test_beyond_its_sample_a_distinct_meter_reckons() -> None:
     inside, outside = meter.threshold - 1, meter.threshold
     assert sorted(meter.spend(None, NOW, (inside, outside), NOW, NOW)) == [inside]
     assert meter.reading({inside: NOW}, NOW)[0] == 4
+    assert meter.settle({}, NOW, (inside, outside), NOW, NOW, keep=True) == {inside: NOW}
     full = dict.fromkeys(range(SAMPLE), NOW)
     assert meter.wait(full, NOW + 1, (outside,)) == 9.0
     assert meter.wait(full, NOW + 1, (0,)) == 0.0

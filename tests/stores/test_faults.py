@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -496,6 +497,74 @@ def test_a_file_of_a_later_release_is_a_store_error(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreError, match="upgrade mailflows"):
         SQLiteStore(path).load("a")
+
+
+def test_a_file_that_is_only_looked_at_has_tables_of_this_release(tmp_path: Path) -> None:
+    """Otherwise it is somebody else's, and is told."""
+    path = tmp_path / "limits.db"
+    store = SQLiteStore(path, secret=b"s" * 32)
+    store.swap("a", None, b"1")
+    looked_at = SQLiteStore(path, secret=b"s" * 32, read_only=True)
+    assert looked_at.load("a") == b"1"
+    with store._file.transaction() as cursor:
+        cursor.execute("PRAGMA user_version = 99")
+    looked_at.close()
+    store.close()
+    with pytest.raises(StoreError, match="tables have version 99"):
+        SQLiteStore(path, read_only=True).load("a")
+
+
+def test_a_file_that_others_keep_locked_is_busy(tmp_path: Path) -> None:
+    """That is said after the time limit, and is no outage; before it, the store waits for its turn."""
+    path = tmp_path / "limits.db"
+    patient, hasty = SQLiteStore(path, timeout=60.0), SQLiteStore(path, timeout=0.01)
+    assert patient.load("a") is hasty.load("a") is None
+    done: list[bool] = []
+    waiting = threading.Thread(target=lambda: done.append(patient.swap("a", None, b"1")))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        with pytest.raises(StoreError, match="busy; other processes kept the file locked") as caught:
+            hasty.swap("b", None, b"1")
+        waiting.start()
+        waiting.join(0.1)
+        assert not done
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    waiting.join(60.0)
+    assert (caught.value.is_busy, done, patient.load("a")) == (True, [True], b"1")
+    patient.close()
+    hasty.close()
+
+
+class _Cluster:
+    """A client of a cluster, over that of one server, that notes where commands without a key go."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.sent: dict[object, set[str | None]] = {}
+
+    def get_node_from_key(self, key: str) -> str:
+        """Return the node of a key."""
+        return f"the node of {key}"
+
+    def execute_command(self, *command: Any, target_nodes: str | None = None) -> Any:
+        """Note where it goes, and execute it."""
+        self.sent.setdefault(command[0], set()).add(target_nodes)
+        return self._client.execute_command(*command)
+
+
+def test_of_a_cluster_the_node_that_has_the_keys_is_asked(redis_client: Any) -> None:
+    """A command that names no key goes nowhere by itself."""
+    cluster = _Cluster(redis_client())
+    store = RedisStore(cluster, timeout=20.0)
+    assert store.swap("a/1", None, b"1")
+    assert dict(store.scan("a/")) == {"a/1": b"1"}
+    for name, nodes in cluster.sent.items():
+        is_addressed = all(str(node).startswith("the node of {mailflows}") for node in nodes)
+        assert is_addressed if name in {"SCAN", "INFO"} else nodes == {None}
+    assert cluster.sent.keys() >= {"SCAN", "INFO"}
 
 
 def test_a_file_that_lost_its_secret_is_a_store_error(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from dict_store import DictStore
 from mailflows._stores import DocumentKeeper, WindowMeter
 from mailflows._stores._documents import FIRST_PAUSE, LONGEST_PAUSE, Breaker, awaited
 from mailflows._stores._fallback import BUSY_PAUSE, Fallback
-from mailflows._stores._keys import KeyRing, stray_mark
+from mailflows._stores._keys import REMEMBERED, KeyRing, stray_mark
 from mailflows._stores._store import seconds_to_wait
 from mailflows.errors import ConfigurationError, StoreError
 from mailflows.limits import Limit, Limiter, MemoryStore
@@ -210,6 +210,8 @@ def test_the_async_twin_asks_the_async_store() -> None:
         assert await keeper.aupdate(key, lambda _: b"1") == b"1"
         assert not await keeper.aswap(key, None, b"2")
         assert await keeper.acollect() == [(key, b"1")]
+        assert await keeper.aswap(key, b"1", b"2") is True
+        assert await keeper.aload(key) == b"2"
         await keeper.aremove(key)
         assert await keeper.aload(key) is None
 
@@ -354,6 +356,17 @@ def test_a_digest_says_which_key_made_it() -> None:
     assert (new + old).ids == new.ids
     assert 0 <= new.number("ada") < 1 << 60
     assert new.hash("ada", 8) != old.hash("ada", 8)
+
+
+def test_what_older_keys_made_of_an_address_is_remembered_within_bounds() -> None:
+    """The latest are; the first of too many is forgotten, and looked up by the newest key alone."""
+    old, ring = KeyRing(b"o" * 16), KeyRing([b"n" * 16, b"o" * 16])
+    first = ring.digest("ada")
+    for number in range(REMEMBERED - 1):
+        ring.digest(f"{number}")
+    assert ring.elsewhere(first) == [old.digest("ada")]
+    last = ring.digest("eve")
+    assert (ring.elsewhere(first), ring.elsewhere(last)) == ([], [old.digest("eve")])
 
 
 @pytest.mark.parametrize(

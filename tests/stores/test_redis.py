@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 import redis.asyncio
@@ -73,6 +73,33 @@ def test_an_async_client_serves_the_async_verbs(redis_client: Callable[[], Any])
         return [bool(first), *map(bool, rest)]
 
     assert asyncio.run(several()) == [True, True, False]
+
+
+class _Noting(redis.asyncio.Redis):
+    """A client that notes what it was told."""
+
+    told: ClassVar[list[Any]] = []
+
+    async def execute_command(self, *command: Any, **how: Any) -> Any:
+        """Note a command, and execute it."""
+        self.told.append(command[0])
+        return await super().execute_command(*command, **how)
+
+
+def test_tasks_that_begin_together_learn_the_secret_once(redis_client: Callable[[], Any]) -> None:
+    """One asks, and the others wait for it; in another event loop as well."""
+    with redis_client() as client:
+        port = client.connection_pool.connection_kwargs["port"]
+
+        async def loads(number: int) -> int:
+            client.flushall()
+            _Noting.told.clear()
+            async with _Noting(host="127.0.0.1", port=port) as own:
+                store = RedisStore(own, timeout=20.0)
+                assert await asyncio.gather(*(store.aload("a") for _ in range(number))) == [None] * number
+            return len(_Noting.told) - number
+
+        assert asyncio.run(loads(1)) == asyncio.run(loads(10)) > 0
 
 
 def test_suppressions_live_in_redis(redis_client: Callable[[], Any]) -> None:

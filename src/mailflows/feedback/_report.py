@@ -143,12 +143,13 @@ def read_report(source: Source) -> Report:
 
 def inner_report(report: Report) -> Report | None:
     """Take the first attached message apart, where there is one that can be read."""
-    for start, stop in report.attached[:1]:
-        try:
-            return read_report(report.raw[start:stop])
-        except MessageError:
-            return None
-    return None
+    if not report.attached:
+        return None
+    start, stop = report.attached[0]
+    try:
+        return read_report(report.raw[start:stop])
+    except MessageError:
+        return None
 
 
 def blocks(text: str, *, starts: tuple[str, ...] = ()) -> list[dict[str, str]]:
@@ -293,11 +294,12 @@ def by_disposition(report: Report) -> list[Finding]:
     for group in blocks(report.disposition):
         fields = group | fields
     done = fields.get("disposition", "").partition(";")[2].partition("/")[0].strip().lower()
-    recipient, original = (_recipient(fields.get(name, "")) for name in _RECIPIENT)
-    if done not in _REFUSED or not (recipient or original):
+    final, original = (_recipient(fields.get(name, "")) for name in _RECIPIENT)
+    recipient = final or original
+    if done not in _REFUSED or not recipient:
         return []
     is_other = original and original.lower() != recipient.lower()
-    return [Finding(recipient=recipient or original, original=original if is_other else "", said=text)]
+    return [Finding(recipient=recipient, original=original if is_other else "", said=text)]
 
 
 def _groups(text: str) -> list[dict[str, str]]:
