@@ -2,11 +2,11 @@
 
 Usage: TRACKING_KEY=<64 hexadecimal digits> python examples/campaign/nightly.py NAME BASE.csv
 
-The file has a column "email"; the name stands for this mailing, a number or a short word. Start it again
-after a crash, or when it says that some are open, with the same name and file: it goes on where it was. What
-a relay did not take for now (421, 4xx, a lost connection) stays open and has its next turn in the next run,
-up to ten. SMTP_HOST and SMTP_PORT name the server, localhost and 25 by default. What was sent, what bounced
-and the pace of each provider lie in the file campaign.db, what is open in campaign-open.db.
+The file has a column "email"; the name identifies this mailing, a number or a short word. Start it again
+after a crash, or if it says that some are open, with the same name and file: it continues where it stopped.
+What a relay deferred (421, 4xx, a lost connection) stays open and gets its next turn in the next run, up to
+ten. SMTP_HOST and SMTP_PORT name the server, localhost and 25 by default. What was sent, what bounced
+and the pace of each provider are in the file campaign.db, what is open in campaign-open.db.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PAGE = """<!doctype html><html lang="en"><title>Spring</title>
 
 
 def rows(path: str) -> Iterator[tuple[str, str]]:
-    """Give the id and the address of each line; the id stands in links instead of the address."""
+    """Yield the ID and the address of each line; links contain the ID instead of the address."""
     with Path(path).open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), start=1):
             yield str(number), row["email"]
@@ -88,7 +88,7 @@ class Relay:
         self._sent = 0
 
     def send(self, sender: str, address: str, message: bytes) -> None:
-        """Send a message; on a new connection where the relay ends the session with 421."""
+        """Send a message; on a new connection if the relay ends the session with 421."""
         try:
             self._session().sendmail(sender, [address], message)
         except (smtplib.SMTPException, OSError) as problem:
@@ -115,7 +115,7 @@ class Relay:
 
 
 class Open:
-    """Who is to have another turn, on disk."""
+    """Recipients who get another turn, on disk."""
 
     def __init__(self, path: str, *, most: int = 10) -> None:
         self._most = most
@@ -137,11 +137,11 @@ class Open:
         return bool(row[0] < self._most)
 
     def done(self, campaign: str, recipient: str) -> None:
-        """Forget somebody who was answered."""
+        """Forget a recipient whose outcome is known."""
         self._db.execute("DELETE FROM open WHERE campaign = ? AND recipient = ?", (campaign, recipient))
 
     def of(self, campaign: str) -> list[tuple[str, str]]:
-        """Return id and address of everybody who is open."""
+        """Return ID and address of every open recipient."""
         query = "SELECT recipient, address FROM open WHERE campaign = ? ORDER BY rowid"
         return [(str(a), str(b)) for a, b in self._db.execute(query, (campaign,))]
 
@@ -167,7 +167,7 @@ def send(  # noqa: PLR0913 -- the parts that a mailing is made of
     suppressions: SuppressionList,
     later: Open,
 ) -> Counter[str]:
-    """Write to everybody who may be written to, and count what became of it."""
+    """Send to everybody who may be mailed, and count the outcomes."""
     count: Counter[str] = Counter()
     for recipient, address, slot in turns(people, campaign, pacer, later):
         if reason := why_not(address, suppressions):

@@ -1,4 +1,4 @@
-"""Mail from a Celery task: what is deferred is tried again when it is worth it, what is refused is not.
+"""Mail from a Celery task: deferred mail is retried when that is worthwhile, refused mail is not.
 
 Usage: BROKER=redis://localhost:6379/0 RELAY=smtp://localhost:25 celery --app retries worker
 """

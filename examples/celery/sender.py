@@ -3,7 +3,7 @@
 Usage: BROKER=redis://localhost:6379/0 RELAY=smtp://localhost:25 celery --app sender worker
 
 What one worker learns (a limit that is used up, a mailbox that is gone, a form that is bombed, a stolen
-account), all hold to, because it stands in Redis.
+account) applies to all of them, because it is kept in Redis.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ gate = Gate(
 
 @app.task(bind=True, max_retries=3)
 def send(task: Task, to: str, number: int, **known: str) -> tuple[int, str]:
-    """Send one message; return the process that did, and what became of it."""
+    """Send one message; return the process that sent it, and the outcome."""
     mail = EmailMessage()
     person = known.get("account")
     mail["From"] = f"Ada <{person}>" if person else "Harbour <noreply@notify.harbour.example>"

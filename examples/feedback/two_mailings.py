@@ -38,7 +38,7 @@ REPLIES = (
 
 
 class ScriptedServer:
-    """Refuses some recipients; what it takes, it counts."""
+    """Refuses some recipients, and counts what it accepts."""
 
     def __init__(self) -> None:
         self.taken: list[str] = []
@@ -54,21 +54,21 @@ class ScriptedServer:
         return "250 2.1.5 ok"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Take the message."""
+        """Accept the message."""
         self.taken += envelope.rcpt_tos
         return "250 2.0.0 taken"
 
 
 @dataclass
 class Mailing:
-    """What became of a mailing."""
+    """The outcome of a mailing."""
 
     skipped: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
 
 def send(smtp: smtplib.SMTP, base: Iterable[str], suppressions: SuppressionList) -> Mailing:
-    """Write to everybody who is not suppressed, and learn from what the server says."""
+    """Send to everybody who is not suppressed, and learn from the server's replies."""
     mailing = Mailing()
     for address in base:
         if suppressions.is_suppressed(address, flow=Flow.MARKETING):

@@ -1,4 +1,4 @@
-"""A store in PostgreSQL: limits, suppressions and the rest in the database that an application has anyway."""
+"""A store in PostgreSQL: limits, suppressions and the rest in a database that the application already has."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ ROWS = "SELECT key, value, until FROM mailflows WHERE key >= %s AND key < %s"
 class PostgreSQLStore(RowStore):
     """Counters and documents in a table, exact for all machines that share the database.
 
-    An advisory lock holds each row of a transaction, whether it is there or not (PostgreSQL manual, 13.3.5).
-    The clock is the server's, one for all. Connections are opened as threads need them, and used again.
+    An advisory lock covers each row of a transaction, whether it exists or not (PostgreSQL manual, 13.3.5).
+    The clock is the server's, the same for all. Connections are opened as threads need them, and reused.
 
     Args:
         conninfo: What psycopg connects to, such as ``postgresql://app@localhost/app``.
@@ -66,19 +66,19 @@ class PostgreSQLStore(RowStore):
         return [(key, bytes(value), until) for key, value, until in found]
 
     def purge(self) -> int:
-        """Delete the rows that have ended, and return how many; once an hour is often enough."""
+        """Delete the rows that have expired, and return how many; once an hour is often enough."""
         with self._connected() as connection:
             now = _Rows(connection).now()
             return connection.execute("DELETE FROM mailflows WHERE until < %s", [now]).rowcount
 
     def close(self) -> None:
-        """Close the connections that nobody uses now; the next use opens one again."""
+        """Close idle connections; the next use opens a new one."""
         while not self._idle.empty():
             self._idle.get_nowait().close()
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        """Yield a connection that nobody else has; one that broke is closed."""
+        """Yield a connection for exclusive use; a broken one is closed."""
         connection = None
         try:
             connection = self._taken()

@@ -1,9 +1,9 @@
-"""A scanner for the gate: asks clamd whether a message holds a virus.
+"""A scanner for the gate: it asks clamd whether a message contains a virus.
 
     gate = Gate(flows, scanners=[Clamd("127.0.0.1", 3310)])
 
-It speaks the INSTREAM command of clamd's protocol (clamd(8)). What cannot be asked raises, and the gate's
-policy for scanners decides: by default, such a message waits.
+It speaks the INSTREAM command of clamd's protocol (clamd(8)). If clamd cannot be reached, the scanner raises,
+and the gate's policy for scanners decides: by default, such a message is deferred.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Clamd:
     """Asks a clamd over TCP, or over its local socket.
 
     Args:
-        host: Its address; or the path of its socket, where *port* is `None`.
+        host: Its address; or the path of its socket, if *port* is `None`.
         port: Its port; 3310 is the usual one.
         timeout: Seconds to wait for a connection and for each answer.
     """

@@ -1,9 +1,9 @@
-"""A scanner for the gate: asks rspamd what it makes of a message.
+"""A scanner for the gate: it asks rspamd for its verdict on a message.
 
     gate = Gate(flows, scanners=[Rspamd("127.0.0.1", 11333)])
 
 It speaks rspamd's HTTP protocol (``/checkv2``, rspamd.com/doc/developers/protocol.html). An outgoing relay
-need not judge as a receiving one does: what others would mark as spam is held, for a person to look at.
+need not judge as a receiving one does: what receivers would mark as spam is held for manual review.
 """
 
 from __future__ import annotations

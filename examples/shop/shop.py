@@ -1,8 +1,8 @@
 """A small shop that sends three flows of mail through one gate.
 
 Visitors sign up and order (transactional), the shop writes a newsletter (marketing), and two people answer
-customers (professional). Every message is composed here, asked about at the gate, and handed to the relay of
-its flow. `story.py` attacks it.
+customers (professional). Every message is composed here, checked by the gate, and handed to the relay of
+its flow. `story.py` attacks the shop.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Waiting:
 
 @dataclass
 class Shop:
-    """The application: what visitors, the newsletter and two people cause, it sends.
+    """The application: it sends what visitors, the newsletter and two people cause.
 
     Args:
         flows: Each flow with its domain and its relay.
@@ -75,7 +75,7 @@ class Shop:
         self._numbers = iter(range(1, 1_000_000_000))
 
     def sign_up(self, name: str, address: str, client: str) -> str:
-        """Greet who typed a name and an address into the form, and ask to confirm the address."""
+        """Greet whoever typed a name and an address into the form, and ask them to confirm the address."""
         text = (
             f"Hello {name},\n\nplease confirm your email address for your account:\n\n"
             f"https://{PEOPLE}/confirm/{next(self._numbers):08}\n\nIf it was not you, ignore this message.\n"
@@ -107,13 +107,13 @@ class Shop:
         return self._send(mail, {"flow": "marketing", "campaign": issue, "template": issue})
 
     def letter(self, account: str, address: str, subject: str, text: str, client: str) -> str:
-        """Send what a person wrote, who is logged in."""
+        """Send what a logged-in person wrote."""
         mail = self._mail(f"{account.title()} <{account}@{PEOPLE}>", address, subject, text)
         known = {"flow": "professional", "account": f"{account}@{PEOPLE}", "client": client}
         return self._send(mail, known, waits=False)  # a person is told at once
 
     def run_queue(self) -> int:
-        """Try again what is due; return how many messages still wait."""
+        """Retry what is due; return how many messages are still waiting."""
         waiting, self.queue = self.queue, []
         for one in waiting:
             if one.due > self.clock():

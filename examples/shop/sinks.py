@@ -1,4 +1,4 @@
-"""A relay on loopback that takes mail and counts it. It is made of sockets and knows nothing of mailflows."""
+"""A relay on loopback that accepts mail and counts it, made of plain sockets, independent of mailflows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Sink:
 
     Attributes:
         rcpt: Answers to recipients, by pattern; 250 to all others.
-        mail: The answer to MAIL FROM: 250, or what a relay says that is out of order.
+        mail: The reply to MAIL FROM: 250, or that of a relay that is out of order.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""Attack the shop in five ways, and count at its relays what came through: `python examples/shop/story.py`.
+"""Attack the shop in five ways, and count at its relays what got through: `python examples/shop/story.py`.
 
-It starts three relays on loopback, plays two quiet weeks on a clock of its own, and then one attack every
-third day, each between the orders, letters and newsletters of an ordinary hour. What is counted is what the
-relays took.
+It starts three relays on loopback, simulates two quiet weeks on a clock of its own, and then one attack every
+third day, each amid the orders, letters and newsletters of an ordinary hour. What is counted is what the
+relays accepted.
 With --json FILE the counts are written for docs/shop.md; nothing leaves the machine.
 """
 
@@ -58,13 +58,13 @@ class Scene:
     Attributes:
         name: The attack.
         tried: Messages that the attacker caused.
-        arrived: Those that a relay took.
+        arrived: Those that a relay accepted.
         stopped_by: The others, by the part of the gate that stopped them; ``relay`` for a recipient that the
             relay refused, ``later`` for what waits.
         honest: Messages of everybody else, by flow.
-        delivered: Those that the relays took, by flow, at the end of the hour.
+        delivered: Those that the relays accepted, by flow, at the end of the hour.
         in_the_end: The same after the queue of the shop has run empty.
-        twice: Honest messages that a relay took more than once.
+        twice: Honest messages that a relay accepted more than once.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Story:
     Args:
         shop: The shop.
         clock: Its clock.
-        sinks: The relay of each flow. They are asked only for what they took.
+        sinks: The relay of each flow. They are asked only for what they accepted.
     """
 
     def __init__(self, shop: Shop, clock: FixedClock, sinks: Mapping[str, Any]) -> None:
@@ -110,7 +110,7 @@ class Story:
         self.shop.letter(account, to, subject, f"Dear friend,\n\n{text}\n\n{account.title()}\n", "192.0.2.7")
 
     def ordinary(self) -> dict[str, list[Callable[[], object]]]:
-        """Return what an ordinary hour has of each flow."""
+        """Return the messages of each flow in an ordinary hour."""
         issue = f"issue-{self._day}"
         return {
             "transactional": [self.order for _ in range(20)],
@@ -204,7 +204,7 @@ class Story:
         return self._hour("the transactional relay is down for an hour", [], then=lambda: _mend(sink))
 
     def scenes(self) -> Iterator[Scene]:
-        """Play everything, one attack every third day."""
+        """Run everything, one attack every third day."""
         self.quiet_weeks()
         for attack in (
             self.one_victim,
@@ -226,7 +226,7 @@ class Story:
         *,
         then: Callable[[], object] = lambda: None,
     ) -> Scene:
-        """Play an attack between what an ordinary hour has, then let the queue run empty, and count."""
+        """Run an attack amid the mail of an ordinary hour, then let the queue run empty, and count."""
         before = self._taken()
         ordinary = self.ordinary()
         outcomes: Counter[str] = Counter()
@@ -259,16 +259,16 @@ class Story:
         return scene
 
     def _taken(self) -> dict[str, Counter[str]]:
-        """Return what each relay took so far, by recipient."""
+        """Return what each relay has accepted so far, by recipient."""
         return {flow: sink.counts() for flow, sink in self.sinks.items()}
 
     def _drop(self, campaign: str) -> None:
-        """Throw away what waits of a mailing."""
+        """Delete what is still queued of a mailing."""
         kept = [one for one in self.shop.queue if one.known.get("campaign") != campaign]
         self.shop.queue = kept
 
     def _empty_queue(self) -> None:
-        """Let the shop try again every ten minutes, for half a day at most."""
+        """Let the shop retry every ten minutes, for half a day at most."""
         for _ in range(72):
             if not self.shop.run_queue():
                 return
@@ -294,7 +294,7 @@ def _mend(sink: Any) -> None:  # noqa: ANN401 -- any relay that can be told what
 
 
 def play(sinks: Mapping[str, Any]) -> list[Scene]:
-    """Play the story at three relays."""
+    """Run the story against three relays."""
     clock = FixedClock()
     flows = FlowSet(
         FlowRoute("professional", domains=PEOPLE, relay=sinks["professional"].url),

@@ -1,4 +1,4 @@
-"""A server for tracked mail: pixel, clicks and one-click unsubscribe, as WSGI and as ASGI application.
+"""A server for tracked mail: pixel, clicks and one-click unsubscribe, as a WSGI and as an ASGI application.
 
 Usage: TRACKING_KEY=<64 hexadecimal digits> python examples/tracking_server/server.py
 
@@ -28,7 +28,7 @@ class Service(Endpoints):
         super().__init__(tracker, on_hit=self.hits.append, on_event=self.unsubscribe)
 
     def unsubscribe(self, event: Event) -> None:
-        """Take a recipient off the list, at once and for good; twice is once."""
+        """Take a recipient off the list, at once and for good; a second request changes nothing."""
         who = event.campaign or "", event.recipient_id or ""
         if who not in self.unsubscribed:
             self.unsubscribed.append(who)

@@ -1,8 +1,8 @@
 """A sign-up form that cannot be used to flood anybody: `python app.py`, then open http://127.0.0.1:5000/.
 
 It needs Flask (`pip install flask`) and an SMTP server: SMTP_HOST and SMTP_PORT, localhost and 25
-by default. Counts are kept in the file LIMITS_DB, which all worker processes share. The DNS is asked whether
-the domain of an address receives mail.
+by default. Counts are kept in the file LIMITS_DB, which all worker processes share. The DNS is queried for
+whether the domain of an address accepts mail.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SAID = "If the address can be written to, a message with a link is on its way."
 def create_app(
     limits_db: str = "limits.db", host: str = "localhost", port: int = 25, *, dns: bool = True
 ) -> Flask:
-    """Return the application; without *dns*, an address is judged by its form alone."""
+    """Return the application; without *dns*, an address is judged by its syntax alone."""
     app = Flask(__name__)
     limiter = presets.web_form(SQLiteStore(limits_db))
 
@@ -71,7 +71,7 @@ def create_app(
 
 
 def confirmation(address: str) -> EmailMessage:
-    """Return the message; nothing in it but the link was typed by anybody, so it carries no one's text."""
+    """Return the message; apart from the address, nothing in it was typed by a visitor."""
     message = EmailMessage()
     message["From"] = "Example shop <no-reply@shop.example>"
     message["To"] = address
