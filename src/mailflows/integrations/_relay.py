@@ -25,6 +25,7 @@ __all__ = [
     "TIMEOUT",
     "AddressNotSupported",
     "AnswerLost",
+    "NoGreeting",
     "RelayConnection",
     "Relays",
     "Stage",
@@ -53,6 +54,10 @@ class AddressNotSupported(smtplib.SMTPNotSupportedError):
 
 class AnswerLost(smtplib.SMTPServerDisconnected):
     """Raised if the relay's reply to a whole message was lost: the message may have been accepted or not."""
+
+
+class NoGreeting(smtplib.SMTPServerDisconnected):
+    """Raised if a relay was reached and did not greet."""
 
 
 class Stage(IntEnum):
@@ -440,7 +445,11 @@ class _Encrypted:
             return smtplib.SMTP_SSL(
                 host, port, ehlo, context=context, timeout=self._timeout, source_address=source
             )
-        return smtplib.SMTP(host, port, ehlo, timeout=self._timeout, source_address=source)
+        try:
+            return smtplib.SMTP(host, port, ehlo, timeout=self._timeout, source_address=source)
+        except smtplib.SMTPServerDisconnected as problem:  # a host that cannot be reached is another error
+            msg = "it accepted the connection and sent no greeting, as a port does that expects TLS at once"
+            raise NoGreeting(msg) from problem
 
     def _certificate(self) -> bytes | None:
         """Return the certificate that was refused, for the error."""

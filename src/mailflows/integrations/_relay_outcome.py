@@ -17,7 +17,7 @@ from mailflows.errors import ConfigurationError, MailflowsError, MessageError
 from mailflows.gate._outcome import HandedOver
 from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
 from mailflows.integrations._dkim import signed
-from mailflows.integrations._relay import AddressNotSupported, AnswerLost, server_of
+from mailflows.integrations._relay import AddressNotSupported, AnswerLost, NoGreeting, server_of
 
 if TYPE_CHECKING:
     from mailflows.flows import FlowRoute
@@ -29,6 +29,13 @@ __all__ = ["answered", "cause_of", "failure_of", "is_ours", "outgoing", "reporte
 
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 """What OpenSSL says where a plaintext greeting came instead of TLS."""
+
+
+_IMPLICIT_TLS = 465
+"""RFC 8314 section 7.3: submissions, TLS from the first byte."""
+
+_CLEARTEXT_FIRST = frozenset({25, 587})
+"""RFC 5321 section 4.5.4.2 and RFC 6409 section 3.1: the server greets in cleartext, and STARTTLS follows."""
 
 
 def route_of(gate: Gate, verdict: Verdict) -> FlowRoute:
@@ -76,6 +83,8 @@ def cause_of(problem: BaseException) -> str:
     if isinstance(problem, ssl.SSLError) and getattr(problem, "reason", None) in _NO_TLS:
         hint = 'relay = "smtp://…" for STARTTLS'
         return f"it has no implicit TLS on this port: write {hint}, or use another port"
+    if isinstance(problem, NoGreeting):
+        return str(problem)
     if isinstance(problem, MailflowsError | ssl.SSLError | smtplib.SMTPNotSupportedError):
         return printable(f"{type(problem).__name__}: {loggable(str(problem))}")
     if isinstance(problem, OSError) and problem.strerror:
@@ -83,6 +92,21 @@ def cause_of(problem: BaseException) -> str:
     frames = traceback.extract_tb(problem.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(problem).__name__}{place}"
+
+
+def _with_hint(cause: str, route: FlowRoute | None) -> str:
+    """Return a cause, and what to write where the scheme of a relay does not fit its port.
+
+    Whatever the error is: a port that waits for TLS and a client that waits for a greeting only time out.
+    """
+    server = route.server if route else None
+    if server is None:
+        return cause
+    if not server.is_tls and server.port == _IMPLICIT_TLS:
+        return f'{cause}; port 465 expects TLS from the first byte: write relay = "smtps://…:465"'
+    if server.is_tls and server.port in _CLEARTEXT_FIRST:
+        return f'{cause}; port {server.port} begins in cleartext: write relay = "smtp://…:{server.port}"'
+    return cause
 
 
 def is_ours(problem: BaseException) -> bool:
@@ -105,7 +129,8 @@ def failure_of(problem: Exception, route: FlowRoute | None, gate: Gate) -> Recip
         )
     if is_ours(problem):
         said = "cannot be used; its mail is deferred until this is fixed"
-        _outages(gate).failed(_named(route), cause_of(problem), said=said, level=logging.ERROR)
+        cause = _with_hint(cause_of(problem), route)
+        _outages(gate).failed(_named(route), cause, said=said, level=logging.ERROR)
         return RecipientOutcome(
             "", deferred, "settings", 451, "4.3.5 The connection to the relay is misconfigured"
         )
@@ -114,7 +139,8 @@ def failure_of(problem: Exception, route: FlowRoute | None, gate: Gate) -> Recip
     replied = _replied(problem)
     if replied is None:
         said = "cannot be reached, its mail is deferred"
-        _outages(gate).failed(_named(route), cause_of(problem), said=said, level=logging.ERROR)
+        cause = _with_hint(cause_of(problem), route)
+        _outages(gate).failed(_named(route), cause, said=said, level=logging.ERROR)
         return RecipientOutcome("", deferred, "relay", 451, "4.4.1 The relay cannot be reached")
     answered(gate, route)
     return replied
