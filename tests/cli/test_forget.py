@@ -38,7 +38,7 @@ def test_a_person_is_erased_and_an_objection_stays(settings: str, capsys: pytest
     suppressions.add(ADA, reason="unsubscribed", flow="marketing")
     suppressions.add(ADA, reason="unsubscribed", list="news")
     suppressions.add(EVE, reason="mailbox-unknown")
-    assert main(["forget", "Ada@Example.org", "--in", settings]) == 0
+    assert main(["forget", settings, "Ada@Example.org"]) == 0
     out = capsys.readouterr().out
     assert "3 suppressions" in out
     assert out.count("kept: ") == 2
@@ -47,7 +47,7 @@ def test_a_person_is_erased_and_an_objection_stays(settings: str, capsys: pytest
     assert not suppressions.is_suppressed(ADA)
     assert suppressions.is_suppressed(ADA, flow="marketing")
     assert suppressions.is_suppressed(EVE)
-    assert main(["forget", EVE, "--in", settings, "--json"]) == 0
+    assert main(["forget", settings, EVE, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["erased"]["suppressions"], told["kept"]) == (1, [])
 
@@ -102,7 +102,7 @@ def test_a_foreign_secret_is_said_once(
     for command in (
         ["suppress", "show", state, ADA, "--secret-env", "OTHER"],
         ["suppress", "list", settings],
-        ["forget", ADA, "--in", settings],
+        ["forget", settings, ADA],
         ["status", settings],
         ["gate", settings, str(mail), "--flow", "transactional"],
     ):

@@ -73,7 +73,7 @@ def test_a_key_that_nothing_counts_by_is_said(file: Path, capsys: pytest.Capture
 def test_the_help_says_what_each_key_is(capsys: pytest.CaptureFixture[str]) -> None:
     """Each option names what it takes in words: "the address of a recipient", not "the to"."""
     with pytest.raises(SystemExit):
-        main(["limits", "--help"])
+        main(["limits", "show", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert "the to," not in shown
     assert "the address of a recipient" in shown
@@ -122,8 +122,8 @@ def test_an_unknown_option_sends_to_the_help_of_its_command(
         main(["limits", "show", str(file), "--acount", "ada"])
     assert capsys.readouterr().err == (
         "mailflows: unrecognized arguments: --acount ada; did you mean --account?\n"
-        "Try 'mailflows limits --help'.\n"
+        "Try 'mailflows limits show --help'.\n"
     )
     with pytest.raises(SystemExit):
         main(["limits", "show", str(file), "ada@shop.example"])
-    assert capsys.readouterr().err.endswith("Try 'mailflows limits --help'.\n")
+    assert capsys.readouterr().err.endswith("Try 'mailflows limits show --help'.\n")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import mailflows
-from mailflows.cli import main
+from mailflows.cli import _parser, main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMMANDS = (
-    "audit bounces check classify fix gate held limits lint list senders stats status suppress train webhook"
+    "audit bounces check classify fix forget gate held limits lint list resume senders stats status suppress "
+    "train webhook"
 ).split()
 PAGE = (Path(__file__).resolve().parents[2] / "docs/commands.md").read_text("utf-8")
 
@@ -64,6 +70,25 @@ def test_the_page_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     assert sorted(listed) == sorted(re.findall(r"^\| `(\w+) ", PAGE, re.MULTILINE))
 
 
+def _all(parser: argparse.ArgumentParser, names: tuple[str, ...] = ()) -> Iterator[tuple[str, list[str]]]:
+    """Yield each command line, and what its arguments without a dash are called."""
+    verbs = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
+    for one in verbs:
+        for name, below in one.choices.items():
+            yield from _all(below, (*names, name))
+    if not verbs:
+        yield " ".join(names), [str(one.metavar) for one in parser._actions if not one.option_strings]
+
+
+def test_the_file_comes_first_in_every_command() -> None:
+    """Command, verb, file, and then what it is about: nobody looks up the order for each of them."""
+    lines = dict(_all(_parser()))
+    assert lines["held show"] == ["FLOWS.toml", "ID"]
+    files = {"FLOWS.toml", "FILE"}
+    places = {line: [names.index(one) for one in names if one in files] for line, names in lines.items()}
+    assert {line: found for line, found in places.items() if found not in ([], [0])} == {}
+
+
 @pytest.mark.parametrize("options", [[], ["--explain"], ["--json"]])
 def test_a_file_name_cannot_drive_the_terminal(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -87,7 +112,8 @@ def test_what_is_not_done_is_2(
     gone = str(tmp_path / "gone")
     lines = (
         ["classify", gone], ["lint", gone], ["fix", gone], ["list", gone], ["bounces", gone], ["audit", gone],
-        ["gate", "examples/flows/flows.toml", gone], ["held", gone], ["status", gone],
+        ["gate", "examples/flows/flows.toml", gone], ["held", "list", gone], ["status", gone],
+        ["resume", gone, "marketing"],
         ["limits", "list", gone], ["webhook", "brevo", gone],
         ["senders", "list", gone], ["suppress", "list", gone],
     )  # fmt: skip

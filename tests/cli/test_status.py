@@ -22,7 +22,7 @@ def test_a_stopped_form_is_shown_and_closed(tmp_path: Path, capsys: pytest.Captu
     reputation.open("transactional", scope="form:signup", seconds=600)
     assert main(["status", str(file)]) == 1
     assert "transactional by form signup: open" in capsys.readouterr().out
-    assert main(["status", str(file), "close", "transactional", "--scope", "form:signup"]) == 0
+    assert main(["resume", str(file), "transactional", "--scope", "form:signup"]) == 0
     assert main(["status", str(file)]) == 0
     shown = capsys.readouterr().out
     assert "no breaker is open, and nothing is waiting" in shown
@@ -36,7 +36,7 @@ def test_the_mail_to_a_provider_goes_on(tmp_path: Path, capsys: pytest.CaptureFi
     reputation = Gate.from_toml(file).reputation
     assert reputation is not None
     reputation.open("marketing", provider="google", seconds=600)
-    assert main(["status", str(file), "close", "marketing", "--provider", "gogle"]) == 2
+    assert main(["resume", str(file), "marketing", "--provider", "gogle"]) == 2
     assert "did you mean google?" in capsys.readouterr().err
-    assert main(["status", str(file), "close", "marketing", "--provider", "Gmail"]) == 0
+    assert main(["resume", str(file), "marketing", "--provider", "Gmail"]) == 0
     assert main(["status", str(file)]) == 0

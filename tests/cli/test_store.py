@@ -172,7 +172,7 @@ LOOKS = [
     ("status", "{}"),
     ("limits", "list", "{}"),
     ("limits", "show", "{}", "--to", ADA),
-    ("held", "{}"),
+    ("held", "list", "{}"),
     ("senders", "list", "{}"),
     ("suppress", "list", "{}"),
     ("suppress", "show", "{}", ADA),

@@ -22,6 +22,7 @@ from mailflows.cli import (
     held,
     limits,
     lint,
+    resume,
     senders,
     stats,
     status,
@@ -154,6 +155,7 @@ def _parser() -> _Parser:
         limits,
         senders,
         status,
+        resume,
         suppress,
         forget,
     ):

@@ -27,10 +27,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "yours to erase: they are kept under your own IDs.",
         epilog=STATUS,
     )
+    command.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")
     command.add_argument("address", metavar="ADDRESS", help="the address, in any spelling; or an account")
-    command.add_argument(
-        "--in", dest="file", required=True, metavar="FLOWS.toml", help="the file of the gate"
-    )
     command.add_argument("--json", action="store_true", help="write JSON")
     command.set_defaults(run=_run)
 

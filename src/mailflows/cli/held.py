@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 from mailflows._result import number_of
 from mailflows.cli._store import store_to_look_at
@@ -11,12 +12,15 @@ from mailflows.flow import Flow
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from mailflows.flows._file import SettingsFile
     from mailflows.held import HeldMail
     from mailflows.held._held import HeldMessage
 
 __all__ = ["add_command"]
+
+Verb: TypeAlias = "Callable[[HeldMail, SettingsFile, argparse.Namespace], int]"
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,39 +31,45 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         description="List the messages that wait for manual review, one per line, or decide about one.",
         epilog=STATUS,
     )
-    held.add_argument("file", metavar="FLOWS.toml", help="the file of the gate that holds them")
-    held.add_argument("action", nargs="?", choices=("list", *_ACTIONS), default="list")
-    held.add_argument(
-        "id", nargs="?", metavar="ID", help="the ID of the message, the first word of its line in the list"
-    )
-    held.add_argument("--flow", choices=list(Flow), help="release: the flow to send it through")
-    held.add_argument("--all", action="store_true", help="list: also released and dropped messages")
-    held.add_argument("--json", action="store_true", help="list: write one JSON object per line")
-    held.set_defaults(run=_run)
+    verbs = held.add_subparsers(required=True, metavar="VERB")
+    listing = _verb(verbs, "list", _list, "list what is held, one message per line")
+    listing.add_argument("--all", action="store_true", help="also released and dropped messages")
+    listing.add_argument("--json", action="store_true", help="write one JSON object per line")
+    for name, run, text in (
+        ("show", _show, "show a message"),
+        ("release", _release, "let a message be sent"),
+        ("drop", _drop, "refuse a message for good"),
+    ):
+        verb = _verb(verbs, name, run, text)
+        verb.add_argument("id", metavar="ID", help="the first word of its line in the list")
+        if name == "release":
+            verb.add_argument("--flow", choices=list(Flow), help="the flow to send it through")
 
 
-def _run(options: argparse.Namespace) -> int:
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: Verb, text: str
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=text)
+    verb.add_argument("file", metavar="FLOWS.toml", help="the file of the gate that holds them")
+    verb.set_defaults(run=partial(_run, run, is_looked_at=name in {"list", "show"}))
+    return verb
+
+
+def _run(verb: Verb, options: argparse.Namespace, *, is_looked_at: bool) -> int:
     from mailflows.gate._place import missing_from_file, store_from_file  # noqa: PLC0415
     from mailflows.held import HeldMail  # noqa: PLC0415
 
     file = settings_of(options.file)
     if file is None:
         return 2
-    is_looked_at = options.action in {"list", "show"}
     held = HeldMail(store_to_look_at(file) if is_looked_at else store_from_file(file))
     if not held.is_lasting and missing_from_file(file) is None:
         complain(f'{file.path}: it names no store; write store = "state.db" in [gate]')
         return 2
-    if options.action == "list":
-        _list(held, options)
-        return 0
-    if options.id is None:
-        complain(f"held FLOWS.toml {options.action} needs the ID of a message")
-        return 2
-    return _ACTIONS[options.action](held, file, options)
+    return verb(held, file, options)
 
 
-def _list(held: HeldMail, options: argparse.Namespace) -> None:
+def _list(held: HeldMail, _file: SettingsFile, options: argparse.Namespace) -> int:
     found = held.list(every=options.all)
     for one in found:
         if options.json:
@@ -68,6 +78,7 @@ def _list(held: HeldMail, options: argparse.Namespace) -> None:
             say(one)
     if not found and not options.json:
         complain("no message is held")  # on standard error: a line of the list is a message
+    return 0
 
 
 def _show(held: HeldMail, _file: SettingsFile, options: argparse.Namespace) -> int:
@@ -107,6 +118,3 @@ def _drop(held: HeldMail, _file: SettingsFile, options: argparse.Namespace) -> i
     one = held.drop(options.id)
     say(f"{one.id} is dropped; the sender's next attempt will be refused")
     return 0
-
-
-_ACTIONS = {"show": _show, "release": _release, "drop": _drop}

@@ -43,15 +43,24 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         description="List the limits of a gate, and show or reset the counters of a key.",
         epilog=STATUS,
     )
-    limits.add_argument("action", choices=("list", "show", "reset"))
-    limits.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")
+    verbs = limits.add_subparsers(required=True, metavar="VERB")
+    for name, text in (
+        ("list", "list the limits"),
+        ("show", "show what remains for a key, such as --to ada@example.org"),
+        ("reset", "forget what a key has used"),
+    ):
+        verb = verbs.add_parser(name, help=text)
+        verb.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")
+        if name != "list":
+            _add_keys(verb)
+        verb.add_argument("--json", action="store_true", help="write JSON")
+        verb.set_defaults(run=_run, verb=name)
+
+
+def _add_keys(verb: argparse.ArgumentParser) -> None:
     for key, what in KEYS.items():
         names = [f"--{key}", *(["--recipient"] if key == "to" else [])]  # as a rule says it
-        limits.add_argument(
-            *names, metavar="VALUE", help=f"{what}, in plain text; it is hashed before the lookup"
-        )
-    limits.add_argument("--json", action="store_true", help="write JSON")
-    limits.set_defaults(run=_run)
+        verb.add_argument(*names, metavar="VALUE", help=f"{what}, in plain text: it is hashed here")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -62,15 +71,15 @@ def _run(options: argparse.Namespace) -> int:
     file = settings_of(options.file)
     if file is None:
         return 2
-    store = store_from_file(file) if options.action == "reset" else ReadOnlyStore(store_to_look_at(file))
+    store = store_from_file(file) if options.verb == "reset" else ReadOnlyStore(store_to_look_at(file))
     limiters = _limiters(parts_from_file(file, store).get("limiter"))
-    if options.action == "list":
+    if options.verb == "list":
         return _list(limiters, as_json=options.json)
     keys = {key: value for key in KEYS if (value := getattr(options, key)) is not None}
     if not keys:
-        complain(f"limits {options.action} needs one of --{', --'.join(KEYS)}")
+        complain(f"limits {options.verb} needs one of --{', --'.join(KEYS)}")
         return 2
-    return (_show if options.action == "show" else _reset)(limiters, keys, as_json=options.json)
+    return (_show if options.verb == "show" else _reset)(limiters, keys, as_json=options.json)
 
 
 def _limiters(found: Any) -> Mapping[str, Limiter]:  # noqa: ANN401 -- one limiter, or one for each flow
