@@ -60,7 +60,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _add_keys(verb: argparse.ArgumentParser) -> None:
     for key, what in KEYS.items():
         names = [f"--{key}", *(["--recipient"] if key == "to" else [])]  # as a rule says it
-        verb.add_argument(*names, metavar="VALUE", help=f"{what}, in plain text: it is hashed here")
+        verb.add_argument(
+            *names, metavar="VALUE", help=f"{what}, in plain text; it is hashed before the lookup"
+        )
 
 
 def _run(options: argparse.Namespace) -> int:
