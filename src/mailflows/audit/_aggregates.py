@@ -38,14 +38,14 @@ _WITH_GZIP_HEAD = 31  # by definition: zlib's window of 15 bits, and 16 for gzip
 
 @dataclass(frozen=True, slots=True)
 class DmarcRow(Result):
-    """What one receiver saw from one address.
+    """What one receiver saw from one IP address.
 
     Attributes:
-        receiver: Who reports, such as ``google.com``.
-        day: On which day its interval begins, in UTC.
-        domain: The domain of From.
-        ip: The IP address that sent.
-        count: Messages.
+        receiver: The reporting organisation, such as ``google.com``.
+        day: The day on which the report's interval begins, in UTC.
+        domain: The From domain.
+        ip: The sending IP address.
+        count: Number of messages.
         passed: Whether DMARC passed: SPF or DKIM, aligned.
     """
 
@@ -70,12 +70,12 @@ class DmarcRow(Result):
 
 @dataclass(frozen=True, slots=True)
 class DmarcReports(Result):
-    """The rows of many reports; the same report counts once.
+    """The rows of many reports; a report that occurs twice counts once.
 
     Attributes:
         rows: What the receivers saw.
-        reports: How many reports they are from.
-        unread: Files that are not reports, each with why.
+        reports: Number of reports that they come from.
+        unread: Files that are not reports, each with the reason.
     """
 
     rows: tuple[DmarcRow, ...]
@@ -83,7 +83,7 @@ class DmarcReports(Result):
     unread: tuple[str, ...] = ()
 
     def senders(self) -> dict[tuple[str, str, bool], int]:
-        """Return how many messages each address sent as each domain: (domain, ip, passed) → count."""
+        """Return how many messages each IP address sent as each domain: (domain, ip, passed) → count."""
         found: Counter[tuple[str, str, bool]] = Counter()
         for row in self.rows:
             found[row.domain, row.ip, row.passed] += row.count
@@ -112,8 +112,8 @@ class DmarcReports(Result):
 def read_reports(*paths: str | os.PathLike[str]) -> DmarcReports:
     """Read DMARC aggregate reports: XML, gzip, zip, the messages they came in, and folders of these.
 
-    What is not a report stands in `DmarcReports.unread`. Nothing is expanded or fetched that a report names:
-    one with a document type is refused.
+    Files that are not reports are listed in `DmarcReports.unread`. No entity is expanded and no URL is
+    fetched: a report with a document type is refused.
 
     Args:
         paths: Files and folders.

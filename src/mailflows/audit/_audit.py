@@ -44,13 +44,14 @@ def audit(  # noqa: PLR0913 -- what may be held against the flows
     """Look up what the flows have published, and say what is missing, weak or shared.
 
     Args:
-        flows: The flows, as they are declared.
+        flows: The declared flows.
         resolver: The resolver to query; the system's by default.
-        budget: Seconds of wall-clock time; what has no answer by then is "unanswered".
+        budget: Maximum number of seconds of wall-clock time; queries without an answer by then are
+            "unanswered".
         blocklists: DNS blocklists to query for the source IP addresses (RFC 5782), such as
             ``zen.spamhaus.org``; none by default, because most have terms of use.
-        samples: Messages as they were sent, signed: bytes, `Message` or paths. They are compared with what
-            is declared and published.
+        samples: Messages as they were sent, including signatures: bytes, `Message` or paths. They are
+            compared with what is declared and published.
         reports: DMARC aggregate reports, from `read_reports`: who sends as the flows' domains.
 
     Raises:

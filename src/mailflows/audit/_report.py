@@ -21,19 +21,19 @@ __all__ = ["AuditFinding", "AuditReport", "Severity", "finding"]
 
 @dataclass(frozen=True, slots=True)
 class AuditFinding(Result):
-    """One thing that an audit found.
+    """One issue that an audit found.
 
     Attributes:
         code: Stable name such as ``spf-missing``.
         severity: How serious it is.
-        flows: The flows that it concerns.
+        flows: The flows that it affects.
         sentence: What was found, for a reader.
-        evidence: What the DNS said, in the words of the records.
+        evidence: The DNS records or answers that it is based on.
         advice: What to do.
-        reference: Where it is written.
+        reference: The standard or page that says so.
         required_by: The receivers that require it, each with the month since when.
-        record: The record to publish, as a line of a zone file; empty where it depends on something that
-            the audit cannot know.
+        record: The record to publish, as a line of a zone file; empty if it depends on something the audit
+            cannot know.
     """
 
     code: str
@@ -124,7 +124,7 @@ class AuditReport(Result):
 
     @property
     def is_checked(self) -> bool:
-        """Whether the DNS answered every query; anything unanswered was not checked."""
+        """Whether the DNS answered every query; what depends on an unanswered one was not checked."""
         return "dns-unanswered" not in self.codes
 
     @property

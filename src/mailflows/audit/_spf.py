@@ -57,10 +57,10 @@ class SpfCheck:
 
     Attributes:
         result: One of the seven words of RFC 7208.
-        sentence: What decided.
-        explanation: What the domain's owner says about a failure (``exp=``); empty where nothing.
-        lookups: Terms that asked the DNS; more than 10 are a permanent error.
-        voids: Those without an answer; more than 2 are a permanent error.
+        sentence: The mechanism or error that decided, in words.
+        explanation: The domain owner's explanation of a failure (``exp=``); empty if there is none.
+        lookups: Number of terms that needed a DNS lookup; more than 10 are a permanent error.
+        voids: Number of void lookups, which found no records; more than 2 are a permanent error.
     """
 
     result: SpfResult
@@ -100,11 +100,11 @@ def check_host(
     """Evaluate SPF for one SMTP transaction (section 4).
 
     Args:
-        ip: Address of the client; one that maps IPv4 into IPv6 is taken as IPv4.
-        sender: MAIL FROM; for an empty one the name in *helo* is checked (section 2.4).
-        helo: What the client called itself in HELO or EHLO.
-        receiver: Name of the host that checks, for ``%{r}``.
-        clock: Returns the moment for ``%{t}`` in Unix seconds.
+        ip: IP address of the client; an IPv4-mapped IPv6 address counts as IPv4.
+        sender: MAIL FROM; if it is empty, the name in *helo* is checked (section 2.4).
+        helo: The name that the client gave in HELO or EHLO.
+        receiver: Name of the checking host, for ``%{r}``.
+        clock: Returns the current time for ``%{t}``, in Unix seconds.
 
     >>> from mailflows.testing import FakeDns
     >>> dns = FakeDns({"example.org": {"TXT": ["v=spf1 ip4:192.0.2.0/24 -all"]}})

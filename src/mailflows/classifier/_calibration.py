@@ -1,4 +1,4 @@
-"""The threshold that suits your own mail."""
+"""Calibration: the threshold that suits your own mail."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ FEWEST = 30
 
 @dataclass(frozen=True, slots=True)
 class Calibration(Result):
-    """A threshold, and what it gives on the messages it was found on.
+    """A threshold, and its results on the messages it was chosen on.
 
     Attributes:
-        threshold: The lowest confidence, in steps of a hundredth, from which enough answers are right.
+        threshold: The lowest confidence, in steps of 0.01, at which enough answers are right.
         coverage: Share of the messages at or above it.
-        right: Share of those that are right; below what was asked for where no threshold reaches it.
-        messages: How many messages were looked at.
+        right: Share of these that are right; lower than requested if no threshold reaches that.
+        messages: Number of messages used.
     """
 
     threshold: float

@@ -23,20 +23,19 @@ _TOLD = 3
 class Classification(Result):
     """Which flow a message belongs to, how sure that is, and why.
 
-    The reasons are worked out when they are first read, so that a run that only looks at the flow does
-    not pay for them.
+    The reasons are computed on first access, so that a run that only needs the flow does not pay for them.
 
     Attributes:
-        flow: The flow, or `None` where the confidence is below the threshold ("unsure").
-        likely: The most likely flow, also where that is not sure; `None` for what is not a message.
+        flow: The flow, or `None` if the confidence is below the threshold ("unsure").
+        likely: The most likely flow, even below the threshold; `None` if the input is not a message.
         confidence: Probability of the most likely flow, in [0, 1].
         probabilities: Probability per flow; they sum to 1.
-        score: What the weights of the reasons and `rest` add up to: the log odds of the most likely
-            flow against the mean of the three.
+        score: The sum of the weights of the reasons and `rest`: the log odds of the most likely flow against
+            the mean of the three.
         defects: What was wrong with the message itself.
-        language: Two letters, or empty where it is not known.
+        language: Two-letter language code, or empty if not known.
         threshold: The confidence that was needed for an answer.
-        model_version: Name of the model, and the beginning of its digest.
+        model_version: Name of the model, and the start of its digest.
     """
 
     flow: Flow | None
@@ -52,7 +51,7 @@ class Classification(Result):
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Those in favour of the likely flow, strongest first, then those against it."""
+        """The reasons in favour of the likely flow, strongest first, then those against it."""
         why = self._why
         if isinstance(why, tuple):
             return why
@@ -72,7 +71,7 @@ class Classification(Result):
 
     @property
     def machine_made(self) -> float:
-        """Probability, in [0, 1], that a tool or a server made the message, not a person by hand."""
+        """Probability, in [0, 1], that a tool or a server generated the message, rather than a person."""
         return 1.0 - self.probabilities[Flow.PROFESSIONAL]
 
     @property

@@ -42,13 +42,13 @@ _EVEN = dict.fromkeys(FLOWS, 1 / 3)
 
 @dataclass(frozen=True, slots=True)
 class CertainCase:
-    """Signals that settle the flow whatever else is seen.
+    """Signals that settle the flow regardless of all others.
 
     Attributes:
         code: Stable name, as in a reason.
         needs: All of these signals must be present.
-        flow: What it then is.
-        sentence: Why, for a reader.
+        flow: The flow in that case.
+        sentence: Why, for people.
     """
 
     code: str
@@ -68,7 +68,7 @@ CERTAIN = (
         "rule-automatic-reply",
         ("headers-auto-replied",),
         Flow.TRANSACTIONAL,
-        "Auto-Submitted says auto-replied: a server answered (RFC 3834 section 5)",
+        "Auto-Submitted is auto-replied: it is an automatic reply (RFC 3834 section 5)",
     ),
 )
 CERTAIN_CONFIDENCE = 0.99
@@ -112,7 +112,7 @@ class Classifier:
         """Load a model file that `mailflows.training.train` wrote.
 
         Raises:
-            ModelError: If it is not one, is damaged, or is of another schema.
+            ModelError: If it is not a model file, is damaged, or has a different schema version.
             OSError: If the file cannot be read.
         """
         return cls(Model.load(path), threshold=threshold)
@@ -129,16 +129,16 @@ class Classifier:
     def classify(self, source: Source, *, envelope: Envelope | None = None) -> Classification:
         """Tell which flow a message belongs to, with probabilities and reasons.
 
-        Whatever bytes come, the answer is a classification: what cannot be read as a message is
-        "unsure" with the defect as its reason.
+        Any bytes give a classification: input that cannot be parsed as a message is "unsure", with the defect
+        as its reason.
 
         Args:
             source: Bytes, text, a path, an open binary file, or an email message object.
-            envelope: Sender and recipients of the SMTP transaction, where they are known.
+            envelope: Sender and recipients of the SMTP transaction, if known.
 
         Raises:
-            MessageError: If a file cannot be opened, holds many messages (a folder, an mbox), or *source* is
-                of a type that is never a message.
+            MessageError: If a file cannot be opened, contains several messages (a folder, an mbox), or
+                *source* has a type that is never a message.
         """
         try:
             message = Message.read(source, envelope=envelope)
@@ -174,20 +174,20 @@ class Classifier:
     ) -> Iterator[Classification] | Any:
         """Classify many messages lazily and in order, one by one or in parallel chunks.
 
-        A source that cannot be read at all, such as a missing file, is "unsure" with its reason, and the
-        rest are still classified.
+        A source that cannot be read at all, such as a missing file, is "unsure" with the reason, and the
+        others are still classified.
 
         Args:
-            sources: Any iterable, also an endless one; or the path of an archive: an mbox, a Maildir, a
-                folder. For a pandas Series, such as a column of a DataFrame, a DataFrame with the same
-                index comes back, with flow, likely, confidence and one probability per flow.
-            n_jobs: Processes, as in joblib; -1 uses every core. Below some thousand messages one
-                process is faster. Under ``joblib.parallel_config(backend=…)`` any joblib backend
-                serves, a Dask cluster too.
-            progress: Show a progress bar (needs tqdm).
+            sources: Any iterable, even an endless one; or the path of an archive: an mbox, a Maildir, a
+                folder. For a pandas Series, such as a column of a DataFrame, the result is a DataFrame with
+                the same index, with flow, likely, confidence and one probability per flow.
+            n_jobs: Number of processes, as in joblib; -1 uses every core. Below a few thousand messages one
+                process is faster. Under ``joblib.parallel_config(backend=…)`` any joblib backend works,
+                including a Dask cluster.
+            progress: Whether to show a progress bar (requires tqdm).
 
         Raises:
-            MissingExtra: If *progress* is asked for and tqdm is not installed.
+            MissingExtra: If *progress* is true and tqdm is not installed.
             ConfigurationError: If *sources* is one message, or *n_jobs* is 0.
         """
         if isinstance(sources, str | bytes):
@@ -217,16 +217,17 @@ class Classifier:
     ) -> Calibration:
         """Return the lowest threshold at which this classifier is right often enough on your own mail.
 
-        Use mail that the model was not trained on, from several senders; ``Classifier(threshold=…)`` takes
-        what is found.
+        Use mail that the model was not trained on, from several senders, and pass the result to
+        ``Classifier(threshold=…)``.
 
         Args:
             messages: At least 30 messages.
             flows: The flow of each.
-            right: Share of the kept messages that must be right, in (0, 1].
+            right: Share of the classified messages that must be right, in (0, 1].
 
         Raises:
-            ConfigurationError: If there are too few messages, a flow is unknown, or *right* is out of range.
+            ConfigurationError: If there are too few messages, a flow is not valid, or *right* is out of
+                range.
         """
         if not 0 < right <= 1:
             msg = f"right must be a share in (0, 1], not {right!r}"
@@ -346,7 +347,7 @@ def _holds_many(path: os.PathLike[str]) -> MessageError:
 def classify(source: Source, *, envelope: Envelope | None = None) -> Classification:
     """Tell which flow a message belongs to, with the shipped model.
 
-    See `Classifier.classify`; a sender that classifies many messages may keep a `Classifier`.
+    See `Classifier.classify`. If you classify many messages, you may keep a `Classifier`.
 
     >>> classify(b"").flow is None
     True

@@ -54,13 +54,13 @@ class Model:
     """Weights of signals and words.
 
     Attributes:
-        start: Start value per flow.
+        start: Intercept per flow.
         signals: Signal → weight per flow.
         words: Marked word → weight per flow.
-        wording_share: Factor of the wording in the score.
+        wording_share: Weight of the wording in the score.
         temperature: Divisor of the logits, fitted on sources left out of training.
         threshold: Confidence below which a classification is "unsure".
-        about: Training data, metrics and digest, for reading.
+        about: Training data, metrics and digest, for information.
     """
 
     start: Weights
@@ -81,7 +81,7 @@ class Model:
 
     @property
     def version(self) -> str:
-        """The model's name and the start of its digest, as in every verdict."""
+        """The model's name and the start of its digest, as in every classification."""
         digest = self.about.get("digest") or json.loads(self.dumps())["digest"]
         return f"{self.about.get('name', 'own')} {digest[:12]}"
 
@@ -128,7 +128,7 @@ class Model:
 
     @classmethod
     def shipped(cls) -> Model:
-        """Load the model that comes with the library."""
+        """Load the model shipped with the library."""
         return cls.loads(_data.read("model.json"))
 
     @classmethod
@@ -136,7 +136,7 @@ class Model:
         """Load a model file.
 
         Raises:
-            ModelError: If it is not one, is damaged, or is of another schema.
+            ModelError: If it is not a model file, is damaged, or has a different schema version.
             OSError: If it cannot be read.
         """
         with open(path, "rb") as handle:  # noqa: PTH123 -- a str is allowed

@@ -112,8 +112,8 @@ class Prediction(Result):
         rate: Expected share, in [0, 1].
         low: Lower end of the 90 % interval.
         high: Upper end of the 90 % interval.
-        addresses: How many addresses would be mailed.
-        rows: How many rows the list has, with those that are empty or broken.
+        addresses: Number of addresses that would be mailed.
+        rows: Number of rows in the list, including empty and broken ones.
     """
 
     rate: float
@@ -310,12 +310,12 @@ class Policy:
     """One provider's rule.
 
     Attributes:
-        name: The provider.
+        name: The name of the provider.
         hard_bounce: Share of hard bounces at which it acts.
         rule: The rule in words.
-        source: Page that says so.
+        source: The page with the rule.
         date: When the page was read.
-        max_recipients: Largest mailing that is tolerated, or `None`.
+        max_recipients: Largest tolerated mailing, or `None` for no limit.
         ours: Whether the share is a convention of this library, because none is published.
     """
 
@@ -330,13 +330,13 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class PolicyVerdict(Result):
-    """What a policy means for a list.
+    """What a provider's policy means for a list.
 
     Attributes:
         policy: The rule.
-        advice: Go, sample first, or stop.
+        advice: Send, send a sample first, or stop.
         sample: How many addresses, drawn at random, to mail first; 0 unless the advice is to sample.
-        allowed: How many of them may bounce: with more, the list lies above the limit too often.
+        allowed: How many of these may bounce; with more, the list is probably above the limit.
         sentence: Why.
     """
 

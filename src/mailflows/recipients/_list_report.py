@@ -1,4 +1,4 @@
-"""What a list is worth: the counts, the prediction, what each policy means, and the rows themselves."""
+"""The report on a list: the counts, the prediction, what each policy means, and the rows themselves."""
 
 from __future__ import annotations
 
@@ -62,41 +62,43 @@ class ListReport(Result):
 
     Attributes:
         rows: Rows that were read.
-        addresses: Addresses that were judged; every count below is of these. A row may hold several.
-        bad_rows: Rows with nothing to check: empty, not text, a broken line. They are kept, and marked, in
-            `to_csv` and `to_pandas`.
-        bad_row_examples: The first thousand of them: line and what is wrong.
+        addresses: Number of addresses that were checked; the counts below are of these. A row may contain
+            several.
+        bad_rows: Rows with nothing to check: empty, not text, a broken line. They are included, and marked,
+            in `to_csv` and `to_pandas`.
+        bad_row_examples: The first thousand bad rows: line and problem.
         verdicts: Addresses by verdict.
-        reasons: Addresses by code of reason, the most frequent first.
+        reasons: Addresses by reason code, the most frequent first.
         traits: Addresses by trait, such as role accounts and disposable domains.
         states: Addresses by state of their domain.
         dead_domain_share: Share of addresses whose domain accepts no mail, in [0, 1].
         mistyped: Addresses that are probably mistyped: those with a suggestion.
-        typos: The first thousand of them: address and correction.
-        duplicates: Addresses that repeat a mailbox from further up.
-        domains: Different domains.
+        typos: The first thousand of these: address and suggestion.
+        duplicates: Addresses that repeat the mailbox of an earlier row.
+        domains: Number of distinct domains.
         worst_domains: Domains with the most undeliverable addresses.
         providers: Who receives the mail of the addresses: a large provider by its name (``google``), any
             other by the registered domain of its mail host.
-        known_bounces: Mailboxes that are known to bounce; they are not counted as mailed. People who
-            unsubscribed or complained did not bounce, and are not among them.
-        findings: What the list shows as a whole, such as numbered addresses, with what to do.
+        known_bounces: Number of mailboxes that are known to bounce; the prediction assumes that they are not
+            mailed. People who unsubscribed or complained did not bounce, and are not counted here.
+        findings: Patterns in the list as a whole, such as serially numbered addresses, and what to do.
         prediction: The expected hard-bounce rate with its 90 % interval.
         policies: What each known policy means for the list.
-        dns: Whether the DNS was asked.
-        resolver_trouble: What is wrong with the resolver; no address is undeliverable for its domain then.
-            Usually empty.
+        dns: Whether DNS checks were on.
+        resolver_trouble: What is wrong with the resolver; then no address is undeliverable because of its
+            domain. Usually empty.
         column: The column that was read, or `None` for a list without columns.
         column_share: Share of its first rows that hold an address.
         other_columns: Further columns that hold addresses.
-        do_not_mail: Rows that are left out because every mailbox in them is not to be mailed, by why. The
-            list itself says ``complained``, ``bounced``, ``unsubscribed``, ``blocked`` or ``no-consent`` (not
-            subscribed, or not confirmed), of a mailbox in any of its rows; ``suppressed`` is what the
-            suppression list alone says. `left_out` gives the same counts; the prediction is without them.
-        status_columns: The columns that say so: a status, a flag, the date of an unsubscription.
-        sources: The lists that the verdicts rest on, with their age.
+        do_not_mail: Rows that are left out because none of their mailboxes may be mailed, by reason. The
+            list's own status columns give ``complained``, ``bounced``, ``unsubscribed``, ``blocked`` or
+            ``no-consent`` (not subscribed, or not confirmed), which applies to a mailbox in all of its rows;
+            ``suppressed`` is for mailboxes only on the suppression list. `left_out` returns the same counts;
+            the prediction excludes these rows.
+        status_columns: The columns that these reasons come from: a status, a flag, an unsubscription date.
+        sources: The reference lists behind the verdicts, with their age.
         checked_at: When, in UTC.
-        digest: The same for the same addresses with the same verdicts in the same order.
+        digest: A hash that is the same for the same addresses with the same verdicts in the same order.
     """
 
     rows: int
@@ -132,7 +134,7 @@ class ListReport(Result):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of all columns of the list; empty for a list without."""
+        """Names of all columns of the list; empty for a list without columns."""
         return self.judged.columns
 
     @property
@@ -144,14 +146,14 @@ class ListReport(Result):
     def policy(self, provider: str) -> PolicyVerdict:
         """Return what the policy of a provider means for the list.
 
-        Of a provider that publishes no limit, the strictest that another one publishes is applied, and the
-        rule says so.
+        For a provider that publishes no limit, the strictest published limit of another provider is applied,
+        and the rule says so.
 
         Args:
             provider: Its name in any common spelling: ``brevo``, ``SES``, ``Sendinblue``, ``gmail``.
 
         Raises:
-            ConfigurationError: If there is no such provider; with the one that was probably meant.
+            ConfigurationError: If there is no such provider; the text suggests the one probably meant.
 
         Example:
             >>> from mailflows import check_list
@@ -178,7 +180,7 @@ class ListReport(Result):
         """Return one paragraph for whoever decides whether to send.
 
         It says what was checked, what is left out and why, what to expect of the list, and what to do next;
-        no address stands in it.
+        it contains no address.
 
         Example:
             >>> from mailflows import check_list
@@ -189,7 +191,7 @@ class ListReport(Result):
         return in_words(self, kept, dict(left_out.most_common()))
 
     def reports(self) -> Iterator[tuple[int, RecipientReport, int | None]]:
-        """Yield every address: its line, its report, and the line of the row that it duplicates."""
+        """Yield each address as (line, report, line of the row that it duplicates)."""
         for row in self.judged.rows():
             for report, first in zip(row.reports, row.firsts, strict=True):
                 yield row.line, report, first
@@ -200,15 +202,15 @@ class ListReport(Result):
         """Yield the rows that are safe to send to, each mailbox once.
 
         Args:
-            risky: Whether to keep risky addresses and those without an answer from the DNS, too. Without
-                the DNS, those with no issues found are kept in any case.
-            apply_suggestions: Whether to put what was probably meant in place of an address that is left out
-                otherwise, unless that mailbox stands in the list.
-            ignore_status: Whether to keep mailboxes that one of the `status_columns` says must not be
-                mailed; those on the suppression list stay out.
+            risky: Whether to keep risky addresses and those whose domain got no DNS answer, too. If DNS
+                checks are off, addresses with no issues are kept in any case.
+            apply_suggestions: Whether to replace an address that would be left out by the one that was
+                probably meant, unless that mailbox is already in the list.
+            ignore_status: Whether to keep mailboxes that must not be mailed according to `status_columns`;
+                those on the suppression list are still left out.
 
         Yields:
-            Addresses as text for a list without columns; else whole rows, a dictionary each, with the
+            Addresses as text for a list without columns; otherwise whole rows, each a dictionary with the
             address in its column.
         """
         for row, addresses, _ in self._cleaning(risky, apply_suggestions, ignore_status).rows():
@@ -218,11 +220,11 @@ class ListReport(Result):
     def left_out(
         self, *, risky: bool = False, apply_suggestions: bool = False, ignore_status: bool = False
     ) -> dict[str, int]:
-        """Return how many rows `clean` leaves out, by why; the arguments are those of `clean`.
+        """Return how many rows `clean` leaves out, by reason; the arguments are those of `clean`.
 
         Returns:
-            ``bad-row``, ``duplicate``, a verdict, or why a row is not to be mailed, as in `do_not_mail`; the
-            most frequent first. All other rows are kept.
+            ``bad-row``, ``duplicate``, a verdict, or a reason of `do_not_mail`, each with its count; the most
+            frequent first. All other rows are kept.
         """
         _, left_out = self._cleaning(risky, apply_suggestions, ignore_status).count()
         return dict(left_out.most_common())
@@ -248,13 +250,13 @@ class ListReport(Result):
 
         Args:
             column: A column of the list, such as the source or the year of a sign-up.
-            by_risk: Whether to divide by the reason that decides, such as ``typo`` or ``nxdomain``.
+            by_risk: Whether to divide by the decisive reason, such as ``typo`` or ``nxdomain``.
 
         Returns:
-            The parts, the largest first.
+            The segments, the largest first.
 
         Raises:
-            ConfigurationError: If there is no such column, or both are asked for.
+            ConfigurationError: If there is no such column, or both are given.
         """
         if column is not None and by_risk:
             msg = "segments can be by a column or by risk, not both"
@@ -271,15 +273,15 @@ class ListReport(Result):
     ) -> None:
         """Write every input row with all its columns and its verdict as CSV; bad rows are marked.
 
-        A file of CSV comes back as it was written: delimiter, encoding, quotes, line ends. Any other list
-        gets commas and UTF-8.
+        A CSV file keeps its delimiter, encoding, quotes and line endings. Any other list gets commas and
+        UTF-8.
 
         Args:
             path: File to write.
-            guard_formulas: Whether to put an apostrophe before a cell that a spreadsheet would take for a
+            guard_formulas: Whether to put an apostrophe before a cell that a spreadsheet would treat as a
                 formula.
-            delimiter: What to put between two cells instead, such as ``;``.
-            encoding: Encoding to write instead, such as ``utf-8-sig``, which Excel recognises by its mark.
+            delimiter: Another delimiter, such as ``;``.
+            encoding: Another encoding, such as ``utf-8-sig``, which Excel recognises by its byte order mark.
 
         Raises:
             ConfigurationError: If there is no such delimiter or encoding.
@@ -298,7 +300,7 @@ class ListReport(Result):
         delimiter: str | None = None,
         encoding: str | None = None,
     ) -> int:
-        """Write the rows of `clean`, with the columns that the list had, as CSV.
+        """Write the rows of `clean` as CSV, with all columns of the list.
 
         Args:
             path: File to write.
@@ -310,7 +312,7 @@ class ListReport(Result):
             encoding: As in `to_csv`.
 
         Returns:
-            How many rows were written; `left_out` says why the others were not.
+            The number of rows written; `left_out` explains why the others were not.
 
         Raises:
             ConfigurationError: If there is no such delimiter or encoding.
@@ -321,7 +323,7 @@ class ListReport(Result):
         return write_rows(self.columns or ("email",), cells, path, dialect, guard_formulas=guard_formulas)
 
     def to_pandas(self) -> Any:  # noqa: ANN401 -- pandas is optional
-        """Return a data frame of every input row with its verdict, one row each, with the index it had.
+        """Return a data frame with one row for every input row and its verdict, with the original index.
 
         Raises:
             MissingExtra: If pandas is not installed.
@@ -329,7 +331,7 @@ class ListReport(Result):
         return to_data_frame(self.judged)
 
     def plot(self, ax: Any = None, *, dark: bool = False) -> Any:  # noqa: ANN401 -- matplotlib is optional
-        """Draw the predicted rate beside the limits of the policies.
+        """Plot the predicted rate against the limits of the policies.
 
         Args:
             ax: Axes to draw on; new ones by default.
@@ -341,7 +343,7 @@ class ListReport(Result):
         return draw(self.policies, self.prediction, ax, addresses=self.addresses, dark=dark)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the report with all its rows to one SQLite file, which holds the addresses in plain text.
+        """Save the report with all its rows to one SQLite file, which contains the addresses in plain text.
 
         Raises:
             FileExistsError: If the file exists.
@@ -350,7 +352,7 @@ class ListReport(Result):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ListReport:
-        """Read a report that was saved.
+        """Load a saved report.
 
         Raises:
             ConfigurationError: If the file is not a saved report.

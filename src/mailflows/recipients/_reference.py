@@ -29,13 +29,13 @@ _FILES = (
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """One list that verdicts rest on.
+    """One reference list behind the verdicts.
 
     Attributes:
         name: File or package.
-        entries: How many entries it has.
+        entries: Number of entries.
         version: Version of the package, or the date of the file.
-        date: When it was made or, for a package, put on this machine; `None` where that is not known.
+        date: When it was compiled or, for a package, installed; `None` if not known.
     """
 
     name: str

@@ -21,10 +21,10 @@ _UNDELIVERABLE_FIRST = tuple(reversed(Deliverability))
 
 @dataclass(frozen=True, slots=True)
 class Segment(Result):
-    """One part of a list.
+    """One segment of a list.
 
     Attributes:
-        name: The provider, the code of the decisive reason, or what stands in the column.
+        name: The provider, the code of the decisive reason, or the value in the column.
         addresses: Addresses in it.
         verdicts: How many of them by verdict.
     """

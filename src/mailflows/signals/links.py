@@ -119,7 +119,7 @@ SIGNALS = tuple(
         "links-images-share": "its links are images",
         "links-buttons": "it has buttons",
         "links-one-button": "it has exactly one button",
-        "links-in-text-only": "its links stand in plain text",
+        "links-in-text-only": "its links are in plain text",
     }.items()
 )
 

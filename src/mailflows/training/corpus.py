@@ -1,4 +1,4 @@
-"""Labelled messages from a folder, and the views in which a classifier meets them.
+"""Labelled messages from a folder, and the views in which a classifier sees them.
 
 A message before sending has few headers, a message in an archive many. Each example can be seen
 
@@ -64,11 +64,11 @@ class Example:
     Attributes:
         file: Path inside the corpus folder.
         label: The flow it belongs to.
-        source: The folder it stands in: messages of one source are left out together.
-        family: Sources that resemble each other; the source itself where nobody says more.
-        language: Two letters, as the manifest says, or empty.
+        source: The folder it is in: messages of one source are left out together.
+        family: A group of sources that resemble each other; by default the source itself.
+        language: Two-letter code from the manifest, or empty.
         message: The message as it was read.
-        weight: How much it counts in training; 1 unless the caller says otherwise.
+        weight: Its weight in training; by default 1.
     """
 
     file: str
@@ -89,12 +89,12 @@ def load_corpus(
     """Read ``label/source/*.eml`` below a folder, with its MANIFEST.tsv if there is one.
 
     Args:
-        folder: Holds one folder per flow.
+        folder: A folder with one subfolder per flow.
         families: Source → family, for sources that must be left out together.
         relabel: File → flow, to correct a label; `None` leaves the message out.
 
     Raises:
-        ConfigurationError: If there is no folder of a flow in it.
+        ConfigurationError: If it has no subfolder for any flow.
     """
     root = Path(folder)
     manifest = _manifest(root / "MANIFEST.tsv")

@@ -31,17 +31,18 @@ _SHIPPED = Recipe()
 class FlowClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """The shipped recipe as a scikit-learn estimator, for cross-validation, grid search and pipelines.
 
-    Messages are anything that `mailflows.classify` takes, in a list, an array or a column of a DataFrame. As
-    a transformer it gives the probabilities as columns, which ``set_output(transform="pandas")`` names.
+    Messages are anything that `mailflows.classify` accepts, in a list, an array or a column of a DataFrame.
+    As a transformer it returns the probabilities as columns, named with ``set_output(transform="pandas")``.
 
     Args:
         signal_strength: Inverse of the L2 penalty on signals.
         word_strength: The same for words.
-        word_share: Factor of the wording in the score.
-        vocabulary: Maximum number of words that are kept.
-        word_sources: Sources that must use a word before it is kept; messages, where no sources are given.
-        source_power: A source of n messages counts n to the power of 1 - this.
-        calibrated: Whether to fit temperature and threshold on sources left out, which takes ten more fits.
+        word_share: Weight of the wording in the score.
+        vocabulary: Maximum number of words in the vocabulary.
+        word_sources: Number of sources that must use a word before it enters the vocabulary; of messages, if
+            no sources are given.
+        source_power: A source of n messages gets the weight n ** (1 - source_power).
+        calibrated: Whether to fit temperature and threshold on held-out sources, which takes ten more fits.
 
     Attributes:
         classes_: The flows as words, in alphabetical order, as scikit-learn has them.
@@ -84,15 +85,15 @@ class FlowClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):  # type:
         *,
         sources: Iterable[str] | None = None,
     ) -> FlowClassifier:
-        """Learn from messages and the flow of each.
+        """Train on messages and the flow of each.
 
         Args:
-            messages: Anything that `mailflows.classify` takes.
+            messages: Anything that `mailflows.classify` accepts.
             flows: The flow of each.
-            sources: Who or what made each message; each message is a source of its own by default.
+            sources: Who or what generated each message; by default each message is its own source.
 
         Raises:
-            ConfigurationError: If the lengths differ, a flow is unknown, or a flow has no message.
+            ConfigurationError: If the lengths differ, a flow is not valid, or a flow has no messages.
             MessageError: If something is not a message.
         """
         examples = _examples(messages, flows, sources)

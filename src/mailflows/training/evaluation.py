@@ -1,4 +1,4 @@
-"""How good a classifier is: per view and language, calibrated or not, and how much it keeps."""
+"""Evaluation of a classifier: per view and language, with calibration and coverage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BINS = 10  # choice: as calibration is usually reported
 
 @dataclass(frozen=True, slots=True)
 class ViewMetrics(Result):
-    """Figures of one view, balanced by source.
+    """Metrics of one view, balanced by source.
 
     Attributes:
         macro_f1: Mean F1 of the three flows, in [0, 1].
@@ -34,10 +34,10 @@ class ViewMetrics(Result):
         recall: Per flow.
         calibration_error: Expected calibration error (ECE) over ten bins of equal weight, in [0, 1].
         coverage: Share of messages above the threshold.
-        kept_accuracy: Share of those that are right.
-        kept_confusion: Share of those where marketing and transactional are exchanged.
-        confusion: Counts: rows are true flows, columns answers.
-        messages: How many were judged.
+        kept_accuracy: Share of these that are right.
+        kept_confusion: Share of these in which marketing and transactional are confused.
+        confusion: Counts: rows are true flows, columns predicted ones.
+        messages: Number of messages evaluated.
     """
 
     macro_f1: float
@@ -60,12 +60,12 @@ class Evaluation(Result):
     """The result of an evaluation.
 
     Attributes:
-        views: Figures per view.
+        views: Metrics per view.
         languages: Language → macro-F1 per view and number of messages.
-        temperature: Fitted on the left-out logits.
-        threshold: Chosen on them.
-        groups: How many groups were left out.
-        errors: (file, true flow, answer, confidence) of every wrong answer in the first view.
+        temperature: The temperature fitted on the held-out logits.
+        threshold: The threshold chosen on them.
+        groups: Number of groups that were held out.
+        errors: (file, true flow, predicted flow, confidence) of every error in the first view.
     """
 
     views: dict[str, ViewMetrics]
@@ -119,11 +119,11 @@ def evaluate(
     """Evaluate the recipe on messages whose group was left out of training.
 
     Args:
-        examples: The judged messages.
-        groups: One name per example: what is left out together; the source by default. Give
+        examples: The messages to evaluate on.
+        groups: One group name per example; each group is held out as a whole. By default the source; pass
             languages or families for a harder test.
-        extra: Messages that are only learned from.
-        recipe: Settings of the training.
+        extra: Messages used only for training.
+        recipe: Training settings.
         n_jobs: Processes.
 
     Raises:

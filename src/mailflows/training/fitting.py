@@ -38,10 +38,10 @@ class Recipe:
         signal_strength: Inverse of the L2 penalty (scikit-learn's C) on signals; small, because a
             signal that helps in one source misleads in another.
         word_strength: The same for words.
-        word_share: Factor of the wording in the score.
-        vocabulary: Maximum number of words that are kept, those of most sources first.
-        word_sources: Sources that must use a word before it is kept.
-        source_power: A source of n messages counts n to the power of 1 - this.
+        word_share: Weight of the wording in the score.
+        vocabulary: Maximum number of words in the vocabulary, those used by most sources first.
+        word_sources: Number of sources that must use a word before it enters the vocabulary.
+        source_power: A source of n messages gets the weight n ** (1 - source_power).
     """
 
     signal_strength: float = 0.3

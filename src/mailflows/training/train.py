@@ -30,15 +30,15 @@ def train(
 ) -> Trained:
     """Train a model on labelled messages.
 
-    Temperature and threshold are fitted on sources left out of training, so a confidence of 0.9
-    means nine in ten on mail of a sender that was never seen.
+    Temperature and threshold are fitted on sources held out of training, so that a confidence of 0.9 means
+    nine right answers in ten on mail from unseen senders.
 
     Args:
         examples: From `mailflows.training.load_corpus`; at least two sources per flow.
-        extra: Messages to learn from at their own weight that are never judged, such as templates.
+        extra: Messages used only for training, at their own weight, such as templates.
         recipe: Settings; the defaults are those of the shipped model.
         n_jobs: Processes for measuring and for the folds.
-        about: Anything to keep in the model file.
+        about: Any information to store in the model file.
 
     Raises:
         ConfigurationError: If a flow has no message, or there are fewer than two sources.

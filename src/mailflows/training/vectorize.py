@@ -58,11 +58,11 @@ def word_matrix(rows: Sequence[Iterable[str]], vocabulary: Sequence[str]) -> spa
 class SignalVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """A scikit-learn transformer: messages → their named signals.
 
-    It learns nothing, so it can stand first in any pipeline.
+    It learns nothing, so it can come first in any pipeline.
 
     Args:
-        families: Families to keep, such as ``("links", "layout")``; all by default.
-        sparse_output: Whether the matrix is sparse; ``set_output(transform="pandas")`` needs a dense one.
+        families: Families of signals to keep, such as ``("links", "layout")``; by default all.
+        sparse_output: Whether the matrix is sparse; ``set_output(transform="pandas")`` requires a dense one.
 
     Attributes:
         feature_names_: Names of the columns.
