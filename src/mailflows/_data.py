@@ -26,7 +26,7 @@ def names(folder: str) -> tuple[str, ...]:
 
 @cache
 def read_sections(path: str) -> dict[str, tuple[str, ...]]:
-    """Return the entries of a file by section; those before any section stand under ``""``."""
+    """Return the entries of a file by section; those before any section are under ``""``."""
     sections: dict[str, list[str]] = {}
     current = sections.setdefault("", [])
     for raw in read(path).splitlines():

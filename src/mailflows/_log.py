@@ -13,7 +13,7 @@ _LONGEST = 500
 
 
 def loggable(text: str) -> str:
-    r"""Return a text as it may stand in a log: on one line, without control characters and local parts.
+    r"""Return a text as it may be logged: on one line, without control characters and local parts.
 
     >>> loggable("no such user: ada@example.org\r\nroot: login")
     'no such user: …@example.org\ufffd\ufffdroot: login'

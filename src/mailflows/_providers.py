@@ -1,6 +1,6 @@
 """Mailbox providers: who receives the mail of a domain, and who offers free mailboxes; one table for all.
 
-The large ones stand in ``data/providers.toml``; thousands of small ones that give free mailboxes, of which
+The large ones are in ``data/providers.toml``; thousands of small ones that give free mailboxes, of which
 no more is known, in ``data/free-mail.txt``.
 """
 
@@ -38,7 +38,7 @@ class Provider:
         name: A name of the table (``google``, ``yahoo``, …), else the domain that owns the mail hosts.
         rate: Messages per second to begin with.
         connections: Connections at once.
-        is_known: Whether it stands in the table.
+        is_known: Whether it is in the table.
         is_free: Whether it is a free mailbox provider, or one for the subscribers of a network.
     """
 

@@ -343,7 +343,7 @@ class Bar:
 
 
 Cell = str | Bar | float | int | None
-"""What may stand in a row."""
+"""What a row may contain."""
 
 Table = tuple[str, "Sequence[str]", "Sequence[Sequence[Cell]]"]
 """Title, header and rows."""
@@ -394,7 +394,7 @@ def to_text(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
 
 
 def heading(text: str) -> str:
-    """Set a line that stands above several tables."""
+    """Return a heading above several tables."""
     return f"<p style='margin:.4em 0'><strong>{escape(printable(text))}</strong></p>"
 
 

@@ -16,7 +16,7 @@ LANGUAGES = ("en", "cs", "da", "de", "es", "fr", "it", "ja", "nl", "pl", "pt", "
 """Languages of the sentences that a visitor of a form sees."""
 
 _UNITS = (("day", 86_400, 36 * 3600), ("hour", 3600, 90 * 60), ("minute", 60, 0))
-"""Unit, its seconds, and from how many on it is used. choice: up to 90 minutes are told in minutes."""
+"""Unit, its seconds, and from how many seconds it is used. choice: up to 90 minutes are given in minutes."""
 
 _MOST_RANGES = 30
 """Ranges of an Accept-Language field that are read. bound: browsers send a handful."""

@@ -14,7 +14,7 @@ __all__ = ["Flow"]
 class Flow(StrEnum):
     """One of the three kinds of mail, each with its own treatment and reputation.
 
-    A flow is a string, so that it can stand in JSON, a log line or a configuration file:
+    A flow is a string, so it can be used in JSON, a log line or a configuration file:
 
     >>> Flow.MARKETING == "marketing"
     True

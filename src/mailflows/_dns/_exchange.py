@@ -1,7 +1,7 @@
 """Which question goes out when: windows, pace, timeouts and second attempts, without a socket.
 
-The exchange is told the time and what came in; it says what to send. The drivers in ``_resolver.py`` move
-the bytes. It keeps to a rate ceiling, and slows down when answers go missing: a resolver that drops
+The exchange gets the time and the packets received, and returns what to send. The drivers in ``_resolver.py``
+move the bytes. It keeps to a rate ceiling, and slows down when answers go missing: a resolver that drops
 what is too much for it must not make good domains look silent. What failed is asked again at the end.
 """
 

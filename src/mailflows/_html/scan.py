@@ -270,7 +270,7 @@ def _without_hidden(source: str, lower: str) -> tuple[str, str]:
 
 
 def _in_svg(lower: str, position: int) -> bool:
-    """Say whether a place stands in SVG or MathML, where names that hide in HTML hide nothing."""
+    """Return whether a place stands in SVG or MathML, where names that hide in HTML hide nothing."""
     first = max(0, position - _NEAR)
     before = max(lower.rfind("<svg", first, position), lower.rfind("<math", first, position))
     ends = (lower.rfind(name, before, position) for name in ("</svg", "</math"))

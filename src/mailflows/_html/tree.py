@@ -1,4 +1,4 @@
-"""HTML source → a tree whose every element knows where it stands in the source.
+"""HTML source → a tree whose every element knows where it is in the source.
 
 The places are what a finding points at and what a repair edits; parsers that build a browser's tree
 forget them. Tags are read as the HTML Living Standard does (section 13.2.5), with the closing rules that
@@ -74,7 +74,7 @@ _NONE: dict[str, str] = {}
 
 @dataclass(slots=True, eq=False)
 class Attribute:
-    """An attribute, unescaped, and where it and its raw value stand in the source."""
+    """An attribute, unescaped, and where it and its raw value are in the source."""
 
     value: str
     start: int
@@ -83,13 +83,13 @@ class Attribute:
     value_end: int
 
     def raw(self, source: str) -> str:
-        """Return the value as it stands in the source."""
+        """Return the value as written in the source."""
         return source[self.value_start : self.value_end]
 
 
 @dataclass(slots=True, eq=False)
 class Text:
-    """A run of text as it stands in the source, character references included."""
+    """A run of text as written in the source, character references included."""
 
     parent: Element
     start: int
@@ -326,7 +326,7 @@ class _Builder:
         return inner
 
     def in_svg(self, element: Element) -> bool:
-        """Say whether an element stands in foreign content, where '/>' closes it."""
+        """Return whether an element stands in foreign content, where '/>' closes it."""
         node: Element | None = element
         for _ in range(8):
             if node is None:

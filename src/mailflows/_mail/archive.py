@@ -45,7 +45,7 @@ def archived(path: Path, name: str = "") -> Iterator[tuple[str, bytes | Path | M
 
 
 def holds_many(path: Path) -> bool:
-    """Say whether a path is a folder, or an mbox with more than one message."""
+    """Return whether a path is a folder, or an mbox with more than one message."""
     if path.is_dir():
         return True
     try:
@@ -56,7 +56,7 @@ def holds_many(path: Path) -> bool:
 
 
 def starts_mbox(content: bytes) -> bool:
-    """Say whether content begins as an mbox does."""
+    """Return whether content begins as an mbox does."""
     return content.startswith(_MBOX)
 
 
@@ -68,7 +68,7 @@ def mbox_messages(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _is_message(path: Path) -> bool:
-    """Say whether a file of a folder is looked at: by its ending, or because a Maildir keeps it."""
+    """Return whether a file of a folder is looked at: by its ending, or because a Maildir keeps it."""
     return path.suffix.lower() in MESSAGE_ENDINGS or path.parent.name in _MAILDIR
 
 

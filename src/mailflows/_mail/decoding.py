@@ -118,7 +118,7 @@ def decode(raw: bytes, charset: str, *, is_cut: bool = False) -> tuple[str, str]
 
 
 def is_known(charset: str) -> bool:
-    """Say whether a name is a charset that can be read.
+    """Return whether a name is a charset that can be read.
 
     >>> is_known("Windows-1252"), is_known("punycode")
     (True, False)
@@ -356,7 +356,7 @@ def decode_base64(data: bytes) -> bytes:
 
 
 def has_inner_padding(data: bytes) -> bool:
-    """Say whether something follows the padding of base64."""
+    """Return whether something follows the padding of base64."""
     first = data.find(b"=")
     return first >= 0 and bool(data[first:].translate(None, _NOT_BASE64))
 

@@ -93,7 +93,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """A text of a message that a reader sees, and where it stands in the raw bytes.
+    """A text of a message that a reader sees, and where it is in the raw bytes.
 
     Attributes:
         content_type: ``text/plain`` or ``text/html``.
@@ -105,7 +105,7 @@ class TextPart:
         text: The decoded text, line endings as they are.
         is_regular: Whether writing the part anew gives the bytes that it has; always so unless it is base64
             with uneven lines.
-        is_signed: Whether it stands in a multipart/signed, so that an edit breaks the signature.
+        is_signed: Whether it is in a multipart/signed, so that an edit breaks the signature.
     """
 
     content_type: str
@@ -138,7 +138,7 @@ def editable(source: bytes) -> bytes:
 
 
 def is_signed(raw: bytes) -> bool:
-    """Say whether a message has a DKIM signature, which covers its body and its fields."""
+    """Return whether a message has a DKIM signature, which covers its body and its fields."""
     return any(name in _SIGNATURES for name, _, _ in fields(raw))
 
 

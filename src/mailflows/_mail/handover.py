@@ -48,7 +48,7 @@ def wire_form(message: object) -> bytes:
 
 
 def without_ours(raw: bytes) -> bytes:
-    r"""Return a message as it stands, without what its application says to the gate.
+    r"""Return an otherwise unchanged message without what its application says to the gate.
 
     >>> without_ours(b"X-Mailflows-Form: signup\nSubject: x\n\nX-Mailflows-Form: text\n")
     b'Subject: x\n\nX-Mailflows-Form: text\n'

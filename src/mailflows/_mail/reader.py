@@ -264,7 +264,7 @@ class Reader:
         return found, head.body
 
     def _once(self, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Keep the first of the fields that must stand once, as `structure.written` does."""
+        """Keep the first of the fields that may occur only once, as `structure.written` does."""
         places: dict[str, int] = {}
         kept: list[tuple[str, str]] = []
         for name, value in found:
@@ -368,12 +368,12 @@ def charset_of(leaf: Leaf) -> str:
 
 
 def is_attached(leaf: Leaf) -> bool:
-    """Say whether a part is kept as a file, whatever its type (RFC 2183 section 2.2)."""
+    """Return whether a part is kept as a file, whatever its type (RFC 2183 section 2.2)."""
     return parameters(leaf.headers.get("content-disposition", ""))[0] == "attachment"
 
 
 def is_text(kind: str) -> bool:
-    """Say whether a reader shows a type as text: unknown subtypes are plain (RFC 2046 section 4.1.4)."""
+    """Return whether a reader shows a type as text: unknown subtypes are plain (RFC 2046 section 4.1.4)."""
     return kind in PAGES or (kind.startswith("text/") and kind not in _NOT_TEXT)
 
 
@@ -385,6 +385,6 @@ def _with_newlines(text: str) -> str:
 
 
 def _looks_like_html(text: str) -> bool:
-    """Say whether a part that is declared as plain text is an HTML document."""
+    """Return whether a part that is declared as plain text is an HTML document."""
     start = text[:2000].lstrip()
     return start[:1] == "<" and ("<html" in start.lower() or "<body" in start.lower())

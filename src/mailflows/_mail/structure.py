@@ -58,10 +58,10 @@ ONCE = frozenset(
         "mime-version content-type content-transfer-encoding content-id content-description"
     ).split()
 )
-"""Fields that stand once at most (RFC 5322 section 3.6, RFC 2045 section 3)."""
+"""Fields that may occur at most once (RFC 5322 section 3.6, RFC 2045 section 3)."""
 
 LISTS = frozenset(("to", "cc", "bcc"))
-"""Fields whose values are joined where they stand more than once: nobody named there is lost."""
+"""Fields whose values are joined if they occur more than once: nobody named there is lost."""
 
 _STEP = 1024 * 1024
 """Bytes that are looked at in one call. bound: an event loop, and other threads, go on in between."""
@@ -132,7 +132,7 @@ class Head:
 
     @property
     def fields(self) -> list[Field]:
-        """The fields in order; of one that must stand once, each that is there."""
+        """The fields in order; of one that may occur only once, each that is there."""
         if self._fields is None:
             self._fields = _slowly(self.raw, self.start, self.body, []).fields
         return self._fields
@@ -178,7 +178,7 @@ def normal(raw: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _has_bare_cr(raw: bytes) -> bool:
-    """Say whether a CR stands without its LF."""
+    """Return whether a CR stands without its LF."""
     start = 0
     while start < len(raw):
         stop = start + _STEP
@@ -343,7 +343,7 @@ def _printed(name: str, value: str, data: bytes, note: Callable[[str], None]) ->
 
 
 def is_normal(raw: bytes, found: Head) -> bool:
-    """Say whether a header is as `written` would write it."""
+    """Return whether a header is as `written` would write it."""
     once = [name for name, *_ in found.fields if name in ONCE]
     if found.defects or len(once) > len(set(once)):
         return False
@@ -356,9 +356,9 @@ def is_normal(raw: bytes, found: Head) -> bool:
 
 
 def written(raw: bytes, found: Head, *, without: Collection[str] = ()) -> bytes:
-    r"""Return a message in its normal form: fields, a blank line, and the body as it stands.
+    r"""Return a message in its normal form: fields, a blank line, and the unchanged body.
 
-    Of fields that must stand once, the first stays; the addresses of To and Cc are joined. A control
+    Of fields that may occur only once, the first stays; the addresses of To and Cc are joined. A control
     character becomes a blank.
 
     >>> raw = b"\nTo: a@example.org\nno field\nSubject: x\n \nSubject: y\nTo: b@example.org\n\nHi\n"
@@ -372,7 +372,7 @@ def written(raw: bytes, found: Head, *, without: Collection[str] = ()) -> bytes:
 
     Raises:
         MessageError: If the header was not read whole, if a field contains a character that some
-            readers treat as a line ending, or if NUL stands in the body.
+            readers treat as a line ending, or if the body contains NUL.
     """
     if {"long-headers", "many-headers"} & set(found.defects):
         msg = "the header is longer than mailflows reads"
@@ -467,7 +467,7 @@ def _note_part(found: Head, note: Callable[[str], None]) -> None:
 
 
 def _is_shown(headers: dict[str, str]) -> bool:
-    """Say whether a message within a message is shown with it, as it stands."""
+    """Return whether a message within a message is shown with it, as it stands."""
     if parameters(headers.get("content-disposition", ""))[0] == "attachment":
         return False
     return parameters(headers.get("content-transfer-encoding", ""))[0] in _IDENTITY

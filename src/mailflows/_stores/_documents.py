@@ -93,7 +93,7 @@ class Outage:
         _forks.note(self)
 
     def _after_fork(self) -> None:
-        """Keep in a child what the log was told."""
+        """Keep what has been logged, in a child process."""
 
     def failed(self, problem: StoreError, what: str) -> None:
         """Note a failed call; *what* is `READING`, or whose writing it was."""
@@ -145,7 +145,7 @@ class Breaker:
 
     Args:
         name: What the log calls the store.
-        outage: What the log is told of it.
+        outage: What is logged about the store.
         timer: Returns monotonic seconds.
     """
 
@@ -191,7 +191,7 @@ class Breaker:
         _store_log.debug("%s: the next attempt is in %.0f s", self._name, length)
 
     def busy(self, problem: StoreError, *, what: str = "") -> None:
-        """Note a call for which the store had no time: the log is told, and everybody goes on asking."""
+        """Record a call that the store was too busy for: it is logged, and calls continue."""
         self._outage.failed(problem, what)
 
     def answered(self, *, what: str = "") -> None:
@@ -330,7 +330,7 @@ class DocumentKeeper:
         await self.aupdate(key, _nothing)
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float | None = None) -> bool:
-        """Change a document if it still is what it was, and say whether it was; it lasts by default.
+        """Change a document if it still is what it was, and return whether it was; it lasts by default.
 
         Raises:
             StoreError: If the store could not answer.

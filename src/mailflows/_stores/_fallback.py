@@ -30,7 +30,7 @@ processors runs (gunicorn advises 2 * processors + 1), together about the limit.
 
 # choice: the shortest Retry-After that HTTP can say (RFC 9110 section 10.2.3)
 BUSY_PAUSE = 1.0
-"""Seconds that a caller is told to wait where the store is well and busy."""
+"""Retry-After in seconds when the store works but is busy."""
 
 # bound: 10 MB
 REMEMBERED = 20_000

@@ -464,7 +464,7 @@ _SWAP = _Script("redis/swap.lua")
 
 
 def _running(script: _Script, keys: Sequence[str], arguments: Sequence[object]) -> _Talk:
-    """Run a script; a server that was restarted has forgotten it, and is told again."""
+    """Run a script, and load it again if a restarted server no longer has it."""
     rest = (len(keys), *keys, *arguments)
     try:
         return (yield ("EVALSHA", script.sha, *rest))

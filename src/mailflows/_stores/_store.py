@@ -28,7 +28,7 @@ Place = TypeVar("Place")
 
 Charge: TypeAlias = "tuple[Meter, str, int | tuple[str, ...]]"
 """A meter, the key it counts for, and what to take: units, or the values that a distinct meter is to see.
-No meter and key stand twice in one decision."""
+No pair of meter and key occurs twice in one decision."""
 
 
 class Documents(Protocol):
@@ -122,7 +122,7 @@ class Outcome:
         return self.at is not None or self.wait <= 0.0
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Take along what is told of the states, not the states."""
+        """Pickle the readings, not the states."""
         known = self.readings()
         kept = (list(self.charges), self.now, self.wait, (), self.at, self.lease, known, self.is_busy)
         return _outcome_again, (kept, self.is_settled)

@@ -111,7 +111,7 @@ def judge(
 
 
 def _misplaced(route: FlowRoute) -> Iterator[AuditFinding]:
-    """Say where a provider does not take the mail of a flow at all."""
+    """Yield a finding where a provider does not accept the mail of a flow at all."""
     esp = esp_named(route.esp) if route.esp else None
     if esp and esp.takes and str(route.flow) not in esp.takes:
         words = {"flow": route.flow, "takes": " and ".join(esp.takes), "source": esp.takes_source}
@@ -205,7 +205,7 @@ def _keys(facts: RouteFacts) -> dict[str, bytes]:
 
 
 def _accounts(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:
-    """Say where both flows' records name one account with a provider."""
+    """Yield a finding where both flows' records name the same account at a provider."""
     mine, theirs = one.accounts, other.accounts
     for provider, account in sorted(mine.keys() & theirs.keys()):
         evidence = dict.fromkeys((mine[provider, account], theirs[provider, account]))
@@ -214,7 +214,7 @@ def _accounts(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:
 
 
 def _organisation(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:
-    """Say which flows are separate only by subdomains."""
+    """Yield a finding for flows that are separated only by subdomains."""
     shared = [organisation for organisation in _organisations(one) if organisation in _organisations(other)]
     for domain in shared:
         yield finding("shared-organisation", (one.route.flow, other.route.flow), domain=domain)

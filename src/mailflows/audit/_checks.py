@@ -162,7 +162,7 @@ def _spf_tree(facts: RouteFacts) -> Iterator[AuditFinding]:
 
 
 def _spf_reach(facts: RouteFacts) -> Iterator[AuditFinding]:
-    """Look at whom the record lets send."""
+    """Check how wide the record is."""
     spf, flows = facts.spf, (facts.route.flow,)
     wide = [network for network in spf.networks if network.prefixlen < _WIDEST[network.version]]
     if wide:
@@ -176,7 +176,7 @@ def _spf_reach(facts: RouteFacts) -> Iterator[AuditFinding]:
 
 
 def _sources(facts: RouteFacts) -> Iterator[AuditFinding]:
-    """Look whether the flow's own addresses may send; where the record is void, that was said."""
+    """Check whether SPF authorises the flow's own IP addresses; a broken record was reported above."""
     spf = facts.spf
     if len(spf.records) != 1 or spf.broken:
         return
@@ -263,7 +263,7 @@ def _domains(facts: RouteFacts) -> Iterator[AuditFinding]:
 
 
 def _takes_mail(records: tuple[str, ...]) -> bool:
-    """Say whether there is an MX, and not the null MX (RFC 7505)."""
+    """Return whether there is an MX other than the null MX (RFC 7505)."""
     return any(record.partition(" ")[2] not in {"", "."} for record in records)
 
 
@@ -293,7 +293,7 @@ def _dmarc(facts: RouteFacts, domain: str, found: Walk) -> Iterator[AuditFinding
 
 
 def _policy(facts: RouteFacts, domain: str, record: DmarcRecord) -> Iterator[AuditFinding]:
-    """Look at what a record asks for."""
+    """Check the policy of a DMARC record."""
     flows, tags = (facts.route.flow,), record.tags
     evidence = ("; ".join(f"{name}={content}" for name, content in tags.items()),)
 
@@ -322,7 +322,7 @@ def _policy(facts: RouteFacts, domain: str, record: DmarcRecord) -> Iterator[Aud
 
 
 def _writing(facts: RouteFacts, record: DmarcRecord) -> Iterator[AuditFinding]:
-    """Look at how a record is written."""
+    """Check the syntax of a DMARC record."""
     flows, tags, domain = (facts.route.flow,), record.tags, record.domain
     name, evidence = f"_dmarc.{domain}", (record.text,)
     if record.ignored:
@@ -372,7 +372,7 @@ def _may_take_mail(mx: Answer, *addresses: Answer) -> bool:
 
 
 def _mail_hosts(facts: RouteFacts) -> Iterator[AuditFinding]:
-    """Look at the hosts that take the answers and the bounces."""
+    """Check the hosts that receive replies and bounces."""
     route, flows = facts.route, (facts.route.flow,)
     for domain in dict.fromkeys((*route.domains, route.return_path)):
         hosts = mail_hosts(facts.answer(domain, "MX"))
@@ -388,7 +388,7 @@ def _mail_hosts(facts: RouteFacts) -> Iterator[AuditFinding]:
 
 
 def _listings(facts: RouteFacts) -> Iterator[AuditFinding]:
-    """Say which source addresses a block list names."""
+    """Yield a finding for each source IP address on a blocklist."""
     for (ip, zone), answers in facts.listings.items():
         yield finding("dns-blocklisted", (facts.route.flow,), ip=ip, zone=zone, evidence=answers)
 
@@ -481,7 +481,7 @@ def _is_documentation(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _unanswered(facts: RouteFacts) -> Iterator[AuditFinding]:
-    """Say what could not be looked at."""
+    """Yield a finding for queries without an answer."""
     open_names = [q.name for q, answer in facts.answers.items() if not answer.is_final]
     open_names += facts.spf.unanswered
     if open_names:

@@ -20,7 +20,7 @@ class DkimKey:
 
     Attributes:
         problem: What is wrong with the record; empty for a key that can be used.
-        kind: ``rsa``, ``ed25519`` or what else stands in ``k=``.
+        kind: ``rsa``, ``ed25519`` or any other value of ``k=``.
         bits: Length of the key; 0 where there is none.
         key: The bytes of the key; empty for one that was revoked.
         is_revoked: Whether ``p=`` is empty.
@@ -50,7 +50,7 @@ def read_tags(text: str) -> dict[str, str]:
 
 
 def read_key(text: str) -> DkimKey:
-    """Read a key record; what is wrong with it stands in the result.
+    """Read a key record; the result says what is wrong with it.
 
     >>> read_key("v=DKIM1; p=").is_revoked
     True

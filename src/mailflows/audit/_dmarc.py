@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["REMOVED", "DmarcRecord", "Walk", "walk", "walk_questions"]
 
 REMOVED = ("pct", "rf", "ri")
-"""Tags of RFC 7489 that RFC 9989 took away."""
+"""Tags of RFC 7489 that RFC 9989 removed."""
 
 POLICIES = ("none", "quarantine", "reject")
 _OPTIONS = r"(?!.*([01ds]).*\1)(?!.*0.*1|.*1.*0)[01ds](?:\s*:\s*[01ds])*"
@@ -44,7 +44,7 @@ class DmarcRecord:
     """A published policy.
 
     Attributes:
-        domain: Where it stands, without ``_dmarc``.
+        domain: Where it is published, without ``_dmarc``.
         tags: All tags, names in lower case.
         problem: What is wrong with it; empty where all is well.
         text: As it was published.
@@ -65,7 +65,7 @@ class DmarcRecord:
         return self.policy if domain == self.domain else self.tags.get("sp", self.policy).lower()
 
     def is_strict(self, what: str) -> bool:
-        """Say whether ``adkim`` or ``aspf`` wants the very same domain."""
+        """Return whether ``adkim`` or ``aspf`` wants the very same domain."""
         return self.tags.get(what, "r").lower() == "s"
 
     @property
@@ -181,7 +181,7 @@ def walk(domain: str, answers: Mapping[Question, Answer]) -> Walk:
 
 
 def _is_record(text: str) -> bool:
-    """Say whether a TXT record is one of DMARC: its first tag is exactly the version (section 4.8)."""
+    """Return whether a TXT record is one of DMARC: its first tag is exactly the version (section 4.8)."""
     name, _, content = text.partition(";")[0].partition("=")
     return name.rstrip() in {"v", "V"} and content.strip() == "DMARC1"
 

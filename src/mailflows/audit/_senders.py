@@ -25,7 +25,7 @@ BULK = 5_000
 bulk senders: "close to 5,000" (Gmail sender guidelines FAQ, 2024-02)."""
 
 _TOGETHER = {4: 24, 6: 48}
-"""Prefixes of addresses that are told in one finding: a provider's hosts stand side by side. Our choice."""
+"""Prefixes whose addresses share one finding, because a provider's hosts are neighbours. Our choice."""
 
 
 def sender_findings(known: Sequence[RouteFacts], reports: DmarcReports) -> Iterator[AuditFinding]:

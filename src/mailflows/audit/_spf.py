@@ -191,7 +191,7 @@ class _Evaluation:
                 raise _PermanentError(msg)
 
     def matches(self, mechanism: Mechanism, facts: Facts) -> _Talk[bool]:
-        """Say whether one mechanism matches (section 5)."""
+        """Return whether one mechanism matches (section 5)."""
         if mechanism.name == "all":
             return True
         if mechanism.network is not None:
@@ -202,7 +202,7 @@ class _Evaluation:
         return is_askable(target) and (yield from self.asks(mechanism, target, facts))
 
     def asks(self, mechanism: Mechanism, target: str, facts: Facts) -> _Talk[bool]:
-        """Say whether a mechanism that asks about addresses or names matches."""
+        """Return whether a mechanism that asks about addresses or names matches."""
         if mechanism.name == "exists":
             return bool((yield from self.ask(target, "A")))
         if mechanism.name == "ptr":
@@ -221,7 +221,7 @@ class _Evaluation:
         return expand_domain(written, facts)
 
     def include(self, target: str, facts: Facts) -> _Talk[bool]:
-        """Say whether an included record passes (section 5.2)."""
+        """Return whether an included record passes (section 5.2)."""
         result, _, _ = yield from self.domain(replace(facts, domain=target), explain=False)
         if result is SpfResult.NONE:
             msg = f"{target or 'an empty name'} is included but has no SPF record"
@@ -313,7 +313,7 @@ def _records(answer: Answer, name: str) -> tuple[str, ...]:
 
 
 def is_askable(name: str) -> bool:
-    """Say whether the DNS can be asked about a name: its labels, and its length.
+    """Return whether the DNS can be asked about a name: its labels, and its length.
 
     >>> is_askable("mail.example.org"), is_askable("a..example.org"), is_askable("")
     (True, False, False)

@@ -20,14 +20,14 @@ _UNRESERVED = "-._~"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What macros stand for.
+    """The values of macros.
 
     Attributes:
         ip: Address of the client.
         sender: Address of MAIL FROM, with a local part.
         helo: What the client called itself.
         domain: The domain whose record is evaluated.
-        name: Validated name of the client; asked for only where ``%{p}`` stands.
+        name: Validated name of the client; looked up only if ``%{p}`` occurs.
         receiver: Name of the host that checks.
         seconds: Seconds since 1970.
     """
@@ -60,7 +60,7 @@ class Facts:
 
 
 def needs_name(text: str) -> bool:
-    """Say whether the client's validated name is needed, which costs questions."""
+    """Return whether the client's validated name is needed, which costs questions."""
     return any((found[1] or "").lower() == "p" for found in MACRO.finditer(text))
 
 

@@ -36,7 +36,7 @@ class Expansion:
         broken: Domain → what is wrong with its record.
         unexpanded: Terms that depend on the message: macros, ``exists``, ``ptr``.
         unanswered: Domains about which the DNS did not answer.
-        ignored: Terms that no receiver looks at, because ``all`` stands before or beside them.
+        ignored: Terms that no receiver looks at, because of an ``all`` before them or in the same record.
         mail_hosts: Domain of an ``mx`` term → how many names its MX records hold.
     """
 
@@ -111,7 +111,7 @@ class _Walk:
                 if is_end:
                     self.found.last = mechanism.qualifier
                 self.found.ignored += record.ignored_terms
-                return  # what stands behind it is never looked at (RFC 7208 section 5.1)
+                return  # what follows it is never evaluated (RFC 7208 section 5.1)
             yield from self.mechanism(mechanism, path)
         yield from self.redirect(record, path, is_end=is_end)
 
@@ -142,7 +142,7 @@ class _Walk:
             yield from self.addresses(mechanism, target, path)
 
     def is_plain(self, domain: str, term: str) -> bool:
-        """Say whether a domain can be asked about without a message, and note it otherwise."""
+        """Return whether a domain can be asked about without a message, and note it otherwise."""
         if "%" in domain:
             self.found.unexpanded.append(term)
             return False

@@ -197,7 +197,7 @@ _READERS: dict[str, Callable[[str, str, str], Mechanism]] = {
 
 
 def require_macros(text: str, term: str, *, letters: frozenset[str] = _ALL_LETTERS) -> bool:
-    """Refuse a malformed macro string, and say whether it ends with a macro (section 7.1)."""
+    """Refuse a malformed macro string, and return whether it ends with a macro (section 7.1)."""
     position = 0
     found = None
     while position < len(text):

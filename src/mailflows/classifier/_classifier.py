@@ -383,7 +383,7 @@ def _probabilities(logits: Weights, case: CertainCase | None) -> dict[Flow, floa
 
 
 def _first_reasons(message: Message, case: CertainCase | None) -> tuple[Reason, ...]:
-    """Return the reasons that stand before those of the score."""
+    """Return the reasons that come before those of the score."""
     found = (reason(case.code, case.sentence, 0.0),) if case else ()
     if is_encrypted(message):
         said = "its content is encrypted: only the headers could be judged"

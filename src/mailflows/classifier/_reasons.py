@@ -48,7 +48,7 @@ class Evidence:
         texts: What its wording was found in.
         headers: Its headers, name and value.
         index: The number of the likely flow.
-        first: Reasons that stand before those of the score.
+        first: Reasons that come before those of the score.
     """
 
     model: Model
@@ -111,7 +111,7 @@ class Evidence:
         return ""
 
     def _concept(self, code: str, marked: Mapping[str, words.Marked]) -> tuple[str, tuple[str, ...]]:
-        """Return where a concept stands, and in which words."""
+        """Return where a concept occurs, and in which words."""
         concept = _CONCEPTS[code]
         found = {zone: words.passages_of([marked[zone]], concept, self.texts.language) for zone in _PLACES}
         zones = [zone for zone, passages in found.items() if passages] or ["body"]

@@ -55,7 +55,7 @@ _TOKEN = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")
 _URL = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+")
 _JOINED = frozenset((" ", "-", "'", "’"))
-"""What may stand between the words of a phrase."""
+"""What may be between the words of a phrase."""
 
 
 Weights: TypeAlias = tuple[float, float, float]
@@ -224,7 +224,7 @@ def _whole(text: str, start: int, end: int) -> str:
 
 
 def _is_slight(passage: str) -> bool:
-    """Say whether a passage is one short word, such as "there", which says little beside others."""
+    """Return whether a passage is one short word, such as "there", which says little beside others."""
     return passage.isalpha() and len(passage) < _SLIGHT and ord(passage[0]) < _FIRST_KANA
 
 

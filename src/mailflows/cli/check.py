@@ -42,7 +42,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def add_checker_options(command: argparse.ArgumentParser, *, default: Flow | None = None) -> None:
-    """Add what ``check`` and ``list`` are told about the DNS and the flow."""
+    """Add the options about DNS and flow that ``check`` and ``list`` share."""
     command.add_argument(
         "--no-dns", action="store_true", help="make no DNS queries: nothing leaves this machine"
     )

@@ -96,7 +96,7 @@ def _release(held: HeldMail, file: SettingsFile, options: argparse.Namespace) ->
 
 
 def _sent(held: HeldMail, file: SettingsFile, one: HeldMessage) -> int:
-    """Send a message whose sender was told that it was taken: nobody else does."""
+    """Send a message that was accepted from its sender, who will not retry it."""
     from mailflows.errors import Refused  # noqa: PLC0415 -- only for this command
     from mailflows.gate import Gate  # noqa: PLC0415
     from mailflows.integrations.smtplib import GateSMTP  # noqa: PLC0415

@@ -62,7 +62,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _unblock(options: argparse.Namespace) -> int:
-    """Let a sender go, and say how it stands."""
+    """Let a sender go, and return its status."""
     control = _control(options)
     before = control.check(options.sender)
     after = control.unblock(options.sender)

@@ -84,7 +84,7 @@ class Style:
 
     Attributes:
         color: Of the text.
-        ground: What it stands on, or `None` where that is a picture or cannot be told.
+        ground: The background, or `None` where that is a picture or cannot be told.
         size: Of the font, in pixels.
         is_bold: Whether it is bold.
         hidden: Why it is not seen, such as ``display:none``, or an empty string.
@@ -233,7 +233,7 @@ class Cascade:
         return style
 
     def _is_revealed(self, element: Element, values: dict[str, str]) -> bool:
-        """Say whether a reader can open what is hidden, as in an accordion."""
+        """Return whether a reader can open what is hidden, as in an accordion."""
         shown = _merged(self._revealing.of(element))
         return bool(shown) and not _hidden(element, values | shown)
 
@@ -246,7 +246,7 @@ class Cascade:
 
 
 def _decides(rule: _css.Rule) -> bool:
-    """Say whether a rule has anything to do with being seen on a wide, light screen."""
+    """Return whether a rule has anything to do with being seen on a wide, light screen."""
     if SEEN.isdisjoint(declaration.name for declaration in rule.declarations):
         return False
     return all(map(_applies, rule.conditions))
@@ -309,7 +309,7 @@ def _color_word(value: str) -> str:
 
 
 def _applies(condition: str) -> bool:
-    """Say whether an at-rule lets its rules apply on a wide, light screen."""
+    """Return whether an at-rule lets its rules apply on a wide, light screen."""
     if not condition.lower().startswith("@media"):
         return condition.lower().startswith(("@supports", "@layer"))
     return _media.applies(condition[6:])

@@ -162,7 +162,7 @@ def _is_understood(selectors: tuple[str, ...]) -> bool:
 
 
 def is_conditional(rule: _css.Rule) -> bool:
-    """Say whether a rule is for some screens only."""
+    """Return whether a rule is for some screens only."""
     conditions = [condition.lower() for condition in rule.conditions]
     media = [c for c in conditions if c.startswith(("@media", "@supports"))]
     return bool(media) and len(media) == len(conditions) and not _media.is_for_all(rule.conditions)
@@ -212,7 +212,7 @@ def _is_beaten(
     own: _css.Block,
     rivals: Iterable[tuple[tuple[int, tuple[int, int, int], int], _css.Declaration]],
 ) -> bool:
-    """Say whether an element's own style, or a rule for all screens, is stronger in anything that is set."""
+    """Return whether an element's own style, or a rule for all screens, is stronger for any property."""
     if any(not d.is_important and not sets.isdisjoint(_sets(d.name)) for d in own):
         return True
     return any(d.is_important or other > rank for other, d in rivals)

@@ -41,7 +41,7 @@ class Rule:
         selectors: As written, one for each comma.
         declarations: In order.
         conditions: The at-rules around it, outermost first, as in ``@media (max-width: 600px)``.
-        is_nested: Whether it stands inside another rule.
+        is_nested: Whether it is nested in another rule.
         places: Where in the sheet its block starts and ends; ``(0, 0)`` where others stand in it.
     """
 

@@ -79,7 +79,7 @@ def _domains(value: str) -> list[str]:
 
 
 def _is_date(value: str) -> bool:
-    """Say whether a date is one that may be sent; years of two digits, which may only be read, are not."""
+    """Return whether a date is one that may be sent; years of two digits, which may only be read, are not."""
     if not _DATE.match(_COMMENT.sub("", value).strip()):
         return False
     try:

@@ -55,7 +55,7 @@ def _descriptions(draft: Draft, images: list[Element]) -> Iterator[Note]:
 
 
 def _is_large(image: Element) -> bool:
-    """Say whether an image may be a page of its own; one without a size may."""
+    """Return whether an image may be a page of its own; one without a size may."""
     width, height = pixels(image, "width"), pixels(image, "height")
     return (width or 600) * (height or 400) >= _LARGE_AREA
 

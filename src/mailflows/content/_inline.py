@@ -71,7 +71,7 @@ def _changed(written: str, *layers: _Layer) -> str:
 
 
 def _counts(rule: _css.Rule) -> bool:
-    """Say whether a rule is written into elements, or may have to win over what is."""
+    """Return whether a rule is written into elements, or may have to win over what is."""
     return _media.is_for_all(rule.conditions) or is_conditional(rule)
 
 

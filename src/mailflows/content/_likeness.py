@@ -80,12 +80,12 @@ def _active(draft: Draft) -> Iterator[Note]:
 
 
 def is_active(element: Element) -> bool:
-    """Say whether an element of those names runs something; data for readers such as JSON-LD does not."""
+    """Return whether an element of those names runs something; data for readers such as JSON-LD does not."""
     return element.get("type").lower() not in {"application/ld+json", "application/json"}
 
 
 def is_handler(name: str) -> bool:
-    """Say whether an attribute runs something when the reader does something."""
+    """Return whether an attribute runs something when the reader does something."""
     return name.startswith("on") and name.isalpha()
 
 
@@ -102,7 +102,7 @@ def _words(draft: Draft) -> Iterator[Note]:
 
 
 def _is_link_only(draft: Draft) -> bool:
-    """Say whether nothing is left beside web addresses, in the text or behind it."""
+    """Return whether nothing is left beside web addresses, in the text or behind it."""
     rest, addresses = _URL.subn(" ", draft.text[:2000])
     return bool(addresses) and not any(c.isalnum() for c in rest) and not draft.page.images
 
@@ -130,7 +130,7 @@ def _flow(draft: Draft) -> Iterator[Note]:
 
 
 def _visible_recipients(draft: Draft) -> int:
-    """Count the addresses that all recipients see; none where a header stands twice."""
+    """Count the addresses that all recipients see; none if a header occurs twice."""
     if any(f"repeated-header:{name}" in draft.message.defects for name in ("to", "cc")):
         return 0
     values = [value for name in ("to", "cc") for value in draft.message.get_all(name)]
@@ -138,11 +138,11 @@ def _visible_recipients(draft: Draft) -> int:
 
 
 def _is_counter(source: str) -> bool:
-    """Say whether the address of a pixel carries an identity."""
+    """Return whether the address of a pixel carries an identity."""
     return is_web(source) and ("?" in source or max(map(len, source.split("/")), default=0) > 20)
 
 
 def _promotes(draft: Draft) -> bool:
-    """Say whether words of advertising stand in the body: an offer, and something beside it."""
+    """Return whether words of advertising stand in the body: an offer, and something beside it."""
     found = set(_PROMOTION).intersection(draft.concepts("body") | draft.concepts("link"))
     return "offer" in found and len(found) > 1

@@ -65,7 +65,7 @@ def target(href: str) -> Target:
 
 
 def is_web(href: str) -> bool:
-    """Say whether a link leads to a web page."""
+    """Return whether a link leads to a web page."""
     return href[:5].lower() in {"http:", "https"}
 
 
@@ -110,7 +110,7 @@ def _mismatch(link: Link, place: Target) -> str:
 
 
 def _is_domain(host: str) -> bool:
-    """Say whether a word without a scheme is meant as an address: "Node.js" is not."""
+    """Return whether a word without a scheme is meant as an address: "Node.js" is not."""
     return (
         host.lower().startswith("www.")
         or host.rpartition(".")[2].lower() in _data.read_sections("content/words.txt")["domains"]
@@ -156,7 +156,7 @@ def _decoded(label: str) -> str:
 
 
 def is_mixed(label: str) -> bool:
-    """Say whether a label mixes Latin letters with another alphabet, or is wholly of look-alikes."""
+    """Return whether a label mixes Latin letters with another alphabet, or is wholly of look-alikes."""
     scripts = {unicodedata.name(c, "?").partition(" ")[0] for c in label if c.isalpha()}
     return len(scripts & {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}) > 1
 

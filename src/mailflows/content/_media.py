@@ -20,7 +20,7 @@ _TYPES = frozenset(("all", "screen", ""))
 
 
 def applies(queries: str) -> bool:
-    """Say whether any of several queries holds on a wide, light screen.
+    """Return whether any of several queries holds on a wide, light screen.
 
     >>> applies("print, screen"), applies("only screen and (max-width: 480px)"), applies("handheld")
     (True, False, False)
@@ -29,12 +29,12 @@ def applies(queries: str) -> bool:
 
 
 def is_of_any_screen(queries: str) -> bool:
-    """Say whether queries hold on every screen, as ``all`` and ``only screen`` do."""
+    """Return whether queries hold on every screen, as ``all`` and ``only screen`` do."""
     return "(" not in queries and applies(queries)
 
 
 def is_for_all(conditions: tuple[str, ...]) -> bool:
-    """Say whether at-rules let their rules hold on every screen; a merge tag in one is not known."""
+    """Return whether at-rules let their rules hold on every screen; a merge tag in one is not known."""
     return all(
         condition.lower().startswith("@layer")
         or (condition.lower().startswith("@media") and is_of_any_screen(condition[6:]))
@@ -55,7 +55,7 @@ def _holds(query: str) -> bool:
 
 
 def _has(feature: str) -> bool | None:
-    """Say whether the screen has a feature, or return `None` where that cannot be told."""
+    """Return whether the screen has a feature, or return `None` where that cannot be told."""
     if width := _WIDTH.search(feature) or _RANGE.search(feature):
         is_least = width[1] in {"min", ">"}
         number = float(width[2]) if width[2].replace(".", "", 1).isdecimal() else 0.0

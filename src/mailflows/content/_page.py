@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mailflows.content._cascade import Style
 
 Template: TypeAlias = "str | bytes | bytearray | memoryview | os.PathLike[str] | BinaryIO"
-"""What a page is read from: its source, or the file that it stands in."""
+"""What a page is read from: its source, or the file that contains it."""
 
 __all__ = ["Link", "Page", "Run", "Template", "is_left_out", "is_spacer", "pixels", "too_much"]
 
@@ -30,7 +30,7 @@ class Run:
     Attributes:
         text: Unescaped, white space folded, without characters that show nothing; never empty.
         style: How it is drawn.
-        node: Where it stands.
+        node: Where it is.
     """
 
     text: str
@@ -54,7 +54,7 @@ class Link:
     Attributes:
         href: The target, unescaped.
         text: What is seen, alternative texts included.
-        element: Where it stands.
+        element: Where it is.
         is_seen: Whether it is shown at all.
     """
 
@@ -195,7 +195,7 @@ _MOST_TAGS, _MOST_VALUES, _MOST_LETTERS, _MOST_CSS, _MOST_BARE = 6_000, 30_000, 
 
 
 def is_left_out(element: Element) -> bool:
-    """Say whether an author asks inliners to leave an element, or a style sheet, alone."""
+    """Return whether an author asks inliners to leave an element, or a style sheet, alone."""
     values = element.values
     return "data-embed" in values or any(
         values[name].strip().lower() == "ignore" for name in _LEFT_OUT if name in values
@@ -206,7 +206,7 @@ _LEFT_OUT = ("data-premailer", "data-css-inline")
 
 
 def _is_css(style: Element) -> bool:
-    """Say whether browsers read a ``<style>``: without a type, or as CSS (HTML Living Standard, 4.2.6)."""
+    """Return whether browsers read a ``<style>``: without a type, or as CSS (HTML Living Standard, 4.2.6)."""
     return style.get("type").strip().lower() in {"", "text/css"}
 
 
@@ -232,7 +232,7 @@ _NEVER_TEXT = frozenset("head style script title template datalist".split())
 
 
 def _is_responsive(run: Run, responsive: frozenset[str]) -> bool:
-    """Say whether a media query may show what is hidden, or anything around it."""
+    """Return whether a media query may show what is hidden, or anything around it."""
     node: Element | None = run.node.parent
     for _ in range(30):
         if node is None:
@@ -260,6 +260,6 @@ def _number(text: str) -> float | None:
 
 
 def is_spacer(image: Element) -> bool:
-    """Say whether an image is only a spacer or a tracking pixel."""
+    """Return whether an image is only a spacer or a tracking pixel."""
     width, height = pixels(image, "width"), pixels(image, "height")
     return (width is not None and width <= 3) or (height is not None and height <= 3)

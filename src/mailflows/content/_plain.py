@@ -264,7 +264,7 @@ def _is_link(element: Element) -> bool:
 
 
 def _is_line(row: Element, page: Page) -> bool:
-    """Say whether a row is read on one line, as of an invoice: short cells, and nothing of several lines."""
+    """Return whether a row reads as one line, as in an invoice: short cells, none of several lines."""
     cells = [cell for cell in row.elements if cell.name in {"td", "th"}]
     if len(cells) < 2:
         return False

@@ -121,7 +121,7 @@ def _specificity(compounds: list[Compound]) -> tuple[int, int, int]:
 
 
 def matches(selector: Selector, element: Element, room: list[int]) -> bool:
-    """Say whether a selector matches an element that has its key.
+    """Return whether a selector matches an element that has its key.
 
     *room* holds how many elements may still be compared.
     """
@@ -131,7 +131,7 @@ def matches(selector: Selector, element: Element, room: list[int]) -> bool:
 
 
 def _fits(compounds: tuple[Compound, ...], place: int, element: Element, room: list[int]) -> bool:
-    """Say whether the compounds from *place* on match what an element is related to.
+    """Return whether the compounds from *place* on match what an element is related to.
 
     The root stands for what browsers add around a page without ``<body>``.
     """
@@ -163,7 +163,7 @@ def _before(compound: Compound, element: Element, room: list[int]) -> list[Eleme
 
 
 def is_understood(source: str) -> bool:
-    """Say whether `matches` finds every element that a selector means; one with ``:hover`` means none."""
+    """Return whether `matches` finds every element that a selector means; one with ``:hover`` means none."""
     selector = compiled(source)
     if selector is None:
         return False
@@ -223,7 +223,7 @@ def _passes_pseudo(kind: str, wanted: str, element: Element) -> bool:
 
 
 def _is_nth(wanted: str, number: int) -> bool:
-    """Say whether a number is odd, even, or n; the other forms are not seen in mail."""
+    """Return whether a number is odd, even, or n; the other forms are not seen in mail."""
     if wanted in {"odd", "even"}:
         return number % 2 == (wanted == "odd")
     return wanted == str(number)

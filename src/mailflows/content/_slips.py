@@ -95,7 +95,7 @@ def _local_links(draft: Draft) -> Iterator[Note]:
 
 
 def is_local(host: str) -> bool:
-    """Say whether a host exists only inside a network, or on one machine."""
+    """Return whether a host exists only inside a network, or on one machine."""
     if _LOCAL.match(host):
         return True
     try:
@@ -117,7 +117,7 @@ def _look_alikes(draft: Draft) -> Iterator[Note]:
 
 
 def _names(draft: Draft) -> Iterator[Note]:
-    """Yield links that a screen reader cannot name; a picture without a text is told of already."""
+    """Yield links that a screen reader cannot name; one with an image alone is reported elsewhere."""
     found = [
         link.element
         for link in draft.page.links
@@ -136,7 +136,7 @@ def _names(draft: Draft) -> Iterator[Note]:
 
 
 def _is_bare(draft: Draft, start: int, end: int) -> bool:
-    """Say whether pictures with an empty text are all that is in a link, or nothing is."""
+    """Return whether pictures with an empty text are all that is in a link, or nothing is."""
     inside = draft.html[start : max(start, end)].lower()
     return not inside.strip() or ("<img" in inside and "alt=" in inside)
 
@@ -207,7 +207,7 @@ _ORDERED = frozenset(("order", "shipping"))
 
 
 def _is_json(source: str) -> bool:
-    """Say whether a script holds JSON; one with merge tags in it is not known yet."""
+    """Return whether a script holds JSON; one with merge tags in it is not known yet."""
     if merge_tag().search(source):
         return True
     try:

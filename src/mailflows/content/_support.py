@@ -78,7 +78,7 @@ def _advice() -> frozenset[str]:
 
 
 def _is_of_use(feature: Feature, letters: set[str], *, is_conditional: bool) -> bool:
-    """Say whether an author can do something: write it in another way, and nobody sees less.
+    """Return whether an author can do something: write it in another way, and nobody sees less.
 
     A picture that some clients show in part, as the first frame of a GIF, is as good as it gets.
     """

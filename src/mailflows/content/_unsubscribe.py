@@ -26,7 +26,7 @@ _HEADER = "List-Unsubscribe"
 
 
 def is_one_click(message: Message) -> bool:
-    """Say whether a message has the header that lets a provider unsubscribe by itself."""
+    """Return whether a message has the header that lets a provider unsubscribe by itself."""
     return message.get("list-unsubscribe-post").replace(" ", "").lower() == ONE_CLICK.lower()
 
 
@@ -72,7 +72,7 @@ def _link(draft: Draft) -> Iterator[Note]:
 
 
 def _in_any_language(draft: Draft) -> bool:
-    """Say whether a link unsubscribes in another language than the message seems to be in."""
+    """Return whether a link unsubscribes in another language than the message seems to be in."""
     tokens = (tuple(_TOKEN.findall(link.text.lower()[:300])) for link in draft.page.links[:300])
     if any(concepts_anywhere(words, _OFFERS) for words in tokens if words):
         return True
@@ -88,6 +88,6 @@ _OFFERS = frozenset(("unsubscribe", "preferences"))
 
 
 def _tag_link(draft: Draft) -> bool:
-    """Say whether a merge tag or a place-holder stands for the link."""
+    """Return whether a merge tag or a place-holder stands for the link."""
     words = ("unsub", "opt_out", "optout", "desinscri", "abmelde", "preferences")
     return any(w in link.href.lower() or w in link.text.lower() for link in draft.page.links for w in words)

@@ -48,7 +48,7 @@ _HEAD = 1000
 
 
 def is_wide(charset: str) -> bool:
-    """Say whether a charset writes ASCII in other bytes than ASCII does, as UTF-16 does.
+    """Return whether a charset writes ASCII in other bytes than ASCII does, as UTF-16 does.
 
     >>> is_wide("utf-16le"), is_wide("iso-8859-2")
     (True, False)

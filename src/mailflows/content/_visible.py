@@ -52,7 +52,7 @@ def _subject(draft: Draft) -> Iterator[Note]:
 
 
 def _is_shouted(subject: str) -> bool:
-    """Say whether a subject is all capitals; a code or a short name is not shouted."""
+    """Return whether a subject is all capitals; a code or a short name is not shouted."""
     text = _REPLY.sub("", subject, count=1)
     return len(text) >= 10 and len(text.split()) > 1 and text.isupper()
 
@@ -128,7 +128,7 @@ def _table_of(element: Element) -> Element | None:
 
 
 def _is_grid(table: Element) -> bool:
-    """Say whether a table holds data without saying so: rows of as many short cells, or a border."""
+    """Return whether a table holds data without saying so: rows of as many short cells, or a border."""
     if any(table.get(name).strip() not in {"", "0"} for name in ("border", "summary")):
         return True
     bodies = [e for e in table.elements if e.name == "tbody"] or [table]
@@ -140,7 +140,7 @@ def _is_grid(table: Element) -> bool:
 
 
 def _is_short(cell: Element) -> bool:
-    """Say whether a cell holds a value: a few words, and no picture or table."""
+    """Return whether a cell holds a value: a few words, and no picture or table."""
     nodes = list(islice(walk(cell), 12))
     if len(nodes) == 12 or any(n.name in _PARTS for n in nodes if isinstance(n, Element)):
         return False

@@ -52,7 +52,7 @@ def parse_autoreply(source: Source) -> Event | None:
 
 
 def is_autoreply(report: Report) -> bool:
-    """Say whether a message is an automatic reply from a person's mailbox, not a report."""
+    """Return whether a message is an automatic reply from a person's mailbox, not a report."""
     if report.status or report.feedback or report.get("x-failed-recipients"):
         return False
     # RFC 3834 section 5 allows comments and parameters behind the word.
@@ -68,7 +68,7 @@ def is_autoreply(report: Report) -> bool:
 
 
 def _tells_of_absence(subject: str) -> bool:
-    """Say whether a subject is one of an automatic answer, and not a person's about one."""
+    """Return whether a subject is one of an automatic answer, and not a person's about one."""
     low = " ".join(subject.lower().replace("’", "'").split())
     if low.startswith(ANSWERS):
         return False
@@ -82,5 +82,5 @@ def _words() -> dict[str, tuple[str, ...]]:
 
 
 def _names_a_robot(report: Report) -> bool:
-    """Say whether more than an empty return path speaks for delivery software, which answers have too."""
+    """Return whether more than an empty return path speaks for delivery software, which answers have too."""
     return is_from_robot(Report({**report.headers, "return-path": ""}, b""))

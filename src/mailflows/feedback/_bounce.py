@@ -137,7 +137,7 @@ def parse_bounce(
 def _identified(
     events: tuple[Event, ...], report: Report, verp: Verp, delivered_to: str | None
 ) -> tuple[Event, ...]:
-    """Say of events whether a return path of ours vouches for them; one that does is an event itself."""
+    """Mark events as verified by a return path of ours or not; a valid return path alone is an event, too."""
     places = [delivered_to] if delivered_to else [report.get(name) for name in _DELIVERED_TO]
     places += _senders_of_returned(report)
     named = [found.address for place in places for found in addresses(place)]
@@ -269,7 +269,7 @@ def _judged(findings: list[Finding], report: Report, provider: str) -> list[Even
 
 
 def _unread(findings: list[Finding], provider: str) -> list[Event]:
-    """Say that a report names more recipients than are read of one."""
+    """Add an event if the report names more recipients than are read."""
     if len(findings) < MAX_RECIPIENTS:
         return []
     said = f"the report names more than {MAX_RECIPIENTS} recipients; the rest were not read"
@@ -318,7 +318,7 @@ def _event(found: Finding, told: str, known: Mapping[str, str | None]) -> Event:
 
 
 def _diagnosed(found: Finding, told: str) -> Diagnosis:
-    """Read what the server said; where that says little, what people are told."""
+    """Diagnose from the server's reply or, if that is vague, from the text for people."""
     status = found.status or None
     said = diagnose(found.said, status=status) if found.fields else diagnose_text(found.said, status=status)
     if not told or not (said.reason == "other" or (len(found.said) < _SHORT and said.permanent is None)):

@@ -46,7 +46,7 @@ _KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
 _FORMULA = frozenset("=+-@\t\r")
 _MAX_PROBLEMS = 100
-"""Problems that are told (bound: a page); the others are counted."""
+"""Problems that are listed (bound: a page); the others are counted."""
 
 _LOOK = 20
 """Rows that are looked at to find the column of addresses (choice: as many as a person would)."""
@@ -372,7 +372,7 @@ class _Reader:
         return ("free" if is_ours else str(said.reason)), facts
 
     def _moment(self, row: Mapping[str, str], names: tuple[str, ...], odd: list[str]) -> datetime | None:
-        """Return a moment of the row; one that cannot be read is told, and suppresses nobody less."""
+        """Return a moment of the row; one that cannot be parsed is reported, and the row still counts."""
         for name in names:
             if row.get(name) and not is_no(row[name]):
                 moment = self._date(row[name])
@@ -446,7 +446,7 @@ def _whole(cell: str) -> str:
 
 
 def _is_word(cell: str) -> bool:
-    """Say whether a cell can be kept as a reason: short, without an address or a line break."""
+    """Return whether a cell can be kept as a reason: short, without an address or a line break."""
     return len(cell) <= _LONGEST_REASON and cell.isprintable() and "@" not in cell
 
 

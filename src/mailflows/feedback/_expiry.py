@@ -73,7 +73,7 @@ def sensible(moment: datetime | None, now: datetime) -> datetime:
 
 
 def lasts_longer(old: Suppression, new: Suppression) -> bool:
-    """Say whether an entry outlives another, or is the same that is written again."""
+    """Return whether an entry outlives another, or is the same that is written again."""
     if old.held and not new.held:
         return False
     if old.expires is None:

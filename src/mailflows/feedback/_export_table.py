@@ -81,12 +81,12 @@ def _yes_and_no() -> tuple[frozenset[str], frozenset[str]]:
 
 
 def is_yes(cell: str) -> bool:
-    """Say whether a cell says yes."""
+    """Return whether a cell says yes."""
     return bare(cell) in _yes_and_no()[0]
 
 
 def is_no(cell: str) -> bool:
-    """Say whether a cell says no, or nothing."""
+    """Return whether a cell says no, or nothing."""
     return bare(cell) in _yes_and_no()[1]
 
 

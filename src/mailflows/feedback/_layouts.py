@@ -61,7 +61,7 @@ _RETURNED_TO = ("to", "cc")
 
 
 def is_from_robot(report: Report) -> bool:
-    """Say whether delivery software wrote a message: an empty return path, or its usual names."""
+    """Return whether delivery software wrote a message: an empty return path, or its usual names."""
     words = _words()
     sender = mailbox(report.get("from"))
     name, local = report.get("from").lower(), sender.address.lower().rpartition("@")[0]
@@ -75,7 +75,7 @@ def is_from_robot(report: Report) -> bool:
 
 
 def has_subject_of_report(report: Report) -> bool:
-    """Say whether a message has a subject as delivery software writes them; shops and carriers do, too."""
+    """Return whether a message has a subject as delivery software writes them; shops and carriers do, too."""
     subject = report.get("subject").lower()
     return not subject.startswith(ANSWERS) and any(word in subject for word in _words()["subjects"])
 
@@ -102,7 +102,7 @@ def by_layout(report: Report) -> list[Finding]:
 
 
 def _tells_of_failure(subject: str, text: str) -> bool:
-    """Say whether a robot tells of a failure, and not of maintenance or a holiday."""
+    """Return whether a robot tells of a failure, and not of maintenance or a holiday."""
     low = f"{subject}\n{text}".lower()
     return codes(text) != (None, None) or any(
         word in low for name in ("subjects", "failure", "delays") for word in _words()[name]
@@ -127,7 +127,7 @@ def split_returned(text: str) -> tuple[str, str]:
 
 
 def _starts_headers(lines: list[str], number: int) -> bool:
-    """Say whether the headers of a message start at a line: one of its own, and another after it."""
+    """Return whether the headers of a message start at a line: one of its own, and another after it."""
     match = _HEADER.match(lines[number])
     if match is None or match[1].lower() not in _STRONG:
         return False
@@ -200,7 +200,7 @@ def told_about(recipients: list[str], text: str) -> dict[str, str]:
 
 
 def _lines(text: str) -> dict[str, str]:
-    """Return the lines in which each address stands."""
+    """Return the lines in which each address occurs."""
     found: dict[str, list[str]] = {}
     for line in text.split("\n"):
         for address in dict.fromkeys(a.lower() for a in _ANYWHERE.findall(line[:_LINE])):

@@ -103,7 +103,7 @@ class Ledger:
         )
 
     def put(self, entry: Suppression) -> Steps[bool]:
-        """Keep an entry unless one that lasts longer is there, and say whether it holds."""
+        """Keep an entry unless one that lasts longer is there, and return whether it holds."""
         for name in ("time", "expires"):
             require_zone(name, getattr(entry, name))
         document = written(entry)
@@ -167,7 +167,7 @@ class Ledger:
         return gone
 
     def _lift(self, entry: Suppression, chosen: Selection) -> Steps[bool]:
-        """Remove an entry that is still one of those that are meant, and say whether it was."""
+        """Remove an entry that is still one of those that are meant, and return whether it was."""
         is_gone = False
 
         def change(old: bytes | None) -> bytes | None:

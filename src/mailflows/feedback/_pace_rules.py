@@ -54,7 +54,7 @@ class PaceRule:
     words: tuple[str, ...]
 
     def matches(self, reason: BounceReason, code: str, status: str, text: str) -> bool:
-        """Say whether this rule speaks about a reply."""
+        """Return whether this rule speaks about a reply."""
         if not code.startswith(self.codes) or (self.reasons and reason not in self.reasons):
             return False
         if status in self.status or any(word in text for word in self.words):

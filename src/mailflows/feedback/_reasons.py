@@ -70,7 +70,7 @@ class _Rule:
     subject: str
 
     def holds(self, text: str, subject: str) -> bool:
-        """Say whether one of the phrases stands in the text."""
+        """Return whether one of the phrases occurs in the text."""
         if self.subject and self.subject != subject:
             return False
         there = [phrase for phrase in self.whole if phrase in text]  # hardly any is: the fast way out
@@ -121,7 +121,7 @@ def diagnose_text(text: str, *, status: str | None = None) -> Diagnosis:
     """Say what a text for people means.
 
     Args:
-        text: What stands in a report about one recipient.
+        text: The text of a report about one recipient.
         status: Enhanced status code, where a field of its own has it.
     """
     kept = _without_footer(text[:_LOOK_TEXT])
@@ -149,7 +149,7 @@ def _without_footer(text: str) -> str:
 
 
 def _is_footer(below: str) -> bool:
-    """Say whether what stands below a line is no more of the report: no address, no code."""
+    """Return whether what follows a line is no more of the report: no address, no code."""
     return "@" not in below and _REPLIED.search(below) is None
 
 
@@ -226,7 +226,7 @@ def folded(text: str) -> str:
 
 
 def _find(phrase: str, text: str, start: int, stop: int) -> int:
-    """Return where a phrase stands in a text at the beginning of a word, or -1."""
+    """Return where a phrase occurs in a text at the beginning of a word, or -1."""
     position = text.find(phrase, start, stop)
     while position > 0 and "a" <= phrase[0] <= "z" and "a" <= text[position - 1] <= "z":
         position = text.find(phrase, position + 1, stop)
@@ -234,7 +234,7 @@ def _find(phrase: str, text: str, start: int, stop: int) -> int:
 
 
 def _follow(parts: tuple[str, ...], text: str) -> bool:
-    """Say whether parts stand in a text one after the other."""
+    """Return whether parts stand in a text one after the other."""
     position, limit = 0, len(text)
     for part in parts:
         position = _find(part, text, position, limit)

@@ -198,7 +198,7 @@ def _told(said: dict[str, Any], order: DateOrder) -> dict[str, Any]:
 
 
 def _is_empty(value: object) -> bool:
-    """Say whether a cell says nothing: nothing, a text of spaces, or not-a-number."""
+    """Return whether a cell says nothing: nothing, a text of spaces, or not-a-number."""
     if value is None or value == "":
         return True
     if isinstance(value, str):

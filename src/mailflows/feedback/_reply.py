@@ -240,7 +240,7 @@ def _reply_of(error: object) -> tuple[int | None, str | bytes]:
 
 
 def _blames_sender(error: object) -> bool:
-    """Say whether it was the sender, the greeting or the login that was refused."""
+    """Return whether it was the sender, the greeting or the login that was refused."""
     name = type(error).__name__
     return hasattr(error, "sender") or any(word in name for word in ("Sender", "Helo", "Auth", "Connect"))
 

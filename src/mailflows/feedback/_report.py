@@ -67,9 +67,9 @@ class Report:
         status: Text of the delivery status parts (RFC 3464).
         disposition: Text of the disposition notification part (RFC 8098).
         feedback: Text of the feedback report parts (RFC 5965).
-        text: What a person is told; HTML as text, where there is nothing else.
+        text: The text for people; HTML converted to text if there is nothing else.
         returned: Text of the message that came back, or of its headers.
-        attached: Where whole messages stand in the raw bytes.
+        attached: Where whole messages are in the raw bytes.
         raw: The bytes of all of it.
     """
 
@@ -88,7 +88,7 @@ class Report:
 
 
 class _Parts:
-    """Looks into the parts that a report is made of; all else is what a person is told."""
+    """Collects the parts of a report; everything else is text for people."""
 
     def __init__(self, source: Raw) -> None:
         self.reader = Reader(source)
@@ -243,7 +243,7 @@ def bare_address(text: str) -> str:
 
 
 def is_redacted(address: str) -> bool:
-    """Say whether an address stands for one that the report hides (RFC 6590).
+    """Return whether an address stands for one that the report hides (RFC 6590).
 
     >>> is_redacted("redacted@isp.example"), is_redacted("ada@example.org")
     (True, False)

@@ -91,7 +91,7 @@ class Rows:
         return None
 
     def _is_row(self, line: str) -> bool:
-        """Say whether a line is a whole row with an address, were it not for stray marks of its own."""
+        """Return whether a line is a whole row with an address, were it not for stray marks of its own."""
         cells = split(line.replace('"', ""), self.delimiter)
         is_whole = cells is not None and len(cells) == len(self.header)
         return is_whole and any(mailbox_of(cell) for cell in cells or ())

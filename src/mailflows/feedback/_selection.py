@@ -58,7 +58,7 @@ class Selection:
             object.__setattr__(self, "esp", _teller(self.esp))
 
     def __contains__(self, entry: Suppression) -> bool:
-        """Say whether an entry is meant."""
+        """Return whether an entry is meant."""
         if self.reason is None and entry.reason not in _BOUNCES:
             return False
         return (
@@ -128,7 +128,7 @@ class Undone(Result):
 
 
 def is_lifted(entry: Suppression, event: Event) -> bool:
-    """Say whether somebody who came back is no longer meant by an entry."""
+    """Return whether somebody who came back is no longer meant by an entry."""
     if entry.provider != event.provider or entry.reason == EventType.COMPLAINED:
         return False
     if event.list is not None and entry.about not in {None, event.list}:

@@ -147,7 +147,7 @@ def _secret(key: str | bytes | None, *, is_needed: bool) -> bytes | None:
 
 
 def _is_first(seen: Documents, provider: str, request: _Request) -> bool:
-    """Say whether a request comes for the first time."""
+    """Return whether a request comes for the first time."""
     form = request["form"] or {}
     told = hashlib.sha256(request["body"] + json.dumps(sorted(form.items())).encode()).hexdigest()
     return seen.swap(f"webhook:{seen.digest(f'{provider} {told}')}", None, b"1", ttl=REMEMBER)
@@ -164,7 +164,7 @@ def _hmac_sha256(request: _Request, key: bytes) -> float | None:
 
 
 def _mailgun(request: _Request, key: bytes) -> float | None:
-    """Check the signature that stands inside the body, in the form of today or the old one."""
+    """Check the signature inside the body, in the form of today or the old one."""
     form = request["form"]
     document = dict(form) if form is not None else _document(request["body"])
     signed = document.get("signature")

@@ -117,7 +117,7 @@ def confirmation_url(  # noqa: PLR0913 -- as `verify_webhook`
 
 
 def _is_amazons(url: str) -> bool:
-    """Say whether an address is one of SNS itself: its host, over TLS, on the ordinary port."""
+    """Return whether an address is one of SNS itself: its host, over TLS, on the ordinary port."""
     parts = urlsplit(url)
     return (
         parts.scheme == "https"
@@ -149,7 +149,7 @@ def _certificate(pem: bytes) -> Any:  # noqa: ANN401 -- of an extra
 
 
 def _holds(certificate: Any, now: float) -> bool:  # noqa: ANN401 -- of an extra
-    """Say whether a certificate has begun and not expired."""
+    """Return whether a certificate has begun and not expired."""
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return bool(begins.timestamp() <= now <= ends.timestamp())
 

@@ -233,7 +233,7 @@ class SuppressionList(View):
         flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
     ) -> Steps[bool]:
-        """Say whether an address must not be written to.
+        """Return whether an address must not be written to.
 
         Without a flow or a list, only entries for all mail count: pass the flow of the message.
 
@@ -270,7 +270,7 @@ class SuppressionList(View):
     __contains__ = None  # ``address in suppressions`` would not know the flow: ask `is_suppressed`
 
     def _table(self) -> Table:
-        """Return how many are suppressed, where and why; no address stands in it."""
+        """Return how many are suppressed, where and why; it contains no address."""
         found = Counter((entry.scope, entry.reason, entry.held) for entry in self)
         rows: list[list[Cell]] = [
             [scope, reason, number, "waits for a decision" if held else ""]
@@ -305,7 +305,7 @@ class SuppressionList(View):
         flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
     ) -> Steps[bool]:
-        """Allow an address again, in one scope, and say whether it was suppressed there.
+        """Allow an address again, in one scope, and return whether it was suppressed there.
 
         Its soft bounces are forgotten, too.
 

@@ -17,7 +17,7 @@ __all__ = ["SettingsFile"]
 
 
 class SettingsFile:
-    """The tables of a TOML file, and where each of them stands.
+    """The tables of a TOML file, and where each of them is.
 
     Args:
         path: The file.

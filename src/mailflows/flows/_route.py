@@ -387,7 +387,7 @@ def _has_good_port(parts: SplitResult) -> bool:
 
 
 def _without_secret(url: str) -> str:
-    """Return a URL without what stands before the host: error texts end in logs."""
+    """Return a URL without what precedes the host: error texts end in logs."""
     before, at, rest = url.rpartition("@")
     return f"{before.partition('//')[0]}//…@{rest}" if at else url
 

@@ -1,4 +1,4 @@
-"""How the parts of the gate are asked: a part is a generator of calls, and two short loops make them."""
+"""How the gate calls its parts: each part is a generator of calls, and two short loops make them."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def run(steps: Steps, outages: Outages, *, is_done: bool = False) -> None:
     Args:
         steps: The part.
         outages: Notified of failures, and of their end.
-        is_done: Whether the message has left: then misuse is a `Failure`, too.
+        is_done: Whether the message has been sent: then misuse is a `Failure`, too.
     """
     answer: object = None
     while True:
@@ -142,7 +142,7 @@ async def arun(steps: Steps, outages: Outages, *, is_small: bool = False, is_don
         steps: The part.
         outages: Notified of failures, and of their end.
         is_small: Whether what only computes may run in the loop.
-        is_done: Whether the message has left: then misuse is a `Failure`, too.
+        is_done: Whether the message has been sent: then misuse is a `Failure`, too.
     """
     answer: object = None
     while True:

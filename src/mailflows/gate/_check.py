@@ -390,7 +390,7 @@ class Check:
         declared: The flow that it is declared to be of.
         given: All recipients: those of the envelope, else of To, Cc and Bcc, each once, as they were given.
         open: Those that nobody has refused yet.
-        mailboxes: The address that each stands for.
+        mailboxes: The address that each denotes.
         released: What a person released, where this is that message.
     """
 
@@ -544,7 +544,7 @@ class Check:
 
 
 def _is_too_long(wait: float | None) -> bool:
-    """Say whether mail would come back to its sender before the wait is over."""
+    """Return whether mail would come back to its sender before the wait is over."""
     return wait is not None and wait > QUEUE_LIFETIME
 
 

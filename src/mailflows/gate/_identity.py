@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Doubt", "doubts", "has_one_click"]
 
 _ONCE = (*sorted(ONCE), "content-disposition", "list-id", "list-unsubscribe", "list-unsubscribe-post")
-"""Fields that stand once at most, also beyond those of which a message is read and sent with one: RFC 2183
+"""Fields that may occur at most once, those of which a message is read and sent with one included: RFC 2183
 section 2, RFC 2369 section 3.4, RFC 2919 section 3, RFC 8058 section 3.1. From twice is refused before."""
 
 _RECEIVERS = (
@@ -66,7 +66,7 @@ def has_one_click(message: Message) -> bool:
 
 
 def _fields(message: Message) -> Iterator[Doubt]:
-    """Look for fields that stand twice, or that only a receiver writes."""
+    """Look for fields that occur twice, or that only a receiver writes."""
     counts: dict[str, int] = {}
     for name, _ in message.headers:
         counts[name] = counts.get(name, 0) + 1

@@ -117,7 +117,7 @@ def learn(parts: Parts, verdict: Verdict | None, events: tuple[Event, ...], *, w
 
 
 Told: TypeAlias = "Iterator[Call]"
-"""How somebody is told."""
+"""How an observer is notified."""
 
 
 def _limits(parts: Parts, verdict: Verdict | None, *, was_taken: bool) -> Told:

@@ -141,7 +141,7 @@ def headers(_parts: Parts, check: Check) -> Steps:
 
 
 def _form(check: Check) -> None:
-    """Say what of the message is not as mail should be, and refuse what has no form it could be sent in."""
+    """Report malformed parts of the message, and refuse one that cannot be normalised for sending."""
     defects = check.message.defects
     if found := [defect for defect in defects if defect in UNSENDABLE]:
         said = f"mail clients would read it differently ({', '.join(found)})"
@@ -348,7 +348,7 @@ def guard(parts: Parts, check: Check) -> Steps:
 
 
 def senders(parts: Parts, check: Check) -> Steps:
-    """Ask how the person or account stands; servers that send without an account are not persons."""
+    """Ask for the status of the person or account; servers that send without an account are not persons."""
     is_person = check.flow is Flow.PROFESSIONAL or check.context.account is not None
     if not (is_person and check.sender and check.goes_on):
         return
@@ -370,7 +370,7 @@ def senders(parts: Parts, check: Check) -> Steps:
 
 
 def reputation(parts: Parts, check: Check) -> Steps:
-    """Ask how the flow stands, and its mail to the providers of the recipients."""
+    """Ask for the state of the flow, and of its mail to the providers of the recipients."""
     if check.flow is None or not check.goes_on:
         return
     sender = check.sender or None

@@ -127,7 +127,7 @@ class GateStatus(Result):
 
 
 def _flow_rows(status: GateStatus) -> Iterator[Row]:
-    """Yield how each flow stands, and each scope in one that is stopped."""
+    """Yield the state of each flow, and each scope in one that is stopped."""
     flows = {one.scope: one for one in status.breakers if one.scope in set(Flow)}
     seen = [*status.flows, *(name for name in status.stopped.flows if name not in status.flows)]
     for name in seen:
@@ -184,7 +184,7 @@ def _left(use: LimitUse) -> str:
 
 
 def status_of(parts: Parts) -> GateStatus:
-    """Return how everything stands."""
+    """Return the state of all parts."""
     waiting = [one for one in parts.held.list() if one.state is HeldState.WAITING] if parts.held else []
     blocked = parts.senders.blocked() if parts.senders is not None else []
     return GateStatus(
@@ -202,7 +202,7 @@ def status_of(parts: Parts) -> GateStatus:
 
 
 def _breakers(parts: Parts) -> tuple[Standing, ...]:
-    """Return how each flow stands, and what is stopped within one: a form, the mail to a provider."""
+    """Return the state of each flow, and what is stopped within one: a form, the mail to a provider."""
     if parts.reputation is None:
         return ()
     flows = tuple(parts.reputation)

@@ -45,7 +45,7 @@ ROOM = 256 * 1024 * 1024
 """Bytes of all messages together. bound: what a server has to spare for bad mail, in memory, too."""
 
 MOST = 10_000
-"""Messages. bound: a flood of bad ones fills no disk; whoever sends more is told to wait."""
+"""Messages. bound: a flood of bad ones must not fill the disk; further ones are deferred."""
 
 _FRESH = re.compile(
     rb"^(?:date|message-id|received|return-path|dkim-signature|x-mailflows-[a-z-]{1,40}):"

@@ -16,7 +16,7 @@ _PLAIN = re.compile(r"[^\s<>()\[\],;:\"\\@\x00-\x1f\x7f]+@[^\s<>()\[\],;:\"\\@\x
 
 
 def is_plain(address: str) -> bool:
-    """Say whether an address is ASCII and can stand between angle brackets as it is."""
+    """Return whether an address is ASCII and can stand between angle brackets as it is."""
     return address.isascii() and _PLAIN.fullmatch(address) is not None
 
 

@@ -116,7 +116,7 @@ class RelayConnection:
         self._smtp = _connected(route, timeout, tls)
 
     def mail(self, sender: str, *, options: Iterable[str] = (), utf8: bool = False) -> None:
-        """Say who sends.
+        """Send MAIL FROM.
 
         Raises:
             smtplib.SMTPSenderRefused: If the relay says no.
@@ -144,7 +144,7 @@ class RelayConnection:
         return (f"size={size}",) if size is not None and self._smtp.has_extn("size") else ()
 
     def recipient(self, address: str) -> tuple[int, bytes]:
-        """Offer a recipient, and return the relay's reply.
+        """Send RCPT TO, and return the relay's reply.
 
         Raises:
             smtplib.SMTPServerDisconnected: If it closes the connection, also with a reply of 421.
@@ -464,5 +464,5 @@ class _Encrypted:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host is this machine, so that nobody can listen in."""
+    """Return whether a host is this machine, so that nobody can listen in."""
     return host == "localhost" or host.startswith("127.") or host == "::1"

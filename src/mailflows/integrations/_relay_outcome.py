@@ -75,7 +75,7 @@ def outgoing(verdict: Verdict, route: FlowRoute, content: bytes) -> bytes:
 def cause_of(problem: BaseException) -> str:
     """Return what went wrong, on one line and without an address.
 
-    The texts of errors that are not ours may hold one; of those the kind and the place are said.
+    Texts of foreign errors may contain one, so only their type and place are given.
     """
     if isinstance(problem, smtplib.SMTPAuthenticationError):
         code, text = _reply_in(problem)
@@ -110,7 +110,7 @@ def _with_hint(cause: str, route: FlowRoute | None) -> str:
 
 
 def is_ours(problem: BaseException) -> bool:
-    """Say whether it is our own settings that are wrong: the mail is still good, and waits for them."""
+    """Return whether it is our own settings that are wrong: the mail is still good, and waits for them."""
     is_auth = isinstance(problem, smtplib.SMTPAuthenticationError | smtplib.SMTPNotSupportedError)
     return is_auth or isinstance(problem, ConfigurationError | ssl.SSLError)
 
@@ -188,7 +188,7 @@ def _shown(text: object) -> str:
 
 
 def reported(delivery: Delivery, problem: BaseException | None = None) -> HandedOver:
-    """Return what the gate is told of a delivery."""
+    """Return the outcome of a delivery to report to the gate."""
     return HandedOver(_outcome(delivery, problem), _of_all(delivery))
 
 

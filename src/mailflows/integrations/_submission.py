@@ -132,7 +132,9 @@ def require_lines(data: bytes) -> None:
             )
             raise MessageError(msg)
     if b"\r\n" in data and (b"\n." in data or b"\r." in data) and _SMUGGLED.search(data):
-        msg = "a lone dot stands between mixed line endings, as in SMTP smuggling"
+        msg = (
+            "a lone dot between mixed line endings, as in SMTP smuggling: use the same line ending everywhere"
+        )
         raise MessageError(msg)
 
 

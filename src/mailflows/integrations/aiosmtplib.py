@@ -127,7 +127,7 @@ class _Conversation:
     async def deliver(
         self, route: FlowRoute, sender: str, to: tuple[str, ...], content: bytes
     ) -> tuple[dict[str, tuple[int, str]], tuple[int, str]]:
-        """Hand over a message, and return those whom the relay refused, and its reply to all of it."""
+        """Send a message, and return the refused recipients and the reply to the message."""
         client = await self._connected(route)
         transport = client.transport  # which the client forgets when it has said QUIT
         try:
@@ -149,7 +149,7 @@ class _Conversation:
     async def _offer(
         client: aiosmtplib.SMTP, route: FlowRoute, sender: str, to: tuple[str, ...], size: int
     ) -> dict[str, tuple[int, str]]:
-        """Say the envelope, and return those whom the relay refused."""
+        """Send the envelope, and return the recipients that the relay refused."""
         is_utf8 = needs_utf8((sender, *to))
         if is_utf8 and not client.supports_extension("smtputf8"):
             msg = (

@@ -362,7 +362,7 @@ def _sender_of(message: EmailMessage) -> str:
 
 
 def _is_operational(message: EmailMessage) -> bool:
-    """Say whether a message is the site's own, as of `mail_admins`."""
+    """Return whether a message is the site's own, as of `mail_admins`."""
     return mailbox_of(message.from_email or "") == mailbox_of(conf.settings.SERVER_EMAIL)
 
 

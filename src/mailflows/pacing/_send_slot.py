@@ -81,7 +81,7 @@ class Slot:
     def _report(self, reply: Reply) -> Reply:
         """Tell everybody who waits for this, once; the pace first, since the others may go on then.
 
-        Whoever could not be told is told the next time, if the caller tries again.
+        An observer that failed is notified again if the caller retries.
         """
         waiting, self._tell = self._tell, []
         problems: list[StoreError] = []

@@ -105,7 +105,7 @@ class WarmUpState(Result):
 
 
 class _Place(NamedTuple):
-    """Where a warm-up stands: the document that is kept."""
+    """The progress of a warm-up: the document that is kept."""
 
     step: int = 0
     day: int = -1

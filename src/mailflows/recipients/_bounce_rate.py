@@ -399,7 +399,7 @@ def judge(
         policy: The rule.
         prediction: What is expected of the list.
         is_certain: Whether the DNS was asked; else nothing is better than a sample.
-        is_believed: Whether the resolver can be trusted; else the list must be checked again first.
+        is_believed: Whether the resolver can be trusted; if not, the list must be checked again first.
     """
     limit, low, high = policy.hard_bounce, prediction.low, prediction.high
     if not prediction.addresses:

@@ -41,7 +41,7 @@ class Dialect(NamedTuple):
     """How a file of CSV is written, so that what is made of it opens where it was opened.
 
     Attributes:
-        delimiter: What stands between two cells.
+        delimiter: The delimiter between two cells.
         encoding: As `codecs` names it; ``utf-8-sig`` begins with a mark.
         line_end: What ends a line.
         quotes_all: Whether every cell is in quotes, or only those that need it.

@@ -16,7 +16,7 @@ __all__ = ["in_words"]
 
 
 class Told(Protocol):
-    """What is told of a list, as `ListReport` has it."""
+    """The parts of a `ListReport` that are explained."""
 
     @property
     def rows(self) -> int: ...

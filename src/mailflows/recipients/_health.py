@@ -1,6 +1,6 @@
 """Asking the DNS about a list, and whether its answers can be trusted.
 
-A sick resolver must not make good domains look dead.
+A broken resolver must not make good domains look dead.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Census:
             self._stripped = domain
 
     def judge(self) -> Health:
-        """Say whether so many failures are the domains' fault or the resolver's."""
+        """Return whether so many failures are the domains' fault or the resolver's."""
         asked = self._states.total()
         unanswered = self._states[DomainState.UNKNOWN]
         dead = sum(self._states[state] for state in DEAD)

@@ -238,7 +238,7 @@ class ListReport(Result):
         return dict(zip(self.judged.columns, self._row_of(row, address), strict=True))
 
     def _row_of(self, row: JudgedRow, address: str) -> list[str]:
-        """Return a row with the address in its column; names of columns may stand there twice."""
+        """Return a row with the address in its column; names of columns may occur twice."""
         if not self.judged.columns:
             return [address]
         cells = list(row.cells)

@@ -34,7 +34,7 @@ _BLANKS = dict.fromkeys(map(ord, "\u00a0\u2007\u202f\u3000"), " ") | dict.fromke
 
 
 def addresses_in(text: str) -> list[str]:
-    """Return every address that stands in a cell, without what surrounds it; empty where there is none.
+    """Return every address in a cell, without what surrounds it; empty where there is none.
 
     Names, angle brackets, ``mailto:``, quotes, comments and separators are left out; what is returned is
     readable as an address.

@@ -57,7 +57,7 @@ class Row(NamedTuple):
 
     Attributes:
         line: Line of the file, or place in the iterable, counted from 1.
-        text: What stands in the column, without the spaces around it; empty where there is nothing to check.
+        text: The value in the column, without the spaces around it; empty where there is nothing to check.
         cells: The whole row as text, or `None` for a list without columns.
         problem: What is wrong with a row in which there is nothing to check; else empty.
         mark: Why it is not to be mailed, by a column of status; else empty.
@@ -129,7 +129,7 @@ class Table:
 
 
 _SOME = 0.2
-"""Share of addresses from which another column is told of. Our choice."""
+"""Share of addresses from which another column is reported. Our choice."""
 
 
 def read_table(rows: Rows, *, column: str | None = None) -> Table:

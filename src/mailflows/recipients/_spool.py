@@ -142,7 +142,7 @@ class Spool:
         self.database.execute("DROP TABLE marked")
 
     def find_duplicates(self) -> int:
-        """Find the entries that write to a mailbox that stands further up; return how many."""
+        """Find the entries that write to a mailbox of an earlier row; return how many."""
         self.database.execute("CREATE INDEX by_key ON entry (key, id) WHERE key IS NOT NULL")
         self.database.execute(
             "CREATE TABLE duplicate AS SELECT id, first FROM"
@@ -239,7 +239,7 @@ class Spool:
         ).fetchall()
 
     def has_key(self, key: str) -> bool:
-        """Return whether a mailbox stands in the list."""
+        """Return whether a mailbox is in the list."""
         found = self.database.execute("SELECT 1 FROM entry WHERE key = ? LIMIT 1", (number_of(key),))
         return found.fetchone() is not None
 

@@ -70,7 +70,7 @@ class Unreadable:
     Attributes:
         code: Code of the reason, such as ``no-at-sign``; see `data/recipients/reasons.toml`.
         parameters: What its sentence is filled with.
-        domain: What stands after the @ sign, if that much could be told.
+        domain: The part after the @ sign, if it could be found.
     """
 
     code: str

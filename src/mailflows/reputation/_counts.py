@@ -109,7 +109,7 @@ def tally_of(event: Event) -> Tally:
 
 
 def _is_unknown(event: Event) -> bool:
-    """Say whether a refusal for good says that there is no such mailbox or domain."""
+    """Return whether a refusal for good says that there is no such mailbox or domain."""
     return event.reason is not None and event.reason.is_unknown and event.permanent is not False
 
 

@@ -480,7 +480,7 @@ class Reputation:
     def _counting(
         self, scope: Scope, tally: Tally, within: Mapping[Scope, Counts] | None = None
     ) -> Steps[tuple[Standing, bool]]:
-        """Add to one record, open its breaker if needed, and say how it stands and whether that is new."""
+        """Add to one record, open its breaker if needed, and return its status and whether that is new."""
         now, thresholds = self._clock(), thresholds_for(scope.provider, self._thresholds)
         parts = {}
         for smaller, counts in (within or {}).items():

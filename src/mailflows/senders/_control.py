@@ -290,7 +290,7 @@ class SenderControl:
         return judged
 
     def _changed(self, sender: str, judged: Judge, *, is_attempt: bool = False) -> Steps[SenderVerdict]:
-        """Change a record, block the sender if it calls for that, and say how the sender stands."""
+        """Change a record, block the sender if it calls for that, and return its status."""
         change = _Change(self, sender, judged, is_attempt=is_attempt)
         key = yield "key", (_name(sender),)
         try:
@@ -340,13 +340,13 @@ class SenderControl:
         return listed
 
     def _standing(self, record: SenderRecord, now: float) -> SenderVerdict:
-        """Say how a sender stands, whatever it may send next."""
+        """Return the status of a sender, whatever it may send next."""
         record.at(now)
         found = judge(record, self.policy)
         return self._verdict(record, Judgement(min(found.measure, Measure.HOLD), found.reasons), now)
 
     def _verdict(self, record: SenderRecord, judgement: Judgement, now: float) -> SenderVerdict:
-        """Say how a sender with this record stands after a judgement."""
+        """Return the status of a sender with this record after a judgement."""
         outcomes, invalid = record.outcomes
         block = record.block
         if block is not None and block.is_on(now):

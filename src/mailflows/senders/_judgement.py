@@ -88,7 +88,7 @@ def _reason(code: str, sentence: str, severity: Severity, *, weight: float | Non
 def _invalid_share(record: SenderRecord, policy: SenderPolicy) -> list[Reason]:
     """Judge the share of invalid recipients, of the newest outcomes and of the week.
 
-    Where only bounces are told, all that was sent in the week is what they are out of.
+    If only bounces are reported, they are counted out of all that was sent in the week.
     """
     if record.bad < 2:
         return []
@@ -131,7 +131,7 @@ def judge_mailing(  # noqa: PLR0913 -- all that the exception depends on
     is_placed: bool,
     now: float,
 ) -> Judgement:
-    """Say whether a mass mailing is the one that is tolerated, and note it if so.
+    """Return whether a mass mailing is the one that is tolerated, and note it if so.
 
     A letter to people whom the sender writes to anyway, such as the colleagues, is none.
     """

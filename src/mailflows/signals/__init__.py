@@ -1,7 +1,7 @@
 r"""Signals: what can be seen in a message, named and measured.
 
 `measure` returns the signals of a message as numbers in [0, 1]; what is absent is zero and left out.
-Every name, with a sentence, stands in `SIGNALS` and in the documentation's table.
+Every name, with a sentence, is in `SIGNALS` and in the documentation's table.
 
 >>> from mailflows.message import Message
 >>> found = measure(Message.read(b"From: shop@boutique.fr\nSubject: -20 % !\n\nDernier jour"))

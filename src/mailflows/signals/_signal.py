@@ -17,7 +17,7 @@ class Signal:
     """One measurable property of a message.
 
     Attributes:
-        name: ``family-what`` in kebab-case, stable: it stands in model files and in reasons.
+        name: ``family-what`` in kebab-case, stable: it is used in model files and in reasons.
         sentence: What it says when it is present, for a reader.
     """
 

@@ -189,12 +189,12 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
 
 
 def is_discussion_list(message: Message) -> bool:
-    """Say whether a discussion list's server handled the message."""
+    """Return whether a discussion list's server handled the message."""
     return any(name in message for name in _LIST_SOFTWARE) and message.get("list-post").lower()[:2] != "no"
 
 
 def is_encrypted(message: Message) -> bool:
-    """Say whether the content is encrypted, by S/MIME (RFC 8551) or OpenPGP (RFC 3156)."""
+    """Return whether the content is encrypted, by S/MIME (RFC 8551) or OpenPGP (RFC 3156)."""
     kind = message.get("content-type").lower()
     if kind.startswith(("application/pkcs7-mime", "application/x-pkcs7-mime")):
         return "signed-data" not in kind

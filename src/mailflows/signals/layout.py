@@ -254,7 +254,7 @@ def _lines(full: list[str]) -> dict[str, float]:
 
 
 def _is_pair(line: str) -> bool:
-    """Say whether a line is "name: value", and neither a web address nor the head of a quoted message."""
+    """Return whether a line is "name: value", and neither a web address nor the head of a quoted message."""
     found = _PAIR.match(line)
     return found is not None and found[1].strip().lower() not in _no_names()
 
@@ -315,7 +315,7 @@ def number_seen(text: str, name: str) -> str:
 
 
 def _is_marked(before: str) -> bool:
-    """Say whether letters or a number sign stand right before a number: "A2041", "INV-2041", "#2041"."""
+    """Return whether letters or a number sign stand right before a number: "A2041", "INV-2041", "#2041"."""
     first, last = before[0], before[1]
     return last in {"#", "№"} or last.isalpha() or (last in _HYPHENS and first.isalpha())
 

@@ -142,7 +142,7 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
 
 
 def _is_redirect(host: str, domain: str, url: str) -> bool:
-    """Say whether an address looks like a click counter's."""
+    """Return whether an address looks like a click counter's."""
     if domain in _REDIRECT_DOMAINS or host.partition(".")[0].rstrip("0123456789") in _REDIRECT_HOSTS:
         return True
     step = url.split("/", 4)[3:4]

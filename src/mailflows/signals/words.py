@@ -382,7 +382,7 @@ def _lexicon(language: str) -> Lexicon:
 
 
 def _fits(wanted: tuple[str, ...], tokens: Sequence[str], start: int) -> bool:
-    """Say whether the tokens from *start* on are the wanted ones; "*" accepts any ending."""
+    """Return whether the tokens from *start* on are the wanted ones; "*" accepts any ending."""
     if start + len(wanted) > len(tokens):
         return False
     for offset, word in enumerate(wanted):

@@ -150,7 +150,7 @@ class ZoneLine:
 
     @property
     def is_address_alone(self) -> bool:
-        """Whether nothing but web or mail addresses stands in it."""
+        """Whether it contains nothing but web or mail addresses."""
         return _may_hold_address(self.text) and not self.words and self.lower != self.text.lower()
 
     @property
@@ -212,7 +212,7 @@ _FOOTER_WORDING = frozenset(
 _TELLING_CONCEPTS = _FOOTER_WORDING | frozenset(
     "received_because confidential_footer quote_intro signoff greeting".split()
 )
-"""All concepts by which a zone is told."""
+"""All concepts that identify a zone."""
 
 _LEAVING = frozenset({"unsubscribe", "preferences", "received_because"})
 """Those that do so for a line that leads to an address: "Read the new terms: https://…" is no footer."""
@@ -417,7 +417,7 @@ def _with_labels(lines: list[ZoneLine], begin: int, first: int, lexicon: Lexicon
 
 
 def _is_signed(lines: list[ZoneLine], lexicon: Lexicon) -> bool:
-    """Return whether a sign-off stands among the last lines."""
+    """Return whether there is a sign-off among the last lines."""
     return any("signoff" in line.concepts(lexicon) for line in lines[-_SIGNED:] if len(line.words) <= _LABEL)
 
 

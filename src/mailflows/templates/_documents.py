@@ -35,7 +35,7 @@ class Entry:
     Attributes:
         name: Of the template.
         sketch: Some of its fixed words.
-        written: The sketch as it stands in the document.
+        written: The sketch as written in the document.
     """
 
     name: str

@@ -362,7 +362,7 @@ def _place(flow: Flow, who: str) -> Steps[str]:
 
 
 def _is_specific(slot: Slot) -> bool:
-    """Say whether a slot holds what is of one reader alone: a number, a date, an address."""
+    """Return whether a slot holds what is of one reader alone: a number, a date, an address."""
     return slot.seen >= 2 and bool(slot.kinds & (SlotKind.DIGITS | SlotKind.EMAIL))
 
 
@@ -377,7 +377,7 @@ def _judge(skeleton: Skeleton, found: list[Gap]) -> tuple[SlotAlarm, ...]:
 
 
 def _is_judged(gap: Gap) -> bool:
-    """Say whether a place is a slot that holds short values, or may be one that never changed so far.
+    """Return whether a place is a slot that holds short values, or may be one that never changed so far.
 
     A block of its own lines is none, as a template may have parts that are not always there; nor is a
     slot of free text, such as the comment that a notification passes on.

@@ -1,6 +1,6 @@
 """The skeleton of a series of messages: its fixed words in order, and the slots between them.
 
-Two messages of one template differ only in their slots. Words that stand once in both are anchors;
+Two messages of one template differ only in their slots. Words that occur once in both are anchors;
 between them the rest is matched outwards, so that aligning takes time in proportion to the words.
 """
 
@@ -51,7 +51,7 @@ class Token(NamedTuple):
     Attributes:
         text: As written.
         mark: Keyed hash; of a link, that of its host: paths differ in every message.
-        is_apart: Whether white space stands before it.
+        is_apart: Whether white space precedes it.
         has_digits: Whether it is a number or a code: never a fixed word.
     """
 
@@ -293,7 +293,7 @@ def align(skeleton: Skeleton, tokens: Sequence[Token]) -> tuple[list[tuple[int, 
 
 
 def _anchors(fixed: Sequence[bytes], marks: Sequence[bytes]) -> list[tuple[int, int]]:
-    """Return the longest rising sequence of words that stand once in both (patience sorting)."""
+    """Return the longest rising sequence of words that occur once in both (patience sorting)."""
     counts, other = Counter(fixed), Counter(marks)
     places = {mark: j for j, mark in enumerate(marks) if other[mark] == 1}
     found = [(i, places[m]) for i, m in enumerate(fixed) if counts[m] == 1 and m in places]

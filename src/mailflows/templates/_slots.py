@@ -1,4 +1,4 @@
-"""What stands in a slot of a template: links, telephone numbers, line breaks, long text, markup.
+"""The contents of a template slot: links, telephone numbers, line breaks, long text, markup.
 
 The "name" of a sign-up form is a line of a message that the form's owner sends, so whoever fills it may
 write to anybody in the owner's name. A name has none of these: that holds in any language.

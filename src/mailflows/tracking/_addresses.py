@@ -104,7 +104,7 @@ class Addresses:
         return _target(token.fields[2], token.fields[3], "")
 
     def is_foreign(self, url: str) -> bool:
-        """Say whether an address has the form of ours, and was signed with a key that is not known here."""
+        """Return whether a URL has the form of ours, but was signed with a key that we do not have."""
         for purpose in (Purpose.OPEN, Purpose.CLICK, Purpose.UNSUBSCRIBE):
             if url.startswith(prefix := self.prefix(purpose)):
                 try:

@@ -71,7 +71,7 @@ class Program:
     purposes: frozenset[Purpose]
 
     def goes_by(self, agent: str, purpose: Purpose) -> bool:
-        """Say whether it calls itself so when it fetches for a purpose; the user agent is in lower case."""
+        """Return whether a lower-case user agent is that of this program when it fetches for a purpose."""
         if purpose not in self.purposes:
             return False
         return (

@@ -51,7 +51,7 @@ class Crowd(AbstractContextManager["Crowd"]):
             self._file.close()
 
     def __bool__(self) -> bool:
-        """Say whether there is anybody."""
+        """Return whether there is anybody."""
         return bool(self._names or self._file)
 
     def find(self, recipient_id: str | None, address: str | None) -> Person | None:

@@ -260,7 +260,7 @@ class Endpoints:
     # What was learnt is told: in short, once for threads and once for an event loop.
 
     def _tell(self, response: Response) -> Response:
-        """Tell of a hit or a wish; a wish that could not be kept is asked for again."""
+        """Report a hit or an unsubscription; if an unsubscription cannot be stored, the client must retry."""
         try:
             if response.event is not None:
                 self._suppress(response.event)
@@ -279,7 +279,7 @@ class Endpoints:
             self._on_event(event)
 
     def _may_note(self, hit: Hit) -> bool:
-        """Say whether a hit is noted: not of whom did not agree, or of whom only the day is."""
+        """Return whether a hit is recorded: not without consent, nor if only the day is kept."""
         if self._consents is None or not hit.tracked.recipient:
             return True
         try:
@@ -323,7 +323,7 @@ class Endpoints:
             return False
 
     def _failed(self, response: Response) -> Response:
-        """Return what a client gets where telling failed: a reader goes on, a wish is asked for again."""
+        """Return the response after a failure: a reader is redirected, an unsubscription gets a 503."""
         _log.exception("a tracking request could not be recorded")
         return self._page("503 Service Unavailable", "later") if response.event else response
 

@@ -91,7 +91,7 @@ class _Wordings:
     pairs: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]
 
     def say(self, text: str) -> bool:
-        """Say whether a plain text is about unsubscribing."""
+        """Return whether a plain text is about unsubscribing."""
         if self.words.search(text):
             return True
         is_possible = self.verbs.search(text)
@@ -193,7 +193,7 @@ def _source(entry: str, *, inside: bool) -> str:
 
 
 def leaves_list(url: str, said: str, tag: Element, source: str) -> bool:
-    """Say whether a link unsubscribes or changes preferences, by its URL, its words, or its sentence.
+    """Return whether a link unsubscribes or changes preferences, by its URL, its words, or its sentence.
 
     Args:
         url: Where it leads.
@@ -211,7 +211,7 @@ def leaves_list(url: str, said: str, tag: Element, source: str) -> bool:
 
 @lru_cache(4096)  # bound: the same
 def _points(text: str) -> bool:
-    """Say whether a text only points at something."""
+    """Return whether a text only points at something."""
     return not _WORD.search(_pointers().sub("", text))
 
 
@@ -222,7 +222,7 @@ def _says(text: str) -> bool:
 
 @lru_cache(4096)  # bound: it leads to the same pages, too
 def _by_address(url: str) -> bool:
-    """Say whether a piece of an address says so, such as ``/unsubscribe?u=7``."""
+    """Return whether a piece of an address says so, such as ``/unsubscribe?u=7``."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -240,7 +240,7 @@ def _by_address(url: str) -> bool:
 
 
 def _of_service(host: str, behind: str) -> bool:
-    """Say whether a service for mailings writes such an address where readers leave."""
+    """Return whether a service for mailings writes such an address where readers leave."""
     return any(
         (host == name or host.endswith(f".{name}") or not name)
         and (start[1:] in behind if start[0] == "*" else behind.startswith(start))
@@ -263,7 +263,7 @@ def _text(markup: str) -> str:
 
 
 def _says_around(source: str, tag: Element) -> bool:
-    """Say whether the sentence around a link is about leaving; of a link alone, the one in front of it."""
+    """Return whether the sentence around a link is about leaving; of a link alone, the one in front of it."""
     before = source[max(0, tag.start - _AROUND) : tag.start]
     behind = source[tag.inner : tag.inner + _AROUND]
     closed = re.search(r"</a\s{0,5}>", behind, re.IGNORECASE)

@@ -125,7 +125,7 @@ class Rules:
         return [(attribute, Link(url, code)) for (_, attribute, url), code in zip(found, codes, strict=True)]
 
     def _leaves(self, code: str, url: str, said: str, tag: Element, tree: Tree) -> bool:
-        """Say whether a link leaves the list that is not tracked anyway, such as a mail address."""
+        """Return whether a link leaves the list that is not tracked anyway, such as a mail address."""
         return code == "unsubscribe" or (code in _OTHERS and leaves_list(url, said, tag, tree.source))
 
     def _together(self, tree: Tree, codes: list[str], stood: list[Stood]) -> list[str]:
@@ -163,13 +163,13 @@ class Rules:
 
 
 def _is_below(host: str, names: frozenset[str]) -> bool:
-    """Say whether a host is one of these, or below one."""
+    """Return whether a host is one of these, or below one."""
     labels = host.split(".") if names else ()
     return any(".".join(labels[at:]) in names for at in range(len(labels)))
 
 
 def _is_unusual(url: str, raw: str) -> bool:
-    """Say whether an address could be read in two ways, or not be written in a token."""
+    """Return whether an address could be read in two ways, or not be written in a token."""
     try:
         raw.encode()
     except UnicodeEncodeError:  # a surrogate for a byte that fits no charset

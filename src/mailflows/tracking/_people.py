@@ -61,7 +61,7 @@ _REMEMBERED = 500_000
 
 
 class _Seen:
-    """The ids of events that came lately: what is told twice is told again within days."""
+    """The IDs of recent events: duplicates arrive within days."""
 
     def __init__(self, least: int = _REMEMBERED) -> None:
         self._least = least
@@ -69,7 +69,7 @@ class _Seen:
         self._older: set[int] = set()
 
     def before(self, event_id: str) -> bool:
-        """Say whether an id has come before, and remember it."""
+        """Return whether an id has come before, and remember it."""
         number = hash(event_id)
         if number in self._recent or number in self._older:
             return True
@@ -165,7 +165,7 @@ def _note(person: Person, event: Event, kind: tuple[HitKind, bool] | None) -> No
 
 
 def _is_soft(event: Event) -> bool:
-    """Say whether a bounce may pass; one of which nobody says anything is for good, others are deferrals."""
+    """Return whether a bounce is soft; without any hint it is hard, because others are deferrals."""
     if event.permanent is None:
         return (event.status or "").startswith("4.")
     return not event.permanent

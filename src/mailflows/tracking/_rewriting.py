@@ -108,7 +108,7 @@ _ENCODING = re.compile(
 
 
 def is_sealed(raw: bytes) -> bool:
-    """Say whether a message is signed or encrypted as a whole (S/MIME, PGP): a change would break it."""
+    """Return whether a message is signed or encrypted as a whole (S/MIME, PGP): a change would break it."""
     kinds = [raw[a:b] for name, a, b in fields(raw) if name == "content-type"]
     value = kinds[0].decode("latin-1").partition(":")[2] if kinds else ""
     return parameters(" ".join(value.split()))[0] in _SEALED
@@ -190,7 +190,7 @@ class _LineRoom:
         self._end, self._length = -1, 0
 
     def takes(self, start: int, end: int, length: int) -> bool:
-        """Say whether a line may take so many characters in the place of others, and count them if so."""
+        """Return whether a line may take so many characters in the place of others, and count them if so."""
         if self._is_free:
             return True
         if start > self._end:
@@ -219,7 +219,7 @@ def _place_of_pixel(tree: Tree) -> int:
 
 
 def _stays_apart(tree: Tree, place: int) -> bool:
-    """Say whether a picture at the place of a pixel is one tag more, and changes no other.
+    """Return whether a picture at the place of a pixel is one tag more, and changes no other.
 
     In front of and behind a tag it is; at the end of the source, unless a tag or a comment is open there.
     """
@@ -238,7 +238,7 @@ def _pixel(url: str) -> str:
 
 
 def has_pixel(page: Page, addresses: Addresses) -> bool:
-    """Say whether a page has a pixel of ours."""
+    """Return whether a page has a pixel of ours."""
     return any(_pixel_url(tag, page.part.text, addresses) for tag in page.tree.named("img"))
 
 

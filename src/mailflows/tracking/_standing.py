@@ -152,7 +152,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def _is_word(piece: str) -> bool:
-    """Say whether a piece of an address reads as a word, a year, or a word with a number."""
+    """Return whether a piece of an address reads as a word, a year, or a word with a number."""
     if piece.isalpha():
         return len(piece) <= _MAX_TOKENLESS and not _MIXED.search(piece)
     return bool(_YEAR.match(piece) or _WORD_AND_NUMBER.match(piece)) or not piece.isascii()
@@ -204,7 +204,7 @@ def unclear(tree: Tree, links: Sequence[Stood], *, wants_one: bool) -> list[bool
 
 
 def _is_known(link: Stood) -> bool:
-    """Say whether every footer has such a link: the home page, a network, the privacy policy."""
+    """Return whether every footer has such a link: the home page, a network, the privacy policy."""
     said = plain(link.words)
     if said in _known_words() or (len(said) <= 80 and _known_inside().search(said)):
         return True
@@ -264,7 +264,7 @@ class _Page:
         self._marked, self._foot = self._footer()
 
     def is_at_the_end(self, number: int) -> bool:
-        """Say whether a link stands in a footer, or in the small type at either end."""
+        """Return whether a link stands in a footer, or in the small type at either end."""
         tag = self._links[number].tag
         if tag.start >= self._foot or id(self._line_of.get(number)) in self._marked:
             return True
@@ -275,7 +275,7 @@ class _Page:
         return number > last or (number < first <= _FEW)
 
     def may_leave(self, number: int) -> bool:
-        """Say whether a link names somebody, or is a part of a sentence."""
+        """Return whether a link names somebody, or is a part of a sentence."""
         return bool(identifiers(self._links[number].url)) or self._is_in_prose(number)
 
     def last(self) -> list[int]:
@@ -322,7 +322,7 @@ class _Page:
         return size <= _SMALL or size < self._most
 
     def _is_body(self, number: int) -> bool:
-        """Say whether a link is of the body: in its size of letters, or a picture of some width."""
+        """Return whether a link is of the body: in its size of letters, or a picture of some width."""
         link, around = self._links[number], self._around[id(self._links[number].tag)]
         if link.leaves or self._known[number] or around.is_foot:
             return False
@@ -355,7 +355,7 @@ class _Page:
         return frozenset(map(id, marked)), min((line.start for line in marked), default=float("inf"))
 
     def _is_in_prose(self, number: int) -> bool:
-        """Say whether words of a sentence stand beside a link, in its line and up to the next divider."""
+        """Return whether words of a sentence stand beside a link, in its line and up to the next divider."""
         line = self._line_of.get(number)
         if line is None:
             return False

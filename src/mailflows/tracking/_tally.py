@@ -135,7 +135,7 @@ def _complete(person: Person, *, tells_deliveries: bool) -> None:
 
 
 def _is_last_word(person: Person, bounce: Bounce) -> bool:
-    """Say whether a bounce counts: not where the message was delivered later, or a person used it."""
+    """Return whether a bounce counts: not where the message was delivered later, or a person used it."""
     is_hard, moment, _ = bounce
     if person.facts & _ACTED:
         return False

@@ -69,7 +69,7 @@ def _url_runs(text: str, path: str) -> Iterator[str]:
 
 
 def _is_word(rest: str) -> bool:
-    """Say whether what stands behind a run of letters goes on like a token would."""
+    """Return whether what stands behind a run of letters goes on like a token would."""
     return bool(rest) and not rest[0].isascii()
 
 

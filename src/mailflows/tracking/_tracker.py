@@ -289,7 +289,7 @@ class Tracker:
         return raw, pages(raw) if tight else found
 
     def _is_signed_for(self, found: list[Page], link: tuple[str, str], pixel: tuple[str, str]) -> bool:
-        """Say whether all that is signed in the pages of a message is signed so."""
+        """Return whether all that is signed in the pages of a message is signed so."""
         signed = [one for page in found for one in signed_for(page, self._addresses)]
         return all(who == (pixel if is_pixel else link) for who, is_pixel in signed)
 
@@ -312,7 +312,7 @@ def _link_edits(raw: bytes, page: Page, work: Rewriting) -> list[Edit]:
 
 
 def _is_tight(raw: bytes, page: Page, work: Rewriting) -> bool:
-    """Say whether a page has links that its lines have no room for; a signed one stays as it is."""
+    """Return whether a page has links that its lines have no room for; a signed one stays as it is."""
     return not page.part.is_signed and any(link.skipped == "line" for link, _ in work.links(raw, page))
 
 
