@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from email.message import Message as StdlibMessage
 
     from mailflows._mail.structure import Leaf
-    from mailflows.signals.words import Reading
 
 __all__ = ["Address", "Envelope", "Message", "Part", "Source", "addresses"]
 
@@ -115,7 +114,7 @@ class Message:
     _by_name: dict[str, str]
     _document: Document | None
     _measured: dict[str, float] | None  # kept for mailflows.signals, which several parts ask
-    _reading: Reading | None  # likewise
+    _reading: object  # likewise: a mailflows.signals.words.Reading
     _recipients: tuple[Address, ...] | None
     _sender: Address | None
     headers: tuple[tuple[str, str], ...]

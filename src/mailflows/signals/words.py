@@ -267,7 +267,7 @@ class _Starts(dict[str, "_Start | None"]):
 
 def read(message: Message) -> Reading:
     """Find the words of a message; one that is asked about again is not read again."""
-    kept = message._reading  # noqa: SLF001 -- its place; a message never changes
+    kept = _kept(message)
     if kept is None:
         kept = _read(message)
         object.__setattr__(message, "_reading", kept)
@@ -276,8 +276,13 @@ def read(message: Message) -> Reading:
 
 def tokens_of_lines(message: Message) -> Sequence[Sequence[str]] | None:
     """Return the tokens of each line of the body, where the message was read whole already."""
-    kept = message._reading  # noqa: SLF001 -- its place
+    kept = _kept(message)
     return kept.lines if kept is not None and kept.text == message.body else None
+
+
+def _kept(message: Message) -> Reading | None:
+    """Return what was read before: a message never changes."""
+    return cast("Reading | None", message._reading)  # noqa: SLF001 -- its place
 
 
 def _read(message: Message) -> Reading:
