@@ -203,6 +203,22 @@ EXPORTS = {
         'Email Address,UNSUB_TIME,UNSUB_REASON\na@x.example,2020-01-01 10:00:00,"too many"\n',
         ("unsubscribed", "2020-01-01"),
     ),
+    "unsubscribed of Mailchimp who say that it is spam": (
+        "Email Address,UNSUB_TIME,UNSUB_REASON\na@x.example,2020-01-01 10:00:00,SPAM\n",
+        ("complained", "2020-01-01"),
+    ),
+    "unsubscribed of Mailchimp with a status and the survey's sentence": (
+        "Email,Status,UNSUB_TIME,Unsub reason\na@x.example,left,2020-01-01,The emails are spam and should be reported",
+        ("complained", "2020-01-01"),
+    ),
+    "unsubscribed of Mailchimp with another answer": (
+        "Email Address,UNSUB_TIME,UNSUB_REASON\na@x.example,2020-01-01 10:00:00,NORMAL\n",
+        ("unsubscribed", "2020-01-01"),
+    ),
+    "unsubscribed of a survey whose answer means something else elsewhere": (
+        "Email Address,UNSUB_TIME,UNSUB_REASON\na@x.example,2020-01-01 10:00:00,active\n",
+        ("unsubscribed", "2020-01-01"),
+    ),
     "cleaned of Mailchimp": (
         "Email Address,CLEAN_TIME\na@x.example,2020-01-01 10:00:00\n",
         ("bounced", "2020-01-01"),
@@ -259,6 +275,31 @@ def test_what_providers_and_spreadsheets_write(empty: Callable[..., SuppressionL
     """Each export is read with its reason and its date; who is not suppressed there is not here."""
     text, (reason, day) = EXPORTS[name]
     assert imported(empty, text) == [("a@x.example", reason, day)]
+
+
+def test_a_dead_mailbox_is_dead_for_every_flow(empty: Callable[..., SuppressionList]) -> None:
+    """The export of a newsletter tool: who left is left to the other flows, who does not exist is not."""
+    suppressions = empty()
+    rows = "gone@x.example,hard bounce\nleft@x.example,unsubscribed\nangry@x.example,spam\nold@x.example,\n"
+    import_suppressions(suppressions, io.StringIO(f"email,reason\n{rows}"), flow=Flow.MARKETING)
+    found = {
+        name: [suppressions.is_suppressed(f"{name}@x.example", flow=flow) for flow in Flow]
+        for name in ("gone", "left", "angry", "old")
+    }
+    alone = [flow is Flow.MARKETING for flow in Flow]
+    assert found == {"gone": [True] * 3, "left": alone, "angry": alone, "old": alone}
+
+
+def test_a_bounce_that_names_its_flow_keeps_it(empty: Callable[..., SuppressionList]) -> None:
+    """What a row says by itself is taken as it is, and a given reason is a reason, too."""
+    suppressions = empty()
+    named = "email,reason,flow\na@x.example,mailbox-unknown,marketing\n"
+    import_suppressions(suppressions, io.StringIO(named))
+    import_suppressions(
+        suppressions, io.StringIO("email\nb@x.example\n"), reason="bounced", flow=Flow.MARKETING
+    )
+    scopes = {entry.reason: entry.scope for entry in suppressions}
+    assert scopes == {"mailbox-unknown": "flow:marketing", "bounced": "global"}
 
 
 @pytest.mark.parametrize(

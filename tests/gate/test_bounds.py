@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +21,9 @@ from mailflows.limits import Limit, Limiter, MemoryStore, presets
 from mailflows.senders import SenderControl
 from mailflows.testing import FixedClock
 from three_flows import note, reset, three_flows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ACCEPT, DEFER, HOLD, REJECT = GateDecision
 RAW = b"From: a@notify.lovelace.example\nTo: b@x.example, c@x.example\nSubject: s\n\nHello"
@@ -426,3 +429,13 @@ def test_a_flow_may_be_tried_alone() -> None:
     assert [some.is_dry(flow) for flow in (Flow.MARKETING, Flow.TRANSACTIONAL, None)] == [True, False, False]
     assert Gate(flows, held=None, dry_run=True).is_dry(None) is True
     assert Gate(flows, held=None).is_dry(Flow.MARKETING) is False
+
+
+@pytest.mark.parametrize("make", [presets.web_form, presets.contact_form, presets.background])
+def test_a_preset_without_a_visitor_limits_what_it_can(make: Callable[[], Limiter]) -> None:
+    """A preset is a proposal: mail of a job has no client, and the rest of the limits still count."""
+    gate = Gate(three_flows(), limiter={"transactional": make()})
+    verdicts = [gate.check(reset(), flow="transactional") for _ in range(100)]
+    assert verdicts[0].allowed
+    assert not verdicts[-1].allowed
+    assert {reason.part for reason in verdicts[-1].why} == {"limits"}

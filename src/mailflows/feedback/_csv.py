@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast
 from mailflows._mail.address import mailbox_of
 from mailflows._result import Result
 from mailflows.errors import ConfigurationError
-from mailflows.feedback._entry import OPTED_OUT, Suppression
+from mailflows.feedback._entry import OPTED_OUT, Suppression, is_of_mailbox
 from mailflows.feedback._event import BounceReason, Fault
 from mailflows.feedback._export_table import (
     bare,
@@ -196,8 +196,9 @@ def import_suppressions(
         file: A path, an open text file, or an iterator of its lines; its first row names the
             columns: ``key``, or ``address`` or ``email``.
         reason: The reason for rows that give none.
-        flow: The flow for rows that name none; all flows by default. Pass `Flow.MARKETING` for people who
-            unsubscribed from a newsletter.
+        flow: The flow for people who unsubscribed, complained or were added by hand, where their row names
+            none; all flows by default. Pass `Flow.MARKETING` for the export of a newsletter tool. Its
+            bounces suppress for all flows even then: a mailbox that does not exist gets no other mail.
         dates: Whether dates such as ``03/04/2026`` have the day or the month first. By default the rows
             decide, all together: one with a day above twelve is enough. Where there is none, the day is
             first, and a `UserWarning` says so.
@@ -310,7 +311,7 @@ class _Reader:
         until = self._moment(row, columns("expires"), odd)
         if word == "soft":
             word, until = "blocked", until or since + _SOFT
-        entry = self._entry(row, cells, reason=word, flow=self._flow(row), time=since, expires=until)
+        entry = self._entry(row, cells, reason=word, flow=self._flow(row, word), time=since, expires=until)
         is_lifted = any(row.get(name) and not is_no(row[name]) for name in columns("lifted"))
         is_kept = word != "free" and not is_lifted and self.suppressions.put(replace(entry, **facts))
         return "; ".join(odd), is_kept
@@ -334,7 +335,8 @@ class _Reader:
         if self.names.keys() >= _OWN:
             return row.get("reason") or self.reason, self._kept(row)
         cells = [row[name] for name in columns("word") if row.get(name)]
-        for cell in cells:
+        told = [row[name] for name in columns("leaving") if meaning(row.get(name, "")) == "complained"]
+        for cell in (*told, *cells):
             word = meaning(cell)
             if word is not None:
                 return word, {}
@@ -384,10 +386,13 @@ class _Reader:
                 return moment
         return None
 
-    def _flow(self, row: Mapping[str, str]) -> Flow | None:
-        """Return a flow; the error repeats nothing, since a column too many puts an address here."""
+    def _flow(self, row: Mapping[str, str], reason: str) -> Flow | None:
+        """Return the flow of a row; a bounce that names none is about the mailbox, so about all mail.
+
+        The error repeats nothing, since a column too many puts an address here.
+        """
         if not row.get("flow"):
-            return self.flow
+            return None if is_of_mailbox(reason) else self.flow
         try:
             return Flow(row["flow"])
         except ValueError:

@@ -12,7 +12,7 @@ from mailflows.feedback._event import BounceReason
 from mailflows.feedback._export_table import meaning
 from mailflows.flow import Flow
 
-__all__ = ["DAMAGED", "OPTED_OUT", "Suppression", "read_entry", "written"]
+__all__ = ["DAMAGED", "OPTED_OUT", "Suppression", "is_of_mailbox", "read_entry", "written"]
 
 DAMAGED = "damaged"
 """The reason of an entry that cannot be read; what is known is that the address is not to be written to."""
@@ -67,8 +67,7 @@ class Suppression(Result):
     @property
     def is_bounce(self) -> bool:
         """Whether it comes from a bounce that counts: not from a person's request, and not held."""
-        is_bounce = self.reason in _BOUNCES or meaning(self.reason) == "bounced"
-        return is_bounce and not self.held
+        return is_of_mailbox(self.reason) and not self.held
 
     @property
     def scope(self) -> str:
@@ -89,6 +88,11 @@ class Suppression(Result):
         until = f" until {self.expires:%Y-%m-%d}" if self.expires else ""
         held = ", held" if self.held else ""
         return f"{self.key[:8]}…: {self.reason}, {self.scope}, since {self.time:%Y-%m-%d}{until}{held}"
+
+
+def is_of_mailbox(reason: str) -> bool:
+    """Return whether a reason is about the mailbox, which is as dead for one flow as for another."""
+    return reason in _BOUNCES or meaning(reason) == "bounced"
 
 
 def written(entry: Suppression) -> bytes:

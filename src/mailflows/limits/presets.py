@@ -132,7 +132,7 @@ def contact_form(store: Store | None = None, **settings: Unpack[Settings]) -> Li
         >>> all(sent)
         True
     """
-    return Limiter(
+    return _preset(
         Limit("1/15min", per="duplicate", optional=True),
         Limit("3/10min; 10/day", per="client"),
         Limit("30/hour", per="client_network"),
