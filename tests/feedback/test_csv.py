@@ -207,8 +207,12 @@ EXPORTS = {
         "Email Address,UNSUB_TIME,UNSUB_REASON\na@x.example,2020-01-01 10:00:00,SPAM\n",
         ("complained", "2020-01-01"),
     ),
-    "unsubscribed of Mailchimp with a status and the survey's sentence": (
-        "Email,Status,UNSUB_TIME,Unsub reason\na@x.example,left,2020-01-01,The emails are spam and should be reported",
+    "unsubscribed of Mailchimp with a status": (
+        "Email,Status,UNSUB_TIME,UNSUB_REASON\na@x.example,unsubscribed,2020-01-01,SPAM\n",
+        ("complained", "2020-01-01"),
+    ),
+    "unsubscribed of Mailchimp with the sentence of the survey": (
+        "Email,Unsub time,Unsub reason\na@x.example,2020-01-01,The emails are spam and should be reported",
         ("complained", "2020-01-01"),
     ),
     "unsubscribed of Mailchimp with another answer": (
