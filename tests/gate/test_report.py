@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from mailflows import ConfigurationError, Envelope, Flow, Gate, Refused, StoreError
-from mailflows.feedback import Action, Event, EventType, SuppressionList, from_reply
+from mailflows.feedback import Action, Event, EventType, SuppressionList, from_reply, from_webhook
+from mailflows.flows import FlowRoute, FlowSet
 from mailflows.limits import Limit, Limiter, MemoryStore
 from mailflows.reputation import Metric, Reputation
 from mailflows.senders import SenderControl
@@ -246,3 +247,34 @@ def test_a_refusal_survives_a_queue() -> None:
         gate().ensure(newsletter(), flow="transactional")
     again = pickle.loads(pickle.dumps(caught.value))
     assert again.verdict == caught.value.verdict
+
+
+@pytest.mark.parametrize(
+    ("provider", "payload"),
+    [
+        ("postmark", {"RecordType": "SpamComplaint", "Email": "eve@example.net", "MessageStream": "news"}),
+        ("brevo", {"event": "spam", "email": "eve@example.net", "tags": ["news"]}),
+        ("sendgrid", [{"event": "spamreport", "email": "eve@example.net", "category": ["news", "spring"]}]),
+    ],
+)
+def test_a_stream_names_the_flow_of_an_event(provider: str, payload: Any) -> None:
+    """A complaint about the newsletter does not end password resets; of two flows, or of none, it does."""
+
+    def stopped(*streams: str) -> list[bool]:
+        routes = [
+            FlowRoute(flow, domains=f"{flow}.example.org", esp=provider, stream=stream)
+            for flow, stream in zip(("transactional", "marketing"), streams, strict=True)
+        ]
+        suppressions = SuppressionList(MemoryStore())
+        gate = Gate(FlowSet(*routes), suppressions=suppressions)
+        gate.report(None, from_webhook(provider, payload))
+        return [suppressions.is_suppressed("eve@example.net", flow=route.flow) for route in routes]
+
+    assert stopped("outbound", "news") == [False, True]
+    assert stopped("news", "broadcast") == [True, False]
+    assert stopped("news", "news") == [True, True]
+    assert stopped("outbound", "broadcast") == [True, True]
+    (event,) = Gate(FlowSet(FlowRoute("marketing", domains="x.example", esp=provider, stream="news"))).report(
+        None, from_webhook(provider, payload, flow=Flow.TRANSACTIONAL)
+    )
+    assert event.flow == "transactional"

@@ -35,7 +35,7 @@ from mailflows.gate._erasure import Forgotten, forgetting
 from mailflows.gate._limit_keys import require_keys
 from mailflows.gate._mail_log import tell_end
 from mailflows.gate._outages import Outages
-from mailflows.gate._outcome import HandedOver, events_of, learn
+from mailflows.gate._outcome import HandedOver, attributed, events_of, learn
 from mailflows.gate._parts import CLOSING, PARTS, Parts
 from mailflows.gate._status import GateStatus, status_of
 from mailflows.gate._tally import Tally, is_counted
@@ -417,6 +417,9 @@ class Gate:
         Quota is given back for a message that nobody accepted, and sender control, reputation and suppression
         list are updated. A store that is down is only logged, because the message has already been sent.
 
+        An event that names no flow belongs to the one that declares its stream, tag or campaign
+        (``stream``, ``ip_pool``).
+
         Args:
             verdict: The verdict of `check`, or `None` for events that come later, such as bounces.
             outcome: ``"sent"``, ``"unknown"`` where the relay's answer to the whole message was lost, an
@@ -427,6 +430,7 @@ class Gate:
             TypeError: If the outcome is none of these.
         """
         events, was_taken = events_of(verdict, outcome)
+        events = attributed(events, self.flows)
         run(learn(self._parts, verdict, events, was_taken=was_taken), self._parts.outages, is_done=True)
         self._ended(verdict, outcome, events)
         return events
@@ -434,6 +438,7 @@ class Gate:
     async def areport(self, verdict: Verdict | None, outcome: Outcome) -> tuple[Event, ...]:
         """Do what `report` does without blocking the event loop."""
         events, was_taken = events_of(verdict, outcome)
+        events = attributed(events, self.flows)
         await arun(
             learn(self._parts, verdict, events, was_taken=was_taken), self._parts.outages, is_done=True
         )

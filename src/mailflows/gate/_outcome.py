@@ -11,11 +11,13 @@ from mailflows.feedback import Event, EventType, from_reply, from_smtp_exception
 from mailflows.gate._calls import Call
 
 if TYPE_CHECKING:
+    from mailflows.flow import Flow
+    from mailflows.flows import FlowRoute
     from mailflows.gate._calls import Steps
     from mailflows.gate._check import Verdict
     from mailflows.gate._parts import Parts
 
-__all__ = ["Outcome", "events_of", "learn"]
+__all__ = ["Outcome", "attributed", "events_of", "learn"]
 
 Outcome: TypeAlias = (
     "Literal['sent', 'unknown'] | BaseException | Mapping[str, tuple[int, bytes | str]] "
@@ -77,6 +79,24 @@ def events_of(  # noqa: PLR0911 -- one a form
     kind = type(outcome).__name__
     msg = f"an outcome must be 'sent', 'unknown', an exception, a reply (code, text) or events; got {kind}"
     raise TypeError(msg)
+
+
+def attributed(events: tuple[Event, ...], routes: Iterable[FlowRoute]) -> tuple[Event, ...]:
+    """Return events with the flow that their stream belongs to, where they name none.
+
+    A provider's webhook says by its stream, tag or campaign what a message was: one that a single flow
+    declares names the flow, so that a complaint about the newsletter does not end password resets.
+    """
+    declared = [({route.stream, route.ip_pool} - {""}, route.flow) for route in routes]
+    return tuple(_in_its_flow(event, declared) for event in events)
+
+
+def _in_its_flow(event: Event, declared: list[tuple[set[str], Flow]]) -> Event:
+    if event.flow is not None:
+        return event
+    named = {event.stream, event.campaign, *event.tags}
+    found = {flow for names, flow in declared if names & named}
+    return replace(event, flow=found.pop()) if len(found) == 1 else event
 
 
 def _taken(to: Iterable[str], facts: dict[str, Any]) -> tuple[Event, ...]:
