@@ -67,6 +67,19 @@ def kept(text: str, **options: bool) -> list[str]:
         ("Stato iscrizione", "Iscritto", "Disiscritto", "unsubscribed"),
         ("bounced_at", "0000-00-00 00:00:00", "2025-03-04 10:11:12", "bounced"),
         ("my own name", "Subscribed", "Unsubscribed", "unsubscribed"),
+        ("Consentement newsletter", "Oui", "NON", "no-consent"),
+        ("Consentement e-mail (RGPD)", "", "Non", "no-consent"),
+        ("Opt-in pour la newsletter", "1", "0", "no-consent"),
+        ("RGPD", "oui", "non", "no-consent"),
+        ("Souhaite recevoir la newsletter", "oui", "non", "no-consent"),
+        ("Einwilligung Marketing", "ja", "nein", "no-consent"),
+        ("Consentimiento para el newsletter", "sí", "no", "no-consent"),
+        ("Consenso newsletter", "sì", "no", "no-consent"),
+        ("Permission", "yes", "no", "no-consent"),
+        ("Blacklisté e-mail", "0", "1", "blocked"),
+        ("Désinscrit de la newsletter", "non", "14/02/2026", "unsubscribed"),
+        ("Newsletter: opted out", "", "x", "unsubscribed"),
+        ("Statut newsletter", "Inscrit", "Désinscrit", "unsubscribed"),
     ],
 )
 def test_who_is_not_to_be_mailed_is_left_out(head: str, stays: str, goes: str, why: str) -> None:
@@ -94,6 +107,11 @@ def test_who_is_not_to_be_mailed_is_left_out(head: str, stays: str, goes: str, w
         ("OPTIN_TIME", "2024-03-01 10:11:12", ""),
         ("City", "Baja", "Paris"),
         ("Active", "yes", "no"),
+        ("Date de consentement newsletter", "14/02/2024", "non"),
+        ("Stop", "Part-Dieu", "Bellecour"),
+        ("Opposition marketing", "budget", "délai"),
+        ("Source du consentement", "web", "salon"),
+        ("E-mail", "non", "oui"),
     ],
 )
 def test_other_columns_say_nothing(head: str, one: str, other: str) -> None:

@@ -7,6 +7,7 @@ of such a status.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,6 +28,7 @@ SUPPRESSED = "suppressed"
 
 
 class _Names(NamedTuple):
+    filler: frozenset[str]
     status: frozenset[str]
     out: dict[str, str]
     opted_in: dict[str, str]
@@ -37,8 +39,10 @@ class _Names(NamedTuple):
 @cache
 def _names() -> _Names:
     table = tomllib.loads(_data.read("recipients/status.toml"))
+    filler = frozenset(_split(table["filler"]))
     fine = dict.fromkeys(answers("no"), "")
     return _Names(
+        filler,
         frozenset(_split(table["status"])),
         {name: mark for mark, names in table["out"].items() for name in _split(names)},
         {name: mark for mark, names in table["in"].items() for name in _split(names)},
@@ -89,6 +93,41 @@ def _kind_of(name: str) -> Callable[[str], str] | None:
     return _of_status if folded in names.status else None
 
 
+def _kind_by_core(name: str, cells: set[str]) -> Callable[[str], str] | None:
+    """Return what reads a column whose name has more words than a known one, if its first cells fit.
+
+    >>> reads = _kind_by_core("Consentement newsletter (RGPD)", {"Oui", "Non"})
+    >>> reads("Non"), reads("Oui")
+    ('no-consent', '')
+    """
+    known = _cores().get(_core(fold_words(name)))
+    if known is None or not all(map(_is_answer, cells)):
+        return None
+    reads = _kind_of(known)
+    return None if reads is None else lambda cell: reads(cell) if _is_answer(cell) else ""
+
+
+@cache
+def _cores() -> dict[str, str]:
+    """Return the known names by what is left of them without fillers; a whole name stands for itself."""
+    names = _names()
+    every = (*names.status, *names.opted_in, *names.out)
+    return {core: name for name in every if (core := _core(name))} | {name: name for name in every}
+
+
+def _core(folded: str) -> str:
+    return " ".join(word for word in folded.split() if word not in _names().filler)
+
+
+def _is_answer(cell: str) -> bool:
+    """Return whether a cell is empty, yes or no, a word of a status, or a date."""
+    folded = fold_words(cell)
+    return folded in answers("yes") or _is_no(folded) or bool(_DATE.match(folded)) or folded in _names().words
+
+
+_DATE = re.compile(r"(?:\d{4} \d{1,2} \d{1,2}|\d{1,2} \d{1,2} \d{4})\b")
+
+
 class StatusColumns:
     """Which columns of a list say who is not to be mailed, and what they say of a row."""
 
@@ -101,8 +140,12 @@ class StatusColumns:
         """Choose the columns by their names and by the first rows; not the one with the addresses."""
         for place, name in enumerate(columns):
             cells = {row[place] for row in rows if place < len(row)}
+            if name == besides:
+                continue
             reads = (
-                None if name == besides else _kind_of(name) or (_of_status if _are_of_status(cells) else None)
+                _kind_of(name)
+                or _kind_by_core(name, cells)
+                or (_of_status if _are_of_status(cells) else None)
             )
             if reads is not None:
                 self._take(place, name, reads)
