@@ -260,3 +260,29 @@ def test_no_policy_is_guessed(word: str) -> None:
     """A letter that a name has is not that provider."""
     with pytest.raises(ConfigurationError, match="no bounce limit"):
         check_list([], dns=False).policy(word)
+
+
+@pytest.mark.parametrize(
+    ("cells", "count"),
+    [
+        (["oui", "", "non", " "], 2),
+        (["oui", "oui", "non", "oui"], 0),
+        (["", "", "", ""], 0),
+        (["x", "x", "", "x"], 1),
+    ],
+)
+def test_an_empty_consent_is_kept_and_told(cells: list[str], count: int) -> None:
+    """Whether nothing means no is the owner's to say; a column that nobody fills in says nothing."""
+    rows = "".join(f"p{number}@shop.fr;{cell};\n" for number, cell in enumerate(cells))
+    report = check_list(io.StringIO(f"email;Consentement newsletter;Désinscrit\n{rows}"), dns=False)
+    told = [one for one in report.findings if one.code == "consent-unsaid"]
+    assert [one.parameters["count"] for one in told] == [count] * (count > 0)
+    for one in told:
+        assert f'"Consentement newsletter" says nothing in {count} of 4 rows' in one.sentence
+    assert sum(report.left_out().values()) == cells.count("non")
+
+
+def test_who_has_left_is_not_told_twice() -> None:
+    """A row that another column leaves out needs no consent."""
+    text = "email;newsletter;Désinscrit\na@shop.fr;;oui\nb@shop.fr;oui;\n"
+    assert [one.code for one in check_list(io.StringIO(text), dns=False).findings] == ["marked-rows"]

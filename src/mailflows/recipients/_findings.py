@@ -35,7 +35,7 @@ def list_finding(code: str, count: int, examples: Sequence[str], *, tally: Count
         tally: The counts of the whole list.
     """
     entry = _entries()[code]
-    of_rows = code in {"marked-rows", "mostly-not-to-mail", "suppressed-rows"}
+    of_rows = code in {"marked-rows", "mostly-not-to-mail", "suppressed-rows", "consent-unsaid"}
     total = tally.rows if of_rows else tally.checked
     text = entry["sentence"].format(
         count=Counted(count),

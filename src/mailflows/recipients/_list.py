@@ -98,6 +98,9 @@ def check_rows(  # noqa: PLR0913 -- the settings of one list
         dialect=table.dialect,
     )
     patterns = find_patterns(tally, serial, duplicates, table.status_columns)
+    silent_rows, silent = table.silent
+    if 0 < silent_rows < tally.rows:  # a column without any answer is not in use
+        patterns.insert(0, ("consent-unsaid", silent_rows, silent))
     findings = tuple(list_finding(*one, tally=tally) for one in patterns)
     return _report(checker, table, tally, judged, health, duplicates, digest, findings)
 

@@ -116,6 +116,11 @@ class Table:
         """Names of the columns that say who is not to be mailed."""
         return self._status.names if self._status else ()
 
+    @property
+    def silent(self) -> tuple[int, tuple[str, ...]]:
+        """Kept rows of which a column of consent says nothing: how many, and the names of these columns."""
+        return (self._status.silent_rows, self._status.silent) if self._status else (0, ())
+
     def take(self, names: list[str], rows: list[list[str]], column: str | None) -> int:
         """Choose the column by its name and by what stands in it; return its place."""
         place, shares = _find_column(names, rows, column)

@@ -129,11 +129,20 @@ _DATE = re.compile(r"(?:\d{4} \d{1,2} \d{1,2}|\d{1,2} \d{1,2} \d{4})\b")
 
 
 class StatusColumns:
-    """Which columns of a list say who is not to be mailed, and what they say of a row."""
+    """Which columns of a list say who is not to be mailed, and what they say of a row.
+
+    Attributes:
+        names: Their names.
+        silent: Names of the columns of consent that are empty in some row that is kept.
+        silent_rows: How many rows those are.
+    """
 
     def __init__(self) -> None:
         self.names: tuple[str, ...] = ()
+        self.silent: tuple[str, ...] = ()
+        self.silent_rows = 0
         self._reads: dict[int, Callable[[str], str]] = {}
+        self._consents: dict[int, str] = {}
         self._known = 0
 
     def probe(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, besides: str | None) -> None:
@@ -154,6 +163,8 @@ class StatusColumns:
     def _take(self, place: int, name: str, reads: Callable[[str], str]) -> None:
         self._reads[place] = reads
         self.names = (*self.names, name)
+        if _cores().get(_core(fold_words(name)), "") in _names().opted_in:
+            self._consents[place] = name
 
     def mark(self, columns: Sequence[str], cells: Sequence[str]) -> str:
         """Return why a row is not to be mailed; empty where nothing says so."""
@@ -165,7 +176,18 @@ class StatusColumns:
         if not self._reads:
             return ""
         found = {reads(cells[place]) for place, reads in self._reads.items() if place < len(cells)}
-        return next((mark for mark in MARKS if mark in found), "")
+        mark = next((mark for mark in MARKS if mark in found), "")
+        if not mark and self._consents:
+            self._hear(cells)
+        return mark
+
+    def _hear(self, cells: Sequence[str]) -> None:
+        """Count a row that is kept although a column of consent says nothing of it."""
+        empty = [
+            name for place, name in self._consents.items() if place < len(cells) and not cells[place].strip()
+        ]
+        self.silent_rows += bool(empty)
+        self.silent = tuple(dict.fromkeys((*self.silent, *empty)))
 
 
 def _are_of_status(cells: set[str]) -> bool:
