@@ -136,11 +136,18 @@ def test_the_reason_names_the_way_out() -> None:
         ("https://shop.example/9f8e7d6c-5b4a", {"9f8e7d6c", "5b4a"}),
         ("https://shop.example/2026/11/29/oven", set()),
         ("https://shop.example/iphone-15/top-10.html", set()),
+        ("https://shop.example/en/c/1204/", set()),
+        ("https://shop.example/Category/7/", set()),
+        ("https://shop.example/c/12045", {"12045"}),
+        ("https://shop.example/c/1204/7Gk2pQ", {"7Gk2pQ"}),
+        ("https://shop.example/1204", {"1204"}),
+        ("https://shop.example/u/1204", {"1204"}),
+        ("https://shop.example/r?c=1204", {"1204"}),
         ("https://shop.example/?utm_campaign=7Gk2pQ", set()),
         ("https://shop.example/abcdefghijklmnopqrstuvwxyz", {"abcdefghijklmnopqrstuvwxyz"}),
         ("https://[broken/7Gk2pQ", set()),
     ],
 )
 def test_what_may_name_a_recipient(url: str, found: set[str]) -> None:
-    """Numbers, mixed letters and addresses do; words, dates and the tags of a campaign do not."""
+    """Numbers, mixed letters and addresses do; words, dates, categories and the tags of a campaign do not."""
     assert identifiers(url) == found

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -68,6 +68,7 @@ _YEAR = re.compile(r"(?:19|20)\d\d\Z")
 _PIECE = re.compile(r"[-/_.,;:+~!() ]+")
 _WORD_AND_NUMBER = re.compile(r"[a-z]+\d{1,2}\Z|\d{1,2}[a-z]{1,7}\Z|\d{1,2}\Z", re.IGNORECASE)
 _MIXED = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
+_MAX_CATEGORY = 4  # choice: digits; few shops have ten thousand categories, most lists have more readers
 _MAX_TOKENLESS = 20  # choice: letters in one piece; German compounds in addresses are parted by hyphens
 
 
@@ -99,6 +100,11 @@ def _known_words() -> frozenset[str]:
 
 
 @cache
+def _category_names() -> frozenset[str]:
+    return frozenset(_table()["categories"]["steps"])
+
+
+@cache
 def _known_hosts() -> frozenset[str]:
     return frozenset(_table()["known"]["hosts"])
 
@@ -123,6 +129,8 @@ def identifiers(url: str) -> frozenset[str]:
     ['1234', '7Gk2pQ']
     >>> identifiers("https://shop.example/2026/11/linen-shirts.html")
     frozenset()
+    >>> identifiers("https://shop.example/c/1204"), identifiers("https://shop.example/r/1204")
+    (frozenset(), frozenset({'1204'}))
     """
     try:
         parts = urlsplit(url)
@@ -135,10 +143,16 @@ def identifiers(url: str) -> frozenset[str]:
     steps = [step for step in unquote(parts.path).split("/") if step]
     dated = any(_YEAR.match(step) for step in steps)
     steps = [step for step in steps if not (dated and step.isdigit() and len(step) <= 4)]
+    steps = [step for before, step in pairwise(("", *steps)) if not _is_category(before, step)]
     found = [
         piece for text in (*steps, *values, *map(unquote, bare), parts.fragment) for piece in _pieces(text)
     ]
     return frozenset(found)
+
+
+def _is_category(before: str, step: str) -> bool:
+    """Say whether a step of a path is the number of a category: behind its name, and short."""
+    return step.isdigit() and len(step) <= _MAX_CATEGORY and before.lower() in _category_names()
 
 
 def _pieces(text: str) -> list[str]:
