@@ -120,17 +120,21 @@ class Element:
         *("is_closed", "name", "named", "parent", "position", "start"),
     )
 
-    def __init__(self, name: str, source: str, parent: Element | None, places: tuple[int, int, int]) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 -- made for every tag: names would take longer
+        self, name: str, source: str, parent: Element | None, start: int, named: int, inner: int
+    ) -> None:
         self.name = name
         self._source = source
         self.parent = parent
-        self.start, self.named, self.inner = places
+        self.start = start
+        self.named = named
+        self.inner = inner
         self.inner_end = self.end = -1
         self.is_closed = False
         self.children: list[Element | Text] = []
         self.elements: list[Element] = []
         self.position = 0
-        self._values: dict[str, str] | None = None if self.inner - self.named > 1 else _NONE
+        self._values: dict[str, str] | None = None if inner - named > 1 else _NONE
         self._keys: tuple[str, ...] | None = None
 
     @property
@@ -150,8 +154,10 @@ class Element:
         """Return an attribute with its place, or `None`."""
         if name not in self.values:
             return None
-        found = _ATTRIBUTE.finditer(self._source, self.named, self.inner - 1)
-        return _place(next(match for match in found if match[1].lower() == name))
+        for match in _ATTRIBUTE.finditer(self._source, self.named, self.inner - 1):
+            if match[1].lower() == name:
+                return _place(match)
+        return None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -253,7 +259,7 @@ class _Builder:
     def __init__(self, source: str) -> None:
         self.source = source
         self.lower = lowered(source)
-        self.root = Element("", "", None, (0, 0, 0))
+        self.root = Element("", "", None, 0, 0, 0)
         self.current = self.root
         self.tree = Tree(source, self.root, [], [], "", 0)
 
@@ -305,18 +311,19 @@ class _Builder:
 
     def start_tag(self, found: re.Match[str]) -> int:
         """Open an element, and return the position behind its tag."""
-        name = found[1].lower()
+        name, source = found[1].lower(), self.source
         start, inner = found.span()
         if name in _IMPLIED_END:
             self.imply_ends(name, start)
         parent = self.current
-        element = Element(name, self.source, parent, (start, found.end(1), inner))
-        element.position = len(parent.elements)
+        element = Element(name, source, parent, start, found.end(1), inner)
+        siblings = parent.elements
+        element.position = len(siblings)
+        siblings.append(element)
         parent.children.append(element)
-        parent.elements.append(element)
         self.tree.elements.append(element)
         if name in VOID or (
-            self.source[inner - 2] == "/" and name not in _BLOCKS and (":" in name or self.in_svg(element))
+            source[inner - 2] == "/" and name not in _BLOCKS and (":" in name or self.in_svg(element))
         ):
             element.inner_end = element.end = inner
             return inner
@@ -364,6 +371,9 @@ class _Builder:
         """Close the element that an end tag is for, if there is one, and return the position behind it."""
         name = found[2].lower()
         start, end = found.span()
+        if self.current.name == name:  # as in nearly all mail
+            self.close(start, end, by_tag=True)
+            return end
         node: Element | None = self.current
         for _ in range(_MAX_STEPS):
             if node is None or (node.name in _CELLS and name not in _CELLS and name not in {"body", "html"}):

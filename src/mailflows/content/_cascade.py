@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mailflows._html.tree import Element, Text
@@ -29,6 +30,8 @@ Ranked = tuple[int, tuple[int, int, int], int, T]
 """Rank of its layer, specificity, place in the source, and what was made of it."""
 _Entry = tuple[_selectors.Selector, frozenset[str], list[Ranked[T]]]
 """A selector, what must be in the page for it, and what its rule says."""
+_Candidates = tuple[int, list[Ranked[T]], list[tuple[_selectors.Selector, list[Ranked[T]]]]]
+"""Their number, what holds for every element of the same keys, and what only some of these match."""
 
 MAX_MATCHES = 40_000
 """bound: comparisons of an element with a selector; the largest of 612 real pages takes 14,244. What a
@@ -139,10 +142,11 @@ class Matches(Generic[T]):
         self._room = [MAX_MATCHES]
         there = set(_selectors.IMPLIED).union(*[element.keys for element in tree.elements])
         self._entries = {
-            key: [entry for entry in entries if entry[1] <= there]
+            key: [entry for entry in entries if not entry[1] or entry[1] <= there]
             for key, entries in index.entries.items()
             if key in there or key == "*"
         }
+        self._known: dict[tuple[str, ...], _Candidates[T]] = {}
 
     @property
     def is_spent(self) -> bool:
@@ -155,17 +159,26 @@ class Matches(Generic[T]):
 
     def ranked(self, element: Element) -> list[Ranked[T]]:
         """Return the same with the rank of each rule: of its layer, its specificity, its place."""
-        found: list[Ranked[T]] = []
-        for key in ("*", *element.keys) if self._room[0] > 0 else ():
-            if key in self._entries:
-                entries = self._entries[key]
-                self._room[0] -= len(entries)
-                for selector, _, ranked in entries:
-                    if _selectors.matches(selector, element, self._room):
-                        found += ranked
-        if len(found) > 1:
-            found.sort(key=_rank)
-        return found
+        if self._room[0] <= 0:
+            return []
+        keys = element.keys
+        number, sure, asked = self._known.get(keys) or self._candidates(keys)
+        self._room[0] -= number
+        more = [ranked for selector, ranked in asked if _selectors.matches(selector, element, self._room)]
+        return sorted(chain(sure, *more), key=_rank) if more else sure
+
+    def _candidates(self, keys: tuple[str, ...]) -> _Candidates[T]:
+        """Return what there is for elements of some keys; most elements are like others."""
+        entries = [entry for key in ("*", *keys) for entry in self._entries.get(key, ())]
+        sure: list[Ranked[T]] = []
+        asked: list[tuple[_selectors.Selector, list[Ranked[T]]]] = []
+        for selector, _, ranked in entries:
+            if selector.is_decided(keys):
+                sure += ranked
+            elif selector.is_possible(keys):
+                asked.append((selector, ranked))
+        sure.sort(key=_rank)
+        return self._known.setdefault(keys, (len(entries), sure, asked))
 
 
 @lru_cache(maxsize=32)

@@ -173,6 +173,7 @@ class Page:
         return tuple(self.tree.named("img"))
 
 
+@lru_cache(maxsize=2)  # bound: asked for a page, and again where it is read
 def too_much(source: str) -> str:
     """Say why a page is more than is read, or return an empty string."""
     if (tags := source.count("<")) > _MOST_TAGS:
@@ -197,12 +198,14 @@ _MOST_TAGS, _MOST_VALUES, _MOST_LETTERS, _MOST_CSS, _MOST_BARE = 6_000, 30_000, 
 def is_left_out(element: Element) -> bool:
     """Return whether an author asks inliners to leave an element, or a style sheet, alone."""
     values = element.values
+    if _LEFT_OUT.isdisjoint(values):
+        return False
     return "data-embed" in values or any(
         values[name].strip().lower() == "ignore" for name in _LEFT_OUT if name in values
     )
 
 
-_LEFT_OUT = ("data-premailer", "data-css-inline")
+_LEFT_OUT = frozenset(("data-embed", "data-premailer", "data-css-inline"))
 
 
 def _is_css(style: Element) -> bool:

@@ -69,6 +69,14 @@ class Selector:
     around: tuple[Compound, ...]
     specificity: tuple[int, int, int]
 
+    def is_possible(self, keys: tuple[str, ...]) -> bool:
+        """Say whether an element of these keys, its own among them, can match."""
+        return self.last is None or all(key in keys for key in self.last.keys)
+
+    def is_decided(self, keys: tuple[str, ...]) -> bool:
+        """Say whether every element of these keys matches, whatever its attributes and its relatives are."""
+        return not self.around and (self.last is None or not self.last.tests) and self.is_possible(keys)
+
 
 @lru_cache(maxsize=4096)
 def compiled(source: str) -> Selector | None:
