@@ -34,6 +34,7 @@ __all__ = [
     "View",
     "counted",
     "heading",
+    "in_list",
     "number_of",
     "paragraph",
     "plain",
@@ -356,6 +357,15 @@ def number_of(count: int, one: str, many: str = "") -> str:
     ('1 recipient', '2 recipients', '0 entries')
     """
     return f"{count} {one if count == 1 else many or f'{one}s'}"
+
+
+def in_list(words: Sequence[str]) -> str:
+    """Return words as a sentence has them.
+
+    >>> in_list(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 class Counted(int):

@@ -10,7 +10,7 @@ import pytest
 
 from hostile import GENERATORS
 from mailflows import ConfigurationError, Flow, Message, MessageError, Severity
-from mailflows.content import LintReport, codes, lint, lint_html
+from mailflows.content import LintReport, codes, fix_html, lint, lint_html
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -473,14 +473,31 @@ def test_a_report_explains_itself_in_a_paragraph() -> None:
     bad = lint(written(text="Hello", Subject="Re: {{ x }}", Message_ID=""), flow="marketing").explain()
     assert bad.startswith("This marketing message should not be sent yet: it has ")
     assert "To fix before sending: " in bad
-    assert "fix() makes these repairs automatically: " in bad
+    assert " fix() makes these repairs automatically: " in bad
     assert "\n" not in bad
     receipt = written(PAGE, Auto_Submitted="auto-generated", Subject="Your password")
     good = lint(receipt, flow="transactional", clock=lambda: SENT)
     assert good.explain() == "No issues were found in this transactional message."
     page = f"{PAGE}{'<img src=https://example.org/a.png width=90 height=9>' * 2}"
     assert lint_html(page).explain() == (
-        "This message can be sent, but has 1 warning. Worth fixing: "
+        "This page can be sent, but has 1 warning. Worth fixing: "
         f"{codes()['image-alt-missing'].sentence} (2 times). "
         "No flow was given, so rules that depend on it were not applied."
     )
+
+
+def test_a_report_names_the_function_that_repairs() -> None:
+    """Of a template it is fix_html(), and what it names there is repaired; forms only go where asked."""
+    page = "<html lang='en'><body><p onclick='x()'>Hello</p><form><input name=a></form></body></html>"
+    said = lint_html(page).explain()
+    automatic = re.search(
+        r"fix_html\(\) makes these repairs automatically: ([a-z-]+(?:(?:, | and )[a-z-]+)*)\.", said
+    )
+    assert automatic
+    named = re.split(", | and ", automatic[1])
+    assert "active-content" in named
+    assert "forms" not in named
+    assert set(fix_html(page).done) == set(named) - set(dict(fix_html(page).skipped))
+    assert "fix_html(only=['forms']) repairs forms, which changes what readers see." in said
+    assert fix_html(page, only=["forms"]).done == ("forms",)
+    assert "fix_html" not in lint(written(page), flow="marketing").explain()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import browser
 from mailflows.errors import ConfigurationError, MissingExtra
-from mailflows.feedback import Event, EventType
+from mailflows.feedback import BounceReason, Event, EventType
 from mailflows.tracking import METRICS, CampaignStats, compare
 from mailflows.tracking._people import _Seen
 
@@ -345,3 +345,83 @@ def test_the_memory_of_what_came_twice_is_bounded() -> None:
     tracemalloc.stop()
     assert not any(found)
     assert kept < 4_000_000
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+SHOP = "https://shop.example/"
+
+
+def test_a_campaign_explains_itself_in_a_paragraph() -> None:
+    """What arrived, who opened and clicked and how sure that is, who left, and what is not counted."""
+    events = [
+        *many(EventType.SENT, 1000),
+        *many(EventType.DELIVERED, 980),
+        *many(EventType.OPENED, 300, user_agent=FIREFOX),
+        *[
+            replace(e, recipient_id=f"{n + 300}")
+            for n, e in enumerate(many(EventType.OPENED, 200, user_agent="Mozilla/5.0"))
+        ],
+        *many(EventType.CLICKED, 40, url=SHOP, user_agent=FIREFOX),
+        *many(EventType.CLICKED, 3, url=SHOP, user_agent="curl/8"),
+        *many(EventType.UNSUBSCRIBED, 5),
+        *[
+            Event(EventType.BOUNCED, recipient_id=str(n), campaign="spring", permanent=True)
+            for n in range(980, 990)
+        ],
+        Event(
+            EventType.BOUNCED,
+            recipient_id="990",
+            campaign="spring",
+            reason=BounceReason.MAILBOX_FULL,
+            permanent=False,
+        ),
+        Event(EventType.COMPLAINED, recipient_id="7"),
+    ]
+    assert CampaignStats.from_events(events, campaign="spring").explain() == (
+        'The campaign "spring" was sent to 1000 recipients and delivered to 980 of them (98.0 %). '
+        "Bounced: 10 permanently and 1 temporarily; the most frequent known reason is mailbox full (1). "
+        "Opened by people: 300 of 780 (38.5 %) whose opens can be seen; those of 200 others are hidden by "
+        "their mail program. Clicked: 40 of 980 (4.1 %), with 95% certainty between 3.0 % and 5.5 %; most "
+        "often https://shop.example/ (40 people). 3 clicks of security scanners and previews are not "
+        "counted. 5 unsubscribed (0.5 %) and nobody complained. 1 event (1 complained) is not counted, "
+        "without the name of a campaign."
+    )
+
+
+def test_a_campaign_of_nobody_says_so_and_no_more() -> None:
+    """No rate is made of nothing."""
+    assert CampaignStats.from_events([]).explain() == "The messages were sent to nobody whom an event names."
+
+
+@pytest.mark.parametrize(
+    ("delivered", "complaints", "bounced", "said", "unsaid"),
+    [
+        (10_000, 0, 10, [], ["Complaints", "Permanent bounces"]),
+        (10_000, 10, 0, [], ["Complaints"]),
+        (10_000, 11, 0, ["Complaints should stay below 0.1 %; so few may be chance: watch"], ["pause"]),
+        (10_000, 25, 0, ["Complaints should stay below 0.1 %: watch"], ["pause", "chance"]),
+        (200, 1, 0, ["may be chance"], ["pause"]),
+        (10_000, 60, 0, ["Complaints are above the 0.3 %", "pause"], ["should stay"]),
+        (1000, 0, 100, ["Permanent bounces are above 5.0 %"], ["Complaints"]),
+        (1000, 0, 55, [], ["Permanent bounces"]),
+    ],
+)
+def test_it_says_what_to_do_where_providers_act(
+    delivered: int, complaints: int, bounced: int, said: list[str], unsaid: list[str]
+) -> None:
+    """Only what is surely above a limit is called so: one complaint of two hundred people proves nothing."""
+    events = [*many(EventType.DELIVERED, delivered), *many(EventType.COMPLAINED, complaints)]
+    events += [
+        Event(EventType.BOUNCED, recipient_id=f"b{n}", campaign="spring", permanent=True)
+        for n in range(bounced)
+    ]
+    text = CampaignStats.from_events(events).explain()
+    assert all(words in text for words in said), text
+    assert not any(words in text for words in unsaid), text
+
+
+def test_a_few_clicks_are_called_few() -> None:
+    """Up to twenty-nine an interval is wide."""
+    assert "So few clicks say little" in campaign(29).explain()
+    assert "So few clicks say little" not in campaign(30).explain()
+    assert "So few clicks say little" not in campaign(0).explain()

@@ -117,7 +117,7 @@ def _report(draft: Draft, ignore: Collection[str]) -> LintReport:
     found = [_finding(note, draft) for rule in _RULES for note in rule.rules(draft)]
     kept = [finding for finding in found if finding and finding.code not in ignored]
     kept.sort(key=lambda finding: -finding.severity.weight)
-    return LintReport(tuple(kept), draft.flow, _support.data_date())
+    return LintReport(tuple(kept), draft.flow, _support.data_date(), draft.is_template)
 
 
 def _ignored(ignore: Collection[str]) -> set[str]:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mailflows import _data
-from mailflows._result import Result, Severity, number_of, to_frame, to_html, to_text
+from mailflows._result import Result, Severity, in_list, number_of, to_frame, to_html, to_text
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -132,11 +132,13 @@ class LintReport(Result):
         findings: All that was found and not ignored.
         flow: The flow whose profile was used, or `None`.
         data_date: Date of the client support table, such as ``2026-06-29``.
+        is_template: Whether it is about a page, from `lint_html`, and not about a message.
     """
 
     findings: tuple[LintFinding, ...]
     flow: Flow | None
     data_date: str
+    is_template: bool = False
 
     @property
     def ok(self) -> bool:
@@ -167,24 +169,25 @@ class LintReport(Result):
         """Return one paragraph for whoever decides whether to send.
 
         It says whether the message can be sent, what must be fixed first and what should be, how often, and
-        what `fix` repairs automatically; it quotes nothing of the message itself.
+        what `fix`, or `fix_html` for a page, repairs; it quotes nothing of the message itself.
 
         Example:
             >>> from mailflows.content import lint_html
             >>> print(lint_html("<p>Hello</p><a href='#'>Shoes</a>").explain()[:56])
-            This message can be sent, but has 3 notes. fix() makes t
+            This page can be sent, but has 3 notes. fix_html() makes
         """
         return " ".join([self._verdict(), *self._what_to_do()])
 
     def _verdict(self) -> str:
-        what = f"{self.flow} message" if self.flow else "message"
+        noun = "page" if self.is_template else "message"
+        what = f"{self.flow} {noun}" if self.flow else noun
         if not self.findings:
             return f"No issues were found in this {what}."
         counted = [
             (len([f for f in self.findings if f.severity is word]), noun)
             for word, noun in zip(reversed(Severity), ("error", "warning", "note"), strict=True)
         ]
-        said = _in_list([number_of(count, noun) for count, noun in counted if count])
+        said = in_list([number_of(count, noun) for count, noun in counted if count])
         if not self.ok:
             return f"This {what} should not be sent yet: it has {said}."
         return f"This {what} can be sent, but has {said}."
@@ -195,8 +198,13 @@ class LintReport(Result):
             yield f"To fix before sending: {_named(errors)}"
         if warnings := [f for f in self.findings if f.severity is Severity.WARNING]:
             yield f"Worth fixing: {_named(warnings)}"
-        if repairs := list(dict.fromkeys(f.fix for f in self.findings if f.fix)):
-            yield f"fix() makes these repairs automatically: {_in_list(repairs)}."
+        repairs = list(dict.fromkeys(f.fix for f in self.findings if f.fix))
+        tool = "fix_html" if self.is_template else "fix"
+        if automatic := [name for name in repairs if name not in ON_REQUEST]:
+            yield f"{tool}() makes these repairs automatically: {in_list(automatic)}."
+        for name in repairs:
+            if name in ON_REQUEST:
+                yield f"{tool}(only=[{name!r}]) repairs {name}, which changes what readers see."
         if self.flow is None:
             yield "No flow was given, so rules that depend on it were not applied."
 
@@ -231,13 +239,11 @@ class LintReport(Result):
         return to_html(str(self), _HEADER, self._rows())
 
 
+ON_REQUEST = frozenset(("inline-css", "forms"))
+"""Repairs that are made only where they are named: they change how a page looks."""
+
 _NAMED = 3
 """Choice: findings that a paragraph names; the others are counted."""
-
-
-def _in_list(words: list[str]) -> str:
-    """Return words as a sentence has them: a, b and c."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _named(findings: list[LintFinding]) -> str:

@@ -15,6 +15,7 @@ from mailflows.feedback._recorded import recorded
 from mailflows.tracking import _page
 from mailflows.tracking._clients import HitKind
 from mailflows.tracking._crowd import Crowd
+from mailflows.tracking._explained import in_words
 from mailflows.tracking._people import gather
 from mailflows.tracking._tables import (
     METRICS,
@@ -147,6 +148,21 @@ class CampaignStats(Result):
                 return rate
         msg = f"there is no rate {name!r}; the rates are {', '.join(METRICS)}"
         raise ConfigurationError(msg, field="name")
+
+    def explain(self) -> str:
+        """Return one paragraph for whoever plans the next mailing.
+
+        It says what arrived and what bounced, who opened and clicked, how sure that is, who left, what is not
+        counted, and what to do where complaints or bounces are above the providers' limits; it names no
+        recipient.
+
+        Example:
+            >>> from mailflows.feedback import Event, EventType
+            >>> events = [Event(EventType.DELIVERED, recipient_id=str(n)) for n in range(1000)]
+            >>> print(CampaignStats.from_events(events).explain()[:71])
+            The messages were sent to 1000 recipients and delivered to all of them.
+        """
+        return in_words(self)
 
     def timeline(self, *, step: float | timedelta = 3600.0, zone: str | tzinfo = "UTC") -> tuple[Moment, ...]:
         """Return when recipients first opened, clicked, unsubscribed, complained and bounced, by interval.
