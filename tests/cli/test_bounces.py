@@ -57,7 +57,7 @@ def test_a_mailbox_as_a_table(kept: Path, capsys: pytest.CaptureFixture[str]) ->
     lines = {line.split()[1]: line.split()[2:] for line in shown.splitlines() if "@" in line}
     assert lines["ada@one.example"] == ["bounced", "mailbox-unknown", "5.1.1", "recipient", "suppress"]
     assert lines["eve@three.example"] == ["bounced", "auth-failure", "5.7.26", "sender", "fix-config"]
-    assert shown.endswith("5 messages: 3 reports, 1 automatic answer, 1 other message, 0 unreadable\n")
+    assert shown.endswith("5 messages: 3 reports, 1 automatic reply, 1 other message, 0 unreadable\n")
 
 
 def test_json(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,8 +110,8 @@ def test_what_is_said_is_what_is_written(rows: list[tuple[str, str]], dns: bool)
     rows_kept = report.rows - sum(left_out.values())
     assert numbers(r"(\d+) rows? (?:was|were) read", text) == [report.rows]
     if report.rows:
-        assert numbers(r"(\d+) rows? can be sent to", text) == [rows_kept]
-        listed = numbers(r"can be sent to, with (\d+) address", text)
+        assert numbers(r"(\d+) rows? (?:is|are) safe to send to", text) == [rows_kept]
+        listed = numbers(r"safe to send to, with (\d+) address", text)
         assert listed == ([written] if written != rows_kept else [])
     whys = re.search(r"left out(?:, each for one reason)?: ([^.]*)\.", text)
     said = numbers(r"(?:^|, )(\d+) ", whys[1]) if whys else []
@@ -165,7 +165,7 @@ def test_the_command_line_says_the_same(
     said = capsys.readouterr().out
     assert len(Path("out.csv").read_text("utf-8").splitlines()) == 1 + 2
     assert "1 of 4 rows written, as 2 lines with one address each; 3 left out" in said
-    assert "1 row can be sent to, with 2 addresses" in said
+    assert "1 row is safe to send to, with 2 addresses" in said
 
 
 @pytest.mark.parametrize("show", [str, ListReport.explain, ListReport._repr_html_])

@@ -37,9 +37,9 @@ def test_a_list_in_words() -> None:
     report = check_list(io.StringIO(MIXED), dns=False)
     text = report.explain()
     assert text.startswith('7 rows were read from the column "email"')
-    assert "2 rows can be sent to" in text
+    assert "2 rows are safe to send to" in text
     assert "5 rows are left out" in text
-    for why in ("repeated", "risky", "undeliverable", "without an address", "of people who unsubscribed"):
+    for why in ("repeated", "risky", "undeliverable", "without an address", "unsubscribed"):
         assert f"1 {why}" in text
     assert f"{report.prediction.rate:.1%}" in text
     assert "1 address looks mistyped" in text
@@ -53,7 +53,7 @@ def test_each_advice_has_its_next_step() -> None:
     assert good.advice is Advice.GO
     assert good.explain().endswith("That is within every limit: send.")
     lossy = RecipientChecker(resolver=world()).check_list([*SOUND, SOUND[0]])
-    assert "write the rows that can be sent to with clean_to_csv(), and send." in lossy.explain()
+    assert "write the safe rows with clean_to_csv(), and send." in lossy.explain()
     sample = check_list(SOUND, dns=False)
     assert sample.advice is Advice.SAMPLE_FIRST
     then = r"random sample of \d+ first, and continue if (none|at most \d+) of it"
@@ -77,12 +77,12 @@ def test_the_views_show_it(tmp_path: Path) -> None:
     """The paragraph stands in the text, in the notebook and on the page, which has a title."""
     report = check_list(io.StringIO(MIXED), dns=False)
     assert report.explain() in str(report)
-    assert "2 rows can be sent to" in report._repr_html_()
+    assert "2 rows are safe to send to" in report._repr_html_()
     report.save_html(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "<title>Mailing list: 6 addresses; advice: stop - mailflows</title>" in page
     assert page.count("<h1>") == 1
-    assert "2 rows can be sent to" in page
+    assert "2 rows are safe to send to" in page
     assert "http" not in page.replace("http-equiv", "")
 
 
@@ -115,4 +115,4 @@ def test_the_page_is_legible_in_a_browser(tmp_path: Path) -> None:
     seen = visited((tmp_path / "page.html").as_uri(), tmp_path)
     assert "<h1>Mailing list: 6 addresses; advice: stop</h1>" in seen
     assert "color-scheme:light dark" in seen
-    assert "2 rows can be sent to" in seen
+    assert "2 rows are safe to send to" in seen

@@ -71,7 +71,7 @@ def _read(options: argparse.Namespace, seen: Counter[str]) -> Iterator[tuple[str
             seen["unreadable"] += 1
             complain(f"{printable(name)}: {problem}")
             continue
-        seen["report" if found else "automatic answer" if answer else "other message"] += 1
+        seen["report" if found else "automatic reply" if answer else "other message"] += 1
         for event in found or ((answer,) if answer else ()):
             yield name, event
 
@@ -91,6 +91,11 @@ def _row(name: str, event: Event) -> list[Cell]:
 
 def _summary(seen: Counter[str]) -> str:
     """Return one line: how many messages were what."""
-    kinds = {"report": "", "automatic answer": "", "other message": "", "unreadable": "unreadable"}
+    kinds = {
+        "report": "",
+        "automatic reply": "automatic replies",
+        "other message": "",
+        "unreadable": "unreadable",
+    }
     told = ", ".join(number_of(seen[kind], kind, many) for kind, many in kinds.items())
     return f"{number_of(seen.total(), 'message')}: {told}"

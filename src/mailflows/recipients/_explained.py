@@ -52,9 +52,9 @@ _LEFT_OUT = {
     "bad-row": "without an address",
     "duplicate": "repeated",
     "unknown": "not checked",
-    "complained": "of people who complained",
+    "complained": "with a complaint",
     "bounced": "that bounced before",
-    "unsubscribed": "of people who unsubscribed",
+    "unsubscribed": "unsubscribed",
     "no-consent": "without consent",
     "suppressed": "on the suppression list",
 }
@@ -98,7 +98,10 @@ def _checked(report: Told) -> str:
 
 
 def _kept(report: Told, count: int, addresses: int, left_out: dict[str, int]) -> str:
-    kept, lost = f"{number_of(count, 'row')} can be sent to", report.rows - count
+    kept, lost = (
+        f"{number_of(count, 'row')} {'is' if count == 1 else 'are'} safe to send to",
+        report.rows - count,
+    )
     if addresses != count:
         kept += f", with {number_of(addresses, 'address', 'addresses')}"
     if not lost:
@@ -145,7 +148,7 @@ def _next_step(report: Told, kept: int) -> str:
         return "Check the list again with another resolver before you send to it."
     if not kept:
         return "Do not send to it: find out where the list came from, and why no row is left."
-    write = "write the rows that can be sent to with clean_to_csv(), " if kept < report.rows else ""
+    write = "write the safe rows with clean_to_csv(), " if kept < report.rows else ""
     if report.advice is Advice.GO:
         return f"That is within every limit: {write}{'and ' if write else ''}send."
     if report.advice is Advice.SAMPLE_FIRST:
@@ -156,6 +159,6 @@ def _next_step(report: Told, kept: int) -> str:
             f" sample of {min(strictest.sample, kept)} first, and continue if {few}."
         )
     return (
-        "That is too much. Do not send to it as it is: write the rows that can be sent to with"
-        " clean_to_csv(), check these again, and find out where the others came from."
+        "That is too much. Do not send to it as it is: write the safe rows with clean_to_csv(),"
+        " check these again, and find out where the others came from."
     )

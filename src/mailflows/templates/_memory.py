@@ -119,7 +119,7 @@ class Observation(Result):
 
     def __str__(self) -> str:
         alarm = f"; {self.alarms[0].sentence}" if self.alarms else ""
-        return f"{self.series}, number {self.total} with {number_of(len(self.slots), 'slot')}{alarm}"
+        return f"series: {self.series}, message {self.total}, {number_of(len(self.slots), 'slot')}{alarm}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, ready for JSON."""
