@@ -119,7 +119,8 @@ class Observation(Result):
 
     def __str__(self) -> str:
         alarm = f"; {self.alarms[0].sentence}" if self.alarms else ""
-        return f"series: {self.series}, message {self.total}, {number_of(len(self.slots), 'slot')}{alarm}"
+        slots = number_of(len(self.slots), "slot")
+        return f"message {self.total} of its series ({self.series}), with {slots}{alarm}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, ready for JSON."""
