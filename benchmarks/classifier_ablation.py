@@ -20,7 +20,7 @@ from recording import write
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tasks"))
 
-from corpora import distinct, outside, own  # noqa: E402 -- a script of the neighbouring folder
+from corpora import by_language, distinct, outside, own, texts  # noqa: E402 -- a script of the neighbouring folder
 
 from mailflows.signals import SIGNALS  # noqa: E402
 from mailflows.training import Recipe  # noqa: E402
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     options = parser.parse_args()
     examples = distinct(outside(options.corpus))[:: options.step] + distinct(own())
-    seeing = see(examples, views=VIEWS).without_messages()
+    seeing = see([*examples, *by_language(texts())], views=VIEWS).without_messages()
     names = [
         e.family if e.family.startswith("open") else source
         for e, source in zip(examples, source_groups(examples), strict=True)

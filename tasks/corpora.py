@@ -11,6 +11,7 @@ import csv
 import dataclasses
 import hashlib
 import re
+import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -20,8 +21,12 @@ from mailflows.training import Example, load_corpus
 
 HERE = Path(__file__).resolve().parent
 OPEN_CORPUS = HERE.parent / "corpus"
+KINDS = HERE.parent / "src" / "mailflows" / "data" / "flows" / "kinds.toml"
 EXTRA_WEIGHT = 0.3
 """Templates and unsolicited adverts teach layout, but are not the mail of the three flows."""
+
+TEXT_WEIGHT = 0.15
+"""Texts of two sentences are no messages; choice: on sources left out, more of them costs bare mail."""
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -83,6 +88,34 @@ def extra(folder: Path) -> list[Example]:
                 )
             )
     return found
+
+
+def texts() -> list[Example]:
+    """Read the short texts by kind, which teach words and subjects alone: they have no sender."""
+    kinds = tomllib.loads(KINDS.read_text("utf-8"))
+    return [
+        Example(
+            f"kinds {number}",
+            Flow(kinds[row["kind"]]["place"]),
+            f"kinds {row['lang']}",
+            "texts",
+            row["lang"],
+            Message.read(
+                f"Subject: {row['subject']}\nContent-Type: text/plain; charset=utf-8\n\n{row['text']}\n"
+            ),
+            TEXT_WEIGHT,
+            ("words-", "subject-"),
+        )
+        for number, row in enumerate(_rows(OPEN_CORPUS / "kinds.tsv"))
+        if kinds[row["kind"]]["place"] != "depends"
+    ]
+
+
+def by_language(further: list[Example]) -> list[Example]:
+    """Put texts into the family of their language, so that they are left out with it."""
+    return [
+        dataclasses.replace(e, family=f"open {e.language}") if e.family == "texts" else e for e in further
+    ]
 
 
 def distinct(examples: list[Example]) -> list[Example]:

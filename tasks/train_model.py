@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from corpora import distinct, extra, outside, own
+from corpora import distinct, extra, outside, own, texts
 
 from mailflows.classifier import Model
 from mailflows.training import train
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     examples = distinct(outside(options.corpus) + own())
-    further = distinct(extra(options.extra)) if options.extra else []
+    further = [*(distinct(extra(options.extra)) if options.extra else []), *texts()]
     trained = train(examples, extra=further, n_jobs=options.jobs, about={"name": "mailflows"})
     text = trained.model.dumps()
     options.out.write_text(text, "utf-8")

@@ -206,6 +206,16 @@ def kinds() -> str:
     return table(["kind", "view", "messages", "right", "kept", "wrong of the kept"], rows)
 
 
+def fresh_mails() -> str:
+    """Return how the shipped model judges mails that were never taught."""
+    found = result("classifier_kinds")["fresh"]
+    rows = [
+        [name, row["messages"], row["right"], row["kept"], f"{row['wrong_of_the_kept']} of {row['kept']}"]
+        for name, row in found.items()
+    ]
+    return table(["bare mails", "messages", "right", "kept", "wrong of the kept"], rows)
+
+
 def open_benchmark() -> str:
     """Return the baselines on the open corpus."""
     found = result("classifier_open")["candidates"]
@@ -253,7 +263,7 @@ def card(found: dict[str, Any]) -> dict[str, str]:
         ["digest (SHA-256 of the weights)", f"`{model.about['digest']}`"],
         ["digest of the training data", f"`{model.about['data_digest']}`"],
         [
-            "messages / further messages at weight 0.3",
+            "messages / further messages and texts at low weights",
             f"{model.about['messages']} / {model.about['extra_messages']}",
         ],
         ["sources", model.about["sources"]],
@@ -296,7 +306,7 @@ def main() -> int:
             "shop": attacked(),
         },
         "MODEL.md": card(found),
-        "docs/classifier.md": {"kinds": kinds(), "open": open_benchmark()},
+        "docs/classifier.md": {"kinds": kinds(), "fresh": fresh_mails(), "open": open_benchmark()},
         "docs/feedback.md": {"feedback": feedback(), "replies": replies()},
         **{page: {name: make() for name, make in makers.items()} for page, makers in MORE.items()},
     }

@@ -60,6 +60,18 @@ def test_long_messages_weigh_no_more_than_short_ones() -> None:
     assert small.logits({}, {"b": ["other"]}) == (0, 0, 0)
 
 
+def test_a_few_known_words_of_many_count_less() -> None:
+    """In a language that was not learned they are known by accident; from three in ten on nothing changes."""
+    small = model(known={f"b:w{n}": (1.0, 0.0, 0.0) for n in range(4)})
+    known = [f"w{n}" for n in range(4)]
+    score = {others: small.logits({}, {"b": known, "s": ["x"] * others})[0] for others in (0, 5)}
+    assert score == {0: 6, 5: 6}
+    foreign = {"b": known, "s": [f"x{n}" for n in range(36)]}
+    assert small.logits({}, foreign)[0] == pytest.approx(4 * 3 / math.sqrt(0.3 * 40))
+    assert small.logits({}, foreign | {"s": [f"x{n}" for n in range(9)]})[0] == pytest.approx(6)
+    assert small.score({}, foreign).wording == pytest.approx(small.logits({}, foreign))
+
+
 @pytest.mark.parametrize("weight", [-_LARGEST - 1.0, -_LARGEST, -0.0001, 0, 0.0001, _LARGEST, _LARGEST + 1.0])
 def test_a_words_weight_is_kept_to_four_places_and_bounded(weight: float) -> None:
     """Whatever the weights beside it are."""

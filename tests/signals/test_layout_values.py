@@ -38,7 +38,7 @@ TEXTS = {
     "-----": "rulers=0.5 bullets=0.5",
     "----": "bullets=0.5",
     "*****\none\n=====": "rulers=0.5 bullets=0.5",
-    "=====\none\n=====\ntwo\n=====": "rulers",
+    "=====\none\n=====\ntwo\n=====": "rulers many-rulers",
     "ABCDE": "",
     "ABCDEF": "capital-lines=0.5",
     "ABCDEF\nGHIJKL\nMNOPQR": "capital-lines",
@@ -101,6 +101,33 @@ def test_the_form_of_a_text_is_measured(text: str, row: str) -> None:
     """What its lines begin with, and what its numbers and signs are."""
     found = shown("layout", "Subject: x", body=text)
     assert {name: value for name, value in found.items() if name not in {"short", "no-text"}} == told(row)
+
+
+LONG = running(17)  # 84 characters
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (f"One\n\n{LONG}", 0.0),
+        (f"One\n\n{LONG}\n\nTwo\n\n{LONG}", 1 / 3),
+        (f"One\n\n{LONG}\n \t\nTwo\n\n{LONG}", 1 / 3),
+        (f"One\n\n{LONG}\n\n=====\n\nTwo\n\n=====\n\n{LONG}", 1 / 3),
+        (f"One\n\n{LONG}\n\n2.\nTwo\n\n{LONG}", 1 / 3),
+        (f"One\n\n{LONG}\n\n2.\n-\nTwo\n\n{LONG}", 0.0),
+        (f"One\n\n{LONG}\n\nTwo:\n\n{LONG}", 0.0),
+        (f"One\n\n{LONG}\n\n> Two\n\n{LONG}", 0.0),
+        (f"One\n\n{LONG}\n\n{'x' * 60}\n\n{LONG}", 1 / 3),
+        (f"One\n\n{LONG}\n\n{'x' * 61}\n\n{LONG}", 0.0),
+        (f"One\n\n{'x' * 81}\n\nTwo\n\n{'x' * 81}", 1 / 3),
+        (f"One\n\n{'x' * 81}\n\nTwo\n\n{'x' * 80}", 0.0),
+        (f"One\n\n{LONG}\n\n" * 3, 2 / 3),
+        (f"One\n\n{LONG}\n\n" * 5, 1.0),
+    ],
+)
+def test_headings_stand_above_paragraphs(text: str, value: float) -> None:
+    """A heading is a short line without a stop; a number may stand above it, and a ruler below it."""
+    assert shown("layout", "Subject: x", body=text).get("sections", 0.0) == pytest.approx(value, abs=0.001)
 
 
 def _table(rows: int, cells: int) -> str:

@@ -12,6 +12,7 @@ from mailflows import Classifier, ConfigurationError, Flow
 from mailflows.message import Message
 from mailflows.training import Recipe, SignalVectorizer, evaluate, load_corpus, train
 from mailflows.training.corpus import as_sent, bare, partial
+from mailflows.training.fitting import fit, see
 from mailflows.training.holdout import fewer_folds, source_groups, source_weights
 
 if TYPE_CHECKING:
@@ -57,6 +58,39 @@ def test_the_model_file_scores_as_the_scikit_learn_pipeline(
 def test_the_same_data_gives_the_same_bytes(examples: list[Example], trained: Trained) -> None:
     """Training has no chance in it."""
     assert train(examples, recipe=SMALL).model.dumps() == trained.model.dumps()
+
+
+def test_a_text_teaches_only_the_signals_it_is_given_for(examples: list[Example]) -> None:
+    """A text by kind has no sender and no layout: what it lacks teaches nothing."""
+    whole = examples[0]
+    part = dataclasses.replace(whole, families=("words-", "subject-"))
+    seen = {name: see([one]).seen["bare"][0] for name, one in (("whole", whole), ("part", part))}
+    assert seen["part"][1] == seen["whole"][1]
+    assert seen["part"][0] == {
+        name: value for name, value in seen["whole"][0].items() if name.startswith(("words-", "subject-"))
+    }
+
+
+def test_a_view_of_the_content_alone_lets_headers_weigh_less(examples: list[Example]) -> None:
+    """The more that view counts, the less sender, recipients and headers weigh."""
+    seeing = see(examples)
+    weight = {}
+    for share in (0.0, 0.6):
+        signals = fit(seeing, dataclasses.replace(SMALL, content_share=share)).model.signals
+        weight[share] = sum(
+            max(map(abs, three))
+            for name, three in signals.items()
+            if name.startswith(("headers-", "recipients-", "sender-"))
+        )
+    assert weight[0.6] < weight[0.0]
+
+
+def test_a_fit_that_begins_near_another_ends_where_it_would_have(examples: list[Example]) -> None:
+    """Folds begin at the weights of all messages, and find the same answers."""
+    seeing = see(examples)
+    rest = seeing.subset(range(len(examples) // 4, len(examples)))
+    cold, warm = fit(rest, SMALL), fit(rest, SMALL, near=fit(seeing, SMALL))
+    assert np.abs(cold.logits(seeing.seen["bare"]) - warm.logits(seeing.seen["bare"])).max() < 0.02
 
 
 def test_a_retrained_model_knows_its_own_mail(examples: list[Example], trained: Trained) -> None:

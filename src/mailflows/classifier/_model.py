@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FLOWS", "SCHEMA", "Model", "Score", "digest_of"]
 
-SCHEMA = 2  # choice: the second layout of the file, without pairs of signals
+SCHEMA = 3  # choice: the third layout of the file: words count by how many of a message are known
 FLOWS = tuple(Flow)
 """The order of the three numbers of every weight."""
 
@@ -116,14 +116,16 @@ class Model:
 
     def _wording(self, wording: Wording, factor: float) -> Weights:
         """Sum the known words, scaled so that long messages do not weigh more."""
-        total = 0
+        total = used = 0
         for mark, tokens in wording.items():
+            different = set(tokens)
+            used += len(different)
             if table := self._places.get(mark):
-                total += sum(filter(None, map(table.get, set(tokens))))
+                total += sum(filter(None, map(table.get, different)))
         if not total:
             return (0.0, 0.0, 0.0)
         count, a, b, c = _unpacked(total)
-        factor *= 3.0 / math.sqrt(count)
+        factor *= word_scale(count, used)
         return (a * factor, b * factor, c * factor)
 
     @classmethod
@@ -190,6 +192,22 @@ class Model:
         }
         content["digest"] = digest_of(content)
         return json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n"
+
+
+LEAST_KNOWN = 0.3
+"""Share of a message's words that are known; choice: in a language that was not learned, few are, and those
+by accident. Less damps the languages learned, more does not damp the others."""
+
+
+def word_scale(known: int, used: int) -> float:
+    """Return the factor of the sum of a message's known words, of all those it uses.
+
+    Long messages do not weigh more, and a few known words of many do not speak for the rest.
+
+    >>> word_scale(9, 10), word_scale(9, 120)
+    (1.0, 0.5)
+    """
+    return 3.0 / math.sqrt(max(known, LEAST_KNOWN * used))
 
 
 # A word's weights, and a one to count it, are the digits of one number: the words of a message are added up

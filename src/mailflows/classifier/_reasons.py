@@ -159,7 +159,7 @@ _NOT_TELLING = frozenset(
         "skeleton-varied-words skeleton-sentences skeleton-fragments skeleton-many-blocks "
         "layout-html-only layout-words layout-short layout-markup-share layout-doctype layout-centred "
         "layout-lists layout-nested layout-old-markup layout-questions layout-tables layout-presentation "
-        "layout-signed-by-sender layout-mail-addresses links-one links-few links-none "
+        "layout-signed-by-sender layout-mail-addresses layout-many-rulers links-one links-few links-none "
         "links-domains links-dense links-repeated links-in-text-only "
         "subject-lower-case sender-deep-host sender-no-name sender-company-name sender-name-is-domain "
         "recipients-named recipients-person recipients-same-domain words-greeting words-unread-language"

@@ -88,6 +88,14 @@ _FORWARD = re.compile(
 _NUMBER = re.compile(
     r"(?:#|n[°ºo.]|nr\.?|№)\s?[\w-]{0,9}\d{3,}|\b[A-Z]{1,6}[-_/]?\d{4,}|\b\d{6,}\b", re.IGNORECASE
 )
+_ISSUE = re.compile(
+    r"(?:\b(?:issue|ausgabe|num[eé]r[oy]?|nummer|edi[cçtz]\w{2,4}|sayı|číslo|vol\.?|no\.|n[°ºr]\.?)|№|выпуск|第)\s?\d{1,3}(?![\d-])"
+    r"|(?<![\w./-])\d{1,2}/20\d\d\b",
+    re.IGNORECASE,
+)
+_DATE = re.compile(
+    r"\b20\d\d-\d\d-\d\d\b|\b\d{1,2}[./]\d{1,2}[./](?:20)?\d\d\b|\d月\d{1,2}日|\b\d{1,2}[:h]\d\d\b"
+)
 _TAG = re.compile(r"\s{0,5}(?:re:\s?)?\[[^\]]{1,60}\]", re.IGNORECASE)
 _PERCENT = re.compile(r"\d\s?[%٪％]|%\s?\d")
 _MONEY = re.compile(r"[€$£¥₽]\s?\d|\d\s?(?:€|\$|£|zł|kr\b|руб|円|₽|eur\b|chf\b|r\$)|r\$\s?\d", re.IGNORECASE)
@@ -170,6 +178,8 @@ SIGNALS = tuple(
         "subject-forward": "the subject is marked as a forward",
         "subject-tagged": "the subject begins with a tag in brackets",
         "subject-number": "the subject has a reference number",
+        "subject-issue": "the subject has the number of an issue",
+        "subject-date": "the subject has a date or a time",
         "subject-percent": "the subject has a percentage",
         "subject-money": "the subject has an amount of money",
         "subject-emoji": "the subject has an emoji",
@@ -368,6 +378,8 @@ def _subject(message: Message) -> dict[str, float]:
         "subject-forward": bool(_FORWARD.match(subject)),
         "subject-tagged": bool(_TAG.match(subject)),
         "subject-number": bool(_NUMBER.search(subject)),
+        "subject-issue": bool(_ISSUE.search(subject)),
+        "subject-date": bool(_DATE.search(subject)),
         "subject-percent": bool(_PERCENT.search(subject)),
         "subject-money": bool(_MONEY.search(subject)),
         "subject-emoji": not subject.isascii()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from mailflows import _data
@@ -62,6 +62,8 @@ SIGNALS = tuple(
         "layout-quoted-lines": "it quotes lines of an earlier message",
         "layout-signature-mark": 'it has the signature delimiter of mail clients ("-- ")',
         "layout-rulers": "lines of symbols separate its sections",
+        "layout-many-rulers": "three or more lines of symbols separate its sections",
+        "layout-sections": "headings of one line stand above its paragraphs",
         "layout-capital-lines": "it has whole lines in capitals",
         "layout-pair-lines": 'it has lines as in a form ("name: value")',
         "layout-bullets": "it has bulleted lines",
@@ -98,6 +100,7 @@ _NUMBER = re.compile(
 _DATE = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2,4}|20\d\d-\d\d-\d\d|\d{1,2}[:h]\d{2}(?::\d{2})?")
 _CURRENCY = frozenset("€$£¥₽₺")
 _MOST_NUMBERS = 80  # bound: the scales end at eight of a kind
+_SHOWN_REFERENCE = 4  # choice: digits of a number that a reader takes for a reference
 _REFERENCE = 7  # choice: digits of a number that is not a year, price or time
 _MARKED = 4  # choice: digits behind letters or a number sign, as in "INV-2041"
 _MARKUP_HEAD = 5_000  # bound: characters of HTML searched for marks; head and first table stand there
@@ -205,6 +208,7 @@ def _text(reading: Reading) -> dict[str, float]:
         _lines([line for line in text.split("\n") if line and not line.isspace()])
         | _numbers(text)
         | {
+            "layout-sections": bucket(_headings(text), 2, 3, 5),
             "layout-signature-mark": "\n-- \n" in text or "\n--\n" in text,
             "layout-diff": "\n+++ " in text or "\ndiff --git" in text or "\n@@ -" in text,
             "layout-questions": bucket(100 * (text.count("?") + text.count("？")) / words, 0.2, 1, 2),
@@ -247,10 +251,30 @@ def _lines(full: list[str]) -> dict[str, float]:
     return {
         "layout-quoted-lines": bucket(starts.count(">") / count, 0.01, 0.2, 0.5),
         "layout-rulers": bucket(rulers, 1, 3),
+        "layout-many-rulers": rulers >= 3,  # as many as a newsletter has; a list's footer has one or two
         "layout-capital-lines": bucket(sum([line.isupper() and len(line) > 5 for line in full]), 1, 3),
         "layout-pair-lines": bucket(pairs / count, 0.1, 0.25, 0.5),
         "layout-bullets": bucket(len([start for start in starts if start in _BULLETS]), 1, 3),
     }
+
+
+def _headings(text: str) -> int:
+    """Count lines that stand alone, without a stop, above a paragraph."""
+    blocks = [block.strip() for block in _BLANK_LINE.split(text)]
+    blocks = [block for block in blocks if block and not _RULER.match(block)]
+    return sum([len(below) > _PARAGRAPH and _is_heading(above) for above, below in pairwise(blocks)])
+
+
+def _is_heading(block: str) -> bool:
+    """Say whether a block ends in a short line that is no sentence; a number or a kicker may stand above it."""
+    above, _, line = block.rpartition("\n")
+    line = line.strip()
+    return 0 < len(line) <= _HEADING and "\n" not in above and line[-1] not in _STOPS and line[0] != ">"
+
+
+_BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
+_HEADING = 60  # choice: characters of a line that is a heading
+_PARAGRAPH = 80  # choice: characters of what is more than a line
 
 
 def _is_pair(line: str) -> bool:
@@ -302,16 +326,23 @@ def _numbers(text: str) -> dict[str, float]:
 def number_seen(text: str, name: str) -> str:
     """Return the first number of a text that a signal such as ``layout-money`` counts, as written.
 
+    Of reference numbers, the first with four digits is shown: "A20" may be a road.
+
     >>> number_seen("In 2026 it was 49,90 € a month", "layout-money")
     '49,90 €'
     """
+    first = ""
     for found in _NUMBER.finditer(text):
         start, end = found.span()
-        if _numbers(text[max(0, start - 2) : end])[name]:
-            start = max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1
-            rest = re.match(r"\S*", text[end:])
-            return text[start : end + (rest.end() if rest else 0)].strip(".,;:()[]<>\"'")
-    return ""
+        if not _numbers(text[max(0, start - 2) : end])[name]:
+            continue
+        start = max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1
+        rest = re.match(r"\S*", text[end:])
+        shown = text[start : end + (rest.end() if rest else 0)].strip(".,;:()[]<>\"'")
+        first = first or shown
+        if name != "layout-references" or len(re.findall(r"\d", shown)) >= _SHOWN_REFERENCE:
+            return shown
+    return first
 
 
 def _is_marked(before: str) -> bool:

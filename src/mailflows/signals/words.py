@@ -71,6 +71,7 @@ CONCEPTS: dict[str, str] = {
     "thanks": "a word of thanks",
     "attachment": "a mention of an attachment",
     "meeting": "wording about a meeting or a call",
+    "sales_approach": "the wording of a sales approach",
     "quote_intro": "the introduction of a quoted message",
     "sent_from_device": "a phone's signature",
     "holiday_absence": "wording about an absence",
@@ -123,14 +124,6 @@ ZONES: dict[str, str] = {
 MEASURED = ("subject", "opening", "body")
 """The zones whose concepts are signals; choice: on sources left out, the other two add nothing to these."""
 
-UNMEASURED = frozenset(
-    (
-        "newsletter meeting survey_review event_invite novelty status_report company_words administration "
-        "feature_marketing"
-    ).split()
-)
-"""Concepts that are not signals; choice: on sources and languages left out they mislead more than they tell."""
-
 
 @cache
 def code(zone: str, concept: str) -> str:
@@ -147,7 +140,6 @@ SIGNALS: tuple[Signal, ...] = (
         Signal(code(zone, concept), f"{ZONES[zone]} {what}")
         for zone in MEASURED
         for concept, what in CONCEPTS.items()
-        if concept not in UNMEASURED
     ),
     Signal("words-unread-language", "there is no lexicon for its language"),
 )
@@ -321,22 +313,59 @@ def tokens(text: str) -> tuple[str, ...]:
 
 
 def language_of(tokens: Iterable[str], text: str) -> str:
-    """Guess the language from function words, kana or Cyrillic.
+    """Guess the language from function words, letters that few languages have, kana or Cyrillic.
+
+    A word that several languages share counts for each of them the less.
 
     >>> language_of("merci de votre commande et à bientôt".split(), "")
     'fr'
+    >>> language_of("тикет закрыт".split(), "Тикет закрыт")
+    'ru'
     """
     if not text.isascii() and _KANA_OR_HAN.search(text):
         return "ja" if _KANA.search(text) else "zh"
-    votes: dict[str, int] = {}
+    votes: dict[str, float] = {}
     languages_of = _function_words().get
     for languages in filter(None, map(languages_of, tokens)):
         for language in languages:
-            votes[language] = votes.get(language, 0) + 1
+            votes[language] = votes.get(language, 0.0) + 1.0 / len(languages)
+    if not text.isascii():
+        for language in _by_letters(text):
+            votes[language] = votes.get(language, 0.0) + 1.0
     if not votes:
         return ""
     best = max(votes, key=votes.__getitem__)
-    return best if votes[best] >= 2 else ""
+    return best if votes[best] >= 1.0 else ""
+
+
+def _by_letters(text: str) -> list[str]:
+    """Return the languages of each rare letter of a text, in a fixed order."""
+    shown = text[:_LETTERS].lower()
+    found = [language for letter in sorted(set(_RARE.findall(shown))) for language in _RARE_LETTERS[letter]]
+    return found or (["ru"] if _CYRILLIC.search(shown) else [])
+
+
+_RARE_LETTERS: dict[str, tuple[str, ...]] = {
+    **{
+        letter: (language,)
+        for language, letters in {
+            "cs": "řěůň",
+            "da": "æø",
+            "de": "ß",
+            "es": "ñ¿¡",
+            "fr": "œ",
+            "it": "ìò",
+            "pl": "łżźśńąę",
+            "pt": "ãõ",
+            "tr": "şğı",
+        }.items()
+        for letter in letters
+    },
+    "å": ("sv", "da"),
+}
+_RARE = re.compile("[" + "".join(_RARE_LETTERS) + "]")
+_CYRILLIC = re.compile("[а-яё]{3}")
+_LETTERS = 600  # bound: characters in which a language shows its letters
 
 
 @cache
@@ -431,7 +460,7 @@ def measure(message: Message, reading: Reading) -> dict[str, float]:
         if position < OPENING:
             found.add(("opening", concept))
     # Sorted: sums of floats depend on their order, and a set has another one in every process.
-    values = {code(zone, concept): 1.0 for zone, concept in sorted(found) if concept not in UNMEASURED}
+    values = {code(zone, concept): 1.0 for zone, concept in sorted(found)}
     if not lexicon.whole and not lexicon.substrings:
         values["words-unread-language"] = 1.0
     return values

@@ -69,6 +69,7 @@ class Example:
         language: Two-letter code from the manifest, or empty.
         message: The message as it was read.
         weight: Its weight in training; by default 1.
+        families: Prefixes of the names of the signals it teaches, such as ``words-``; all of them if empty.
     """
 
     file: str
@@ -78,6 +79,7 @@ class Example:
     language: str
     message: Message
     weight: float = 1.0
+    families: tuple[str, ...] = ()
 
 
 def load_corpus(

@@ -42,6 +42,7 @@ class FlowClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):  # type:
         word_sources: Number of sources that must use a word before it enters the vocabulary; of messages, if
             no sources are given.
         source_power: A source of n messages gets the weight n ** (1 - source_power).
+        content_share: Weight of a view in which sender, recipients and headers are not seen.
         calibrated: Whether to fit temperature and threshold on held-out sources, which takes ten more fits.
 
     Attributes:
@@ -68,6 +69,7 @@ class FlowClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):  # type:
         vocabulary: int = _SHIPPED.vocabulary,
         word_sources: int = _SHIPPED.word_sources,
         source_power: float = _SHIPPED.source_power,
+        content_share: float = _SHIPPED.content_share,
         calibrated: bool = False,
     ) -> None:
         self.signal_strength = signal_strength
@@ -76,6 +78,7 @@ class FlowClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):  # type:
         self.vocabulary = vocabulary
         self.word_sources = word_sources
         self.source_power = source_power
+        self.content_share = content_share
         self.calibrated = calibrated
 
     def fit(

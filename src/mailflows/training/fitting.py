@@ -42,6 +42,8 @@ class Recipe:
         vocabulary: Maximum number of words in the vocabulary, those used by most sources first.
         word_sources: Number of sources that must use a word before it enters the vocabulary.
         source_power: A source of n messages gets the weight n ** (1 - source_power).
+        content_share: Weight of a view of the content alone, in which sender, recipients and headers are not
+            seen; the other views share the rest.
     """
 
     signal_strength: float = 0.3
@@ -50,6 +52,7 @@ class Recipe:
     vocabulary: int = 6000
     word_sources: int = 4
     source_power: float = 0.5
+    content_share: float = 0.25
 
 
 _NOTHING = Message.read(b"Subject: -\n\n")
@@ -120,17 +123,38 @@ def see(examples: Sequence[Example], *, views: Sequence[str] = VIEWS, n_jobs: in
     )
 
 
-_NO_HEADERS = ("headers-", "recipients-", "sender-", "subject-")
+_VIEW_PARTS = {"as_sent": 7, "bare": 4, "partial": 4}
+"""How the views share what the content alone leaves; choice: on sources left out, as it is bare mail, too."""
+
+_ENVELOPE = ("headers-", "recipients-", "sender-")
+_NO_HEADERS = (*_ENVELOPE, "subject-")
 
 
 def _looks(example: Example, views: tuple[str, ...]) -> list[Seen]:
     looks = [look(view(example, name)) for name in views]
     alike = {words: words for _, words in looks}  # one set where the views agree, to travel once
     looks = [(signals, alike[words]) for signals, words in looks]
+    if example.families:
+        return [({n: v for n, v in s.items() if n.startswith(example.families)}, w) for s, w in looks]
     if example.message.headers and any(n == "from" for n, _ in example.message.headers):
         return looks
     # A template has no headers to be absent: it says nothing of them.
     return [({n: v for n, v in s.items() if not n.startswith(_NO_HEADERS)}, w) for s, w in looks]
+
+
+def _content(signals: dict[str, float]) -> dict[str, float]:
+    """Return what is seen of the content alone."""
+    return {name: value for name, value in signals.items() if not name.startswith(_ENVELOPE)}
+
+
+def _shares(views: tuple[str, ...], content: float) -> list[float]:
+    """Return how much each view counts, the content alone last.
+
+    >>> _shares(("as_sent", "bare", "partial"), 0.25)
+    [0.35, 0.2, 0.2, 0.25]
+    """
+    whole = sum(_VIEW_PARTS[view] for view in views)
+    return [round((1 - content) * _VIEW_PARTS[view] / whole, 6) for view in views] + [content]
 
 
 def weights_of(examples: Sequence[Example], power: float) -> np.ndarray[Any, Any]:
@@ -163,31 +187,51 @@ def _vocabulary(seeing: Seeing, recipe: Recipe) -> tuple[str, ...]:
 
 
 def _regression(strength: float) -> LogisticRegression:
-    return LogisticRegression(C=strength, max_iter=600, tol=1e-5)
+    return LogisticRegression(C=strength, max_iter=600, tol=1e-5, warm_start=True)
 
 
-def fit(
+def _begin(estimator: LogisticRegression, other: LogisticRegression, places: Sequence[int | None]) -> None:
+    """Begin a fit at the weights of another, by the places of its columns: as exact, and soon there."""
+    estimator.classes_ = other.classes_
+    estimator.intercept_ = other.intercept_.copy()
+    known = [(here, there) for here, there in enumerate(places) if there is not None]
+    estimator.coef_ = np.zeros((len(FLOWS), len(places)))
+    estimator.coef_[:, [here for here, _ in known]] = other.coef_[:, [there for _, there in known]]
+
+
+def fit(  # noqa: PLR0913 -- what is fitted, what it is given along, and where it begins
     seeing: Seeing,
     recipe: Recipe,
     *,
     temperature: float = 1.0,
     threshold: float = 0.7,
     about: dict[str, Any] | None = None,
+    near: Trained | None = None,
 ) -> Trained:
-    """Fit on everything that is given; see `mailflows.training.train` for the whole path."""
+    """Fit on everything that is given; see `mailflows.training.train` for the whole path.
+
+    *near* was fitted on nearly the same messages: the fit begins there and ends sooner.
+    """
     names = tuple(SIGNALS)
     weights = weights_of(seeing.examples, recipe.source_power)
     labels = seeing.labels
-    views = tuple(seeing.seen)
-    rows = [s for name in views for s, _ in seeing.seen[name]]
-    repeated, repeated_weights = np.tile(labels, len(views)), np.tile(weights, len(views)) / len(views)
+    views = [[signals for signals, _ in rows] for rows in seeing.seen.values()]
+    views.append([_content(signals) for signals, _ in seeing.seen["bare"]])
+    shares = _shares(tuple(seeing.seen), recipe.content_share)
+    repeated = np.tile(labels, len(views))
+    repeated_weights = np.concatenate([share * weights for share in shares])
 
-    design = signal_matrix(rows, names)
-    signals = _regression(recipe.signal_strength).fit(design, repeated, sample_weight=repeated_weights)
-
+    design = signal_matrix([signals for rows in views for signals in rows], names)
+    signals, words = _regression(recipe.signal_strength), _regression(recipe.word_strength)
     vocabulary = _vocabulary(seeing, recipe)
+    if near:
+        place = {word: index for index, word in enumerate(near.vocabulary)}
+        _begin(signals, near.signal_estimator, range(len(names)))
+        _begin(words, near.word_estimator, [place.get(word) for word in vocabulary])
+    signals.fit(design, repeated, sample_weight=repeated_weights)
+
     wording = word_matrix([w for _, w in seeing.seen["bare"]], vocabulary)
-    words = _regression(recipe.word_strength).fit(wording, labels, sample_weight=weights)
+    words.fit(wording, labels, sample_weight=weights)
     for estimator in (signals, words):
         estimator.coef_ = np.round(estimator.coef_, DECIMALS) + 0.0
         estimator.intercept_ = np.round(estimator.intercept_, DECIMALS) + 0.0

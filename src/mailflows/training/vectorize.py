@@ -8,13 +8,14 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from mailflows.classifier._model import word_scale
 from mailflows.classifier._wording import marked, wording
 from mailflows.errors import ConfigurationError
 from mailflows.message import Message
 from mailflows.signals import SIGNALS, measure, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from mailflows.message import Source
 
@@ -43,14 +44,14 @@ def signal_matrix(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> 
     return sparse.csr_matrix((data, indices, starts), shape=(len(rows), len(names)))
 
 
-def word_matrix(rows: Sequence[Iterable[str]], vocabulary: Sequence[str]) -> sparse.csr_matrix:
-    """Set known words as a matrix whose rows are scaled by the root of their number."""
+def word_matrix(rows: Sequence[Collection[str]], vocabulary: Sequence[str]) -> sparse.csr_matrix:
+    """Set known words as a matrix whose rows are scaled as `Model` scales them."""
     column = {word: index for index, word in enumerate(vocabulary)}
     data, indices, starts = [], [], [0]
     for row in rows:
         known = sorted(column[word] for word in row if word in column)
         indices += known
-        data += [3.0 / len(known) ** 0.5] * len(known) if known else []
+        data += [word_scale(len(known), len(row))] * len(known) if known else []
         starts.append(len(indices))
     return sparse.csr_matrix((data, indices, starts), shape=(len(rows), len(vocabulary)))
 
