@@ -26,7 +26,7 @@ from mailflows.testing import FixedClock
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mailflows.reputation._reputation import Standing
+    from mailflows.reputation._standing import Standing
 
 GOOD = from_reply(250, "2.0.0 Ok", recipient="ada@babbage.example")
 BAD = from_reply(550, "5.1.1 User unknown", recipient="bob@babbage.example")

@@ -61,7 +61,7 @@ from mailflows.limits import Decision, Limit, Limiter, MemoryStore
 from mailflows.message import Address, Part
 from mailflows.pacing._warm_up import Allowance, WarmUpState
 from mailflows.reputation import Reputation
-from mailflows.reputation._reputation import ReputationVerdict, Standing
+from mailflows.reputation._standing import ReputationVerdict, Standing
 from mailflows.signals import SIGNALS, Signal, measure
 from mailflows.templates import TemplateMemory, check_fields
 from mailflows.templates._memory import Observation

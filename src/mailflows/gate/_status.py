@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mailflows.gate._parts import Parts
     from mailflows.gate._tally import TallyReport
     from mailflows.limits import Limiter
-    from mailflows.reputation._reputation import Standing
+    from mailflows.reputation._standing import Standing
 
 __all__ = ["GateStatus", "LimitUse", "status_of"]
 

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailflows._mailbox import mailbox_key
+from mailflows._provider_names import meant_provider, spellings_of
+from mailflows._suggestion import did_you_mean
 from mailflows.errors import ConfigurationError
 from mailflows.flow import Flow
+from mailflows.reputation._breaker import large_names
 
 if TYPE_CHECKING:
     from mailflows._context import Context
 
-__all__ = ["KINDS", "Scope", "personal_scopes", "scope_named", "scopes_of"]
+__all__ = ["KINDS", "Scope", "personal_scopes", "scope_meant", "scope_named", "scopes_of"]
 
 KINDS = ("account", "form", "campaign", "sender", "template", "tenant")
 """What may be to blame within a flow, the smallest first: the first that explains the evidence stops.
@@ -89,3 +92,19 @@ def scope_named(flow: Flow, scope: str | None) -> Scope:
         msg = f"scope must be one of {', '.join(KINDS)} with a name, such as form:signup; got {scope!r}"
         raise ConfigurationError(msg, field="scope")
     return Scope(flow, kind, mailbox_key(name) if kind in _PERSONAL and "@" in name else name)
+
+
+def scope_meant(flow: Flow | str, scope: str | None, provider: str | None = None) -> Scope:
+    """Return a flow, a smaller scope of it by its name, or its mail to a big provider.
+
+    Raises:
+        ConfigurationError: If there is no such scope, or no such provider.
+    """
+    if not provider:
+        return scope_named(Flow(flow), scope)
+    name = meant_provider(provider, large_names())
+    if name is None:  # a breaker that no message meets would be opened in silence
+        hint = did_you_mean(provider, spellings_of(large_names()), choices=large_names())
+        msg = f"provider: {provider!r} has no breaker of its own: {hint}"
+        raise ConfigurationError(msg, field="provider")
+    return Scope(Flow(flow), provider=name)
