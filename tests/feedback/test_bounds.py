@@ -875,3 +875,87 @@ def test_the_signature_of_a_payload_is_kept_with_its_event() -> None:
     (event,) = from_webhook("mailgun", {"event-data": told, "signature": {"token": "t"}})
     assert isinstance(event.raw, dict)
     assert event.raw["signature"] == {"token": "t"}
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("@relay.example,@mx.example:ada@one.example", ADA),
+        ("@relay.example:ada@one.example", ADA),
+        ("ada@one.example", ADA),
+    ],
+)
+def test_a_source_route_is_not_part_of_an_address(said: str, found: str) -> None:
+    """It goes up to its colon (RFC 5321 appendix C)."""
+    (event,) = parse_bounce(report("Action: failed", "Status: 5.1.1").replace(ADA.encode(), said.encode()))
+    assert event.recipient == found
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("no such user", "mailbox-unknown"),
+        ("xno such user", "other"),
+        ("ano such user", "other"),
+        ("zno such user", "other"),
+        ("(no such user)", "mailbox-unknown"),
+        ("{no such user", "mailbox-unknown"),
+        ("`no such user", "mailbox-unknown"),
+    ],
+)
+def test_a_phrase_begins_with_a_word(text: str, reason: str) -> None:
+    """Not with a part of one; signs may stand before it."""
+    assert str(read_reply(599, text).reason) == reason
+
+
+def imported(text: str, **how: Any) -> str:
+    """Return the reason of the one entry of a file."""
+    suppressions = SuppressionList(MemoryStore(), clock=FixedClock())
+    import_suppressions(suppressions, io.StringIO(text), **how)
+    (entry,) = suppressions
+    return entry.reason
+
+
+def test_a_row_says_its_reason_in_a_word_of_ours_or_its_own() -> None:
+    """Or the file does, or whoever imports it."""
+    assert imported("email,reason\nada@one.example,hard bounce\n") == "bounced"
+    assert imported("email,reason\nada@one.example,legal-hold\n", reason="manual") == "legal-hold"
+    assert imported("email,reason\nada@one.example,\n", reason="from-elsewhere") == "from-elsewhere"
+    assert imported("email\nada@one.example\n", reason="from-elsewhere") == "from-elsewhere"
+
+
+@pytest.mark.parametrize("name", [None, "news"])
+def test_somebody_comes_back_to_one_list(name: str | None) -> None:
+    """To the list of the event; without one, to none of those that were left by name."""
+    suppressions = SuppressionList(MemoryStore(), clock=FixedClock())
+    for one in ("news", "offers"):
+        suppressions.apply(
+            Event(EventType.UNSUBSCRIBED, ADA, action=Action.SUPPRESS, provider="brevo"), list=one
+        )
+    suppressions.apply(Event(EventType.SUBSCRIBED, ADA, provider="brevo"), list=name)
+    left = {one for one in ("news", "offers") if suppressions.is_suppressed(ADA, list=one)}
+    assert left == {"news", "offers"} - {name}
+
+
+def test_what_is_no_address_can_be_removed_as_it_was_added() -> None:
+    """An import of long ago may hold what is refused today."""
+    suppressions = SuppressionList(MemoryStore(), clock=FixedClock())
+    suppressions.add(ADA)
+    assert suppressions.remove("Ada@ONE.example")
+    assert not suppressions.remove("Ada@ONE.example")
+    assert not suppressions.remove("no address")
+
+
+def test_a_pipe_is_named_by_the_text_where_there_is_one_of_each() -> None:
+    """Of two hidden recipients and two named ones nobody knows which is which."""
+    hidden = report("Action: failed", "Status: 5.1.1", text="ada@one.example: no such user\n")
+    hidden = hidden.replace(b"rfc822; ada@one.example", b"rfc822; |/usr/bin/procmail")
+    assert [event.recipient for event in parse_bounce(hidden)] == [ADA]
+
+
+@pytest.mark.parametrize(("values", "found"), [(["one"], "one"), (["one", "two"], "two"), ("one", "one")])
+def test_of_several_values_of_a_field_the_last_counts(values: object, found: str) -> None:
+    """As of a header that stands there twice."""
+    told = {"event": "bounce", "email": ADA, "timestamp": 1.0, "category": values, "type": "bounce"}
+    (event,) = from_webhook("sendgrid", told)
+    assert event.campaign == found

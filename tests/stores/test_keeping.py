@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,9 +15,14 @@ from mailflows._stores._documents import FIRST_PAUSE, LONGEST_PAUSE, Breaker, aw
 from mailflows._stores._fallback import BUSY_PAUSE, Fallback
 from mailflows._stores._keys import REMEMBERED, KeyRing, stray_mark
 from mailflows._stores._store import seconds_to_wait
+from mailflows._visitors import visitor_sentence
 from mailflows.errors import ConfigurationError, StoreError
-from mailflows.limits import Limit, Limiter, MemoryStore
+from mailflows.feedback import SuppressionList
+from mailflows.limits import Limit, Limiter, MemoryStore, SQLiteStore
 from mailflows.testing import FixedClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WINDOW = WindowMeter("w", 4, 10.0)
 
@@ -273,6 +278,42 @@ def test_what_decides_while_a_store_is_down(
     assert wait == pytest.approx(found[3], abs=0.01)
     code = {True: "store-busy", False: "store-down"}[problem.is_busy]
     assert [reason.code for reason in decision.reasons] == ([] if found[0] and not decision.busy else [code])
+    is_later = not decision.allowed  # whoever waits for a store has not tried too often
+    assert decision.for_visitor() == (visitor_sentence("later", "en", wait=wait) if is_later else "")
+
+
+@pytest.mark.parametrize(("per", "lines"), [("account", 1), ("form", 0)])
+def test_a_refusal_is_logged_and_nothing_else(caplog: pytest.LogCaptureFixture, per: str, lines: int) -> None:
+    """One line, without whom it is about."""
+    caplog.set_level(logging.INFO, "mailflows")
+    limits = Limiter(Limit("1/hour", per="account"), store=MemoryStore(clock=FixedClock()))
+    for key in ("ada@x.example", {"account": "ada@x.example", "form": "eve@x.example"}[per]):
+        limits.acquire(account=key)
+    assert [record.message.partition(":")[0] for record in caplog.records] == ["refused"] * lines
+    assert "@" not in caplog.text
+
+
+def test_the_async_twin_has_a_name_of_its_own() -> None:
+    """As a traceback and a documentation show it."""
+    for method, name in (
+        (DocumentKeeper.load, "load"),
+        (SuppressionList.add, "add"),
+        (SuppressionList.aadd, "aadd"),
+    ):
+        assert method.__qualname__ == f"{method.__qualname__.partition('.')[0]}.{name}"
+        assert method.__qualname__.startswith(("DocumentKeeper.", "SuppressionList."))
+
+
+@pytest.mark.parametrize("secret", [None, b"s" * 16])
+def test_a_store_that_nothing_was_kept_in_can_be_looked_at(tmp_path: Path, secret: bytes | None) -> None:
+    """With a secret, its hashes are those that it will have; without one, it has nobody."""
+    path = tmp_path / "x.db"
+    SQLiteStore(path, secret=b"s" * 16)._file.secret(is_needed=False)
+    looked_at = SQLiteStore(path, secret=secret, read_only=True)
+    digest = looked_at.digest("ada")
+    assert (digest == KeyRing(b"s" * 16).digest("ada")) is (secret is not None)
+    assert looked_at.load("a") is None
+    looked_at.close()
 
 
 def test_a_share_of_each_limit_is_taken_here(failing: Failing) -> None:
@@ -454,3 +495,18 @@ def test_newcomers_share_counters_only_where_there_is_no_room() -> None:
     before = roomy.overflowed
     roomy.decide([(WINDOW, "1", 1)])
     assert roomy.overflowed == before
+
+
+@pytest.mark.parametrize("charges", [1, 2])
+def test_a_store_without_room_gives_newcomers_no_counter_of_their_own(charges: int) -> None:
+    """Whether one limit is decided on or two; what a newcomer gives back is not somebody else's."""
+    store = MemoryStore(max_keys=1, clock=FixedClock())
+    meters = [WindowMeter(f"w{number}", 4, 10.0) for number in range(charges)]
+    for number in range(400):
+        store.decide([(meter, str(number), 1) for meter in meters])
+    assert store.overflowed > 0
+    before = [store.decide([(meter, "0", 0)], look=True).readings()[0][0] for meter in meters]
+    taken = store.decide([(meter, "new", 1) for meter in meters])
+    store.settle(taken, keep=False)
+    again = [store.decide([(meter, "0", 0)], look=True).readings()[0][0] for meter in meters]
+    assert before == again == [1] * charges
