@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from mailflows._clock import Timer
 
-__all__ = ["NOTE", "KeyRing", "Secrets", "Steps", "StoreKeys", "loading", "stray_mark", "swapping"]
+__all__ = [
+    "NOTE",
+    "KeyRing",
+    "Secrets",
+    "Steps",
+    "StoreKeys",
+    "answered",
+    "loading",
+    "stray_mark",
+    "swapping",
+]
 
 Secrets: TypeAlias = "bytes | Sequence[bytes]"
 """A secret, or several, newest first."""
@@ -154,6 +164,17 @@ def stray_mark(keys: Iterable[str], known: Sequence[str]) -> str | None:
 
 Steps: TypeAlias = "Generator[tuple[str, tuple[Any, ...]], Any, Any]"
 """What to ask a store, by verb and arguments, so that one text serves its sync and its async driver."""
+
+
+def answered(steps: Steps, store: object) -> Any:
+    """Do each step by the store's method of its name, and return what the steps return."""
+    answer: Any = None
+    while True:
+        try:
+            verb, arguments = steps.send(answer)
+        except StopIteration as done:
+            return done.value
+        answer = getattr(store, f"_{verb}")(*arguments)
 
 
 def loading(ring: KeyRing | None, key: str) -> Steps:

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mailflows._stores._bucket import BucketMeter
-from mailflows._stores._keys import NOTE, StoreKeys, loading, stray_mark, swapping
+from mailflows._stores._keys import NOTE, StoreKeys, answered, loading, stray_mark, swapping
 from mailflows._stores._meter import DistinctMeter, GcraMeter
 from mailflows._stores._store import settled, steady, weighed
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from mailflows._stores._keys import KeyRing, Secrets, Steps
+    from mailflows._stores._keys import KeyRing, Secrets
     from mailflows._stores._meter import Amount, Meter, State
     from mailflows._stores._store import Charge, Outcome
 
@@ -146,21 +146,11 @@ class RowStore(ABC):
 
     def load(self, key: str) -> bytes | None:
         """See `Documents.load`."""
-        return self._answered(loading(self._ring(), key))  # type: ignore[no-any-return]
+        return answered(loading(self._ring(), key), self)  # type: ignore[no-any-return]
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None) -> bool:
         """See `Documents.swap`."""
-        return bool(self._answered(swapping(self._ring(), key, old, new, ttl)))
-
-    def _answered(self, steps: Steps) -> Any:
-        """Do what is asked of documents, one transaction for each step."""
-        answer: Any = None
-        while True:
-            try:
-                verb, arguments = steps.send(answer)
-            except StopIteration as done:
-                return done.value
-            answer = getattr(self, f"_{verb}")(*arguments)
+        return bool(answered(swapping(self._ring(), key, old, new, ttl), self))
 
     def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         """See `Documents.scan`."""
@@ -206,7 +196,7 @@ class RowStore(ABC):
         if keys.ring is not None and not keys.is_due:
             return keys.ring
         made = self._made_secret(is_needed=keys.own is None)
-        ring: KeyRing = self._answered(keys.fitted(made, self.name))
+        ring: KeyRing = answered(keys.fitted(made, self.name), self)
         return ring
 
     def _made_secret(self, *, is_needed: bool) -> bytes | None:

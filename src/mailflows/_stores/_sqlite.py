@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailflows._stores._bucket import BucketMeter
-from mailflows._stores._keys import NOTE, StoreKeys, loading, stray_mark, swapping
+from mailflows._stores._keys import NOTE, StoreKeys, answered, loading, stray_mark, swapping
 from mailflows._stores._meter import DistinctMeter, GcraMeter
 from mailflows._stores._sqlite_file import SQLiteFile
 from mailflows._stores._store import seconds_to_wait, settled, steady, weighed
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailflows._clock import Clock
-    from mailflows._stores._keys import KeyRing, Secrets, Steps
+    from mailflows._stores._keys import KeyRing, Secrets
     from mailflows._stores._meter import Amount, Meter, State
     from mailflows._stores._store import Charge, Outcome
 
@@ -155,7 +155,7 @@ class SQLiteStore:
         if keys.ring is not None and not keys.is_due and self._file.identity() == self._known_file:
             return keys.ring
         made = self._file.secret(is_needed=keys.own is None and not keys.is_read_only)
-        ring: KeyRing = self._held(keys.fitted(made, self.name))
+        ring: KeyRing = answered(keys.fitted(made, self.name), self)
         self._known_file = self._file.identity()
         return ring
 
@@ -201,21 +201,11 @@ class SQLiteStore:
 
     def load(self, key: str) -> bytes | None:
         """See `Documents.load`."""
-        return self._held(loading(self._ring(), key))  # type: ignore[no-any-return]
+        return answered(loading(self._ring(), key), self)  # type: ignore[no-any-return]
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None) -> bool:
         """See `Documents.swap`."""
-        return bool(self._held(swapping(self._ring(), key, old, new, ttl)))
-
-    def _held(self, steps: Steps) -> Any:
-        """Do what is asked of documents, one transaction for each step."""
-        answer: Any = None
-        while True:
-            try:
-                verb, arguments = steps.send(answer)
-            except StopIteration as done:
-                return done.value
-            answer = getattr(self, f"_{verb}")(*arguments)
+        return bool(answered(swapping(self._ring(), key, old, new, ttl), self))
 
     def _load_at(self, key: str) -> bytes | None:
         with self._file.transaction() as cursor:
