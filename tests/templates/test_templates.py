@@ -17,6 +17,7 @@ from mailflows.templates._skeleton import Words, align, begun, gaps, learned, to
 from mailflows.testing import FixedClock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NAMES = [
@@ -167,6 +168,100 @@ def test_two_processes_see_each_others_messages() -> None:
     assert totals == list(range(1, 2 * len(NAMES) + 1))
     assert two.forget("hello@shop.example") == 1
     assert one.observe(_form("Grace", 1), flow="transactional").total == 1
+
+
+class Watched(MemoryStore):
+    """A store that notes what it is asked, and may let somebody else write first.
+
+    Attributes:
+        verbs: What it was asked.
+        before: Called before the next swap, once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.verbs: list[str] = []
+        self.before: Callable[[], object] | None = None
+
+    def load(self, key: str) -> bytes | None:
+        """Note it."""
+        self.verbs.append("load")
+        return super().load(key)
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None, *, ttl: float | None = None) -> bool:
+        """Note it, and let the other one write."""
+        self.verbs.append("swap")
+        first, self.before = self.before, None
+        if first is not None:
+            first()
+        return super().swap(key, old, new, ttl=ttl)
+
+
+def test_a_message_costs_few_calls_of_the_store() -> None:
+    """The index is read once; it is written where a template is new or another one was used last."""
+    store = Watched()
+    memory = TemplateMemory(store)
+    memory.observe(_form("Ada", 51_000), flow="transactional")
+    assert store.verbs == ["load", "swap", "swap"]
+    for number, name in enumerate(NAMES):
+        memory.observe(_form(name, 51_001 + number), flow="transactional")
+    store.verbs.clear()
+    memory.observe(_form("Grace", 99_123), flow="transactional")
+    assert store.verbs == ["load", "load", "swap"]
+
+
+def test_who_writes_first_is_not_lost() -> None:
+    """Two new templates at once both stand in the index: whoever is second reads it again."""
+    store = Watched()
+    one, two = TemplateMemory(store), TemplateMemory(store)
+    other = "From: hello@shop.example\nSubject: News\n\nour autumn programme is out now, come and see us soon"
+    store.before = lambda: two.observe(other, flow="transactional")
+    one.observe(_form("Ada", 51_000), flow="transactional")
+    assert one.observe(_form("José", 51_007), flow="transactional").total == 2
+    assert one.observe(other, flow="transactional").total == 2
+    assert one.forget("hello@shop.example") == 2
+
+
+def test_the_first_message_of_a_template_may_come_twice_at_once() -> None:
+    """Two processes that begin the same template leave one, once in the index."""
+    store = Watched()
+    one, two = TemplateMemory(store), TemplateMemory(store)
+    store.before = lambda: two.observe(_form("Ada", 51_000), flow="transactional")
+    assert one.observe(_form("Ada", 51_000), flow="transactional").series is Series.UNIQUE
+    assert one.forget("hello@shop.example") == 1
+
+
+def test_what_is_remembered_goes_when_it_is_unused() -> None:
+    """Index and template of a message last as long as was said."""
+    clock = FixedClock()
+    store = MemoryStore(clock=clock)
+    memory = TemplateMemory(store, kept_for=100.0, clock=clock)
+    memory.observe(_form("Ada", 51_000), flow="transactional")
+    clock.advance(99.0)
+    assert len(list(store.scan("template"))) == 2
+    clock.advance(2.0)
+    assert list(store.scan("template")) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Your order O'Neill, 12 items -- total: 49,90 EUR!",
+        "see https://shop.example/a?b=1. Thanks",
+        "write to ada@example.org, please",
+        "山田太郎 様、ご注文 ¥1,200",
+        "a\u2003b\tc  d_e",
+        "x" * 250 + " end",
+    ],
+)
+def test_a_line_without_addresses_has_the_same_tokens(line: str) -> None:
+    """The fast way to split a line finds what the whole one finds."""
+    words = Words(lambda word: word.encode())
+    found = tokens_of(Message.read(f"Subject: x\nContent-Type: text/plain; charset=utf-8\n\n{line}"), words)
+    together = tokens_of(
+        Message.read(f"Subject: x\nContent-Type: text/plain; charset=utf-8\n\n{line} a@b.example"), words
+    )
+    assert found[2:-1] == together[2:-2]
 
 
 def test_documents_stay_small_and_few() -> None:

@@ -256,8 +256,11 @@ class DocumentKeeper:
 
     def digest(self, text: str) -> str:
         """Return the keyed hash of a text; see `Documents.digest`."""
-        with self._told():
+        try:  # several for each message: a context manager takes as long as the hash
             return self.store.digest(text)
+        except StoreError as problem:
+            outage_of(self.store).failed(problem, READING)
+            raise
 
     async def adigest(self, text: str) -> str:
         """Do what `digest` does without blocking the event loop."""

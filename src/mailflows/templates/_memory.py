@@ -37,7 +37,7 @@ from mailflows.templates._slots import LONGEST, SlotAlarm, SlotKind, alarms_of
 if TYPE_CHECKING:
     from mailflows._clock import Clock
     from mailflows._stores import Documents as DocumentStore
-    from mailflows._stores._documents import Steps
+    from mailflows._stores._documents import Change, Steps
     from mailflows.message import Source
 
 __all__ = ["Observation", "Series", "TemplateMemory"]
@@ -243,10 +243,11 @@ class TemplateMemory:
         if len(tokens) < _LEAST_FIXED:
             return Observation(Series.UNIQUE, 1, 1, (), (), "")
         place = yield from _place(flow, who)
-        name = yield from self._find(place, tokens)
+        index = yield "load", (f"templates:{place}",)
+        name = self._likely(index, tokens)
         if name is None:
-            return (yield from self._begin(place, tokens))
-        return (yield from self._go_on(place, name, tokens, accept=accept))
+            return (yield from self._begin(place, index, tokens))
+        return (yield from self._go_on(place, index, name, tokens, accept=accept))
 
     def _forgetting(self, sender: str) -> Steps[int]:
         count = 0
@@ -260,23 +261,27 @@ class TemplateMemory:
         self._documents, self._words = Documents(), None  # what this process kept of them
         return count
 
-    def _find(self, place: str, tokens: list[Token]) -> Steps[str | None]:
+    def _likely(self, index: bytes | None, tokens: list[Token]) -> str | None:
         """Return the name of the template that a message may be of."""
+        entries = self._documents.index(index)
+        if not entries:
+            return None
         marks = {token.mark for token in tokens}
-        entries = self._documents.index((yield "load", (f"templates:{place}",)))
-        best = max(entries, key=lambda entry: entry.likeness(marks), default=None)
-        return best.name if best and best.likeness(marks) >= _LEAST_ALIKE else None
+        best = max(entries, key=lambda entry: entry.likeness(marks))
+        return best.name if best.likeness(marks) >= _LEAST_ALIKE else None
 
-    def _begin(self, place: str, tokens: list[Token]) -> Steps[Observation]:
+    def _begin(self, place: str, index: bytes | None, tokens: list[Token]) -> Steps[Observation]:
         """Remember a message as the first of a series."""
         skeleton = begun(tokens)
         name = hashlib.blake2s(b"".join(skeleton.fixed), digest_size=4).hexdigest()
         content = self._documents.write_template(skeleton, (self._seconds(), 1))
-        yield "update", (f"template:{place}:{name}", lambda _: content)
-        yield from self._note(place, name, skeleton)
+        yield from self._put(f"template:{place}:{name}", None, content, lambda _: content)
+        yield from self._note(place, index, name, skeleton)
         return Observation(Series.UNIQUE, 1, 1, (), (), name)
 
-    def _go_on(self, place: str, name: str, tokens: list[Token], *, accept: bool) -> Steps[Observation]:
+    def _go_on(
+        self, place: str, index: bytes | None, name: str, tokens: list[Token], *, accept: bool
+    ) -> Steps[Observation]:
         """Compare a message with its template, and learn from it."""
         key = f"template:{place}:{name}"
         result: Observation | None = None
@@ -303,8 +308,8 @@ class TemplateMemory:
 
         yield "update", (key, change)
         if result is None or better is None:
-            return (yield from self._begin(place, tokens))
-        yield from self._note(place, name, better)
+            return (yield from self._begin(place, index, tokens))
+        yield from self._note(place, index, name, better)
         return result
 
     def _observation(
@@ -327,7 +332,7 @@ class TemplateMemory:
     def _seconds(self) -> float:
         return round(self._clock(), 1)
 
-    def _note(self, place: str, name: str, skeleton: Skeleton) -> Steps[None]:
+    def _note(self, place: str, index: bytes | None, name: str, skeleton: Skeleton) -> Steps[None]:
         """Put a template first in the index of its sender."""
         first = Entry.of(name, sorted(set(skeleton.fixed))[:_SKETCH])
 
@@ -335,7 +340,12 @@ class TemplateMemory:
             others = (entry for entry in self._documents.index(old) if entry.name != name)
             return self._documents.write_index((first, *others)[:KEEP])
 
-        yield "update", (f"templates:{place}", change)
+        yield from self._put(f"templates:{place}", index, change(index), change)
+
+    def _put(self, key: str, known: bytes | None, new: bytes, change: Change) -> Steps[None]:
+        """Write a document of which it is known what it was: by one call, if nobody was faster."""
+        if new != known and not (yield "swap", (key, known, new, self._keeper.ttl)):
+            yield "update", (key, change)
 
 
 def _read(message: Source, sender: str | None, words: Words) -> tuple[str, list[Token]]:

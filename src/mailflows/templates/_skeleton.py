@@ -42,6 +42,9 @@ _MOST_WORDS = 32_768
 _TOKEN = re.compile(
     r"\s?(?:https?://[^\s<>\"]{0,2000}[^\s<>\".,;:!?)\]]|[\w.+-]{1,64}@[\w.-]{1,253}|\w{1,100}|[^\w\s])"
 )
+_PLAIN_TOKEN = re.compile(r"\s?\w{1,100}|\s?[^\w\s]")
+"""The same for a line without addresses, several times as fast."""
+
 _BREAK = "\n"
 
 
@@ -87,12 +90,11 @@ class Words(dict[str, Token]):
 
     def __missing__(self, written: str) -> Token:
         text = written.lstrip()
-        is_apart = len(text) < len(written)
         if not text.isalpha() and len(text) > 1:
-            return Token(text, self._mark(_sameness(text)), is_apart, any(map(str.isdigit, text)))
+            return Token(text, self._mark(_sameness(text)), text != written, any(map(str.isdigit, text)))
         if len(self) >= _MOST_WORDS:
             self.clear()
-        self[written] = token = Token(text, self._mark(text.lower()), is_apart, text.isdigit())
+        self[written] = token = Token(text, self._mark(text.lower()), text != written, text.isdigit())
         return token
 
 
@@ -250,7 +252,8 @@ def tokens_of(message: Message, words: Words) -> list[Token]:
     """Return the tokens of subject and body."""
     found: list[Token] = []
     for line in (message.subject, *message.body.split("\n")):
-        written = _TOKEN.findall(f" {line[:_LONGEST_LINE]}")  # the first word of a line stands apart, too
+        pattern = _TOKEN if "@" in line or "://" in line else _PLAIN_TOKEN
+        written = pattern.findall(f" {line[:_LONGEST_LINE]}")  # the first word of a line stands apart, too
         if not written and found:
             continue
         found += map(words.__getitem__, written)
