@@ -8,15 +8,15 @@ the cache; SERVFAIL, REFUSED and timeouts are never cached.
 
 from __future__ import annotations
 
-from mailflows._dns._resolver import Cache, Conversation, Door, Resolver, one_by_one
+from mailflows._dns._resolver import AnyResolver, Cache, Conversation, Resolver, one_by_one
 from mailflows._dns._wire import Answer, Question, Status
 from mailflows._dns._zone import zone_records
 
 __all__ = [
     "Answer",
+    "AnyResolver",
     "Cache",
     "Conversation",
-    "Door",
     "Question",
     "Resolver",
     "Status",

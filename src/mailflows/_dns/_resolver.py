@@ -16,7 +16,7 @@ from mailflows.errors import ConfigurationError
 if TYPE_CHECKING:
     from mailflows._clock import Timer
 
-__all__ = ["Cache", "Conversation", "Door", "Resolver", "one_by_one"]
+__all__ = ["AnyResolver", "Cache", "Conversation", "Resolver", "one_by_one"]
 
 T = TypeVar("T")
 
@@ -28,8 +28,8 @@ PUBLIC_RATE = 100.0
 Our choice."""
 
 
-class Door(Protocol):
-    """What a part needs from the DNS; `Resolver` and `mailflows.testing.FakeDns` have it."""
+class AnyResolver(Protocol):
+    """The interface that `Resolver` and `mailflows.testing.FakeDns` share."""
 
     def run(
         self, conversations: Iterable[Conversation[T] | None], *, budget: float | None = None

@@ -19,7 +19,7 @@ from mailflows.flows._esp import esp_named
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from mailflows._dns import Door
+    from mailflows._dns import AnyResolver
     from mailflows.audit._aggregates import DmarcReports
     from mailflows.audit._facts import RouteFacts
     from mailflows.audit._report import AuditFinding
@@ -35,7 +35,7 @@ AUDIT_BUDGET = 30.0
 def audit(  # noqa: PLR0913 -- what may be held against the flows
     flows: FlowSet,
     *,
-    resolver: Door | None = None,
+    resolver: AnyResolver | None = None,
     budget: float = AUDIT_BUDGET,
     blocklists: Sequence[str] = (),
     samples: Iterable[Source] = (),
@@ -58,14 +58,16 @@ def audit(  # noqa: PLR0913 -- what may be held against the flows
         MessageError: If a sample is not a message.
     """
     routes = tuple(flows)
-    found = dict(_door(resolver).run(audit_conversations(routes, blocklists=blocklists), budget=budget))
+    found = dict(
+        _given_or_default(resolver).run(audit_conversations(routes, blocklists=blocklists), budget=budget)
+    )
     return judge(routes, found, samples=samples, reports=reports)
 
 
 async def aaudit(  # noqa: PLR0913 -- the twin
     flows: FlowSet,
     *,
-    resolver: Door | None = None,
+    resolver: AnyResolver | None = None,
     budget: float = AUDIT_BUDGET,
     blocklists: Sequence[str] = (),
     samples: Iterable[Source] = (),
@@ -73,12 +75,14 @@ async def aaudit(  # noqa: PLR0913 -- the twin
 ) -> AuditReport:
     """Do what `audit` does without blocking the event loop."""
     routes = tuple(flows)
-    results = _door(resolver).arun(audit_conversations(routes, blocklists=blocklists), budget=budget)
+    results = _given_or_default(resolver).arun(
+        audit_conversations(routes, blocklists=blocklists), budget=budget
+    )
     found = {number: facts async for number, facts in results}
     return judge(routes, found, samples=samples, reports=reports)
 
 
-def _door(resolver: Door | None) -> Door:
+def _given_or_default(resolver: AnyResolver | None) -> AnyResolver:
     from mailflows._dns import Resolver  # noqa: PLC0415 -- only where the DNS is asked
 
     return Resolver() if resolver is None else resolver

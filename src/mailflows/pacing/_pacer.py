@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 
     from mailflows._clock import Clock
-    from mailflows._dns import Door
+    from mailflows._dns import AnyResolver
     from mailflows._result import Cell, Table
     from mailflows._stores import Store
 
@@ -90,7 +90,7 @@ class Pacer(View):
         self,
         store: Store | None = None,
         *,
-        resolver: Door | None = None,
+        resolver: AnyResolver | None = None,
         rates: Mapping[str, str] | None = None,
         connections: Mapping[str, int] | None = None,
         scope: str = "mailflows",

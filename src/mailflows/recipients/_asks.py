@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mailflows._clock import Clock
-    from mailflows._dns import Door
+    from mailflows._dns import AnyResolver
     from mailflows.recipients._domain import DomainFacts
     from mailflows.recipients._judge import Finding, Judge
     from mailflows.recipients._report import RecipientReason, RecipientReport
@@ -29,7 +29,7 @@ class Asks(Protocol):
     dns: bool
 
     @property
-    def resolver(self) -> Door:
+    def resolver(self) -> AnyResolver:
         """What asks the DNS."""
         ...
 

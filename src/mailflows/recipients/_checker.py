@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mailflows._clock import Clock, Timer
-    from mailflows._dns import Conversation, Door
+    from mailflows._dns import AnyResolver, Conversation
     from mailflows.recipients._asks import History
     from mailflows.recipients._list_report import ListReport
     from mailflows.recipients._rows import Rows
@@ -88,7 +88,7 @@ class RecipientChecker:
     def __init__(  # noqa: PLR0913 -- the settings of a checker
         self,
         *,
-        resolver: Door | None = None,
+        resolver: AnyResolver | None = None,
         dns: bool = True,
         flow: Flow | str | None = None,
         list: str | None = None,  # noqa: A002 -- its name
@@ -115,7 +115,7 @@ class RecipientChecker:
         self._health = WELL
 
     @property
-    def resolver(self) -> Door:
+    def resolver(self) -> AnyResolver:
         """The DNS resolver, created on first use."""
         if self._resolver is None:
             from mailflows._dns import Resolver  # noqa: PLC0415 -- only where it is needed

@@ -18,7 +18,7 @@ from mailflows.recipients._report import DEAD, DomainState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mailflows._dns import Conversation, Door
+    from mailflows._dns import AnyResolver, Conversation
     from mailflows.recipients._spool import DomainCache
 
 __all__ = ["WELL", "Health", "ask_all", "diagnose", "probes", "trusted"]
@@ -46,14 +46,14 @@ class Health:
 WELL = Health()
 
 
-def probes(door: Door) -> list[Conversation[DomainFacts]]:
+def probes(resolver: AnyResolver) -> list[Conversation[DomainFacts]]:
     """Return what to ask a resolver that is not known yet: names that nobody has registered.
 
     The system's own resolver is also asked for .com, because one without a way to the internet may say
     of every name that it does not exist. A resolver that the user chose may know only some zones.
     """
     asked = [ask_about(f"{secrets.token_hex(10)}.{ending}") for ending in ("com", "net")]
-    if getattr(door, "is_system", False):
+    if getattr(resolver, "is_system", False):
         asked.append(_ask_for_com())
     return asked
 
@@ -148,13 +148,13 @@ _SICK = 0.3
 
 
 def ask_all(
-    door: Door,
+    resolver: AnyResolver,
     domains: DomainCache,
     wanted: Iterator[str | None],
     progress: bool | Callable[[int, int], None] | None,  # noqa: FBT001 -- passed through
 ) -> Health:
     """Ask every domain once while the list is read, and look at how the resolver behaves."""
-    probed = dict(door.run(probes(door), budget=5.0))
+    probed = dict(resolver.run(probes(resolver), budget=5.0))
     health = diagnose([probed[number] for number in sorted(probed)])
     census = Census()
     asked = unanswered = number = 0
@@ -174,7 +174,7 @@ def ask_all(
 
     found: list[tuple[str, DomainFacts]] = []
     with _Bar(progress) as bar:
-        for place, facts in door.run(conversations()):
+        for place, facts in resolver.run(conversations()):
             asked += 1
             unanswered += facts.state is DomainState.UNKNOWN
             domain = waiting.pop(place)
