@@ -187,7 +187,7 @@ def test_a_store_that_is_not_there_is_said_and_not_made(
     file = _settings(tmp_path, '[limits]\ntransactional = "web_form"')
     main([word.format(file) for word in command])
     shown = capsys.readouterr()
-    assert shown.err.count(f"{tmp_path / 'state.db'}: there is no such store yet") == 1
+    assert shown.err.count(f"{tmp_path / 'state.db'}: this store does not exist yet") == 1
     assert "names no store" not in shown.err
     assert [path.name for path in tmp_path.iterdir()] == ["flows.toml"]
 

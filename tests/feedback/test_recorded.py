@@ -138,7 +138,7 @@ def test_american_dates_are_read_alike(tmp_path: Path) -> None:
 def test_dates_of_two_readings_are_told() -> None:
     """The day is first, as before, and the warning says how to choose; a choice is quiet."""
     rows = [DELIVERED | {"type": "opened", "time": "03/04/2026"}]
-    with pytest.warns(UserWarning, match=r"03/04/2026 can be read in two ways"):
+    with pytest.warns(UserWarning, match=r"03/04/2026 are ambiguous"):
         stats = CampaignStats.from_events(rows)
     assert stats.timeline()[0].start.month == 4
     assert CampaignStats.from_events(rows, dates="month-first").timeline()[0].start.month == 3

@@ -59,4 +59,4 @@ def test_a_port_that_says_nothing_is_told_from_one_that_cannot_be_reached(
     gate = Gate(flows(f"smtp://127.0.0.1:{silent.getsockname()[1]}"))
     with GateSMTP(gate, timeout=0.2) as smtp, pytest.raises(smtplib.SMTPException):
         smtp.sendmail(KINDS["reset"][1], [ADA], raw(ADA), flow="transactional")
-    assert "sent no greeting, as a port does that expects TLS at once" in caplog.text
+    assert "sent no greeting, like a port that expects implicit TLS" in caplog.text

@@ -382,15 +382,18 @@ def test_a_campaign_explains_itself_in_a_paragraph() -> None:
         "Bounced: 10 permanently and 1 temporarily; the most frequent known reason is mailbox full (1). "
         "Opened by people: 300 of 780 (38.5 %) whose opens can be seen; those of 200 others are hidden by "
         "their mail program. Clicked: 40 of 980 (4.1 %), with 95% certainty between 3.0 % and 5.5 %; most "
-        "often https://shop.example/ (40 people). 3 clicks of security scanners and previews are not "
-        "counted. 5 unsubscribed (0.5 %) and nobody complained. 1 event (1 complained) is not counted, "
-        "without the name of a campaign."
+        "often https://shop.example/ (40 people). 3 clicks by security scanners and link previews are "
+        "not counted. 5 unsubscribed (0.5 %) and nobody complained. 1 event (1 complained) is not counted, "
+        "because they name no campaign."
     )
 
 
 def test_a_campaign_of_nobody_says_so_and_no_more() -> None:
     """No rate is made of nothing."""
-    assert CampaignStats.from_events([]).explain() == "The messages were sent to nobody whom an event names."
+    assert (
+        CampaignStats.from_events([]).explain()
+        == "The messages were sent to nobody, according to the events."
+    )
 
 
 @pytest.mark.parametrize(
@@ -398,7 +401,13 @@ def test_a_campaign_of_nobody_says_so_and_no_more() -> None:
     [
         (10_000, 0, 10, [], ["Complaints", "Permanent bounces"]),
         (10_000, 10, 0, [], ["Complaints"]),
-        (10_000, 11, 0, ["Complaints should stay below 0.1 %; so few may be chance: watch"], ["pause"]),
+        (
+            10_000,
+            11,
+            0,
+            ["Complaints should stay below 0.1 %; with so few, it may be chance: watch"],
+            ["pause"],
+        ),
         (10_000, 25, 0, ["Complaints should stay below 0.1 %: watch"], ["pause", "chance"]),
         (200, 1, 0, ["may be chance"], ["pause"]),
         (10_000, 60, 0, ["Complaints are above the 0.3 %", "pause"], ["should stay"]),

@@ -70,7 +70,7 @@ def store_to_look_at(file: SettingsFile) -> Store:
 
     missing = missing_from_file(file)
     if missing is not None:
-        complain(f"{missing}: there is no such store yet, so nothing has been counted or kept in it")
+        complain(f"{missing}: this store does not exist yet, so it holds no data")
     return store_from_file(file, read_only=True)
 
 

@@ -37,11 +37,13 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     listing.add_argument("--json", action="store_true", help="write one JSON object per line")
     for name, run, text in (
         ("show", _show, "show a message"),
-        ("release", _release, "let a message be sent"),
-        ("drop", _drop, "refuse a message for good"),
+        ("release", _release, "release a message, so that it is sent"),
+        ("drop", _drop, "drop a message, so that its next attempt is refused"),
     ):
         verb = _verb(verbs, name, run, text)
-        verb.add_argument("id", metavar="ID", help="the first word of its line in the list")
+        verb.add_argument(
+            "id", metavar="ID", help="the ID of the message: the first word of its line in the list"
+        )
         if name == "release":
             verb.add_argument("--flow", choices=list(Flow), help="the flow to send it through")
 

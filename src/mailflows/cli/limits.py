@@ -47,7 +47,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     for name, text in (
         ("list", "list the limits"),
         ("show", "show what remains for a key, such as --to ada@example.org"),
-        ("reset", "forget what a key has used"),
+        ("reset", "reset the counters of a key"),
     ):
         verb = verbs.add_parser(name, help=text)
         verb.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")

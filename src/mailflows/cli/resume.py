@@ -18,14 +18,14 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     resume = commands.add_parser(
         "resume",
         help="send the mail of a stopped flow again",
-        description="Close the breaker of a flow, of a part of it, or of its mail to one provider: what "
-        "status shows as stopped is sent again at once.",
+        description="Close the breaker of a flow, of a part of it, or of its mail to one provider: mail "
+        "that status shows as stopped is sent again at once.",
         epilog=STATUS,
     )
     resume.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")
     resume.add_argument("flow", choices=list(Flow), metavar="FLOW", help=f"one of {', '.join(Flow)}")
-    resume.add_argument("--scope", metavar="KIND:NAME", help="a part of the flow, such as form:signup")
-    resume.add_argument("--provider", metavar="NAME", help="its mail to one provider, such as google")
+    resume.add_argument("--scope", metavar="KIND:NAME", help="only a part of the flow, such as form:signup")
+    resume.add_argument("--provider", metavar="NAME", help="only its mail to one provider, such as google")
     resume.add_argument("--json", action="store_true", help="write JSON")
     resume.set_defaults(run=_run)
 

@@ -19,11 +19,11 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     status = commands.add_parser(
         "status",
         help="show the state of flows, senders, held mail, suppressions and limits",
-        description="Show what became of each flow's mail, and what is stopped, held, suppressed and used.",
+        description="Show the outcomes of each flow's mail, and what is stopped, held or suppressed.",
         epilog=STATUS,
     )
     status.add_argument("file", metavar="FLOWS.toml", help="the file of the gate")
-    status.add_argument("--all", action="store_true", help="also unused limits and rare reasons")
+    status.add_argument("--all", action="store_true", help="also show unused limits and rare reasons")
     status.add_argument("--json", action="store_true", help="write JSON")
     status.set_defaults(run=_run)
 

@@ -197,11 +197,12 @@ def import_suppressions(
             columns: ``key``, or ``address`` or ``email``.
         reason: The reason for rows that give none.
         flow: The flow for people who unsubscribed, complained or were added by hand, where their row names
-            none; all flows by default. Pass `Flow.MARKETING` for the export of a newsletter tool. Its
-            bounces suppress for all flows even then: a mailbox that does not exist gets no other mail.
-        dates: Whether dates such as ``03/04/2026`` have the day or the month first. By default the rows
-            decide, all together: one with a day above twelve is enough. Where there is none, the day is
-            first, and a `UserWarning` says so.
+            none; all flows by default. Pass `Flow.MARKETING` for the export of a newsletter tool. Bounces in
+            it suppress for all flows even then, because a mailbox that does not exist gets no other mail,
+            either.
+        dates: ``day-first`` or ``month-first``: the order in dates such as ``03/04/2026``. By default the
+            rows decide: one date with a day above 12 settles it for all. If there is none, the day is assumed
+            to come first, with a `UserWarning`.
 
     Raises:
         ConfigurationError: If it is not a file, or has no column of addresses or keys.

@@ -141,8 +141,8 @@ class DateOrder:
     def _guess(self, unclear: str) -> None:
         self._month_first = False
         warnings.warn(
-            f"dates such as {unclear[:10].strip()} can be read in two ways, and no row tells which; they were"
-            ' read with the day first. Pass dates="month-first" if the month is, or dates="day-first" if not',
+            f"dates such as {unclear[:10].strip()} are ambiguous, and no row settles their order; they were"
+            ' read with the day first. To be sure, pass dates="day-first" or dates="month-first"',
             stacklevel=3,
         )
 

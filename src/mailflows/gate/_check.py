@@ -305,8 +305,9 @@ class Verdict(Permission):
         ``account``): for a limit about a recipient, show what everybody sees.
 
         Args:
-            language: A language as browsers name it (``pt-BR``), or their whole Accept-Language field,
-                whatever it says: there are sentences in fourteen, and English for `None` and all others.
+            language: A language tag as browsers send it (``pt-BR``), or the whole Accept-Language field,
+                whatever it says. The sentences are in fourteen languages; `None` and any other language get
+                English.
         """
         if self.allowed:
             return ""

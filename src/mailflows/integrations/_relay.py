@@ -448,7 +448,7 @@ class _Encrypted:
         try:
             return smtplib.SMTP(host, port, ehlo, timeout=self._timeout, source_address=source)
         except smtplib.SMTPServerDisconnected as problem:  # a host that cannot be reached is another error
-            msg = "it accepted the connection and sent no greeting, as a port does that expects TLS at once"
+            msg = "it accepted the connection and sent no greeting, like a port that expects implicit TLS"
             raise NoGreeting(msg) from problem
 
     def _certificate(self) -> bytes | None:

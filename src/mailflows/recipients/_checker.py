@@ -148,7 +148,8 @@ class RecipientChecker:
         Args:
             address: As it was typed; blanks around it are left out.
             language: Of the sentence: a language tag (``fr-CA``) or the browser's whole Accept-Language
-                field, whatever it says. There are fourteen; `None` and any other language get English.
+                field, whatever it says. The sentences are in fourteen languages; `None` and any other
+                language get English.
             refuse: Codes of further reasons to refuse, such as ``disposable`` and ``typo``; by default only
                 undeliverable addresses are refused.
 
@@ -384,8 +385,8 @@ def ensure_recipient(
         address: As it was typed; blanks around it are left out.
         dns: Whether to ask the DNS about the domain.
         language: Of the sentence for the person who typed it: a language tag (``fr-CA``) or the browser's
-            whole Accept-Language field, whatever it says. There are fourteen; `None` and any other language
-            get English.
+            whole Accept-Language field, whatever it says. The sentences are in fourteen languages; `None`
+            and any other language get English.
         refuse: Codes of further reasons to refuse, such as ``{"disposable", "typo"}``; by default only
             undeliverable addresses are refused.
 

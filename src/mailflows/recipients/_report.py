@@ -199,8 +199,8 @@ class RecipientReport(Result):
         """Return the decisive reason as a sentence for the person who typed the address.
 
         Args:
-            language: A language tag (``fr-CA``) or a whole Accept-Language field, whatever it says. There
-                are fourteen; `None` and any other language get English.
+            language: A language tag (``fr-CA``) or a whole Accept-Language field, whatever it says. The
+                sentences are in fourteen languages; `None` and any other language get English.
 
         Returns:
             An empty string if no issues were found.

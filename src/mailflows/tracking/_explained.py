@@ -66,7 +66,7 @@ def _arrived(stats: Told) -> str:
     rate = stats.rate("delivered")
     what = f'The campaign "{printable(stats.campaign)}" was' if stats.campaign else "The messages were"
     if not rate.of:
-        return f"{what} sent to nobody whom an event names."
+        return f"{what} sent to nobody, according to the events."
     share = f" ({percent(rate.count / rate.of)})" if rate.count < rate.of else ""
     who = "all of them" if rate.count == rate.of else f"{rate.count} of them{share}"
     return f"{what} sent to {number_of(rate.of, 'recipient')} and delivered to {who}."
@@ -101,7 +101,9 @@ def _clicked(stats: Told) -> str:
     programs = sum(
         count for name, count in stats.hits.items() if name == f"clicked by {HitKind.SCANNER.value}"
     )
-    apart = f" {number_of(programs, 'click')} of security scanners and previews {_be(programs)} not counted."
+    apart = (
+        f" {number_of(programs, 'click')} by security scanners and link previews {_be(programs)} not counted."
+    )
     if not rate.of or not rate.count:
         return f"Nobody clicked.{apart if programs else ''}"
     sure = f"{stats.confidence:.0%} certainty between {percent(rate.low)} and {percent(rate.high)}"
@@ -129,7 +131,7 @@ def _uncounted(stats: Told) -> str:
         return ""
     total = sum(stats.unattributed.values())
     kinds = in_list([f"{count} {kind}" for kind, count in stats.unattributed.items()])
-    return f"{number_of(total, 'event')} ({kinds}) {_be(total)} not counted, without the name of a campaign."
+    return f"{number_of(total, 'event')} ({kinds}) {_be(total)} not counted, because they name no campaign."
 
 
 def _next_steps(stats: Told) -> list[str]:
@@ -139,10 +141,10 @@ def _next_steps(stats: Told) -> list[str]:
     if complained.low > (most := _limit("complaints", "stop")):
         steps.append(
             f"Complaints are above the {percent(most)} at which mailbox providers reject mail: pause, and "
-            "send only to people who asked for it and opened or clicked lately."
+            "send only to people who asked for it and opened or clicked recently."
         )
     elif complained.count > complained.of * (warn := _limit("complaints", "warn")):
-        chance = "; so few may be chance" if complained.low <= warn else ""
+        chance = "; with so few, it may be chance" if complained.low <= warn else ""
         steps.append(f"Complaints should stay below {percent(warn)}{chance}: watch the next campaign.")
     if bounced.low > (most := _limit("bounces", "warn")):
         steps.append(

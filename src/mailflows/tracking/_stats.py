@@ -110,9 +110,9 @@ class CampaignStats(Result):
                 string, and is an error in a datetime.
             campaign: Count only the events of this campaign; all of them by default.
             confidence: The share of such intervals that contain the true value, in (0, 1).
-            dates: Whether dates such as ``03/04/2026`` have the day or the month first. By default the rows
-                decide, all together: one with a day above twelve is enough. Where there is none, the day is
-                first, and a `UserWarning` says so.
+            dates: ``day-first`` or ``month-first``: the order in dates such as ``03/04/2026``. By default the
+                rows decide: one date with a day above 12 settles it for all. If there is none, the day is
+                assumed to come first, with a `UserWarning`.
 
         Raises:
             ConfigurationError: If *confidence* is not a share, a time has no time zone, a row has no event
