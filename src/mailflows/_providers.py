@@ -32,14 +32,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Who takes the mail of many domains, and how fast to send there.
+    """A mailbox provider, which receives the mail of many domains, and how fast to send there.
 
     Attributes:
-        name: A name of the table (``google``, ``yahoo``, …), else the domain that owns the mail hosts.
-        rate: Messages per second to begin with.
-        connections: Connections at once.
-        is_known: Whether it is in the table.
-        is_free: Whether it is a free mailbox provider, or one for the subscribers of a network.
+        name: Its name in the table (``google``, ``yahoo``, …), else the registered domain of the mail hosts.
+        rate: Initial rate in messages per second.
+        connections: Concurrent connections.
+        is_known: Whether the provider is in the table.
+        is_free: Whether it is a free mailbox provider, or an access provider with mailboxes for its
+            subscribers.
     """
 
     name: str
@@ -54,8 +55,8 @@ def provider_of(domain: str, *, mail_hosts: tuple[str, ...] = ()) -> Provider:
 
     Args:
         domain: The part after the @ sign.
-        mail_hosts: Names of its mail hosts, the preferred first, where they are known. Without them only
-            the table of domains is looked at, and an unknown domain is a provider by itself.
+        mail_hosts: Names of its mail hosts, the preferred first, if known. Without them only the table of
+            domains is used, and an unknown domain counts as its own provider.
 
     Example:
         >>> provider_of("gmail.com").name, provider_of("shop.example").name
@@ -77,7 +78,7 @@ def provider_of(domain: str, *, mail_hosts: tuple[str, ...] = ()) -> Provider:
 def is_free_mail(domain: str) -> bool:
     """Return whether a domain is a free mailbox provider's, or one for the subscribers of a network.
 
-    A firm whose mail Google takes is none: the domain counts, not who takes its mail.
+    A company whose mail is hosted by Google does not count: the domain decides, not who hosts its mail.
 
     >>> is_free_mail("Gmail.com"), is_free_mail("shop.example")
     (True, False)

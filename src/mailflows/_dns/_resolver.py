@@ -78,21 +78,21 @@ class Cache:
 
 
 class Resolver:
-    """Asks a recursive resolver.
+    """A client for recursive resolvers.
 
     Args:
-        nameservers: Addresses of resolvers; those of the system by default. A further one is tried
-            when one is silent.
-        port: Port of them all.
-        rate: Maximum queries per second; by default none for a resolver with a private address, and 100
-            for a public one. In any case the pace falls when answers go missing.
+        nameservers: IP addresses of resolvers; by default those of the system. If one does not answer, the
+            next is tried.
+        port: Port of all name servers.
+        rate: Maximum queries per second; by default no limit for a resolver with a private address, and 100
+            for a public one. In any case the rate drops when answers go missing.
         window: Maximum queries in flight.
         attempts: Attempts for each query.
         cache: Answers kept between calls; `None` for a new one.
         timer: Seconds on any scale that only goes forward.
 
     Attributes:
-        is_system: Whether the system's resolvers are asked.
+        is_system: Whether the system's resolvers are queried.
         rate: Maximum queries per second, or `None`.
 
     Raises:
@@ -130,7 +130,7 @@ class Resolver:
         Args:
             conversations: Taken up as there is room for them. `None` stands for "none just now": a source
                 that has to work for its next conversation gives it, so that answers are heard meanwhile.
-            budget: Seconds of wall-timer time for all of them; what is open then is a timeout.
+            budget: Maximum number of seconds for all of them; queries still open then time out.
         """
         session = self._session(conversations, budget)
         yield from session.begin()
@@ -157,10 +157,10 @@ class Resolver:
                     yield result
 
     def ask(self, *questions: Question, budget: float = 5.0) -> dict[Question, Answer]:
-        """Ask some questions and wait for the answers, at most *budget* seconds.
+        """Send some queries and wait for the answers, at most *budget* seconds.
 
         Returns:
-            An answer to each question.
+            An answer to each query.
         """
         return next(result for _, result in self.run([_just_ask(questions)], budget=budget))
 

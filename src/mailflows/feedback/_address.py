@@ -24,7 +24,7 @@ def require_text(address: object) -> None:
     """Refuse what is not text.
 
     Raises:
-        ConfigurationError: If it is none.
+        ConfigurationError: If it is not text.
     """
     if not isinstance(address, str):
         msg = f"an address must be text; got {type(address).__name__}"

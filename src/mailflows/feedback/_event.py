@@ -263,7 +263,7 @@ _NEEDED = frozenset({"type", "action"})
 
 
 def _member(name: str, kind: type[StrEnum], value: object) -> StrEnum:
-    """Return the member that a word names.
+    """Return the member named by a word.
 
     Raises:
         ConfigurationError: If it names none.
@@ -278,10 +278,10 @@ def _member(name: str, kind: type[StrEnum], value: object) -> StrEnum:
 
 
 def _moment(text: str) -> datetime:
-    """Return the moment that a text writes.
+    """Parse a time.
 
     Raises:
-        ConfigurationError: If it is none.
+        ConfigurationError: If it is not a time.
     """
     found = moment_in(text)
     if found is None:

@@ -223,7 +223,7 @@ def _refused(error: object) -> list[tuple[str, int, str | bytes]]:
 
 
 def _row(reply: object) -> tuple[int, str | bytes]:
-    """Return code and text of a reply; what is none is a connection that broke, and nobody's fault."""
+    """Return code and text of a reply; without one, the connection broke, which is nobody's fault."""
     if isinstance(reply, tuple) and len(reply) == 2:
         code, text = reply
         if isinstance(code, int) and 200 <= code < 600:

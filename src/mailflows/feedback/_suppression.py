@@ -400,7 +400,7 @@ def _mailbox(address: str) -> str:
     """Return the address that is meant.
 
     Raises:
-        ConfigurationError: If it is none.
+        ConfigurationError: If it is not a single address.
     """
     require_text(address)
     mailbox = mailbox_of(address)

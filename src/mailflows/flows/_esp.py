@@ -22,20 +22,20 @@ __all__ = ["Esp", "accounts_in", "esp_named", "stream_headers"]
 
 @dataclass(frozen=True, slots=True)
 class Esp:
-    """A provider that sends for others.
+    """An email service provider (ESP).
 
     Attributes:
-        name: As it spells itself.
-        stream: What it calls a stream; empty where nothing in a message or request says it.
+        name: The name in its own spelling.
+        stream: Its own word for a stream; empty if no header or request field can name one.
         plain: Header fields for SMTP, with ``{stream}`` and ``{ip_pool}`` to be filled in.
         json: Header fields whose value is a JSON object.
         request: Keys of its API request.
-        selectors: DKIM selectors that it uses for everybody; empty where each customer has others.
+        selectors: DKIM selectors that it uses for all customers; empty if each customer has different ones.
         accounts: Kind of record → regular expression whose group is the account.
         cnames: Selector (``*`` for any) → target of its CNAME, with what each customer has in braces; empty
             where only the provider shows it.
-        takes: The flows that it takes; empty for all.
-        takes_source: Where it says so.
+        takes: The flows that it accepts; empty for all.
+        takes_source: The page that says so.
     """
 
     name: str
@@ -51,15 +51,15 @@ class Esp:
 
     @property
     def knows_pools(self) -> bool:
-        """Whether it can be told an IP pool."""
+        """Whether an IP pool can be chosen per message."""
         return "{ip_pool}" in str((self.plain, self.json, self.request))
 
     def headers(self, values: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-        """Return the header fields that say where a message belongs.
+        """Return the header fields that assign a message to its stream and IP pool.
 
         Args:
             values: ``stream`` and ``ip_pool``; what is empty is left out.
-            given: Fields that the message has, by lower-case name: a JSON object keeps its other keys.
+            given: Existing fields of the message, by lower-case name: a JSON object keeps its other keys.
         """
         found: dict[str, str] = _filled(self.plain, values)
         for name, template in self.json.items():
@@ -69,7 +69,7 @@ class Esp:
         return found
 
     def fields(self, values: Mapping[str, str]) -> dict[str, Any]:
-        """Return the keys of an API request that say the same."""
+        """Return the corresponding keys of an API request."""
         found: dict[str, Any] = _filled(self.request, values)
         return found
 

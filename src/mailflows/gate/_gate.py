@@ -535,7 +535,7 @@ class Gate:
             yield from CLOSING
 
     def _read(self, message: Source, envelope: Envelope | None, context: Context) -> Check:
-        """Read a message; what is none is said, and no part is asked."""
+        """Read the message; if that fails, the verdict says so, and no part runs."""
         try:
             raw = None if isinstance(message, Message) else read_raw(message).data
             # A text says more than its bytes, and a file that is open is read once.

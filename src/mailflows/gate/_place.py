@@ -104,7 +104,7 @@ def _of_file(name: str, folder: Path) -> bytes:
 def store_at(name: str, folder: Path, secrets: Sequence[bytes] | None, *, read_only: bool = False) -> Store:
     """Return the store that is named: a Redis server, or a file beside the settings for its owner only.
 
-    One that is only looked at is not made: where there is no file yet, nothing was ever kept.
+    A store that is only read is not created: if there is no file yet, nothing was ever stored.
     """
     if _is_server(name):
         return RedisStore(_client(name), secret=secrets, read_only=read_only)

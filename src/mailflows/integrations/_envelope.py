@@ -21,7 +21,7 @@ def is_plain(address: str) -> bool:
 
 
 def read_recipients(given: str | Iterable[str]) -> dict[str, str]:
-    """Return the mailboxes of recipients, each with its first spelling; the gate refuses what is none."""
+    """Return the mailboxes of recipients, each with its first spelling; the gate refuses the others."""
     known: dict[str, str] = {}
     for spelled in (given,) if isinstance(given, str) else given:
         known.setdefault(mailbox_of(spelled) or spelled, spelled)

@@ -81,10 +81,10 @@ class Limiter(View):
     """
 
     is_preset = False
-    """Whether its limits are those of a preset: defaults, of which any that do not fit may be left out."""
+    """Whether its limits are a preset's: defaults, of which any that cannot apply are skipped."""
 
     background: Limiter | None = None
-    """What stands in for mail that no visitor caused: a job of Celery or cron has no client. Of presets."""
+    """Of presets: the limiter for mail that no visitor triggered, as a Celery or cron job has no client."""
 
     def __init__(  # noqa: PLR0913 -- the settings of a limiter
         self,

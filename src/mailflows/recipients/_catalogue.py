@@ -49,7 +49,7 @@ def require_codes(codes: Iterable[str], field: str) -> frozenset[str]:
     """Return codes of reasons that there are.
 
     Raises:
-        ConfigurationError: If one is none.
+        ConfigurationError: If one is not a reason code.
     """
     if isinstance(codes, str):
         msg = f"{field} must be a list of codes, such as ['disposable', 'typo']; got a single string"

@@ -150,7 +150,7 @@ _PREFIXES = {4: 24, 6: 48}
 
 
 def network_of(address: str) -> str:
-    """Return the network that stands for an address; of what is none, the text itself."""
+    """Return the network of an IP address; for any other text, the text itself."""
     return _within(address, _PREFIXES)
 
 
@@ -159,7 +159,7 @@ _SITES = {4: 32, 6: 64}
 
 
 def site_of(address: str) -> str:
-    """Return what stands for one machine, or the few behind one address; of what is none, the text itself."""
+    """Return the key of a machine, or of the few behind one IP address; else the text itself."""
     return _within(address, _SITES)
 
 

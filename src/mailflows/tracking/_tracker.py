@@ -300,7 +300,7 @@ class Tracker:
 
 
 def _bytes_of(message: Source) -> bytes:
-    """Return the bytes of a message, or refuse what is none, such as a page."""
+    """Return the bytes of a message, or refuse anything else, such as a page."""
     found = read_raw(message)
     reader = Reader(replace(found, data=found.data[: structure.HEADER_LIMIT]))
     reader.require_header()
