@@ -1,4 +1,4 @@
-"""The one decorator: a function that sends is called inside what asks first and reports afterwards."""
+"""The one decorator: it calls a sending function inside a context that checks before and reports after."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ def guarded(  # noqa: PLR0913 -- what two kinds of contexts differ in
 
     Args:
         function: The function that sends.
-        known: For each argument of the context, the name of the function's parameter that holds it, or a
-            function of all its arguments by name.
+        known: For each argument of the context, the name of the parameter that holds it, or a function of all
+            arguments by name.
         names: Arguments that the context takes.
-        sending: Returns the context of a sync function; what it raises on entering stops the call.
+        sending: Returns the context for a sync function; an exception on entering it stops the call.
         asending: The same for an async one.
-        require: Is given what the context entered with, and raises where the function must not be called.
+        require: Called with the value that the context returns on entering; raises if the function must not
+            be called.
 
     Raises:
         ConfigurationError: If the context takes no such argument, or the function has no such parameter.
@@ -69,7 +70,7 @@ def guarded(  # noqa: PLR0913 -- what two kinds of contexts differ in
 
 
 def _check(signature: inspect.Signature, known: Mapping[str, object], names: Collection[str]) -> None:
-    """Refuse what nobody asks for, and parameters that the function does not have."""
+    """Refuse unknown arguments, and parameters that the function does not have."""
     for key, how in known.items():
         if key not in names:
             msg = f"guard() takes {', '.join(sorted(names))}; got {key!r}"

@@ -1,4 +1,4 @@
-"""Which question goes out when: windows, pace, timeouts and second attempts, without a socket.
+"""When to send which query: windows, pace, timeouts and retries, without sockets.
 
 The exchange gets the time and the packets received, and returns what to send. The drivers in ``_resolver.py``
 move the bytes. It keeps to a rate ceiling, and slows down when answers go missing: a resolver that drops
@@ -58,7 +58,7 @@ _KNOWN_IDS = 65_536  # our choice
 
 
 class Pace:
-    """How many questions may leave: a window, a rate, and what is learned from losses.
+    """How many queries may be sent: a window, a rate, and adaptation to losses.
 
     Args:
         ceiling: Questions a second that are never exceeded; `None` for none.
@@ -78,7 +78,7 @@ class Pace:
 
     @property
     def is_overrun(self) -> bool:
-        """Whether the resolver could not keep up, and the pace had to fall."""
+        """Whether the resolver could not keep up, so that the pace was reduced."""
         return self.rate < self._ceiling
 
     def free_at(self, now: float) -> float:
@@ -180,7 +180,7 @@ class Exchange:
         self.sent = 0
 
     def ask(self, question: Question) -> None:
-        """Accept a question; one that is already in flight is not asked twice."""
+        """Accept a query; one that is already in flight is not sent twice."""
         if question not in self._asked:
             self._asked.add(question)
             self._waiting.append(question)
@@ -252,7 +252,7 @@ class Exchange:
         return ident
 
     def receive(self, wire: bytes, now: float, *, over_tcp: bool = False) -> None:
-        """Process what arrived; ignore what answers none of our questions."""
+        """Process a packet; ignore it if it answers none of our queries."""
         if len(wire) < 12:
             return
         ident = wire[0] << 8 | wire[1]
@@ -294,7 +294,7 @@ class Exchange:
                 self.failed(ident)
 
     def expire(self, now: float) -> None:
-        """Give up waiting for what is overdue."""
+        """Time out overdue queries."""
         while self._timers and self._timers[0][0] <= now:
             deadline, ident = heappop(self._timers)
             asked = self._open.get(ident)
@@ -304,7 +304,7 @@ class Exchange:
                 self._retry(asked, Answer(Status.TIMEOUT))
 
     def wakes_at(self, now: float) -> float | None:
-        """Return when there is something to do without anything arriving."""
+        """Return the time of the next timeout or retry."""
         while self._timers and self._timers[0][1] not in self._open:
             heappop(self._timers)
         moments = [self._timers[0][0]] if self._timers else []
@@ -315,7 +315,7 @@ class Exchange:
         return min(moments, default=None)
 
     def give_up(self) -> None:
-        """Answer everything that is left with a timeout: the budget is spent."""
+        """Answer all open queries with a timeout, because the budget is spent."""
         for question in list(self._asked):
             self._finish(question, Answer(Status.TIMEOUT))
         self._open.clear()

@@ -1,4 +1,4 @@
-"""The sockets of the DNS client, for a thread and for an event loop: they move bytes and decide nothing.
+"""The sockets of the DNS client, for threads and for event loops: they only move bytes.
 
 Both give what arrived as (what, id, bytes), with what being "udp", "tcp", "failed" (a TCP connection,
 by the id of its question) or "refused" (nobody listens; by the number of the server).

@@ -1,4 +1,4 @@
-"""What decides while a store is down: a pause, a share of each limit in this process, or the policy."""
+"""Decisions while a store is down: by a share of each limit in this process, or by the policy."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REMEMBERED = 20_000
 
 
 class Fallback:
-    """Asks a store, and answers in its place while it is down.
+    """Uses a store, and decides in its place while it is down.
 
     A store that is only busy is not down: it is waited for as long as the store itself was told to, and then
     the attempt is refused, or allowed where that is the policy. It is never counted anew for that.
@@ -46,7 +46,7 @@ class Fallback:
     Args:
         store: What to ask.
         on_error: ``local``, ``deny`` or ``allow``.
-        share: What part of each limit this process takes by ``local``.
+        share: The part of each limit that this process may use with ``local``.
         timer: Returns monotonic seconds, for the pauses.
     """
 
@@ -69,7 +69,7 @@ class Fallback:
         )
 
     def decide(self, charges: Sequence[Charge], **how: Any) -> tuple[Outcome, bool]:
-        """Return what the store decided, or the policy, and whether it was the policy."""
+        """Return the store's decision, or the policy's, and whether it was the policy's."""
         if self._never_fails:
             return self._store.decide(charges, **how), False
         ticket = self._breaker.ticket()
@@ -223,7 +223,7 @@ class _LocalShare:
 
 
 def _units(meter: Meter, number: int) -> int | tuple[str, ...]:
-    """Return an amount of a number of units; of a distinct meter, values that nobody has."""
+    """Return an amount of so many units; for a distinct meter, values that do not occur."""
     if isinstance(meter, DistinctMeter):
         return tuple(f"\0{value}" for value in range(number))
     return number

@@ -21,7 +21,7 @@ A step of a healthy store takes a few milliseconds (benchmarks/results/limits_sq
 
 
 class Forked(Protocol):
-    """What has a lock, and something to do in a child beside taking a new one."""
+    """An object with a lock, and something else to do in a child process."""
 
     _lock: threading.Lock
 
@@ -42,7 +42,7 @@ def note(holder: Forked) -> None:
 
 
 def _before() -> None:
-    """Wait until nobody is in the middle of a step, and let nobody begin one."""
+    """Wait until no step is in progress, and block new ones."""
     deadline = time.monotonic() + LONGEST_STEP
     if _noting.acquire(timeout=LONGEST_STEP):
         _taken.append(_noting)
@@ -59,7 +59,7 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
-    """Give everything a lock that nobody holds."""
+    """Give each object a new lock."""
     global _noting  # noqa: PLW0603 -- a lock of the module, as those of the holders
     _taken.clear()
     _noting = threading.Lock()

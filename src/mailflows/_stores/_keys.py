@@ -49,11 +49,11 @@ CHECK = 12
 """Hexadecimal digits that follow the id of a key where a store notes which keys it was written with."""
 
 NOTE = "keys"
-"""The document in which a store notes its keys, the one that writes first: names of theirs, no keys."""
+"""The document in which a store notes the names of its keys, the writing one first; never the keys."""
 
-# choice: one look a second is nothing beside the decisions
+# choice: one look per second costs nothing compared with the decisions
 _LOOK_EVERY = 1.0
-"""Seconds after which a process notices that another one has changed the secret."""
+"""Seconds after which a process notices a secret that another one has changed."""
 
 # bound: 3 MB
 REMEMBERED = 16_384
@@ -204,15 +204,15 @@ def swapping(
 
 
 class StoreKeys:
-    """The keys that a store is read and written with, once it is known that they fit.
+    """The keys that a store is read and written with, once they are known to be the right ones.
 
-    With other keys than those that it was written with nobody in it would be found, and everybody could be
-    written to; so that is an error. A store notes the names of its keys in a document; one that has no such
-    note is known by the digests in its documents.
+    With the wrong keys no entry would be found, and mail could be sent to everyone; so that is an error. A
+    store notes the names of its keys in a document; without that note, the keys are recognised by the digests
+    in its documents.
 
     Args:
-        secret: What the user gave, if anything.
-        is_read_only: Whether nothing is noted: a store that is only looked at takes no secret over.
+        secret: The user's secret, if given.
+        is_read_only: Whether nothing is noted, because a store that is only read adopts no secret.
         timer: Returns monotonic seconds.
     """
 

@@ -307,7 +307,7 @@ class RedisStore:
             answer = yield from getattr(self, f"_{verb}")(*arguments)
 
     def _load_at(self, key: str) -> _Talk:
-        """Load one document, and see in the same breath that the secret by which it is found is there."""
+        """Load one document, and check in the same step that the secret is still there."""
         place = f"{self._prefix}d:{key}"
         if self._keys.own is not None or self._keys.is_read_only:
             kept = yield ("GET", place)
@@ -355,7 +355,7 @@ class RedisStore:
             self._is_ready = True
 
     def _warning_of_eviction(self) -> _Talk:
-        """Warn of a server that may drop what it was given."""
+        """Warn if the server may evict keys."""
         try:
             memory = str((yield ("INFO", "memory")))
         except StoreError:  # the user of the connection may not ask
@@ -436,7 +436,7 @@ class RedisStore:
         self._client.close()
 
     async def aclose(self) -> None:
-        """Close the connections that were made for this event loop, beside those of your own client."""
+        """Close the connections that were made for this event loop; those of your own client stay open."""
         await self._client.aclose()
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""A Redis client within limits: a silent server is given up, a full pool is waited for."""
+"""A Redis client with bounds: it gives up on a silent server, and waits for a full pool."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class RedisClient:
             places.release()
 
     def _by_thread(self, command: tuple[object, ...], where: dict[str, Any], deadline: float) -> Any:
-        """Execute a command in a thread that is left behind if it takes too long; its place stays taken."""
+        """Execute a command in a thread that is abandoned if it takes too long; its place stays occupied."""
         places = self._places
         if self._stuck >= self._at_once:
             msg = f"{self._name}: TimeoutError: {self._stuck} commands have not been answered yet"
@@ -144,7 +144,7 @@ class RedisClient:
             raise
 
     def _leave(self, answer: Future[Any]) -> None:
-        """Count a command that was left behind, until it ends."""
+        """Count an abandoned command until it ends."""
         self._stuck += 1
 
         def ended(_: Future[Any]) -> None:
@@ -229,7 +229,7 @@ class RedisClient:
 
 @asynccontextmanager
 async def _in_time(seconds: float) -> AsyncIterator[None]:
-    """Give up after a time in which the event loop had its turns.
+    """Time out after a period in which the event loop was actually running.
 
     A loop that was held up by other work has not looked for the answer yet; that time is not the server's.
     So the time is counted in ticks, and however late a tick comes, it counts as one.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["SQLiteStore"]
 
 _CLOCK = "clock"
-# choice: one write a second for the time is nothing beside the decisions
+# choice: one write per second for the time costs nothing compared with the decisions
 _TICK = 1.0
 """Seconds between two notes of the time in the file. A clock that is set back by less is not noticed, and
 costs no more than that."""
@@ -162,7 +162,7 @@ class SQLiteStore:
     def _write(
         self, cursor: sqlite3.Cursor, now: float, states: Sequence[tuple[Meter, bytes, State]]
     ) -> None:
-        """Write states, and now and then drop some that limit nobody any more."""
+        """Write states, and now and then drop expired ones."""
         rows = [
             (key, _packed(state), now + max(meter.span, meter.reading(state, now)[1]))
             for meter, key, state in states

@@ -1,4 +1,4 @@
-"""An SQLite file that threads and processes share: one connection per process, and patience with locks."""
+"""An SQLite file shared by threads and processes: one connection per process, and retries for locks."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class SQLiteFile:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:
-        """Hold the file for one step; whatever goes wrong, it is as before, and a `StoreError`."""
+        """Lock the file for one step; on any failure, roll back and raise a `StoreError`."""
         deadline = time.monotonic() + self._timeout
         lock = self._lock
         if not lock.acquire(timeout=self._timeout):
@@ -122,7 +122,7 @@ class SQLiteFile:
             self._forget()
 
     def _patiently(self, step: Callable[[], object], deadline: float) -> None:
-        """Take a step that needs the lock; where others hold it, try again soon, each at another moment.
+        """Take a step that needs the lock; if it is held, retry soon, with jitter.
 
         SQLite's own busy handler sleeps up to 100 ms at a time, and the same for all. A rare collision ends
         in a moment, so the first pause is short; where many write, each hand-over makes the next one read the

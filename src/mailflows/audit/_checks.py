@@ -46,7 +46,7 @@ _DOCUMENTATION = tuple(
 )
 _IPV6 = 6  # by definition
 _LONGEST_ANSWER = 450
-"""Bytes of an SPF record that fit a DNS answer of 512 bytes beside its head (RFC 7208 section 3.4)."""
+"""Bytes of an SPF record that fit a DNS answer of 512 bytes with its header (RFC 7208 section 3.4)."""
 
 _MOST_PLACES = 2  # RFC 9990 section 3: receivers need not send to more
 

@@ -124,8 +124,8 @@ class HeldMail:
     r"""Keeps messages until a person has reviewed them; see `mailflows.gate.Gate`.
 
     A message that was answered with 451 stays in the sender's queue, and is sent at the next attempt after
-    `release`; one that was accepted is sent by whoever releases it. The store holds complete messages in
-    plain text: restrict access to it.
+    `release`; one that was accepted is sent by whoever releases it. The store holds complete messages,
+    unencrypted: restrict access to it.
 
     Args:
         store: Where messages are kept: a store of `mailflows.limits`. A store in memory ends with the

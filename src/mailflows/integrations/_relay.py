@@ -276,7 +276,7 @@ class Relays:
             connection.quit()
 
     def drop(self) -> None:
-        """Close all idle connections without QUIT: nobody is left to wait for a reply."""
+        """Close all idle connections without QUIT, as nothing waits for a reply any more."""
         for idle in self._idle.values():
             while idle:
                 idle.pop().close()
@@ -363,7 +363,7 @@ def _offered(
 
 
 def _dotted(data: bytes) -> bytes:
-    """Return what goes over the wire: with transparency, and the final dot (RFC 5321 section 4.5.2)."""
+    """Return the data to send: dot-stuffed, with the final dot (RFC 5321 section 4.5.2)."""
     stuffed = data.replace(b"\r\n.", b"\r\n..")
     first = b"." if data.startswith(b".") else b""
     end = b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n"
@@ -422,7 +422,7 @@ class _Encrypted:
         return smtp
 
     def _start_tls(self, smtp: smtplib.SMTP, context: ssl.SSLContext | None) -> None:
-        """Encrypt, where the relay can; refuse to go on in the clear, where the route does."""
+        """Start TLS if the relay offers it; otherwise raise if the route requires it."""
         if smtp.has_extn("starttls"):
             if context is not None:
                 smtp.starttls(context=context)

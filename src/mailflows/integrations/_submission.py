@@ -48,7 +48,7 @@ def said_of(headers: Iterable[tuple[str, str]], given: object = ()) -> dict[str,
         given: What is passed with it, by the names of `Gate.check`.
 
     Raises:
-        ConfigurationError: If something is said that nobody reads: a slip of the pen would pass the limits.
+        ConfigurationError: If a detail is unknown, because a typo would bypass the limits.
     """
     try:
         beside = dict(given)  # type: ignore[call-overload]
@@ -67,7 +67,7 @@ def said_of(headers: Iterable[tuple[str, str]], given: object = ()) -> dict[str,
 
 
 def said_in(content: bytes, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is said in the fields of a message, and beside it as keywords, which are not looked at."""
+    """Return the details in the fields of a message, and those given as keywords, unchecked."""
     if OURS.encode() not in content.lower():
         return dict(given)
     try:

@@ -1,4 +1,4 @@
-"""Which recipients of an attempt fit, where not all do."""
+"""Which recipients of an attempt fit, if not all do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is meant: one key for a mailbox however it is spelled, and none for what is more than one mailbox."""
+"""The key of a recipient: one per mailbox, however it is spelled; several addresses have none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages that wait for their turns, by provider; moved by a short sync and a short async loop."""
+"""Messages that wait for their turns, by provider; driven by a short sync and a short async loop."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Line(Generic[T]):
         return now
 
     def _later(self, name: str, now: float) -> float:
-        """Return when a provider can be sent to: not in a pause, nor while its connections are all open."""
+        """Return when a provider may get mail: not in a pause, nor while all its connections are in use."""
         is_open = self._open.setdefault(name, {})
         for slot in [s for s, since in is_open.items() if since < now - LEASE]:
             del is_open[slot]

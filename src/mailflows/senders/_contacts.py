@@ -1,4 +1,4 @@
-"""Whom a sender has written to: filters that forget (Bloom 1970), one for today and two that take turns."""
+"""Whom a sender has written to: Bloom filters that age, one for today and two alternating generations."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Contacts:
         return True
 
     def learn(self, places: Iterable[Place], day: int, *, makes_room: bool = True) -> None:
-        """Remember that people were written to; a full generation gives way, but not for a mass mailing."""
+        """Remember recipients; a full generation is replaced, but not because of a mass mailing."""
         for place in places:
             if self.knows(place):
                 if not _has(self.new, place) and self.count < ROOM:  # whoever is still written to stays

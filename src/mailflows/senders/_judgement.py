@@ -1,4 +1,4 @@
-"""Whether a sender has to be warned, held or blocked: pure judgement of what is remembered."""
+"""Whether to warn, hold or block a sender: pure functions of its record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In favour of a theft of an account, and what against it: one likelihood ratio, sign by sign.
+"""The evidence for and against a stolen account: one likelihood ratio, sign by sign.
 
 Each sign compares how probable what is seen would be under somebody else's hand with how probable it is for
 this sender, by the sender's own habits. An honest day may be odd in any one respect (a fair, a journey, a
