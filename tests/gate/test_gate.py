@@ -292,7 +292,7 @@ def test_a_job_in_a_loop_is_stopped() -> None:
 def test_a_limit_of_yours_needs_its_key() -> None:
     """It must not count nothing in silence: who calls is told what to write, and no message is held."""
     gate = full(limiter={"transactional": Limiter(Limit("5/hour", per="client"))})
-    with pytest.raises(ConfigurationError, match="give client=, or write optional=True") as caught:
+    with pytest.raises(ConfigurationError, match="pass client=, or write optional=True") as caught:
         gate.check(reset(), flow="transactional")
     assert caught.value.field == "client"
     with pytest.raises(ConfigurationError, match="GateHandler does not know the client of every message"):
