@@ -23,6 +23,10 @@ class Context:
         campaign: The mailing that it belongs to.
         tenant: The customer on whose behalf it is sent, where several share a system.
         flow: The flow that was declared.
+
+    Example:
+        >>> Context(client="192.0.2.7", form="sign-up").form
+        'sign-up'
     """
 
     client: object = None

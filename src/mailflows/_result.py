@@ -239,6 +239,12 @@ class Reason(Result):
         weight: Its share of the score, if there is one; else `None`.
         severity: How serious it is, if that depends on the code alone; else `None`.
         evidence: What was seen: a record, a passage, a line of a list.
+
+    Example:
+        >>> from mailflows import check_recipient
+        >>> reason = check_recipient("ada@", dns=False).reasons[0]
+        >>> reason.code, reason.sentence
+        ('no-domain', 'There is nothing after the @ sign.')
     """
 
     code: str

@@ -54,6 +54,10 @@ class Envelope:
     Attributes:
         sender: The address of MAIL FROM; empty for a bounce.
         recipients: The addresses of RCPT TO.
+
+    Example:
+        >>> Envelope("bounces@example.org", ("ada@example.net",)).recipients
+        ('ada@example.net',)
     """
 
     sender: str = ""
@@ -62,7 +66,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A leaf of the MIME tree.
+    r"""A leaf of the MIME tree.
 
     Attributes:
         content_type: Lower case, as in ``text/html``.
@@ -70,6 +74,11 @@ class Part:
         disposition: ``inline``, ``attachment`` or empty.
         filename: Decoded; empty where there is none.
         size: Bytes as transferred.
+
+    Example:
+        >>> from mailflows import Message
+        >>> Message.read(b"From: ada@lovelace.uk\nContent-Type: text/html; charset=UTF-8\n\n<p>Hello").parts
+        (Part(content_type='text/html', charset='utf-8', disposition='', filename='', size=8),)
     """
 
     content_type: str

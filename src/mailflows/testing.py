@@ -43,6 +43,9 @@ class FixedClock:
     Args:
         start: A datetime with a time zone; 1 January 2026 in UTC by default.
 
+    Raises:
+        ConfigurationError: If *start* has no time zone.
+
     Example:
         >>> clock = FixedClock()
         >>> clock.advance(90)

@@ -97,6 +97,12 @@ class Resolver:
 
     Raises:
         ConfigurationError: If a name server is not an IP address.
+
+    Example:
+        >>> from mailflows.recipients import RecipientChecker
+        >>> checker = RecipientChecker(resolver=Resolver(["192.0.2.53"], rate=50))  # queries a second
+        >>> checker.resolver.rate
+        50
     """
 
     def __init__(  # noqa: PLR0913 -- the settings of a resolver

@@ -30,7 +30,29 @@ _DOCUMENT = "document:"
 
 
 class Rows(Protocol):
-    """Access to some rows within a transaction."""
+    """Access to some rows within a transaction.
+
+    Example:
+        >>> class DictRows:  # a class that has its methods is one
+        ...     def __init__(self) -> None:
+        ...         self.kept: dict[str, tuple[bytes, float]] = {}
+        ...
+        ...     def now(self) -> float:
+        ...         return 1767225600.0
+        ...
+        ...     def get(self, key: str) -> tuple[bytes, float] | None:
+        ...         return self.kept.get(key)
+        ...
+        ...     def put(self, key: str, value: bytes | None, until: float) -> None:
+        ...         if value is None:
+        ...             self.kept.pop(key, None)
+        ...         else:
+        ...             self.kept[key] = value, until
+        >>> rows: Rows = DictRows()
+        >>> rows.put("a", b"1", 1767229200.0)
+        >>> rows.get("a")
+        (b'1', 1767229200.0)
+    """
 
     def now(self) -> float:
         """Return the current time in Unix seconds, by the database's clock if it has one."""

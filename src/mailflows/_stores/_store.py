@@ -143,7 +143,12 @@ def _outcome_again(kept: tuple[Any, ...], is_settled: bool) -> Outcome:  # noqa:
 
 
 class Store(Documents, Protocol):
-    """The interface of a store of counters; see `Documents` for the rest."""
+    """The interface of a store of counters; see `Documents` for the rest.
+
+    Example:
+        >>> from mailflows.limits import MemoryStore, SQLiteStore
+        >>> store: Store = MemoryStore()  # or SQLiteStore("limits.db"), RedisStore("redis://localhost")
+    """
 
     name: str
 

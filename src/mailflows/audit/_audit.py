@@ -56,6 +56,13 @@ def audit(  # noqa: PLR0913 -- what may be held against the flows
 
     Raises:
         MessageError: If a sample is not a message.
+
+    Example:
+        >>> from mailflows.flows import FlowRoute, FlowSet
+        >>> from mailflows.testing import FakeDns
+        >>> flows = FlowSet(FlowRoute("marketing", domains="news.example.org"))
+        >>> "dmarc-missing" in audit(flows, resolver=FakeDns({})).codes  # the real DNS without resolver=
+        True
     """
     routes = tuple(flows)
     found = dict(

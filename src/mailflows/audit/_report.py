@@ -103,6 +103,14 @@ class AuditReport(Result):
 
     Attributes:
         findings: All of them.
+
+    Example:
+        >>> from mailflows.audit import audit
+        >>> from mailflows.flows import FlowRoute, FlowSet
+        >>> from mailflows.testing import FakeDns
+        >>> report = audit(FlowSet(FlowRoute("marketing", domains="news.example.org")), resolver=FakeDns({}))
+        >>> "spf-missing" in report.codes
+        True
     """
 
     findings: tuple[AuditFinding, ...]

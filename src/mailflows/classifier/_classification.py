@@ -21,7 +21,7 @@ _TOLD = 3
 
 @dataclass(frozen=True, slots=True)
 class Classification(Result):
-    """Which flow a message belongs to, how sure that is, and why.
+    r"""Which flow a message belongs to, how sure that is, and why.
 
     The reasons are computed on first access, so that a run that only needs the flow does not pay for them.
 
@@ -36,6 +36,13 @@ class Classification(Result):
         language: Two-letter language code, or empty if not known.
         threshold: The confidence that was needed for an answer.
         model_version: Name of the model, and the start of its digest.
+
+    Example:
+        >>> from mailflows import classify
+        >>> note = "From: Ada <ada@lovelace.uk>\nSubject: Tuesday\n\nDear Charles, could we meet at noon? Ada"
+        >>> result = classify(note)
+        >>> result.likely, round(sum(result.probabilities.values()), 6)
+        (<Flow.PROFESSIONAL: 'professional'>, 1.0)
     """
 
     flow: Flow | None

@@ -61,6 +61,12 @@ class Model:
         temperature: Divisor of the logits, fitted on sources left out of training.
         threshold: Confidence below which a classification is "unsure".
         about: Training data, metrics and digest, for information.
+
+    Example:
+        >>> from mailflows import Classifier
+        >>> model = Classifier().model
+        >>> 0 < model.threshold < 1
+        True
     """
 
     start: Weights

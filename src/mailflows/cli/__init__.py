@@ -41,7 +41,14 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status."""
+    """Run the command line and return the exit status.
+
+    Example:
+        >>> main(["check", "--no-dns", "ada@"])
+        address  verdict        did you mean  why
+        ada@     undeliverable  -             There is nothing after the @ sign
+        1
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot write must not end a run
             stream.reconfigure(errors="backslashreplace")

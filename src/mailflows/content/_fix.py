@@ -51,6 +51,12 @@ class FixResult(Result):
             a template are UTF-8.
         done: The repairs that changed something, in order.
         skipped: The repairs that were requested but could not be made, each with the reason.
+
+    Example:
+        >>> from mailflows.content import fix_html
+        >>> result = fix_html('<p onclick="go()">Good morning</p>')
+        >>> result.done, result.data
+        (('active-content',), b'<p>Good morning</p>')
     """
 
     data: bytes

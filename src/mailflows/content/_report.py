@@ -126,13 +126,20 @@ class LintFinding(Result):
 
 @dataclass(frozen=True, slots=True)
 class LintReport(Result):
-    """The findings of a message, the worst first.
+    r"""The findings of a message, the worst first.
 
     Attributes:
         findings: All that was found and not ignored.
         flow: The flow whose profile was used, or `None`.
         data_date: Date of the client support table, such as ``2026-06-29``.
         is_template: Whether it is about a page, from `lint_html`, and not about a message.
+
+    Example:
+        >>> from mailflows.content import lint
+        >>> draft = b"From: shop@example.org\nTo: ada@example.org\nSubject: Sale\n\nToday only"
+        >>> report = lint(draft, flow="marketing")
+        >>> "missing-date" in [finding.code for finding in report]
+        True
     """
 
     findings: tuple[LintFinding, ...]

@@ -40,6 +40,13 @@ class OutagePolicy:
         pause: Seconds for which hard bounces are held after the last such wave.
         hold: Seconds after which a held entry expires if nobody decides; the next message then shows whether
             the address exists.
+
+    Raises:
+        ConfigurationError: If a number is not positive, or a share is above 1.
+
+    Example:
+        >>> OutagePolicy(least=50).share
+        0.3
     """
 
     share: float = 0.3
@@ -70,6 +77,13 @@ class Outage(Result):
         delivered: Number of messages that it accepted within the window.
         since: When the first of these bounces was reported.
         until: Until when hard bounces of this provider are held.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> began = datetime(2026, 2, 14, 9, tzinfo=UTC)
+        >>> wave = Outage("google", unknown=40, delivered=20, since=began, until=began.replace(hour=10))
+        >>> print(wave)  # doctest: +ELLIPSIS
+        google rejected 40 of 60 addresses as unknown since 2026-02-14 09:00 UTC, ...
     """
 
     mailbox_provider: str

@@ -42,6 +42,12 @@ class Reply(Result):
         seconds: How long the change of pace lasts, or how long to wait before the next attempt; `None` if not
             known.
         rule: Name of the matching rule in the pace table, or an empty string.
+
+    Example:
+        >>> from mailflows.feedback import read_reply
+        >>> reply = read_reply(452, "4.2.2 mailbox full")
+        >>> str(reply.reason), str(reply.action)
+        ('mailbox-full', 'retry')
     """
 
     code: int | None

@@ -67,6 +67,9 @@ class SuppressionList(View):
         clear: Whether to keep addresses in plain text, in addition to their keyed hashes.
         clock: Returns the present moment in Unix seconds.
 
+    Raises:
+        ConfigurationError: If a number is not a whole one of at least 1, or a time is not above zero.
+
     Example:
         >>> from mailflows.feedback import from_reply
         >>> from mailflows.limits import MemoryStore

@@ -155,7 +155,11 @@ class FlowSet(View):
 
     @classmethod
     def from_file(cls, file: SettingsFile, *, needs_passwords: bool = True) -> FlowSet:
-        """Take the flows from a parsed file; other parts use its other tables."""
+        """Take the flows from a parsed file; other parts use its other tables.
+
+        Raises:
+            ConfigurationError: If a table does not declare a flow; with file, line and key.
+        """
         with file.at(""):
             tables = _flows_of(file.tables)
         routes = []

@@ -66,6 +66,10 @@ class GuardSettings:
     Raises:
         ConfigurationError: If a threshold for flagging is above the one for refusing, or *kinds* names a kind
             or a place that does not exist.
+
+    Example:
+        >>> GuardSettings(flag_recipients=50).refuse_recipients
+        200
     """
 
     flag_recipients: int = 30

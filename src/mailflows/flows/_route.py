@@ -38,6 +38,11 @@ class Relay:
         port: 25 by default, 465 for ``smtps``.
         is_tls: Whether TLS starts with the connection (implicit TLS, ``smtps``).
         username: Name to log in with; empty for none.
+
+    Example:
+        >>> from mailflows.flows import FlowRoute
+        >>> FlowRoute("marketing", domains="news.example.org", relay="smtp://relay.example.org:587").server
+        Relay(host='relay.example.org', port=587, is_tls=False, username='')
     """
 
     host: str
@@ -209,6 +214,9 @@ class FlowRoute(Result):
         Args:
             message: The message, so that other keys of a JSON header field in it are kept.
 
+        Raises:
+            ConfigurationError: If its provider is not in our table.
+
         >>> FlowRoute("marketing", domains="example.org", esp="postmark", stream="broadcast").headers()
         {'X-PM-Message-Stream': 'broadcast'}
         """
@@ -219,6 +227,9 @@ class FlowRoute(Result):
 
     def api_fields(self) -> dict[str, Any]:
         """Return the stream and IP pool as fields to merge into a request to the provider's API.
+
+        Raises:
+            ConfigurationError: If its provider is not in our table.
 
         >>> FlowRoute("marketing", domains="example.org", esp="SES", stream="news").api_fields()
         {'ConfigurationSetName': 'news'}

@@ -211,7 +211,7 @@ def in_words(reasons: Iterable[GateReason]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Permission):
-    """Whether a message may be sent, by which route, to whom, and why. True if it may.
+    r"""Whether a message may be sent, by which route, to whom, and why. True if it may.
 
     Attributes:
         decision: What to do with the message.
@@ -227,6 +227,17 @@ class Verdict(Permission):
         mail_from: The envelope sender to use, with the flow's return path if it has one.
         headers: Header fields to send it with; each replaces those of the same name.
         held: Its ID in the store for held mail, if it is held and there is a store.
+
+    Example:
+        >>> from mailflows import Gate
+        >>> from mailflows.flows import FlowRoute, FlowSet
+        >>> gate = Gate(FlowSet(FlowRoute("transactional", domains="notify.example.org")))
+        >>> verdict = gate.check(
+        ...     b"From: noreply@notify.example.org\nTo: ada@example.net\nSubject: Your code\n\n"
+        ...     b"Your code to log in is 406117. It expires in ten minutes.\n"
+        ... )
+        >>> bool(verdict), verdict.accepted
+        (True, ('ada@example.net',))
     """
 
     decision: GateDecision

@@ -65,6 +65,11 @@ class Finding:
         code: A code, such as ``virus`` or ``spam``.
         sentence: What was found.
         decision: The decision that it leads to.
+
+    Example:
+        >>> finding = Finding("virus", "an attachment has a virus")
+        >>> str(finding.decision)
+        'reject'
     """
 
     code: str

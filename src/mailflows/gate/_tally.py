@@ -98,6 +98,11 @@ class Tally:
     Args:
         store: Where the counts are kept: a store of `mailflows.limits`.
         clock: Returns the current time in Unix seconds.
+
+    Example:
+        >>> from mailflows.limits import MemoryStore
+        >>> print(Tally(MemoryStore()).report())
+        in the last 7 days none were stopped
     """
 
     def __init__(self, store: Documents, *, clock: Clock = time.time) -> None:

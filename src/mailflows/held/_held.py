@@ -134,6 +134,9 @@ class HeldMail:
         room: Total size of all messages in bytes; a message that does not fit stays in its sender's queue.
         clock: Returns the current time in Unix seconds.
 
+    Raises:
+        ConfigurationError: If a number or a time is not above zero.
+
     Example:
         >>> held = HeldMail()
         >>> raw = b"From: a@example.org\nTo: b@example.net\nSubject: Hello\n\nHi"

@@ -47,7 +47,7 @@ class RecipientOutcome(Result):
         state: Accepted, refused, deferred or unknown.
         by: Who decided: ``relay``, ``gate``, ``message`` (it cannot be sent over SMTP), ``settings`` (of this
             system: no relay, a bad certificate, a source IP address that this host does not have) or
-                ``backend``.
+            ``backend``.
         code: SMTP reply code; `None` if there was none.
         text: The text of the reply, with its enhanced status code (RFC 3463).
         retry_after: Seconds after which a deferred message is worth retrying, if known.
@@ -216,6 +216,10 @@ def delivery_of(error: BaseException) -> Delivery | None:
     """Return the outcome for each recipient from an exception of sending; `None` if it carries none.
 
     Every exception that an integration raises after the gate's check carries one.
+
+    Example:
+        >>> delivery_of(OSError("no route to host")) is None  # it was not raised by an integration
+        True
     """
     found = getattr(error, "delivery", None)
     return found if isinstance(found, Delivery) else None

@@ -40,7 +40,14 @@ _NEVER = 10**15
 
 
 class Keys(TypedDict, total=False):
-    """The keys of an attempt; a limit that counts by a key needs it."""
+    """The keys of an attempt; a limit that counts by a key needs it.
+
+    Example:
+        >>> keys: Keys = {"to": "ada@example.org", "client": "192.0.2.7"}
+        >>> from mailflows.limits import Limit, Limiter
+        >>> bool(Limiter(Limit("1/hour", per="client")).acquire(**keys))
+        True
+    """
 
     to: str | Iterable[str] | None
     """The recipients; by default those of the message."""
@@ -113,7 +120,11 @@ class Attempt:
 
     @property
     def spelled(self) -> dict[str, str]:
-        """Canonical recipients, each once, with their first spelling."""
+        """Canonical recipients, each once, with their first spelling.
+
+        Raises:
+            ValueError: If a recipient is not an address.
+        """
         if self._spelled is None:
             to = self.keys.get("to")
             if to is not None:
@@ -131,7 +142,11 @@ class Attempt:
 
     @property
     def cost(self) -> int:
-        """Units for a key shared by all recipients: their number, at least one, unless given."""
+        """Units for a key shared by all recipients: their number, at least one, unless given.
+
+        Raises:
+            ValueError: If the number of units is not a whole number of at least one.
+        """
         if self._cost is None:
             cost = self.keys.get("cost")
             self._cost = (len(self.spelled) or 1) if cost is None else _whole(cost)

@@ -57,6 +57,13 @@ class Decision(Permission):
         degraded: Whether the store failed to answer, so that the limiter's *on_error* decided.
         dry_run: Whether it is a dry run: everything is allowed, and `rule` is the limit that would have
             refused.
+
+    Example:
+        >>> from mailflows.limits import Limit, Limiter
+        >>> limiter = Limiter(Limit("2/hour", per="recipient"))
+        >>> decision = limiter.acquire(to="ada@example.org")
+        >>> bool(decision), decision.rule, decision.remaining
+        (True, None, 1)
     """
 
     __slots__ = (

@@ -380,6 +380,7 @@ class Limiter(View):
             keys: Such as ``client="192.0.2.7"``; limits that count by others are left out.
 
         Raises:
+            ValueError: If *units* is not a whole number of at least one, or there is no such key.
             StoreError: If the store could not answer.
 
         Example:

@@ -26,6 +26,12 @@ class Slot:
         not_before: The same as a moment, in seconds of the pacer's clock (since 1970 by default).
         connections: Connections to the provider that may be open at once.
         open: Connections that were open when a stream yielded this turn; 0 outside of a stream.
+
+    Example:
+        >>> from mailflows.pacing import Pacer
+        >>> slot = Pacer().schedule("ada@gmail.com")
+        >>> slot.provider, slot.delay, str(slot.result(250, "2.0.0 Ok").action)
+        ('google', 0.0, 'none')
     """
 
     __slots__ = ("_tell", "connections", "delay", "not_before", "open", "provider")

@@ -317,6 +317,12 @@ class Policy:
         date: When the page was read.
         max_recipients: Largest tolerated mailing, or `None` for no limit.
         ours: Whether the share is a convention of this library, because none is published.
+
+    Example:
+        >>> from mailflows import check_list
+        >>> policy = check_list([], dns=False).policy("brevo").policy
+        >>> policy.name, policy.hard_bounce
+        ('Brevo', 0.02)
     """
 
     name: str

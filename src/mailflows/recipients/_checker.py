@@ -78,6 +78,9 @@ class RecipientChecker:
         clock: Returns the current time in Unix seconds.
         timer: Returns monotonic seconds.
 
+    Raises:
+        ConfigurationError: If *bounced* is a single string, or *flow* is not a flow.
+
     Example:
         >>> checker = RecipientChecker(dns=False)
         >>> report = checker.check("bob@gmial.com")

@@ -99,6 +99,12 @@ class ListReport(Result):
         sources: The reference lists behind the verdicts, with their age.
         checked_at: When, in UTC.
         digest: A hash that is the same for the same addresses with the same verdicts in the same order.
+
+    Example:
+        >>> from mailflows import check_list
+        >>> report = check_list(["ada@shop.fr", "ADA@shop.fr", "bob@gmial.com"], dns=False)
+        >>> report.duplicates, report.typos, list(report.clean())
+        (1, (('bob@gmial.com', 'bob@gmail.com'),), ['ada@shop.fr'])
     """
 
     rows: int

@@ -165,6 +165,12 @@ class RecipientReport(Result):
         duplicate_key: A key shared by all spellings of one mailbox; never send mail to it.
         needs_smtputf8: Whether every server on the way must support SMTPUTF8 (RFC 6531).
         checked_at: When, in UTC.
+
+    Example:
+        >>> from mailflows import check_recipient
+        >>> report = check_recipient("bob@gmial.com", dns=False)
+        >>> str(report.verdict), report.suggestion
+        ('risky', 'bob@gmail.com')
     """
 
     address: str

@@ -44,6 +44,12 @@ class Overrides:
         known: Domains that are not typos, such as your own and your partners'.
         internal_domains: Domains that exist only inside your own network, such as ``firm.lan``, including
             their subdomains: they accept mail, and are not looked up in the DNS.
+
+    Example:
+        >>> from mailflows.recipients import RecipientChecker
+        >>> checker = RecipientChecker(dns=False, overrides=Overrides.of(known={"gmial.com"}))
+        >>> checker.check("bob@gmial.com").suggestion is None
+        True
     """
 
     disposable: frozenset[str] = frozenset()
@@ -66,7 +72,11 @@ class Overrides:
         traps: Iterable[str] = (),
         internal_domains: Iterable[str] = (),
     ) -> Overrides:
-        """Return overrides from any collections, or from open files with a word a line; case is ignored."""
+        """Return overrides from any collections, or from open files with a word a line; case is ignored.
+
+        Raises:
+            ConfigurationError: If one of them is a single string.
+        """
         given = (disposable, not_disposable, roles, not_roles, known, traps, internal_domains)
         for words in given:
             if isinstance(words, str):

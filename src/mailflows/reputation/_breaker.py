@@ -85,6 +85,14 @@ class Threshold:
         provider: Who measures it, such as ``gmail`` or ``ses``.
         source: Where it is published.
         notice: The share above which the operator is notified, but nothing is stopped; `None` for never.
+
+    Raises:
+        ConfigurationError: If the shares are not 0 < *notice* <= *warn* <= *stop* < 1.
+
+    Example:
+        >>> from mailflows.reputation import Metric
+        >>> Threshold(Metric.BOUNCES, warn=0.02, stop=0.05, provider="own").stop
+        0.05
     """
 
     metric: Metric
@@ -155,6 +163,13 @@ class BreakerPolicy:
         remember: Seconds during which a stop makes the next one longer.
         trial: Recipients that mail may be sent to while it is half-open.
         settle: Minimum number of seconds that a trial lasts, because bounces take a while.
+
+    Raises:
+        ConfigurationError: If a number is not positive, or there is no pause.
+
+    Example:
+        >>> BreakerPolicy(trial=20).pauses
+        (3600.0, 14400.0, 86400.0)
     """
 
     certainty: float = 4.0

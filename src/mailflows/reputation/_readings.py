@@ -53,6 +53,11 @@ class ProviderReading(Result):
         total: The denominator; `None` if it is not given.
         traps: Messages to spam traps.
         words: The provider's own rating, such as ``RED``; empty if there is none.
+
+    Example:
+        >>> import datetime as dt
+        >>> ProviderReading("google", "news.example.org", dt.date(2026, 2, 14), complaints=0.002).complaints
+        0.002
     """
 
     provider: str

@@ -253,6 +253,7 @@ class Reputation:
         """Stop a flow, a smaller scope of it, or its mail to one provider.
 
         Raises:
+            ConfigurationError: If there is no such flow, scope or provider.
             StoreError: If the store could not answer; call again.
         """
         steps = self._book.ordering(scope_meant(flow, scope, provider), self._book.opening(reason, seconds))
@@ -275,6 +276,7 @@ class Reputation:
         """Restart a flow, a scope in it, or its mail to one provider, and forget why it was stopped.
 
         Raises:
+            ConfigurationError: If there is no such flow, scope or provider.
             StoreError: If the store could not answer.
         """
         return drive(self._book.ordering(scope_meant(flow, scope, provider), _closed), self._documents)

@@ -35,6 +35,14 @@ class SenderPolicy:
         blocks: Seconds of the first, second, … block within `remember`; `None` is permanent.
         remember: Seconds after the end of a block during which it makes the next one longer.
         networks: Client networks in a day from which any sender is stopped (AlternC locks at 100).
+
+    Raises:
+        ConfigurationError: If a share is not between 0 and 1, a number or a time is not positive, or the
+            weights are not in ascending order.
+
+    Example:
+        >>> SenderPolicy(min_invalid=10).volume
+        200
     """
 
     invalid_share: float = 0.06

@@ -29,6 +29,10 @@ class SenderEvent:
         client: The IP address that it came from, if the log has it.
         valid: Number of recipients who accepted it.
         invalid: Number of recipients who do not exist.
+
+    Example:
+        >>> SenderEvent(1767225600.0, "ada", to=("eve@example.org",), client="192.0.2.7").sender
+        'ada'
     """
 
     at: datetime | float

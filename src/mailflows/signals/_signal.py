@@ -19,6 +19,11 @@ class Signal:
     Attributes:
         name: ``family-what`` in kebab-case, stable: it is used in model files and in reasons.
         sentence: What it says when it is present, for a reader.
+
+    Example:
+        >>> from mailflows.signals import SIGNALS
+        >>> SIGNALS["headers-in-reply-to"]
+        Signal(name='headers-in-reply-to', sentence='it replies to an earlier message (In-Reply-To)')
     """
 
     name: str

@@ -49,6 +49,14 @@ class Tracked:
         issued: When the token was issued, in UTC.
         expires: When the token expires, in UTC; `None` for never.
         key_id: Which key signed it: once an old key's ID no longer comes back, you can remove it.
+
+    Example:
+        >>> from mailflows.tracking import Tracker
+        >>> tracker = Tracker([bytes(32)], "https://t.shop.example/")
+        >>> url = tracker.unsubscribe_url(campaign="spring", recipient="42")
+        >>> tracked = tracker.decode(url, "unsubscribe")
+        >>> tracked.campaign, tracked.recipient, tracked.expires
+        ('spring', '42', None)
     """
 
     purpose: Purpose

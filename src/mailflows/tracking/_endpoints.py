@@ -66,6 +66,10 @@ class Request:
         path: The path of the URL.
         headers: The header fields, names in lower case.
         address: The IP address of the client.
+
+    Example:
+        >>> Request("GET", "/p/token", {"user-agent": "Thunderbird"}, "192.0.2.7").method
+        'GET'
     """
 
     method: str
@@ -84,6 +88,14 @@ class Response:
         body: The content.
         hit: The open or click that it was, if it was one.
         event: The unsubscription, if it was one.
+
+    Example:
+        >>> from mailflows.tracking import Endpoints, Tracker
+        >>> tracker = Tracker([bytes(32)], "https://t.shop.example/")
+        >>> endpoints = Endpoints(tracker, on_event=print)
+        >>> url = tracker.unsubscribe_url(campaign="spring", recipient="42")
+        >>> endpoints.answer(Request("GET", url)).status  # a page with a button: scanners follow every link
+        '200 OK'
     """
 
     status: str

@@ -56,6 +56,14 @@ class Hit:
 
     Raises:
         ConfigurationError: If *time* has no time zone.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> from mailflows.tracking import Tracker
+        >>> tracker = Tracker([bytes(32)], "https://t.shop.example/")
+        >>> tracked = tracker.decode(tracker.honeypot_url(campaign="spring", recipient="42"), "click")
+        >>> Hit(tracked, datetime(2026, 2, 14, 9, tzinfo=UTC), user_agent="curl/8.5.0").tracked.recipient
+        '42'
     """
 
     tracked: Tracked
@@ -91,6 +99,15 @@ class HitVerdict(Result):
         is_proxy: Whether the reader's mail provider fetched it, so that location and device are not the
             reader's.
         hides_opens: Whether the recipient's own opens can never be seen.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> from mailflows.tracking import Tracker, judge_hit
+        >>> tracker = Tracker([bytes(32)], "https://t.shop.example/")
+        >>> url = tracker.honeypot_url(campaign="spring", recipient="42")
+        >>> verdict = judge_hit(Hit(tracker.decode(url, "click"), datetime.now(UTC), user_agent="curl/8.5.0"))
+        >>> str(verdict.kind), verdict.is_proxy
+        ('scanner', False)
     """
 
     hit: Hit

@@ -59,7 +59,7 @@ VIEWS = ("as_sent", "bare", "partial")
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled message.
+    r"""One labelled message.
 
     Attributes:
         file: Path inside the corpus folder.
@@ -70,6 +70,12 @@ class Example:
         message: The message as it was read.
         weight: Its weight in training; by default 1.
         families: Prefixes of the names of the signals it teaches, such as ``words-``; all of them if empty.
+
+    Example:
+        >>> from mailflows import Flow, Message
+        >>> message = Message.read(b"From: ada@lovelace.uk\nSubject: Tuesday\n\nCould we meet at noon?")
+        >>> Example("professional/ada/1.eml", Flow.PROFESSIONAL, "ada", "ada", "en", message).weight
+        1.0
     """
 
     file: str
@@ -88,7 +94,7 @@ def load_corpus(
     families: Mapping[str, str] | None = None,
     relabel: Mapping[str, Flow | None] | None = None,
 ) -> list[Example]:
-    """Read ``label/source/*.eml`` below a folder, with its MANIFEST.tsv if there is one.
+    r"""Read ``label/source/*.eml`` below a folder, with its MANIFEST.tsv if there is one.
 
     Args:
         folder: A folder with one subfolder per flow.
@@ -97,6 +103,14 @@ def load_corpus(
 
     Raises:
         ConfigurationError: If it has no subfolder for any flow.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> folder = pathlib.Path(tempfile.mkdtemp()) / "professional" / "ada"
+        >>> folder.mkdir(parents=True)
+        >>> _ = (folder / "1.eml").write_bytes(b"From: ada@lovelace.uk\nSubject: Tuesday\n\nAt noon?")
+        >>> [(one.file, one.source) for one in load_corpus(folder.parent.parent)]
+        [('professional/ada/1.eml', 'ada')]
     """
     root = Path(folder)
     manifest = _manifest(root / "MANIFEST.tsv")

@@ -44,6 +44,10 @@ class Recipe:
         source_power: A source of n messages gets the weight n ** (1 - source_power).
         content_share: Weight of a view of the content alone, in which sender, recipients and headers are not
             seen; the other views share the rest.
+
+    Example:
+        >>> Recipe(vocabulary=2000).word_share
+        0.7
     """
 
     signal_strength: float = 0.3

@@ -79,7 +79,11 @@ class SignalVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.sparse_output = sparse_output
 
     def fit(self, messages: Iterable[Source], flows: object = None) -> SignalVectorizer:
-        """Set the columns; *messages* and *flows* are ignored."""
+        """Set the columns; *messages* and *flows* are ignored.
+
+        Raises:
+            ConfigurationError: If a signal is not one of `mailflows.signals.SIGNALS`.
+        """
         del messages, flows
         chosen = self.families
         known = {signal.family for signal in SIGNALS.values()}
