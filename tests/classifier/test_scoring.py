@@ -376,6 +376,7 @@ KNOWN: dict[str, Weights] = {
         ("wouldn't've today", ["today"]),
         ("gift, card, lamp, sofa", ["gift", "card", "lamp"]),
         ("order, lamp", ["order", "lamp"]),
+        ("order order shipped", ["order shipped"]),
         ("order, sofa", ["order"]),
         ("order, gift order", ["gift order"]),
         ("order shipped Order shipped", ["order shipped"]),
@@ -479,6 +480,8 @@ def test_reasons_travel_without_the_model() -> None:
         ("It was (€ 49).", "layout-money", "49"),
         ("Order:\nA-20417, please", "layout-references", "A-20417"),
         ("From 20 % on", "layout-percent", "20 %"),
+        ("See https://a.example/x?id=b2041234&y=1 there", "layout-references", "b2041234"),
+        ("See (https://a.example/x/2041234/).", "layout-references", "2041234"),
         ("In 2026", "layout-money", ""),
     ],
 )

@@ -185,7 +185,8 @@ def _phrases(
         three = weights.get(mark + _shapes([token[0].lower()])[0])
         strength = three[side] - (three[0] + three[1] + three[2]) / 3 if three else 0.0
         is_near = text[end : token.start()] in _JOINED
-        if run and (strength <= 0 or not is_near or len(run) == LONGEST_PHRASE):
+        is_same = bool(run) and run[-1][0][0].lower() == token[0].lower()
+        if run and (strength <= 0 or not is_near or is_same or len(run) == LONGEST_PHRASE):
             yield from _passage(text, run, language)
             run = []
         if strength > 0:

@@ -326,23 +326,32 @@ def _numbers(text: str) -> dict[str, float]:
 def number_seen(text: str, name: str) -> str:
     """Return the first number of a text that a signal such as ``layout-money`` counts, as written.
 
-    Of reference numbers, the first with four digits is shown: "A20" may be a road.
+    Of reference numbers, the first with four digits is shown: "A20" may be a road. Of a web address, only the part
+    that has the number.
 
     >>> number_seen("In 2026 it was 49,90 € a month", "layout-money")
     '49,90 €'
+    >>> number_seen("See https://bugs.example.org/b/20412?x=1", "layout-references")
+    '20412'
     """
     first = ""
     for found in _NUMBER.finditer(text):
         start, end = found.span()
         if not _numbers(text[max(0, start - 2) : end])[name]:
             continue
-        start = max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1
+        first_of_word = max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1
         rest = re.match(r"\S*", text[end:])
-        shown = text[start : end + (rest.end() if rest else 0)].strip(".,;:()[]<>\"'")
+        before, after = text[first_of_word:start], rest[0] if rest else ""
+        if "://" in before:
+            before, after = _PART.split(before)[-1], _PART.split(after)[0]
+        shown = f"{before}{text[start:end]}{after}".strip(".,;:()[]<>\"'")
         first = first or shown
         if name != "layout-references" or len(re.findall(r"\d", shown)) >= _SHOWN_REFERENCE:
             return shown
     return first
+
+
+_PART = re.compile(r"[/?&=#]")
 
 
 def _is_marked(before: str) -> bool:
