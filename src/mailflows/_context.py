@@ -38,7 +38,7 @@ class Context:
     flow: Flow | None = None
 
     def known(self) -> dict[str, object]:
-        """Return what is known, by name."""
+        """Return the known fields, by name."""
         return {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
 
 

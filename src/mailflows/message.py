@@ -70,10 +70,10 @@ class Part:
 
     Attributes:
         content_type: Lower case, as in ``text/html``.
-        charset: As declared, lower case; empty where nothing is declared.
+        charset: As declared, in lower case; empty if none is declared.
         disposition: ``inline``, ``attachment`` or empty.
-        filename: Decoded; empty where there is none.
-        size: Bytes as transferred.
+        filename: The decoded file name; empty if there is none.
+        size: Size in bytes, as transferred.
 
     Example:
         >>> from mailflows import Message

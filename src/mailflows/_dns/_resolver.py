@@ -134,8 +134,9 @@ class Resolver:
         """Run conversations, and yield each one's number and result as it ends.
 
         Args:
-            conversations: Taken up as there is room for them. `None` stands for "none just now": a source
-                that has to work for its next conversation gives it, so that answers are heard meanwhile.
+            conversations: The conversations, each started as soon as there is room. `None` means "none just
+                now": a source that needs time for its next conversation yields it, so that answers are
+                processed meanwhile.
             budget: Maximum number of seconds for all of them; queries still open then time out.
         """
         session = self._session(conversations, budget)

@@ -207,7 +207,7 @@ class RedisClient:
             return self._loops[loop]
 
     def close(self) -> None:
-        """Close the connections that were made beside the user's own; the next command makes new ones."""
+        """Close the connections that were made here, not the user's own; the next command makes new ones."""
         if self._copy is not None:
             self._copy.connection_pool.disconnect()
 

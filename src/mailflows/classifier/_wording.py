@@ -225,7 +225,7 @@ def _whole(text: str, start: int, end: int) -> str:
 
 
 def _is_slight(passage: str) -> bool:
-    """Return whether a passage is one short word, such as "there", which says little beside others."""
+    """Return whether a passage is one short word, such as "there", which says little compared with others."""
     return passage.isalpha() and len(passage) < _SLIGHT and ord(passage[0]) < _FIRST_KANA
 
 

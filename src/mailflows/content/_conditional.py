@@ -1,4 +1,4 @@
-"""Rules for some screens, kept as strong as they were beside what inlining writes into the elements.
+"""Rules for some screens, kept as strong as they were against what inlining writes into the elements.
 
 A ``style`` attribute beats every rule of a sheet, those for small screens and dark modes included. What they
 say is therefore marked ``!important`` in the sheet, as inliners do; here only where it would have won without

@@ -102,7 +102,7 @@ def _words(draft: Draft) -> Iterator[Note]:
 
 
 def _is_link_only(draft: Draft) -> bool:
-    """Return whether nothing is left beside web addresses, in the text or behind it."""
+    """Return whether nothing is left besides web addresses, in the text or behind it."""
     rest, addresses = _URL.subn(" ", draft.text[:2000])
     return bool(addresses) and not any(c.isalnum() for c in rest) and not draft.page.images
 
@@ -143,6 +143,6 @@ def _is_counter(source: str) -> bool:
 
 
 def _promotes(draft: Draft) -> bool:
-    """Return whether words of advertising stand in the body: an offer, and something beside it."""
+    """Return whether words of advertising occur in the body: an offer, and something besides."""
     found = set(_PROMOTION).intersection(draft.concepts("body") | draft.concepts("link"))
     return "offer" in found and len(found) > 1

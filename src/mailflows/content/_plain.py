@@ -1,4 +1,4 @@
-"""HTML → the plain text that stands beside it: what is shown, and every link."""
+"""HTML → its plain-text alternative: what is shown, and every link."""
 
 from __future__ import annotations
 

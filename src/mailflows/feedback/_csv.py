@@ -407,7 +407,7 @@ class _Reader:
         return next(filter(None, map(self._date, chain(flagged, dated))), None)
 
     def _kept(self, row: Mapping[str, str]) -> dict[str, Any]:
-        """Return what a row of ours says beside reason, scope and time."""
+        """Return what a row of ours says besides reason, scope and time."""
         known: dict[str, Any] = {
             name: row[bare(name)]
             for name in ("domain", "provider", "status", "event_id", "about")

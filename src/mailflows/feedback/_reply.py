@@ -122,7 +122,7 @@ def read_reply(code: int, text: str | bytes = "", *, provider: str | None = None
     )
 
 
-def from_reply(  # noqa: PLR0913 -- what an event may say beside the reply
+def from_reply(  # noqa: PLR0913 -- what an event may say besides the reply
     code: int,
     text: str | bytes = "",
     *,

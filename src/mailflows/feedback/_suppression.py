@@ -53,7 +53,7 @@ class SuppressionList(View):
             and Redis are persistent: what `apply` or `add` has returned survives a crash.
         soft_limit: Days with a soft bounce, within *soft_window*, after which an address is suppressed. Five
             by default, because a mailbox that fills up over a holiday is not dead.
-        disabled_limit: The same for mailboxes that are said to be disabled; two by default.
+        disabled_limit: The same for mailboxes reported as disabled; two by default.
         soft_window: Seconds over which soft bounces are counted; 30 days by default.
         soft_expires: Seconds after which such a suppression ends: mailboxes are emptied. 180 days by default.
         expires: Seconds after which suppressions expire, by reason; `None` for never. Other reasons never
@@ -169,7 +169,7 @@ class SuppressionList(View):
                 *expires* says for this reason. More than a century away means never.
 
         Raises:
-            ConfigurationError: If it is not an address, *flow* is not a flow, or a moment has no time zone.
+            ConfigurationError: If it is not an address, *flow* is not a flow, or a time has no time zone.
             StoreError: If the store could not answer.
         """
         entry = yield from self._ledger.entry(
@@ -191,7 +191,7 @@ class SuppressionList(View):
         """Return the entry that `add` would store, without storing it.
 
         Raises:
-            ConfigurationError: If it is not an address, *flow* is not a flow, or a moment has no time zone.
+            ConfigurationError: If it is not an address, *flow* is not a flow, or a time has no time zone.
         """
         made = self._ledger.entry(
             _mailbox(address), reason=str(reason), flow=flow, list=list, time=time, expires=expires
@@ -346,7 +346,7 @@ class SuppressionList(View):
             preview: Change nothing, only return what would be undone.
 
         Raises:
-            ConfigurationError: If nothing says what is meant, or a moment has no time zone.
+            ConfigurationError: If no condition is given, or a time has no time zone.
             StoreError: If the store could not answer; call again, as what has been undone stays undone.
         """
         chosen = Selection(domain, mailbox_provider, esp, since, until, reason)
@@ -369,7 +369,7 @@ class SuppressionList(View):
         """Accept held bounces as genuine, and return how many.
 
         Raises:
-            ConfigurationError: If nothing says what is meant, or a moment has no time zone.
+            ConfigurationError: If no condition is given, or a time has no time zone.
             StoreError: If the store could not answer.
         """
         chosen = Selection(domain, mailbox_provider, esp, since, until, reason)

@@ -230,7 +230,7 @@ class FlowSet(View):
         Args:
             message: What is to be sent.
             declared: The flow that the application declares.
-            classification: What the classifier said, if it was asked already.
+            classification: The classifier's result, if you already have it.
             classifier: The classifier to use; by default the shipped one. It is used only if no flow was
                 declared.
 
@@ -256,8 +256,8 @@ class FlowSet(View):
         Args:
             message: What is to be sent.
             flow: The flow that it would be sent through.
-            classification: What the classifier said, if it was asked already.
-            classifier: Which classifier to ask; the shipped one by default.
+            classification: The classifier's result, if you already have it.
+            classifier: The classifier to use; by default the shipped one.
             observation: The `Observation` of a `TemplateMemory` for this message, if one is used.
             settings: Thresholds; by default those of `GuardSettings()`.
 

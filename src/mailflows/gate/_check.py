@@ -313,7 +313,7 @@ class Verdict(Permission):
         """Return a sentence for the visitor of a form, without rule, key or count; empty if it may be sent.
 
         Show it where a limit is the visitor's own (``per`` in a reason's parameters is ``client`` or
-        ``account``): for a limit about a recipient, show what everybody sees.
+        ``account``): for a limit per recipient, show the same page as to everyone.
 
         Args:
             language: A language tag as browsers send it (``pt-BR``), or the whole Accept-Language field,
@@ -396,7 +396,7 @@ class Check:
     Attributes:
         message: What is to be sent.
         raw: Its bytes, where the caller gave them.
-        context: What the caller said beside it.
+        context: What the caller said besides the message.
         began: When it came, in monotonic seconds.
         turned_away: What an integration had refused of it before.
         declared: The flow that it is declared to be of.

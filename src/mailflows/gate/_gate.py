@@ -424,7 +424,8 @@ class Gate:
             verdict: The verdict of `check`, or `None` for events that come later, such as bounces.
             outcome: ``"sent"``, ``"unknown"`` where the relay's answer to the whole message was lost, an
                 exception of smtplib or aiosmtplib, the dictionary of refused recipients that smtplib returns,
-                a reply as (code, text), an `Event`, or several; ``()`` for what was not sent after all.
+                a reply as (code, text), an `Event`, or several; ``()`` for a message that was not sent after
+                all.
 
         Raises:
             TypeError: If the outcome is none of these.

@@ -97,7 +97,7 @@ def _envelope(flows: FlowSet, route: FlowRoute, mail_from: str) -> Iterator[Doub
 
 
 def _signatures(flows: FlowSet, route: FlowRoute, message: Message) -> Iterator[Doubt]:
-    """Look who signed it; a provider that signs beside the flow is fine."""
+    """Check who signed it; an additional signature by a provider is fine."""
     signed = [_tags(value) for value in message.get_all("dkim-signature")]
     keys = {(tags.get("d", ""), tags.get("s", "")) for tags in signed}
     for other in flows:

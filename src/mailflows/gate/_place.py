@@ -102,7 +102,7 @@ def _of_file(name: str, folder: Path) -> bytes:
 
 
 def store_at(name: str, folder: Path, secrets: Sequence[bytes] | None, *, read_only: bool = False) -> Store:
-    """Return the store that is named: a Redis server, or a file beside the settings for its owner only.
+    """Return the store that is named: a Redis server, or a private file next to the settings.
 
     A store that is only read is not created: if there is no file yet, nothing was ever stored.
     """

@@ -134,7 +134,7 @@ class Tally:
         return _key(self._clock(), dry_run=verdict.dry_run), counted
 
     def report(self, *, days: int = 7, dry_run: bool = False) -> TallyReport:
-        """Return what was counted.
+        """Return the counts.
 
         Args:
             days: How many days back, today included.

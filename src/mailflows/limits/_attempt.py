@@ -137,7 +137,7 @@ class Attempt:
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """Canonical recipients, each once, whatever its spelling and wherever it stands."""
+        """Canonical recipients, each mailbox once, however it is spelled."""
         return tuple(self.spelled)
 
     @property

@@ -237,8 +237,8 @@ class Decision(Permission):
     def for_visitor(self, language: str | None = "en") -> str:
         """Return a sentence for the visitor of a form, without rule, key or count; empty if allowed.
 
-        Show it where the limit is the visitor's own (`per` is ``client`` or ``account``): for a limit about
-        a recipient, show what everybody sees.
+        Show it where the limit is the visitor's own (`per` is ``client`` or ``account``): for a limit per
+        recipient, show the same page as to everyone.
 
         Args:
             language: A language tag as browsers send it (``pt-BR``), or the whole Accept-Language field,

@@ -57,7 +57,7 @@ class Slot:
 
         Args:
             code: The last reply code, such as 250 or 421.
-            text: What the server said.
+            text: The text of the reply.
 
         Raises:
             ValueError: If it is not a reply code; see `mailflows.feedback.read_reply`.

@@ -127,7 +127,7 @@ class RecipientChecker:
         return self._resolver
 
     def check(self, address: str) -> RecipientReport:
-        """Check one address. A bad one raises nothing: the report says what is wrong."""
+        """Check one address. A bad address raises nothing: the report says what is wrong."""
         finding = self.judge.find(address)
         results: dict[int, DomainFacts] = {}
         if self.dns and finding.domain is not None:
@@ -361,7 +361,7 @@ def check_recipient(address: str, *, dns: bool = True) -> RecipientReport:
 
     Args:
         address: The address alone, as it was typed.
-        dns: Whether to ask the DNS about the domain, for at most five seconds. Nothing else leaves the
+        dns: Whether to look up the domain in the DNS, for at most five seconds. Nothing else leaves the
             machine.
 
     Returns:
@@ -386,7 +386,7 @@ def ensure_recipient(
 
     Args:
         address: As it was typed; blanks around it are left out.
-        dns: Whether to ask the DNS about the domain.
+        dns: Whether to look up the domain in the DNS.
         language: Of the sentence for the person who typed it: a language tag (``fr-CA``) or the browser's
             whole Accept-Language field, whatever it says. The sentences are in fourteen languages; `None`
             and any other language get English.
@@ -427,7 +427,7 @@ def check_list(  # noqa: PLR0913 -- the settings of one list
     Args:
         rows: Any iterable of addresses, a path or an open file of CSV, a pandas column.
         column: Name of the column with the addresses; by default detected.
-        dns: Whether to ask the DNS about the domains.
+        dns: Whether to look up the domains in the DNS.
         flow: The flow that the list is for; by default marketing, where role accounts are risky.
         list: The name of the mailing list in your suppression list.
         bounced: Your suppression list, or addresses that are known to bounce; as for `RecipientChecker`.

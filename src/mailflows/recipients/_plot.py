@@ -1,4 +1,4 @@
-"""The chart of a list: the predicted rate, beside the limit of each policy."""
+"""The chart of a list: the predicted rate, and the limit of each policy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def draw(
     addresses: int,
     dark: bool,
 ) -> Any:  # noqa: ANN401 -- matplotlib is optional
-    """Draw the predicted rate with its interval beside the limits."""
+    """Plot the predicted rate with its interval against the limits."""
     try:
         import matplotlib.pyplot as plt  # noqa: PLC0415 -- optional
         from matplotlib.patches import Patch  # noqa: PLC0415 -- optional

@@ -244,12 +244,12 @@ class Spool:
         return found.fetchone() is not None
 
     def write_meta(self, name: str, value: str) -> None:
-        """Keep a text beside the rows."""
+        """Store a text along with the rows."""
         self.database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
         self.database.commit()
 
     def read_meta(self, name: str) -> str:
-        """Return a text that was kept beside the rows."""
+        """Return a text stored along with the rows."""
         (value,) = self.database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return str(value)
 

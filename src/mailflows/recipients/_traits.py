@@ -289,9 +289,9 @@ def _is_no_reply(squeezed: str) -> bool:
 
 
 def _role_word(local: str, squeezed: str, overrides: Overrides) -> str | None:
-    """Return the word that makes a local part a role account: whole, numbered, or beside a place.
+    """Return the word that makes a local part a role account: whole, numbered, or next to a place.
 
-    A word beside others counts only at the beginning and only where it can hardly be a name.
+    A word among others counts only at the beginning and only where it can hardly be a name.
     """
     roles = _reference.roles()
 

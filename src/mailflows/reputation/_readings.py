@@ -97,7 +97,7 @@ def read_readings(source: str | bytes | os.PathLike[str]) -> tuple[ProviderReadi
         source: Its content, or a path.
 
     Raises:
-        ConfigurationError: If it is none of the three.
+        ConfigurationError: If it is not one of these exports.
         OSError: If a path cannot be read.
 
     Example:

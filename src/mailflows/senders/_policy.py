@@ -24,7 +24,7 @@ class SenderPolicy:
         invalid_share: The share of invalid recipients, in [0, 1], above which a sender is stopped; the share
             must exceed it with *certainty*.
         certainty: Standard deviations of that certainty; 2.576 is 99.5 % on one side.
-        min_invalid: Invalid recipients below which nobody is stopped: one typing error is not an attack.
+        min_invalid: Minimum number of invalid recipients to stop a sender, because one typo is not an attack.
         volume: Invalid recipients within a week from which the block is permanent.
         max_recipients: Recipients of the one mass mailing that is tolerated as an exception.
         bulk: Recipients of one message from which it counts as a mass mailing.

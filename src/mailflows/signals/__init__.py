@@ -31,7 +31,7 @@ SIGNALS: dict[str, Signal] = {s.name: s for family in _FAMILIES for s in family.
 def measure(message: Message, *, reading: Reading | None = None) -> dict[str, float]:
     r"""Measure every signal of a message; those that are zero are left out.
 
-    A message that is asked about again is not measured again.
+    The result is cached on the message.
 
     Args:
         message: The message as it was read.

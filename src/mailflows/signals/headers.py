@@ -305,7 +305,7 @@ def local_class(local: str) -> str:
 
 
 def _sender(message: Message) -> dict[str, float]:
-    """Measure who sends: the address, the name beside it, where answers go."""
+    """Measure who sends: the address, the display name, where answers go."""
     sender = message.sender
     if not sender.address:
         return {"sender-none": 1.0}

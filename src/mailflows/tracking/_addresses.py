@@ -151,7 +151,7 @@ def _tracked(token: Token) -> Tracked:
 
 
 def _target(source: str, coding: str, added: str) -> str:
-    """Return where a tracked link leads, from its source in the message and the parameters beside it."""
+    """Return where a tracked link leads, from its source in the message and the added parameters."""
     if coding == PRINTABLE:
         source = decoded(source.encode("ascii"), "quoted-printable").decode()
     url = attribute_value(source)

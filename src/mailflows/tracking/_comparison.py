@@ -276,7 +276,7 @@ def recipients_needed(
         power: The probability of detecting the difference if there is one.
 
     Raises:
-        ConfigurationError: If a share lies outside of [0, 1], or there is nothing to compare.
+        ConfigurationError: If a share is outside [0, 1], or there is nothing to compare.
     """
     other = share + difference
     for name, value in (("share", share), ("difference", other), ("power", power)):

@@ -429,7 +429,7 @@ def _relayed(
 ) -> dict[tuple[str, str], Reason]:
     """Return the clients that shared the links of a message soon after it came, each of another network.
 
-    Whoever loaded the pixel first is a reader beside them, on another network, too: people move.
+    Whoever loaded the pixel first is a reader besides them, on another network, too: people move.
     """
     found: dict[tuple[str, str], Reason] = {}
     opened = _first_openings(sessions)

@@ -41,7 +41,7 @@ _TIMED = frozenset((EventType.COMPLAINED, EventType.UNSUBSCRIBED))
 
 @dataclass(slots=True)
 class Gathered:
-    """What a stream of events says beside what it says of each recipient.
+    """What a stream of events says apart from each recipient.
 
     Attributes:
         tells_deliveries: Whether there is an event of a delivery.

@@ -369,7 +369,7 @@ class _Page:
         return frozenset(map(id, marked)), min((line.start for line in marked), default=float("inf"))
 
     def _is_in_prose(self, number: int) -> bool:
-        """Return whether words of a sentence stand beside a link, in its line and up to the next divider."""
+        """Return whether words of a sentence are next to a link, in its line and up to the next divider."""
         line = self._line_of.get(number)
         if line is None:
             return False
