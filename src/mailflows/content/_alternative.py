@@ -20,7 +20,7 @@ _LONGEST = 76  # RFC 2045 section 6.7: characters of a line
 
 
 def with_plain_text(raw: bytes) -> tuple[str, bytes]:
-    """Return a message with a plain-text part added to its HTML, or the reason why it cannot be made."""
+    """Return a message with a plain-text part added to its HTML, and the reason if that failed."""
     parts = text_parts(raw)
     pages = [part for part in parts if part.content_type == "text/html"]
     plain = [part for part in parts if part.content_type == "text/plain"]
