@@ -193,7 +193,8 @@ def guard() -> str:
     ):
         row = found[group][name]
         shares = [percent(row.get(said, 0.0)) for said in ("refuse", "flag", "allow")]
-        rows.append([f"{name}, {group}", row["count"], *shares])
+        where = group.replace("mails", "messages")
+        rows.append([f"{name.replace('half', 'part')}, {where}", row["count"], *shares])
     alike = found["kept aside"]["marketing, alike in HTML"].get("True", 0.0)
     worst = found["kept aside"]["most clean messages refused in a kind or language"]
     return (

@@ -58,9 +58,9 @@ def quality(found: dict[str, Any]) -> str:
         rows.append([words, *(number(views[v]["macro_f1"]) for v in ("as_sent", "bare"))])
     peers = found["splits"]["source"]["outside"]["peers"]
     rules = peers["header rules"]
-    rows.append(["the same mail by header rules", number(rules["as_sent"]), number(rules["bare"])])
+    rows.append(["collected mail, by header rules", number(rules["as_sent"]), number(rules["bare"])])
     tfidf = number(peers["TF-IDF + logistic regression"])
-    rows.append(["the same mail by TF-IDF + logistic regression", tfidf, tfidf])
+    rows.append(["collected mail, by TF-IDF + logistic regression", tfidf, tfidf])
     kept = found["splits"]["source"]["outside"]["views"]["as_sent"]
     return (
         table(["macro-F1, balanced by source", "with headers", "bare"], rows)
@@ -213,7 +213,7 @@ def fresh_mails() -> str:
         [name, row["messages"], row["right"], row["kept"], f"{row['wrong_of_the_kept']} of {row['kept']}"]
         for name, row in found.items()
     ]
-    return table(["bare mails", "messages", "right", "kept", "wrong of the kept"], rows)
+    return table(["bare messages", "number", "right", "kept", "wrong of the kept"], rows)
 
 
 def open_benchmark() -> str:
