@@ -5,6 +5,7 @@ What arrives is counted by a server made of sockets, which knows nothing of the 
 
 from __future__ import annotations
 
+import email
 import importlib.util
 import smtplib
 import subprocess
@@ -80,7 +81,9 @@ def test_a_password_reset_arrives(tmp_path: Path) -> None:
         (taken,) = relay.deliveries
     assert taken.recipients == ("ada@babbage.example",)
     assert b"Subject: Reset your password\r\n" in taken.content
-    assert b"https://www.lovelace.example/reset/" in taken.content
+    # Long lines are quoted-printable from Django 6 on.
+    text = email.message_from_bytes(taken.content).get_payload(decode=True)
+    assert b"https://www.lovelace.example/reset/" in text
 
 
 PEOPLE = [(str(number), f"reader{number}@host{number % 5}.example") for number in range(40)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,7 +76,7 @@ def test_a_look_takes_no_secret_over(
     store.close()
 
     def rows() -> list[Any]:
-        with sqlite3.connect(file) as database:
+        with closing(sqlite3.connect(file)) as database:
             return [database.execute(f"SELECT * FROM {name}").fetchall() for name in ("facts", "documents")]  # noqa: S608 -- constants
 
     before = rows()

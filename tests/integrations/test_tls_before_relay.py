@@ -46,6 +46,8 @@ class Authority:
         made = (
             cls._begun(name, name, key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(cls._may_sign(), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
         (folder / "ca.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
@@ -55,6 +57,14 @@ class Authority:
     def file(self) -> str:
         """The file that trusts it."""
         return str(self.folder / "ca.pem")
+
+    @staticmethod
+    def _may_sign() -> x509.KeyUsage:
+        """Return the usage that RFC 5280 section 4.2.1.3 asks of an authority (checked from Python 3.13)."""
+        asked = {"key_cert_sign", "crl_sign"}
+        others = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment")
+        unused = (*others, "key_agreement", "encipher_only", "decipher_only")
+        return x509.KeyUsage(**dict.fromkeys(asked, True), **dict.fromkeys(unused, False))
 
     @staticmethod
     def _begun(name: x509.Name, issuer: x509.Name, key: Any, *, days: int = 1) -> x509.CertificateBuilder:
