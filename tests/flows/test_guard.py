@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import math
+import re
 from collections import Counter
 from email.message import EmailMessage
 from html import escape
@@ -15,7 +17,15 @@ from hypothesis import strategies as st
 
 from mailflows import Classification, ConfigurationError, Envelope, Flow, Message
 from mailflows.flows import FlowRoute, FlowSet, GuardSettings, Outcome
-from mailflows.flows._advert import BlockModel, core_of_text, known_kinds, shipped_kinds, traits
+from mailflows.flows._advert import (
+    BODY_MARKS,
+    BlockModel,
+    KindModel,
+    core_of_text,
+    known_kinds,
+    shipped_kinds,
+    traits,
+)
 from mailflows.templates import Series
 from mailflows.templates._memory import Observation
 from mailflows.templates._slots import SlotAlarm
@@ -382,3 +392,56 @@ def test_filler_text_says_nothing() -> None:
     told = traits(core_of_text("Shipped", f"{own}\n\n{filler}"))
     assert {one for one in told if one[:2] == "w:"} <= traits(core_of_text("Shipped", own)) | {"w:do"}
     assert "w:est" in traits(core_of_text("Votre colis", "Votre colis est en route et sera livré demain."))
+
+
+CURRENCY = r"(?:[$€£¥₽円]|EUR|USD|GBP|PLN|TL\b|zł|kr\b|руб|Kč)"
+PLAIN_MARKS = {
+    "m:clock": rf"(?<![\d.,])(?:[01]?\d|2[0-3])[:.h][0-5]\d(?!\d|[.,]\d|\s?(?:%|{CURRENCY}))",
+    "m:date": r"(?<!\d)\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?!\d)|(?<!\d)\d{4}-\d\d-\d\d(?!\d)|\d月\d{1,2}日",
+    "m:network": r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])",
+}
+"""The marks that are written for speed, as one would write them down."""
+
+PIECES = [*"0123459.,:/-h %$€x*•月日", "24", "192.0.2.1", "2026-11-29", "29.11.2026", "EUR", "TL", "kr", "\n"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_a_mark_written_for_speed_finds_the_same(text: str) -> None:
+    """A pattern that begins with a digit and then looks behind it matches where the plain one does."""
+    for name, plain in PLAIN_MARKS.items():
+        assert BODY_MARKS[name].stands_in(text) is (re.search(plain, text) is not None), name
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_the_signs_of_a_mark_stand_in_all_that_it_matches(text: str) -> None:
+    """A text without any of them is not searched."""
+    for name, mark in BODY_MARKS.items():
+        assert mark.stands_in(text) is (mark.pattern.search(text) is not None), name
+
+
+@pytest.mark.parametrize("currency", "$ € £ ¥ ₽ 円 EUR USD GBP PLN TL zł kr руб Kč".split())
+def test_an_exact_amount_is_seen_in_each_currency(currency: str) -> None:
+    """Before and behind the number."""
+    assert BODY_MARKS["m:cents"].stands_in(f"Total: 49,90 {currency}")
+    assert BODY_MARKS["m:cents"].stands_in(f"Total: {currency} 49,90")
+
+
+def test_a_kind_is_the_sum_of_what_the_message_holds() -> None:
+    """Known traits weigh by the length of all, unknown words too; the odds by the nearest of both sides."""
+    model = KindModel(
+        traits={"w:sale": (3.0, 2.0), "c:offer": (4.0, 1.0)},
+        start=-1.0,
+        kinds={"sale": 0.5, "receipt": 0.25},
+        telling={"w:sale": {"sale": 2.0}, "c:offer": {"receipt": 1.0}},
+        flag=0.0,
+        refuse=0.0,
+        named=0.0,
+    )
+    found = {"w:sale", "c:offer", "w:unknown", "s:unknown", "p:sale unknown", *(f"w:{n}" for n in range(3))}
+    length = math.sqrt(3**2 + 4**2 + 5 * 4**2)
+    assert model.values(found) == {"c:offer": 4 / length, "w:sale": 3 / length}
+    sale, receipt = 0.5 + 2 * 3 / length, 0.25 + 4 / length
+    odds = -1 + 4 / length + 2 * 3 / length + 0.25 * (sale - receipt)
+    kind, said = model.read(found)
+    assert kind == "sale"
+    assert said == pytest.approx(odds * 0.5**2)

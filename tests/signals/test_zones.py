@@ -118,6 +118,8 @@ READ_BEFORE = {
     "addresses": f"{BODY}\nhttps://www.unsubscribe.example/terms\nmail@sale.example",
     "a line without an end": f"{BODY}\n{LONG} Unsubscribe here\nUnsubscribe",
     "other scripts": f"{BODY}\nВы получили это письмо, потому что подписаны.\n配信停止はこちら",
+    "a language told by its letters": "ご注文ありがとうございます。\n商品は明日届きます。\n配信停止はこちら",
+    "such letters once": f"{BODY}\n{BODY}\n配\nUnsubscribe",
     "what is not seen": f"{BODY}\nUn\u200bsubscribe",
     "more than is read": f"{BODY}\n" + f"{LONG}\n" * 12 + "Unsubscribe",
 }
@@ -138,13 +140,15 @@ def test_words_are_shared_only_where_they_are_those_of_the_body() -> None:
         Message.read(f"Subject: x\nContent-Type: text/plain; charset=utf-8\n\n{READ_BEFORE[name]}".encode())
         for name in ("addresses", "more than is read", "what is not seen")
     )
-    assert words.tokens_of_lines(whole) is None
+    assert words.already_read(whole) is None
     for message in (whole, cut, unseen):
         words.read(message)
-    shared = words.tokens_of_lines(whole)
+    shared = words.already_read(whole)
     assert shared is not None
-    assert [list(line) for line in shared] == [list(words.tokens(line)) for line in whole.body.split("\n")]
-    assert (words.tokens_of_lines(cut), words.tokens_of_lines(unseen)) == (None, None)
+    assert [list(line) for line in shared.lines] == [
+        list(words.tokens(line)) for line in whole.body.split("\n")
+    ]
+    assert (words.already_read(cut), words.already_read(unseen)) == (None, None)
 
 
 def test_a_copy_with_another_text_is_read_again() -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "SIGNALS",
     "Lexicon",
     "Reading",
+    "already_read",
     "concepts_anywhere",
     "concepts_in",
     "concepts_of",
@@ -36,7 +37,6 @@ __all__ = [
     "read",
     "telling",
     "tokens",
-    "tokens_of_lines",
 ]
 
 HEAD = 3_500
@@ -266,10 +266,10 @@ def read(message: Message) -> Reading:
     return kept
 
 
-def tokens_of_lines(message: Message) -> Sequence[Sequence[str]] | None:
-    """Return the tokens of each line of the body, where the message was read whole already."""
+def already_read(message: Message) -> Reading | None:
+    """Return the words of a message that was read before, where they are those of its whole body, line by line."""
     kept = _kept(message)
-    return kept.lines if kept is not None and kept.text == message.body else None
+    return kept if kept is not None and kept.text == message.body else None
 
 
 def _kept(message: Message) -> Reading | None:
@@ -435,8 +435,10 @@ def _found(starts: Sequence[_Start | None], tokens: Sequence[str]) -> list[tuple
     """Return the same, from what may begin with each token."""
     hits: list[tuple[int, str]] = []
     last = len(tokens) - 1
-    for position in [place for place, start in enumerate(starts) if start]:
-        alone, followed, open_ended = cast("_Start", starts[position])
+    for position, start in enumerate(starts):
+        if start is None:
+            continue
+        alone, followed, open_ended = start
         if alone:
             hits += [(position, concept) for concept in alone]
         if position < last and (open_ended or tokens[position + 1] in followed):

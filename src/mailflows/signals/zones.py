@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from mailflows.message import Message
-    from mailflows.signals.words import Lexicon
+    from mailflows.signals.words import Lexicon, Reading
 
 __all__ = ["Zone", "ZoneKind", "ZoneLine", "lines_of", "without_addresses", "zones", "zones_of_text"]
 
@@ -91,34 +91,34 @@ class ZoneLine:
         lower: The same in lower case.
         words: The tokens of its beginning.
         told: The concepts that were found in it; `None` where none were looked for.
+
+    Args:
+        tokens: Those of the line with its addresses, where they are known.
     """
 
-    __slots__ = ("kind", "lower", "place", "shown", "text", "told", "words")
+    __slots__ = ("_tokens", "kind", "lower", "place", "shown", "text", "told", "words")
 
     shown: str
     lower: str
     words: Sequence[str]
 
-    def __init__(self, text: str, place: int) -> None:
+    def __init__(self, text: str, place: int, tokens: Sequence[str] | None = None) -> None:
         self.text = text
         self.place = place
         self.kind = ZoneKind.BODY
         self.told: AbstractSet[str] | None = None
+        self._tokens = tokens
 
-    def read(self, tokens: Sequence[str] | None = None) -> None:
-        """Read the words.
-
-        Args:
-            tokens: Those of the line with its addresses, where they are known.
-        """
-        text = self.text
+    def read(self) -> None:
+        """Read the words."""
+        text, tokens = self.text, self._tokens
         if "@" in text or "/" in text or "www." in text:
             text, tokens = without_addresses(text), None
         self.shown = text
         self.lower = lower = text.lower()
-        self.words = (
-            _TOKEN.findall(lower[:_BEGINNING]) if tokens is None or len(lower) > _BEGINNING else tokens
-        )
+        if tokens is None or len(lower) > _BEGINNING:
+            tokens = _TOKEN.findall(lower[:_BEGINNING])
+        self.words = tokens
 
     if not TYPE_CHECKING:  # so that a name that no line has is found there
 
@@ -228,7 +228,7 @@ def zones(message: Message, *, language: str | None = None) -> tuple[Zone, ...]:
         message: What to look at; its HTML where that says something, else its plain text.
         language: Two letters, where the caller knows it already; guessed by default.
     """
-    return tuple(_joined(lines_of(message.body, words.tokens_of_lines(message), language=language)))
+    return tuple(_joined(lines_of(message.body, words.already_read(message), language=language)))
 
 
 def zones_of_text(text: str, *, language: str | None = None) -> tuple[Zone, ...]:
@@ -236,26 +236,24 @@ def zones_of_text(text: str, *, language: str | None = None) -> tuple[Zone, ...]
     return tuple(_joined(lines_of(text, language=language)))
 
 
-def lines_of(
-    text: str, tokens: Sequence[Sequence[str]] | None = None, *, language: str | None = None
-) -> list[ZoneLine]:
+def lines_of(text: str, reading: Reading | None = None, *, language: str | None = None) -> list[ZoneLine]:
     """Return the lines of a text that show something, each with its zone.
 
     Args:
         text: What a reader sees.
-        tokens: The tokens of each of its lines, where they are known.
+        reading: Its words, where they are known.
         language: Two letters; guessed by default.
     """
-    lines = _lines(text)
+    lines = _lines(text, None if reading is None else reading.lines)
     if not lines:
         return lines
-    if len(lines) <= _READ_AT_ONCE or tokens is not None:
+    if len(lines) <= _READ_AT_ONCE:
         for line in lines:
-            line.read(None if tokens is None else tokens[line.place])
+            line.read()
     if language is None:
         language = words.language_of(_first_words(lines), text[:2000])
     lexicon = words.telling(language, _TELLING_CONCEPTS, _FOOTER_WORDING)
-    end = _mark_quoted(lines, lexicon)
+    end = _mark_quoted(lines, text, lexicon)
     end = _mark_footer(lines, end, lexicon)
     end = _mark_signature(lines, end, lexicon)
     _mark_top(lines, end, lexicon)
@@ -288,9 +286,13 @@ def _first_words(lines: list[ZoneLine]) -> list[str]:
     return found
 
 
-def _lines(text: str) -> list[ZoneLine]:
+def _lines(text: str, tokens: Sequence[Sequence[str]] | None) -> list[ZoneLine]:
     """Return the lines that show something; of a very long text, its beginning and its end."""
-    found = [ZoneLine(shown, place) for place, line in enumerate(text.split("\n")) if (shown := line.strip())]
+    found = [
+        ZoneLine(shown, place, tokens[place] if tokens else None)
+        for place, line in enumerate(text.split("\n"))
+        if (shown := line.strip())
+    ]
     return found if len(found) <= MOST_LINES else found[: MOST_LINES // 2] + found[-MOST_LINES // 2 :]
 
 
@@ -299,12 +301,16 @@ def _mark(lines: Sequence[ZoneLine], kind: ZoneKind) -> None:
         line.kind = kind
 
 
-def _mark_quoted(lines: list[ZoneLine], lexicon: Lexicon) -> int:
+def _mark_quoted(lines: list[ZoneLine], text: str, lexicon: Lexicon) -> int:
     """Mark what was written before, from its introduction on, and return where the new text ends.
 
     Lines that begin with ">" are quoted wherever they stand, and what is written between them is new.
     """
+    if ">" in text or "| " in text:
+        _mark([line for line in lines if line.text[0] == ">" or line.text[:2] == "| "], ZoneKind.QUOTED)
     may_open, fields = _openings(lines)
+    if _RULED in text:
+        may_open += [number for number, line in enumerate(lines) if line.text[:5] == _RULED]
     heads = _heads(lines, fields) if len(fields) >= _HEAD_FIELDS else set()
     for number in sorted({*may_open, *heads}):
         line = lines[number]
@@ -322,22 +328,16 @@ def _mark_quoted(lines: list[ZoneLine], lexicon: Lexicon) -> int:
 
 
 def _openings(lines: list[ZoneLine]) -> tuple[list[int], list[int]]:
-    """Mark quoted lines, and return those that may introduce a quotation, and those that may be fields."""
-    fields: list[int] = []
-    may_open: list[int] = []
-    for place, line in enumerate(lines):
-        text = line.text
-        first = text[0]
-        if first == ">" or (first == "|" and text[:2] == "| "):
-            line.kind = ZoneKind.QUOTED
-        if ":" in text or "：" in text:
-            if text[-1] in ":：":
-                may_open.append(place)
-            head = text[:_HEAD_NAME]
-            if ":" in head or "：" in head:
-                fields.append(place)
-        if first == "-" and text[:5] == _RULED and may_open[-1:] != [place]:
-            may_open.append(place)
+    """Return the lines that end in a colon, and those that begin as the field of a head does."""
+    may_open, fields = [], []
+    for number, text in [
+        (n, line.text) for n, line in enumerate(lines) if ":" in line.text or "：" in line.text
+    ]:
+        if text[-1] in ":：":
+            may_open.append(number)
+        head = text[:_HEAD_NAME]
+        if ":" in head or "：" in head:
+            fields.append(number)
     return may_open, fields
 
 
