@@ -116,7 +116,17 @@ _Said = tuple[int, Event | dict[str, Any]]
 
 
 def _each(events: Iterable[object], order: DateOrder) -> Iterator[Event]:
-    for number, said in order.settled(_fields(events), _dates_of):
+    """Yield events; those that are none yet wait until the order of their dates is known."""
+    numbered = enumerate(events, 1)
+    for number, one in numbered:
+        if not isinstance(one, Event):
+            yield from _made(chain([(number, one)], numbered), order)
+            return
+        yield one
+
+
+def _made(numbered: Iterable[tuple[int, object]], order: DateOrder) -> Iterator[Event]:
+    for number, said in order.settled(_fields(numbered), _dates_of):
         if isinstance(said, Event):
             yield said
             continue
@@ -125,8 +135,8 @@ def _each(events: Iterable[object], order: DateOrder) -> Iterator[Event]:
         yield event
 
 
-def _fields(events: Iterable[object]) -> Iterator[_Said]:
-    for number, one in enumerate(events, 1):
+def _fields(numbered: Iterable[tuple[int, object]]) -> Iterator[_Said]:
+    for number, one in numbered:
         if isinstance(one, Event):
             yield number, one
             continue

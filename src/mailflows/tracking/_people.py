@@ -32,6 +32,9 @@ _SIMPLE = {
     EventType.UNSUBSCRIBED: facts("unsubscribed"),
     EventType.REJECTED: facts("rejected"),
 }
+_NAMES = {kind: kind.value for kind in EventType}
+"""The names of what happened as plain text: there may be millions, and an enumeration is slow to ask."""
+
 _HITS = {EventType.OPENED: Purpose.OPEN, EventType.CLICKED: Purpose.CLICK}
 _OPENED, _FETCHED = facts("opened"), facts("fetched")
 _READ, _HIDDEN = facts("opened", "read"), facts("hidden")
@@ -95,23 +98,27 @@ def gather(events: Iterable[Event], crowd: Crowd, *, campaign: str | None = None
         ConfigurationError: If a time has no time zone.
     """
     found = Gathered()
+    hits: Counter[tuple[EventType, HitKind]] = Counter()
     seen = _Seen()  # of hits only: all else counts once for each recipient anyway
     for event in events:
-        if event.time is not None:
-            check_time(event.time)
+        moment = event.time
+        if moment is not None and moment.tzinfo is None:
+            check_time(moment)
         if campaign is not None and event.campaign != campaign:
             _note_other(found, event)
             continue
-        kind = None
-        if event.type in _HITS:
+        what, kind = event.type, None
+        if what in _HITS:
             if event.event_id and seen.before(event.event_id):
                 continue
             kind = _kind(event)
-            found.hits[f"{event.type} by {kind[0]}"] += 1
+            hits[what, kind[0]] += 1
         person = crowd.find(event.recipient_id, event.recipient)
         if person is not None:
             _note(person, event, kind)
-            found.tells_deliveries = found.tells_deliveries or event.type is EventType.DELIVERED
+            if what is EventType.DELIVERED:
+                found.tells_deliveries = True
+    found.hits.update({f"{what} by {who}": count for (what, who), count in hits.items()})
     return found
 
 
@@ -154,7 +161,7 @@ def _note(person: Person, event: Event, kind: tuple[HitKind, bool] | None) -> No
         if event.time is None:
             return
         if event.type in _TIMED:
-            person.note_time(event.type.value, event.time.timestamp())
+            person.note_time(_NAMES[event.type], event.time.timestamp())
         elif event.type is EventType.DELIVERED:
             person.delivered_at = max(person.delivered_at, event.time.timestamp())
     elif event.type is EventType.BOUNCED:
@@ -187,4 +194,4 @@ def _note_hit(person: Person, event: Event, kind: HitKind, hides: bool) -> None:
         person.facts |= _CLICKED
         person.add_click(event.url or "")
     if event.time is not None:
-        person.note_time(event.type.value, event.time.timestamp())
+        person.note_time(_NAMES[event.type], event.time.timestamp())

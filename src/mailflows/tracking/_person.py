@@ -98,6 +98,9 @@ class Person:
 
     def note_time(self, name: str, moment: float) -> None:
         """Remember when something happened first."""
+        if not self.first:  # as for most
+            self.first = ((name, moment),)
+            return
         known = dict(self.first)
         if name not in known or moment < known[name]:
             known[name] = moment
