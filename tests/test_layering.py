@@ -28,7 +28,7 @@ LAYERS = (
     "_mailbox message",
     "_mail _stores _token",
     "_providers",
-    "_context _dns _html _provider_names _status_words _result _rates _visitors",
+    "_context _dns _drawing _html _provider_names _status_words _result _rates _visitors",
     "flow",
     "_domain _clock _data _encoding _guarded _wilson",
     "_suggestion errors",

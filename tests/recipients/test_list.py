@@ -211,6 +211,29 @@ def test_a_plot() -> None:
     plt.close(axes.figure)
 
 
+@pytest.mark.parametrize("is_own", [True, False], ids=["own axes", "new axes"])
+@pytest.mark.parametrize("dark", [True, False], ids=["dark", "light"])
+def test_a_plot_can_be_read_on_its_page(*, dark: bool, is_own: bool) -> None:
+    """Words, ticks and the line stand out from the ground, on axes that somebody made, too."""
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+    from matplotlib.colors import to_rgb
+
+    given = plt.subplots()[1] if is_own else None
+    drawn = checker().check_list(ROWS).plot(given, dark=dark)
+    ground = sum(to_rgb(drawn.get_facecolor())) / 3
+    legend = drawn.get_legend()
+    told = [drawn.title, drawn.xaxis.label, *drawn.get_xticklabels(), *drawn.get_yticklabels()]
+    shades = [sum(to_rgb(word.get_color())) / 3 for word in told]
+    shades += [sum(to_rgb(line.get_color())) / 3 for line in drawn.get_lines()]
+    assert (ground < 0.1) is dark
+    assert all(abs(shade - ground) > 0.7 for shade in shades)
+    inside = sum(to_rgb(legend.get_frame().get_facecolor())) / 3
+    assert all(abs(sum(to_rgb(word.get_color())) / 3 - inside) > 0.7 for word in legend.get_texts())
+    plt.close(drawn.figure)
+
+
 def test_an_empty_list() -> None:
     """Nothing to mail is no fault."""
     report = check_list([], dns=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mailflows.errors import MissingExtra
+from mailflows._drawing import axes
 from mailflows.recipients._bounce_rate import Advice
 
 if TYPE_CHECKING:
@@ -27,26 +27,21 @@ def draw(
     dark: bool,
 ) -> Any:  # noqa: ANN401 -- matplotlib is optional
     """Plot the predicted rate with its interval against the limits."""
-    try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415 -- optional
+    with axes(ax, (8, 0.5 * len(policies) + 2.2), dark=dark) as drawn:
         from matplotlib.patches import Patch  # noqa: PLC0415 -- optional
-    except ImportError as error:
-        raise MissingExtra("notebook", "matplotlib") from error  # noqa: EM101 -- a name, no message
-    with plt.style.context("dark_background" if dark else "default"):
-        if ax is None:
-            _, ax = plt.subplots(figsize=(8, 0.5 * len(policies) + 2.2), layout="constrained")
+
         names = [verdict.policy.name for verdict in policies]
         limits = [verdict.policy.hard_bounce for verdict in policies]
-        ax.barh(names, limits, color=[_COLOURS[verdict.advice] for verdict in policies])
-        band = ax.axvspan(prediction.low, prediction.high, color="0.5", alpha=0.35)
-        line = ax.axvline(prediction.rate, color="0.9" if dark else "0.1")
-        ax.invert_yaxis()
-        ax.set_title(f"Predicted hard bounces of {addresses} addresses: {prediction}")
-        ax.set_xlabel("share of hard bounces; each bar ends at the limit of its policy")
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        drawn.barh(names, limits, color=[_COLOURS[verdict.advice] for verdict in policies])
+        band = drawn.axvspan(prediction.low, prediction.high, color="0.5", alpha=0.35)
+        line = drawn.axvline(prediction.rate, color="0.9" if dark else "0.1")
+        drawn.invert_yaxis()
+        drawn.set_title(f"Predicted hard bounces of {addresses} addresses: {prediction}")
+        drawn.set_xlabel("share of hard bounces; each bar ends at the limit of its policy")
+        drawn.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         handles = [Patch(color=colour, label=f"advice: {advice}") for advice, colour in _COLOURS.items()]
         labels = ["predicted rate", "90 % interval of the prediction"]
-        ax.legend(
+        drawn.legend(
             [line, band, *handles], labels + [handle.get_label() for handle in handles], fontsize="small"
         )
-    return ax
+    return drawn

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from mailflows._drawing import axes, darken
 from mailflows._html.tree import parse
 from mailflows._mail.edit import Edit, edited
 from mailflows._result import Bar, to_html, to_page
-from mailflows.errors import MissingExtra
 from mailflows.tracking._tables import percent
 from mailflows.tracking._tally import untagged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
     from mailflows._result import Cell
@@ -212,35 +211,10 @@ def _shade(count: int, most: int) -> str:
     return f"<td style='text-align:right;background:rgba(76,120,168,{strength:.2f})'>{count or ''}</td>"
 
 
-@contextmanager
-def _axes(ax: Any, size: tuple[float, float], *, dark: bool) -> Iterator[Any]:  # noqa: ANN401 -- matplotlib is optional
-    """Give axes to draw on, in the colours of the page around them."""
-    try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415 -- optional
-    except ImportError as error:
-        raise MissingExtra("notebook", "matplotlib") from error  # noqa: EM101 -- a name, no message
-    if ax is not None:
-        if dark:
-            _darken(ax)
-        yield ax
-        return
-    with plt.style.context("dark_background" if dark else "default"):
-        yield plt.subplots(figsize=size, layout="constrained")[1]
-
-
-def _darken(ax: Any) -> None:  # noqa: ANN401 -- as above
-    """Make axes that somebody made fit a dark page, with their figure."""
-    ax.figure.set_facecolor("black")
-    ax.set_facecolor("black")
-    ax.tick_params(colors="white", which="both")
-    for part in (*ax.spines.values(), ax.xaxis.label, ax.yaxis.label, ax.title):
-        (part.set_edgecolor if hasattr(part, "set_edgecolor") else part.set_color)("white")
-
-
 def drawn_rates(rates: Sequence[Rate], campaign: str, ax: Any, *, dark: bool) -> Any:  # noqa: ANN401 -- as above
     """Draw shares with their intervals."""
     shown = [rate for rate in rates if rate.of and rate.name != "delivered"]
-    with _axes(ax, (8, 0.4 * len(shown) + 1.2), dark=dark) as drawn:
+    with axes(ax, (8, 0.4 * len(shown) + 1.2), dark=dark) as drawn:
         for place, rate in enumerate(shown):
             drawn.plot([rate.low, rate.high], [place, place], color=_BLUE, linewidth=3)
             drawn.plot(rate.count / rate.of, place, "o", color=_BLUE)
@@ -268,7 +242,7 @@ def drawn_differences(
         ax: The axes to draw on.
         dark: Whether to draw for a dark page.
     """
-    with _axes(ax, (8, 0.4 * len(rows) + 1.2), dark=dark) as drawn:
+    with axes(ax, (8, 0.4 * len(rows) + 1.2), dark=dark) as drawn:
         drawn.axvline(0, color=_GREY, linewidth=1, linestyle=":")
         for place, (_, low, gap, high, is_clear) in enumerate(rows):
             colour = _BLUE if is_clear else _GREY
@@ -293,10 +267,10 @@ def drawn_timeline(  # noqa: PLR0913 -- what is drawn, and on what
 ) -> Any:  # noqa: ANN401 -- as above
     """Draw opens and clicks on one axis, unsubscribes and complaints, which are few, on another."""
     starts = [row.start for row in rows]
-    with _axes(ax, (9, 3.5), dark=dark) as many:
+    with axes(ax, (9, 3.5), dark=dark) as many:
         few = many.twinx()
         if ax is not None and dark:
-            _darken(few)
+            darken(few)
             few.set_facecolor("none")  # it lies on the other one
         sides = (
             (many, "left", _BLUE, ("opened", "clicked")),
