@@ -23,10 +23,19 @@ def test_a_stopped_form_is_shown_and_closed(tmp_path: Path, capsys: pytest.Captu
     assert main(["status", str(file)]) == 1
     assert "transactional by form signup: open" in capsys.readouterr().out
     assert main(["resume", str(file), "transactional", "--scope", "form:signup"]) == 0
+    assert capsys.readouterr().out == "transactional by form signup: sending again\n"
     assert main(["status", str(file)]) == 0
-    shown = capsys.readouterr().out
-    assert "no breaker is open, and nothing is waiting" in shown
-    assert "closed" in shown
+    assert "no breaker is open, and nothing is waiting" in capsys.readouterr().out
+
+
+def test_what_was_not_stopped_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A scope that is misspelt, or a flow that the file does not have, is not "closed"."""
+    file = tmp_path / "flows.toml"
+    file.write_text('[flows.transactional]\ndomains = ["example.org"]\n[gate]\nstore = "state.db"\n')
+    assert main(["resume", str(file), "transactional", "--scope", "form:sing-up"]) == 1
+    assert capsys.readouterr().out == "transactional by form sing-up: it was not stopped\n"
+    assert main(["resume", str(file), "marketing"]) == 2
+    assert "it declares no marketing flow: choose from transactional" in capsys.readouterr().err
 
 
 def test_the_mail_to_a_provider_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

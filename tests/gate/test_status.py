@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pytest
 
 from mailflows import Flow
 from mailflows.feedback import SuppressionList
-from mailflows.gate import Gate
+from mailflows.gate import Finding, Gate, GateDecision, Tally
 from mailflows.held import HeldMail
 from mailflows.limits import Limit, Limiter, MemoryStore, presets
 from mailflows.reputation import Reputation
 from mailflows.senders import SenderControl
 from three_flows import newsletter, reset, three_flows
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def gate(**parts: object) -> Gate:
@@ -290,3 +287,36 @@ def test_a_field_that_occurs_twice_is_counted() -> None:
     verdict = gate().check(raw, flow="transactional")
     (found,) = (r.sentence for r in (*verdict.why, *verdict.findings) if r.code == "field-twice")
     assert found.startswith("List-Id occurs 2 times")
+
+
+def test_a_code_of_your_own_may_be_any_text() -> None:
+    """A scanner names its findings itself, with the sign between the words of a counter, too."""
+    one = gate(scanners=[lambda _: Finding("a|b|c", "bad", GateDecision.REJECT)])
+    one.check(reset(), flow="transactional")
+    (row,) = one.status().stopped.reasons
+    assert (row.part, row.code, row.messages) == ("scanners", "a|b|c", 1)
+
+
+@pytest.mark.parametrize("damaged", [b"{not json", b"[]", b"null", b'{"messages": "x"}', b"\xff"])
+def test_a_damaged_day_begins_anew(damaged: bytes) -> None:
+    """What cannot be read stops no mail and no look: counting goes on from nothing."""
+    store = MemoryStore()
+    one = gate(tally=Tally(store))
+    one.check(newsletter(), flow="transactional")
+    ((key, document),) = list(store.scan("gate-tally"))
+    store.swap(key, document, damaged)
+    assert one.status().stopped.messages == 0
+    one.check(newsletter(), flow="transactional")
+    assert one.status().stopped.messages == 1
+
+
+def test_many_reasons_are_cut() -> None:
+    """Words of your own for suppressions may be many: the most frequent stand in the row."""
+    one = gate()
+    assert one.suppressions is not None
+    for number in range(9):
+        one.suppressions.add(f"a{number}@babbage.example", reason=f"shop-{number // 2}")
+    (row,) = [row for row in one.status()._table()[2] if row[0] == "suppressed"]
+    assert row[2] == "shop-0 2, shop-1 2, shop-2 2, shop-3 2, 1 more"
+    (row,) = [row for row in one.status()._table(every=True)[2] if row[0] == "suppressed"]
+    assert str(row[2]).endswith("shop-4 1")

@@ -564,3 +564,17 @@ def test_async_twins_say_the_same() -> None:
 
     assert not asyncio.run(report())
     assert not found.acquire("transactional", context=Context(form="signup"))
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"{not json", b"[]", b"null", b'{"stops": []}', b'{"stops": [], "days": 3}', b"\xff"]
+)
+def test_a_damaged_record_begins_anew(damaged: bytes) -> None:
+    """What cannot be read stops no mail for ever: counting goes on from nothing."""
+    store = MemoryStore()
+    found = Reputation(store, clock=FixedClock())
+    found.count("marketing", sent=10)
+    ((key, document),) = [row for row in store.scan("reputation") if b"marketing" in row[1]]
+    store.swap(key, document, damaged)
+    assert found.acquire("marketing")
+    assert found.count("marketing", sent=1000, bounced=150).state is BreakerState.OPEN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailflows.cli._terminal import STATUS, say, say_json, settings_of
+from mailflows.cli._terminal import STATUS, complain, say, say_json, settings_of
 from mailflows.flow import Flow
 
 if TYPE_CHECKING:
@@ -31,16 +31,23 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mailflows.gate._place import store_from_file  # noqa: PLC0415 -- only for this command
-    from mailflows.reputation import Reputation  # noqa: PLC0415
+    from mailflows.flows import FlowSet  # noqa: PLC0415 -- only for this command
+    from mailflows.gate._place import store_from_file  # noqa: PLC0415
+    from mailflows.reputation import BreakerState, Reputation  # noqa: PLC0415
 
     file = settings_of(options.file)
     if file is None:
         return 2
+    flow, place = Flow(options.flow), {"scope": options.scope, "provider": options.provider}
+    declared = [str(route.flow) for route in FlowSet.from_file(file, needs_passwords=False)]
+    if flow not in declared:
+        complain(f"{file.path}: it declares no {flow} flow: choose from {', '.join(declared)}")
+        return 2
     reputation = Reputation(store_from_file(file))
-    standing = reputation.close(Flow(options.flow), scope=options.scope, provider=options.provider)
+    was_stopped = reputation.check(flow, **place).state is not BreakerState.CLOSED
+    standing = reputation.close(flow, **place)
     if options.json:
         say_json(standing.to_dict())
     else:
-        say(standing)
-    return 0
+        say(f"{standing.scope}: {'sending again' if was_stopped else 'it was not stopped'}")
+    return int(not was_stopped)

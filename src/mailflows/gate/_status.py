@@ -117,8 +117,9 @@ class GateStatus(Result):
             rows.append(("dry run", "all flows", str(self.dry_run)))
             rows += _reason_rows(self.dry_run, most, "would be ")
         if self.suppressions:
-            reasons = (f"{reason} {number:,}" for reason, number in sorted(self.suppressions.items()))
-            rows.append(("suppressed", "all flows", ", ".join(reasons)))
+            ordered = sorted(self.suppressions.items(), key=lambda row: (-row[1], row[0]))
+            reasons = [f"{reason} {number:,}" for reason, number in ordered]
+            rows.append(("suppressed", "all flows", _first(reasons, most)))
         uses = [use for use in self.limits if every or use.remaining < use.units]
         rows += [("limit", f"{use.flow}: {use.limit}", _left(use)) for use in uses]
         if every:
@@ -170,8 +171,13 @@ def _reason_rows(report: TallyReport, most: int | None, would: str = "") -> Iter
             what = f"{would}{kind}{DONE[one.decision] if not kind else _TO_RECIPIENT[one.decision]}"
             grouped.setdefault((what, one.flow), []).append(f"{one.part}/{one.code} {one.messages:,}")
         for (what, flow), why in sorted(grouped.items()):
-            more = f", {len(why) - most} more" if most and len(why) > most else ""
-            yield what, flow, ", ".join(why[:most]) + more
+            yield what, flow, _first(why, most)
+
+
+def _first(words: list[str], most: int | None) -> str:
+    """Return the first of several, and how many more there are."""
+    more = f", {len(words) - most} more" if most and len(words) > most else ""
+    return ", ".join(words[:most]) + more
 
 
 _TO_RECIPIENT = {"reject": "refused", "defer": "deferred"}

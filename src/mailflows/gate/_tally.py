@@ -127,7 +127,7 @@ class Tally:
         names = list(_names(verdict))
 
         def counted(old: bytes | None) -> bytes:
-            counts = Counter(json.loads(old) if old else {})
+            counts = _read(old)
             counts.update(names)
             return json.dumps(counts).encode()
 
@@ -153,7 +153,7 @@ class Tally:
         total: Counter[str] = Counter()
         for number in range(days):
             document = yield "load", (_key(self._clock() - number * DAY, dry_run=dry_run),)
-            total.update(json.loads(document) if document else {})
+            total.update(_read(document))
         stopped: Counter[str] = Counter()
         flows: dict[str, dict[str, int]] = {}
         for (flow, decision), count in _named(total, "flow"):
@@ -161,6 +161,15 @@ class Tally:
             flows.setdefault(flow, {})[decision] = count
         reasons, recipients = _rows(total, "why"), _rows(total, "recipient")
         return TallyReport(days, dry_run, total["messages"], dict(stopped), reasons, flows, recipients)
+
+
+def _read(document: bytes | None) -> Counter[str]:
+    """Return the counts of a day; one that is damaged begins anew."""
+    try:
+        found = json.loads(document or b"{}")
+        return Counter({str(name): int(count) for name, count in found.items()})
+    except (ValueError, TypeError, AttributeError):
+        return Counter()
 
 
 def is_counted(verdict: Verdict) -> bool:
@@ -190,7 +199,7 @@ _FINALLY = {True: "reject", False: "defer"}
 def _named(total: Mapping[str, int], kind: str) -> Iterator[tuple[list[str], int]]:
     """Yield the counts of one kind, with the words of their names."""
     for name, count in total.items():
-        first, *words = name.split("|")
+        first, *words = name.split("|", 4)  # the last is a code, which a scanner of yours may have named
         if first == kind:
             yield words, count
 

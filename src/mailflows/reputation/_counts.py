@@ -143,12 +143,17 @@ class ReputationRecord:
 
     @classmethod
     def read(cls, document: bytes | None) -> ReputationRecord:
-        """Read a record; of what was never seen, an empty one."""
+        """Read a record; of what was never seen, or is damaged, an empty one: counting goes on."""
         if document is None:
             return cls()
-        values = json.loads(document)
-        known = {name: values[name] for name in cls.__slots__ if name in values}
-        return cls(**known | {"stops": tuple(values["stops"])})
+        try:
+            values = json.loads(document)
+            known = {name: values[name] for name in cls.__slots__ if name in values}
+            record = cls(**known | {"stops": tuple(values["stops"])})
+            _ = (record.total, *map(record.part, record.parts), record.until + 0.0)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls()
+        return record
 
     def write(self) -> bytes:
         """Return the record as a document."""
