@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mailflows.flows import FlowRoute, Relay
 
 __all__ = [
+    "ABOUT_LOGIN",
     "ANSWER_TIMEOUT",
     "TIMEOUT",
     "AddressNotSupported",
@@ -35,6 +36,9 @@ __all__ = [
     "source_of",
     "with_tls",
 ]
+
+ABOUT_LOGIN = frozenset({530, 534, 535, 538})
+"""RFC 4954 section 6: a login is required, too weak, wrong, or must be encrypted."""
 
 TIMEOUT = 60.0
 """Seconds for each step before the end of a message. choice: below the five minutes of RFC 5321 section
@@ -148,6 +152,7 @@ class RelayConnection:
 
         Raises:
             smtplib.SMTPServerDisconnected: If it closes the connection, also with a reply of 421.
+            smtplib.SMTPAuthenticationError: If it wants a login first: that is no fault of the recipient.
         """
         if is_plain(address):
             code, text = self._smtp.docmd("RCPT", f"TO:<{address}>")
@@ -156,6 +161,8 @@ class RelayConnection:
         if code == 421:  # RFC 5321 section 3.8: it is closing
             self.close()
             raise smtplib.SMTPResponseException(code, text)
+        if code in ABOUT_LOGIN:
+            raise smtplib.SMTPAuthenticationError(code, text)
         return code, text
 
     def content(self, data: bytes) -> tuple[int, bytes]:

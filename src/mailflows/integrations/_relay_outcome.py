@@ -17,7 +17,7 @@ from mailflows.errors import ConfigurationError, MailflowsError, MessageError
 from mailflows.gate._outcome import HandedOver
 from mailflows.integrations._delivery import Delivery, RecipientOutcome, RecipientState
 from mailflows.integrations._dkim import signed
-from mailflows.integrations._relay import AddressNotSupported, AnswerLost, NoGreeting, server_of
+from mailflows.integrations._relay import ABOUT_LOGIN, AddressNotSupported, AnswerLost, NoGreeting, server_of
 
 if TYPE_CHECKING:
     from mailflows.flows import FlowRoute
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from mailflows.gate._outages import Outages
     from mailflows.gate._outcome import Outcome
 
-__all__ = ["answered", "cause_of", "failure_of", "is_ours", "outgoing", "reported", "route_of"]
+__all__ = ["answered", "cause_of", "failure_of", "is_ours", "outgoing", "replies_of", "reported", "route_of"]
 
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 """What OpenSSL says where a plaintext greeting came instead of TLS."""
 
+
+_BEFORE_MAIL = frozenset({"SMTPConnectError", "SMTPConnectResponseError", "SMTPHeloError"})
+"""Errors of smtplib and aiosmtplib for a refusal in the greeting or at EHLO."""
 
 _IMPLICIT_TLS = 465
 """RFC 8314 section 7.3: submissions, TLS from the first byte."""
@@ -77,9 +80,8 @@ def cause_of(problem: BaseException) -> str:
 
     Texts of foreign errors may contain one, so only their type and place are given.
     """
-    if isinstance(problem, smtplib.SMTPAuthenticationError):
-        code, text = _reply_in(problem)
-        return f"it refused the login ({code} {loggable(_shown(text))})"
+    if refusal := _refusal_of_us(problem):
+        return refusal
     if isinstance(problem, ssl.SSLError) and getattr(problem, "reason", None) in _NO_TLS:
         hint = 'relay = "smtp://…" for STARTTLS'
         return f"it has no implicit TLS on this port: write {hint}, or use another port"
@@ -92,6 +94,19 @@ def cause_of(problem: BaseException) -> str:
     frames = traceback.extract_tb(problem.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(problem).__name__}{place}"
+
+
+def _refusal_of_us(problem: BaseException) -> str:
+    """Return why the relay does not talk to us, or nothing."""
+    if _wants_login(problem):
+        code, text = _replies_in(problem)[0]
+        said = f"({code} {loggable(_shown(text))})"
+        hint = f'it wants a login {said}: write relay = "smtp://user@host" and password_env'
+        return hint if code == 530 else f"it refused the login {said}"  # RFC 4954 section 6
+    if _refuses_session(problem):
+        code, text = _reply_in(problem)
+        return f"it refuses the session ({code} {loggable(_shown(text))})"
+    return ""
 
 
 def _with_hint(cause: str, route: FlowRoute | None) -> str:
@@ -111,8 +126,36 @@ def _with_hint(cause: str, route: FlowRoute | None) -> str:
 
 def is_ours(problem: BaseException) -> bool:
     """Return whether it is our own settings that are wrong: the mail is still good, and waits for them."""
-    is_auth = isinstance(problem, smtplib.SMTPAuthenticationError | smtplib.SMTPNotSupportedError)
-    return is_auth or isinstance(problem, ConfigurationError | ssl.SSLError)
+    is_tls_or_auth = isinstance(problem, smtplib.SMTPAuthenticationError | smtplib.SMTPNotSupportedError)
+    is_known = is_tls_or_auth or isinstance(problem, ConfigurationError | ssl.SSLError)
+    return is_known or _wants_login(problem) or _refuses_session(problem)
+
+
+def _wants_login(problem: BaseException) -> bool:
+    """Say whether every reply is about a login: nothing is wrong with message or recipients."""
+    replies = _replies_in(problem)
+    return bool(replies) and all(code in ABOUT_LOGIN for code, _ in replies)
+
+
+def _refuses_session(problem: BaseException) -> bool:
+    """Say whether the relay refused us before it heard of a message.
+
+    Postfix skips such a server, too, and keeps the mail (smtp_skip_5xx_greeting, postconf(5)).
+    """
+    code, _ = _reply_in(problem)
+    is_early = any(one.__name__ in _BEFORE_MAIL for one in type(problem).__mro__)
+    return is_early and isinstance(code, int) and code >= 500
+
+
+def _replies_in(problem: BaseException) -> list[tuple[object, object]]:
+    """Return the replies that an exception carries: one, or one of each recipient."""
+    recipients = getattr(problem, "recipients", None)
+    if isinstance(recipients, dict):
+        return list(recipients.values())
+    if isinstance(recipients, list):  # aiosmtplib
+        return [_reply_in(one) for one in recipients]
+    code, text = _reply_in(problem)
+    return [(code, text)] if isinstance(code, int) else []
 
 
 def failure_of(problem: Exception, route: FlowRoute | None, gate: Gate) -> RecipientOutcome:
@@ -164,6 +207,16 @@ def _named(route: FlowRoute | None) -> str:
     return printable(
         f"the relay {route.relay.rpartition('@')[2].rpartition('//')[2]} of the {route.flow} flow"
     )
+
+
+def replies_of(problem: BaseException) -> dict[str, tuple[int, bytes | str]]:
+    """Return what the relay said to each recipient whom it refused; nothing where it was about us."""
+    recipients = getattr(problem, "recipients", None)
+    if is_ours(problem) or not recipients:
+        return {}
+    if isinstance(recipients, dict):
+        return dict(recipients)
+    return {one.recipient: (one.code, one.message) for one in recipients}  # aiosmtplib
 
 
 def _replied(problem: Exception) -> RecipientOutcome | None:

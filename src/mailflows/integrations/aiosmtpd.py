@@ -23,7 +23,15 @@ from mailflows.integrations._envelope import needs_utf8, read_sender
 from mailflows.integrations._notification import notification
 from mailflows.integrations._recipient import judged
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, RelayConnection, Relays, Taken
-from mailflows.integrations._relay_outcome import answered, cause_of, failure_of, outgoing, reported, route_of
+from mailflows.integrations._relay_outcome import (
+    answered,
+    cause_of,
+    failure_of,
+    outgoing,
+    replies_of,
+    reported,
+    route_of,
+)
 from mailflows.integrations._submission import message_id_in, require_lines
 from mailflows.message import Envelope, Message
 
@@ -301,7 +309,7 @@ class GateHandler:
             refused, reply = transaction.deliver(self._relays, verdict, route, content, tell)
         except Exception as problem:  # noqa: BLE001 -- whatever it is, the mail stays with who sent it
             transaction.abandon()
-            by_relay = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
+            by_relay = replies_of(problem)
             delivery = Delivery.build(
                 verdict, refused=by_relay, failure=failure_of(problem, verdict.route, self._gate)
             )

@@ -19,7 +19,14 @@ from mailflows.integrations import _relay
 from mailflows.integrations._delivery import Delivery
 from mailflows.integrations._envelope import needs_utf8, read_recipients, read_sender
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, is_loopback, server_of, source_of
-from mailflows.integrations._relay_outcome import answered, failure_of, outgoing, reported, route_of
+from mailflows.integrations._relay_outcome import (
+    answered,
+    failure_of,
+    outgoing,
+    replies_of,
+    reported,
+    route_of,
+)
 from mailflows.integrations._submission import envelope_of, require_lines, said_in, told_if_unfit
 from mailflows.integrations._tls import checked, tell_downgrade, unchecked, why_not
 from mailflows.message import Envelope
@@ -104,10 +111,9 @@ async def send(  # noqa: PLR0913 -- as aiosmtplib.send()
 
 async def _failed(gate: Gate, verdict: Verdict, problem: Exception, names: dict[str, str]) -> NoReturn:
     """Report a message that nobody took, or perhaps somebody, and raise with what became of it."""
-    each = problem.recipients if isinstance(problem, aiosmtplib.SMTPRecipientsRefused) else []
     delivery = Delivery.build(
         verdict,
-        refused={names.get(one.recipient, one.recipient): (one.code, one.message) for one in each},
+        refused={names.get(address, address): reply for address, reply in replies_of(problem).items()},
         failure=failure_of(problem, verdict.route, gate),
         as_text=True,
     )

@@ -21,7 +21,6 @@ from __future__ import annotations
 import copy
 import logging
 import re
-import smtplib
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -49,12 +48,13 @@ from mailflows.gate import Gate, GateDecision
 from mailflows.integrations._delivery import Delivery, delivery_of
 from mailflows.integrations._envelope import read_recipients
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT
-from mailflows.integrations._relay_outcome import answered, cause_of, failure_of, reported
+from mailflows.integrations._relay_outcome import answered, cause_of, failure_of, replies_of, reported
 from mailflows.integrations._submission import require_lines, said_of, told_if_unfit
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.message import Envelope
 
 if TYPE_CHECKING:
+    import smtplib
     from collections.abc import Callable, Iterator, Sequence
 
     from django.core.mail import EmailMessage
@@ -191,8 +191,8 @@ class GateBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothing
         try:
             sent = other.send_messages([copied])
         except Exception as problem:
-            refused = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
-            found = Delivery.build(verdict, refused=refused, failure=failure_of(problem, None, self._gate))
+            failure = failure_of(problem, None, self._gate)
+            found = Delivery.build(verdict, refused=replies_of(problem), failure=failure)
             self._gate.report(verdict, reported(found, problem))
             problem.delivery = message.mailflows_delivery = found  # type: ignore[attr-defined]
             raise

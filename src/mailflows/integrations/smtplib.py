@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import smtplib
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from mailflows.integrations._delivery import Delivery
 from mailflows.integrations._envelope import read_recipients, read_sender
 from mailflows.integrations._relay import ANSWER_TIMEOUT, TIMEOUT, AnswerLost, Relays
-from mailflows.integrations._relay_outcome import answered, failure_of, outgoing, reported, route_of
+from mailflows.integrations._relay_outcome import (
+    answered,
+    failure_of,
+    outgoing,
+    replies_of,
+    reported,
+    route_of,
+)
 from mailflows.integrations._submission import as_given, envelope_of, require_lines, said_in, told_if_unfit
 from mailflows.message import Envelope
 
@@ -143,8 +149,7 @@ class GateSMTP:
 
     def _failed(self, verdict: Verdict, problem: Exception, to: Mapping[str, str]) -> NoReturn:
         """Report a message that nobody took, or perhaps somebody, and raise with what became of it."""
-        by_relay = problem.recipients if isinstance(problem, smtplib.SMTPRecipientsRefused) else {}
-        refused = {to.get(address, address): reply for address, reply in by_relay.items()}
+        refused = {to.get(address, address): reply for address, reply in replies_of(problem).items()}
         delivery = Delivery.build(
             verdict, refused=refused, failure=failure_of(problem, verdict.route, self._gate)
         )
