@@ -272,6 +272,16 @@ def breaker() -> str:
     return table(["simulated", "measured"], rows)
 
 
+def sustained() -> str:
+    """Return after how many mails a campaign stops whose bounce rate stays the same."""
+    rows: list[list[object]] = []
+    for row in result("flows_breaker")["sustained"]:
+        median = f"{row['median']:,.0f}" if row["median"] else "-"
+        ninth = f"{row['p90']:,}" if row["p90"] else "-"
+        rows.append([percent(row["share"]), f"{row['stopped']} of {row['runs']}", median, ninth])
+    return table(["bounces", "campaigns of 100,000 mails that stop", "median mail", "nine in ten by"], rows)
+
+
 def containment() -> str:
     """Return what else is delayed while a form is bombed or a campaign is bad, through the whole gate."""
     found = result("containment")
@@ -406,7 +416,7 @@ MORE: dict[str, dict[str, Callable[[], str]]] = {
     "docs/benchmarks.md": {"benchmarks": benchmarks},
     "docs/shop.md": {f"shop-{number}": partial(shop, number) for number in range(1, 7)},
     "docs/scaling.md": {"scaling": scaling, "scaling-costs": scaling_costs},
-    "docs/reputation.md": {"containment": containment},
+    "docs/reputation.md": {"containment": containment, "sustained": sustained},
     "docs/gate.md": {"breaker": breaker, "gate-speed": gate_speed},
 }
 """What stands in which page."""
