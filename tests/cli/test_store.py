@@ -151,6 +151,29 @@ def test_what_came_back_is_fed_to_the_gate(
     )
 
 
+def test_a_complaint_is_of_the_flow_that_declares_its_stream(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As behind the gate itself: who complains about the newsletter still gets password resets."""
+    (tmp_path / "flows.toml").write_text(
+        '[flows.transactional]\ndomains = ["notify.example.org"]\nesp = "postmark"\nstream = "outbound"\n'
+        '[flows.marketing]\ndomains = ["news.example.org"]\nesp = "postmark"\nstream = "broadcast"\n'
+        '[gate]\nstore = "state.db"\n',
+        encoding="utf-8",
+    )
+    came = tmp_path / "came.json"
+    came.write_text(
+        '{"RecordType": "SpamComplaint", "Email": "eve@one.example", "MessageStream": "broadcast"}'
+    )
+    assert main(["webhook", "postmark", str(came), "--apply", str(tmp_path / "flows.toml")]) == 0
+    assert "1 address suppressed" in capsys.readouterr().out
+    suppressions = SuppressionList(SQLiteStore(tmp_path / "state.db"))
+    found = [
+        suppressions.is_suppressed("eve@one.example", flow=flow) for flow in ("marketing", "transactional")
+    ]
+    assert found == [True, False]
+
+
 def test_no_settings_are_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A settings file that is not there is named, and does not become a database."""
     came = folder / "came.eml"

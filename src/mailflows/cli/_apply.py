@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mailflows._result import number_of
-from mailflows.cli._store import STORES, add_secret, store_named
+from mailflows.cli._store import STORES, add_secret, settings_named, store_named
 from mailflows.feedback import SuppressionList
 
 if TYPE_CHECKING:
@@ -39,9 +39,20 @@ def list_of(options: argparse.Namespace) -> SuppressionList | None:
     return SuppressionList(store_named(options.apply, options.secret_env, is_made=True))
 
 
-def apply(suppressions: SuppressionList, events: Sequence[Event]) -> str:
-    """Feed the list, the oldest event first, and say how many addresses are suppressed by them."""
-    ordered = sorted(events, key=lambda event: event.time or _EARLY)
+def apply(suppressions: SuppressionList, events: Sequence[Event], name: str) -> str:
+    """Feed the list that is named, the oldest event first, and say how many addresses that suppresses."""
+    ordered = sorted(_in_their_flows(name, events), key=lambda event: event.time or _EARLY)
     entries = [entry for event in ordered if (entry := suppressions.apply(event)) is not None]
     number = len({entry.key for entry in entries})
     return f"{number_of(number, 'address', 'addresses')} suppressed"
+
+
+def _in_their_flows(name: str, events: Sequence[Event]) -> Sequence[Event]:
+    """Return events in the flows of the gate whose file is named, as `Gate.report` does."""
+    file = settings_named(name)
+    if file is None:
+        return events
+    from mailflows.flows import FlowSet  # noqa: PLC0415 -- only where it is needed
+    from mailflows.gate._outcome import attributed  # noqa: PLC0415
+
+    return attributed(tuple(events), FlowSet.from_file(file, needs_passwords=False))

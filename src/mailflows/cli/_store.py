@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from mailflows.flows._file import SettingsFile
     from mailflows.limits import Store
 
-__all__ = ["STORES", "add_secret", "add_store", "store_named", "store_of", "store_to_look_at"]
+__all__ = [
+    "STORES",
+    "add_secret",
+    "add_store",
+    "settings_named",
+    "store_named",
+    "store_of",
+    "store_to_look_at",
+]
 
 STORES = "FLOWS.toml of a gate, an SQLite file, or redis://host:6379/0"
 
@@ -62,6 +70,13 @@ def store_named(
     if "://" not in name and not is_new and _is_settings(path):
         return _of_gate(path, has_secret=bool(secret_env), read_only=read_only)
     return store_at(name, Path(), secrets_in({"secret_env": secret_env}, Path()), read_only=read_only)
+
+
+def settings_named(name: str) -> SettingsFile | None:
+    """Return the file of a gate that is named, or `None` where it is a store by itself."""
+    from mailflows.flows._file import SettingsFile  # noqa: PLC0415 -- only where it is needed
+
+    return SettingsFile(Path(name)) if "://" not in name and _is_settings(Path(name)) else None
 
 
 def store_to_look_at(file: SettingsFile) -> Store:

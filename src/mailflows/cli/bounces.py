@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
         say(to_text(_COLUMNS, [_row(name, event) for name, event in events]))
     summary = _summary(seen)
     if suppressions is not None:
-        summary += f"; {apply(suppressions, [event for _, event in events])}"
+        summary += f"; {apply(suppressions, [event for _, event in events], options.apply)}"
     (complain if options.json else say)(summary)
     return 2 if seen["unreadable"] else 0
 

@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     if rows:
         say(to_text(_COLUMNS, rows))
     if suppressions is not None:
-        (complain if options.json else say)(apply(suppressions, events))
+        (complain if options.json else say)(apply(suppressions, events, options.apply))
     return found.status
 
 
