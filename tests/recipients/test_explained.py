@@ -70,6 +70,8 @@ def test_each_advice_has_its_next_step() -> None:
     assert "no row is left" in none.explain()
     silent = RecipientChecker(resolver=FakeDns({}, default="timeout")).check_list(SOUND)
     assert "Check the list again" in silent.explain()
+    assert "dns=False" in silent.explain()
+    assert list(silent.clean()) == []
     assert "could not be checked" in silent.explain()
 
 

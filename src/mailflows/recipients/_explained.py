@@ -145,7 +145,10 @@ def _next_step(report: Told, kept: int) -> str:
     if not report.prediction.addresses:
         return "There is nobody to send to: check that the right file and column were read."
     if report.resolver_trouble:
-        return "Check the list again with another resolver before you send to it."
+        return (
+            "Check the list again with another resolver, or without the DNS (dns=False), before you send to"
+            " it: until then, clean_to_csv() leaves out what was not checked."
+        )
     if not kept:
         return "Do not send to it: find out where the list came from, and why no row is left."
     write = "write the safe rows with clean_to_csv(), " if kept < report.rows else ""

@@ -43,7 +43,7 @@ def list_finding(code: str, count: int, examples: Sequence[str], *, tally: Count
         share=f"{count / max(1, total):.0%}",
         lines=", ".join(examples) + (", …" if count > len(examples) else ""),
         first=examples[0] if examples else "",
-        columns=" and ".join(f'"{name}"' for name in examples),
+        columns=_in_a_row([f'"{name}"' for name in examples]),
         kinds=", ".join(f"{times} {why}" for why, times in tally.marks.most_common() if why != SUPPRESSED),
     )
     parameters: dict[str, object] = {"count": count}
@@ -57,6 +57,16 @@ def list_finding(code: str, count: int, examples: Sequence[str], *, tally: Count
         severity=Severity(entry["severity"]),
         evidence=tuple(examples),
     )
+
+
+def _in_a_row(names: Sequence[str]) -> str:
+    """Return names as a sentence has them.
+
+    >>> _in_a_row(["A", "B", "C"]), _in_a_row(["A", "B"]), _in_a_row(["A"])
+    ('A, B and C', 'A and B', 'A')
+    """
+    *before, last = names or [""]
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 @cache
