@@ -63,7 +63,7 @@ def test_no_mail_host_is_invented() -> None:
     )
     assert record(known, "dns-no-mx") == "news.example.org. MX 10 mx.host.example."
     unknown = report(route, news__example__org={"A": ["192.0.2.1"]}, example__org={"MX": ["0 ."]})
-    assert record(unknown, "dns-no-mx") == "news.example.org. MX 10 HOST-THAT-TAKES-YOUR-MAIL."
+    assert record(unknown, "dns-no-mx") == "news.example.org. MX 10 HOST-THAT-ACCEPTS-YOUR-MAIL."
 
 
 @pytest.mark.parametrize(

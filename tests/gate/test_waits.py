@@ -35,7 +35,8 @@ def test_a_wait_beyond_the_queue_is_a_final_answer() -> None:
         550,
         (
             "5.7.1 Over the limit '1 per week of the same message to one recipient'; the next attempt could "
-            "be made in 1 week, longer than a mail queue waits, so it is refused for good [limits/limited]"
+            "be made in 1 week, longer than a mail queue keeps a message, so it is refused permanently "
+            "[limits/limited]"
         ),
     )
     assert again.why[0].retry_after == pytest.approx(7 * DAY)

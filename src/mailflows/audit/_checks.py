@@ -254,7 +254,7 @@ def _domains(facts: RouteFacts) -> Iterator[AuditFinding]:
         if mx.status is Status.NXDOMAIN:
             yield finding("dns-no-domain", flows, domain=domain)
         elif mx.is_final and not _takes_mail(mx.records):
-            hosts = facts.organisation_mx(domain) or ("10 HOST-THAT-TAKES-YOUR-MAIL.",)
+            hosts = facts.organisation_mx(domain) or ("10 HOST-THAT-ACCEPTS-YOUR-MAIL.",)
             record = "\n".join(f"{domain}. MX {one}" for one in hosts)
             yield finding("dns-no-mx", flows, domain=domain, evidence=mx.records, record=record)
         yield from _dmarc(facts, domain, found)

@@ -20,8 +20,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to a parser; it sets ``run``, which returns the exit status."""
     command = commands.add_parser(
         "forget",
-        help="erase what is kept of one person (GDPR, article 17)",
-        description="Erase what a gate keeps of one person in its store: limits, sender, suppressions, "
+        help="erase the data about one person (GDPR, article 17)",
+        description="Erase what a gate stores about one person: limits, sender, suppressions, "
         "reputation, templates, held messages. People who complained or unsubscribed stay suppressed by a "
         "keyed hash alone, because without it they would be sent mail again. Consents and statistics are "
         "yours to erase: they are kept under your own IDs.",

@@ -92,7 +92,7 @@ def _show(held: HeldMail, _file: SettingsFile, options: argparse.Namespace) -> i
 def _release(held: HeldMail, file: SettingsFile, options: argparse.Namespace) -> int:
     one = held.release(options.id, flow=options.flow)
     if not one.is_taken:
-        say(f"{one.id} will be sent through the {one.flow} flow with the sender's next attempt")
+        say(f"{one.id} will be sent through the {one.flow} flow at the sender's next attempt")
         return 0
     return _sent(held, file, one)
 

@@ -138,7 +138,7 @@ def _why_nothing(report: ListReport, left_out: dict[str, int]) -> str:
     most = max(left_out, key=left_out.__getitem__, default="")
     if report.resolver_trouble:
         return (
-            f"{report.resolver_trouble}, so no domain could be confirmed; name another one with "
+            f"{report.resolver_trouble}, so no domain could be confirmed; pass another resolver with "
             "--nameserver, or check without the DNS (--no-dns)"
         )
     if most in report.do_not_mail:

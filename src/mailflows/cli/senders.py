@@ -52,7 +52,7 @@ def _list(options: argparse.Namespace) -> int:
     rows = [
         (
             name,
-            f"{verdict.until:%Y-%m-%d %H:%M} UTC" if verdict.until else "for good",
+            f"{verdict.until:%Y-%m-%d %H:%M} UTC" if verdict.until else "permanently",
             str(verdict),
         )
         for name, verdict in blocked

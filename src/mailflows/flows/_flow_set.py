@@ -206,7 +206,7 @@ class FlowSet(View):
             ]
             for route in self
         ]
-        header = ["flow", "domains of From", "leaves by", "from", "DKIM selector", "return path"]
+        header = ["flow", "From domains", "sent through", "source IPs", "DKIM selector", "return path"]
         return number_of(len(self), "flow"), header, rows
 
     def of_domain(self, domain: str) -> FlowRoute | None:

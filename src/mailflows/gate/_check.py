@@ -48,7 +48,7 @@ QUEUE_LIFETIME = 4 * 86_400.0
 days (RFC 5321 section 4.5.4.1; maximal_queue_lifetime of Postfix is 5d, Exim's retry rule ends after 4d).
 What would have to wait longer is refused at once."""
 
-_TOO_LONG = "longer than a mail queue waits, so it is refused for good"
+_TOO_LONG = "longer than a mail queue keeps a message, so it is refused permanently"
 
 _OVERRULED = frozenset({"route", "identity", "guard"})
 """Parts that judge what a person who released the message has judged already."""

@@ -61,7 +61,7 @@ def said_of(headers: Iterable[tuple[str, str]], given: object = ()) -> dict[str,
     for name in (*inside, *beside):
         if name not in _KNOWN:
             said = f"X-Mailflows-{str(name).title()}" if name in inside else repr(name)
-            msg = f"a message has no detail called {said}: {did_you_mean(name, _KNOWN)}"
+            msg = f"unknown message detail {said}: {did_you_mean(name, _KNOWN)}"
             raise ConfigurationError(msg, field=str(name))
     return {**inside, **beside}
 

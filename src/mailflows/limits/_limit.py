@@ -127,7 +127,7 @@ class Limit:
         if self.count_denied and not callable(self.per) and not _ABUSE.issuperset(_kinds(self.per)):
             msg = (
                 f"refused attempts may count per {', '.join(sorted(_ABUSE))}; per {self.kind} they would use "
-                "up the quota of a victim, or everybody's"
+                "up a victim's quota, or a shared one"
             )
             raise ConfigurationError(msg, field="count_denied")
         for rate in self.rates:

@@ -91,9 +91,9 @@ def _checked(report: Told) -> str:
         return f"{read}; each domain was looked up in the DNS.{others}"
     count = number_of(report.verdicts[Deliverability.UNKNOWN], "address", "addresses")
     return (
-        f"{read}.{others} The domains of {count} could not be checked: {report.resolver_trouble}. That is"
-        " not held against them: no address is called undeliverable for its domain, and the prediction is"
-        " made as if the DNS had not been asked."
+        f"{read}.{others} The domains of {count} could not be checked: {report.resolver_trouble}. This"
+        " does not count against them: no address is marked undeliverable because of its domain, and the"
+        " prediction is made as if DNS checks were off."
     )
 
 

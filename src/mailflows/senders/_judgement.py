@@ -176,4 +176,4 @@ def block_for(judgement: Judgement, record: SenderRecord, policy: SenderPolicy, 
 
 def how_long(block: Block, now: float) -> str:
     """Return how long a block lasts, in words."""
-    return "for good" if block.until is None else f"for {duration(max(1.0, block.until - now))}"
+    return "permanently" if block.until is None else f"for {duration(max(1.0, block.until - now))}"

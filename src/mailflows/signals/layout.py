@@ -63,7 +63,7 @@ SIGNALS = tuple(
         "layout-signature-mark": 'it has the signature delimiter of mail clients ("-- ")',
         "layout-rulers": "lines of symbols separate its sections",
         "layout-many-rulers": "three or more lines of symbols separate its sections",
-        "layout-sections": "headings of one line stand above its paragraphs",
+        "layout-sections": "it has one-line headings above its paragraphs",
         "layout-capital-lines": "it has whole lines in capitals",
         "layout-pair-lines": 'it has lines as in a form ("name: value")',
         "layout-bullets": "it has bulleted lines",
