@@ -146,7 +146,7 @@ def by_network(address: str, purpose: Purpose) -> Program | None:
 
 
 _PREFIXES = {4: 24, 6: 48}
-"""What one client's addresses have in common: a /24 of IPv4, a site's /48 of IPv6 (RFC 6177)."""
+"""What one client's addresses have in common: a /24 of IPv4, a /48 of IPv6 (RFC 6177: a site at most)."""
 
 
 def network_of(address: str) -> str:
