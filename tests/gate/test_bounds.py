@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailflows import Envelope, Flow, Gate, Message
+from mailflows import Envelope, Flow, Gate, Message, StoreError
 from mailflows.feedback import Event, EventType, SuppressionList
 from mailflows.flows import FlowRoute, FlowSet
 from mailflows.gate import Context, GateDecision, Tally
+from mailflows.gate._calls import Failure
 from mailflows.gate._check import DEFAULT_RETRY, QUEUE_LIFETIME, Check, RefusedRecipient, TurnedAway, Verdict
 from mailflows.gate._erasure import Forgotten
 from mailflows.gate._identity import doubts, has_one_click
@@ -335,6 +336,47 @@ def codes_of(fields: str, *, mail_from: str = "", **context: Any) -> list[str]:
 def test_a_field_that_stands_twice_or_is_a_receivers(fields: str, codes: list[str]) -> None:
     """Twice is once too often."""
     assert codes_of(fields) == codes
+
+
+@pytest.mark.parametrize(
+    ("mail_from", "codes"),
+    [
+        ("", []),
+        ("b@bounces.provider.example", []),
+        ("b@notify.lovelace.example", []),
+        ("b@NOTIFY.lovelace.example.", []),
+        ("b@elsewhere.lovelace.example", []),
+        ("b@news.lovelace.example", ["return-path-of-other-flow"]),
+        ("b@back.news.example", ["return-path-of-other-flow"]),
+        ("b@other.provider.example", []),
+        ("b@stranger.example", ["foreign-return-path"]),
+    ],
+)
+def test_an_envelope_sender_is_the_flows_own(mail_from: str, codes: list[str]) -> None:
+    """Its return path, which may be a provider's, or one of its domains; never another flow's."""
+    route = FlowRoute(
+        Flow.TRANSACTIONAL, domains=["notify.lovelace.example"], return_path="bounces.provider.example"
+    )
+    other = FlowRoute(Flow.MARKETING, domains=["news.lovelace.example"], return_path="back.news.example")
+    message = Message.read(RAW)
+    found = doubts(FlowSet(route, other), route, message, mail_from, Context())
+    assert [doubt.code for doubt in found] == codes
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (TimeoutError(), "no answer in time"),
+        (TimeoutError("no answer within 5 s"), "no answer within 5 s"),
+        (StoreError("x", store="x"), "the store did not answer"),
+        (StoreError("x", store="x", is_busy=True), "the store is busy"),
+        (ValueError("the address is empty"), "the address is empty"),
+        (KeyError("secret of ours"), "an unexpected error"),
+    ],
+)
+def test_a_part_that_fails_is_told_in_words(problem: Exception, said: str) -> None:
+    """Its own where it has some for people; an exception that nobody foresaw shows nothing."""
+    assert Failure(problem).sentence == said
 
 
 @pytest.mark.parametrize(
