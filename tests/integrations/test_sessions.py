@@ -47,10 +47,13 @@ def refusing(**replies: str) -> Iterator[str]:
     [
         ({"greeting": "554 5.7.1 not you"}, "it refuses the session (554 5.7.1 not you)"),
         ({"ehlo": "554 no", "helo": "554 no"}, "it refuses the session (554 no)"),
-        ({"mail": "530 5.7.0 Must issue AUTH first"}, "it wants a login (530 5.7.0 Must issue AUTH first)"),
+        (
+            {"mail": "530 5.7.0 Must issue AUTH first"},
+            "it requires a login (530 5.7.0 Must issue AUTH first)",
+        ),
         (
             {"rcpt": "530 5.7.0 Authentication required"},
-            "it wants a login (530 5.7.0 Authentication required)",
+            "it requires a login (530 5.7.0 Authentication required)",
         ),
     ],
     ids=["greeting", "ehlo", "mail", "rcpt"],

@@ -152,7 +152,7 @@ class RelayConnection:
 
         Raises:
             smtplib.SMTPServerDisconnected: If it closes the connection, also with a reply of 421.
-            smtplib.SMTPAuthenticationError: If it wants a login first: that is no fault of the recipient.
+            smtplib.SMTPAuthenticationError: If it requires a login, which is not the recipient's fault.
         """
         if is_plain(address):
             code, text = self._smtp.docmd("RCPT", f"TO:<{address}>")

@@ -101,7 +101,7 @@ def _refusal_of_us(problem: BaseException) -> str:
     if _wants_login(problem):
         code, text = _replies_in(problem)[0]
         said = f"({code} {loggable(_shown(text))})"
-        hint = f'it wants a login {said}: write relay = "smtp://user@host" and password_env'
+        hint = f'it requires a login {said}: write relay = "smtp://user@host" and password_env'
         return hint if code == 530 else f"it refused the login {said}"  # RFC 4954 section 6
     if _refuses_session(problem):
         code, text = _reply_in(problem)
