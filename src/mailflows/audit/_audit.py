@@ -168,7 +168,7 @@ def _neighbours(one: RouteFacts, other: RouteFacts) -> Iterator[AuditFinding]:
 
 
 _NEIGHBOURHOOD = {4: 24, 6: 48}
-"""Prefixes that receivers and blocklists judge as one: a /24 of IPv4, a /48 of IPv6 (RFC 6177: a site at most)."""
+"""What receivers and blocklists judge as one: a /24 of IPv4, a /48 of IPv6 (RFC 6177: a site at most)."""
 
 
 def _network(ip: str) -> IPv4Network | IPv6Network:
