@@ -355,6 +355,8 @@ def said(subject: str = "Offers of the week", text: str = "Hello Ada, the shoes 
             (s, True)
             for s in ("Copy of Newsletter", "Spring test - please ignore", "Prova invio", "Testmail")
         ),
+        *((s, True) for s in ("asdf", "asdfgh!", "Qwertz", "aaaa", "[foo bar]")),
+        *((s, False) for s in ("Qwerty or Dvorak?", "Foo Fighters", "Aah", "AAAA batteries", "1111")),
         *((s, False) for s in ("Test drive the new van", "Testsieger im Mai", "Copy of your invoice")),
         *((s, False) for s in ("Draft beer festival", "The test of time", "Contest: win a bike")),
     ],

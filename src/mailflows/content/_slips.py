@@ -27,7 +27,9 @@ _TEST_SUBJECT = re.compile(
     r"|(?:copy of|copie de|kopie von|copia d[ei])\s"
     r"(?:newsletter|campaign|campagne|kampagne|mailing|template)\b"
     r"|(?:envoi|envío|prova|proef|próba|wysyłka)\s(?:test|de prueba|invio|di invio|nieuwsbrief|testowa)\b"
-    r"|.{0,60}\btest\b.{0,20}\b(?:do not send|please ignore|ignore me|bitte ignorieren|ne pas envoyer)\b",
+    r"|.{0,60}\btest\b.{0,20}\b(?:do not send|please ignore|ignore me|bitte ignorieren|ne pas envoyer)\b"
+    # What hands type that only want to see something arrive: a row of keys, or one key again and again.
+    r"|\W{0,3}(?:(?:asdf|qwert[yz]|azerty|zxcv|yxcv|jkl|foo\s?bar)\w{0,8}|([^\W\d_])\1{2,20})\W{0,3}\Z",
     re.IGNORECASE,
 )
 _NOBODY = re.compile(
