@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailflows.flows._flow_set import FLOW_HEADER, DecidedBy, FlowSet
 from mailflows.flows._guard import GuardSettings, Outcome
-from mailflows.flows._route import FlowRoute, Relay
+from mailflows.flows._route import FlowRoute
 
 __all__ = [
     "FLOW_HEADER",
@@ -13,5 +13,4 @@ __all__ = [
     "FlowSet",
     "GuardSettings",
     "Outcome",
-    "Relay",
 ]

@@ -18,7 +18,8 @@ from mailflows.integrations._tls import checked, tell_downgrade, unchecked, why_
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mailflows.flows import FlowRoute, Relay
+    from mailflows.flows import FlowRoute
+    from mailflows.flows._route import Relay
 
 __all__ = [
     "ABOUT_LOGIN",
