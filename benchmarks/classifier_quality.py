@@ -81,17 +81,10 @@ def tfidf_logits(examples: list[Example], groups: list[str], jobs: int) -> np.nd
     names = np.array(groups)
     weights = weights_of(examples, 0.5)
 
-    whole = LogisticRegression(C=10, max_iter=200).fit(matrix, labels, sample_weight=weights)
-
     def one(name: str) -> tuple[np.ndarray, np.ndarray]:
         held = np.flatnonzero(names == name)
         learned = np.flatnonzero(names != name)
-        model = LogisticRegression(C=10, max_iter=200, warm_start=True)
-        model.classes_, model.coef_, model.intercept_ = (
-            whole.classes_,
-            whole.coef_.copy(),
-            whole.intercept_.copy(),
-        )
+        model = LogisticRegression(C=10, max_iter=200)
         model.fit(matrix[learned], labels[learned], sample_weight=weights[learned])
         return held, model.decision_function(matrix[held])
 

@@ -85,14 +85,6 @@ def test_a_view_of_the_content_alone_lets_headers_weigh_less(examples: list[Exam
     assert weight[0.6] < weight[0.0]
 
 
-def test_a_fit_that_begins_near_another_ends_where_it_would_have(examples: list[Example]) -> None:
-    """Folds begin at the weights of all messages, and find the same answers."""
-    seeing = see(examples)
-    rest = seeing.subset(range(len(examples) // 4, len(examples)))
-    cold, warm = fit(rest, SMALL), fit(rest, SMALL, near=fit(seeing, SMALL))
-    assert np.abs(cold.logits(seeing.seen["bare"]) - warm.logits(seeing.seen["bare"])).max() < 0.02
-
-
 def test_a_retrained_model_knows_its_own_mail(examples: list[Example], trained: Trained) -> None:
     """On what it was trained on it is nearly always right."""
     classifier = Classifier(trained.model)

@@ -191,31 +191,18 @@ def _vocabulary(seeing: Seeing, recipe: Recipe) -> tuple[str, ...]:
 
 
 def _regression(strength: float) -> LogisticRegression:
-    return LogisticRegression(C=strength, max_iter=600, tol=1e-5, warm_start=True)
+    return LogisticRegression(C=strength, max_iter=600, tol=1e-5)
 
 
-def _begin(estimator: LogisticRegression, other: LogisticRegression, places: Sequence[int | None]) -> None:
-    """Begin a fit at the weights of another, by the places of its columns: as exact, and soon there."""
-    estimator.classes_ = other.classes_
-    estimator.intercept_ = other.intercept_.copy()
-    known = [(here, there) for here, there in enumerate(places) if there is not None]
-    estimator.coef_ = np.zeros((len(FLOWS), len(places)))
-    estimator.coef_[:, [here for here, _ in known]] = other.coef_[:, [there for _, there in known]]
-
-
-def fit(  # noqa: PLR0913 -- what is fitted, what it is given along, and where it begins
+def fit(
     seeing: Seeing,
     recipe: Recipe,
     *,
     temperature: float = 1.0,
     threshold: float = 0.7,
     about: dict[str, Any] | None = None,
-    near: Trained | None = None,
 ) -> Trained:
-    """Fit on everything that is given; see `mailflows.training.train` for the whole path.
-
-    *near* was fitted on nearly the same messages: the fit begins there and ends sooner.
-    """
+    """Fit on everything that is given; see `mailflows.training.train` for the whole path."""
     names = tuple(SIGNALS)
     weights = weights_of(seeing.examples, recipe.source_power)
     labels = seeing.labels
@@ -228,10 +215,6 @@ def fit(  # noqa: PLR0913 -- what is fitted, what it is given along, and where i
     design = signal_matrix([signals for rows in views for signals in rows], names)
     signals, words = _regression(recipe.signal_strength), _regression(recipe.word_strength)
     vocabulary = _vocabulary(seeing, recipe)
-    if near:
-        place = {word: index for index, word in enumerate(near.vocabulary)}
-        _begin(signals, near.signal_estimator, range(len(names)))
-        _begin(words, near.word_estimator, [place.get(word) for word in vocabulary])
     signals.fit(design, repeated, sample_weight=repeated_weights)
 
     wording = word_matrix([w for _, w in seeing.seen["bare"]], vocabulary)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailflows.training.corpus import Example
-    from mailflows.training.fitting import Recipe, Seeing, Trained
+    from mailflows.training.fitting import Recipe, Seeing
 
 __all__ = ["LeftOut", "calibrate", "fewer_folds", "left_out", "source_groups", "source_weights"]
 
@@ -72,7 +72,9 @@ def fewer_folds(groups: Sequence[str], count: int) -> list[str]:
 
 
 def left_out(seeing: Seeing, recipe: Recipe, *, groups: Sequence[str], n_jobs: int = 1) -> LeftOut:
-    """Judge each group by a model trained without it.
+    """Judge each group by a model trained without it, from the start.
+
+    A fit that began at the weights of all messages would end before it has forgotten the group.
 
     Args:
         seeing: The judged examples first; any further ones are only learned from, unless they share
@@ -87,9 +89,8 @@ def left_out(seeing: Seeing, recipe: Recipe, *, groups: Sequence[str], n_jobs: i
     count = 2 * effective_n_jobs(n_jobs)
     batches = [names[i::count] for i in range(count)]
     light = seeing.without_messages()  # a process needs what is seen, not the mail
-    near = fit(light, recipe)  # a fold differs by little
     done = Parallel(n_jobs=n_jobs)(
-        delayed(_some_folds)(light, recipe, tuple(groups), batch, near) for batch in batches if batch
+        delayed(_some_folds)(light, recipe, tuple(groups), batch) for batch in batches if batch
     )
     logits = {view: np.zeros((len(groups), 3)) for view in seeing.seen}
     for indices, rows in (fold for batch in done for fold in batch):
@@ -101,14 +102,12 @@ def left_out(seeing: Seeing, recipe: Recipe, *, groups: Sequence[str], n_jobs: i
 _Fold = tuple[list[int], dict[str, np.ndarray[Any, Any]]]
 
 
-def _some_folds(
-    seeing: Seeing, recipe: Recipe, groups: tuple[str, ...], names: list[str], near: Trained
-) -> list[_Fold]:
+def _some_folds(seeing: Seeing, recipe: Recipe, groups: tuple[str, ...], names: list[str]) -> list[_Fold]:
     """Judge several groups in one process, so that what is seen travels once."""
-    return [_one_fold(seeing, recipe, groups, name, near) for name in names]
+    return [_one_fold(seeing, recipe, groups, name) for name in names]
 
 
-def _one_fold(seeing: Seeing, recipe: Recipe, groups: tuple[str, ...], name: str, near: Trained) -> _Fold:
+def _one_fold(seeing: Seeing, recipe: Recipe, groups: tuple[str, ...], name: str) -> _Fold:
     """Train without one group and score it."""
     judged = [i for i, group in enumerate(groups) if group == name]
     families = {seeing.examples[i].family for i in judged}
@@ -117,7 +116,7 @@ def _one_fold(seeing: Seeing, recipe: Recipe, groups: tuple[str, ...], name: str
         for i, example in enumerate(seeing.examples)
         if (groups[i] != name if i < len(groups) else example.family not in families)
     ]
-    trained = fit(seeing.subset(learned), recipe, near=near)
+    trained = fit(seeing.subset(learned), recipe)
     held = seeing.subset(judged)
     return judged, {view: trained.logits(rows) for view, rows in held.seen.items()}
 
