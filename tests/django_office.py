@@ -15,6 +15,7 @@ from django.conf import settings
 from django_mailers import mail_settings
 
 flows, database, mode = sys.argv[1:]
+behind = "mailflows.integrations." + ("post_office.QueuedBackend" if mode == "once" else "django.GateBackend")
 settings.configure(
     SECRET_KEY="tests",  # noqa: S106 -- of no site
     USE_TZ=True,
@@ -22,12 +23,10 @@ settings.configure(
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}},
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     DEFAULT_FROM_EMAIL="Harbour <noreply@notify.lovelace.example>",
-    **mail_settings("mailflows.integrations.django.QueueBackend"),
+    **mail_settings("mailflows.integrations.django.QueueBackend", {"gate": {"BACKEND": behind}}),
     POST_OFFICE={
-        "BACKENDS": {
-            "default": "mailflows.integrations."
-            + ("post_office.QueuedBackend" if mode == "once" else "django.GateBackend")
-        },
+        "BACKENDS": {"default": behind, "gate": behind},  # before Django 6.1, which reads MAILERS
+        "DEFAULT_MAILER": "gate",
         "MAX_RETRIES": 4,
         "RETRY_INTERVAL": timedelta(hours=1) if mode == "once" else timedelta(0),
     },

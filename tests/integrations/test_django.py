@@ -431,6 +431,7 @@ def test_a_queue_keeps_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
         "X-Mailflows-Form": "password_reset",
         "X-Mailflows-Flow": "transactional",
         "X-Mailflows-Template": "reset",
+        "X-Mailflows-Queued": "",
     }
     assert message.extra_headers == {}
     del queued.mailflows  # as a queue that keeps fields only
@@ -438,6 +439,16 @@ def test_a_queue_keeps_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert integration.GateBackend().send_messages([queued]) == 1
     assert (seen[0].client, seen[0].form, seen[0].template) == ("192.0.2.9", "password_reset", "reset")
     assert django_mail.outbox[0].extra_headers == {}
+
+
+def test_a_queue_that_passes_mail_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would queue the same message forever, since to queue a message is to have sent it."""
+    configure(monkeypatch, GATE=Gate(three_flows()), QUEUE=LOCMEM)
+    integration.QueueBackend().send_messages([mail(template="reset")])
+    (queued,) = django_mail.outbox
+    with pytest.raises(ConfigurationError, match="DEFAULT_MAILER"):
+        integration.QueueBackend().send_messages([queued])
+    assert django_mail.outbox == [queued]
 
 
 def test_a_queue_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

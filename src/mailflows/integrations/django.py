@@ -242,9 +242,23 @@ class QueueBackend(BaseEmailBackend):  # type: ignore[misc] # Django says nothin
         self._queue = _backend(path, _arguments(alias, kwargs) | silence)
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Queue messages, and return how many the queue says were sent at once."""
+        """Queue messages, and return how many the queue says were sent at once.
+
+        Raises:
+            ConfigurationError: If the queue passes its messages back, and so would queue them forever.
+        """
+        if any(_QUEUED in one.extra_headers for one in email_messages):
+            msg = (
+                "the queue passes its messages back to QueueBackend: let it send through GateBackend. With "
+                "MAILERS, django-post-office sends through the mailer named by POST_OFFICE['DEFAULT_MAILER']"
+            )
+            raise ConfigurationError(msg, field="QUEUE")
         sent: int | None = self._queue.send_messages([_with_known(one) for one in email_messages])
         return sent or 0
+
+
+_QUEUED = "X-Mailflows-Queued"
+"""The field of a message that was queued. It is empty, because what has a value is a detail for the gate."""
 
 
 def _with_known(message: EmailMessage) -> EmailMessage:
@@ -253,7 +267,7 @@ def _with_known(message: EmailMessage) -> EmailMessage:
     fields = {
         f"X-Mailflows-{name.title()}": str(value) for name, value in (_of_request() | _said(message)).items()
     }
-    copied.extra_headers = _without_ours(message.extra_headers) | fields
+    copied.extra_headers = _without_ours(message.extra_headers) | fields | {_QUEUED: ""}
     return copied
 
 

@@ -9,6 +9,9 @@ In the settings::
     }
     MAILFLOWS = {"FLOWS": BASE_DIR / "flows.toml", "QUEUE": "post_office.EmailBackend"}
 
+With ``MAILERS`` (Django 6.1 or newer), both are mailers, and ``POST_OFFICE["DEFAULT_MAILER"]`` names the one
+of `QueuedBackend`.
+
 django-post-office retries every message whose sending raised an exception, whatever it was, but it records
 the exception's name in the message's log. So `QueuedBackend` raises `FinalRefusal` if retrying is pointless,
 and `end_refused`, called after ``send_queued_mail``, marks those messages as failed.
