@@ -22,10 +22,12 @@ from mailflows.flows._advert import (
     BlockModel,
     KindModel,
     core_of_text,
+    cores,
     known_kinds,
     shipped_kinds,
     traits,
 )
+from mailflows.signals import words
 from mailflows.templates import Series
 from mailflows.templates._memory import Observation
 from mailflows.templates._slots import SlotAlarm
@@ -445,3 +447,27 @@ def test_a_kind_is_the_sum_of_what_the_message_holds() -> None:
     kind, said = model.read(found)
     assert kind == "sale"
     assert said == pytest.approx(odds * 0.5**2)
+
+
+@pytest.mark.parametrize("letters", [399, 400, 401, 1_000])
+def test_a_long_line_is_read_to_its_end(letters: int) -> None:
+    """Zones look at the beginning of a line, the guard at all of it."""
+    line = ("word " * letters)[: letters - 5] + " last"
+    (read,) = core_of_text("Your order", f"{line}\n").lines
+    assert (len(read.text), read.tokens[-1]) == (letters, "last")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello Ada,\n\nyour order 40812 left today.\nhttps://shop.example/track/1\n\nUnsubscribe",
+        "Bonjour,\n\n" + "votre commande est partie hier soir, " * 20 + "merci.\n\n© 2026 Boutique",
+        "ご注文ありがとうございます。\n商品は明日届きます。\n配信停止はこちら",
+    ],
+)
+def test_a_message_that_was_classified_has_the_same_core(text: str) -> None:
+    """Words that were found before are those that are found anew."""
+    message = Message.read(f"Subject: x\nContent-Type: text/plain; charset=utf-8\n\n{text}")
+    fresh = cores(message)
+    words.read(message)
+    assert cores(message) == fresh
