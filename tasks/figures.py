@@ -279,7 +279,8 @@ def sustained() -> str:
         median = f"{row['median']:,.0f}" if row["median"] else "-"
         ninth = f"{row['p90']:,}" if row["p90"] else "-"
         rows.append([percent(row["share"]), f"{row['stopped']} of {row['runs']}", median, ninth])
-    return table(["bounces", "campaigns of 100,000 mails that stop", "median mail", "nine in ten by"], rows)
+    head = ["bounces", "campaigns of 100,000 messages that are stopped", "median message", "nine in ten by"]
+    return table(head, rows)
 
 
 def containment() -> str:
