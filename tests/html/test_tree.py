@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailflows._html.tree import MAX_ELEMENTS, Element, parse
+from mailflows._html.tree import MAX_ELEMENTS, MAX_MARKS, Element, parse
 
 
 def shape(element: Element) -> str:
@@ -98,6 +98,14 @@ def test_what_is_added_behind_a_page_is_apart_unless_it_is_cut(source: str) -> N
 def test_the_number_of_elements_is_bounded() -> None:
     """A page of a hundred thousand tags is read up to the limit."""
     assert len(parse("<b>" * 100_000).elements) == MAX_ELEMENTS
+
+
+@pytest.mark.parametrize("mark", ["</b>", "<!x>", "x<!-- -->"])
+def test_the_number_of_marks_is_bounded(mark: str) -> None:
+    """What opens no element takes time, too: behind the bound nothing is read, and the page counts as cut."""
+    read, unread = parse(mark * (MAX_MARKS - 1) + "<i>"), parse(mark * MAX_MARKS + "<i>")
+    assert [len(tree.elements) for tree in (read, unread)] == [1, 0]
+    assert unread.is_cut
 
 
 @pytest.mark.property

@@ -18,11 +18,15 @@ from mailflows._html.scan import ATTRIBUTES, lowered, unescaped, unescaped_attri
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_ELEMENTS", "Attribute", "Element", "Text", "Tree", "parse"]
+__all__ = ["MAX_ELEMENTS", "MAX_MARKS", "Attribute", "Element", "Text", "Tree", "parse"]
 
 MAX_ELEMENTS = 5_000
 """Elements that are read; what follows them is left out. choice: the largest of 3,267 real messages has
 3,919, and reading more of them takes longer than its bytes are worth."""
+
+MAX_MARKS = 25_000
+"""Tags, comments and declarations that are read. bound: no real page has half as many, and a hostile one of
+nothing but comments would take as long as one of elements."""
 
 MAX_ATTRIBUTES = 500
 """bound: attributes of a tag that are read."""
@@ -194,7 +198,8 @@ class Tree:
         comments: Places of the comments.
         doctype: The declaration, lower case, or an empty string.
         stray_ends: End tags that closed nothing.
-        is_cut: Whether the source ends in a tag, in a comment, or in a text such as a style sheet.
+        is_cut: Whether the source ends in a tag, in a comment, or in a text such as a style sheet, or was not
+            read to its end for the number of its marks.
     """
 
     source: str
@@ -266,7 +271,9 @@ class _Builder:
     def run(self) -> Tree:
         source, position, size = self.source, 0, len(self.source)
         elements, search = self.tree.elements, _MARKUP.search
-        while position < size and len(elements) < MAX_ELEMENTS:
+        left = MAX_MARKS
+        while position < size and left and len(elements) < MAX_ELEMENTS:
+            left -= 1
             found = search(source, position)
             opening = found.start() if found else size
             if opening > position:
@@ -280,6 +287,7 @@ class _Builder:
                 position = self.end_tag(found)
             else:
                 position = self.declaration(opening)
+        self.tree.is_cut = self.tree.is_cut or not left
         while self.current is not self.root:
             self.close(size, size)
         self.root.end = self.root.inner_end = size
