@@ -72,7 +72,8 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
     "gate": (
         ["gate"],
         [
-            *("tests/gate", "tests/held", "tests/cli/test_gate.py"),
+            *("tests/gate", "tests/held"),
+            *(f"tests/cli/test_{name}.py" for name in ("gate", "held", "status", "store")),
             *("tests/integrations/test_smtplib.py", "tests/integrations/test_mail_log.py"),
             "--ignore=tests/gate/test_containment.py",  # slow: whole days of mail
         ],

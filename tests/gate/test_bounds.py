@@ -464,6 +464,38 @@ def test_a_tally_counts_by_days() -> None:
     assert str(tally.report(days=1, dry_run=True)) == "in the last 1 days none of 0 would have been stopped"
 
 
+def test_of_what_was_turned_away_recipients_are_counted() -> None:
+    """A refused MAIL or DATA is about all of a message, which is counted itself."""
+    clock = FixedClock()
+    tally = Tally(MemoryStore(clock=clock), clock=clock)
+    check = checked()
+    check.turned_away = (
+        TurnedAway("MAIL", 550, "no"),
+        TurnedAway("RCPT", 550, "no", part="relay", reason="unknown"),
+        TurnedAway("RCPT", 450, "later", part="relay", reason="full"),
+        TurnedAway("RCPT", 550, "no", part="relay", reason="unknown"),
+        TurnedAway("DATA", 450, "later"),
+    )
+    tally.note(check.verdict(dry_run=False))
+    found = {(c.decision, c.part, c.code): c.messages for c in tally.report(days=1).recipients}
+    assert found == {("reject", "relay", "unknown"): 2, ("defer", "relay", "full"): 1}
+
+
+@pytest.mark.parametrize(
+    ("author", "codes"), [("", []), ("From: eve@notify.lovelace.example", ["from-not-of-account"])]
+)
+def test_a_message_without_an_author_is_nobodys(author: str, codes: list[str]) -> None:
+    """It is refused for that, and not as somebody else's."""
+    route = FlowRoute(
+        Flow.TRANSACTIONAL,
+        domains=["notify.lovelace.example"],
+        account_may_send={"shop": ["ada@notify.lovelace.example"]},
+    )
+    message = Message.read(f"{author}\nTo: b@x.example\nSubject: s\n\nHello".lstrip().encode())
+    found = doubts(FlowSet(route), route, message, "", Context(account="shop"))
+    assert [doubt.code for doubt in found] == codes
+
+
 def test_a_flow_may_be_tried_alone() -> None:
     """Where its flow is not known, a message is only looked at if every flow is."""
     flows = FlowSet(*(FlowRoute(flow, domains=f"{flow}.lovelace.example") for flow in Flow))
