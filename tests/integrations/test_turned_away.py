@@ -14,12 +14,15 @@ from mailflows.feedback import SuppressionList
 from mailflows.integrations.aiosmtpd import GateHandler
 from mailflows.integrations.smtplib import GateSMTP
 from mailflows.limits import MemoryStore
+from mailflows.recipients import RecipientChecker
+from mailflows.testing import FixedClock
 from smtp_server import MisbehavingRelay, SmtpServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailflows.gate import Verdict
+    from mailflows.recipients import RecipientReport
 
 SENDER = KINDS["reset"][1]
 
@@ -119,3 +122,23 @@ def test_refused_with_the_message_is_counted_alike() -> None:
             smtp.sendmail(SENDER, [ADA, GONE], raw(ADA, GONE), flow="transactional")
     assert watched.recipients == {("transactional", "reject", "suppressions", "suppressed"): 1}
     assert watched.gate.tally.report(days=1).messages == 0
+
+
+def test_a_silent_dns_is_waited_for_within_the_budget_of_the_message() -> None:
+    """Three seconds a recipient, five for all: the third is not asked about at RCPT TO, and is accepted."""
+    clock = FixedClock()
+    asked: list[str] = []
+
+    class Slow(RecipientChecker):
+        def check(self, address: str) -> RecipientReport:
+            asked.append(address)
+            clock.advance(3.0)
+            return super().check(address)
+
+    with MisbehavingRelay() as relay:
+        watched = Watched(relay.url, recipients=Slow(dns=False), recipients_budget=5.0, timer=clock)
+        with handled(watched) as smtp:
+            smtp.ehlo()
+            smtp.mail(SENDER)
+            assert [smtp.rcpt(f"ada{number}@a.example.com")[0] for number in range(5)] == [250] * 5
+            assert len(asked) == 2

@@ -15,12 +15,21 @@ if TYPE_CHECKING:
 __all__ = ["judged"]
 
 
-def judged(gate: Gate, address: str, flow: Flow) -> TurnedAway | None:
+def judged(gate: Gate, address: str, flow: Flow, *, is_late: bool = False) -> TurnedAway | None:
     """Return the refusal of a recipient, with its SMTP reply, or `None`.
 
     What cannot be asked without the message is asked with it; a part that fails says nothing here.
+
+    Args:
+        gate: The gate.
+        address: The recipient.
+        flow: The flow of the message.
+        is_late: Whether the time for all recipients of the message is used up: then no DNS is asked.
     """
-    return _suppressed(gate, address, flow) or _undeliverable(gate, address) or _limited(gate, address, flow)
+    found = _suppressed(gate, address, flow)
+    if found is None and not is_late:
+        found = _undeliverable(gate, address)
+    return found or _limited(gate, address, flow)
 
 
 def _suppressed(gate: Gate, address: str, flow: Flow) -> TurnedAway | None:

@@ -195,7 +195,7 @@ class GateHandler:
         mailbox = mailbox or address
         if transaction.route is not None:
             if not self._gate.is_dry(flow):
-                refusal = await self._in_thread(judged, self._gate, mailbox, transaction.route.flow)
+                refusal = await self._in_thread(self._judged, transaction, mailbox, transaction.route.flow)
                 if refusal is not None:
                     return transaction.turn_away(refusal)
             answer = await self._in_thread(self._offered, transaction, mailbox)
@@ -278,6 +278,19 @@ class GateHandler:
     async def _in_thread(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args))
 
+    def _judged(self, transaction: _Transaction, mailbox: str, flow: Flow) -> TurnedAway | None:
+        """Judge a recipient, within the gate's budget for all recipients of a message.
+
+        A DNS that is silent costs seconds for each: a client waits five minutes for a reply to RCPT (RFC 5321
+        section 4.5.3.2.3), and names a hundred recipients.
+        """
+        parts = self._gate._parts  # noqa: SLF001 -- its budget holds for its integrations
+        began = parts.timer()
+        is_late = transaction.seconds_judged > parts.recipients_budget
+        found = judged(self._gate, mailbox, flow, is_late=is_late)
+        transaction.seconds_judged += parts.timer() - began
+        return found
+
     def _offered(self, transaction: _Transaction, mailbox: str) -> str | None:
         """Offer a recipient to the relay, and return a refusal as it came, or `None`."""
         route = transaction.route
@@ -357,6 +370,7 @@ class _Transaction:
         self.declared = declared
         self.route = route
         self.recipients = 0
+        self.seconds_judged = 0.0
         self.turned_away: list[TurnedAway] = []
         self.is_told = False
         self._utf8 = utf8
