@@ -10,6 +10,7 @@ import logging
 import math
 import random
 import statistics
+from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from recording import write
@@ -19,7 +20,7 @@ from mailflows.flow import Flow
 from mailflows.limits import MemoryStore
 from mailflows.reputation import BreakerPolicy, Reputation
 from mailflows.reputation._breaker import judged, thresholds_for
-from mailflows.reputation._counts import Counts, ReputationRecord, Tally
+from mailflows.reputation._counts import Counts, ReputationRecord
 from mailflows.senders import SenderControl
 
 if TYPE_CHECKING:
@@ -34,13 +35,16 @@ BAD = 0.20
 
 def clean_day(chance: random.Random, policy: BreakerPolicy) -> str | None:
     """Return what stopped a clean flow on a day of its own, judged after every hit; `None` for nothing."""
-    record, thresholds = ReputationRecord(), thresholds_for(None)
+    totals, recent, thresholds = dict.fromkeys(CLEAN, 0), "", thresholds_for(None)
     volume = round(math.exp(chance.uniform(math.log(50), math.log(5000))))
-    for _ in range(volume):
+    for sent in range(1, volume + 1):
         hits = {name: int(chance.random() < share) for name, share in CLEAN.items()}
-        tally = Tally(Counts(sent=1, **hits), "1" if hits["bounced"] else "0")
-        record = record.after(tally, window=7, now=0.0)
-        if any(hits.values()) and (found := judged(record, thresholds, policy)):
+        recent = recent[-99:] + str(hits["bounced"])
+        if not any(hits.values()):
+            continue
+        totals = {name: totals[name] + hit for name, hit in hits.items()}
+        record = ReputationRecord(days={"0": list(Counts(sent=sent, **totals).numbers)}, recent=recent)
+        if found := judged(record, thresholds, policy):
             return found[0]
     return None
 
@@ -123,24 +127,25 @@ def campaign(chance: random.Random, share: float, mails: int, policy: BreakerPol
     return None
 
 
-def sustained(policy: BreakerPolicy, *, runs: int, mails: int) -> list[dict[str, float | int | None]]:
-    """Return for each share how many campaigns stop, and after how many mails."""
-    chance, rows = random.Random(60), []
-    for share in SUSTAINED:
-        stops = [campaign(chance, share, mails, policy) for _ in range(runs)]
-        ended = sorted(stop for stop in stops if stop is not None)
-        is_rule = len(ended) > runs // 2
-        rows.append(
-            {
-                "share": share,
-                "runs": runs,
-                "mails": mails,
-                "stopped": len(ended),
-                "median": statistics.median(ended) if is_rule else None,
-                "p90": ended[int(0.9 * runs)] if len(ended) > 0.9 * runs else None,
-            }
-        )
-    return rows
+def sustained(share: float, policy: BreakerPolicy, runs: int, mails: int) -> dict[str, float | int | None]:
+    """Return how many campaigns of a share stop, and after how many mails."""
+    chance = random.Random(60 + round(1000 * share))
+    stops = [campaign(chance, share, mails, policy) for _ in range(runs)]
+    ended = sorted(stop for stop in stops if stop is not None)
+    return {
+        "share": share,
+        "runs": runs,
+        "mails": mails,
+        "stopped": len(ended),
+        "median": statistics.median(ended) if len(ended) > runs // 2 else None,
+        "p90": ended[int(0.9 * runs)] if len(ended) > 0.9 * runs else None,
+    }
+
+
+def clean_days(seed: int, days: int, policy: BreakerPolicy) -> list[str]:
+    """Return what stopped a clean flow on some days, each a flow of its own."""
+    chance = random.Random(seed)
+    return [found for _ in range(days) if (found := clean_day(chance, policy))]
 
 
 def blast_radius() -> dict[str, Any]:
@@ -169,12 +174,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--days", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=2_000)
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--campaigns", type=int, default=200)
     parser.add_argument("--certainty", type=float, default=BreakerPolicy().certainty)
     options = parser.parse_args()
     logging.disable()  # a million stops are said here
-    policy, chance = BreakerPolicy(certainty=options.certainty), random.Random(1)
-    stopped = [found for _ in range(options.days) if (found := clean_day(chance, policy))]
+    policy, parts = BreakerPolicy(certainty=options.certainty), 20
+    rules = {
+        "reputation": by_reputation,
+        "sender_control": by_sender_control,
+        "both": by_both,
+        "best_possible": by_best_test,
+    }
+    with ProcessPoolExecutor(options.processes) as pool:
+        days = [pool.submit(clean_days, seed, options.days // parts, policy) for seed in range(parts)]
+        rows = [pool.submit(sustained, share, policy, options.campaigns, 100_000) for share in SUSTAINED]
+        stops = {name: pool.submit(until_stopped, rule, options.runs) for name, rule in rules.items()}
+        stopped = [found for part in days for found in part.result()]
     result = {
         "clean_days": {
             "days": options.days,
@@ -182,13 +198,8 @@ def main() -> None:
             "false_trips": len(stopped),
             "by": sorted(set(stopped)),
         },
-        "sender_at_20_percent_invalid": {
-            "reputation": until_stopped(by_reputation, options.runs),
-            "sender_control": until_stopped(by_sender_control, options.runs),
-            "both": until_stopped(by_both, options.runs),
-            "best_possible": until_stopped(by_best_test, options.runs),
-        },
-        "sustained": sustained(policy, runs=options.campaigns, mails=100_000),
+        "sender_at_20_percent_invalid": {name: part.result() for name, part in stops.items()},
+        "sustained": [part.result() for part in rows],
         "one_flow_at_30_percent_invalid": blast_radius(),
         "one_complaint_in_300": complaint_in_300(),
     }

@@ -466,7 +466,7 @@ def mailed(share: float, mails: int, *, seed: int, at_once: int = 10) -> int | N
     return None
 
 
-@pytest.mark.parametrize(("share", "within"), [(0.06, 2000), (0.08, 700), (0.15, 250)])
+@pytest.mark.parametrize(("share", "within"), [(0.06, 5000), (0.08, 1500), (0.15, 400)])
 def test_a_sustained_rate_stops_a_campaign(share: float, within: int) -> None:
     """Amazon SES reviews an account from 5 % on: a campaign above it stops on its first day."""
     stops = [mailed(share, within, seed=seed) for seed in range(10)]
@@ -479,17 +479,18 @@ def test_a_rate_of_five_percent_is_not_above_five() -> None:
     assert reputation().count("marketing", sent=10_000, bounced=501).state is BreakerState.OPEN
 
 
-def test_what_is_not_certainly_above_half_of_it_does_not_stop() -> None:
-    """Of 20 mails 5 say enough, 2 do not, nor do 10 of 195: a list of 2.5 % may have these by chance."""
-    assert reputation().count("marketing", sent=18, bounced=5).state is BreakerState.OPEN
-    assert reputation().count("marketing", sent=20, bounced=2).state is BreakerState.CLOSED
-    assert reputation().count("marketing", sent=195, bounced=10).state is BreakerState.CLOSED
+@pytest.mark.parametrize(
+    ("sent", "bounced", "state"), [(13, 5, "open"), (14, 5, "closed"), (20, 4, "closed"), (195, 10, "closed")]
+)
+def test_what_may_be_chance_does_not_stop(sent: int, bounced: int, state: str) -> None:
+    """A share above 5 % must be certainly above 3.5 %: four standard deviations of the likelihood ratio."""
+    assert reputation().count("marketing", sent=sent, bounced=bounced).state == state
 
 
-@pytest.mark.parametrize("share", [0.01, 0.02])
+@pytest.mark.parametrize("share", [0.01, 0.02, 0.04])
 @pytest.mark.parametrize("seed", range(3))
 def test_an_honest_list_does_not_stop(share: float, seed: int) -> None:
-    """A list with one or two percent of dead addresses is mailed to its end."""
+    """A list with one, two or four percent of dead addresses is mailed to its end."""
     assert mailed(share, 10_000, seed=seed, at_once=50) is None
 
 

@@ -42,9 +42,9 @@ _SUSPECT = 2
 """Hits that make a smaller scope a suspect. choice: one may be a typo, and counts for the larger scope."""
 
 
-_OF_WARN = 0.5
-"""Share of *warn* that a sustained rate must certainly be above. choice: 0.6 stops 6 % half as late
-again, and neither stopped a list of 2 % (`benchmarks/flows_breaker.py`)."""
+_OF_WARN = 0.7
+"""Share of *warn* that a sustained rate must certainly be above. choice: at 0.5 one list in five of 4 % was
+stopped, and with it a form whose visitors mistype (`benchmarks/flows_breaker.py`)."""
 
 
 class BreakerState(StrEnum):
@@ -146,7 +146,7 @@ class BreakerPolicy:
 
     It opens when the share is above a published *stop* and, with *certainty*, above the *warn* that goes with
     it: one complaint among three hundred messages is above 0.3 %, but proves nothing. Bounces and blocks,
-    which are final, open it when their share is above *warn* and certainly above half of it, so that a
+    which are final, open it when their share is above *warn* and certainly above 70 % of it, so that a
     campaign that keeps bouncing at 6 % is stopped before its end. Any rate that is certainly above *warn*
     opens it after *lasting* days.
 
@@ -352,13 +352,13 @@ def _limit_passed(hits: int, total: int, threshold: Threshold, policy: BreakerPo
     """Return the limit that stops a share at once, in words; empty where none does."""
     if is_over(hits, total, threshold, policy):
         return _limits(threshold.stop, threshold.warn)
-    half = _OF_WARN * threshold.warn
+    surely = _OF_WARN * threshold.warn
     if (
         threshold.metric in _FINAL
         and hits > threshold.warn * total
-        and _is_certain(hits, total, half, policy)
+        and _is_certain(hits, total, surely, policy)
     ):
-        return _limits(threshold.warn, half)
+        return _limits(threshold.warn, surely)
     return ""
 
 
