@@ -417,7 +417,7 @@ MORE: dict[str, dict[str, Callable[[], str]]] = {
     "docs/benchmarks.md": {"benchmarks": benchmarks},
     "docs/shop.md": {f"shop-{number}": partial(shop, number) for number in range(1, 7)},
     "docs/scaling.md": {"scaling": scaling, "scaling-costs": scaling_costs},
-    "docs/reputation.md": {"containment": containment},
+    "docs/reputation.md": {"containment": containment, "sustained": sustained},
     "docs/gate.md": {"breaker": breaker, "gate-speed": gate_speed},
 }
 """What stands in which page."""
