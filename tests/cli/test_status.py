@@ -28,6 +28,34 @@ def test_a_stopped_form_is_shown_and_closed(tmp_path: Path, capsys: pytest.Captu
     assert "no breaker is open, and nothing is waiting" in capsys.readouterr().out
 
 
+def test_a_flow_that_goes_on_names_what_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bad campaign stops the flow and its mail to some providers: closing the flow is not all of it."""
+    file = tmp_path / "flows.toml"
+    tables = "".join(
+        f'[flows.{flow}]\ndomains = ["{flow}.example.org"]\n' for flow in ("marketing", "professional")
+    )
+    file.write_text(f'{tables}[gate]\nstore = "state.db"\n')
+    reputation = Gate.from_toml(file).reputation
+    assert reputation is not None
+    for flow, provider in (
+        ("marketing", None),
+        ("marketing", "google"),
+        ("marketing", "yahoo"),
+        ("professional", None),
+        ("professional", "google"),
+    ):
+        reputation.open(flow, provider=provider, seconds=600)
+    assert main(["resume", str(file), "marketing"]) == 0
+    assert capsys.readouterr().out == (
+        "marketing: sending again\n"
+        "still stopped: marketing to google, marketing to yahoo (resume each with --provider or --scope)\n"
+    )
+    assert main(["resume", str(file), "marketing", "--provider", "google"]) == 0
+    assert "still stopped: marketing to yahoo (" in capsys.readouterr().out
+    assert main(["resume", str(file), "marketing", "--provider", "yahoo"]) == 0
+    assert capsys.readouterr().out == "marketing to yahoo: sending again\n"
+
+
 def test_what_was_not_stopped_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A scope that is misspelt, or a flow that the file does not have, is not "closed"."""
     file = tmp_path / "flows.toml"
