@@ -146,6 +146,21 @@ def test_a_refusal_by_the_gate(by: str, log: MailLog, monkeypatch: pytest.Monkey
     assert "suppression list" in said.get("why", "") + said.get("reply", "")
 
 
+@pytest.mark.parametrize("flow", [None, "transactional"], ids=["by the domain", "declared"])
+def test_a_refusal_at_rcpt_names_its_flow(flow: str | None, log: MailLog) -> None:
+    """A recipient is refused at RCPT only where the flow is known: whoever greps for the flow finds it."""
+    suppressions = SuppressionList(MemoryStore())
+    suppressions.add(GONE)
+    with (
+        MisbehavingRelay() as relay,
+        session(Gate(flows(relay.url), suppressions=suppressions), flow=flow) as client,
+    ):
+        client.mail(SENDER)
+        assert client.rcpt(GONE)[0] == 550
+        client.docmd("QUIT")
+    assert (log.only["flow"], log.only["verdict"], log.only["at"]) == ("transactional", "-", "RCPT")
+
+
 @contextmanager
 def session(gate: Gate, **settings: Any) -> Iterator[smtplib.SMTP]:
     """Give a client that has greeted a server with the gate; what it leaves behind is freed."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mailflows.feedback import Event
+    from mailflows.flow import Flow
     from mailflows.gate._check import TurnedAway, Verdict
 
 __all__ = ["tell_end", "tell_turned_away"]
@@ -73,13 +74,19 @@ def tell_end(
 
 
 def tell_turned_away(
-    sender: str, turned_away: Sequence[TurnedAway], *, message_id: str | None = None, recipients: int = 0
+    sender: str,
+    turned_away: Sequence[TurnedAway],
+    *,
+    flow: Flow | None = None,
+    message_id: str | None = None,
+    recipients: int = 0,
 ) -> None:
     """Write the line of a message that the gate was never asked about.
 
     Args:
         sender: Envelope sender.
         turned_away: What was refused of it; nothing where the client went away.
+        flow: The flow that the integration knew, or `None`.
         message_id: Its Message-ID, if it came so far.
         recipients: Recipients that had been accepted, or were given with it.
     """
@@ -95,7 +102,7 @@ def tell_turned_away(
         ("message-id", _message_id(message_id)),
         ("from", _sender(sender)),
         ("nrcpt", str(number)),
-        ("flow", "-"),
+        ("flow", str(flow or "-")),
         ("verdict", "-"),
         ("relay", _word(relay) if relay else "-"),
         *_counted(states),

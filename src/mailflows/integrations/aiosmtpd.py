@@ -403,7 +403,13 @@ class _Transaction:
     def _tell(self, message_id: str | None = None) -> None:
         """Write the line of a message that the gate was not asked about."""
         if not self.is_told and (self.turned_away or self.recipients):
-            tell_turned_away(self.sender, self.turned_away, message_id=message_id, recipients=self.recipients)
+            tell_turned_away(
+                self.sender,
+                self.turned_away,
+                flow=self.route.flow if self.route else self.declared,
+                message_id=message_id,
+                recipients=self.recipients,
+            )
             if self.turned_away:
                 self._count(self.turned_away)
         self.is_told = True
