@@ -151,6 +151,55 @@ def test_what_came_back_is_fed_to_the_gate(
     )
 
 
+COMPLAINT = b"""From: feedback@arf.example
+To: complaints@example.org
+Subject: FW: The May issue
+Date: Mon, 4 May 2026 09:00:00 +0000
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary="b"
+
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: abuse
+User-Agent: Loop/1.0
+Version: 1
+Original-Rcpt-To: eve@one.example
+
+--b
+Content-Type: message/rfc822
+
+From: News <news@news.example.org>
+To: eve@one.example
+Subject: The May issue
+
+The apple trees are in bloom.
+
+--b--
+"""
+
+
+@pytest.mark.parametrize(
+    ("came", "flow", "said"),
+    [
+        (COMPLAINT, [], "1 address suppressed, 1 of them on all flows"),
+        (COMPLAINT, ["--flow", "marketing"], "1 address suppressed\n"),
+        (BOUNCE, [], "1 address suppressed\n"),
+    ],
+    ids=["complaint", "of a flow", "bounce"],
+)
+def test_a_complaint_that_ends_all_mail_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str], came: bytes, flow: list[str], said: str
+) -> None:
+    """A complaint without a flow ends password resets, too; whoever forgot --flow reads it at once."""
+    file = folder / "came"
+    file.write_bytes(came)
+    assert main(["bounces", str(file), *flow, "--apply", str(folder / "flows.toml")]) == 0
+    out = capsys.readouterr().out
+    assert said in out
+    assert ("--flow" in out) == ("all flows" in said)
+
+
 def test_a_complaint_is_of_the_flow_that_declares_its_stream(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

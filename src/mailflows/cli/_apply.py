@@ -19,6 +19,9 @@ __all__ = ["add_apply", "apply", "list_of"]
 
 _EARLY = datetime.min.replace(tzinfo=UTC)
 
+_REQUESTS = frozenset({"complained", "unsubscribed", "opted-out"})
+"""Reasons of a person: about one kind of mail, as a dead mailbox never is."""
+
 
 def add_apply(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say which suppression list is fed."""
@@ -44,7 +47,12 @@ def apply(suppressions: SuppressionList, events: Sequence[Event], name: str) -> 
     ordered = sorted(_in_their_flows(name, events), key=lambda event: event.time or _EARLY)
     entries = [entry for event in ordered if (entry := suppressions.apply(event)) is not None]
     number = len({entry.key for entry in entries})
-    return f"{number_of(number, 'address', 'addresses')} suppressed"
+    said = f"{number_of(number, 'address', 'addresses')} suppressed"
+    wide = len({one.key for one in entries if one.scope == "global" and one.reason in _REQUESTS})
+    if wide:
+        said += f", {wide:,} of them on all flows, by a complaint or an unsubscription that names none"
+        said += ": --flow says which flow's mail it was"
+    return said
 
 
 def _in_their_flows(name: str, events: Sequence[Event]) -> Sequence[Event]:
