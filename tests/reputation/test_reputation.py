@@ -568,14 +568,20 @@ def test_async_twins_say_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "damaged", [b"{not json", b"[]", b"null", b'{"stops": []}', b'{"stops": [], "days": 3}', b"\xff"]
+    ("damaged", "lines"),
+    [
+        *((damaged, 1) for damaged in (b"{not json", b"[]", b"null", b'{"stops": [], "days": 3}', b"\xff")),
+        (b'{"stops": []}', 0),  # of a flow of which nothing is known
+    ],
 )
-def test_a_damaged_record_begins_anew(damaged: bytes) -> None:
-    """What cannot be read stops no mail for ever: counting goes on from nothing."""
+def test_a_damaged_record_begins_anew(damaged: bytes, lines: int, caplog: pytest.LogCaptureFixture) -> None:
+    """What cannot be read stops no mail for ever: counting goes on from nothing, and the log says so."""
     store = MemoryStore()
     found = Reputation(store, clock=FixedClock())
     found.count("marketing", sent=10)
     ((key, document),) = [row for row in store.scan("reputation") if b"marketing" in row[1]]
     store.swap(key, document, damaged)
+    assert caplog.messages == []
     assert found.acquire("marketing")
+    assert ["damaged, and starts from zero" in line for line in caplog.messages] == [True] * lines
     assert found.count("marketing", sent=1000, bounced=150).state is BreakerState.OPEN

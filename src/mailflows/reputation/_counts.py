@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, field, replace
 from operator import add
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from mailflows.feedback import Event
 
 __all__ = ["DAY", "Counts", "ReputationRecord", "Tally", "tally_of", "tally_of_counts"]
+
+_log = logging.getLogger("mailflows.flows")
 
 DAY = 86_400.0
 
@@ -152,6 +155,7 @@ class ReputationRecord:
             record = cls(**known | {"stops": tuple(values["stops"])})
             _ = (record.total, *map(record.part, record.parts), record.until + 0.0)
         except (ValueError, KeyError, TypeError, AttributeError):
+            _log.warning("the reputation of a flow is damaged, and starts from zero: a stop is forgotten")
             return cls()
         return record
 
