@@ -23,6 +23,6 @@ def did_you_mean(word: object, known: Iterable[str], *, choices: Iterable[str] =
     """
     from difflib import get_close_matches  # noqa: PLC0415 -- only once something is wrong
 
-    names = list(known)
+    names = list(dict.fromkeys(known))
     close = get_close_matches(str(word)[:60].lower(), names, n=1)
     return f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices or names)}"

@@ -34,6 +34,14 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert _stopped(["--version"], capsys) == (0, f"mailflows {mailflows.__version__}\n", "")
 
 
+def test_an_option_like_no_other_lists_each_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Program and command both have ``--help``, and whoever reads the list needs it once."""
+    _, _, said = _stopped(["audit", "flows.toml", "--zzz"], capsys)
+    listed = said.partition("choose from ")[2].splitlines()[0].split(", ")
+    assert "--nameserver" in listed
+    assert len(listed) == len(set(listed))
+
+
 @pytest.mark.parametrize(
     ("arguments", "meant"),
     [

@@ -48,10 +48,11 @@ def test_a_flow_that_goes_on_names_what_does_not(tmp_path: Path, capsys: pytest.
     assert main(["resume", str(file), "marketing"]) == 0
     assert capsys.readouterr().out == (
         "marketing: sending again\n"
-        "still stopped: marketing to google, marketing to yahoo (resume each with --provider or --scope)\n"
+        "still stopped or on trial: marketing to google, marketing to yahoo "
+        "(resume each with --provider or --scope)\n"
     )
     assert main(["resume", str(file), "marketing", "--provider", "google"]) == 0
-    assert "still stopped: marketing to yahoo (" in capsys.readouterr().out
+    assert "still stopped or on trial: marketing to yahoo (" in capsys.readouterr().out
     assert main(["resume", str(file), "marketing", "--provider", "yahoo"]) == 0
     assert capsys.readouterr().out == "marketing to yahoo: sending again\n"
 

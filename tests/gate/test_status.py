@@ -135,7 +135,11 @@ def test_what_became_of_each_flow_is_one_row() -> None:
     one.check(reset(), flow="professional")
     one.check(reset("eve@babbage.example"), flow="transactional")
     rows = one.status()._table()[2]
-    assert ("flow", "transactional", "sending; sent to 1,000 in 7 days, 0.8 % bounced; 2 rejected") in rows
+    assert (
+        "flow",
+        "transactional",
+        "sending; sent to 1,000 recipients in 7 days, 0.8 % bounced; 2 rejected",
+    ) in rows
     assert ("flow", "professional", "sending; 1 held") in rows
     assert ("flow", "marketing", "sending") in rows
     assert ("recipients refused", "transactional", "suppressions/suppressed 1") in rows

@@ -51,11 +51,7 @@ def _run(options: argparse.Namespace) -> int:
     else:
         say(f"{standing.scope}: {'sending again' if was_stopped else 'it was not stopped'}")
         # A bad campaign stops its flow and, on their own, its mail to some providers.
-        rest = [
-            one.scope
-            for one in reputation.stopped()
-            if one.state is BreakerState.OPEN and f"{one.scope} ".startswith(f"{flow} ")
-        ]
+        rest = [one.scope for one in reputation.stopped() if f"{one.scope} ".startswith(f"{flow} ")]
         if rest:
-            say(f"still stopped: {', '.join(rest)} (resume each with --provider or --scope)")
+            say(f"still stopped or on trial: {', '.join(rest)} (resume each with --provider or --scope)")
     return int(not was_stopped)

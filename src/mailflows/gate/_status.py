@@ -160,7 +160,8 @@ def _sent(standing: Standing) -> str:
     found = next((rate for rate in standing.rates if rate.metric is Metric.BOUNCES), None)
     if found is None or not found.total:
         return ""
-    return f"sent to {found.total:,} in 7 days, {found.share * 100:.2g} % bounced"
+    noun = "recipient" if found.total == 1 else "recipients"
+    return f"sent to {found.total:,} {noun} in 7 days, {found.share * 100:.2g} % bounced"
 
 
 def _reason_rows(report: TallyReport, most: int | None, would: str = "") -> Iterator[Row]:
