@@ -104,6 +104,12 @@ def test_a_paragraph_of_an_unsure_verdict_says_what_else_it_may_be() -> None:
     )
 
 
+def test_what_misses_the_threshold_narrowly_is_not_rounded_up_to_it() -> None:
+    """If 90% missed a threshold of 90%, nobody would understand why."""
+    told = verdict(FOR, flow=None, confidence=0.896, threshold=0.9).explain()
+    assert "but only 89.6% sure, and the threshold is 90%." in told
+
+
 def test_what_was_not_wholly_read_is_told_apart_from_what_is_unsure() -> None:
     """The confidence reaches the threshold, and no flow was chosen all the same."""
     told = verdict(FOR, flow=None, confidence=0.8, threshold=0.8).explain()

@@ -114,9 +114,10 @@ class Classification(Result):
             sure = _percent(self.confidence)
             head = f"No flow was chosen. The readable part looks like {self.likely.value} mail ({sure})."
         else:
+            sure = _below(self.confidence, self.threshold)
             head = (
                 f"It is not clear which flow this is: {self.likely.value} is most likely, but only "
-                f"{_percent(self.confidence)} sure, and the threshold is {100 * self.threshold:.3g}%."
+                f"{sure} sure, and the threshold is {100 * self.threshold:.3g}%."
             )
         parts = [head, *(f"Note: {r.sentence}." for r in self.reasons if r.code.startswith("defect-"))]
         if speaking_for := self._speaking_for()[:_TOLD]:
@@ -181,6 +182,17 @@ def _side(reason: Reason) -> str:
     """Say which side a reason takes."""
     weight = reason.weight or 0.0
     return "for" if weight > 0 else "against" if weight < 0 else "settles it"
+
+
+def _below(share: float, threshold: float) -> str:
+    """Return a probability that misses a threshold, never rounded to one that does not.
+
+    >>> _below(0.7, 0.9), _below(0.896, 0.9), _below(0.89999, 0.9)
+    ('70%', '89.6%', '89.9%')
+    """
+    if round(share, 2) < threshold:
+        return _percent(share)
+    return f"{math.floor(1000 * share) / 10:.1f}%"
 
 
 def _percent(share: float) -> str:
