@@ -25,7 +25,7 @@ from mailflows import (
     StoreError,
     Verdict,
 )
-from mailflows.feedback import SuppressionList
+from mailflows.feedback import SuppressionList, from_reply
 from mailflows.flows import FlowRoute, FlowSet
 from mailflows.gate import Context, Finding, GateDecision, Tally
 from mailflows.limits import Limit, Limiter, MemoryStore, presets
@@ -216,6 +216,25 @@ def test_suppressed_for_one_flow() -> None:
     gate = Gate(three_flows(), suppressions=suppressions)
     assert not gate.check(newsletter(), flow="marketing")
     assert gate.check(reset(), flow="transactional")
+
+
+@pytest.mark.parametrize(
+    ("reason", "action"),
+    [
+        ("mailbox-unknown", "suppress"),
+        ("Hard bounce", "suppress"),
+        ("complained", "none"),
+        ("unsubscribed", "none"),
+        ("manual", "none"),
+        ("left the company's list", "none"),
+    ],
+)
+def test_only_a_dead_mailbox_is_refused_as_one(reason: str, action: str) -> None:
+    """An application that learns from our reply must not take who complained for dead, for all mail."""
+    suppressions = SuppressionList(MemoryStore())
+    suppressions.add(ADDRESS, reason=reason)
+    (refused,) = Gate(three_flows(), suppressions=suppressions).check(reset(), flow="transactional").refused
+    assert str(from_reply(*refused.reply, recipient=ADDRESS).action) == action
 
 
 def test_the_envelope_counts() -> None:

@@ -194,7 +194,7 @@ def test_one_of_two_refused_at_rcpt_is_in_the_line_of_the_message(log: MailLog) 
     said = log.only
     assert (said["nrcpt"], said["status"], said["sent"], said["refused"]) == ("2", "mixed", "1", "1")
     assert said["queued-as"] == "4Fxyz91mWk"
-    assert said["why"].startswith("550 5.1.1 on the suppression list")
+    assert said["why"].startswith("550 5.7.1 on the suppression list (manual)")
 
 
 @pytest.mark.parametrize("end", ["RSET", "QUIT", "lost"])

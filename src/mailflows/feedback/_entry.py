@@ -83,6 +83,14 @@ class Suppression(Result):
             return "mail of one list"
         return "all mail" if self.flow is None else f"{self.flow} mail"
 
+    @property
+    def reply_status(self) -> str:
+        """The status code to refuse the recipient with (RFC 3463): 5.1.1 for a dead mailbox, else 5.7.1.
+
+        Senders take the mailbox of a 5.1.1 for dead, for all mail; who complained has one.
+        """
+        return "5.1.1" if is_of_mailbox(self.reason) else "5.7.1"
+
     def __str__(self) -> str:
         """Return one line, without the address."""
         until = f" until {self.expires:%Y-%m-%d}" if self.expires else ""

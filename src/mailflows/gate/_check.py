@@ -136,6 +136,8 @@ class RefusedRecipient:
         sentence: Why, for a reader.
         retry_after: Seconds after which the recipient may be accepted; `None` if retrying is pointless.
         degraded: Whether the part failed, so that its policy decided.
+        status: The enhanced status code where retrying is pointless (RFC 3463): 5.1.1 if the address takes no
+            mail, which senders remember, or 5.7.1 if it is not to get this mail.
     """
 
     address: str = field(repr=False)
@@ -144,6 +146,7 @@ class RefusedRecipient:
     sentence: str
     retry_after: float | None = None
     degraded: bool = False
+    status: str = "5.7.1"
 
     @property
     def reply(self) -> tuple[int, str]:
@@ -155,8 +158,7 @@ class RefusedRecipient:
             return _failed_check(is_final=self.retry_after is None, parts=(self.part,))
         if self.retry_after is not None:
             return 450, f"4.7.0 {self.sentence}"
-        status = "5.1.1" if self.part in {"recipients", "suppressions"} else "5.7.1"
-        return 550, f"{status} {self.sentence}"
+        return 550, f"{self.status} {self.sentence}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -497,6 +499,7 @@ class Check:
         *,
         retry: float | None = None,
         degraded: bool = False,
+        status: str = "5.7.1",
         parameters: Mapping[str, object] | None = None,
     ) -> None:
         """Take recipients out, and say how many and why; without any left, the message is stopped."""
@@ -506,7 +509,7 @@ class Check:
         again = None if _is_too_long(retry) else retry
         clean = GateReason(code, _final(sentence, retry) if _is_too_long(retry) else sentence, part).sentence
         self.refused += [
-            RefusedRecipient(a, part, code, clean, again, degraded) for a in self.open if a in gone
+            RefusedRecipient(a, part, code, clean, again, degraded, status) for a in self.open if a in gone
         ]
         number = sum(a in gone for a in self.open)
         self.open = [a for a in self.open if a not in gone]

@@ -251,7 +251,7 @@ def _unsubscribe(parts: Parts, check: Check) -> None:
 
 def suppressions(parts: Parts, check: Check) -> Steps:
     """Leave out recipients on the suppression list."""
-    gone: dict[str, list[str]] = {}
+    gone: dict[tuple[str, str], list[str]] = {}
     for spelled in check.open:
         address = check.mailboxes.get(spelled, spelled)
         found = yield Call(parts.suppressions, "find", address, flow=check.flow)
@@ -259,9 +259,11 @@ def suppressions(parts: Parts, check: Check) -> Steps:
             degraded(parts, check, "suppressions", found)
             return
         if found is not None:
-            gone.setdefault(found.reason, []).append(spelled)
-    for reason, listed in gone.items():
-        check.refuse("suppressions", "suppressed", f"on the suppression list ({reason})", listed)
+            gone.setdefault((found.reason, found.reply_status), []).append(spelled)
+    for (reason, status), listed in gone.items():
+        check.refuse(
+            "suppressions", "suppressed", f"on the suppression list ({reason})", listed, status=status
+        )
     if not gone:
         check.say("suppressions", "ok", "no recipient is on the suppression list")
 
@@ -289,7 +291,7 @@ def recipients(parts: Parts, check: Check) -> Steps:
         elif report.verdict is not Deliverability.DELIVERABLE and reason and reason.code not in _UNASKED:
             doubtful[reason.code] = doubtful.get(reason.code, 0) + 1
     for (code, sentence), listed in gone.items():
-        check.refuse("recipients", code, sentence, listed)
+        check.refuse("recipients", code, sentence, listed, status="5.1.1")
     for code, number in doubtful.items():
         check.say(
             "recipients", code, f"{number_of(number, 'recipient is', 'recipients are')} doubtful ({code})"

@@ -41,7 +41,7 @@ def _suppressed(gate: Gate, address: str, flow: Flow) -> TurnedAway | None:
         return None
     if found is None:
         return None
-    said = f"5.1.1 on the suppression list ({found.reason})"
+    said = f"{found.reply_status} on the suppression list ({found.reason})"
     return TurnedAway("RCPT", 550, said, part="suppressions", reason="suppressed")
 
 
