@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from mailflows import Gate
@@ -53,6 +54,8 @@ def test_a_flow_that_goes_on_names_what_does_not(tmp_path: Path, capsys: pytest.
     )
     assert main(["resume", str(file), "marketing", "--provider", "google"]) == 0
     assert "still stopped or on trial: marketing to yahoo (" in capsys.readouterr().out
+    assert main(["resume", str(file), "marketing", "--provider", "google", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["still_stopped"] == ["marketing to yahoo"]
     assert main(["resume", str(file), "marketing", "--provider", "yahoo"]) == 0
     assert capsys.readouterr().out == "marketing to yahoo: sending again\n"
 

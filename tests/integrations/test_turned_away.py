@@ -56,8 +56,9 @@ def test_a_message_that_never_came_is_counted() -> None:
     """Its only recipient was refused: hook and tally have it, with part and reason."""
     with MisbehavingRelay() as relay:
         watched = Watched(relay.url)
-        with handled(watched) as smtp, pytest.raises(smtplib.SMTPRecipientsRefused):
+        with handled(watched) as smtp, pytest.raises(smtplib.SMTPRecipientsRefused) as caught:
             smtp.sendmail(SENDER, [GONE], raw(GONE))
+    assert caught.value.recipients == {GONE: (550, b"5.1.1 on the suppression list (mailbox-unknown)")}
     (verdict,) = watched.told
     assert (verdict.decision, verdict.flow, verdict.allowed) == ("reject", "transactional", False)
     assert [(r.part, r.code) for r in verdict.why] == [("suppressions", "suppressed")]

@@ -46,12 +46,12 @@ def _run(options: argparse.Namespace) -> int:
     reputation = Reputation(store_from_file(file))
     was_stopped = reputation.check(flow, **place).state is not BreakerState.CLOSED
     standing = reputation.close(flow, **place)
+    # A bad campaign stops its flow and, on their own, its mail to some providers.
+    rest = [one.scope for one in reputation.stopped() if one.scope.split()[0] == flow]
     if options.json:
-        say_json(standing.to_dict())
+        say_json(standing.to_dict() | {"still_stopped": rest})
     else:
         say(f"{standing.scope}: {'sending again' if was_stopped else 'it was not stopped'}")
-        # A bad campaign stops its flow and, on their own, its mail to some providers.
-        rest = [one.scope for one in reputation.stopped() if f"{one.scope} ".startswith(f"{flow} ")]
         if rest:
             say(f"still stopped or on trial: {', '.join(rest)} (resume each with --provider or --scope)")
     return int(not was_stopped)

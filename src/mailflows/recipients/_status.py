@@ -186,8 +186,9 @@ class StatusColumns:
         empty = [
             name for place, name in self._consents.items() if place < len(cells) and not cells[place].strip()
         ]
-        self.silent_rows += bool(empty)
-        self.silent = tuple(dict.fromkeys((*self.silent, *empty)))
+        if empty:
+            self.silent_rows += 1
+            self.silent = tuple(dict.fromkeys((*self.silent, *empty)))
 
 
 def _are_of_status(cells: set[str]) -> bool:
