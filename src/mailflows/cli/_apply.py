@@ -50,8 +50,8 @@ def apply(suppressions: SuppressionList, events: Sequence[Event], name: str) -> 
     said = f"{number_of(number, 'address', 'addresses')} suppressed"
     wide = len({one.key for one in entries if one.scope == "global" and one.reason in _REQUESTS})
     if wide:
-        said += f", {wide:,} of them on all flows, by a complaint or an unsubscription that names none"
-        said += ": --flow says which flow's mail it was"
+        said += f", {wide:,} of them on all flows, by a complaint or unsubscribe request that names no flow"
+        said += ": pass --flow with the flow of that mail"
     return said
 
 
